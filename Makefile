@@ -1,0 +1,94 @@
+# Every task of a checkout. `make demo` and `make test` need only Python 3.12 or newer, make and git.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MANAGE := $(BIN)/python manage.py
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+
+# The stamps hold the moment of the last install: a changed lock file is installed again, an unchanged one costs nothing.
+RUN := $(VENV)/.installed-run
+DEV := $(VENV)/.installed-dev
+BENCH := $(VENV)/.installed-bench
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup setup-dev test lint format schema messages bench-quick lock
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+demo: $(RUN) .env ## Start the service with a seeded world (options: ARGS="--port 8001")
+	@$(MANAGE) demo $(ARGS)
+
+setup: $(RUN) .env ## Install what the service needs into .venv and write .env
+
+setup-dev: $(DEV) .env ## The same, with what tests and checks need
+
+test: lint ## Run every check, then the tests (options: ARGS="tests/accounts -x")
+	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+
+lint: $(DEV) .env ## Check style, types, import direction and missing migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+	@$(BIN)/lint-imports
+	@$(MANAGE) makemigrations --check --dry-run
+
+format: $(DEV) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+schema: $(DEV) .env ## Write docs/openapi.yaml
+	@mkdir -p docs
+	@$(MANAGE) spectacular --file docs/openapi.yaml --validate --fail-on-warn
+
+# English is the language of the source and needs no catalogue. The compiled one is committed: running needs no tools.
+TR := locale/tr/LC_MESSAGES/django.po
+messages: $(DEV) ## Collect the translatable texts into the Turkish catalogue and compile it
+	@mkdir -p locale
+	@$(BIN)/pybabel -q extract --mapping babel.cfg --sort-by-file --no-wrap --add-location file --project kumanda \
+		--keyword gettext_lazy --keyword ngettext_lazy:1,2 --keyword pgettext_lazy:1c,2 --keyword gettext_noop \
+		--output locale/django.pot .
+	@test -f $(TR) || $(BIN)/pybabel -q init --input-file locale/django.pot --output-file $(TR) --locale tr
+	@$(BIN)/pybabel -q update --no-wrap --input-file locale/django.pot --output-file $(TR) --locale tr
+	@$(BIN)/pybabel compile --input-file $(TR) --output-file $(TR:.po=.mo) --locale tr --statistics
+
+bench-quick: $(BENCH) .env ## Measure the hot endpoints against their peers (under five minutes)
+	@$(BIN)/python -m benchmarks.quick $(ARGS)
+
+# The order matters: each lock constrains the next, so that all three can live in one environment.
+lock: $(DEV) ## Resolve the newest allowed versions again and write the lock files
+	@for set in run dev bench; do \
+		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
+			--custom-compile-command "make lock" --output-file requirements/$$set.lock requirements/$$set.in || exit 1; \
+	done
+
+$(RUN): requirements/run.lock | $(BIN)/python
+	@echo "Installing what the service needs (once, about a minute)"
+	@$(PIP) -r requirements/run.lock
+	@touch $@
+
+# dev.lock holds all of run.lock, so it stamps both.
+$(DEV): requirements/dev.lock requirements/run.lock | $(BIN)/python
+	@echo "Installing what tests and checks need (once, about two minutes)"
+	@$(PIP) -r requirements/dev.lock
+	@touch $(RUN) $@
+
+$(BENCH): requirements/bench.lock | $(BIN)/python
+	@$(PIP) -r requirements/bench.lock
+	@touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || { \
+		echo "Kumanda needs Python 3.12 or newer, and '$(PYTHON)' is not one. Name yours: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+		echo "'$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# Secrets are made here, never shipped: a checkout that was copied as it stands shares none with another.
+.env: | .env.example
+	@$(PYTHON) -c "import os, re, secrets; \
+	text = open('.env.example', encoding='utf-8').read(); \
+	filled = re.sub(r'(?m)^(SECRET_KEY|JWT_SIGNING_KEY)=$$', lambda found: found[0] + secrets.token_urlsafe(48), text); \
+	os.write(os.open('.env', os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), filled.encode())"
+	@echo "Wrote .env with fresh secrets"

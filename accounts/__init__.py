@@ -1,0 +1,1 @@
+"""Who somebody is: users, their pictures, their sessions and tokens."""

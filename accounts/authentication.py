@@ -1,0 +1,77 @@
+"""Who is calling: the access token in the Authorization header."""
+
+from django.db.models import CharField, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from accounts import services, tokens
+from accounts.identity import ProviderUnavailable
+from accounts.models import User
+from accounts.tokens import Claims, TokenExpired, TokenInvalid
+from common.fields import ObjectIdField
+from common.queries import Param, Question
+from common.refusals import Unauthenticated
+
+COLUMNS = ("id", "username", "is_staff", "is_superuser", "is_active", "identity_issuer")
+
+
+class SessionEnded(Unauthenticated):
+    code = "session_ended"
+    message = _("the session of this access token has ended; log in again")
+
+
+def _of_session() -> QuerySet[User]:
+    return User.objects.filter(
+        pk=Param("user", ObjectIdField()),
+        is_active=True,
+        sessions__pk=Param("session", ObjectIdField()),
+        sessions__ended_at__isnull=True,
+    ).only(*COLUMNS)
+
+
+def _of_identity() -> QuerySet[User]:
+    return User.objects.filter(
+        identity_issuer=Param("issuer", CharField()), identity_subject=Param("subject", CharField())
+    ).only(*COLUMNS, "identity_tokens_from")
+
+
+USER_OF_SESSION = Question(_of_session)
+USER_OF_IDENTITY = Question(_of_identity)
+
+
+class TokenAuthentication(BaseAuthentication):
+    """One instance serves all requests and threads, so it keeps nothing."""
+
+    refusals = (TokenInvalid, TokenExpired, SessionEnded, ProviderUnavailable)
+
+    def authenticate(self, request: Request) -> tuple[User, Claims] | None:
+        header: str | None = request._request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return None
+        scheme, _space, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise TokenInvalid
+        claims = tokens.verified(token.strip(), now=timezone.now())
+        user = _identity_user(claims) if tokens.is_provider_token(claims) else _session_user(claims)
+        return user, claims
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
+        return "Bearer"
+
+
+def _session_user(claims: Claims) -> User:
+    user: User | None = USER_OF_SESSION.instance(user=claims["sub"], session=claims["sid"])
+    if user is None:
+        raise SessionEnded
+    return user
+
+
+def _identity_user(claims: Claims) -> User:
+    user: User | None = USER_OF_IDENTITY.instance(issuer=claims["iss"], subject=claims["sub"])
+    if user is None:
+        user = services.user_of_identity(claims, now=timezone.now())
+    if not user.is_active or services.logged_out_since(user, issued_at=claims["iat"]):
+        raise SessionEnded
+    return user

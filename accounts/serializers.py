@@ -1,0 +1,59 @@
+"""How people and their pictures are written, and what they send to log in."""
+
+from typing import Any
+
+from django.conf import settings
+from rest_framework import serializers
+
+from accounts.models import Media, User
+from common.serializers import Derived, IdField, InputSerializer, ReadSerializer, StrictString, WireTime
+
+
+def file_url(file: str) -> str:
+    """The address of a file of ours. Its name is made of safe characters, so nothing has to be quoted."""
+    return settings.MEDIA_URL + file
+
+
+def variant_urls(variants: dict[str, str] | None) -> dict[str, str]:
+    return {size: file_url(file) for size, file in (variants or {}).items()}
+
+
+class MediaSerializer(ReadSerializer):
+    _id = IdField(source="id")
+    url = Derived(serializers.CharField(), of=["file"], by=file_url)
+    type = serializers.ChoiceField(Media.Type.choices)
+    variants = Derived(serializers.DictField(child=serializers.CharField()), of=["variants"], by=variant_urls)
+    createdAt = WireTime(source="created_at")
+    updatedAt = WireTime(source="updated_at")
+
+
+class UserSummarySerializer(ReadSerializer):
+    _id = IdField(source="id")
+    username = serializers.CharField()
+    name = serializers.CharField()
+    surname = serializers.CharField()
+    profilePhoto = MediaSerializer(source="profile_photo", allow_null=True)
+    availabilityStatus = serializers.ChoiceField(User.Availability.choices, source="availability_status")
+
+
+class CurrentUserSerializer(UserSummarySerializer):
+    email = serializers.CharField()
+    createdAt = WireTime(source="created_at")
+    updatedAt = WireTime(source="updated_at")
+
+
+class LoginSerializer(InputSerializer):
+    username = StrictString(max_length=150)
+    password = StrictString(max_length=128, trim_whitespace=False)
+
+
+class RefreshTokenSerializer(InputSerializer):
+    refreshToken = StrictString(source="refresh_token", max_length=4096)
+
+
+class TokensSerializer(serializers.Serializer[Any]):
+    accessToken = serializers.CharField()
+    refreshToken = serializers.CharField()
+    expiresIn = serializers.IntegerField(help_text="Lifetime of the access token, in seconds.")
+    refreshExpiresIn = serializers.IntegerField(help_text="Lifetime of the refresh token, in seconds.")
+    user = UserSummarySerializer()

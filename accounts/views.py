@@ -1,0 +1,131 @@
+"""Logging in, staying in, logging out, and who one is."""
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, ClassVar, cast
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import services, tokens
+from accounts.models import Session, User
+from accounts.serializers import (
+    CurrentUserSerializer,
+    LoginSerializer,
+    RefreshTokenSerializer,
+    TokensSerializer,
+    UserSummarySerializer,
+)
+from common.fields import ObjectIdField
+from common.queries import Param, Question
+from common.refusals import Refusal
+from common.views import ApiViewSet
+
+TAGS = ["Accounts"]
+
+USER_COLUMNS, user_summary = UserSummarySerializer.compiled()
+CURRENT_USER_COLUMNS, current_user = CurrentUserSerializer.compiled()
+USER = Question(lambda columns: User.objects.filter(pk=Param("id", ObjectIdField())).values_list(*columns))
+
+
+def pair(session: Session, *, now: datetime) -> dict[str, Any]:
+    (row,) = USER.rows(USER_COLUMNS, id=session.user_id)
+    return {
+        "accessToken": str(tokens.AccessToken.of(session, now=now)),
+        "refreshToken": str(tokens.RefreshToken.of(session, now=now)),
+        "expiresIn": int(tokens.AccessToken.lifetime.total_seconds()),
+        "refreshExpiresIn": int(tokens.RefreshToken.lifetime.total_seconds()),
+        "user": user_summary(row, None),
+    }
+
+
+class TokensViewSet(ApiViewSet):
+    """The tokens of a session, for who has none yet or comes with a refresh token."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
+        "log_in": [services.WrongCredentials, services.TooManyFailures],
+        "refresh": [services.RefreshTokenInvalid, services.RefreshTokenReused],
+        "revoke": [],
+    }
+
+    @extend_schema(
+        operation_id="loginV1",
+        summary="Log in",
+        tags=TAGS,
+        request=LoginSerializer,
+        responses={200: TokensSerializer},
+    )
+    def log_in(self, request: Request) -> Response:
+        """Begin a session with a username, in any case of its letters, and a password.
+
+        The access token goes into the `Authorization` header of other calls, the refresh token to
+        `/auth/refresh` before the access token expires. After 10 failed logins with one username within
+        5 minutes, further ones with it are refused until `Retry-After` has passed.
+        """
+        now = timezone.now()
+        session = services.log_in(**LoginSerializer.validated(request.data), now=now)
+        return Response(pair(session, now=now))
+
+    @extend_schema(
+        operation_id="refreshTokensV1",
+        summary="Exchange a refresh token for a new pair",
+        tags=TAGS,
+        request=RefreshTokenSerializer,
+        responses={200: TokensSerializer},
+    )
+    def refresh(self, request: Request) -> Response:
+        """Exchange a refresh token for a new pair of tokens.
+
+        The refresh token that was sent is dead afterwards. Sent again, it counts as copied: the whole session
+        is ended, and whoever holds tokens of it has to log in again.
+        """
+        now = timezone.now()
+        claims = tokens.refresh_claims(**RefreshTokenSerializer.validated(request.data))
+        return Response(pair(services.refresh(*claims, now=now), now=now))
+
+    @extend_schema(
+        operation_id="revokeTokenV1",
+        summary="Revoke a refresh token",
+        tags=TAGS,
+        request=RefreshTokenSerializer,
+        responses={200: None},
+    )
+    def revoke(self, request: Request) -> Response:
+        """End the session that a refresh token belongs to; its access tokens stop working at once.
+
+        A token that is not valid (any more) is answered in the same way, as RFC 7009 asks: it cannot be used,
+        which is what was wanted.
+        """
+        sent = RefreshTokenSerializer.validated(request.data)
+        with suppress(services.RefreshTokenInvalid):
+            services.revoke(tokens.refresh_claims(**sent).session_id, now=timezone.now())
+        return Response(None)
+
+
+class CurrentUserViewSet(ApiViewSet):
+    """The caller."""
+
+    refusals: ClassVar[dict[str, list[type[Refusal]]]] = {"log_out": [], "retrieve": []}
+
+    @extend_schema(
+        operation_id="logoutV1", summary="Log out everywhere", tags=TAGS, request=None, responses={200: None}
+    )
+    def log_out(self, request: Request) -> Response:
+        """End all sessions of the caller; access tokens issued before it stop working at once."""
+        services.log_out(cast("User", request.user), now=timezone.now())
+        return Response(None)
+
+    @extend_schema(
+        operation_id="readCurrentUserV1",
+        summary="Read the caller",
+        tags=TAGS,
+        responses={200: CurrentUserSerializer},
+    )
+    def retrieve(self, request: Request) -> Response:
+        """The caller's own profile."""
+        (row,) = USER.rows(CURRENT_USER_COLUMNS, id=request.user.pk)
+        return Response(current_user(row, None))

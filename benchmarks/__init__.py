@@ -1,0 +1,1 @@
+"""The measured figures, and the peers that they are measured against."""

@@ -1,0 +1,249 @@
+"""HTTP: the envelope, problem+json, and which refusal is which status. Nothing else knows status codes."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+import orjson
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.signals import got_request_exception
+from django.db import InterfaceError, OperationalError, connection
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from rest_framework import exceptions, parsers, renderers
+from rest_framework.response import Response
+
+from common.origin import origin
+from common.refusals import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    Missing,
+    Refusal,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+)
+from common.times import wire_now
+
+logger = logging.getLogger(__name__)
+
+JSON = "application/json"
+PROBLEM_JSON = "application/problem+json"
+
+# What clients compare with, in every language: errors[0] of each status.
+TITLES: dict[int, str] = {
+    400: "Validation failed",
+    401: "Authentication required",
+    403: "Insufficient permissions",
+    404: "Resource not found",
+    405: "Method not allowed",
+    409: "Resource already exists or cannot be changed in its current state",
+    413: "Payload too large",
+    415: "Unsupported media type",
+    422: "Request cannot be processed",
+    429: "Too many requests",
+    500: "Internal server error",
+    503: "Service unavailable",
+}
+
+STATUSES: dict[type[Refusal], int] = {
+    Invalid: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    Missing: 404,
+    Conflict: 409,
+    TooMany: 429,
+    Unavailable: 503,
+}
+
+# Refusals that HTTP itself makes, beside those of the services.
+HTTP_CODES: dict[int, str] = {
+    400: "malformed_request",
+    401: "authentication_required",
+    403: "insufficient_permissions",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    429: "too_many_requests",
+    500: "internal_error",
+    503: "service_unavailable",
+}
+
+
+class PayloadTooLarge(exceptions.APIException):
+    status_code = 413
+    default_code = "payload_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(_("body: must be at most %(limit)d bytes") % {"limit": limit})
+
+
+def status_of(refusal: Refusal | type[Refusal]) -> int:
+    kind = refusal if isinstance(refusal, type) else type(refusal)
+    return next(STATUSES[parent] for parent in kind.__mro__ if parent in STATUSES)
+
+
+def envelope(status: int, data: Any, errors: Sequence[str] = ()) -> bytes:
+    return orjson.dumps(
+        {
+            "isSuccess": status < 400,
+            "statusCode": status,
+            "data": data,
+            "errors": errors,
+            "timestamp": wire_now(),
+        }
+    )
+
+
+def error_body(status: int, code: str, reasons: Sequence[str], *, as_problem: bool) -> bytes:
+    """An error in the envelope, or after RFC 9457 for who asked for that."""
+    if not as_problem:
+        return envelope(status, None, [TITLES[status], *reasons])
+    return orjson.dumps(
+        {
+            "type": f"urn:kumanda:error:{code}",
+            "title": TITLES[status],
+            "status": status,
+            "detail": "; ".join(reasons) or TITLES[status],
+            "code": code,
+            "errors": reasons,
+            "requestId": origin().request_id,
+        }
+    )
+
+
+def error_answer(
+    meta: Mapping[str, Any],
+    status: int,
+    code: str,
+    reasons: Sequence[str] = (),
+    headers: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    as_problem = PROBLEM_JSON in meta.get("HTTP_ACCEPT", "")
+    response = HttpResponse(
+        error_body(status, code, reasons, as_problem=as_problem),
+        status=status,
+        content_type=PROBLEM_JSON if as_problem else JSON,
+        headers={"X-Error-Code": code, **(headers or {})},
+    )
+    if status == 503:
+        response.headers.setdefault("Retry-After", str(Unavailable.retry_after))
+    return response
+
+
+def success_answer(data: Any, status: int = 200) -> HttpResponse:
+    return HttpResponse(envelope(status, data), status=status, content_type=JSON)
+
+
+# --- DRF's places ---------------------------------------------------------------------------------
+
+
+class EnvelopeRenderer(renderers.BaseRenderer):
+    media_type = JSON
+    format = "json"
+    charset = None
+
+    def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
+        status = renderer_context["response"].status_code if renderer_context else 200
+        return envelope(status, data)
+
+
+class JSONParser(parsers.BaseParser):
+    media_type = JSON
+
+    def parse(self, stream: IO[bytes], media_type: Any = None, parser_context: Any = None) -> Any:
+        try:
+            return orjson.loads(stream.read())
+        except orjson.JSONDecodeError as error:
+            raise exceptions.ParseError(
+                _("body: is not JSON: %(problem)s at line %(line)d, column %(column)d")
+                % {"problem": error.msg.split(":")[0], "line": error.lineno, "column": error.colno}
+            ) from error
+
+
+def reasons_of(detail: Any, field: str = "") -> list[str]:
+    """DRF's nested error details as `field: rule` lines."""
+    if isinstance(detail, Mapping):
+        inner = [(key if key != "non_field_errors" else "", value) for key, value in detail.items()]
+    elif isinstance(detail, list):
+        inner = [("", part) if isinstance(part, str) else (str(at), part) for at, part in enumerate(detail)]
+    else:
+        return [f"{field}: {detail}" if field else str(detail)]
+    lines = []
+    for name, part in inner:
+        lines += reasons_of(part, ".".join(filter(None, [field, str(name)])))
+    return lines
+
+
+def refuse(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
+    """DRF's exception handler: every exception becomes an answer in the envelope."""
+    request: HttpRequest = context["request"]._request
+    meta = request.META
+    match error:
+        case Refusal():
+            status = status_of(error)
+            headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+            if retry_after := getattr(error, "retry_after", None):
+                headers["Retry-After"] = str(retry_after)
+            return error_answer(meta, status, error.code, error.reasons, headers)
+        case exceptions.ValidationError():
+            return error_answer(meta, 400, Invalid.code, reasons_of(error.detail))
+        case Http404():
+            return error_answer(meta, 404, Missing.code, [str(Missing.message)])
+        case DjangoPermissionDenied():
+            return error_answer(meta, 403, Forbidden.code, [str(Forbidden.message)])
+        case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
+            return error_answer(
+                meta, 401, Unauthenticated.code, [str(Unauthenticated.message)], {"WWW-Authenticate": "Bearer"}
+            )
+        case exceptions.MethodNotAllowed():
+            allowed = ", ".join(context["view"].allowed_methods)
+            reason = _("allowed here: %(methods)s") % {"methods": allowed}
+            return error_answer(meta, 405, HTTP_CODES[405], [reason], {"Allow": allowed})
+        case exceptions.UnsupportedMediaType():
+            types = ", ".join(parser.media_type for parser in context["view"].parser_classes)
+            return error_answer(meta, 415, HTTP_CODES[415], [_("send the body as: %(types)s") % {"types": types}])
+        case exceptions.APIException():
+            code = HTTP_CODES.get(error.status_code, "malformed_request")
+            return error_answer(meta, error.status_code, code, reasons_of(error.detail))
+        case OperationalError() | InterfaceError():
+            logger.error("the database does not answer", exc_info=error)
+            # The next request on this thread connects anew instead of failing on the dead connection.
+            connection.close()
+            return error_answer(meta, 503, HTTP_CODES[503], [str(Unavailable.message)])
+        case RequestDataTooBig():
+            return error_answer(meta, 413, HTTP_CODES[413])
+        case BadRequest() | SuspiciousOperation() | TooManyFilesSent():
+            return error_answer(meta, 400, HTTP_CODES[400])
+    logger.error("a view crashed", exc_info=error)
+    got_request_exception.send(sender=None, request=request)
+    return error_answer(meta, 500, HTTP_CODES[500])
+
+
+def finished(response: Response, renderer: renderers.BaseRenderer) -> Response:
+    """Render now, so that the answer keeps no hold of the view and its request."""
+    response.headers["Content-Type"] = renderer.media_type
+    response.content = renderer.render(response.data, renderer.media_type, {"response": response})
+    return response
+
+
+# --- outside DRF ----------------------------------------------------------------------------------
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_answer(request.META, 400, HTTP_CODES[400])
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return error_answer(request.META, 403, HTTP_CODES[403], [str(Forbidden.message)])
+
+
+def unknown_address(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return error_answer(request.META, 404, Missing.code, [_("there is no such address")])
+
+
+def crashed(request: HttpRequest) -> HttpResponse:
+    return error_answer(request.META, 500, HTTP_CODES[500])

@@ -1,0 +1,67 @@
+"""Examples in the OpenAPI document: each property's own, and each success made of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from common.api import JSON
+from common.schema import SHARED
+
+type Schema = dict[str, Any]
+
+PAGE = {
+    "currentPage": 1,
+    "totalPages": 5,
+    "totalItems": 45,
+    "itemsPerPage": 10,
+    "hasNextPage": True,
+    "hasPrevPage": False,
+}
+
+SIMPLE: dict[Any, Any] = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "null": None}
+
+
+def give_examples(result: Schema, values: Mapping[str, Any]) -> None:
+    """Give each property its example, and each success an example made of them.
+
+    `values` is keyed by `Component.property`, or by `property` for all components that have it.
+    """
+    components = result["components"]["schemas"]
+    values = {**PAGE, **values}
+    for component, schema in components.items():
+        if component in SHARED:
+            continue
+        for name, held in schema.get("properties", {}).items():
+            for key in (f"{component}.{name}", name):
+                if key in values:
+                    held["examples"] = [values[key]]
+                    break
+    for path in result["paths"].values():
+        for operation in path.values():
+            for response in operation["responses"].values():
+                if content := response.get("content"):
+                    content[JSON]["example"] = sample(content[JSON]["schema"], components)
+
+
+def sample(schema: Schema, components: Mapping[str, Schema]) -> Any:
+    """A value that fits the schema, made of its examples as far as it has any."""
+    if "$ref" in schema:
+        return sample(components[schema["$ref"].rpartition("/")[2]], components)
+    for listed in ("examples", "enum"):
+        if listed in schema:
+            return schema[listed][0]
+    for combined in ("allOf", "oneOf", "anyOf"):
+        if combined in schema:
+            return sample(schema[combined][0], components)
+    if "const" in schema:
+        return schema["const"]
+    kind = schema.get("type")
+    match kind[0] if isinstance(kind, list) else kind:
+        case "object":
+            value: Any = {
+                name: sample(part, components) for name, part in schema.get("properties", {}).items()
+            }
+        case "array":
+            value = [] if schema.get("maxItems") == 0 else [sample(schema["items"], components)]
+        case simple:
+            value = SIMPLE[simple]
+    return value

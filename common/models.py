@@ -1,0 +1,104 @@
+"""The bases of every table: ids, timestamps, soft delete, locks; and the audit trail."""
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from common.fields import ObjectIdField, ObjectIdKey
+from common.origin import Door
+
+
+class IdentifiedModel(models.Model):
+    id = ObjectIdKey()
+
+    class Meta:
+        abstract = True
+
+
+class TimestampedModel(IdentifiedModel):
+    """Times are given by the caller, so that one change carries one time and tests can move the clock."""
+
+    created_at = models.DateTimeField(editable=False)
+    updated_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        abstract = True
+
+
+class LockingQuerySet[T: models.Model](models.QuerySet[T]):
+    def for_update(self, *, skip_locked: bool = False) -> Self:
+        """Lock the selected rows of this table, and no joined ones, until the transaction ends.
+
+        NO KEY UPDATE still lets other transactions insert rows that point here.
+        """
+        return self.select_for_update(no_key=True, of=("self",), skip_locked=skip_locked)
+
+
+class LivingManager[T: models.Model](models.Manager[T]):
+    """Hides soft-deleted rows. It does not travel across joins: a query that joins such a table says so."""
+
+    def get_queryset(self) -> models.QuerySet[T]:
+        return super().get_queryset().filter(deleted_at__isnull=True)
+
+
+class SoftDeleteModel(models.Model):
+    """A row that is taken out of sight and kept until `purge` removes it.
+
+    Subclasses declare both managers, `objects` (living rows) first, so that `get_object_or_404`, related
+    managers and querysets hide the deleted; `_base_manager` stays plain, so that what points to a deleted
+    row still reaches it. Uniqueness is partial, on living rows.
+    """
+
+    deleted_at = models.DateTimeField(null=True, editable=False)
+    deleted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=False) | Q(deleted_by__isnull=True),
+                name="%(app_label)s_%(class)s_deleted_by_needs_time",
+            ),
+        ]
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.deleted_at is not None
+
+
+class AuditEntry(models.Model):
+    """One change: who made it, through which door, to what. The database refuses to alter or remove it.
+
+    The key comes from a sequence and is drawn under the lock of the changed row, so that the entries of one
+    row stand in the order in which the changes happened, whatever the clocks of the machines said.
+    People and targets are kept as plain ids: the trail outlives what it tells about.
+    """
+
+    at = models.DateTimeField()
+    door = models.CharField(max_length=10, choices=[(door.value, door.value) for door in Door])
+    actor_id = ObjectIdField(null=True)
+    actor_name = models.CharField(max_length=150)
+    action = models.CharField(max_length=50)
+    target_type = models.CharField(max_length=50)
+    target_id = ObjectIdField()
+    before = models.JSONField()
+    after = models.JSONField()
+    reason = models.TextField(blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("audit entry")
+        verbose_name_plural = _("audit trail")
+        default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["target_id", "id"], name="audit_by_target"),
+            models.Index(fields=["actor_id", "id"], name="audit_by_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.target_type} {self.target_id}"

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL backend, able to bring its own private server."""

@@ -1,0 +1,87 @@
+"""Questions: querysets that are compiled to SQL once and asked many times.
+
+Compiling a queryset with a few joins takes Django longer than PostgreSQL needs to answer it. A question keeps the
+SQL that the ORM wrote, with holes where the values go, so the ORM stays the only author of SQL, and psycopg keeps
+the statement prepared because its text never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection, models
+from django.db.models.expressions import Expression
+from django.db.models.sql.compiler import SQLCompiler
+
+SHAPES_KEPT = 512
+
+
+class Param(Expression):
+    """A hole in a question: the value called `name`, given when the question is asked."""
+
+    def __init__(self, name: str, output_field: models.Field) -> None:
+        super().__init__(output_field=output_field)
+        self.name = name
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, list[Any]]:
+        return "%s", [self]
+
+    def bound(self, value: Any) -> Any:
+        return self.output_field.get_db_prep_value(value, connection)
+
+
+class _Compiled:
+    """SQL with holes, and how its columns become Python values."""
+
+    def __init__(self, queryset: models.QuerySet[Any], tail: str = "") -> None:
+        self.model = queryset.model
+        compiler = queryset.query.get_compiler(connection=connection)
+        self.sql, self.params = compiler.as_sql()
+        self.sql += tail
+        columns = [column for column, _, _ in compiler.select[: compiler.col_count]]
+        self.converters = [
+            (position, convert, expression)
+            for position, (converts, expression) in compiler.get_converters(columns).items()
+            for convert in converts
+        ]
+        self.names = [column.target.attname for column in columns if hasattr(column, "target")]
+
+    def rows(self, given: dict[str, Any], tail: Sequence[Any] = ()) -> list[list[Any]]:
+        params = [
+            part.bound(given[part.name]) if isinstance(part, Param) else part for part in self.params
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, [*params, *tail])
+            fetched = cursor.fetchall()
+        rows = [list(row) for row in fetched]
+        for position, convert, expression in self.converters:
+            for row in rows:
+                row[position] = convert(row[position], expression, connection)
+        return rows
+
+
+class Question:
+    """A queryset compiled once for each *shape*: the arguments of `build`, which choose filters and order.
+
+    `build` returns the queryset, with `Param` expressions where values go. The last `SHAPES_KEPT` shapes are kept.
+    """
+
+    def __init__(self, build: Callable[..., models.QuerySet[Any]], *, tail: str = "") -> None:
+        self._build = build
+        self._tail = tail
+        self._compiled = lru_cache(maxsize=SHAPES_KEPT)(self._compile)
+
+    def _compile(self, *shape: Hashable) -> _Compiled:
+        return _Compiled(self._build(*shape), self._tail)
+
+    def rows(self, *shape: Hashable, tail: Sequence[Any] = (), **given: Any) -> list[list[Any]]:
+        """The rows of a question about values (`values_list`); `tail` fills the holes of the question's tail."""
+        return self._compiled(*shape).rows(given, tail)
+
+    def instance(self, *shape: Hashable, **given: Any) -> Any:
+        """The one model instance that a question about instances finds, or None."""
+        compiled = self._compiled(*shape)
+        rows = compiled.rows(given)
+        return compiled.model.from_db(connection.alias, compiled.names, rows[0]) if rows else None

@@ -1,0 +1,88 @@
+"""Refusals: why something may not happen, said without a word about HTTP.
+
+A refusal is defined above the function that raises it, as a subclass of one of these with a `code` of its own.
+The code is for machines and never changes; the message is for people and follows their language.
+"""
+
+from collections.abc import Iterator
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+type Text = str | Promise
+
+
+class Refusal(Exception):
+    code: str
+    message: Text
+
+    def __init__(self, message: Text | None = None) -> None:
+        if message is not None:
+            self.message = message
+        super().__init__(self.message)
+
+    @property
+    def reasons(self) -> list[str]:
+        return [str(self.message)]
+
+
+class Invalid(Refusal):
+    """What was sent is wrong. `field` names the wrong part as the sender wrote it."""
+
+    code = "validation_failed"
+    message = _("the request is not valid")
+
+    def __init__(self, field: str, rule: Text) -> None:
+        self.field = field
+        self.rule = rule
+        super().__init__()
+
+    @property
+    def reasons(self) -> list[str]:
+        return [f"{self.field}: {self.rule}"]
+
+
+class Unauthenticated(Refusal):
+    code = "authentication_required"
+    message = _("send a valid access token in the Authorization header")
+
+
+class Forbidden(Refusal):
+    code = "insufficient_permissions"
+    message = _("you may not do this")
+
+
+class Missing(Refusal):
+    code = "not_found"
+    message = _("there is no such thing")
+
+
+class Conflict(Refusal):
+    code = "conflict"
+    message = _("the state it is in does not allow this")
+
+
+class TooMany(Refusal):
+    """Asked too often; `retry_after` is in seconds."""
+
+    code = "too_many_requests"
+    message = _("too many requests; wait before you try again")
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__()
+
+
+class Unavailable(Refusal):
+    """Something that we depend on does not answer; `retry_after` is in seconds."""
+
+    code = "service_unavailable"
+    message = _("a part of the service does not answer; try again shortly")
+    retry_after = 1
+
+
+def every_refusal(of: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:
+    """All kinds of refusal that loaded modules define, parents first."""
+    for kind in of.__subclasses__():
+        yield kind
+        yield from every_refusal(kind)

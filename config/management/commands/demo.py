@@ -1,0 +1,80 @@
+"""Everything at once, on this machine: database, people, streams, and the server."""
+
+import json
+import os
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from config.server import refuse_taken_port, serve
+from config.world import ACCOUNTS
+
+BANNER = """
+Kumanda is running. Ctrl-C stops it.
+
+  Playground  {url}/api/docs/
+  API         {url}/api/v1/
+  Admin       {url}/admin/
+
+  role       username   password
+{accounts}
+
+Try it:
+
+  TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{{"username": "{username}", "password": "{password}"}}' | python3 -c 'import json, sys; print(json.load(sys.stdin)["data"]["accessToken"])')
+  curl -s {url}/api/v1/live-stream/create -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"title": "Merhaba dünya"}}'
+  curl -s '{url}/api/v1/live-stream?status=active&limit=3' -H "Authorization: Bearer $TOKEN"
+"""
+
+
+class Command(BaseCommand):
+    help = "Migrate, fill an empty database with a believable world, print how to get in, and serve until Ctrl-C."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="port on 127.0.0.1 (default: %(default)s)")
+        parser.add_argument(
+            "--data", type=Path, metavar="DIR", help="where the database and the pictures live (default: .data)"
+        )
+        parser.add_argument(
+            "--json", action="store_true", help="print one line of JSON when ready, instead of prose"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        url = f"http://localhost:{options['port']}"
+        refuse_taken_port("127.0.0.1", options["port"])
+        self._in_place(url, options["data"])
+        call_command("migrate", verbosity=0)
+        call_command("seed_demo", stdout=sys.stderr, verbosity=0 if options["json"] else 1)
+        announcement = self._line(url) if options["json"] else self._prose(url)
+
+        def announce() -> None:
+            self.stdout.write(announcement)
+            self.stdout.flush()
+
+        serve("127.0.0.1", options["port"], when_ready=announce)
+
+    def _in_place(self, url: str, data: Path | None) -> None:
+        """Settings are read once: other addresses or folders than theirs need a process that starts with them."""
+        wanted = {"PUBLIC_URL": url, "DEVELOPMENT_SERVER_URL": url, "MEDIA_URL": f"{url}/media/"}
+        if data is not None:
+            wanted["KUMANDA_DATA"] = str(data.resolve())
+        if any(os.environ.get(name) != value for name, value in wanted.items()):
+            os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | wanted)
+
+    def _line(self, url: str) -> str:
+        accounts = [
+            {"username": account.username, "password": account.password, "role": account.role}
+            for account in ACCOUNTS
+        ]
+        return json.dumps({"url": url, "accounts": accounts})
+
+    def _prose(self, url: str) -> str:
+        creator = next(account for account in ACCOUNTS if account.role == "creator")
+        rows = [f"  {account.role:<10} {account.username:<10} {account.password}" for account in ACCOUNTS]
+        return BANNER.format(
+            url=url, accounts="\n".join(rows), username=creator.username, password=creator.password
+        )

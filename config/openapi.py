@@ -1,0 +1,33 @@
+"""Settings of the OpenAPI document; its text is in config/document.py, which needs every app to be loaded."""
+
+from typing import Any
+
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "OAS_VERSION": "3.1.0",
+    "TITLE": "Kumanda",
+    "VERSION": "0.1.0",
+    # For docs/openapi.yaml, the same whoever generates it; a running service puts its own addresses here.
+    "SERVERS": [
+        {"url": "http://localhost:8000", "description": "Development"},
+        {"url": "https://api.example.com", "description": "Production"},
+    ],
+    "SCHEMA_PATH_PREFIX": r"/api/v[0-9]+",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,
+    "GET_LIB_DOC_EXCLUDES": "common.schema.bases_without_text",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "StreamStatus": "livestreams.models.Status",
+        "StreamType": "livestreams.models.LiveStream.Type",
+        "StreamRole": "livestreams.models.LiveStream.Role",
+        "AccessType": "livestreams.models.LiveStream.AccessType",
+        "Availability": "accounts.models.User.Availability",
+        "MediaType": "accounts.models.Media.Type",
+    },
+    "SORT_OPERATION_PARAMETERS": False,
+    "TAGS": [
+        {"name": "Accounts", "description": "Logging in, staying in, logging out, and who one is."},
+        {"name": "Streams", "description": "The life of a stream, from its plan to its end."},
+    ],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.document.complete"],
+}

@@ -1,0 +1,191 @@
+"""Settings. What differs between places is an environment variable; `.env.example` lists them all."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+
+from common.logging import logging_config
+from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+env.read_env(BASE_DIR / ".env")
+
+# --- secrets: no defaults, so a place that forgot them does not start -----------------------------
+
+SECRET_KEY = env.str("SECRET_KEY")
+JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY")
+
+# --- the place ------------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")  # where clients reach this server
+DATA_DIR = (BASE_DIR / env.str("KUMANDA_DATA", default=".data")).resolve()
+SECURE = env.bool("SECURE", default=False)  # served over TLS: secure cookies, HSTS
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
+
+# --- the house ------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "common",
+    "accounts",
+    "livestreams",
+    "config",
+]
+
+# The API needs neither sessions nor CSRF nor messages (each call carries its token), so the
+# middleware of the admin steps aside on API paths: see common/middleware.py.
+API_PREFIX = "/api/"
+ADMIN_PREFIX = "/admin/"
+MIDDLEWARE = [
+    "common.middleware.origin",
+    *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
+    "common.middleware.BrowserSecurityMiddleware",
+    "common.middleware.BrowserStaticMiddleware",
+    "common.middleware.BrowserSessionMiddleware",
+    "common.middleware.BrowserLocaleMiddleware",
+    "common.middleware.BrowserCsrfMiddleware",
+    "common.middleware.BrowserAuthenticationMiddleware",
+    "common.middleware.BrowserMessageMiddleware",
+    "common.middleware.BrowserFrameMiddleware",
+]
+if CORS_ALLOWED_ORIGINS:
+    INSTALLED_APPS.append("corsheaders")
+    CORS_ALLOW_HEADERS = [
+        "accept",
+        "accept-language",
+        "authorization",
+        "content-type",
+        "x-language",
+        "x-request-id",
+    ]
+    CORS_EXPOSE_HEADERS = ["X-Error-Code", "X-Request-ID", "Retry-After"]
+    CORS_URLS_REGEX = rf"^{API_PREFIX}"
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- database -------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": {
+        **(
+            env.db_url("DATABASE_URL")
+            if env.str("DATABASE_URL", default="")
+            else {"NAME": "kumanda", "USER": "kumanda", "EMBEDDED_DATA_DIR": str(DATA_DIR / "postgres")}
+        ),
+        "ENGINE": "common.postgres",
+        # A connection costs PostgreSQL about 5 ms, the largest single cost of a request.
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {"server_side_binding": True, "prepare_threshold": 1},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- people and tokens ----------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = reverse_lazy("admin:login")
+
+SIMPLE_JWT = {
+    "SIGNING_KEY": JWT_SIGNING_KEY,
+    "ALGORITHM": "HS256",
+    "ISSUER": "kumanda",
+    "ACCESS_TOKEN_LIFETIME": timedelta(hours=1),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
+    "USER_ID_CLAIM": "sub",
+}
+# The platform's own identity provider, when it has one: its tokens are accepted beside ours.
+IDENTITY_ISSUER = env.str("IDENTITY_ISSUER", default="")
+IDENTITY_AUDIENCE = env.str("IDENTITY_AUDIENCE", default="")
+IDENTITY_PUBLIC_KEY = env.str("IDENTITY_PUBLIC_KEY", default="", multiline=True)
+IDENTITY_JWKS_URL = env.str("IDENTITY_JWKS_URL", default="")
+IDENTITY_ALGORITHMS = env.list("IDENTITY_ALGORITHMS", default=["RS256", "ES256"])
+if IDENTITY_ISSUER and not (IDENTITY_AUDIENCE and bool(IDENTITY_PUBLIC_KEY) != bool(IDENTITY_JWKS_URL)):
+    raise ImproperlyConfigured(
+        "IDENTITY_ISSUER is set: set IDENTITY_AUDIENCE too, and exactly one of IDENTITY_PUBLIC_KEY and IDENTITY_JWKS_URL."
+    )
+
+# --- the API --------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["common.api.EnvelopeRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["common.api.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "common.schema.EnvelopeSchema",
+    "EXCEPTION_HANDLER": "common.api.refuse",
+    "DEFAULT_METADATA_CLASS": None,
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+JSON_BODY_LIMIT = 1_048_576  # bytes
+UPLOAD_BODY_LIMIT = 6 * 1_048_576  # bytes: a picture of 5 MB and the fields beside it
+DATA_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_BODY_LIMIT
+DEVELOPMENT_SERVER_URL = env.str("DEVELOPMENT_SERVER_URL", default=PUBLIC_URL)
+PRODUCTION_SERVER_URL = env.str("PRODUCTION_SERVER_URL", default="https://api.example.com")
+
+# --- streams --------------------------------------------------------------------------------------
+
+NO_SHOW_GRACE = timedelta(minutes=env.int("NO_SHOW_GRACE_MINUTES", default=60))
+PREPARING_GRACE = timedelta(minutes=env.int("PREPARING_GRACE_MINUTES", default=1440))
+DELETED_RETENTION = timedelta(days=env.int("DELETED_RETENTION_DAYS", default=30))
+
+# --- languages, files, logs -----------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+MEDIA_URL = env.str("MEDIA_URL", default=f"{PUBLIC_URL}/media/")
+MEDIA_ROOT = DATA_DIR / "media"
+# From DATA_DIR/static once `collectstatic` has filled it, else from the packages themselves.
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+WHITENOISE_AUTOREFRESH = False
+
+LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"))

@@ -1,0 +1,28 @@
+"""Every address. The API comes first: it is asked most."""
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from django.views.generic import RedirectView
+
+import accounts.urls
+import livestreams.urls
+from common import api, health
+from common.playground import PlaygroundView, SchemaView
+
+urlpatterns = [
+    path("api/v1/", include([*livestreams.urls.v1, *accounts.urls.urlpatterns])),
+    path("api/v2/", include(livestreams.urls.v2)),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
+    path("api/docs/", PlaygroundView.as_view(), name="playground"),
+    # With DEBUG on, Django would answer unknown addresses with a page of its own.
+    re_path(r"^api/", api.unknown_address),
+    path("healthz", health.alive),
+    path("readyz", health.ready),
+    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(pattern_name="playground")),
+]
+
+handler400 = api.bad_request
+handler403 = api.forbidden
+handler404 = api.unknown_address
+handler500 = api.crashed

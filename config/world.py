@@ -1,0 +1,200 @@
+"""A believable world for demonstrations: fifty people, and streams in every state, in Turkish and English."""
+
+import colorsys
+import io
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.contrib.auth.models import Permission
+from django.db import connection, transaction
+from PIL import Image, ImageDraw, ImageFont
+
+import accounts.services
+import livestreams.services
+from accounts.models import User
+from livestreams.models import LiveStream
+
+SEED_LOCK = 0x6B756D616E6461  # "kumanda": two seeders at once take turns
+PHOTO_SIDE = 320
+
+
+@dataclass(frozen=True)
+class Account:
+    role: str
+    username: str
+    password: str
+
+
+# Known to everybody who reads this: for a server on your own machine only.
+ACCOUNTS = [
+    Account("admin", "admin", "admin-of-the-demo"),
+    Account("moderator", "defne", "defne-of-the-demo"),
+    Account("creator", "deniz", "deniz-of-the-demo"),
+    Account("guest", "emily", "emily-of-the-demo"),
+    Account("viewer", "kerem", "kerem-of-the-demo"),
+]
+MODERATOR_MAY = ["view_livestream", "change_livestream", "view_user", "view_auditentry"]
+
+PEOPLE = [
+    ("admin", "Selin", "Aksoy"), ("defne", "Defne", "Yıldız"), ("deniz", "Deniz", "Şahin"),
+    ("emily", "Emily", "Carter"), ("kerem", "Kerem", "Öztürk"), ("zeynep", "Zeynep", "Kaya"),
+    ("mehmet", "Mehmet", "Demir"), ("elif", "Elif", "Çelik"), ("mustafa", "Mustafa", "Arslan"),
+    ("ayse", "Ayşe", "Doğan"), ("burak", "Burak", "Kılıç"), ("ceren", "Ceren", "Aydın"),
+    ("can", "Can", "Özdemir"), ("ece", "Ece", "Polat"), ("emre", "Emre", "Güneş"),
+    ("irem", "İrem", "Koç"), ("kaan", "Kaan", "Şimşek"), ("melis", "Melis", "Yavuz"),
+    ("onur", "Onur", "Erdoğan"), ("pinar", "Pınar", "Türk"), ("serkan", "Serkan", "Ünal"),
+    ("sude", "Sude", "Işık"), ("tolga", "Tolga", "Bulut"), ("ufuk", "Ufuk", "Çetin"),
+    ("yagmur", "Yağmur", "Tekin"), ("gokce", "Gökçe", "Uçar"), ("baris", "Barış", "Sönmez"),
+    ("olivia", "Olivia", "Bennett"), ("liam", "Liam", "Foster"), ("noah", "Noah", "Hughes"),
+    ("ava", "Ava", "Mitchell"), ("james", "James", "Walker"), ("sophie", "Sophie", "Turner"),
+    ("lucas", "Lucas", "Reed"), ("mia", "Mia", "Brooks"), ("ethan", "Ethan", "Price"),
+    ("grace", "Grace", "Coleman"), ("henry", "Henry", "Ward"), ("ruby", "Ruby", "Ellis"),
+    ("jack", "Jack", "Murray"), ("chloe", "Chloe", "Hayes"), ("oscar", "Oscar", "Dixon"),
+    ("isla", "Isla", "Grant"), ("leo", "Leo", "Spencer"), ("nora", "Nora", "Palmer"),
+    ("theo", "Theo", "Marsh"), ("alice", "Alice", "Quinn"), ("adam", "Adam", "Doyle"),
+    ("freya", "Freya", "Walsh"), ("sam", "Sam", "Burke"),
+]  # fmt: skip
+
+TITLES = [
+    ("Sabah kahvesi ve gündem", "talk"), ("İstanbul Boğazı'ndan canlı akustik", "music"),
+    ("Evde ekşi mayalı ekmek", "cooking"), ("Python ile ilk adımlar", "coding"),
+    ("Gece yarısı soru cevap", "talk"), ("Şehir fotoğrafçılığı üzerine", "art"),
+    ("Çocuklarla gökyüzü gözlemi", "science"), ("Türk halk müziği seçkisi", "music"),
+    ("Girişimcilik: ilk müşteri", "business"), ("Kapadokya yürüyüş rotaları", "travel"),
+    ("Morning yoga for stiff backs", "fitness"), ("Live mixing: deep house", "music"),
+    ("Ask me anything about databases", "coding"), ("Watercolour skies in an hour", "art"),
+    ("Sunday roast, step by step", "cooking"), ("Speedrun practice and chat", "gaming"),
+    ("Learning Turkish together", "language"), ("Street food of Izmir", "travel"),
+    ("Open source office hours", "coding"), ("The physics of a perfect free kick", "science"),
+]  # fmt: skip
+
+
+def seed(now: datetime, *, progress: Callable[[int, int], None] = lambda done, of: None) -> bool:
+    """Make the world around `now`; False when it is there already. All of it or, on a failure, nothing."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SEED_LOCK])
+        if User.objects.filter(username=ACCOUNTS[0].username).exists():
+            return False
+        people = _people(now, progress)
+        _streams(people, now)
+        return True
+
+
+def _people(now: datetime, progress: Callable[[int, int], None]) -> list[User]:
+    chance = random.Random(50)  # noqa: S311 - the same world each time
+    passwords = {account.username: account.password for account in ACCOUNTS}
+    roles = {account.username: account.role for account in ACCOUNTS}
+    people = []
+    for number, (username, name, surname) in enumerate(PEOPLE):
+        joined = now - timedelta(days=chance.randint(30, 400), minutes=number)
+        role = roles.get(username)
+        user = accounts.services.create_user(
+            username,
+            passwords.get(username),
+            by=None,
+            now=joined,
+            name=name,
+            surname=surname,
+            email=f"{username}@example.com",
+            availability_status=chance.choice(User.Availability.values),
+            is_staff=role in ("admin", "moderator"),
+            is_superuser=role == "admin",
+        )
+        if role == "moderator":
+            user.user_permissions.set(Permission.objects.filter(codename__in=MODERATOR_MAY))
+        photo = _portrait(name[0] + surname[0], number / len(PEOPLE))
+        people.append(accounts.services.set_profile_photo(user, photo, by=user, now=joined))
+        progress(number + 1, len(PEOPLE))
+    return people
+
+
+def _portrait(initials: str, hue: float) -> io.BytesIO:
+    light, dark = (
+        tuple(round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.55)) for lightness in (0.62, 0.38)
+    )
+    mask = Image.linear_gradient("L").resize((PHOTO_SIDE, PHOTO_SIDE))
+    photo = Image.composite(
+        Image.new("RGB", mask.size, dark), Image.new("RGB", mask.size, light), mask
+    )
+    font = ImageFont.load_default(PHOTO_SIDE * 2 // 5)
+    ImageDraw.Draw(photo).text((PHOTO_SIDE / 2, PHOTO_SIDE / 2), initials, fill="white", font=font, anchor="mm")
+    file = io.BytesIO()
+    photo.save(file, "PNG")
+    file.seek(0)
+    return file
+
+
+def _streams(people: Sequence[User], now: datetime) -> None:
+    """Each stream lives through the services, with the clock where it was."""
+    chance = random.Random(20)  # noqa: S311 - the same world each time
+    by_name = {user.username: user for user in people}
+    deniz, emily = by_name["deniz"], by_name["emily"]
+    hosts = [user for user in people if user.username not in {"admin", "defne", "kerem", "deniz"}]
+
+    def planned(host: User, title: int, *, announced: datetime, start: datetime, guest: User | None = None) -> LiveStream:
+        text, interest = TITLES[title % len(TITLES)]
+        return livestreams.services.create_stream(
+            by=host,
+            now=announced,
+            title=text,
+            type=LiveStream.Type.DUO_CROWD if guest else LiveStream.Type.SOLO,
+            guest=guest and guest.pk,
+            interest=interest,
+            price=Decimal(chance.choice([0, 0, 0, 49, 99])),
+            duration_goal=chance.choice([30, 45, 60, 90]),
+            motivation=None if chance.random() < 0.5 else f"{text} – herkesi bekleriz / everybody is welcome.",
+            planned_start_at=start,
+        )
+
+    def live_through(stream: LiveStream, host: User, start: datetime, minutes: int) -> None:
+        livestreams.services.start_stream(stream.pk, by=host, now=start)
+        livestreams.services.end_stream(stream.pk, by=host, now=start + timedelta(minutes=minutes))
+
+    for number in range(30):  # past evenings
+        host = deniz if number % 6 == 0 else hosts[number % len(hosts)]
+        guest = emily if number % 6 == 0 else None
+        start = now - timedelta(days=number + 1, minutes=chance.randint(0, 300))
+        stream = planned(host, number, announced=start - timedelta(days=2), start=start, guest=guest)
+        live_through(stream, host, start + timedelta(minutes=chance.randint(0, 9)), chance.randint(20, 95))
+
+    for number in range(6):  # on air now
+        host = hosts[number + 7]
+        start = now - timedelta(minutes=5 + 9 * number)
+        stream = planned(host, number + 3, announced=start - timedelta(hours=5), start=start)
+        livestreams.services.start_stream(stream.pk, by=host, now=start)
+
+    for number in range(18):  # coming
+        host = deniz if number % 5 == 0 else hosts[(number + 17) % len(hosts)]
+        guest = emily if host is deniz else hosts[number] if number % 4 == 1 and hosts[number] is not host else None
+        announced = now - timedelta(hours=number + 1)
+        start = now + timedelta(minutes=20 + 190 * number)
+        planned(host, number + 11, announced=announced, start=start, guest=guest)
+
+    for number in range(3):  # being prepared
+        livestreams.services.create_stream(
+            by=hosts[number + 30], now=now - timedelta(minutes=4 * number + 2), title=TITLES[number + 5][0]
+        )
+
+    for number in range(4):  # called off, the last two by their guest
+        host, guest = hosts[number + 24], hosts[number + 33]
+        announced = now - timedelta(days=number + 1)
+        stream = planned(host, number + 8, announced=announced, start=now + timedelta(days=1), guest=guest)
+        livestreams.services.cancel_stream(
+            stream.pk, by=guest if number > 1 else host, now=announced + timedelta(hours=6)
+        )
+
+    for number in range(2):  # nobody came
+        start = now - timedelta(days=number + 2)
+        stream = planned(hosts[number + 14], number + 4, announced=start - timedelta(days=1), start=start)
+        livestreams.services.expire_stream(stream.pk, now=now - timedelta(days=1))
+
+    for number in range(2):  # taken back
+        host = hosts[number + 2]
+        stream = planned(
+            host, number + 6, announced=now - timedelta(days=3), start=now + timedelta(days=number + 2)
+        )
+        livestreams.services.delete_stream(stream.pk, by=host, now=now - timedelta(days=2))

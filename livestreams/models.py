@@ -1,0 +1,287 @@
+"""The stream: its lifecycle as one table, what is stored, and the questions asked of many."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce
+from django.utils.functional import Promise
+from django.utils.translation import gettext as translated
+from django.utils.translation import gettext_lazy as _
+
+from common.models import LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
+
+
+# --- lifecycle: state × action → next state ------------------------------------------------------
+
+
+class Status(models.TextChoices):
+    SCHEDULED = "scheduled", _("scheduled")
+    PREPARING = "preparing", _("preparing")
+    ACTIVE = "active", _("active")
+    ENDED = "ended", _("ended")
+    CANCELLED_BY_HOST = "cancelled_by_host", _("cancelled by its host")
+    CANCELLED_BY_GUEST = "cancelled_by_guest", _("cancelled by a guest")
+    EXPIRED = "expired", _("expired")
+
+
+class Action(models.TextChoices):
+    """What may happen to a stream. The label completes "it can only be …"; what nobody can ask for has none."""
+
+    EDIT = "edit", _("changed")
+    SCHEDULE = "schedule", _("scheduled")
+    UNSCHEDULE = "unschedule", _("unscheduled")
+    START = "start", _("started")
+    END = "end", _("ended")
+    CANCEL_BY_HOST = "cancel_by_host", _("cancelled")
+    CANCEL_BY_GUEST = "cancel_by_guest", _("cancelled by its guest")
+    EXPIRE = "expire", ""
+    DELETE = "delete", _("deleted")
+
+
+_UPCOMING = {
+    Action.SCHEDULE: Status.SCHEDULED,
+    Action.UNSCHEDULE: Status.PREPARING,
+    Action.START: Status.ACTIVE,
+    Action.CANCEL_BY_HOST: Status.CANCELLED_BY_HOST,
+    Action.CANCEL_BY_GUEST: Status.CANCELLED_BY_GUEST,
+    Action.EXPIRE: Status.EXPIRED,
+}
+
+# What is not in this table cannot happen. Deleting hides a stream and leaves its state as it was.
+LIFECYCLE: dict[Status, dict[Action, Status]] = {
+    Status.SCHEDULED: {Action.EDIT: Status.SCHEDULED, **_UPCOMING, Action.DELETE: Status.SCHEDULED},
+    Status.PREPARING: {Action.EDIT: Status.PREPARING, **_UPCOMING, Action.DELETE: Status.PREPARING},
+    Status.ACTIVE: {Action.END: Status.ENDED},
+    Status.ENDED: {Action.DELETE: Status.ENDED},
+    Status.CANCELLED_BY_HOST: {Action.DELETE: Status.CANCELLED_BY_HOST},
+    Status.CANCELLED_BY_GUEST: {Action.DELETE: Status.CANCELLED_BY_GUEST},
+    Status.EXPIRED: {Action.DELETE: Status.EXPIRED},
+}
+
+UPCOMING = (Status.SCHEDULED, Status.PREPARING)
+
+
+def next_status(status: str, action: Action) -> Status | None:
+    """Where `action` leads from `status`, or None when it may not happen."""
+    return LIFECYCLE[Status(status)].get(action)
+
+
+def allowed(status: str) -> list[Action]:
+    """What people may do with a stream in this state."""
+    return [action for action in LIFECYCLE[Status(status)] if action.label]
+
+
+def refusal_message(status: str) -> str:
+    """Why an action is refused: the state it is in, and what is possible instead."""
+    verbs: list[str | Promise] = [action.label for action in allowed(status)]
+    *others, last = map(str, verbs)
+    possible = translated("%(others)s or %(last)s") % {"others": ", ".join(others), "last": last} if others else last
+    return translated("the stream is %(status)s; it can only be %(possible)s") % {
+        "status": Status(status).label,
+        "possible": possible,
+    }
+
+
+def lifecycle_diagram() -> str:
+    """The lifecycle as a Mermaid state diagram."""
+    lines = ["stateDiagram-v2", "    [*] --> scheduled: create with a planned start", "    [*] --> preparing: create"]
+    for status, moves in LIFECYCLE.items():
+        lines += [
+            f"    {status} --> {target}: {action}"
+            for action, target in moves.items()
+            if action is not Action.EDIT and action is not Action.DELETE
+        ]
+        if set(moves) == {Action.DELETE}:
+            lines.append(f"    {status} --> [*]")
+    return "\n".join(lines)
+
+
+# --- the stream ----------------------------------------------------------------------------------
+
+
+class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
+    """Questions about many streams. Each argument is a value, or an expression that stands for one."""
+
+    def matching(
+        self,
+        *,
+        status: tuple[str, ...] | None = None,
+        creator: Any = None,
+        guest: Any = None,
+        member: Any = None,
+        interest: Any = None,
+        title: Any = None,
+        planned_from: Any = None,
+        planned_to: Any = None,
+    ) -> Self:
+        """Streams that satisfy all that is given; `title` is a part of it in `folded` form."""
+        wanted = {
+            "status__in": status,
+            "creator": creator,
+            "guest": guest,
+            "interest": interest,
+            "title_folded__contains": title,
+            "planned_start_at__gte": planned_from,
+            "planned_start_at__lte": planned_to,
+        }
+        found = self.filter(**{name: value for name, value in wanted.items() if value is not None})
+        return found if member is None else found.filter(Q(creator=member) | Q(guest=member))
+
+    def upcoming(self, *, earliest: Any, latest: Any, member: Any = None) -> Self:
+        """Running and preparing streams, and the scheduled ones whose start is planned inside the window."""
+        near = Q(status=Status.SCHEDULED, planned_start_at__gte=earliest, planned_start_at__lte=latest)
+        return self.matching(member=member).filter(Q(status__in=(Status.ACTIVE, Status.PREPARING)) | near)
+
+    def no_shows(self, now: datetime) -> Self:
+        """Streams that nobody started: past their planned start, or prepared for too long without one."""
+        return self.filter(
+            Q(status__in=UPCOMING, planned_start_at__lte=now - settings.NO_SHOW_GRACE)
+            | Q(
+                status=Status.PREPARING,
+                planned_start_at__isnull=True,
+                updated_at__lte=now - settings.PREPARING_GRACE,
+            )
+        )
+
+    def past_retention(self, now: datetime) -> Self:
+        """Deleted streams that have been kept as long as they must be."""
+        return self.filter(deleted_at__lte=now - settings.DELETED_RETENTION)
+
+
+class LivingStreams(LivingManager.from_queryset(LiveStreamQuerySet)):  # type: ignore[misc]
+    pass
+
+
+class LiveStream(TimestampedModel, SoftDeleteModel):
+    class Type(models.TextChoices):
+        SOLO = "solo", _("solo")
+        DUO_CROWD = "duocrowd", _("duo, crowd")
+        DUO_SELF = "duoself", _("duo, self")
+
+    class AccessType(models.TextChoices):
+        FREE = "free", _("free")
+        PAID = "paid", _("paid")
+
+    class Role(models.TextChoices):
+        HOST = "host", _("host")
+        GUEST = "guest", _("guest")
+        AUDIENCE = "audience", _("audience")
+
+    title = models.CharField(_("title"), max_length=140)
+    title_folded = models.CharField(max_length=280, editable=False)
+    type = models.CharField(_("type"), max_length=10, choices=Type, default=Type.SOLO)
+    channel_name = models.CharField(_("channel name"), max_length=150, unique=True, editable=False)
+    creator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("creator")
+    )
+    # A duo has exactly one guest, a solo none: a column says that better than a table between.
+    guest = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("guest"),
+    )
+    thumbnail = models.CharField(max_length=200, blank=True, editable=False)
+    status = models.CharField(_("status"), max_length=20, choices=Status, editable=False)
+    price = models.DecimalField(_("price"), max_digits=10, decimal_places=2, null=True, blank=True)
+    interest = models.CharField(_("interest"), max_length=50, null=True, blank=True)  # noqa: DJ001 - null on the wire
+    duration_goal = models.PositiveSmallIntegerField(_("duration goal"), null=True, blank=True, help_text=_("minutes"))
+    motivation = models.TextField(_("motivation"), max_length=1000, null=True, blank=True)  # noqa: DJ001 - null on the wire
+    planned_start_at = models.DateTimeField(_("planned start"), null=True, editable=False)
+    started_at = models.DateTimeField(_("started"), null=True, editable=False)
+    ended_at = models.DateTimeField(_("ended"), null=True, editable=False)
+
+    objects: ClassVar[LivingStreams] = LivingStreams()
+    all_objects: ClassVar[models.Manager["LiveStream"]] = models.Manager.from_queryset(LiveStreamQuerySet)()
+
+    class Meta:
+        verbose_name = _("stream")
+        verbose_name_plural = _("streams")
+        default_permissions = ("view", "change")
+        constraints = [
+            *SoftDeleteModel.Meta.constraints,
+            models.CheckConstraint(condition=Q(status__in=Status.values), name="stream_status_known"),
+            models.CheckConstraint(
+                condition=~Q(status=Status.SCHEDULED) | Q(planned_start_at__isnull=False),
+                name="stream_scheduled_has_a_plan",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=(Status.ACTIVE, Status.ENDED), started_at__isnull=False)
+                | (~Q(status__in=(Status.ACTIVE, Status.ENDED)) & Q(started_at__isnull=True)),
+                name="stream_started_is_active_or_ended",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=Status.ENDED, ended_at__isnull=False, ended_at__gte=F("started_at"))
+                | (~Q(status=Status.ENDED) & Q(ended_at__isnull=True)),
+                name="stream_ended_has_its_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(deleted_at__isnull=True) | ~Q(status=Status.ACTIVE), name="stream_active_is_not_deleted"
+            ),
+            models.CheckConstraint(
+                condition=Q(type="solo", guest__isnull=True)
+                | (Q(type__in=("duocrowd", "duoself"), guest__isnull=False) & ~Q(guest=F("creator"))),
+                name="stream_guest_fits_type",
+            ),
+            models.CheckConstraint(condition=Q(price__isnull=True) | Q(price__gt=0), name="stream_price_positive"),
+            models.CheckConstraint(
+                condition=Q(duration_goal__isnull=True) | Q(duration_goal__range=(1, 1440)),
+                name="stream_duration_goal_in_a_day",
+            ),
+            models.UniqueConstraint(
+                fields=["creator"], condition=Q(status=Status.ACTIVE), name="stream_one_active_per_creator"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], condition=Q(deleted_at=None), name="stream_newest"),
+            models.Index(
+                fields=["status", "-created_at", "-id"], condition=Q(deleted_at=None), name="stream_by_status"
+            ),
+            models.Index(
+                fields=["creator", "-created_at", "-id"], condition=Q(deleted_at=None), name="stream_by_creator"
+            ),
+            models.Index(fields=["guest", "-created_at", "-id"], condition=Q(deleted_at=None), name="stream_by_guest"),
+            models.Index(
+                fields=["planned_start_at"], condition=Q(status="scheduled"), name="stream_by_planned_start"
+            ),
+            models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="stream_deleted"),
+            GinIndex(fields=["title_folded"], opclasses=["gin_trgm_ops"], name="stream_by_title"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+    @property
+    def planned_end_at(self) -> datetime | None:
+        return planned_end(self.planned_start_at, self.duration_goal)
+
+    def role_of(self, user_id: str | None) -> "LiveStream.Role | None":
+        return role_of(user_id, self.creator_id, self.guest_id)
+
+
+def planned_end(planned_start_at: datetime | None, duration_goal: int | None) -> datetime | None:
+    """When a stream that keeps to its plan ends; `duration_goal` is in minutes."""
+    if planned_start_at is None or duration_goal is None:
+        return None
+    return planned_start_at + timedelta(minutes=duration_goal)
+
+
+def role_of(user_id: str | None, creator_id: str, guest_id: str | None) -> LiveStream.Role | None:
+    """What the user is to a stream with this creator and guest; nobody is nothing."""
+    if user_id is None:
+        return None
+    if user_id == creator_id:
+        return LiveStream.Role.HOST
+    return LiveStream.Role.GUEST if user_id == guest_id else LiveStream.Role.AUDIENCE
+
+
+def last_when_missing(column: str, *, descending: bool) -> Coalesce:
+    """A time to sort by that puts rows without it at the end."""
+    edge = datetime.min if descending else datetime.max.replace(microsecond=0)
+    return Coalesce(F(column), Value(edge.replace(tzinfo=UTC)), output_field=models.DateTimeField())

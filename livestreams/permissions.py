@@ -1,0 +1,34 @@
+"""Who may ask for what, decided at the API's door; what may happen is decided in the services."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from common.refusals import Forbidden
+from livestreams.models import LiveStream
+
+
+class NotTheCreator(Forbidden):
+    code = "not_the_creator"
+    message = _("only the creator of the stream may do this")
+
+
+class NotTheCreatorOrGuest(Forbidden):
+    code = "not_the_creator_or_guest"
+    message = _("only the creator or a guest of the stream may do this")
+
+
+class IsCreator(BasePermission):
+    def has_object_permission(self, request: Request, view: Any, stream: LiveStream) -> bool:
+        if stream.creator_id != request.user.pk:
+            raise NotTheCreator
+        return True
+
+
+class IsCreatorOrGuest(BasePermission):
+    def has_object_permission(self, request: Request, view: Any, stream: LiveStream) -> bool:
+        if request.user.pk not in (stream.creator_id, stream.guest_id):
+            raise NotTheCreatorOrGuest
+        return True

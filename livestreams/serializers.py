@@ -1,0 +1,285 @@
+"""How streams are written, and what may be sent about them."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any, ClassVar
+from urllib.parse import urljoin
+
+from django.conf import settings
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from accounts.serializers import UserSummarySerializer, file_url
+from common.pagination import PageQuery
+from common.serializers import (
+    ALWAYS,
+    Derived,
+    IdField,
+    InputSerializer,
+    ReadSerializer,
+    Siblings,
+    StrictChoice,
+    StrictInteger,
+    StrictList,
+    StrictString,
+    WireTime,
+    ZeroOrOne,
+    between,
+    from_form,
+)
+from livestreams.models import LiveStream, Status, planned_end, role_of
+from livestreams.names import folded
+
+LONGEST_WINDOW_HOURS = 8760  # a year
+LARGEST_PRICE = 99_999_999
+
+# --- out ------------------------------------------------------------------------------------------
+
+
+def access_type(price: Decimal | None) -> LiveStream.AccessType:
+    return LiveStream.AccessType.PAID if price else LiveStream.AccessType.FREE
+
+
+@cache
+def default_thumbnail_url() -> str:
+    return urljoin(settings.PUBLIC_URL, static("livestreams/default-thumbnail.webp"))
+
+
+def thumbnail_url(file: str) -> str:
+    return file_url(file) if file else default_thumbnail_url()
+
+
+def broadcasters(creator: dict[str, Any], guests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    host = {"user": creator, "role": "host"}
+    return [host, *({"user": guest, "role": "guest"} for guest in guests)]
+
+
+class BroadcasterSerializer(serializers.Serializer[Any]):
+    user = UserSummarySerializer()
+    role = serializers.ChoiceField(["host", "guest"])
+
+
+class LiveStreamSerializer(ReadSerializer):
+    id = IdField()
+    title = serializers.CharField()
+    liveStreamType = serializers.ChoiceField(LiveStream.Type.choices, source="type")
+    channelName = serializers.CharField(source="channel_name")
+    creator = UserSummarySerializer()
+    guests = ZeroOrOne(child=UserSummarySerializer(), source="guest")
+    broadcasters = Siblings(
+        serializers.ListField(child=BroadcasterSerializer()), of=["creator", "guests"], by=broadcasters
+    )
+    thumbnailUrl = Derived(serializers.CharField(), of=["thumbnail"], by=thumbnail_url)
+    status = serializers.ChoiceField(Status.choices)
+    accessType = Derived(serializers.ChoiceField(LiveStream.AccessType.choices), of=["price"], by=access_type)
+    price = serializers.FloatField(allow_null=True)
+    interest = serializers.CharField(allow_null=True)
+    durationGoal = serializers.IntegerField(source="duration_goal", allow_null=True, help_text="Minutes.")
+    motivation = serializers.CharField(allow_null=True)
+    plannedStartDate = WireTime(source="planned_start_at", allow_null=True)
+    plannedEndDate = Derived(
+        WireTime(allow_null=True), of=["planned_start_at", "duration_goal"], by=planned_end
+    )
+    startedAt = WireTime(source="started_at", allow_null=True)
+    endedAt = WireTime(source="ended_at", allow_null=True)
+    role = Derived(
+        serializers.ChoiceField(LiveStream.Role.choices, allow_null=True),
+        of=["creator_id", "guest_id"],
+        by=role_of,
+        asks_caller=True,
+        help_text="What the caller is to the stream; null when nobody is logged in.",
+    )
+    deletedAt = WireTime(source="deleted_at", allow_null=True)
+    deletedBy = IdField(source="deleted_by_id", allow_null=True)
+    createdAt = WireTime(source="created_at")
+    updatedAt = WireTime(source="updated_at")
+
+
+# --- in -------------------------------------------------------------------------------------------
+
+
+class GuestsField(StrictList):
+    """Ids of guests, of which a stream has at most one: None or that one inside."""
+
+    default_error_messages: ClassVar = {"max_length": _("must have at most one id")}
+    child = IdField()
+
+    def run_validation(self, data: Any = serializers.empty) -> str | None:  # type: ignore[override]
+        guests = super().run_validation(data)
+        return guests[0] if guests else None
+
+
+class PriceField(serializers.FloatField):
+    """A price with at most two decimals; 0 and null both mean free."""
+
+    default_error_messages: ClassVar = {
+        **ALWAYS,
+        "invalid": _("must be a number"),
+        "decimals": _("must have at most two decimals"),
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        bounds = between(0, LARGEST_PRICE)
+        super().__init__(min_value=0, max_value=LARGEST_PRICE, error_messages=bounds, **kwargs)
+
+    def to_internal_value(self, data: Any) -> Decimal:  # type: ignore[override]
+        if isinstance(data, bool) or (isinstance(data, str) and not from_form(self)):
+            self.fail("invalid")
+        price = Decimal(str(super().to_internal_value(data)))
+        if not price.is_finite():
+            self.fail("invalid")
+        if price != round(price, 2):
+            self.fail("decimals")
+        return price
+
+
+class PlannedStartField(WireTime):
+    default_error_messages: ClassVar = {"past": _("must lie in the future")}
+
+    def to_internal_value(self, value: Any) -> Any:
+        moment = super().to_internal_value(value)
+        if moment <= timezone.now():
+            self.fail("past")
+        return moment
+
+
+class EditStreamSerializer(InputSerializer):
+    title = StrictString(max_length=140)
+    guests = GuestsField(source="guest", max_length=1, help_text="Ids: one for a duo, none for a solo stream.")
+    price = PriceField(allow_null=True, help_text="Above 0: paid.")
+    interest = StrictString(max_length=50, allow_null=True)
+    durationGoal = StrictInteger(
+        source="duration_goal", min_value=1, max_value=1440, allow_null=True, help_text="Minutes."
+    )
+    motivation = StrictString(max_length=1000, allow_null=True, allow_blank=True)
+    plannedStartDate = PlannedStartField(
+        source="planned_start_at", allow_null=True, help_text="In the future. Null: preparing."
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        fields = super().get_fields()
+        for field in fields.values():
+            field.required = False
+        return fields
+
+    def validate(self, changes: dict[str, Any]) -> dict[str, Any]:
+        if not changes:
+            names = ", ".join(self.fields)
+            raise serializers.ValidationError(_("body: must have at least one of %(names)s") % {"names": names})
+        return changes
+
+
+class CreateStreamSerializer(InputSerializer):
+    title = StrictString(max_length=140)
+    liveStreamType = StrictChoice(LiveStream.Type.choices, source="type", default=LiveStream.Type.SOLO)
+    guests = GuestsField(
+        source="guest", max_length=1, required=False, help_text="Ids: one for a duo, none for a solo stream."
+    )
+    price = PriceField(
+        allow_null=True, required=False, help_text="Above 0: paid."
+    )
+    interest = StrictString(max_length=50, allow_null=True, required=False)
+    durationGoal = StrictInteger(
+        source="duration_goal",
+        min_value=1,
+        max_value=1440,
+        allow_null=True,
+        required=False,
+        help_text="Minutes.",
+    )
+    motivation = StrictString(max_length=1000, allow_null=True, allow_blank=True, required=False)
+    plannedStartDate = PlannedStartField(
+        source="planned_start_at",
+        allow_null=True,
+        required=False,
+        help_text="In the future. Given: the stream is scheduled; absent: it is preparing.",
+    )
+
+
+class CreateStreamFormSerializer(CreateStreamSerializer):
+    thumbnail = serializers.FileField(
+        required=False,
+        help_text="JPEG, PNG or WebP, at most 5 MB.",
+        error_messages={"invalid": _("must be a file, sent as multipart/form-data")},
+    )
+
+
+# --- asked ----------------------------------------------------------------------------------------
+
+
+class FoldedField(StrictString):
+    def to_internal_value(self, data: Any) -> str:
+        return folded(super().to_internal_value(data))
+
+
+class StatusesField(serializers.MultipleChoiceField):
+    """A filter that may be repeated."""
+
+    default_error_messages: ClassVar = {"unknown": _("must be one of {choices}")}
+
+    def to_internal_value(self, data: Any) -> tuple[str, ...]:  # type: ignore[override]
+        statuses = tuple(sorted(set(data)))
+        if not all(status in self.choices for status in statuses):
+            self.fail("unknown", choices=", ".join(self.choices))
+        return statuses
+
+
+SORTABLE = {
+    "createdAt": "created_at",
+    "updatedAt": "updated_at",
+    "startedAt": "started_at",
+    "plannedStartDate": "planned_start_at",
+    "endedAt": "ended_at",
+    "durationGoal": "duration_goal",
+}
+
+
+class SortedQuery(PageQuery):
+    sortBy = StrictChoice(list(SORTABLE), source="sort_by", default="createdAt")
+    sortOrder = StrictChoice(["asc", "desc"], source="sort_order", default="desc")
+
+
+class ListStreamsQuery(SortedQuery):
+    status = StatusesField(choices=Status.choices, required=False, help_text="May be repeated.")
+    creatorId = IdField(source="creator", required=False)
+    interest = StrictString(max_length=50, required=False)
+    search = FoldedField(
+        source="title", max_length=140, required=False, help_text="Part of the title; letters with and without marks."
+    )
+    plannedFrom = WireTime(source="planned_from", required=False)
+    plannedTo = WireTime(source="planned_to", required=False)
+
+
+class GuestStreamsQuery(SortedQuery):
+    status = StatusesField(choices=Status.choices, required=False, help_text="May be repeated.")
+
+
+class WindowQuery(PageQuery):
+    """Around now: how far back and ahead a planned start may lie, in a unit that the subclass chooses."""
+
+    @classmethod
+    def window(cls, query: dict[str, Any], now: datetime) -> tuple[dict[str, Any], dict[str, datetime]]:
+        """The rest of the query, to be answered in ascending order, and the window as moments."""
+        rest = {name: value for name, value in query.items() if not isinstance(value, timedelta)}
+        return rest | {"sort_order": "asc"}, {"earliest": now - query["before"], "latest": now + query["ahead"]}
+
+
+class UpcomingQuery(WindowQuery):
+    hoursBefore = StrictInteger(min_value=0, max_value=LONGEST_WINDOW_HOURS, default=24)
+    hoursAfter = StrictInteger(min_value=0, max_value=LONGEST_WINDOW_HOURS, default=24)
+
+    def validate(self, query: dict[str, Any]) -> dict[str, Any]:
+        before, ahead = query.pop("hoursBefore"), query.pop("hoursAfter")
+        return query | {"before": timedelta(hours=before), "ahead": timedelta(hours=ahead)}
+
+
+class UpcomingInMinutesQuery(WindowQuery):
+    minutesBefore = StrictInteger(min_value=0, max_value=LONGEST_WINDOW_HOURS * 60, default=1440)
+    minutesAfter = StrictInteger(min_value=0, max_value=LONGEST_WINDOW_HOURS * 60, default=1440)
+
+    def validate(self, query: dict[str, Any]) -> dict[str, Any]:
+        before, ahead = query.pop("minutesBefore"), query.pop("minutesAfter")
+        return query | {"before": timedelta(minutes=before), "ahead": timedelta(minutes=ahead)}

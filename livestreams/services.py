@@ -1,0 +1,314 @@
+"""What may happen to a stream. Nothing else writes its state: API, admin, commands and tasks all come here.
+
+Each verb is one transaction: lock the row, look at it, change it, record the change. State is looked at only on a
+locked row, so of any number of simultaneous calls exactly one wins and the others learn why they did not.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from common import audit
+from common.fields import ObjectIdField
+from common.queries import Param, Question
+from common.refusals import Conflict, Invalid, Missing
+from livestreams.models import Action, LiveStream, Status, next_status, refusal_message
+from livestreams.names import folded, new_channel_name
+
+CHANNEL_NAME_TRIES = 5
+
+
+class StreamMissing(Missing):
+    code = "stream_not_found"
+    message = _("there is no stream with this id")
+
+
+class MoveRefused(Conflict):
+    """The state of the stream does not allow the action; the message says which do."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(refusal_message(status))
+
+
+class StreamNotEditable(MoveRefused):
+    code = "stream_not_editable"
+    message = _("only a scheduled or preparing stream can be changed")
+
+
+class StreamNotStartable(MoveRefused):
+    code = "stream_not_startable"
+    message = _("only a scheduled or preparing stream can be started")
+
+
+class StreamNotEndable(MoveRefused):
+    code = "stream_not_endable"
+    message = _("only an active stream can be ended")
+
+
+class StreamNotCancellable(MoveRefused):
+    code = "stream_not_cancellable"
+    message = _("only a scheduled or preparing stream can be cancelled")
+
+
+class StreamNotExpirable(MoveRefused):
+    code = "stream_not_expirable"
+    message = _("only a scheduled or preparing stream can expire")
+
+
+class StreamNotDeletable(MoveRefused):
+    code = "stream_not_deletable"
+    message = _("an active stream cannot be deleted; end it first")
+
+
+class AlreadyLive(Conflict):
+    code = "already_live"
+    message = _("you have an active stream already; end it before you start another")
+
+
+class StreamNotDeleted(Conflict):
+    code = "stream_not_deleted"
+    message = _("the stream is not deleted")
+
+
+REFUSALS: dict[Action, type[MoveRefused]] = {
+    Action.EDIT: StreamNotEditable,
+    Action.SCHEDULE: StreamNotEditable,
+    Action.UNSCHEDULE: StreamNotEditable,
+    Action.START: StreamNotStartable,
+    Action.END: StreamNotEndable,
+    Action.CANCEL_BY_HOST: StreamNotCancellable,
+    Action.CANCEL_BY_GUEST: StreamNotCancellable,
+    Action.EXPIRE: StreamNotExpirable,
+    Action.DELETE: StreamNotDeletable,
+}
+
+_LOCKED = Question(lambda: LiveStream.all_objects.filter(pk=Param("id", ObjectIdField())).for_update())
+
+
+# --- the steps that every verb takes --------------------------------------------------------------
+
+
+def _locked(stream_id: str, *, deleted: bool = False) -> LiveStream:
+    """The stream, locked until the transaction ends; by default a deleted one counts as missing."""
+    stream: LiveStream | None = _LOCKED.instance(id=stream_id)
+    if stream is None or (stream.is_deleted and not deleted):
+        raise StreamMissing
+    return stream
+
+
+def _allow(stream: LiveStream, action: Action) -> Status:
+    status = next_status(stream.status, action)
+    if status is None:
+        raise REFUSALS[action](stream.status)
+    return status
+
+
+def _change(
+    stream: LiveStream, verb: str, *, by: User | None, now: datetime, reason: str = "", **values: Any
+) -> LiveStream:
+    """Write `values` that differ and the one audit row that tells what was before and after."""
+    before = {name: getattr(stream, name) for name, value in values.items() if getattr(stream, name) != value}
+    if not before:
+        return stream
+    after = {name: values[name] for name in before}
+    # The clock was read before the lock was won: a change never carries an earlier time than the one before it.
+    after_time = max(now, stream.updated_at)
+    for name, value in after.items():
+        setattr(stream, name, value)
+    stream.updated_at = after_time
+    stream.save(update_fields=[*after, "updated_at"], force_update=True)
+    audit.record(verb, stream, by=by, now=after_time, before=before, after=after, reason=reason)
+    return stream
+
+
+# --- verbs ----------------------------------------------------------------------------------------
+
+
+def create_stream(
+    *,
+    by: User,
+    now: datetime,
+    title: str,
+    type: str = LiveStream.Type.SOLO,
+    guest: str | None = None,
+    price: Decimal | None = None,
+    interest: str | None = None,
+    duration_goal: int | None = None,
+    motivation: str | None = None,
+    planned_start_at: datetime | None = None,
+    thumbnail: str = "",
+) -> LiveStream:
+    """A stream that is `scheduled` when it has a planned start and `preparing` when it has none.
+
+    `guest` is a user's id: a duo has exactly one, a solo none. `thumbnail` is a file in the storage.
+    Raises Invalid when the guest does not fit the type or does not exist.
+    """
+    _check_guest(type, guest, creator_id=by.pk)
+    stream = LiveStream(
+        title=title,
+        title_folded=folded(title),
+        type=type,
+        creator=by,
+        guest_id=guest,
+        thumbnail=thumbnail,
+        status=Status.PREPARING if planned_start_at is None else Status.SCHEDULED,
+        price=price or None,
+        interest=interest,
+        duration_goal=duration_goal,
+        motivation=motivation,
+        planned_start_at=planned_start_at,
+        created_at=now,
+        updated_at=now,
+    )
+    with transaction.atomic():
+        _insert_with_new_channel_name(stream)
+        after = {
+            "status": stream.status,
+            "title": title,
+            "type": type,
+            "guest_id": guest,
+            "planned_start_at": planned_start_at,
+        }
+        audit.record("create_stream", stream, by=by, now=now, before={}, after=after)
+    return stream
+
+
+def _insert_with_new_channel_name(stream: LiveStream) -> None:
+    for tries_left in reversed(range(CHANNEL_NAME_TRIES)):
+        stream.channel_name = new_channel_name(stream.title)
+        try:
+            with transaction.atomic():
+                stream.save(force_insert=True)
+        except IntegrityError as error:
+            if "channel_name" not in str(error) or not tries_left:
+                raise
+        else:
+            return
+
+
+def _check_guest(type: str, guest: str | None, *, creator_id: str) -> None:
+    if type == LiveStream.Type.SOLO:
+        if guest is not None:
+            raise Invalid("guests", _("a solo stream has none"))
+        return
+    if guest is None:
+        raise Invalid("guests", _("a duo stream has exactly one"))
+    if guest == creator_id:
+        raise Invalid("guests", _("the creator cannot be the guest"))
+    if not User.objects.filter(pk=guest, is_active=True).exists():
+        raise Invalid("guests", _("there is no user with the id %(id)s") % {"id": guest})
+
+
+@transaction.atomic
+def edit_stream(
+    stream_id: str, *, by: User | None, now: datetime, changes: Mapping[str, Any], reason: str = ""
+) -> LiveStream:
+    """Change a scheduled or preparing stream.
+
+    `changes` may name title, motivation, interest, duration_goal, guest, price and planned_start_at. A planned start
+    makes the stream `scheduled`, None makes it `preparing`. What is equal already leaves no trace.
+    """
+    stream = _locked(stream_id)
+    values = dict(changes)
+    _allow(stream, Action.EDIT)
+    if "planned_start_at" in values:
+        action = Action.UNSCHEDULE if values["planned_start_at"] is None else Action.SCHEDULE
+        values["status"] = _allow(stream, action)
+    if "guest" in values:
+        values["guest_id"] = values.pop("guest")
+        _check_guest(stream.type, values["guest_id"], creator_id=stream.creator_id)
+    if "title" in values:
+        values["title_folded"] = folded(values["title"])
+    if "price" in values:
+        values["price"] = values["price"] or None
+    return _change(stream, "edit_stream", by=by, now=now, reason=reason, **values)
+
+
+def start_stream(stream_id: str, *, by: User | None, now: datetime) -> LiveStream:
+    """Raises AlreadyLive when the creator has another active stream."""
+    try:
+        with transaction.atomic():
+            stream = _locked(stream_id)
+            status = _allow(stream, Action.START)
+            return _change(stream, "start_stream", by=by, now=now, status=status, started_at=now)
+    except IntegrityError as error:
+        if "stream_one_active_per_creator" in str(error):
+            raise AlreadyLive from error
+        raise
+
+
+@transaction.atomic
+def end_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
+    stream = _locked(stream_id)
+    status = _allow(stream, Action.END)
+    # As in _change: this call's clock may have been read before the start's.
+    ended_at = max(now, stream.started_at or now)
+    return _change(stream, "end_stream", by=by, now=now, reason=reason, status=status, ended_at=ended_at)
+
+
+@transaction.atomic
+def cancel_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
+    """Cancel on behalf of the guest when the guest asks, else of the host; the audit row names who it was."""
+    stream = _locked(stream_id)
+    by_guest = by is not None and by.pk == stream.guest_id
+    status = _allow(stream, Action.CANCEL_BY_GUEST if by_guest else Action.CANCEL_BY_HOST)
+    return _change(stream, "cancel_stream", by=by, now=now, reason=reason, status=status)
+
+
+@transaction.atomic
+def delete_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
+    """Take the stream out of sight; `purge_streams` removes it after the retention time."""
+    stream = _locked(stream_id)
+    _allow(stream, Action.DELETE)
+    return _change(stream, "delete_stream", by=by, now=now, reason=reason, deleted_at=now, deleted_by_id=by and by.pk)
+
+
+@transaction.atomic
+def restore_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
+    stream = _locked(stream_id, deleted=True)
+    if not stream.is_deleted:
+        raise StreamNotDeleted
+    return _change(stream, "restore_stream", by=by, now=now, reason=reason, deleted_at=None, deleted_by_id=None)
+
+
+# --- what commands do to many ---------------------------------------------------------------------
+
+
+@transaction.atomic
+def expire_stream(stream_id: str, *, now: datetime) -> bool:
+    """Expire this stream if it still is a no-show; False when somebody was faster or it has been rescued.
+
+    A row that another transaction holds is left to that one.
+    """
+    stream = LiveStream.objects.no_shows(now).filter(pk=stream_id).for_update(skip_locked=True).first()
+    if stream is None:
+        return False
+    status = _allow(stream, Action.EXPIRE)
+    _change(stream, "expire_stream", by=None, now=now, status=status)
+    return True
+
+
+@transaction.atomic
+def purge_stream(stream_id: str, *, now: datetime) -> str | None:
+    """Remove this stream for good if its retention time is over; its thumbnail's file, or None when it is kept.
+
+    Raises ProtectedError when something still points to it.
+    """
+    stream = LiveStream.all_objects.past_retention(now).filter(pk=stream_id).for_update(skip_locked=True).first()
+    if stream is None:
+        return None
+    before = {
+        "title": stream.title,
+        "status": stream.status,
+        "creator_id": stream.creator_id,
+        "deleted_at": stream.deleted_at,
+        "deleted_by_id": stream.deleted_by_id,
+    }
+    audit.record("purge_stream", stream, by=None, now=now, before=before, after={})
+    stream.delete()
+    return stream.thumbnail

@@ -1,0 +1,322 @@
+"""Streams over HTTP: each action asks one question or makes one call to the services."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from common.fields import ObjectIdField
+from common.pagination import Listing, Ordering, PageQuery
+from common.queries import Param, Question
+from common.refusals import Missing, Refusal
+from common.schema import page_of
+from common.views import ApiViewSet
+from livestreams import services
+from livestreams.models import LiveStream, Status, last_when_missing
+from livestreams.permissions import IsCreator, IsCreatorOrGuest, NotTheCreator, NotTheCreatorOrGuest
+from livestreams.serializers import (
+    SORTABLE,
+    CreateStreamFormSerializer,
+    CreateStreamSerializer,
+    EditStreamSerializer,
+    GuestStreamsQuery,
+    ListStreamsQuery,
+    LiveStreamSerializer,
+    UpcomingInMinutesQuery,
+    UpcomingQuery,
+)
+from livestreams.services import StreamMissing
+from livestreams.thumbnails import stored_thumbnail
+
+
+
+class UserMissing(Missing):
+    code = "user_not_found"
+    message = _("there is no user with this id")
+
+
+ID = ObjectIdField()
+TIME = models.DateTimeField()
+TEXT = models.TextField()
+
+
+def _orders() -> dict[str, Ordering]:
+    """The orders of `sortBy`; what a stream does not have comes last, whichever way."""
+
+    def by(column: str) -> Ordering:
+        field = LiveStream._meta.get_field(column)
+        if isinstance(field, models.DateTimeField):
+            return (lambda descending: last_when_missing(column, descending=descending)) if field.null else (
+                lambda descending: F(column)
+            )
+        return lambda descending: Coalesce(F(column), Value(-1 if descending else 32_767))
+
+    return {name: by(column) for name, column in SORTABLE.items()}
+
+
+STREAM = Question(
+    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.compiled()[0])
+)
+ANY_STREAM = Question(
+    lambda: LiveStream.all_objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.compiled()[0])
+)
+ACTIVE_STREAM = Question(
+    lambda: LiveStream.objects.filter(creator=Param("creator", ID), status=Status.ACTIVE).values_list(
+        *LiveStreamSerializer.compiled()[0]
+    )
+)
+AT_THE_DOOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).only("creator", "guest"))
+USER_EXISTS = Question(lambda: User.objects.filter(pk=Param("id", ID)).values_list("pk"))
+
+STREAMS = Listing(
+    LiveStreamSerializer,
+    LiveStream.objects.matching,
+    values={
+        "creator": ID,
+        "guest": ID,
+        "interest": TEXT,
+        "title": TEXT,
+        "planned_from": TIME,
+        "planned_to": TIME,
+    },
+    orders=_orders(),
+)
+PAST = Listing(
+    LiveStreamSerializer,
+    LiveStream.objects.matching,
+    values={"creator": ID},
+    orders={"endedAt": lambda descending: F("ended_at")},
+)
+UPCOMING = Listing(
+    LiveStreamSerializer,
+    LiveStream.objects.upcoming,
+    values={"earliest": TIME, "latest": TIME, "member": ID},
+    # When it began or will begin.
+    orders={"begin": lambda descending: Coalesce(F("started_at"), F("planned_start_at"), F("created_at"))},
+)
+
+
+class LiveStreamViewSet(ApiViewSet):
+    """The life of a stream."""
+
+    serializer_class = LiveStreamSerializer
+    object_permissions: ClassVar[dict[str, list[Any]]] = {
+        "partial_update": [IsCreator],
+        "destroy": [IsCreator],
+        "start": [IsCreator],
+        "end": [IsCreator],
+        "cancel": [IsCreatorOrGuest],
+    }
+    refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
+        "retrieve": [StreamMissing],
+        "partial_update": [StreamMissing, NotTheCreator, services.StreamNotEditable],
+        "destroy": [StreamMissing, NotTheCreator, services.StreamNotDeletable],
+        "start": [StreamMissing, NotTheCreator, services.StreamNotStartable, services.AlreadyLive],
+        "end": [StreamMissing, NotTheCreator, services.StreamNotEndable],
+        "cancel": [StreamMissing, NotTheCreatorOrGuest, services.StreamNotCancellable],
+        "past_of_user": [UserMissing],
+        "upcoming_of_user": [UserMissing],
+        "upcoming_of_user_in_minutes": [UserMissing],
+    }
+
+    # --- one stream ---------------------------------------------------------------------------------
+
+    @extend_schema(
+        operation_id="createLiveStreamV1",
+        tags=["Streams"],
+        request={
+            "application/json": CreateStreamSerializer,
+            "multipart/form-data": CreateStreamFormSerializer,
+        },
+        responses={201: LiveStreamSerializer},
+    )
+    def create(self, request: Request) -> Response:
+        """Create a stream of your own: `scheduled` with a planned start, `preparing` without one."""
+        values = CreateStreamFormSerializer.validated(request.data)
+        with stored_thumbnail(values.pop("thumbnail", None)) as thumbnail:
+            stream = services.create_stream(
+                by=request.user, now=timezone.now(), thumbnail=thumbnail, **values
+            )
+        return Response(self.written(stream.pk), status=201)
+
+    @extend_schema(operation_id="readLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
+    def retrieve(self, request: Request, id: str) -> Response:
+        """Read one stream."""
+        return Response(self.written(id))
+
+    @extend_schema(
+        operation_id="updateLiveStreamByIdV1",
+        tags=["Streams"],
+        request=EditStreamSerializer,
+        responses={200: LiveStreamSerializer},
+    )
+    def partial_update(self, request: Request, id: str) -> Response:
+        """Change a stream that has not started. Moving its planned start moves every reminder with it."""
+        self.get_object()
+        changes = EditStreamSerializer.validated(request.data)
+        services.edit_stream(id, by=request.user, now=timezone.now(), changes=changes)
+        return Response(self.written(id))
+
+    @extend_schema(
+        operation_id="deleteLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer}
+    )
+    def destroy(self, request: Request, id: str) -> Response:
+        """Delete a stream that is not active; it is gone from everywhere afterwards."""
+        self.get_object()
+        services.delete_stream(id, by=request.user, now=timezone.now())
+        return Response(self.written(id, question=ANY_STREAM))
+
+    @extend_schema(
+        operation_id="startLiveStreamByIdV1", tags=["Streams"], request=None, responses={200: LiveStreamSerializer}
+    )
+    def start(self, request: Request, id: str) -> Response:
+        """Go live. One stream of yours can be active at a time."""
+        self.get_object()
+        services.start_stream(id, by=request.user, now=timezone.now())
+        return Response(self.written(id))
+
+    @extend_schema(
+        operation_id="endLiveStreamByIdV1", tags=["Streams"], request=None, responses={200: LiveStreamSerializer}
+    )
+    def end(self, request: Request, id: str) -> Response:
+        """End an active stream."""
+        self.get_object()
+        services.end_stream(id, by=request.user, now=timezone.now())
+        return Response(self.written(id))
+
+    @extend_schema(
+        operation_id="cancelLiveStreamByIdV1",
+        tags=["Streams"],
+        request=None,
+        responses={200: LiveStreamSerializer},
+    )
+    def cancel(self, request: Request, id: str) -> Response:
+        """Cancel a stream that has not started: `cancelled_by_host` for its creator, `cancelled_by_guest` for a guest."""
+        self.get_object()
+        services.cancel_stream(id, by=request.user, now=timezone.now())
+        return Response(self.written(id))
+
+    # --- many ---------------------------------------------------------------------------------------
+
+    @extend_schema(
+        operation_id="listLiveStreamsV1",
+        tags=["Streams"],
+        parameters=[ListStreamsQuery],
+        responses={200: page_of(LiveStreamSerializer)},
+    )
+    def list(self, request: Request) -> Response:
+        """All streams, newest first unless `sortBy` and `sortOrder` say otherwise; equal ones stand by id."""
+        query = self.query(ListStreamsQuery)
+        return Response(STREAMS.page(query, caller=request.user.pk))
+
+    @extend_schema(
+        operation_id="readMyActiveStreamV1",
+        tags=["Streams"],
+        responses={200: LiveStreamSerializer(allow_null=True)},
+    )
+    def my_active_stream(self, request: Request) -> Response:
+        """Your active stream, or null."""
+        rows = ACTIVE_STREAM.rows(creator=request.user.pk)
+        return Response(LiveStreamSerializer.compiled()[1](rows[0], request.user.pk) if rows else None)
+
+    @extend_schema(
+        operation_id="listMyPastStreamsV1",
+        tags=["Streams"],
+        parameters=[PageQuery],
+        responses={200: page_of(LiveStreamSerializer)},
+    )
+    def my_past_streams(self, request: Request) -> Response:
+        """Your ended streams, the one that ended last first."""
+        return Response(self.past(request.user.pk))
+
+    @extend_schema(
+        operation_id="listPastStreamsByUserIdV1",
+        tags=["Streams"],
+        parameters=[PageQuery],
+        responses={200: page_of(LiveStreamSerializer)},
+    )
+    def past_of_user(self, request: Request, userId: str) -> Response:
+        """A user's ended streams, the one that ended last first."""
+        return Response(self.of_user(userId, self.past(userId)))
+
+    @extend_schema(
+        operation_id="listGuestStreamsV1",
+        tags=["Streams"],
+        parameters=[GuestStreamsQuery],
+        responses={200: page_of(LiveStreamSerializer)},
+    )
+    def guest_streams(self, request: Request) -> Response:
+        """Streams in which you are the guest, newest first unless asked otherwise."""
+        query = self.query(GuestStreamsQuery)
+        return Response(STREAMS.page(query, caller=request.user.pk, guest=request.user.pk))
+
+    @extend_schema(
+        operation_id="listUpcomingStreamsV1",
+        tags=["Streams"],
+        parameters=[UpcomingQuery],
+        responses={200: page_of(LiveStreamSerializer)},
+    )
+    def upcoming(self, request: Request) -> Response:
+        """Active and preparing streams, and the scheduled ones whose start is near; in the order of their begin."""
+        return Response(self.near(UpcomingQuery))
+
+    @extend_schema(
+        operation_id="listUpcomingStreamsByUserIdV1",
+        tags=["Streams"],
+        parameters=[UpcomingQuery],
+        responses={200: page_of(LiveStreamSerializer)},
+    )
+    def upcoming_of_user(self, request: Request, userId: str) -> Response:
+        """What is coming up with a user as creator or guest, in the order of its begin."""
+        return Response(self.of_user(userId, self.near(UpcomingQuery, member=userId)))
+
+    @extend_schema(
+        operation_id="listUpcomingStreamsByUserIdV2",
+        tags=["Streams"],
+        parameters=[UpcomingInMinutesQuery],
+        responses={200: page_of(LiveStreamSerializer)},
+    )
+    def upcoming_of_user_in_minutes(self, request: Request, userId: str) -> Response:
+        """What is coming up with a user as creator or guest, in the order of its begin; the window is in minutes."""
+        return Response(self.of_user(userId, self.near(UpcomingInMinutesQuery, member=userId)))
+
+    # --- steps ----------------------------------------------------------------------------------------
+
+    @property
+    def caller(self) -> str | None:
+        return self.request.user.pk if self.request.user else None
+
+    def get_object(self) -> LiveStream:
+        """What permissions need to know of the stream; raises StreamMissing and the permissions' refusals."""
+        stream: LiveStream | None = AT_THE_DOOR.instance(id=self.kwargs["id"])
+        if stream is None:
+            raise StreamMissing
+        for permission in self.object_permissions[self.action]:
+            permission().has_object_permission(self.request, self, stream)
+        return stream
+
+    def written(self, stream_id: str, question: Question = STREAM) -> dict[str, Any]:
+        rows = question.rows(id=stream_id)
+        if not rows:
+            raise StreamMissing
+        return LiveStreamSerializer.compiled()[1](rows[0], self.caller)
+
+    def past(self, creator: str) -> dict[str, Any]:
+        return PAST.page(self.query(PageQuery), caller=self.caller, creator=creator, status=(Status.ENDED,))
+
+    def near(self, kind: type[UpcomingQuery | UpcomingInMinutesQuery], member: str | None = None) -> dict[str, Any]:
+        query, window = kind.window(self.query(kind), timezone.now())
+        return UPCOMING.page(query, caller=self.caller, member=member, **window)
+
+    def of_user(self, user_id: str, page: dict[str, Any]) -> dict[str, Any]:
+        """The page; UserMissing instead of an empty one when there is no such user."""
+        if not page["list"] and not USER_EXISTS.rows(id=user_id):
+            raise UserMissing
+        return page

@@ -1,0 +1,80 @@
+"""POST /api/v1/auth/logout"""
+
+from datetime import datetime
+
+import pytest
+
+from accounts import services, tokens
+from accounts.models import Session, User
+from common.models import AuditEntry
+from tests.conftest import Api, session_of
+from tests.envelope import assert_refused, data_of
+from tests.races import at_once
+
+LOGOUT = "/api/v1/auth/logout"
+ME = "/api/v1/users/me"
+
+
+def test_the_access_token_is_refused_at_the_next_request(api: Api, creator: User) -> None:
+    client = api(creator)
+    data_of(client.get(ME))
+
+    assert data_of(client.post(LOGOUT)) is None
+
+    assert_refused(client.get(ME), 401, "session_ended")
+    assert_refused(client.post(LOGOUT), 401, "session_ended")
+
+
+def test_all_sessions_of_the_caller_end_and_nobody_elses(api: Api, creator: User, guest: User) -> None:
+    first, second, other = api(creator), api(creator), api(guest)
+
+    data_of(first.post(LOGOUT))
+
+    assert_refused(second.get(ME), 401, "session_ended")
+    data_of(other.get(ME))
+
+
+def test_refresh_tokens_die_as_well(api: Api, creator: User, now: datetime) -> None:
+    session = session_of(creator)
+
+    data_of(api(creator).post(LOGOUT))
+
+    with pytest.raises(services.RefreshTokenInvalid):
+        services.refresh(session.pk, session.refresh_id, now=now)
+
+
+def test_a_new_login_works_afterwards(api: Api, creator: User) -> None:
+    data_of(api(creator).post(LOGOUT))
+
+    data_of(api(creator).get(ME))
+
+
+def test_logging_out_leaves_one_audit_row(api: Api, creator: User) -> None:
+    api(creator)
+    data_of(api(creator).post(LOGOUT))
+
+    entry = AuditEntry.objects.latest("id")
+    assert (entry.action, entry.target_id, entry.actor_id) == ("log_out", creator.pk, creator.pk)
+    assert entry.after == {"ended_sessions": 2}
+    assert AuditEntry.objects.count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_refresh_survives_a_logout_at_the_same_moment(api: Api, creator: User, now: datetime) -> None:
+    sessions = [session_of(creator) for _ in range(8)]
+    client = api(creator)
+
+    def act(number: int) -> None:
+        if number == 8:
+            data_of(client.post(LOGOUT))
+        else:
+            token = str(tokens.RefreshToken.of(sessions[number], now=now))
+            assert api().post("/api/v1/auth/refresh", {"refreshToken": token}).status_code in {200, 401}
+
+    at_once(9, act)
+
+    assert not Session.objects.filter(ended_at__isnull=True).exists()
+
+
+def test_logging_out_needs_a_token(api: Api, db: None) -> None:
+    assert_refused(api().post(LOGOUT), 401, "authentication_required")

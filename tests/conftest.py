@@ -1,0 +1,95 @@
+"""What all tests share: people with their parts, and clients that speak for them."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.db.backends.postgresql.operations import DatabaseOperations
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from accounts import services, tokens
+from accounts.models import Session, User
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(autouse=True)
+def _place(settings: Any, tmp_path: Any) -> None:
+    """Hashing that costs nothing, pictures that go away, and no identity provider."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.WHITENOISE_AUTOREFRESH = True  # finds static files when asked, not for each new client
+    settings.IDENTITY_ISSUER = settings.IDENTITY_PUBLIC_KEY = settings.IDENTITY_JWKS_URL = ""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _emptying_past_the_audit_trigger() -> Iterator[None]:
+    """What tests with real threads commit is truncated afterwards, which the audit trail refuses."""
+    flush = DatabaseOperations.execute_sql_flush
+
+    def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
+        flush(self, ["SET LOCAL session_replication_role = replica", *sql_list])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", without_triggers)
+        yield
+
+
+@pytest.fixture
+def now() -> datetime:
+    return timezone.now()
+
+
+type MakeUser = Callable[..., User]
+
+
+def make_user(username: str, **fields: Any) -> User:
+    return User.objects.create_user(username, PASSWORD, **{"name": username.title()} | fields)
+
+
+@pytest.fixture
+def creator(db: None) -> User:
+    return make_user("creator", name="Ayşe", surname="Yılmaz")
+
+
+@pytest.fixture
+def guest(db: None) -> User:
+    return make_user("guest")
+
+
+@pytest.fixture
+def viewer(db: None) -> User:
+    return make_user("viewer")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    return make_user("stranger")
+
+
+@pytest.fixture
+def moderator(db: None) -> User:
+    return make_user("moderator", is_staff=True)
+
+
+def session_of(user: User) -> Session:
+    return services.log_in(user.username, PASSWORD, now=timezone.now())
+
+
+type Api = Callable[..., APIClient]
+
+
+@pytest.fixture
+def api(db: None) -> Api:
+    """A client that speaks for nobody, or carries the access token of a real session of `user`."""
+
+    def client(user: User | None = None) -> APIClient:
+        speaking = APIClient(raise_request_exception=False)
+        if user is not None:
+            token = tokens.AccessToken.of(session_of(user), now=timezone.now())
+            speaking.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+        return speaking
+
+    return client

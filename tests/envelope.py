@@ -1,0 +1,54 @@
+"""Looking at an answer as a client does: the envelope's five keys, each time."""
+
+import re
+from typing import Any
+
+ERRORS = {
+    400: "Validation failed",
+    401: "Authentication required",
+    403: "Insufficient permissions",
+    404: "Resource not found",
+    405: "Method not allowed",
+    409: "Resource already exists or cannot be changed in its current state",
+    413: "Payload too large",
+    415: "Unsupported media type",
+    429: "Too many requests",
+    500: "Internal server error",
+    503: "Service unavailable",
+}
+TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z")
+
+
+def _envelope(response: Any, status: int) -> dict[str, Any]:
+    assert response.status_code == status, response.content
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["X-Request-ID"]
+    body: dict[str, Any] = response.json()
+    assert list(body) == ["isSuccess", "statusCode", "data", "errors", "timestamp"]
+    assert body["statusCode"] == status
+    assert TIMESTAMP.fullmatch(body["timestamp"])
+    return body
+
+
+def data_of(response: Any, status: int = 200) -> Any:
+    """The data of a success, whose whole envelope is checked on the way."""
+    body = _envelope(response, status)
+    assert body["isSuccess"] is True
+    assert body["errors"] == []
+    assert "X-Error-Code" not in response.headers
+    return body["data"]
+
+
+def assert_refused(response: Any, status: int, code: str, *reasons: str) -> None:
+    """The whole envelope of an error; `reasons`, when given, are all that follows `errors[0]`."""
+    body = _envelope(response, status)
+    assert body["isSuccess"] is False
+    assert body["data"] is None
+    assert body["errors"][0] == ERRORS[status]
+    assert response.headers["X-Error-Code"] == code
+    if reasons:
+        assert body["errors"][1:] == list(reasons)
+    if status == 401:
+        assert response.headers["WWW-Authenticate"] == "Bearer"
+    if status in {429, 503}:
+        assert int(response.headers["Retry-After"]) > 0

@@ -1,0 +1,49 @@
+"""Making streams for tests: each lives through the services until it is in the state that a test asks for."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.models import User
+from livestreams import services
+from livestreams.models import LiveStream, Status
+
+STREAMS = "/api/v1/live-stream"
+
+
+def stream_url(stream: LiveStream, action: str = "") -> str:
+    return f"{STREAMS}/{stream.pk}" + (f"/{action}" if action else "")
+
+
+def make_stream(
+    creator: User, status: str = "scheduled", *, now: datetime | None = None, guest: User | None = None, **fields: Any
+) -> LiveStream:
+    """A stream of `creator` in `status`, as of `now`. It is a duo when it has a guest."""
+    now = now or timezone.now()
+    if status == Status.CANCELLED_BY_GUEST and guest is None:
+        guest = User.objects.create_user(f"guest-of-{creator.username}-{User.objects.count()}")
+    defaults: dict[str, Any] = {"title": "Evening talk", "type": "duocrowd" if guest else "solo"}
+    if status != Status.PREPARING:
+        defaults["planned_start_at"] = now + timedelta(hours=1)
+    if status == Status.EXPIRED:
+        defaults["planned_start_at"] = now - settings.NO_SHOW_GRACE
+    stream = services.create_stream(
+        by=creator, now=now, guest=guest and guest.pk, **defaults | fields
+    )
+    match Status(status):
+        case Status.ACTIVE:
+            stream = services.start_stream(stream.pk, by=creator, now=now)
+        case Status.ENDED:
+            services.start_stream(stream.pk, by=creator, now=now)
+            stream = services.end_stream(stream.pk, by=creator, now=now + timedelta(minutes=30))
+        case Status.CANCELLED_BY_HOST:
+            stream = services.cancel_stream(stream.pk, by=creator, now=now)
+        case Status.CANCELLED_BY_GUEST:
+            stream = services.cancel_stream(stream.pk, by=guest, now=now)
+        case Status.EXPIRED:
+            assert services.expire_stream(stream.pk, now=now)
+            stream.refresh_from_db()
+    assert stream.status == status
+    return stream
