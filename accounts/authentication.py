@@ -57,7 +57,7 @@ class TokenAuthentication(BaseAuthentication):
         user = _identity_user(claims) if tokens.is_provider_token(claims) else _session_user(claims)
         return user, claims
 
-    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's signature
+    def authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
 

@@ -43,6 +43,11 @@ class UserManager(BaseUserManager["User"].from_queryset(LockingQuerySet["User"])
         user.save(using=self._db)
         return user
 
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """By username in any case of its letters; raises `User.DoesNotExist`."""
+        named = self.annotate(lowered=Lower("username")).filter(lowered=Lower(models.Value(username)))
+        return named.get()
+
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
         return self.create_user(username, password, **{"is_staff": True, "is_superuser": True} | fields)
 

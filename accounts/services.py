@@ -13,8 +13,6 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Value
-from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import PHOTO_SIZES, LoginFailures, Media, Session, User
@@ -22,6 +20,7 @@ from common import audit, pictures
 from common.refusals import TooMany, Unauthenticated
 
 SESSION_LIFETIME = timedelta(days=30)  # without a refresh
+REFRESH_RACE = timedelta(seconds=10)
 FAILURES_ALLOWED = 10
 FAILURE_WINDOW = timedelta(minutes=5)
 
@@ -45,7 +44,7 @@ def log_in(username: str, password: str, *, now: datetime) -> Session:
     Attempts count in the order in which their outcome is written: however many are made at once, no more than
     `FAILURES_ALLOWED` of them learn anything, and a right guess beyond those is refused like a wrong one.
     """
-    user = User.objects.annotate(lowered=Lower("username")).filter(lowered=Lower(Value(username))).first()
+    user = _user_named(username)
     name = _counted_name(user.username if user else username)
     _refuse_if_blocked(LoginFailures.objects.filter(pk=name).first(), now)
     if user is None:
@@ -63,6 +62,13 @@ def log_in(username: str, password: str, *, now: datetime) -> Session:
         )
         audit.record("log_in", session, by=user, now=now, before={}, after=_session_state(session))
     return session
+
+
+def _user_named(username: str) -> User | None:
+    try:
+        return User.objects.get_by_natural_key(username)
+    except User.DoesNotExist:
+        return None
 
 
 def _counted_name(username: str) -> str:
@@ -111,22 +117,25 @@ class RefreshTokenInvalid(Unauthenticated):
 
 class RefreshTokenReused(Unauthenticated):
     code = "refresh_token_reused"
-    message = _("the refresh token was used before; its session was ended, log in again")
+    message = _("the refresh token was used before; use the newest one, or log in again")
 
 
 def refresh(session_id: str, refresh_id: str, *, now: datetime) -> Session:
     """Rotate the session's refresh id. Raises `RefreshTokenInvalid`, `RefreshTokenReused`.
 
     An id that was rotated away has two owners, one of whom copied it: the session ends for both
-    (RFC 9700, section 4.14.2).
+    (RFC 9700, section 4.14.2). Within `REFRESH_RACE` of the rotation it is only refused: that is one owner who
+    asked twice at the same moment, as an app with two screens does.
     """
     with transaction.atomic():
         session = Session.objects.for_update().select_related("user").filter(pk=session_id).first()
         if session is None:
             raise RefreshTokenInvalid
         reused = not compare_digest(session.refresh_id, refresh_id)
+        rotated_at = session.expires_at - SESSION_LIFETIME
         if reused:
-            _end(session, now=now, reason="refresh token used twice")
+            if now - rotated_at > REFRESH_RACE:
+                _end(session, now=now, reason="refresh token used twice")
         elif not (session.holds(now) and session.user.is_active):
             raise RefreshTokenInvalid
         else:
@@ -172,9 +181,7 @@ def _rotate(session: Session, *, now: datetime) -> None:
     session.refresh_id = token_hex(16)
     session.expires_at = now + SESSION_LIFETIME
     session.save(update_fields=["refresh_id", "expires_at"])
-    audit.record(
-        "refresh_session", session, by=session.user, now=now, before=before, after=_session_state(session)
-    )
+    audit.record("refresh_session", session, by=session.user, now=now, before=before, after=_session_state(session))
 
 
 def _end(session: Session, *, now: datetime, reason: str = "") -> None:
@@ -203,9 +210,7 @@ def _session_state(session: Session) -> dict[str, Any]:
 
 
 @transaction.atomic
-def create_user(
-    username: str, password: str | None, *, by: User | None, now: datetime, **fields: Any
-) -> User:
+def create_user(username: str, password: str | None, *, by: User | None, now: datetime, **fields: Any) -> User:
     """A user who logs in with `password`, or with none at all. Raises IntegrityError on a taken name."""
     user = User.objects.create_user(username, password, created_at=now, updated_at=now, **fields)
     audit.record("create_user", user, by=by, now=now, before={}, after={"username": username})
@@ -309,13 +314,8 @@ def set_profile_photo(user: User, picture: IO[bytes], *, by: User | None, now: d
 def _stored_photo(full: bytes) -> dict[str, str]:
     """Store the photo and its squares; the names say nothing and cannot be guessed."""
     name = f"photos/{token_urlsafe(16)}"
-    files = {"full": full} | {
-        str(size): square for size, square in pictures.squares(full, PHOTO_SIZES).items()
-    }
-    return {
-        key: default_storage.save(f"{name}-{key}.webp", ContentFile(content))
-        for key, content in files.items()
-    }
+    files = {"full": full} | {str(size): square for size, square in pictures.squares(full, PHOTO_SIZES).items()}
+    return {key: default_storage.save(f"{name}-{key}.webp", ContentFile(content)) for key, content in files.items()}
 
 
 def _forget_files(files: Any) -> None:

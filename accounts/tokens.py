@@ -65,7 +65,7 @@ def refresh_claims(refresh_token: str) -> RefreshClaims:
     """Raises `RefreshTokenInvalid` when it is not a refresh token of ours or has expired."""
     try:
         claims = RefreshToken(refresh_token).payload  # type: ignore[arg-type]
-    except (TokenError, ValueError, RecursionError) as error:
+    except (TokenError, ValueError) as error:
         raise RefreshTokenInvalid from error
     return RefreshClaims(claims["sid"], claims["jti"])
 
@@ -99,7 +99,7 @@ def signed_claims(token: str) -> Claims:
         claims: Claims = AccessToken(token).payload  # type: ignore[arg-type]
     except (jwt.ExpiredSignatureError, ExpiredTokenError) as error:
         raise TokenExpired from error
-    except (jwt.PyJWTError, TokenError, TypeError, ValueError, RecursionError) as error:
+    except (jwt.PyJWTError, TokenError, TypeError, ValueError) as error:
         raise TokenInvalid from error
     if not OBJECT_ID.fullmatch(str(claims.get("sid"))):
         raise TokenInvalid

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -25,7 +26,7 @@ DATABASE = "kumanda"
 ROOT = Path(__file__).resolve().parent.parent
 HOST_SHARE = 10  # one user in ten has streams of their own
 
-# In a hundred streams, oldest state first: half are over, many are planned, two in a hundred run or prepare to.
+# Of a hundred streams half are over, many are planned, one is running.
 MIX = (
     ["active"]
     + ["ended"] * 50
@@ -86,6 +87,12 @@ class World:
             "CORS_ALLOWED_ORIGINS": "",
         }
 
+    @property
+    def server_process(self) -> psutil.Process:
+        """PostgreSQL, whose processes are all children of this one."""
+        lines = (self.server_folder / "postgres" / "postmaster.pid").read_text().splitlines()
+        return psutil.Process(int(lines[0]))
+
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(host=str(self.sockets), user=DATABASE, dbname=DATABASE, autocommit=True)
 
@@ -115,6 +122,8 @@ def world(*, users: int, streams: int) -> Iterator[World]:
     server = server_in(folder, owner=DATABASE)
     try:
         loaded = _Loader(folder, server.ensure_running(), users=users, streams=streams).load()
+        # What collectstatic makes in production.
+        (folder / "static").mkdir()
         yield loaded
     finally:
         server.stop_if_last()

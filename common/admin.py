@@ -1,4 +1,4 @@
-"""The bases of the admin: pages that show everything and change nothing, but for acts of services, each with a reason."""
+"""The bases of the admin: pages that show everything, and change it through services only, with a reason."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import orjson
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin import helpers
+from django.contrib.admin import ActionLocation, helpers
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db.models import Model, Q, QuerySet
@@ -49,7 +49,7 @@ class ReadOnlyAdmin(ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
     list_filter_submit = True
-    change_form_outer_after_template = "admin/audit_trail.html"
+    change_form_outer_after_template: str | None = "admin/audit_trail.html"
     id_fields: tuple[str, ...] = ("pk",)
     """What a search for 24 hexadecimal characters is compared with."""
 
@@ -64,6 +64,16 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(super().has_view_permission(request, obj))
+
+    def get_action_choices(
+        self,
+        request: HttpRequest,
+        default_choices: list[tuple[str, Any]] | None = None,
+        action_location: ActionLocation = ActionLocation.CHANGE_LIST,
+    ) -> list[tuple[str, Any]]:
+        # Past Unfold's own, which lacks the parameter that Django 6.1 brought.
+        choose = default_choices or [("", _("Select action"))]
+        return super(ModelAdmin, self).get_action_choices(request, choose, action_location)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -90,13 +100,13 @@ class ReadOnlyAdmin(ModelAdmin):
         context = {"audit_trail": self._trail_of(request, object_id)} | (extra_context or {})
         return super().changeform_view(request, object_id, form_url, context)
 
-    def _trail_of(self, request: HttpRequest, object_id: str | None) -> list[AuditEntry]:
-        """What happened to the row, oldest first; only the last of a very long story."""
+    def _trail_of(self, request: HttpRequest, object_id: str | None) -> list[Any]:
+        """What happened to the row and what that changed, oldest first; the last of a very long story."""
         target_id = unquote(object_id or "")
         if not OBJECT_ID.fullmatch(target_id) or not request.user.has_perm("common.view_auditentry"):
             return []
         newest = AuditEntry.objects.filter(target_id=target_id, target_type=self.opts.model_name)
-        return list(newest.order_by("-id")[:ENTRIES_SHOWN])[::-1]
+        return [(entry, changes(entry)) for entry in newest.order_by("-id")[:ENTRIES_SHOWN]][::-1]
 
 
 class SoftDeleteAdmin(ReadOnlyAdmin):
@@ -146,7 +156,7 @@ class Act:
         return self.service.__name__
 
     def on_the_page(self) -> Callable[..., Any]:
-        """The method that a ModelAdmin needs under `name`: Unfold calls it with an id, Django with a queryset."""
+        """What a ModelAdmin has under `name`: Unfold calls it with an id, Django with a queryset."""
 
         def run(
             model_admin: "ActingAdmin",
@@ -175,7 +185,7 @@ class ReasonForm(forms.Form):
 
 
 class ActingAdmin(ReadOnlyAdmin):
-    """Lets those with the model's change permission call `acts`: on the page of one row, and for many in the list."""
+    """Lets those with the model's change permission call `acts`: for one row, or for many in the list."""
 
     acts: tuple[Act, ...] = ()
 
@@ -183,7 +193,8 @@ class ActingAdmin(ReadOnlyAdmin):
         super().__init_subclass__()
         for act in cls.acts:
             setattr(cls, act.name, act.on_the_page())
-        cls.actions = cls.actions_detail = tuple(act.name for act in cls.acts)
+        cls.actions = tuple(act.name for act in cls.acts)
+        cls.actions_detail = (*cls.actions, *cls.actions_detail)
 
     def has_act_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
@@ -198,16 +209,16 @@ class ActingAdmin(ReadOnlyAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[UnfoldAction]:
         row = self.get_object(request, unquote(str(object_id)))
-        possible = set() if row is None else {act.name for act in self.acts if self.is_possible(act, row)}
+        if row is None:
+            return []
+        impossible = {act.name for act in self.acts if not self.is_possible(act, row)}
         return [
             offered
             for offered in super().get_actions_detail(request, object_id)
-            if offered.method.__name__ in possible
+            if offered.method.__name__ not in impossible
         ]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
             self._refuse_crafted(request)
         return super().changelist_view(request, extra_context)
@@ -226,19 +237,13 @@ class ActingAdmin(ReadOnlyAdmin):
         row = self.get_object(request, unquote(object_id))
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, unquote(object_id))
-        page = reverse(
-            f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change",
-            args=(quote(row.pk),),
-        )
-        form = ReasonForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
+        form = ReasonForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
             self._perform(request, act, [row], form.cleaned_data["reason"])
-            return HttpResponseRedirect(page)
-        return self._ask_for_reason(request, act, [row], form, back=page)
+            return HttpResponseRedirect(self.page_of(row))
+        return self.ask(request, [row], form, label=act.label, variant=act.variant, back=self.page_of(row))
 
-    def act_on_many(
-        self, request: HttpRequest, act: Act, queryset: QuerySet[Any]
-    ) -> HttpResponse | None:
+    def act_on_many(self, request: HttpRequest, act: Act, queryset: QuerySet[Any]) -> HttpResponse | None:
         confirmed = "confirmed" in request.POST
         if confirmed:
             # The rows that were shown, also those that a filter of the list hides by now.
@@ -249,13 +254,19 @@ class ActingAdmin(ReadOnlyAdmin):
             text = translated("Choose at most %(most)d at once.") % {"most": MOST_AT_ONCE}
             self.message_user(request, text, messages.ERROR)
             return None
-        query = QueryDict(request.POST.get("query", "")) if confirmed else request.GET
-        back = f"{request.path}?{query.urlencode()}" if query else request.path
+        filters = QueryDict(request.POST.get("filters", "")) if confirmed else request.GET
+        back = f"{request.path}?{filters.urlencode()}" if filters else request.path
         form = ReasonForm(request.POST if confirmed else None)
         if form.is_valid():
             self._perform(request, act, rows, form.cleaned_data["reason"])
             return HttpResponseRedirect(back)
-        return self._ask_for_reason(request, act, rows, form, back=back, query=query.urlencode(), many=True)
+        hidden = [("action", act.name), ("confirmed", "yes"), ("filters", filters.urlencode())]
+        hidden += [(helpers.ACTION_CHECKBOX_NAME, row.pk) for row in rows]
+        return self.ask(request, rows, form, label=act.label, variant=act.variant, back=back, hidden=hidden)
+
+    def page_of(self, row: Any) -> str:
+        name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change"
+        return reverse(name, args=(quote(row.pk),))
 
     def _perform(self, request: HttpRequest, act: Act, rows: Iterable[Any], reason: str) -> None:
         done = 0
@@ -272,34 +283,30 @@ class ActingAdmin(ReadOnlyAdmin):
         for why, names in refused.items():
             self.message_user(request, f"{_named(names)}: {why}", messages.WARNING)
 
-    def _ask_for_reason(
+    def ask(
         self,
         request: HttpRequest,
-        act: Act,
         rows: Sequence[Any],
-        form: ReasonForm,
+        form: forms.Form,
         *,
+        label: str | Promise,
         back: str,
-        query: str = "",
-        many: bool = False,
+        variant: ActionVariant = ActionVariant.DEFAULT,
+        hidden: Sequence[tuple[str, str]] = (),
     ) -> HttpResponse:
+        """The page that shows what will be acted on and takes what `form` asks for."""
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": act.label,
-            "subtitle": str(rows[0]) if len(rows) == 1 else None,
-            "act": act,
-            "is_dangerous": act.variant is ActionVariant.DANGER,
+            "media": form.media,
+            "title": label,
+            "is_dangerous": variant is ActionVariant.DANGER,
             "rows": [(row, self.describe(row)) for row in rows],
             "form": form,
-            "many": many,
-            "query": query,
+            "hidden": hidden,
             "back": back,
-            "checkbox": helpers.ACTION_CHECKBOX_NAME,
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
-        # The list's own address without its filters: what was chosen is in the form.
-        return TemplateResponse(request, "admin/reason.html", context)
+        return TemplateResponse(request, "admin/act.html", context)
 
 
 def _named(names: list[str], *, most: int = 3) -> str:
@@ -347,9 +354,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
         return queryset.filter(Q(request_id=text) | Q(actor_name=text))
-
-    def _trail_of(self, request: HttpRequest, object_id: str | None) -> list[AuditEntry]:
-        return []
 
     @display(description=_("action"), label=True)
     def verb(self, entry: AuditEntry) -> str:

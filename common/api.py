@@ -178,7 +178,7 @@ def reasons_of(detail: Any, field: str = "") -> list[str]:
     return lines
 
 
-def refuse(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
+def refuse(error: Exception, context: Mapping[str, Any]) -> HttpResponse:  # noqa: C901 - a flat table of kinds
     """DRF's exception handler: every exception becomes an answer in the envelope."""
     request: HttpRequest = context["request"]._request
     meta = request.META
@@ -197,7 +197,11 @@ def refuse(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
             return error_answer(meta, 403, Forbidden.code, [str(Forbidden.message)])
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return error_answer(
-                meta, 401, Unauthenticated.code, [str(Unauthenticated.message)], {"WWW-Authenticate": "Bearer"}
+                meta,
+                401,
+                Unauthenticated.code,
+                [str(Unauthenticated.message)],
+                {"WWW-Authenticate": "Bearer"},
             )
         case exceptions.MethodNotAllowed():
             allowed = ", ".join(context["view"].allowed_methods)

@@ -57,9 +57,7 @@ def sample(schema: Schema, components: Mapping[str, Schema]) -> Any:
     kind = schema.get("type")
     match kind[0] if isinstance(kind, list) else kind:
         case "object":
-            value: Any = {
-                name: sample(part, components) for name, part in schema.get("properties", {}).items()
-            }
+            value: Any = {name: sample(part, components) for name, part in schema.get("properties", {}).items()}
         case "array":
             value = [] if schema.get("maxItems") == 0 else [sample(schema["items"], components)]
         case simple:

@@ -43,13 +43,13 @@ class ObjectIdField(models.Field):
     """
 
     description = _("Object id")
-    default_error_messages = {"invalid": _("must be 24 lower-case hexadecimal characters")}  # noqa: RUF012 - Django's own form
+    default_error_messages = {"invalid": _("must be 24 lower-case hexadecimal characters")}
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         return "bytea"
 
     def db_check(self, connection: BaseDatabaseWrapper) -> str:
-        return f"octet_length({connection.ops.quote_name(self.column)}) = 12"
+        return f"octet_length({connection.ops.quote_name(str(self.column))}) = 12"
 
     def get_internal_type(self) -> str:
         return "ObjectIdField"
@@ -74,4 +74,5 @@ class ObjectIdKey(ObjectIdField):
     """The primary key of most tables."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"primary_key": True, "default": new_object_id, "editable": False} | kwargs)
+        defaults: dict[str, Any] = {"primary_key": True, "default": new_object_id, "editable": False}
+        super().__init__(**defaults | kwargs)

@@ -45,11 +45,9 @@ def origin(get_response: GetResponse) -> GetResponse:
 class ForBrowsers:
     """Skips a middleware on API paths, where each call carries its token and nothing lives in a session."""
 
-    get_response: GetResponse
-
     def __call__(self, request: HttpRequest) -> Any:
         if request.path_info.startswith(settings.API_PREFIX):
-            return self.get_response(request)
+            return self.get_response(request)  # type: ignore[attr-defined]
         return super().__call__(request)  # type: ignore[misc]
 
     def process_view(self, request: HttpRequest, *args: Any) -> Any:

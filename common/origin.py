@@ -21,7 +21,7 @@ class Origin:
 
 
 # Code that came in through no door of ours is somebody's shell.
-_origin: ContextVar[Origin] = ContextVar("origin", default=Origin(Door.COMMAND))
+_origin: ContextVar[Origin] = ContextVar("origin", default=Origin(Door.COMMAND))  # noqa: B039 - frozen
 
 
 @contextmanager

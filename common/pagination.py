@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Func, Q, Subquery
-from django.db.models.expressions import BaseExpression
 from django.utils.translation import gettext_lazy as _
 
 from common.fields import ObjectIdField
@@ -17,7 +16,7 @@ from common.serializers import IdField, InputSerializer, ReadSerializer, StrictI
 
 LARGEST_PAGE = 2_147_483_647
 
-type Ordering = Callable[[bool], BaseExpression | F]
+type Ordering = Callable[[bool], Any]
 type Shape = tuple[tuple[str, Any], ...]
 
 
@@ -27,7 +26,8 @@ class PageQuery(InputSerializer):
     page = StrictInteger(min_value=1, max_value=LARGEST_PAGE, default=1, help_text="Which page, from 1.")
     limit = StrictInteger(min_value=1, max_value=100, default=10, help_text="Items a page.")
     after = IdField(
-        required=False, help_text="Id of the last item that you have: gives what comes after it. `page` is ignored."
+        required=False,
+        help_text="Id of the last item that you have: gives what comes after it. `page` is ignored.",
     )
 
 
@@ -65,9 +65,7 @@ class Listing:
         page, limit, after = query["page"], query["limit"], query.get("after")
         filters = {name: value for name, value in query.items() if name not in self.filters_not_rows} | given
         shape: Shape = tuple(
-            (name, None if name in self.values else value)
-            for name, value in filters.items()
-            if value is not None
+            (name, None if name in self.values else value) for name, value in filters.items() if value is not None
         )
         sort = query.get("sort_by", next(iter(self.orders)))
         descending = query.get("sort_order", "desc") == "desc"

@@ -15,9 +15,7 @@ LARGEST_PIXELS = 50_000_000
 QUALITY = 82
 
 
-def reencoded(
-    picture: IO[bytes], *, field: str, largest_bytes: int = LARGEST_BYTES, max_side: int = 1920
-) -> bytes:
+def reencoded(picture: IO[bytes], *, field: str, largest_bytes: int = LARGEST_BYTES, max_side: int = 1920) -> bytes:
     """The picture as WebP, upright, without metadata, shrunk until no side is longer than `max_side` pixels.
 
     Raises `Invalid` on `field` when it is no JPEG, PNG or WebP, is damaged, or is larger than `largest_bytes`
@@ -26,16 +24,13 @@ def reencoded(
     content = picture.read(largest_bytes + 1)
     if len(content) > largest_bytes:
         raise Invalid(field, _("must be at most %(limit)d bytes") % {"limit": largest_bytes})
-    bomb = Invalid(field, _("must have at most %(limit)d pixels") % {"limit": LARGEST_PIXELS})
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.width * image.height > LARGEST_PIXELS:
-                raise bomb
+                raise Image.DecompressionBombError
             return _webp(_upright(image, max_side))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise bomb from error
-    except Invalid:
-        raise
+        raise Invalid(field, _("must have at most %(limit)d pixels") % {"limit": LARGEST_PIXELS}) from error
     except Exception as error:  # Decoders that are fed damaged bytes raise whatever they trip over.
         raise Invalid(field, _("must be a JPEG, PNG or WebP picture")) from error
 
@@ -55,5 +50,5 @@ def _upright(image: Image.Image, max_side: int) -> Image.Image:
 
 def _webp(image: Image.Image) -> bytes:
     encoded = io.BytesIO()
-    image.save(encoded, "WEBP", quality=QUALITY, exif=b"", xmp=b"", icc_profile=b"")
+    image.save(encoded, "WEBP", quality=QUALITY)
     return encoded.getvalue()

@@ -1,15 +1,19 @@
 """The OpenAPI document of a running service, and the playground that sends calls from it."""
 
+# drf-spectacular says that it is typed, and for the most part is not.
+# mypy: disable-error-code="no-untyped-call"
+
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import override
 from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
+from drf_spectacular.renderers import OpenApiYamlRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -48,7 +52,7 @@ class SchemaView(PublicView):
     def get(self, request: Request) -> HttpResponse:
         accepted = request.headers.get("Accept", "")
         if request.GET.get("format", "json" if "json" in accepted else "yaml") == "json":
-            return HttpResponse(OpenApiJsonRenderer().render(document()), content_type=JSON)
+            return HttpResponse(orjson.dumps(document()), content_type=JSON)
         return HttpResponse(OpenApiYamlRenderer().render(document()), content_type=YAML)
 
 
@@ -58,15 +62,12 @@ def origin_of(url: str) -> str:
 
 
 def content_security_policy() -> str:
-    servers = " ".join(
-        origin_of(url) for url in (settings.DEVELOPMENT_SERVER_URL, settings.PRODUCTION_SERVER_URL)
-    )
+    servers = " ".join(origin_of(url) for url in (settings.DEVELOPMENT_SERVER_URL, settings.PRODUCTION_SERVER_URL))
     return "; ".join(
         (
             "default-src 'self'",
             f"connect-src 'self' {servers}",
             "img-src 'self' data:",  # the icons inside Swagger UI's style sheet
-            "style-src 'self' 'unsafe-inline'",
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",

@@ -25,7 +25,7 @@ class Param(Expression):
         super().__init__(output_field=output_field)
         self.name = name
 
-    def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, Any]:
         return "%s", [self]
 
     def bound(self, value: Any) -> Any:
@@ -49,9 +49,7 @@ class _Compiled:
         self.names = [column.target.attname for column in columns if hasattr(column, "target")]
 
     def rows(self, given: dict[str, Any], tail: Sequence[Any] = ()) -> list[list[Any]]:
-        params = [
-            part.bound(given[part.name]) if isinstance(part, Param) else part for part in self.params
-        ]
+        params = [part.bound(given[part.name]) if isinstance(part, Param) else part for part in self.params]
         with connection.cursor() as cursor:
             cursor.execute(self.sql, [*params, *tail])
             fetched = cursor.fetchall()

@@ -5,11 +5,14 @@ The code is for machines and never changes; the message is for people and follow
 """
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-type Text = str | Promise
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+type Text = str | _StrPromise
 
 
 class Refusal(Exception):

@@ -133,9 +133,7 @@ class ReadSerializer(serializers.Serializer[Any]):
 
 # --- in: what somebody sent -----------------------------------------------------------------------
 
-RFC_3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
-)
+RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
 
 # How rules are told, after the name of the field: `minute: must be between 0 and 10080`.
@@ -237,13 +235,25 @@ class WireTime(serializers.DateTimeField):
 class InputSerializer(serializers.Serializer[Any]):
     """What somebody sent. Unlike DRF's it is bound once and shared: building it costs more than running it."""
 
-    default_error_messages: ClassVar = {"invalid": _("body: must be a JSON object")}
+    default_error_messages: ClassVar = dict.fromkeys(("invalid", "null"), _("body: must be a JSON object"))
     from_form: bool = False
 
     @classmethod
     def validated(cls, data: Any) -> dict[str, Any]:
-        """`data` (parsed JSON or a form) in the names of the domain; raises ValidationError."""
-        return _bound(cls, html.is_html_input(data)).run_validation(data)  # type: ignore[no-any-return]
+        """`data` (parsed JSON, a form, or an address's query) in the names of the domain; raises ValidationError."""
+        is_form = html.is_html_input(data)
+        serializer = _bound(cls, is_form)
+        # As a plain dictionary: of a form's values, DRF takes the empty ones for absent ones.
+        values = serializer.taken_from(data) if is_form else data
+        return serializer.run_validation(values)
+
+    def taken_from(self, form: Any) -> dict[str, Any]:
+        many = (serializers.ListField, serializers.MultipleChoiceField)
+        return {
+            name: form.getlist(name) if isinstance(field, many) else form[name]
+            for name, field in self.fields.items()
+            if name in form
+        }
 
 
 @cache

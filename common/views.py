@@ -4,7 +4,7 @@ from functools import cache, lru_cache
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
@@ -65,7 +65,7 @@ class ApiViewSet(GenericViewSet[Any]):
     """
 
     lookup_field = "pk"
-    lookup_url_kwarg: ClassVar[str] = "id"
+    lookup_url_kwarg = "id"
     body_limit: ClassVar[int] = settings.JSON_BODY_LIMIT
 
     def get_authenticators(self) -> list[Any]:
@@ -99,7 +99,7 @@ class ApiViewSet(GenericViewSet[Any]):
             if not OBJECT_ID.fullmatch(value):
                 raise Invalid(name, _("must be 24 lower-case hexadecimal characters"))
 
-    def finalize_response(
+    def finalize_response(  # type: ignore[override]  # errors are rendered already
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         if isinstance(response, Response):

@@ -43,7 +43,8 @@ that is sent must still be valid.
 
 `data` is null. `errors[0]` is the same for a status in every language; what follows it is for people.
 Programs read the reason from the header `X-Error-Code`. With `Accept: application/problem+json` errors follow
-RFC 9457 Every answer carries `X-Request-ID`, which also stands in the logs: yours, when you send a sane one.
+RFC 9457 instead. Every answer carries `X-Request-ID`, which also stands in the logs: yours, when you send a
+sane one.
 
 ## Languages
 

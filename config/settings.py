@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -9,10 +10,25 @@ from django.urls import reverse_lazy
 
 from common.logging import logging_config
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
+from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+
+class Env(environ.Env):
+    """Reads the environment; a value that is there but empty counts as left out."""
+
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
+    ) -> Any:
+        if self.ENVIRON.get(var) == "":
+            if default is self.NOTSET:
+                raise ImproperlyConfigured(f"Set the {var} environment variable.")
+            return default
+        return super().get_value(var, cast, default, parse_default)
+
+
+env = Env()
 env.read_env(BASE_DIR / ".env")
 
 # --- secrets: no defaults, so a place that forgot them does not start -----------------------------
@@ -38,6 +54,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else Non
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -107,8 +124,8 @@ DATABASES = {
     "default": {
         **(
             env.db_url("DATABASE_URL")
-            if env.str("DATABASE_URL", default="")
-            else {"NAME": "kumanda", "USER": "kumanda", "EMBEDDED_DATA_DIR": str(DATA_DIR / "postgres")}
+            if env.str("DATABASE_URL", default=None)
+            else {"NAME": "kumanda", "USER": "kumanda", "EMBEDDED_DATA_DIR": str(DATA_DIR)}
         ),
         "ENGINE": "common.postgres",
         # A connection costs PostgreSQL about 5 ms, the largest single cost of a request.
@@ -144,8 +161,11 @@ IDENTITY_JWKS_URL = env.str("IDENTITY_JWKS_URL", default="")
 IDENTITY_ALGORITHMS = env.list("IDENTITY_ALGORITHMS", default=["RS256", "ES256"])
 if IDENTITY_ISSUER and not (IDENTITY_AUDIENCE and bool(IDENTITY_PUBLIC_KEY) != bool(IDENTITY_JWKS_URL)):
     raise ImproperlyConfigured(
-        "IDENTITY_ISSUER is set: set IDENTITY_AUDIENCE too, and exactly one of IDENTITY_PUBLIC_KEY and IDENTITY_JWKS_URL."
+        "IDENTITY_ISSUER is set: set IDENTITY_AUDIENCE too, "
+        "and exactly one of IDENTITY_PUBLIC_KEY and IDENTITY_JWKS_URL."
     )
+if not set(IDENTITY_ALGORITHMS) <= {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}:
+    raise ImproperlyConfigured("IDENTITY_ALGORITHMS may name RS*, PS* and ES* algorithms only.")
 
 # --- the API --------------------------------------------------------------------------------------
 
@@ -181,11 +201,10 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
 MEDIA_URL = env.str("MEDIA_URL", default=f"{PUBLIC_URL}/media/")
 MEDIA_ROOT = DATA_DIR / "media"
-# From DATA_DIR/static once `collectstatic` has filled it, else from the packages themselves.
-WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+# Straight from the packages, found once at the start: there is no step to forget after an upgrade.
+WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
 LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"))

@@ -3,7 +3,7 @@
 import colorsys
 import io
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -72,20 +72,23 @@ TITLES = [
 ]  # fmt: skip
 
 
-def seed(now: datetime, *, progress: Callable[[int, int], None] = lambda done, of: None) -> bool:
+def is_there() -> bool:
+    return User.objects.filter(username=ACCOUNTS[0].username).exists()
+
+
+@transaction.atomic
+def seed(now: datetime) -> bool:
     """Make the world around `now`; False when it is there already. All of it or, on a failure, nothing."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SEED_LOCK])
-        if User.objects.filter(username=ACCOUNTS[0].username).exists():
-            return False
-        people = _people(now, progress)
-        _streams(people, now)
-        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SEED_LOCK])
+    if is_there():
+        return False
+    _streams(_people(now), now)
+    return True
 
 
-def _people(now: datetime, progress: Callable[[int, int], None]) -> list[User]:
-    chance = random.Random(50)  # noqa: S311 - the same world each time
+def _people(now: datetime) -> list[User]:
+    chance = random.Random(50)
     passwords = {account.username: account.password for account in ACCOUNTS}
     roles = {account.username: account.role for account in ACCOUNTS}
     people = []
@@ -108,7 +111,6 @@ def _people(now: datetime, progress: Callable[[int, int], None]) -> list[User]:
             user.user_permissions.set(Permission.objects.filter(codename__in=MODERATOR_MAY))
         photo = _portrait(name[0] + surname[0], number / len(PEOPLE))
         people.append(accounts.services.set_profile_photo(user, photo, by=user, now=joined))
-        progress(number + 1, len(PEOPLE))
     return people
 
 
@@ -117,9 +119,7 @@ def _portrait(initials: str, hue: float) -> io.BytesIO:
         tuple(round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.55)) for lightness in (0.62, 0.38)
     )
     mask = Image.linear_gradient("L").resize((PHOTO_SIDE, PHOTO_SIDE))
-    photo = Image.composite(
-        Image.new("RGB", mask.size, dark), Image.new("RGB", mask.size, light), mask
-    )
+    photo = Image.composite(Image.new("RGB", mask.size, dark), Image.new("RGB", mask.size, light), mask)
     font = ImageFont.load_default(PHOTO_SIDE * 2 // 5)
     ImageDraw.Draw(photo).text((PHOTO_SIDE / 2, PHOTO_SIDE / 2), initials, fill="white", font=font, anchor="mm")
     file = io.BytesIO()
@@ -130,19 +130,21 @@ def _portrait(initials: str, hue: float) -> io.BytesIO:
 
 def _streams(people: Sequence[User], now: datetime) -> None:
     """Each stream lives through the services, with the clock where it was."""
-    chance = random.Random(20)  # noqa: S311 - the same world each time
+    chance = random.Random(20)
     by_name = {user.username: user for user in people}
     deniz, emily = by_name["deniz"], by_name["emily"]
     hosts = [user for user in people if user.username not in {"admin", "defne", "kerem", "deniz"}]
 
-    def planned(host: User, title: int, *, announced: datetime, start: datetime, guest: User | None = None) -> LiveStream:
+    def planned(
+        host: User, title: int, *, announced: datetime, start: datetime, guest: User | None = None
+    ) -> LiveStream:
         text, interest = TITLES[title % len(TITLES)]
         return livestreams.services.create_stream(
             by=host,
             now=announced,
             title=text,
             type=LiveStream.Type.DUO_CROWD if guest else LiveStream.Type.SOLO,
-            guest=guest and guest.pk,
+            guest=guest.pk if guest else None,
             interest=interest,
             price=Decimal(chance.choice([0, 0, 0, 49, 99])),
             duration_goal=chance.choice([30, 45, 60, 90]),
@@ -194,7 +196,5 @@ def _streams(people: Sequence[User], now: datetime) -> None:
 
     for number in range(2):  # taken back
         host = hosts[number + 2]
-        stream = planned(
-            host, number + 6, announced=now - timedelta(days=3), start=now + timedelta(days=number + 2)
-        )
+        stream = planned(host, number + 6, announced=now - timedelta(days=3), start=now + timedelta(days=number + 2))
         livestreams.services.delete_stream(stream.pk, by=host, now=now - timedelta(days=2))

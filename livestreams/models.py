@@ -14,7 +14,6 @@ from django.utils.translation import gettext_lazy as _
 
 from common.models import LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
 
-
 # --- lifecycle: state × action → next state ------------------------------------------------------
 
 
@@ -88,7 +87,11 @@ def refusal_message(status: str) -> str:
 
 def lifecycle_diagram() -> str:
     """The lifecycle as a Mermaid state diagram."""
-    lines = ["stateDiagram-v2", "    [*] --> scheduled: create with a planned start", "    [*] --> preparing: create"]
+    lines = [
+        "stateDiagram-v2",
+        "    [*] --> scheduled: create with a planned start",
+        "    [*] --> preparing: create",
+    ]
     for status, moves in LIFECYCLE.items():
         lines += [
             f"    {status} --> {target}: {action}"
@@ -222,7 +225,8 @@ class LiveStream(TimestampedModel, SoftDeleteModel):
                 name="stream_ended_has_its_time",
             ),
             models.CheckConstraint(
-                condition=Q(deleted_at__isnull=True) | ~Q(status=Status.ACTIVE), name="stream_active_is_not_deleted"
+                condition=Q(deleted_at__isnull=True) | ~Q(status=Status.ACTIVE),
+                name="stream_active_is_not_deleted",
             ),
             models.CheckConstraint(
                 condition=Q(type="solo", guest__isnull=True)
@@ -244,12 +248,12 @@ class LiveStream(TimestampedModel, SoftDeleteModel):
                 fields=["status", "-created_at", "-id"], condition=Q(deleted_at=None), name="stream_by_status"
             ),
             models.Index(
-                fields=["creator", "-created_at", "-id"], condition=Q(deleted_at=None), name="stream_by_creator"
+                fields=["creator", "-created_at", "-id"],
+                condition=Q(deleted_at=None),
+                name="stream_by_creator",
             ),
             models.Index(fields=["guest", "-created_at", "-id"], condition=Q(deleted_at=None), name="stream_by_guest"),
-            models.Index(
-                fields=["planned_start_at"], condition=Q(status="scheduled"), name="stream_by_planned_start"
-            ),
+            models.Index(fields=["planned_start_at"], condition=Q(status="scheduled"), name="stream_by_planned_start"),
             models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="stream_deleted"),
             GinIndex(fields=["title_folded"], opclasses=["gin_trgm_ops"], name="stream_by_title"),
         ]
@@ -283,5 +287,5 @@ def role_of(user_id: str | None, creator_id: str, guest_id: str | None) -> LiveS
 
 def last_when_missing(column: str, *, descending: bool) -> Coalesce:
     """A time to sort by that puts rows without it at the end."""
-    edge = datetime.min if descending else datetime.max.replace(microsecond=0)
-    return Coalesce(F(column), Value(edge.replace(tzinfo=UTC)), output_field=models.DateTimeField())
+    edge = datetime(1, 1, 1, tzinfo=UTC) if descending else datetime(9999, 12, 31, tzinfo=UTC)
+    return Coalesce(F(column), Value(edge), output_field=models.DateTimeField())

@@ -80,9 +80,7 @@ class LiveStreamSerializer(ReadSerializer):
     durationGoal = serializers.IntegerField(source="duration_goal", allow_null=True, help_text="Minutes.")
     motivation = serializers.CharField(allow_null=True)
     plannedStartDate = WireTime(source="planned_start_at", allow_null=True)
-    plannedEndDate = Derived(
-        WireTime(allow_null=True), of=["planned_start_at", "duration_goal"], by=planned_end
-    )
+    plannedEndDate = Derived(WireTime(allow_null=True), of=["planned_start_at", "duration_goal"], by=planned_end)
     startedAt = WireTime(source="started_at", allow_null=True)
     endedAt = WireTime(source="ended_at", allow_null=True)
     role = Derived(
@@ -107,7 +105,7 @@ class GuestsField(StrictList):
     default_error_messages: ClassVar = {"max_length": _("must have at most one id")}
     child = IdField()
 
-    def run_validation(self, data: Any = serializers.empty) -> str | None:  # type: ignore[override]
+    def run_validation(self, data: Any = serializers.empty) -> str | None:
         guests = super().run_validation(data)
         return guests[0] if guests else None
 
@@ -178,9 +176,7 @@ class CreateStreamSerializer(InputSerializer):
     guests = GuestsField(
         source="guest", max_length=1, required=False, help_text="Ids: one for a duo, none for a solo stream."
     )
-    price = PriceField(
-        allow_null=True, required=False, help_text="Above 0: paid."
-    )
+    price = PriceField(allow_null=True, required=False, help_text="Above 0: paid.")
     interest = StrictString(max_length=50, allow_null=True, required=False)
     durationGoal = StrictInteger(
         source="duration_goal",
@@ -247,7 +243,10 @@ class ListStreamsQuery(SortedQuery):
     creatorId = IdField(source="creator", required=False)
     interest = StrictString(max_length=50, required=False)
     search = FoldedField(
-        source="title", max_length=140, required=False, help_text="Part of the title; letters with and without marks."
+        source="title",
+        max_length=140,
+        required=False,
+        help_text="Part of the title; letters with and without marks.",
     )
     plannedFrom = WireTime(source="planned_from", required=False)
     plannedTo = WireTime(source="planned_to", required=False)
@@ -264,7 +263,10 @@ class WindowQuery(PageQuery):
     def window(cls, query: dict[str, Any], now: datetime) -> tuple[dict[str, Any], dict[str, datetime]]:
         """The rest of the query, to be answered in ascending order, and the window as moments."""
         rest = {name: value for name, value in query.items() if not isinstance(value, timedelta)}
-        return rest | {"sort_order": "asc"}, {"earliest": now - query["before"], "latest": now + query["ahead"]}
+        return rest | {"sort_order": "asc"}, {
+            "earliest": now - query["before"],
+            "latest": now + query["ahead"],
+        }
 
 
 class UpcomingQuery(WindowQuery):

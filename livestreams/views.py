@@ -1,6 +1,6 @@
 """Streams over HTTP: each action asks one question or makes one call to the services."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.db import models
 from django.db.models import F, Value
@@ -36,7 +36,6 @@ from livestreams.services import StreamMissing
 from livestreams.thumbnails import stored_thumbnail
 
 
-
 class UserMissing(Missing):
     code = "user_not_found"
     message = _("there is no user with this id")
@@ -53,8 +52,10 @@ def _orders() -> dict[str, Ordering]:
     def by(column: str) -> Ordering:
         field = LiveStream._meta.get_field(column)
         if isinstance(field, models.DateTimeField):
-            return (lambda descending: last_when_missing(column, descending=descending)) if field.null else (
-                lambda descending: F(column)
+            return (
+                (lambda descending: last_when_missing(column, descending=descending))
+                if field.null
+                else (lambda descending: F(column))
             )
         return lambda descending: Coalesce(F(column), Value(-1 if descending else 32_767))
 
@@ -141,9 +142,7 @@ class LiveStreamViewSet(ApiViewSet):
         """Create a stream of your own: `scheduled` with a planned start, `preparing` without one."""
         values = CreateStreamFormSerializer.validated(request.data)
         with stored_thumbnail(values.pop("thumbnail", None)) as thumbnail:
-            stream = services.create_stream(
-                by=request.user, now=timezone.now(), thumbnail=thumbnail, **values
-            )
+            stream = services.create_stream(by=self.user, now=timezone.now(), thumbnail=thumbnail, **values)
         return Response(self.written(stream.pk), status=201)
 
     @extend_schema(operation_id="readLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
@@ -161,34 +160,38 @@ class LiveStreamViewSet(ApiViewSet):
         """Change a stream that has not started. Moving its planned start moves every reminder with it."""
         self.get_object()
         changes = EditStreamSerializer.validated(request.data)
-        services.edit_stream(id, by=request.user, now=timezone.now(), changes=changes)
+        services.edit_stream(id, by=self.user, now=timezone.now(), changes=changes)
         return Response(self.written(id))
 
-    @extend_schema(
-        operation_id="deleteLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer}
-    )
+    @extend_schema(operation_id="deleteLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
     def destroy(self, request: Request, id: str) -> Response:
         """Delete a stream that is not active; it is gone from everywhere afterwards."""
         self.get_object()
-        services.delete_stream(id, by=request.user, now=timezone.now())
+        services.delete_stream(id, by=self.user, now=timezone.now())
         return Response(self.written(id, question=ANY_STREAM))
 
     @extend_schema(
-        operation_id="startLiveStreamByIdV1", tags=["Streams"], request=None, responses={200: LiveStreamSerializer}
+        operation_id="startLiveStreamByIdV1",
+        tags=["Streams"],
+        request=None,
+        responses={200: LiveStreamSerializer},
     )
     def start(self, request: Request, id: str) -> Response:
         """Go live. One stream of yours can be active at a time."""
         self.get_object()
-        services.start_stream(id, by=request.user, now=timezone.now())
+        services.start_stream(id, by=self.user, now=timezone.now())
         return Response(self.written(id))
 
     @extend_schema(
-        operation_id="endLiveStreamByIdV1", tags=["Streams"], request=None, responses={200: LiveStreamSerializer}
+        operation_id="endLiveStreamByIdV1",
+        tags=["Streams"],
+        request=None,
+        responses={200: LiveStreamSerializer},
     )
     def end(self, request: Request, id: str) -> Response:
         """End an active stream."""
         self.get_object()
-        services.end_stream(id, by=request.user, now=timezone.now())
+        services.end_stream(id, by=self.user, now=timezone.now())
         return Response(self.written(id))
 
     @extend_schema(
@@ -198,9 +201,9 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: LiveStreamSerializer},
     )
     def cancel(self, request: Request, id: str) -> Response:
-        """Cancel a stream that has not started: `cancelled_by_host` for its creator, `cancelled_by_guest` for a guest."""
+        """Cancel a stream that has not started: `cancelled_by_host` for its creator, `cancelled_by_guest` for its guest."""
         self.get_object()
-        services.cancel_stream(id, by=request.user, now=timezone.now())
+        services.cancel_stream(id, by=self.user, now=timezone.now())
         return Response(self.written(id))
 
     # --- many ---------------------------------------------------------------------------------------
@@ -214,7 +217,7 @@ class LiveStreamViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         """All streams, newest first unless `sortBy` and `sortOrder` say otherwise; equal ones stand by id."""
         query = self.query(ListStreamsQuery)
-        return Response(STREAMS.page(query, caller=request.user.pk))
+        return Response(STREAMS.page(query, caller=self.user.pk))
 
     @extend_schema(
         operation_id="readMyActiveStreamV1",
@@ -223,8 +226,8 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def my_active_stream(self, request: Request) -> Response:
         """Your active stream, or null."""
-        rows = ACTIVE_STREAM.rows(creator=request.user.pk)
-        return Response(LiveStreamSerializer.compiled()[1](rows[0], request.user.pk) if rows else None)
+        rows = ACTIVE_STREAM.rows(creator=self.user.pk)
+        return Response(LiveStreamSerializer.compiled()[1](rows[0], self.caller) if rows else None)
 
     @extend_schema(
         operation_id="listMyPastStreamsV1",
@@ -234,7 +237,7 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def my_past_streams(self, request: Request) -> Response:
         """Your ended streams, the one that ended last first."""
-        return Response(self.past(request.user.pk))
+        return Response(self.past(self.user.pk))
 
     @extend_schema(
         operation_id="listPastStreamsByUserIdV1",
@@ -255,7 +258,7 @@ class LiveStreamViewSet(ApiViewSet):
     def guest_streams(self, request: Request) -> Response:
         """Streams in which you are the guest, newest first unless asked otherwise."""
         query = self.query(GuestStreamsQuery)
-        return Response(STREAMS.page(query, caller=request.user.pk, guest=request.user.pk))
+        return Response(STREAMS.page(query, caller=self.user.pk, guest=self.user.pk))
 
     @extend_schema(
         operation_id="listUpcomingStreamsV1",
@@ -284,14 +287,20 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(LiveStreamSerializer)},
     )
     def upcoming_of_user_in_minutes(self, request: Request, userId: str) -> Response:
-        """What is coming up with a user as creator or guest, in the order of its begin; the window is in minutes."""
+        """What is coming up with a user as creator or guest, in the order of its begin; the window in minutes."""
         return Response(self.of_user(userId, self.near(UpcomingInMinutesQuery, member=userId)))
 
     # --- steps ----------------------------------------------------------------------------------------
 
     @property
+    def user(self) -> User:
+        """Who asks, where a token is required."""
+        return cast("User", self.request.user)
+
+    @property
     def caller(self) -> str | None:
-        return self.request.user.pk if self.request.user else None
+        """The id of who asks, or None where nobody has to say."""
+        return self.user.pk if self.request.user else None  # type: ignore[truthy-bool]  # None for anonymous
 
     def get_object(self) -> LiveStream:
         """What permissions need to know of the stream; raises StreamMissing and the permissions' refusals."""

@@ -18,7 +18,12 @@ def stream_url(stream: LiveStream, action: str = "") -> str:
 
 
 def make_stream(
-    creator: User, status: str = "scheduled", *, now: datetime | None = None, guest: User | None = None, **fields: Any
+    creator: User,
+    status: str = "scheduled",
+    *,
+    now: datetime | None = None,
+    guest: User | None = None,
+    **fields: Any,
 ) -> LiveStream:
     """A stream of `creator` in `status`, as of `now`. It is a duo when it has a guest."""
     now = now or timezone.now()
@@ -29,9 +34,7 @@ def make_stream(
         defaults["planned_start_at"] = now + timedelta(hours=1)
     if status == Status.EXPIRED:
         defaults["planned_start_at"] = now - settings.NO_SHOW_GRACE
-    stream = services.create_stream(
-        by=creator, now=now, guest=guest and guest.pk, **defaults | fields
-    )
+    stream = services.create_stream(by=creator, now=now, guest=guest.pk if guest else None, **defaults | fields)
     match Status(status):
         case Status.ACTIVE:
             stream = services.start_stream(stream.pk, by=creator, now=now)

@@ -79,9 +79,7 @@ _local = threading.local()
 def connection() -> psycopg.Connection[Any]:
     """This thread's connection; its statements are prepared at their first use, as Kumanda's are."""
     if not hasattr(_local, "connection"):
-        _local.connection = psycopg.connect(
-            user="kumanda", dbname="kumanda", autocommit=True, prepare_threshold=1
-        )
+        _local.connection = psycopg.connect(user="kumanda", dbname="kumanda", autocommit=True, prepare_threshold=1)
     return _local.connection
 
 
@@ -113,7 +111,7 @@ def caller(environ: dict[str, Any], now: datetime) -> tuple[Any, ...]:
 
 
 def wire_time(moment: datetime | None) -> str | None:
-    return moment and moment.isoformat(timespec="milliseconds")[:23] + "Z"
+    return None if moment is None else moment.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def person(row: tuple[Any, ...]) -> dict[str, Any]:

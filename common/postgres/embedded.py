@@ -97,9 +97,9 @@ class Postmaster:
 
     @property
     def is_alive(self) -> bool:
-        # After a reboot the number may be anybody's; a copied folder names the server of the original. A zombie
-        # has no command line: it counts as dead, also in a container where nothing reaps it. The working folder
-        # would not do: a container's root may not ask where another user's process works.
+        # After a reboot the number may be anybody's, and a copied folder names the server of the original.
+        # A zombie has no command line: it counts as dead, also in a container where nothing reaps it.
+        # Not the working folder: a container's root may not ask where another user's process works.
         try:
             return str(self.cluster) in self.process.cmdline()
         except psutil.Error:
@@ -253,8 +253,11 @@ class EmbeddedServer:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.owner)))
 
     def _stop_server(self) -> None:
-        if Postmaster.of(self.cluster):
-            self._run(account_for(self.cluster), "pg_ctl", *STOP)
+        postmaster = Postmaster.of(self.cluster)
+        if postmaster:
+            stopped = self._run(account_for(self.cluster), "pg_ctl", *STOP)
+            if stopped and postmaster.is_ready and postmaster.sockets != self.cluster:
+                postmaster.sockets.rmdir()
 
     def _socket_folder(self, account: Account) -> Path:
         """The data folder where its path will do, else one of the same privacy in the temp folder."""

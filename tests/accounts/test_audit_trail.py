@@ -19,15 +19,11 @@ from common.models import AuditEntry
         "DELETE FROM common_auditentry WHERE id < 0",
     ],
 )
-def test_the_database_refuses_to_alter_or_remove_entries(
-    creator: User, now: datetime, statement: str
-) -> None:
+def test_the_database_refuses_to_alter_or_remove_entries(creator: User, now: datetime, statement: str) -> None:
     audit.record("greet", creator, by=creator, now=now, before={}, after={"said": "merhaba"})
 
     with (
-        pytest.raises(
-            IntegrityError, match=r"the audit trail only grows: .* on common_auditentry is refused"
-        ),
+        pytest.raises(IntegrityError, match=r"the audit trail only grows: .* on common_auditentry is refused"),
         transaction.atomic(),
         connection.cursor() as cursor,
     ):

@@ -48,9 +48,7 @@ def test_the_profile_photo_comes_with_its_variants(api: Api, creator: User, now:
     assert all(url.startswith("/media/photos/") for url in [photo["url"], *photo["variants"].values()])
 
 
-def test_a_call_runs_two_statements(
-    api: Api, creator: User, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
+def test_a_call_runs_two_statements(api: Api, creator: User, django_assert_num_queries: DjangoAssertNumQueries) -> None:
     client = api(creator)
 
     with django_assert_num_queries(2):  # the token's user and session, the profile
@@ -130,9 +128,7 @@ def test_a_refresh_token_opens_nothing(api: Api, creator: User, now: datetime) -
     assert_refused(api().get(ME, HTTP_AUTHORIZATION=f"Bearer {token}"), 401, "token_invalid")
 
 
-def test_a_token_of_another_users_session_is_refused(
-    api: Api, creator: User, guest: User, now: datetime
-) -> None:
+def test_a_token_of_another_users_session_is_refused(api: Api, creator: User, guest: User, now: datetime) -> None:
     token = tokens.AccessToken.of(session_of(creator), now=now)
     token["sub"] = guest.pk
 

@@ -149,9 +149,7 @@ def test_es256_is_believed_as_well(api: Api, provider: Provider) -> None:
     data_of(me(api, token(EC_KEY, "ec", "ES256")))
 
 
-def test_our_own_tokens_are_believed_beside_the_providers(
-    api: Api, provider: Provider, creator: User
-) -> None:
+def test_our_own_tokens_are_believed_beside_the_providers(api: Api, provider: Provider, creator: User) -> None:
     assert data_of(api(creator).get(ME))["_id"] == creator.pk
 
 
@@ -280,9 +278,7 @@ def test_made_up_key_ids_do_not_make_us_hammer_the_provider(api: Api, provider: 
     data_of(me(api, token()))
 
 
-def test_a_provider_that_is_down_is_no_fault_of_the_token(
-    api: Api, provider: Provider, settings: Any
-) -> None:
+def test_a_provider_that_is_down_is_no_fault_of_the_token(api: Api, provider: Provider, settings: Any) -> None:
     settings.IDENTITY_JWKS_URL = "http://127.0.0.1:9/jwks"  # discard: nobody listens
 
     assert_refused(
@@ -375,9 +371,7 @@ def claims(**given: Any) -> dict[str, Any]:
         ({}, "person-1"),
     ],
 )
-def test_the_username_is_the_first_usable_claim(
-    db: None, now: datetime, given: dict[str, Any], username: str
-) -> None:
+def test_the_username_is_the_first_usable_claim(db: None, now: datetime, given: dict[str, Any], username: str) -> None:
     user = services.user_of_identity(claims(**given), now=now)
 
     assert user.username == username

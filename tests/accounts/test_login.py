@@ -42,9 +42,7 @@ def test_login_answers_with_a_pair_of_tokens_and_the_user(api: Api, creator: Use
 def test_the_access_token_names_issuer_user_and_session_and_lives_an_hour(api: Api, creator: User) -> None:
     data = data_of(api().post(LOGIN, credentials(creator)))
 
-    claims = jwt.decode(
-        data["accessToken"], django_settings.JWT_SIGNING_KEY, algorithms=["HS256"], issuer="kumanda"
-    )
+    claims = jwt.decode(data["accessToken"], django_settings.JWT_SIGNING_KEY, algorithms=["HS256"], issuer="kumanda")
     assert claims["sub"] == creator.pk
     assert claims["sid"] == Session.objects.get().pk
     assert claims["exp"] - claims["iat"] == 3600
@@ -75,15 +73,11 @@ def test_a_wrong_password_an_unknown_and_an_inactive_user_are_refused_alike(api:
         {"username": "nobody", "password": PASSWORD},
         {"username": "gone", "password": PASSWORD},
     ):
-        assert_refused(
-            api().post(LOGIN, attempt), 401, "wrong_credentials", "the username or the password is wrong"
-        )
+        assert_refused(api().post(LOGIN, attempt), 401, "wrong_credentials", "the username or the password is wrong")
     assert not Session.objects.exists()
 
 
-def test_an_unknown_user_costs_a_password_hash_too(
-    db: None, monkeypatch: pytest.MonkeyPatch, now: datetime
-) -> None:
+def test_an_unknown_user_costs_a_password_hash_too(db: None, monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     hashed: list[str] = []
     monkeypatch.setattr(services, "make_password", hashed.append)
 

@@ -69,9 +69,9 @@ def test_everything_that_can_be_said_comes_back(api: Api, creator: User, guest: 
     assert data["plannedEndDate"] == "2031-05-01T18:30:00.000Z"
     assert [user["_id"] for user in data["guests"]] == [guest.pk]
     assert [part["role"] for part in data["broadcasters"]] == ["host", "guest"]
-    assert {name: data[name] for name in ("title", "liveStreamType", "price", "interest", "durationGoal", "motivation")} == {
-        name: sent[name] for name in ("title", "liveStreamType", "price", "interest", "durationGoal", "motivation")
-    }
+    assert {
+        name: data[name] for name in ("title", "liveStreamType", "price", "interest", "durationGoal", "motivation")
+    } == {name: sent[name] for name in ("title", "liveStreamType", "price", "interest", "durationGoal", "motivation")}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,10 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "negative price": ({"price": -1}, "price: must be between 0 and 99999999"),
     "price of tenths of cents": ({"price": 1.999}, "price: must have at most two decimals"),
     "price as text": ({"price": "9"}, "price: must be a number"),
-    "past start": ({"plannedStartDate": "2020-01-01T00:00:00.000Z"}, "plannedStartDate: must lie in the future"),
+    "past start": (
+        {"plannedStartDate": "2020-01-01T00:00:00.000Z"},
+        "plannedStartDate: must lie in the future",
+    ),
     "start without zone": (
         {"plannedStartDate": "2031-01-01T00:00:00"},
         "plannedStartDate: must be an ISO 8601 time with a time zone, such as 2026-01-15T10:30:00.000Z",
@@ -184,14 +187,19 @@ def test_all_that_is_wrong_is_told_at_once(api: Api, creator: User) -> None:
 def test_reasons_follow_the_language_and_the_title_of_the_status_does_not(api: Api, creator: User) -> None:
     response = api(creator).post(CREATE, {"durationGoal": 0}, HTTP_X_LANGUAGE="tr")
 
-    assert_refused(response, 400, "validation_failed", "title: zorunludur", "durationGoal: 1 ile 1440 arasında olmalıdır")
+    assert_refused(
+        response, 400, "validation_failed", "title: zorunludur", "durationGoal: 1 ile 1440 arasında olmalıdır"
+    )
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
-def test_a_thumbnail_is_made_again_as_webp_and_stored(
-    format: str, api: Api, creator: User, settings: Any
-) -> None:
-    sent = {"title": "Talk", "thumbnail": picture(format), "durationGoal": "60", "plannedStartDate": in_an_hour()}
+def test_a_thumbnail_is_made_again_as_webp_and_stored(format: str, api: Api, creator: User, settings: Any) -> None:
+    sent = {
+        "title": "Talk",
+        "thumbnail": picture(format),
+        "durationGoal": "60",
+        "plannedStartDate": in_an_hour(),
+    }
 
     data = data_of(api(creator).post(CREATE, sent, format="multipart"), 201)
 

@@ -109,7 +109,16 @@ def test_only_one_stream_of_a_creator_is_active(creator: User, now: datetime) ->
 # --- no other code writes the state ---------------------------------------------------------------
 
 STATE = {"status", "started_at", "ended_at", "deleted_at", "deleted_by", "deleted_by_id"}
-WRITING_CALLS = {"update", "create", "bulk_create", "bulk_update", "LiveStream", "update_or_create", "get_or_create", "save"}
+WRITING_CALLS = {
+    "update",
+    "create",
+    "bulk_create",
+    "bulk_update",
+    "LiveStream",
+    "update_or_create",
+    "get_or_create",
+    "save",
+}
 
 
 def writes_of_state(source: str) -> list[int]:
@@ -178,7 +187,10 @@ IMPOSSIBLE = {
     "a price of nothing": ("scheduled", "price = 0"),
     "a goal of more than a day": ("scheduled", "duration_goal = 1441"),
     "an id of eleven bytes": ("scheduled", "id = substring(id from 1 for 11)"),
-    "a channel name twice": ("scheduled", "channel_name = (SELECT min(channel_name) FROM livestreams_livestream)"),
+    "a channel name twice": (
+        "scheduled",
+        "channel_name = (SELECT min(channel_name) FROM livestreams_livestream)",
+    ),
 }
 
 

@@ -1,5 +1,8 @@
 """The OpenAPI document: valid, fresh, and complete for who has nothing else to read."""
 
+# drf-spectacular says that it is typed, and for the most part is not.
+# mypy: disable-error-code="no-untyped-call"
+
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +14,14 @@ from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
-from jsonschema import Draft202012Validator
+from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from common.api import TITLES
 from common.schema import WARNING
 from config.document import codes
 from livestreams.models import LIFECYCLE, lifecycle_diagram
+from tests.envelope import assert_refused
 
 WRITTEN = Path(django_settings.BASE_DIR) / "docs" / "openapi.yaml"
 
@@ -82,7 +86,7 @@ def responses(document: Document) -> Iterator[tuple[str, int, dict[str, Any]]]:
 
 
 def fits(value: Any, schema: dict[str, Any], document: Document) -> bool:
-    return Draft202012Validator({**schema, "components": document["components"]}).is_valid(value)
+    return OAS31Validator({**schema, "components": document["components"]}).is_valid(value)
 
 
 # --- the whole ------------------------------------------------------------------------------------
@@ -291,9 +295,7 @@ def test_the_security_scheme_is_named_and_says_how_to_paste_a_token(document: Do
 def test_a_token_is_required_optional_or_unknown_as_the_view_says(
     document: Document, operation: str, expected: Any
 ) -> None:
-    (found,) = [
-        entry.get("security") for _, entry in operations(document) if entry["operationId"] == operation
-    ]
+    (found,) = [entry.get("security") for _, entry in operations(document) if entry["operationId"] == operation]
 
     assert found == expected
 
@@ -330,9 +332,7 @@ def test_the_text_holds_the_lifecycle_as_a_table_and_as_a_diagram(document: Docu
 # --- served ---------------------------------------------------------------------------------------
 
 
-def test_the_served_document_names_the_servers_of_this_place_development_first(
-    client: Client, settings: Any
-) -> None:
+def test_the_served_document_names_the_servers_of_this_place_development_first(client: Client, settings: Any) -> None:
     settings.DEVELOPMENT_SERVER_URL = "http://dev.example.org"
     settings.PRODUCTION_SERVER_URL = "https://live.example.org"
 
@@ -351,3 +351,8 @@ def test_the_document_is_served_as_yaml_and_as_json(client: Client) -> None:
     assert as_yaml.headers["Content-Type"] == "application/vnd.oai.openapi"
     assert as_json.headers["Content-Type"] == "application/vnd.oai.openapi+json"
     assert yaml.safe_load(as_yaml.content) == as_json.json()
+
+
+@pytest.mark.parametrize("address", ["/api/schema/", "/api/docs/"])
+def test_another_method_is_refused_in_the_envelope(client: Client, address: str) -> None:
+    assert_refused(client.post(address), 405, "method_not_allowed")

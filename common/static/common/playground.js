@@ -64,6 +64,7 @@ const ui = SwaggerUIBundle({
   persistAuthorization: true,
   tryItOutEnabled: true,
   requestInterceptor: askBeforeChangingProduction,
+  showMutatedRequest: false, // a cancelled call has none, and Swagger UI fails to draw its answer
 });
 
 // --- the standing warning ------------------------------------------------------------------------

@@ -25,8 +25,15 @@ Kumanda is running. Ctrl-C stops it.
 
 Try it:
 
-  TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{{"username": "{username}", "password": "{password}"}}' | python3 -c 'import json, sys; print(json.load(sys.stdin)["data"]["accessToken"])')
-  curl -s {url}/api/v1/live-stream/create -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"title": "Merhaba dünya"}}'
+{curls}"""
+
+# One line each, so that they can be copied whole.
+CURLS = """\
+  TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' \
+-d '{{"username": "{username}", "password": "{password}"}}' \
+| python3 -c 'import json, sys; print(json.load(sys.stdin)["data"]["accessToken"])')
+  curl -s {url}/api/v1/live-stream/create -H "Authorization: Bearer $TOKEN" \
+-H 'Content-Type: application/json' -d '{{"title": "Merhaba dünya"}}'
   curl -s '{url}/api/v1/live-stream?status=active&limit=3' -H "Authorization: Bearer $TOKEN"
 """
 
@@ -37,11 +44,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="port on 127.0.0.1 (default: %(default)s)")
         parser.add_argument(
-            "--data", type=Path, metavar="DIR", help="where the database and the pictures live (default: .data)"
+            "--data",
+            type=Path,
+            metavar="DIR",
+            help="where the database and the pictures live (default: .data)",
         )
-        parser.add_argument(
-            "--json", action="store_true", help="print one line of JSON when ready, instead of prose"
-        )
+        parser.add_argument("--json", action="store_true", help="print one line of JSON when ready, instead of prose")
 
     def handle(self, *args: Any, **options: Any) -> None:
         url = f"http://localhost:{options['port']}"
@@ -63,18 +71,17 @@ class Command(BaseCommand):
         if data is not None:
             wanted["KUMANDA_DATA"] = str(data.resolve())
         if any(os.environ.get(name) != value for name, value in wanted.items()):
-            os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | wanted)
+            os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | wanted)  # noqa: S606 - ourselves
 
     def _line(self, url: str) -> str:
         accounts = [
-            {"username": account.username, "password": account.password, "role": account.role}
-            for account in ACCOUNTS
+            {"username": account.username, "password": account.password, "role": account.role} for account in ACCOUNTS
         ]
         return json.dumps({"url": url, "accounts": accounts})
 
     def _prose(self, url: str) -> str:
         creator = next(account for account in ACCOUNTS if account.role == "creator")
         rows = [f"  {account.role:<10} {account.username:<10} {account.password}" for account in ACCOUNTS]
-        return BANNER.format(
-            url=url, accounts="\n".join(rows), username=creator.username, password=creator.password
-        )
+        known = {"url": url, "username": creator.username, "password": creator.password}
+        curls = CURLS.format(**known)
+        return BANNER.format(url=url, accounts="\n".join(rows), curls=curls)

@@ -1,0 +1,108 @@
+"""People in the admin: read, and the few things that moderators may do to an account."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.models import Group
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.translation import gettext as translated
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminImageFieldWidget
+
+from accounts import services
+from accounts.models import User
+from accounts.serializers import file_url
+from common.admin import ActingAdmin
+from common.refusals import Invalid
+
+# Who may do what changes through the command line until a service does it and leaves an audit row.
+admin.site.unregister(Group)
+
+
+class PhotoForm(forms.Form):
+    photo = forms.FileField(
+        label=_("Profile photo"),
+        help_text=_("JPEG, PNG or WebP, at most 5 MB"),
+        widget=UnfoldAdminImageFieldWidget(attrs={"accept": "image/jpeg,image/png,image/webp"}),
+    )
+
+
+@admin.register(User)
+class UserAdmin(ActingAdmin):
+    actions_detail = ("set_profile_photo",)
+    list_display = ("person", "email", "availability", "is_staff", "is_active", "created_at")
+    list_select_related = ("profile_photo",)
+    list_filter = (
+        "is_staff",
+        "is_active",
+        ("availability_status", ChoicesDropdownFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    ordering = ("-created_at", "-id")
+    search_fields = ("username",)
+    search_help_text = _("Username, name, email or id")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "username",
+                    "id",
+                    "name",
+                    "surname",
+                    "email",
+                    "availability_status",
+                    "is_active",
+                    "is_staff",
+                )
+            },
+        ),
+        (_("Times"), {"fields": ("created_at", "updated_at", "last_login")}),
+        (_("Identity provider"), {"fields": ("identity_issuer", "identity_subject", "identity_tokens_from")}),
+    )
+
+    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+        found = Q(username__icontains=text) | Q(email__iexact=text)
+        for word in text.split():
+            found |= Q(name__iexact=word) | Q(surname__iexact=word)
+        return queryset.filter(found)
+
+    @display(description=_("user"), ordering="username", header=True)
+    def person(self, user: User) -> list[Any]:
+        photo = user.profile_photo
+        shown: dict[str, Any] = {"path": file_url(photo.variants["40"])} if photo else {}
+        initials = (user.name[:1] + user.surname[:1]) or user.username[:2]
+        return [user.get_full_name() or user.username, user.username, initials, shown]
+
+    @display(
+        description=_("availability"),
+        ordering="availability_status",
+        label={User.Availability.AVAILABLE: "success", User.Availability.BUSY: "warning"},
+    )
+    def availability(self, user: User) -> tuple[str, str]:
+        return user.availability_status, user.get_availability_status_display()
+
+    @action(description=_("Set profile photo"), permissions=["act"], icon="add_a_photo")
+    def set_profile_photo(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = self.get_object(request, unquote(object_id))
+        if user is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, unquote(object_id))
+        sent = (request.POST, request.FILES) if request.method == "POST" else ()
+        form = PhotoForm(*sent)
+        if form.is_valid():
+            try:
+                services.set_profile_photo(
+                    user, form.cleaned_data["photo"], by=cast(User, request.user), now=timezone.now()
+                )
+            except Invalid as refusal:
+                form.add_error("photo", str(refusal.rule))
+            else:
+                self.message_user(request, translated("The profile photo was set."), messages.SUCCESS)
+                return HttpResponseRedirect(self.page_of(user))
+        return self.ask(request, [user], form, label=_("Set profile photo"), back=self.page_of(user))

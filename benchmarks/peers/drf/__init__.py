@@ -1,0 +1,1 @@
+"""The same API on Django REST framework as its tutorial leaves it: `startproject`, and nothing tuned."""

@@ -1,0 +1,187 @@
+"""Nested ModelSerializers, a ModelViewSet on a router, page numbers: each part as the tutorial has it."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.shortcuts import get_object_or_404
+from django.urls import include, path
+from django.utils import timezone
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+from rest_framework.viewsets import ModelViewSet
+
+from accounts.models import Media, User
+from benchmarks.peers.drf.contract import wire_time
+from common.models import AuditEntry
+from livestreams.models import LiveStream
+
+
+class Conflict(APIException):
+    status_code = status.HTTP_409_CONFLICT
+
+
+# --- the wire -------------------------------------------------------------------------------------
+
+
+class WireTime(serializers.DateTimeField):
+    def to_representation(self, value: Any) -> Any:
+        return value and wire_time(value)
+
+
+class MediaSerializer(serializers.ModelSerializer[Media]):
+    _id = serializers.CharField(source="id")
+    url = serializers.SerializerMethodField()
+    variants = serializers.SerializerMethodField()
+    createdAt = WireTime(source="created_at")
+    updatedAt = WireTime(source="updated_at")
+
+    class Meta:
+        model = Media
+        fields = ["_id", "url", "type", "variants", "createdAt", "updatedAt"]
+
+    def get_url(self, media: Media) -> str:
+        return settings.MEDIA_URL + media.file
+
+    def get_variants(self, media: Media) -> dict[str, str]:
+        return {size: settings.MEDIA_URL + file for size, file in media.variants.items()}
+
+
+class UserSerializer(serializers.ModelSerializer[User]):
+    _id = serializers.CharField(source="id")
+    profilePhoto = MediaSerializer(source="profile_photo")
+    availabilityStatus = serializers.CharField(source="availability_status")
+
+    class Meta:
+        model = User
+        fields = ["_id", "username", "name", "surname", "profilePhoto", "availabilityStatus"]
+
+
+class LiveStreamSerializer(serializers.ModelSerializer[LiveStream]):
+    id = serializers.CharField()
+    liveStreamType = serializers.CharField(source="type")
+    channelName = serializers.CharField(source="channel_name")
+    creator = UserSerializer()
+    guests = serializers.SerializerMethodField()
+    thumbnailUrl = serializers.SerializerMethodField()
+    accessType = serializers.SerializerMethodField()
+    price = serializers.FloatField()
+    durationGoal = serializers.IntegerField(source="duration_goal")
+    plannedStartDate = WireTime(source="planned_start_at")
+    plannedEndDate = serializers.SerializerMethodField()
+    startedAt = WireTime(source="started_at")
+    endedAt = WireTime(source="ended_at")
+    role = serializers.SerializerMethodField()
+    deletedAt = WireTime(source="deleted_at")
+    deletedBy = serializers.CharField(source="deleted_by_id")
+    createdAt = WireTime(source="created_at")
+    updatedAt = WireTime(source="updated_at")
+
+    class Meta:
+        model = LiveStream
+        fields = [
+            "id",
+            "title",
+            "liveStreamType",
+            "channelName",
+            "creator",
+            "guests",
+            "thumbnailUrl",
+            "status",
+            "accessType",
+            "price",
+            "interest",
+            "durationGoal",
+            "motivation",
+            "plannedStartDate",
+            "plannedEndDate",
+            "startedAt",
+            "endedAt",
+            "role",
+            "deletedAt",
+            "deletedBy",
+            "createdAt",
+            "updatedAt",
+        ]
+
+    def get_guests(self, stream: LiveStream) -> list[Any]:
+        return [UserSerializer(stream.guest).data] if stream.guest else []
+
+    def get_thumbnailUrl(self, stream: LiveStream) -> str:
+        if stream.thumbnail:
+            return settings.MEDIA_URL + stream.thumbnail
+        return settings.PUBLIC_URL + "/static/livestreams/default-thumbnail.webp"
+
+    def get_accessType(self, stream: LiveStream) -> str:
+        return "paid" if stream.price else "free"
+
+    def get_plannedEndDate(self, stream: LiveStream) -> str | None:
+        if stream.planned_start_at is None or stream.duration_goal is None:
+            return None
+        return wire_time(stream.planned_start_at + timedelta(minutes=stream.duration_goal))
+
+    def get_role(self, stream: LiveStream) -> str:
+        user = self.context["request"].user
+        if user == stream.creator:
+            return "host"
+        return "guest" if user == stream.guest else "audience"
+
+    def to_representation(self, stream: LiveStream) -> dict[str, Any]:
+        wire = super().to_representation(stream)
+        guests = [{"user": guest, "role": "guest"} for guest in wire["guests"]]
+        return wire | {"broadcasters": [{"user": wire["creator"], "role": "host"}, *guests]}
+
+
+# --- the API --------------------------------------------------------------------------------------
+
+
+class LiveStreamViewSet(ModelViewSet[LiveStream]):
+    queryset = LiveStream.objects.all()
+    serializer_class = LiveStreamSerializer
+
+    def get_queryset(self) -> Any:
+        streams = super().get_queryset().order_by("-created_at", "-id")
+        asked = self.request.query_params
+        if "status" in asked:
+            streams = streams.filter(status__in=asked.getlist("status"))
+        if "creatorId" in asked:
+            streams = streams.filter(creator=asked["creatorId"])
+        return streams
+
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        request_id = uuid4().hex
+        with transaction.atomic():
+            stream = get_object_or_404(LiveStream.objects.select_for_update(), pk=pk)
+            if request.user not in (stream.creator, stream.guest):
+                raise PermissionDenied
+            if stream.status not in ("scheduled", "preparing"):
+                raise Conflict
+            before = stream.status
+            stream.status = "cancelled_by_guest" if request.user == stream.guest else "cancelled_by_host"
+            stream.updated_at = max(timezone.now(), stream.updated_at)
+            stream.save()
+            AuditEntry.objects.create(
+                at=stream.updated_at,
+                door="api",
+                actor_id=request.user.pk,
+                actor_name=request.user.get_username(),
+                action="cancel_stream",
+                target_type="livestream",
+                target_id=stream.pk,
+                before={"status": before},
+                after={"status": stream.status},
+                request_id=request_id,
+            )
+        return Response(self.get_serializer(stream).data, headers={"X-Request-ID": request_id})
+
+
+router = SimpleRouter(trailing_slash=False)
+router.register("live-stream", LiveStreamViewSet)
+urlpatterns = [path("api/v1/", include(router.urls))]

@@ -1,0 +1,288 @@
+"""`make bench-quick`: reading, listing and cancelling streams, against peers that do the same work."""
+
+import argparse
+import os
+import platform
+import random
+import signal
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks import same_work
+from benchmarks.load import Answered, Asked, measured
+from benchmarks.stacks import (
+    BARE,
+    DRF,
+    FASTAPI,
+    KUMANDA,
+    STACKS,
+    THREADS,
+    WORKERS,
+    Running,
+    Stack,
+    cpu_seconds,
+    running,
+)
+from benchmarks.world import World, world
+
+RESULTS = Path(__file__).parent / "results" / "quick.md"
+USERS, STREAMS = 5_000, 20_000
+CONNECTIONS = 8
+WARM_UP = 1.0  # seconds for each stack and endpoint
+VERSIONS = ("granian", "Django", "djangorestframework", "psycopg", "fastapi", "sqlalchemy", "asyncpg", "uvicorn")
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """`requests` are asked in turn; those of a `consuming` one work once, and are made possible again afterwards."""
+
+    name: str
+    title: str
+    requests: Callable[[World, random.Random], list[Asked]]
+    consuming: bool = False
+
+
+def reads(world: World, chance: random.Random) -> list[Asked]:
+    return [same_work.read_of(chance.choice(world.streams), chance.choice(world.hosts)) for _ in range(2000)]
+
+
+def lists_of_active(world: World, chance: random.Random) -> list[Asked]:
+    return [same_work.live_now(chance.choice(world.hosts)) for _ in range(2000)]
+
+
+def lists_of_creators(world: World, chance: random.Random) -> list[Asked]:
+    return [same_work.streams_of(chance.choice(world.hosts), by=chance.choice(world.hosts)) for _ in range(2000)]
+
+
+def cancels(world: World, chance: random.Random) -> list[Asked]:
+    scheduled = world.having("scheduled")
+    return [same_work.cancel_of(stream) for stream in chance.sample(scheduled, len(scheduled))]
+
+
+ENDPOINTS = (
+    Endpoint("read", "stream read", reads),
+    Endpoint("list", "list: live now", lists_of_active),
+    Endpoint("creator", "list: one creator's", lists_of_creators),
+    Endpoint("cancel", "cancel", cancels, consuming=True),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """`cpu` is what server and PostgreSQL used, in milliseconds a request."""
+
+    answered: Answered
+    cpu: float
+
+
+type Rounds = dict[tuple[str, str], list[Figures]]
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+# --- measuring ------------------------------------------------------------------------------------
+
+
+def measure(
+    world: World, servers: Sequence[Running], endpoints: Sequence[Endpoint], *, seconds: float, rounds: int
+) -> Rounds:
+    """Stacks take turns in each round, so that whatever else the machine does meets all of them."""
+    found: Rounds = {(endpoint.name, server.stack.name): [] for endpoint in endpoints for server in servers}
+    chance = random.Random(2026)
+    for endpoint in endpoints:
+        for server in servers:
+            _measured_once(world, server, endpoint, chance, min(WARM_UP, seconds))
+        for number in range(1, rounds + 1):
+            line = []
+            for server in servers:
+                figures = _measured_once(world, server, endpoint, chance, seconds)
+                found[endpoint.name, server.stack.name].append(figures)
+                line.append(f"{server.stack.name} {figures.answered.rate:.0f}/s")
+            say(f"{endpoint.title}, round {number} of {rounds}: {', '.join(line)}")
+    return found
+
+
+def _measured_once(world: World, server: Running, endpoint: Endpoint, chance: random.Random, seconds: float) -> Figures:
+    requests = endpoint.requests(world, chance)
+    database = world.server_process
+    before = cpu_seconds(server.process) + cpu_seconds(database)
+    answered = measured(server.port, requests, seconds=seconds, connections=CONNECTIONS, once=endpoint.consuming)
+    cpu = cpu_seconds(server.process) + cpu_seconds(database) - before
+    if set(answered.statuses) != {"200"}:
+        raise same_work.Unequal(f"{server.stack.title} answered {endpoint.title} with {answered.statuses}")
+    if endpoint.consuming and (undone := world.undo_cancels()) != answered.count:
+        raise same_work.Unequal(f"{server.stack.title} said {answered.count} cancels and made {undone}")
+    return Figures(answered, cpu * 1000 / answered.count)
+
+
+# --- telling --------------------------------------------------------------------------------------
+
+
+def median(found: Rounds, endpoint: Endpoint, stack: Stack, of: Callable[[Figures], float]) -> float:
+    return statistics.median(of(figures) for figures in found[endpoint.name, stack.name])
+
+
+def ratio(found: Rounds, endpoint: Endpoint, one: Stack, other: Stack, of: Callable[[Figures], float]) -> float:
+    """The median of the rounds' ratios: what disturbs a round disturbs both sides of it."""
+    pairs = zip(found[endpoint.name, one.name], found[endpoint.name, other.name], strict=True)
+    return statistics.median(of(left) / of(right) for left, right in pairs)
+
+
+def table(head: Sequence[str], rows: Iterator[list[str]]) -> str:
+    lines = [list(head), ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def told(found: Rounds, endpoints: Sequence[Endpoint], machine: str) -> str:
+    """The whole report in Markdown."""
+
+    def rate(figures: Figures) -> float:
+        return figures.answered.rate
+
+    def p99(figures: Figures) -> float:
+        return figures.answered.p99
+
+    def cpu(figures: Figures) -> float:
+        return figures.cpu
+
+    def against(title: str, other: Stack, form: str, of: Callable[[Figures], float]) -> list[str]:
+        return [title] + [f"{ratio(found, endpoint, KUMANDA, other, of):{form}}" for endpoint in endpoints]
+
+    def absolutes() -> Iterator[list[str]]:
+        for endpoint in endpoints:
+            for stack in STACKS:
+                rounds = found[endpoint.name, stack.name]
+                rates = [figures.answered.rate for figures in rounds]
+                yield [
+                    f"{endpoint.title}: {stack.title}",
+                    f"{median(found, endpoint, stack, rate):,.0f}",
+                    f"{min(rates):,.0f} to {max(rates):,.0f}",
+                    f"{median(found, endpoint, stack, lambda figures: figures.answered.p50):.1f}",
+                    f"{median(found, endpoint, stack, p99):.1f}",
+                    f"{median(found, endpoint, stack, cpu):.2f}",
+                ]
+
+    ratios = [
+        against("requests/s over bare", BARE, ".2f", rate),
+        against("requests/s × FastAPI + SQLAlchemy", FASTAPI, ".1f", rate),
+        against("requests/s × DRF out of the box", DRF, ".1f", rate),
+        against("p99 over bare", BARE, ".1f", p99),
+        against("CPU a request over bare", BARE, ".2f", cpu),
+    ]
+    figures = ("", "requests/s", "lowest to highest", "p50 ms", "p99 ms", "CPU ms")
+    return "\n\n".join(
+        [
+            "# Kumanda and its peers\n\nWritten by `make bench-quick`. Every stack checks the same token and its"
+            " session, reads the same rows and gives the same bodies, which is proved before anything is measured.",
+            table(["Kumanda", *(endpoint.title for endpoint in endpoints)], iter(ratios)),
+            table(figures, absolutes()),
+            "CPU is what server and PostgreSQL used for a request. *Bare* is a WSGI callable with psycopg and orjson"
+            " that runs Kumanda's SQL and does nothing else.",
+            machine,
+        ]
+    )
+
+
+def machine_of(world: World, *, seconds: float, rounds: int, load_before: float) -> str:
+    with world.connect() as connection:
+        postgresql = connection.info.server_version
+        sizes = [
+            connection.execute(f"SELECT count(*) FROM {name}").fetchone()  # two names of our own
+            for name in ("accounts_user", "livestreams_livestream")
+        ]
+    users, streams = (row[0] for row in sizes if row)
+    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
+    return "\n".join(
+        [
+            f"- {datetime.now(UTC):%Y-%m-%d}; {_cpu_model()}, {os.cpu_count()} cores, "
+            f"{psutil.virtual_memory().total / 2**30:.0f} GiB; load average before the run {load_before:.1f}.",
+            f"- Python {platform.python_version()}, PostgreSQL {postgresql // 10000}.{postgresql % 10000} "
+            f"(default settings, Unix socket); {versions}.",
+            f"- {users:,} users, {streams:,} streams; {CONNECTIONS} connections, {WORKERS} worker processes each "
+            f"(Granian: {THREADS} threads a worker); medians of {rounds} alternating rounds of {seconds:g} s.",
+        ]
+    )
+
+
+def _cpu_model() -> str:
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return platform.processor() or platform.machine()
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quick", description=__doc__)
+    parser.add_argument("--seconds", type=_positive_seconds, default=2.0, help="length of one measurement (2)")
+    parser.add_argument("--rounds", type=_positive_rounds, default=5, help="measurements of each stack (5)")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=[endpoint.name for endpoint in ENDPOINTS],
+        help="measure these endpoints and leave the results file as it is",
+    )
+    return parser.parse_args()
+
+
+def _positive_seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0.1 <= seconds <= 60:
+        raise argparse.ArgumentTypeError("must be between 0.1 and 60")
+    return seconds
+
+
+def _positive_rounds(text: str) -> int:
+    rounds = int(text)
+    if not 1 <= rounds <= 100:
+        raise argparse.ArgumentTypeError("must be between 1 and 100")
+    return rounds
+
+
+def _leave(*_signal: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    options = _options()
+    endpoints = [endpoint for endpoint in ENDPOINTS if not options.only or endpoint.name in options.only]
+    signal.signal(signal.SIGTERM, _leave)
+    load_before = os.getloadavg()[0]
+    if load_before > 0.5:
+        say(f"The load average is {load_before:.1f}: other programs will blur the figures.")
+    try:
+        say(f"Loading {USERS:,} users and {STREAMS:,} streams")
+        with world(users=USERS, streams=STREAMS) as loaded, running(STACKS, loaded) as servers:
+            say(f"Equal answers to {same_work.check(loaded, servers)} requests")
+            found = measure(loaded, servers, endpoints, seconds=options.seconds, rounds=options.rounds)
+            machine = machine_of(loaded, seconds=options.seconds, rounds=options.rounds, load_before=load_before)
+    except KeyboardInterrupt:
+        say("Stopped")
+        return 130
+    except same_work.Unequal as difference:
+        say(f"Not measured, since the stacks do not do the same work.\n{difference}")
+        return 1
+    report = told(found, endpoints, machine)
+    print(report)
+    if not options.only:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(report + "\n", encoding="utf-8")
+        say(f"\nWritten to {os.path.relpath(RESULTS)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""The servers that are measured: how each is started, awaited and stopped."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+import psutil
+
+from benchmarks.load import Asked
+from benchmarks.world import ROOT, World
+
+WORKERS = 2
+# Threads of each Granian worker. One more than one lets a request work while another waits for PostgreSQL.
+THREADS = 2
+START_TIMEOUT = 60  # seconds
+STOP_TIMEOUT = 10
+
+
+def granian(application: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--log-level", "warning"),
+        *("--workers", str(WORKERS), "--blocking-threads", str(THREADS), application),
+    ]
+
+
+def uvicorn(application: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "uvicorn", "--loop", "uvloop", "--http", "httptools"),
+        *("--workers", str(WORKERS), "--no-access-log", "--log-level", "warning", application),
+    ]
+
+
+@dataclass(frozen=True)
+class Stack:
+    name: str
+    title: str
+    command: Sequence[str]
+
+
+KUMANDA = Stack("kumanda", "Kumanda", granian("config.wsgi:application"))
+BARE = Stack("bare", "bare WSGI, the limit", granian("benchmarks.peers.bare:application"))
+FASTAPI = Stack("fastapi", "FastAPI + SQLAlchemy async ORM", uvicorn("benchmarks.peers.fastapi_sqlalchemy:app"))
+DRF = Stack("drf", "DRF out of the box", granian("benchmarks.peers.drf.wsgi:application"))
+STACKS = (KUMANDA, BARE, FASTAPI, DRF)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """What the process and all that it started have used, the ended ones included."""
+    seconds = 0.0
+    for member in [process, *process.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):
+            times = member.cpu_times()
+            seconds += times.user + times.system + times.children_user + times.children_system
+    return seconds
+
+
+@dataclass(frozen=True)
+class Running:
+    stack: Stack
+    port: int
+    process: psutil.Process
+
+    def ask(self, asked: Asked) -> tuple[int, bytes]:
+        """One request on a connection of its own: status and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT)
+        try:
+            connection.request(asked.method, asked.path, headers={"Authorization": f"Bearer {asked.token}"})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+@contextmanager
+def running(stacks: Sequence[Stack], world: World) -> Iterator[list[Running]]:
+    """All of `stacks`, each on a free port of the loopback interface; stopped at the end in any case."""
+    with ExitStack() as everything:
+        # Started one after the other and awaited together.
+        servers = [everything.enter_context(_started(stack, world)) for stack in stacks]
+        for server, process in servers:
+            _await(server, process)
+        yield [server for server, _ in servers]
+
+
+@contextmanager
+def _started(stack: Stack, world: World) -> Iterator[tuple[Running, subprocess.Popen[bytes]]]:
+    port = _free_port()
+    process = subprocess.Popen(
+        [*stack.command, "--host", "127.0.0.1", "--port", str(port)],
+        cwd=ROOT,
+        env=world.environment,
+        stdin=subprocess.DEVNULL,
+        # Ctrl-C comes to this process alone, which then stops each server and its workers as one group.
+        start_new_session=True,
+    )
+    try:
+        yield Running(stack, port, psutil.Process(process.pid)), process
+    finally:
+        _stop(process)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _await(server: Running, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"{server.stack.title} did not start: exit code {process.returncode}")
+        try:
+            server.ask(Asked("GET", "/api/v1/live-stream", ""))
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError(f"{server.stack.title} did not answer within {START_TIMEOUT} seconds")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT)
+    # What is left of the group: a server that hangs, or workers that outlived theirs.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,102 @@
+"""The base of the operator's commands: what they print, how they end, and how their changes are recorded."""
+
+import sys
+from abc import abstractmethod
+from argparse import RawDescriptionHelpFormatter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
+from django.db import OperationalError
+from django.db.models import QuerySet
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from common.origin import Door, entering
+
+BATCH = 500
+EXIT_CODES = """
+exit codes:
+  0    done, or nothing to do
+  1    problems were found, or a part could not be done; the output says which
+  2    wrong use
+  130  stopped with Ctrl-C; what was done stays done
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command has to say: `facts` for machines, `text` for people, `problem` when it ends with 1."""
+
+    facts: dict[str, Any]
+    text: str
+    problem: str = ""
+
+
+class _HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
+    pass
+
+
+class OperatorCommand(BaseCommand):
+    """A command that says the same to people and to machines, and can be repeated without harm.
+
+    Through `call_command` an exit code of 1 or 2 is a CommandError that carries it as `returncode`.
+    """
+
+    examples: tuple[str, ...] = ()
+    changes_data = False
+
+    @abstractmethod
+    def work(self, **options: Any) -> Outcome:
+        """Raises CommandError on wrong use, with `returncode=2`."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        examples = "\n".join(f"  {example}" for example in self.examples)
+        parser = super().create_parser(
+            prog_name,
+            subcommand,
+            formatter_class=_HelpFormatter,
+            epilog=f"examples:\n{examples}\n{EXIT_CODES}",
+            **kwargs,
+        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+        if self.changes_data:
+            parser.add_argument("--dry-run", action="store_true", help="say what would be done and change nothing")
+        return parser
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        with entering(Door.COMMAND, uuid4().hex):
+            try:
+                outcome = self.work(**options)
+            except KeyboardInterrupt:
+                self.stderr.write("Stopped. What was done stays done; run it again for the rest.")
+                raise
+            except OperationalError as error:
+                raise CommandError(f"The database does not answer: {error}") from error
+        self.stdout.write(orjson.dumps(outcome.facts).decode() if options["json"] else outcome.text)
+        if outcome.problem:
+            raise CommandError(outcome.problem)
+
+    def each_id(self, rows: QuerySet[Any], *, label: str) -> Iterator[str]:
+        """The ids of `rows` in order, read in batches, with a bar on a terminal.
+
+        Rows may leave the queryset while this runs; what enters it behind the last id waits for next time.
+        """
+        return self._with_bar(_ids(rows), total=rows.count() if sys.stderr.isatty() else None, label=label)
+
+    def _with_bar(self, ids: Iterable[str], *, total: int | None, label: str) -> Iterator[str]:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+            yield from progress.track(ids, total=total, description=label)
+
+
+def _ids(rows: QuerySet[Any]) -> Iterator[str]:
+    rows = rows.order_by("pk").values_list("pk", flat=True)
+    batch = list(rows[:BATCH])
+    while batch:
+        yield from batch
+        batch = list(rows.filter(pk__gt=batch[-1])[:BATCH])

@@ -1,0 +1,286 @@
+"""What is wrong with this installation, what that means, and how to mend it."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, default_storage
+from django.db import DatabaseError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.executor import MigrationExecutor
+
+from common.fields import new_object_id
+
+OLDEST_POSTGRES = 15
+CONNECT_WITHIN = 5  # seconds
+ANSWER_WITHIN = 3  # seconds
+LARGEST_SKEW = timedelta(seconds=2)
+LEAST_FREE = 100 * 1_048_576  # bytes; below this uploads begin to fail
+LITTLE_FREE = 1024 * 1_048_576  # bytes
+SHORTEST_SECRET_KEY = 50  # characters
+SHORTEST_SIGNING_KEY = 32  # bytes, what HS256 asks for (RFC 7518, section 3.2)
+FEWEST_DIFFERENT = 10  # characters; random keys have 30 and more
+FROM_AN_EXAMPLE = re.compile(r"change.?me|example|insecure|password|secret|your.?key", re.IGNORECASE)
+LOCAL_HOSTS = frozenset(["localhost", "127.0.0.1", "::1", ""])
+EXAMPLE_HOST = re.compile(r"(.*\.)?example\.(com|org|net)")
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Finding:
+    code: str
+    severity: Severity
+    meaning: str
+    remedy: str
+
+    def as_facts(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def _error(code: str, meaning: str, remedy: str) -> Finding:
+    return Finding(code, Severity.ERROR, meaning, remedy)
+
+
+def _warning(code: str, meaning: str, remedy: str) -> Finding:
+    return Finding(code, Severity.WARNING, meaning, remedy)
+
+
+def examine() -> list[Finding]:
+    """Everything that is wrong, errors first. What does not answer is a finding, never an exception."""
+    found = [*_database(), *_keys(), *_storage(), *_exposure(), *_identity_provider()]
+    return sorted(found, key=lambda finding: finding.severity is not Severity.ERROR)
+
+
+# --- the database ---------------------------------------------------------------------------------
+
+
+def _database() -> Iterator[Finding]:
+    # A connection of its own: one that waits for ever on a host that swallows packets helps nobody.
+    own = connection.copy()
+    own.settings_dict["OPTIONS"] = own.settings_dict["OPTIONS"] | {"connect_timeout": CONNECT_WITHIN}
+    try:
+        own.ensure_connection()
+        yield from _version(own)
+        yield from _migrations(own)
+        yield from _audit_trail(own)
+        yield from _clock(own)
+    except (DatabaseError, ImproperlyConfigured) as error:
+        yield _error(
+            "database_unreachable",
+            f"The database does not answer, so nothing works: {_first_line(error)}",
+            "Start PostgreSQL, or correct DATABASE_URL: its host, port, user, password and name.",
+        )
+    finally:
+        own.close()
+
+
+def _version(own: BaseDatabaseWrapper) -> Iterator[Finding]:
+    version = own.pg_version // 10_000  # type: ignore[attr-defined]
+    if version < OLDEST_POSTGRES:
+        yield _error(
+            "database_too_old",
+            f"The database is PostgreSQL {version}; we use what PostgreSQL {OLDEST_POSTGRES} brought.",
+            f"Upgrade it to PostgreSQL {OLDEST_POSTGRES} or newer.",
+        )
+
+
+def _migrations(own: BaseDatabaseWrapper) -> Iterator[Finding]:
+    executor = MigrationExecutor(own)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in plan[:3])
+        yield _error(
+            "migrations_missing",
+            f"{len(plan)} migrations are not applied, so tables or columns are missing: {names}"
+            + (" …" if len(plan) > 3 else ""),
+            "Run: python manage.py migrate",
+        )
+
+
+def _audit_trail(own: BaseDatabaseWrapper) -> Iterator[Finding]:
+    with own.cursor() as cursor:
+        cursor.execute(
+            "SELECT to_regclass('common_auditentry') IS NULL OR EXISTS (SELECT FROM pg_trigger"
+            " WHERE tgrelid = to_regclass('common_auditentry') AND NOT tgisinternal AND tgenabled <> 'D')"
+        )
+        is_guarded = cursor.fetchone()[0]
+    if not is_guarded:
+        yield _error(
+            "audit_trail_unguarded",
+            "The trigger that lets the audit trail only grow is gone or disabled: rows can be altered.",
+            "Find out who did that. Then: ALTER TABLE common_auditentry ENABLE TRIGGER ALL",
+        )
+
+
+def _clock(own: BaseDatabaseWrapper) -> Iterator[Finding]:
+    before = datetime.now(UTC)
+    with own.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        theirs = cursor.fetchone()[0]
+    after = datetime.now(UTC)
+    skew = theirs - (before + (after - before) / 2)
+    # How long the answer took says how exact this can be.
+    if abs(skew) > LARGEST_SKEW + (after - before) / 2:
+        yield _error(
+            "clock_skew",
+            f"The clocks here and at the database differ by {abs(skew).total_seconds():.0f} seconds, "
+            "so the lifetimes of tokens and all times of grace are off by as much.",
+            "Let both machines take their time from NTP (chrony or systemd-timesyncd).",
+        )
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+def _keys() -> Iterator[Finding]:
+    secret, signing = settings.SECRET_KEY, settings.JWT_SIGNING_KEY
+    new_key = "Make one: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+    if _is_weak(secret, SHORTEST_SECRET_KEY):
+        yield _error(
+            "secret_key_weak",
+            "SECRET_KEY is short, repetitive or from an example: whoever guesses it can be anybody here.",
+            f"{new_key}. Everybody in the admin logs in again.",
+        )
+    if _is_weak(signing, SHORTEST_SIGNING_KEY):
+        yield _error(
+            "jwt_signing_key_weak",
+            "JWT_SIGNING_KEY is short, repetitive or from an example: whoever guesses it signs any token.",
+            f"{new_key}. Everybody logs in again.",
+        )
+    if secret == signing:
+        yield _error(
+            "keys_equal",
+            "SECRET_KEY and JWT_SIGNING_KEY are the same, so whoever gets one key has both.",
+            f"{new_key}, and set it as JWT_SIGNING_KEY.",
+        )
+
+
+def _is_weak(key: str, shortest: int) -> bool:
+    return len(key.encode()) < shortest or len(set(key)) < FEWEST_DIFFERENT or bool(FROM_AN_EXAMPLE.search(key))
+
+
+# --- storage --------------------------------------------------------------------------------------
+
+
+def _storage() -> Iterator[Finding]:
+    try:
+        name = default_storage.save(f".doctor-{new_object_id()}", ContentFile(b"can it be written?"))
+        default_storage.delete(name)
+    except Exception as error:  # Storages elsewhere raise the errors of their own libraries.
+        yield _error(
+            "storage_unwritable",
+            f"Pictures cannot be stored: {_first_line(error)}",
+            "Let the service's user write to the folder media in KUMANDA_DATA, or name another KUMANDA_DATA.",
+        )
+        return
+    if isinstance(default_storage, FileSystemStorage) or hasattr(default_storage, "location"):
+        yield from _free_space(default_storage.location)
+
+
+def _free_space(folder: str) -> Iterator[Finding]:
+    free = shutil.disk_usage(folder).free
+    if free >= LITTLE_FREE:
+        return
+    find = _error if free < LEAST_FREE else _warning
+    yield find(
+        "storage_nearly_full",
+        f"Only {free // 1_048_576} MB are free where pictures are stored ({folder}).",
+        "Free some space, or move KUMANDA_DATA to a larger disk.",
+    )
+
+
+# --- what strangers can reach ---------------------------------------------------------------------
+
+
+def _exposure() -> Iterator[Finding]:
+    is_public = not _is_local(settings.PUBLIC_URL)
+    worse_in_public = _error if is_public else _warning
+    if settings.DEBUG:
+        yield worse_in_public(
+            "debug_on",
+            "DEBUG is on: errors show source code and settings to whoever causes them, and memory grows.",
+            "Set DEBUG=false.",
+        )
+    if "*" in settings.ALLOWED_HOSTS:
+        yield worse_in_public(
+            "any_host_allowed",
+            "ALLOWED_HOSTS has '*': a made-up Host header chooses the addresses in our answers.",
+            "Set ALLOWED_HOSTS to the names that this service is reached by.",
+        )
+    if is_public and urlsplit(settings.PUBLIC_URL).scheme != "https":
+        yield _error(
+            "public_url_not_https",
+            f"PUBLIC_URL is {settings.PUBLIC_URL}: passwords and tokens cross the network in clear text.",
+            "Put a TLS proxy in front, and set PUBLIC_URL to its https address and SECURE=true.",
+        )
+    if is_public and not settings.SECURE:
+        yield _error(
+            "cookies_not_secure",
+            "SECURE is off: browsers send the admin's session cookie over unencrypted connections too.",
+            "Serve over TLS and set SECURE=true.",
+        )
+    if _is_open(settings.PRODUCTION_SERVER_URL):
+        yield _error(
+            "production_server_not_https",
+            f"The playground sends tokens in clear text to PRODUCTION_SERVER_URL, {settings.PRODUCTION_SERVER_URL}.",
+            "Set PRODUCTION_SERVER_URL to an https address.",
+        )
+    for allowed in filter(_is_open, settings.CORS_ALLOWED_ORIGINS):
+        yield _warning(
+            "cors_origin_not_https",
+            f"CORS_ALLOWED_ORIGINS has {allowed}, whose pages anybody on the way can alter.",
+            "Allow its https address instead.",
+        )
+
+
+def _is_local(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in LOCAL_HOSTS or host.endswith(".localhost")
+
+
+def _is_open(url: str) -> bool:
+    """Whether what is sent there can be read on the way."""
+    return not _is_local(url) and urlsplit(url).scheme != "https"
+
+
+# --- the identity provider ------------------------------------------------------------------------
+
+
+def _identity_provider() -> Iterator[Finding]:
+    url, key = settings.IDENTITY_JWKS_URL, settings.IDENTITY_PUBLIC_KEY
+    try:
+        if url:
+            jwt.PyJWKClient(url, timeout=ANSWER_WITHIN).get_signing_keys()
+        elif key:
+            load_pem_public_key(key.encode())
+    except (jwt.PyJWTError, OSError, ValueError) as error:
+        yield _error(
+            "identity_keys_unreadable",
+            f"The identity provider's keys cannot be had, so its tokens are refused: {_first_line(error)}",
+            "Correct IDENTITY_JWKS_URL, which must answer this machine with a JSON Web Key Set, or "
+            "IDENTITY_PUBLIC_KEY, a public key in PEM form.",
+        )
+    if _is_open(url or "https:"):
+        yield _error(
+            "identity_keys_not_https",
+            "The identity provider's keys come in clear text: whoever alters them on the way can be anybody.",
+            "Set IDENTITY_JWKS_URL to an https address.",
+        )
+
+
+def _first_line(error: Any) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,68 @@
+"""How the admin looks: its name, its colours, and what stands in its sidebar."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+
+def _may_view(permission: str) -> Any:
+    def permitted(request: HttpRequest) -> bool:
+        return request.user.has_perm(permission)
+
+    return permitted
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Kumanda",
+    "SITE_HEADER": "Kumanda",
+    "SITE_SUBHEADER": _("Control plane for live streaming"),
+    "SITE_SYMBOL": "live_tv",
+    "SITE_URL": reverse_lazy("playground"),
+    # The audit trail on each page is the history; Django's own knows only what its forms save.
+    "SHOW_HISTORY": False,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "8px",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(96.2% .018 272.314)",
+            "100": "oklch(93% .034 272.788)",
+            "200": "oklch(87% .065 274.039)",
+            "300": "oklch(78.5% .115 274.713)",
+            "400": "oklch(67.3% .182 276.935)",
+            "500": "oklch(58.5% .233 277.117)",
+            "600": "oklch(51.1% .262 276.966)",
+            "700": "oklch(45.7% .24 277.023)",
+            "800": "oklch(39.8% .195 277.366)",
+            "900": "oklch(35.9% .144 278.697)",
+            "950": "oklch(25.7% .09 281.288)",
+        },
+    },
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "items": [
+                    {
+                        "title": _("Streams"),
+                        "icon": "live_tv",
+                        "link": reverse_lazy("admin:livestreams_livestream_changelist"),
+                        "permission": _may_view("livestreams.view_livestream"),
+                    },
+                    {
+                        "title": _("Users"),
+                        "icon": "group",
+                        "link": reverse_lazy("admin:accounts_user_changelist"),
+                        "permission": _may_view("accounts.view_user"),
+                    },
+                    {
+                        "title": _("Audit trail"),
+                        "icon": "history",
+                        "link": reverse_lazy("admin:common_auditentry_changelist"),
+                        "permission": _may_view("common.view_auditentry"),
+                    },
+                ],
+            },
+        ],
+    },
+}

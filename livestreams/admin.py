@@ -1,0 +1,143 @@
+"""Streams in the admin: found by anything that is known of them, and acted on through the services."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.files.storage import default_storage
+from django.db.models import Q, QuerySet
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from common.admin import Act, ActingAdmin, DeletedFilter, SoftDeleteAdmin
+from livestreams import services
+from livestreams.models import Action, LiveStream, Status, next_status
+from livestreams.names import folded
+
+END = Act(
+    service=services.end_stream,
+    label=_("End"),
+    done=ngettext_lazy("%(count)d stream was ended.", "%(count)d streams were ended.", "count"),
+    icon="stop_circle",
+    variant=ActionVariant.WARNING,
+)
+CANCEL = Act(
+    service=services.cancel_stream,
+    label=_("Cancel"),
+    done=ngettext_lazy("%(count)d stream was cancelled.", "%(count)d streams were cancelled.", "count"),
+    icon="event_busy",
+    variant=ActionVariant.WARNING,
+)
+DELETE = Act(
+    service=services.delete_stream,
+    label=_("Delete"),
+    done=ngettext_lazy("%(count)d stream was deleted.", "%(count)d streams were deleted.", "count"),
+    icon="delete",
+    variant=ActionVariant.DANGER,
+)
+RESTORE = Act(
+    service=services.restore_stream,
+    label=_("Restore"),
+    done=ngettext_lazy("%(count)d stream was restored.", "%(count)d streams were restored.", "count"),
+    icon="restore_from_trash",
+    variant=ActionVariant.PRIMARY,
+)
+MOVES = {END.name: Action.END, CANCEL.name: Action.CANCEL_BY_HOST, DELETE.name: Action.DELETE}
+
+STATE_COLOURS: dict[str, str] = {
+    Status.SCHEDULED: "info",
+    Status.PREPARING: "warning",
+    Status.ACTIVE: "success",
+    Status.CANCELLED_BY_HOST: "danger",
+    Status.CANCELLED_BY_GUEST: "danger",
+    "deleted": "danger",
+}
+
+
+@admin.register(LiveStream)
+class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
+    acts = (END, CANCEL, DELETE, RESTORE)
+    list_display = ("stream", "state", "kind", "creator", "guest", "planned_start_at", "created_at")
+    list_select_related = ("creator", "guest")
+    list_filter = (
+        ("status", ChoicesDropdownFilter),
+        ("type", ChoicesDropdownFilter),
+        DeletedFilter,
+        ("planned_start_at", RangeDateTimeFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    ordering = ("-created_at", "-id")
+    search_fields = ("title",)
+    search_help_text = _("Title, id, channel name or username of the creator")
+    id_fields = ("pk", "creator_id", "guest_id")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "title",
+                    "id",
+                    "state",
+                    "type",
+                    "creator",
+                    "guest",
+                    "channel_name",
+                    "picture",
+                    "motivation",
+                    "interest",
+                    "price",
+                )
+            },
+        ),
+        (
+            _("Times"),
+            {
+                "fields": (
+                    "planned_start_at",
+                    "duration_goal",
+                    "started_at",
+                    "ended_at",
+                    "created_at",
+                    "updated_at",
+                )
+            },
+        ),
+        (_("Deletion"), {"fields": ("deleted_at", "deleted_by")}),
+    )
+
+    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+        return queryset.filter(
+            Q(title_folded__contains=folded(text)) | Q(channel_name=text.lower()) | Q(creator__username__iexact=text)
+        )
+
+    def is_possible(self, act: Act, row: LiveStream) -> bool:
+        if act is RESTORE:
+            return row.is_deleted
+        return not row.is_deleted and next_status(row.status, MOVES[act.name]) is not None
+
+    def describe(self, row: LiveStream) -> str:
+        return f"{row.get_status_display()} · {row.creator} · {row.channel_name}"
+
+    @display(description=_("stream"), ordering="title_folded", header=True)
+    def stream(self, stream: LiveStream) -> list[str]:
+        return [stream.title, stream.channel_name]
+
+    @display(description=_("status"), ordering="status", label=STATE_COLOURS)
+    def state(self, stream: LiveStream) -> Any:
+        shown = (stream.status, stream.get_status_display())
+        return ("deleted", _("deleted")) if stream.is_deleted else shown
+
+    @display(description=_("type"), ordering="type")
+    def kind(self, stream: LiveStream) -> str:
+        return stream.get_type_display()
+
+    @display(description=_("picture"))
+    def picture(self, stream: LiveStream) -> str:
+        if not stream.thumbnail:
+            return "–"
+        return format_html(
+            '<img src="{}" alt="" class="max-w-xs rounded-default">', default_storage.url(stream.thumbnail)
+        )

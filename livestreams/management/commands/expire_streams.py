@@ -1,0 +1,38 @@
+"""Expire the streams that nobody started."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from common.commands import OperatorCommand, Outcome
+from livestreams.models import LiveStream
+from livestreams.services import expire_stream
+
+
+class Command(OperatorCommand):
+    help = (
+        "Expire the no-shows: scheduled and preparing streams that nobody started within the grace\n"
+        "(NO_SHOW_GRACE_MINUTES after the planned start; PREPARING_GRACE_MINUTES without one).\n"
+        "Any number of copies may run at once: each stream is expired once."
+    )
+    examples = (
+        "python manage.py expire_streams --dry-run",
+        "python manage.py expire_streams",
+        "python manage.py expire_streams --json",
+    )
+    changes_data = True
+
+    def work(self, **options: Any) -> Outcome:
+        dry_run = options["dry_run"]
+        now = timezone.now()
+        expired, passed_over = [], 0
+        for stream_id in self.each_id(LiveStream.objects.no_shows(now), label="Expiring"):
+            if dry_run or expire_stream(stream_id, now=now):
+                expired.append(stream_id)
+            else:
+                passed_over += 1
+        facts = {"dry_run": dry_run, "expired": len(expired), "passed_over": passed_over, "ids": expired}
+        if dry_run:
+            return Outcome(facts, "\n".join([*expired, f"{len(expired)} streams would expire."]))
+        # Passed over: started, moved, deleted or expired by somebody else since they were listed.
+        return Outcome(facts, f"{len(expired)} streams expired, {passed_over} passed over.")

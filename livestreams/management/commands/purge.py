@@ -1,0 +1,64 @@
+"""Remove for good what was deleted long ago."""
+
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import IntegrityError
+from django.utils import timezone
+
+from common.commands import OperatorCommand, Outcome
+from livestreams.models import LiveStream
+from livestreams.services import purge_stream
+
+
+class Command(OperatorCommand):
+    help = (
+        "Remove the streams that were deleted more than DELETED_RETENTION_DAYS ago, and their pictures.\n"
+        "What something still points to is kept and counted. The audit trail keeps all it knows.\n"
+        "Any number of copies may run at once: each stream is removed once."
+    )
+    examples = (
+        "python manage.py purge --dry-run",
+        "python manage.py purge",
+        "python manage.py purge --json",
+    )
+    changes_data = True
+
+    def work(self, **options: Any) -> Outcome:
+        dry_run = options["dry_run"]
+        now = timezone.now()
+        purged: list[str] = []
+        kept: list[str] = []
+        files_left: list[str] = []
+        for stream_id in self.each_id(LiveStream.all_objects.past_retention(now), label="Purging"):
+            try:
+                thumbnail = "" if dry_run else purge_stream(stream_id, now=now)
+            except IntegrityError:  # Django's ProtectedError is one too.
+                kept.append(stream_id)
+                continue
+            if thumbnail is None:
+                continue  # restored, or removed by another copy
+            purged.append(stream_id)
+            if thumbnail and not _removed(thumbnail):
+                files_left.append(thumbnail)
+        facts = {
+            "dry_run": dry_run,
+            "purged": len(purged),
+            "kept": len(kept),
+            "ids": purged,
+            "kept_ids": kept,
+            "files_left": files_left,
+        }
+        if dry_run:
+            return Outcome(facts, "\n".join([*purged, f"{len(purged)} streams would be removed."]))
+        problems = [f"stream {stream_id} is kept: something still points to it" for stream_id in kept]
+        problems += [f"the file {name} could not be removed; remove it by hand" for name in files_left]
+        return Outcome(facts, f"{len(purged)} streams removed, {len(kept)} kept.", "\n".join(problems))
+
+
+def _removed(file: str) -> bool:
+    try:
+        default_storage.delete(file)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,44 @@
+"""Staff at the admin's door."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from accounts.models import User
+from tests.browser import browser_type_launch_args  # noqa: F401 - a fixture
+from tests.conftest import make_user
+
+VIEWING = ("view_livestream", "view_user", "view_auditentry")
+ACTING = (*VIEWING, "change_livestream", "change_user")
+
+type Office = Callable[[User], Client]
+
+
+def permit(user: User, codenames: tuple[str, ...]) -> User:
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    return User.objects.get(pk=user.pk)
+
+
+@pytest.fixture
+def moderator(db: None) -> User:
+    return permit(make_user("moderator", is_staff=True), ACTING)
+
+
+@pytest.fixture
+def reader(db: None) -> User:
+    """Staff who may look and not act."""
+    return permit(make_user("reader", is_staff=True), VIEWING)
+
+
+@pytest.fixture
+def office() -> Office:
+    """A browser in which `user` has logged in to the admin."""
+
+    def logged_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return logged_in

@@ -1,0 +1,36 @@
+"""Addresses of the admin, and what its pages say."""
+
+import html
+import re
+from typing import Any
+
+from django.contrib.messages import get_messages
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+
+def list_url(model: type[Model]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def page_url(row: Model, part: str = "change") -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{part}", args=[row.pk])
+
+
+def act_url(row: Model, act: str) -> str:
+    return f"{list_url(type(row))}{row.pk}/{act}/"
+
+
+def act_on_many(client: Client, act: str, rows: list[Any], **more: str) -> Any:
+    chosen = {"action": act, "_selected_action": [row.pk for row in rows]}
+    return client.post(list_url(type(rows[0])), chosen | more)
+
+
+def messages_of(response: Any) -> list[str]:
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def text_of(response: Any) -> str:
+    """What a person reads of the page."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split())

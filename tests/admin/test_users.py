@@ -1,0 +1,74 @@
+"""What moderators do to accounts in the admin."""
+
+import io
+
+import pytest
+from django.test import Client
+from PIL import Image
+
+from accounts.models import User
+from common.models import AuditEntry
+from tests.admin.conftest import Office
+from tests.admin.pages import act_url, list_url, page_url, text_of
+
+
+def picture() -> io.BytesIO:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64), "teal").save(file, "PNG")
+    file.seek(0)
+    file.name = "picture.png"
+    return file
+
+
+@pytest.mark.parametrize("wanted", ["crea", "YILMAZ", "Ayşe Yılmaz"])
+def test_a_user_is_found_by_username_or_name(
+    wanted: str, office: Office, reader: User, creator: User, guest: User
+) -> None:
+    found = office(reader).get(list_url(User), {"q": wanted})
+    assert [user.pk for user in found.context["cl"].result_list] == [creator.pk]
+
+
+def test_the_password_is_not_shown(office: Office, reader: User, creator: User) -> None:
+    page = office(reader).get(page_url(creator)).content.decode()
+    assert creator.password not in page
+
+
+def test_a_photo_is_set_through_the_service(office: Office, moderator: User, creator: User) -> None:
+    client = office(moderator)
+
+    answer = client.post(act_url(creator, "set_profile_photo"), {"photo": picture()})
+
+    assert answer.headers["Location"] == page_url(creator)
+    creator.refresh_from_db()
+    assert creator.profile_photo is not None
+    entry = AuditEntry.objects.get(target_id=creator.pk, action="set_profile_photo")
+    assert (entry.door, entry.actor_id) == ("admin", moderator.pk)
+    assert client.get(list_url(User)).content.decode().count(creator.profile_photo.variants["40"]) == 1
+
+
+def test_what_is_no_picture_is_refused_at_its_field(office: Office, moderator: User, creator: User) -> None:
+    file = io.BytesIO(b"no picture")
+    file.name = "picture.png"
+
+    answer = office(moderator).post(act_url(creator, "set_profile_photo"), {"photo": file})
+
+    assert answer.status_code == 200
+    assert "must be a JPEG, PNG or WebP picture" in text_of(answer)
+    creator.refresh_from_db()
+    assert creator.profile_photo is None
+
+
+def test_no_photo_at_all_is_refused(office: Office, moderator: User, creator: User) -> None:
+    answer = office(moderator).post(act_url(creator, "set_profile_photo"), {})
+    assert "This field is required." in text_of(answer)
+
+
+@pytest.mark.parametrize("who", ["reader", "nobody"])
+def test_who_may_not_act_sets_no_photo(
+    who: str, office: Office, reader: User, client: Client, creator: User
+) -> None:
+    client = office(reader) if who == "reader" else client
+    answer = client.post(act_url(creator, "set_profile_photo"), {"photo": picture()})
+    assert answer.status_code == (403 if who == "reader" else 302)
+    creator.refresh_from_db()
+    assert creator.profile_photo is None

@@ -1,0 +1,99 @@
+"""The stacks of `make bench-quick` on a small world: equal answers, and no work that one of them saves."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from benchmarks import same_work
+from benchmarks.load import Asked, measured
+from benchmarks.stacks import STACKS, Running, running
+from benchmarks.world import World, world
+
+type Servers = dict[str, Running]
+
+STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]+): ")
+
+# What each stack sends to PostgreSQL for one request, BEGIN and COMMIT included.
+STATEMENTS = {
+    "kumanda": {"read": 2, "list": 2, "cancel": 8},
+    "bare": {"read": 2, "list": 2, "cancel": 8},
+    "fastapi": {"read": 2, "list": 3, "cancel": 6},
+    "drf": {"read": 7, "list": 24, "cancel": 11},
+}
+
+
+@pytest.fixture(scope="module")
+def small_world() -> Iterator[World]:
+    with world(users=100, streams=500) as loaded:
+        with loaded.connect() as connection:
+            connection.execute("ALTER SYSTEM SET log_statement = 'all'")
+            connection.execute("SELECT pg_reload_conf()")
+        yield loaded
+
+
+@pytest.fixture(scope="module")
+def servers(small_world: World) -> Iterator[Servers]:
+    with running(STACKS, small_world) as started:
+        yield {server.stack.name: server for server in started}
+
+
+def test_all_stacks_answer_refuse_and_record_alike(small_world: World, servers: Servers) -> None:
+    assert same_work.check(small_world, list(servers.values())) > 80
+
+
+def test_a_stack_with_another_answer_is_found_out(small_world: World, servers: Servers) -> None:
+    class Forgetful(Running):
+        def ask(self, asked: Asked) -> tuple[int, bytes]:
+            status, body = super().ask(asked)
+            return status, body.replace(b'"availabilityStatus":"busy"', b'"availabilityStatus":"offline"')
+
+    bare = servers["bare"]
+    forgetful = Forgetful(replace(bare.stack, title="forgetful"), bare.port, bare.process)
+    with pytest.raises(same_work.Unequal, match=r"forgetful differ:\n.*availabilityStatus: 'busy' and 'offline'"):
+        same_work.check(small_world, [bare, forgetful])
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_the_statements_of_each_stack_are_known(small_world: World, servers: Servers, name: str) -> None:
+    caller, chosen = small_world.hosts[0], small_world.having("scheduled")[:12]
+
+    def fewest(requests: Callable[[int], Asked]) -> int:
+        # Of several, since a new connection first asks about types and versions.
+        return min(statements_of(small_world, servers[name], requests(turn)) for turn in range(12))
+
+    assert {
+        "read": fewest(lambda _: same_work.read_of(chosen[0], caller)),
+        "list": fewest(lambda _: same_work.live_now(caller)),
+        "cancel": fewest(lambda turn: same_work.cancel_of(chosen[turn])),
+    } == STATEMENTS[name]
+    assert small_world.undo_cancels() == len(chosen)
+
+
+def statements_of(world: World, server: Running, asked: Asked) -> int:
+    log = world.server_folder / "postgres.log"
+    start = log.stat().st_size
+    status, _ = server.ask(asked)
+    assert status == 200
+    time.sleep(0.01)  # what a stack does after its answer counts too
+    with log.open("rb") as lines:
+        lines.seek(start)
+        return len(STATEMENT.findall(lines.read().decode()))
+
+
+def test_the_load_generator_counts_every_answer(small_world: World, servers: Servers) -> None:
+    scheduled = small_world.having("scheduled")[:50]
+    requests = [same_work.cancel_of(stream) for stream in scheduled]
+    answered = measured(servers["bare"].port, requests, seconds=30, connections=8, once=True)
+    assert (answered.count, answered.statuses) == (50, {"200": 50})
+    assert 0 < answered.p50 <= answered.p99
+    assert small_world.undo_cancels() == 50
+
+
+def test_the_load_generator_tells_refusals_apart(small_world: World, servers: Servers) -> None:
+    ended = same_work.cancel_of(small_world.having("ended")[0])
+    unknown = replace(ended, path=ended.path.replace(ended.path.split("/")[-2], "f" * 24))
+    answered = measured(servers["bare"].port, [ended, unknown], seconds=30, connections=2, once=True)
+    assert answered.statuses == {"409": 1, "404": 1}

@@ -1,0 +1,107 @@
+"""Commands as operators run them: processes of their own, on the database of the tests."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+
+type Start = Callable[..., subprocess.Popen[str]]
+
+
+def database_url() -> str:
+    place = connection.get_connection_params()
+    user = quote(place.get("user", ""))
+    if password := place.get("password"):
+        user += f":{quote(password)}"
+    host = str(place.get("host", "localhost"))
+    # The folder of a socket stands in the path.
+    where = f"/{host}" if host.startswith("/") else f"{host}:{place.get('port') or 5432}"
+    return f"postgresql://{user}@{where}/{place['dbname']}"
+
+
+@pytest.fixture
+def place(transactional_db: None, tmp_path: Path) -> dict[str, str]:
+    """The environment of a healthy installation."""
+    return {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database_url(),
+        "SECRET_KEY": "q8Zr2vN5xLw0TbY7cHj4KmP1sDf6GuE9aRiXoWnBtVzJyQhMlC",
+        "JWT_SIGNING_KEY": "U3eK8pXy5RwZ1tNc7LqV0bHsMj4GdF9oAiT6nQzBrWm2YvElDkJx",
+        "DEBUG": "false",
+        "ALLOWED_HOSTS": "localhost",
+        "PUBLIC_URL": "http://localhost:8000",
+        "PRODUCTION_SERVER_URL": "https://api.example.com",
+        "KUMANDA_DATA": str(tmp_path),
+        "IDENTITY_ISSUER": "",
+    }
+
+
+@pytest.fixture
+def start(place: dict[str, str]) -> Iterator[Start]:
+    """Starts a command; keywords are variables of its environment."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*words: str, **variables: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", *words],
+            cwd=settings.BASE_DIR,
+            env=place | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+type Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(start: Start) -> Run:
+    def finish(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        process = start(*words, **variables)
+        stdout, stderr = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
+
+    return finish
+
+
+@contextmanager
+def waiting_for_streams(processes: int) -> Iterator[Callable[[], None]]:
+    """Holds the table of streams. Calling what this yields returns when so many others wait for it."""
+    params: dict[str, Any] = {
+        key: value
+        for key, value in connection.get_connection_params().items()
+        if key in {"dbname", "host", "port", "user", "password"}
+    }
+    with psycopg.connect(**params) as holder:
+        holder.execute("LOCK TABLE livestreams_livestream IN ACCESS EXCLUSIVE MODE")
+
+        def until_they_wait() -> None:
+            deadline = time.monotonic() + 30
+            waiting = -1
+            while waiting != processes:
+                assert time.monotonic() < deadline, f"{waiting} of {processes} wait"
+                time.sleep(0.05)
+                row = holder.execute(
+                    "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'livestreams_livestream'::regclass"
+                ).fetchone()
+                waiting = row[0] if row else 0
+
+        yield until_they_wait

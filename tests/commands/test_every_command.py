@@ -1,0 +1,104 @@
+"""What all operator commands have in common: help, examples, JSON, exit codes, Ctrl-C."""
+
+import json
+import shlex
+import signal
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command, get_commands, load_command_class
+
+from common.commands import OperatorCommand
+from tests.commands.conftest import Run, Start, waiting_for_streams
+
+COMMANDS = sorted(
+    name
+    for name, app in get_commands().items()
+    if app in {"common", "livestreams"} and isinstance(load_command_class(app, name), OperatorCommand)
+)
+CHANGING = ["expire_streams", "purge"]
+
+
+def examples_of(help_text: str) -> list[str]:
+    shown = help_text.split("\nexamples:\n")[1].split("\n\n")[0]
+    return [line.strip() for line in shown.splitlines()]
+
+
+def test_these_are_the_commands() -> None:
+    assert COMMANDS == ["doctor", "expire_streams", "purge"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_example_of_the_help_works_as_printed(command: str, run: Run) -> None:
+    examples = examples_of(run(command, "--help").stdout)
+
+    assert len(examples) >= 2
+    for example in examples:
+        python, manage, *words = shlex.split(example)
+        assert (python, manage, words[0]) == ("python", "manage.py", command)
+        finished = run(*words)
+        assert finished.returncode == 0, finished.stderr
+        assert finished.stdout.strip()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_names_every_exit_code(command: str, run: Run) -> None:
+    told = run(command, "--help").stdout.split("exit codes:")[1]
+    assert [line.split()[0] for line in told.splitlines() if line.strip()] == ["0", "1", "2", "130"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_json_is_one_object_and_nothing_else(command: str, run: Run) -> None:
+    finished = run(command, "--json")
+    assert isinstance(json.loads(finished.stdout), dict)
+    assert finished.stdout.count("\n") == 1
+    assert finished.stderr == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_wrong_use_ends_with_2_and_says_how_it_is_used(command: str, run: Run) -> None:
+    finished = run(command, "--no-such-option")
+    assert finished.returncode == 2
+    assert finished.stdout == ""
+    assert "usage:" in finished.stderr
+    assert "--no-such-option" in finished.stderr
+
+
+@pytest.mark.parametrize("command", CHANGING)
+def test_a_database_that_is_down_ends_with_1_and_no_traceback(command: str, run: Run) -> None:
+    finished = run(command, DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
+    assert finished.returncode == 1
+    assert "The database does not answer" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize("command", CHANGING)
+def test_ctrl_c_ends_with_130_and_a_sentence(command: str, start: Start) -> None:
+    with waiting_for_streams(1) as until_it_waits:
+        process = start(command)
+        until_it_waits()
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "Stopped. What was done stays done" in stderr
+    assert "Traceback" not in stderr
+    assert stdout == ""
+
+
+@pytest.mark.parametrize("command", CHANGING)
+def test_a_command_can_be_called_from_python(command: str, db: None) -> None:
+    said = StringIO()
+    call_command(command, "--json", stdout=said)
+    assert json.loads(said.getvalue())["dry_run"] is False
+
+
+def test_a_problem_is_a_command_error_that_carries_the_exit_code(
+    db: None, settings: pytest.FixtureRequest
+) -> None:
+    settings.SECRET_KEY = "short"  # type: ignore[attr-defined]
+    said = StringIO()
+    with pytest.raises(CommandError) as raised:
+        call_command("doctor", "--json", stdout=said)
+    assert raised.value.returncode == 1
+    assert "secret_key_weak" in said.getvalue()

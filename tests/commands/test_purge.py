@@ -1,0 +1,130 @@
+"""manage.py purge"""
+
+import io
+import json
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from accounts.models import User
+from common.models import AuditEntry
+from livestreams import services
+from livestreams.models import LiveStream
+from tests.commands.conftest import Start, waiting_for_streams
+from tests.streams import make_stream
+
+A_DAY = timedelta(days=1)
+
+
+def long_deleted(creator: User, now: datetime, **fields: Any) -> LiveStream:
+    when = now - settings.DELETED_RETENTION - A_DAY
+    stream = make_stream(creator, now=when - A_DAY, **fields)
+    return services.delete_stream(stream.pk, by=creator, now=when)
+
+
+def said(*words: str) -> dict[str, Any]:
+    out = io.StringIO()
+    try:
+        call_command("purge", "--json", *words, stdout=out)
+    except CommandError as error:
+        assert error.returncode == 1
+    facts: dict[str, Any] = json.loads(out.getvalue())
+    return facts
+
+
+def test_long_deleted_streams_go_and_others_stay(creator: User, now: datetime) -> None:
+    gone = long_deleted(creator, now)
+    living = make_stream(creator)
+    just_deleted = services.delete_stream(make_stream(creator).pk, by=creator, now=now)
+
+    facts = said()
+
+    assert facts == {
+        "dry_run": False, "purged": 1, "kept": 0, "ids": [gone.pk], "kept_ids": [], "files_left": [],
+    }  # fmt: skip
+    assert set(LiveStream.all_objects.values_list("pk", flat=True)) == {living.pk, just_deleted.pk}
+
+
+def test_the_audit_trail_keeps_what_was_removed(creator: User, now: datetime) -> None:
+    gone = long_deleted(creator, now, title="Farewell")
+
+    call_command("purge", stdout=io.StringIO())
+
+    told = AuditEntry.objects.filter(target_id=gone.pk).order_by("pk")
+    assert [entry.action for entry in told] == ["create_stream", "delete_stream", "purge_stream"]
+    assert told[2].before["title"] == "Farewell"
+    assert told[2].door == "command"
+
+
+def test_the_picture_goes_with_its_stream(creator: User, now: datetime) -> None:
+    name = default_storage.save("thumbnails/one.webp", ContentFile(b"picture"))
+    kept = default_storage.save("thumbnails/two.webp", ContentFile(b"picture"))
+    long_deleted(creator, now, thumbnail=name)
+    make_stream(creator, thumbnail=kept)
+
+    said()
+
+    assert not default_storage.exists(name)
+    assert default_storage.exists(kept)
+
+
+def test_a_picture_that_cannot_be_removed_is_told(creator: User, now: datetime) -> None:
+    folder = settings.MEDIA_ROOT / "thumbnails" / "one.webp"
+    (folder / "full").mkdir(parents=True)  # a folder that is not empty is not removed like a file
+    long_deleted(creator, now, thumbnail="thumbnails/one.webp")
+
+    with pytest.raises(CommandError, match=r"thumbnails/one\.webp could not be removed"):
+        call_command("purge", stdout=io.StringIO())
+
+
+def test_what_something_points_to_is_kept_and_told(creator: User, now: datetime) -> None:
+    gone, kept = long_deleted(creator, now), long_deleted(creator, now)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE pointing (stream bytea REFERENCES livestreams_livestream)")
+        cursor.execute("INSERT INTO pointing VALUES (%s)", [bytes.fromhex(kept.pk)])
+
+    with pytest.raises(CommandError, match=f"{kept.pk} is kept") as refused:
+        call_command("purge", stdout=io.StringIO())
+
+    assert refused.value.returncode == 1
+    assert list(LiveStream.all_objects.values_list("pk", flat=True)) == [kept.pk]
+    assert not AuditEntry.objects.filter(target_id=kept.pk, action="purge_stream").exists()
+    assert AuditEntry.objects.filter(target_id=gone.pk, action="purge_stream").exists()
+    assert said()["kept_ids"] == [kept.pk]
+
+
+def test_a_dry_run_lists_the_same_ids_and_changes_nothing(creator: User, now: datetime) -> None:
+    name = default_storage.save("thumbnails/one.webp", ContentFile(b"picture"))
+    for thumbnail in (name, ""):
+        long_deleted(creator, now, thumbnail=thumbnail)
+    before, entries = list(LiveStream.all_objects.values()), AuditEntry.objects.count()
+
+    foretold = said("--dry-run")
+
+    assert (list(LiveStream.all_objects.values()), AuditEntry.objects.count()) == (before, entries)
+    assert default_storage.exists(name)
+    assert len(foretold["ids"]) == 2
+    assert said()["ids"] == foretold["ids"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_copies_at_once_remove_each_stream_once(creator: User, now: datetime, start: Start) -> None:
+    gone = [long_deleted(creator, now, title=f"Talk {number}").pk for number in range(100)]
+
+    with waiting_for_streams(2) as until_both_wait:
+        copies = [start("purge", "--json") for _ in range(2)]
+        until_both_wait()
+    told = [json.loads(copy.communicate(timeout=60)[0]) for copy in copies]
+
+    assert [copy.returncode for copy in copies] == [0, 0]
+    assert sorted(told[0]["ids"] + told[1]["ids"]) == sorted(gone)
+    recorded = Counter(AuditEntry.objects.filter(action="purge_stream").values_list("target_id", flat=True))
+    assert recorded == dict.fromkeys(gone, 1)
+    assert LiveStream.all_objects.count() == 0

@@ -1,0 +1,98 @@
+"""How many SQL statements each endpoint runs: fixed, and the same for one row as for fifty."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from common.times import wire_time
+from livestreams.models import LiveStream
+from tests.conftest import Api
+from tests.envelope import data_of
+from tests.streams import STREAMS, make_stream, stream_url
+
+TRANSACTION_CONTROL = re.compile(r"(SAVEPOINT|RELEASE|ROLLBACK|BEGIN|COMMIT)\b")
+
+type Call = Callable[[APIClient, LiveStream], Any]
+
+
+def statements(call: Callable[[], Any]) -> list[str]:
+    with CaptureQueriesContext(connection) as captured:
+        call()
+    return [query["sql"] for query in captured if not TRANSACTION_CONTROL.match(query["sql"])]
+
+
+# Who asks is one statement each time. A change also looks at the door (may this person?), locks and looks, writes,
+# records, and reads what it answers with.
+PINNED: dict[str, tuple[int, str, Call]] = {
+    "read": (2, "scheduled", lambda client, stream: client.get(stream_url(stream))),
+    "list": (2, "scheduled", lambda client, stream: client.get(STREAMS)),
+    "filtered list": (
+        2,
+        "scheduled",
+        lambda client, stream: client.get(f"{STREAMS}?status=scheduled&search=a"),
+    ),
+    "list by keyset": (4, "scheduled", lambda client, stream: client.get(f"{STREAMS}?after={stream.pk}")),
+    "active": (2, "active", lambda client, stream: client.get(f"{STREAMS}/my-active-stream")),
+    "past": (2, "ended", lambda client, stream: client.get(f"{STREAMS}/my-past-streams")),
+    "past of a user": (
+        2,
+        "ended",
+        lambda client, stream: client.get(f"{STREAMS}/user/{stream.creator_id}/past-streams"),
+    ),
+    "guest": (2, "scheduled", lambda client, stream: client.get(f"{STREAMS}/guest-streams")),
+    "upcoming": (2, "scheduled", lambda client, stream: client.get(f"{STREAMS}/upcoming")),
+    "create": (4, "scheduled", lambda client, stream: client.post(f"{STREAMS}/create", {"title": "New"})),
+    "edit": (6, "scheduled", lambda client, stream: client.patch(stream_url(stream), {"title": "New"})),
+    "start": (6, "scheduled", lambda client, stream: client.post(stream_url(stream, "start"))),
+    "end": (6, "active", lambda client, stream: client.post(stream_url(stream, "end"))),
+    "cancel": (6, "scheduled", lambda client, stream: client.post(stream_url(stream, "cancel"))),
+    "delete": (6, "scheduled", lambda client, stream: client.delete(stream_url(stream))),
+}
+
+
+@pytest.mark.parametrize(("count", "status", "call"), PINNED.values(), ids=PINNED.keys())
+def test_an_endpoint_runs_as_many_statements_as_it_must(
+    count: int, status: str, call: Call, api: Api, creator: User
+) -> None:
+    stream = make_stream(creator, status)
+    client = api(creator)
+
+    run = statements(lambda: call(client, stream))
+
+    assert len(run) == count, "\n".join(run)
+
+
+LISTS = {
+    "all": (STREAMS, "scheduled"),
+    "past": (f"{STREAMS}/my-past-streams", "ended"),
+    "guest": (f"{STREAMS}/guest-streams", "scheduled"),
+    "upcoming": (f"{STREAMS}/upcoming", "scheduled"),
+}
+
+
+@pytest.mark.parametrize(("address", "status"), LISTS.values(), ids=LISTS.keys())
+def test_a_list_runs_the_same_statements_for_one_row_as_for_fifty(
+    address: str, status: str, api: Api, creator: User, guest: User, stranger: User
+) -> None:
+    caller = guest if "guest" in address else creator
+    client = api(caller)
+    make_stream(creator, status, guest=guest)
+    one = len(statements(lambda: data_of(client.get(address, {"limit": 100}))))
+    start = timezone.now()
+    for number in range(49):
+        make_stream(creator, status, guest=guest, now=start + timedelta(seconds=number))
+
+    def read_fifty() -> None:
+        data = data_of(client.get(address, {"limit": 100}))
+        assert len(data["list"]) == 50
+        assert data["list"][0]["createdAt"] >= wire_time(start - timedelta(days=1))
+
+    assert len(statements(read_fifty)) == one

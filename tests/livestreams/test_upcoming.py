@@ -1,0 +1,105 @@
+"""GET upcoming and user/{userId}/upcoming-live-streams, in hours (v1) and in minutes (v2)"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from tests.conftest import Api
+from tests.envelope import assert_refused, data_of
+from tests.streams import STREAMS, make_stream
+
+UPCOMING = f"{STREAMS}/upcoming"
+
+
+def of_user(user: User | str, version: str = "v1") -> str:
+    return f"/api/{version}/live-stream/user/{user if isinstance(user, str) else user.pk}/upcoming-live-streams"
+
+
+def titles(data: dict[str, Any]) -> list[str]:
+    return [stream["title"] for stream in data["list"]]
+
+
+def test_running_and_preparing_ones_come_always_and_scheduled_ones_when_they_are_near(
+    api: Api, creator: User, now: datetime
+) -> None:
+    for status in ("ended", "cancelled_by_host", "expired"):
+        make_stream(creator, status, title=status)
+    make_stream(creator, "active", title="running", now=now - timedelta(days=9))
+    make_stream(creator, "preparing", title="preparing", now=now - timedelta(days=8))
+    for hours in (-23, 3, 23):
+        make_stream(creator, title=f"{hours} h", planned_start_at=now + timedelta(hours=hours))
+    make_stream(creator, title="too far", planned_start_at=now + timedelta(hours=25))
+    make_stream(creator, title="too late", planned_start_at=now - timedelta(hours=25))
+
+    assert titles(data_of(api().get(UPCOMING))) == ["running", "preparing", "-23 h", "3 h", "23 h"]
+
+
+def test_the_window_is_in_hours(api: Api, creator: User, now: datetime) -> None:
+    for hours in (-3, -1, 1, 3):
+        make_stream(creator, title=f"{hours} h", planned_start_at=now + timedelta(hours=hours))
+
+    assert titles(data_of(api().get(UPCOMING, {"hoursBefore": 2, "hoursAfter": 2}))) == ["-1 h", "1 h"]
+    assert titles(data_of(api().get(UPCOMING, {"hoursBefore": 0, "hoursAfter": 2}))) == ["1 h"]
+
+
+def test_the_window_of_v2_is_in_minutes(api: Api, creator: User, now: datetime) -> None:
+    for minutes in (-30, 30, 90):
+        make_stream(creator, title=f"{minutes}", planned_start_at=now + timedelta(minutes=minutes))
+
+    asked = {"minutesBefore": 10, "minutesAfter": 60}
+    assert titles(data_of(api().get(of_user(creator, "v2"), asked))) == ["30"]
+    assert titles(data_of(api().get(of_user(creator, "v2")))) == ["-30", "30", "90"]
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_member_is_creator_or_guest(version: str, api: Api, creator: User, guest: User, stranger: User) -> None:
+    make_stream(creator, title="with guest", guest=guest)
+    make_stream(guest, title="own")
+    make_stream(stranger, title="foreign")
+
+    assert set(titles(data_of(api().get(of_user(guest, version))))) == {"with guest", "own"}
+
+
+def test_ten_come_unless_asked_otherwise(api: Api, creator: User, now: datetime) -> None:
+    for minutes in range(12):
+        make_stream(creator, planned_start_at=now + timedelta(minutes=minutes + 1))
+
+    data = data_of(api().get(UPCOMING))
+    assert len(data["list"]) == 10
+    assert data["pagination"]["totalItems"] == 12
+    assert len(data_of(api().get(UPCOMING, {"limit": 12}))["list"]) == 12
+
+
+def test_reading_on_follows_the_order_of_the_begin(api: Api, creator: User, now: datetime) -> None:
+    made = [make_stream(creator, planned_start_at=now + timedelta(minutes=minutes)) for minutes in (5, 3, 4)]
+
+    data = data_of(api().get(UPCOMING, {"after": made[1].pk}))
+
+    assert [stream["id"] for stream in data["list"]] == [made[2].pk, made[0].pk]
+
+
+BAD = {
+    "hoursAfter=-1": "hoursAfter: must be between 0 and 8760",
+    "hoursBefore=8761": "hoursBefore: must be between 0 and 8760",
+    "hoursAfter=soon": "hoursAfter: must be a whole number",
+    "limit=0": "limit: must be between 1 and 100",
+}
+
+
+@pytest.mark.parametrize(("query", "reason"), BAD.items(), ids=BAD.keys())
+def test_a_bad_window_is_refused(query: str, reason: str, api: Api) -> None:
+    assert_refused(api().get(f"{UPCOMING}?{query}"), 400, "validation_failed", reason)
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_an_unknown_user_is_missing_and_one_with_nothing_coming_has_an_empty_list(
+    version: str, api: Api, creator: User
+) -> None:
+    assert data_of(api().get(of_user(creator, version)))["list"] == []
+    assert_refused(api().get(of_user("0" * 24, version)), 404, "user_not_found")
+
+
+def test_a_bad_token_is_refused_where_none_is_needed(api: Api) -> None:
+    assert_refused(api().get(UPCOMING, HTTP_AUTHORIZATION="Bearer x"), 401, "token_invalid")
