@@ -1,28 +1,54 @@
 """People in the admin: read, and the few things that moderators may do to an account."""
 
+from datetime import datetime
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import Group
+from django.contrib.auth.views import PasswordChangeView
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as translated
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.widgets import UnfoldAdminImageFieldWidget
 
 from accounts import services
 from accounts.models import User
 from accounts.serializers import file_url
-from common.admin import ActingAdmin
+from common.admin import Act, ActingAdmin
 from common.refusals import Invalid
 
 # Who may do what changes through the command line until a service does it and leaves an audit row.
 admin.site.unregister(Group)
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    def save(self, commit: bool = True) -> User:
+        services.change_password(self.user, self.cleaned_data["new_password1"], by=self.user, now=timezone.now())
+        self.user.refresh_from_db()
+        return cast("User", self.user)
+
+
+def change_own_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+    return PasswordChangeView.as_view(
+        form_class=OwnPasswordForm,
+        success_url=reverse("admin:password_change_done"),
+        template_name="registration/password_change_form.html",
+        extra_context=admin.site.each_context(request) | (extra_context or {}),
+    )(request)
+
+
+# Django's own page would set the password without an audit row.
+admin.site.password_change = change_own_password  # type: ignore[method-assign, assignment]
 
 
 class PhotoForm(forms.Form):
@@ -33,8 +59,22 @@ class PhotoForm(forms.Form):
     )
 
 
+def log_out(user_id: str, *, by: User, now: datetime, reason: str) -> None:
+    services.log_out(User.objects.get(pk=user_id), by=by, now=now, reason=reason)
+
+
+END_SESSIONS = Act(
+    service=log_out,
+    label=_("End all sessions"),
+    done=ngettext_lazy("%(count)d user was logged out.", "%(count)d users were logged out.", "count"),
+    icon="logout",
+    variant=ActionVariant.WARNING,
+)
+
+
 @admin.register(User)
 class UserAdmin(ActingAdmin):
+    acts = (END_SESSIONS,)
     actions_detail = ("set_profile_photo",)
     list_display = ("person", "email", "availability", "is_staff", "is_active", "created_at")
     list_select_related = ("profile_photo",)
@@ -48,23 +88,15 @@ class UserAdmin(ActingAdmin):
     search_fields = ("username",)
     search_help_text = _("Username, name, email or id")
     fieldsets = (
+        (None, {"fields": ("username", "name", "surname", "email", "is_active", "is_staff")}),
         (
-            None,
-            {
-                "fields": (
-                    "username",
-                    "id",
-                    "name",
-                    "surname",
-                    "email",
-                    "availability_status",
-                    "is_active",
-                    "is_staff",
-                )
-            },
+            _("Times"),
+            {"classes": ("tab",), "fields": ("availability_status", "last_login", "created_at", "updated_at")},
         ),
-        (_("Times"), {"fields": ("created_at", "updated_at", "last_login")}),
-        (_("Identity provider"), {"fields": ("identity_issuer", "identity_subject", "identity_tokens_from")}),
+        (
+            _("Identity"),
+            {"classes": ("tab",), "fields": ("id", "identity_issuer", "identity_subject", "identity_tokens_from")},
+        ),
     )
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
@@ -98,11 +130,11 @@ class UserAdmin(ActingAdmin):
         if form.is_valid():
             try:
                 services.set_profile_photo(
-                    user, form.cleaned_data["photo"], by=cast(User, request.user), now=timezone.now()
+                    user, form.cleaned_data["photo"], by=cast("User", request.user), now=timezone.now()
                 )
             except Invalid as refusal:
                 form.add_error("photo", str(refusal.rule))
             else:
-                self.message_user(request, translated("The profile photo was set."), messages.SUCCESS)
+                self.message_user(request, _("The profile photo was set."), messages.SUCCESS)
                 return HttpResponseRedirect(self.page_of(user))
         return self.ask(request, [user], form, label=_("Set profile photo"), back=self.page_of(user))

@@ -16,9 +16,7 @@ from common.refusals import Unavailable
 logger = logging.getLogger(__name__)
 
 # Signatures that a public key checks. With HS* anybody who knows the public key could sign.
-ASYMMETRIC = frozenset(
-    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
-)
+ASYMMETRIC = frozenset(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"])
 LONGEST_SUBJECT = 200
 
 KEYS_KEPT = 300  # seconds

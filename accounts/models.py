@@ -63,16 +63,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         _("username"),
         max_length=150,
         unique=True,  # Django asks for it; the constraint below is the stronger one
-        validators=[
-            RegexValidator(r"\A[\w.@+-]+\Z", _("may have letters, digits and the signs . @ + - _ only"))
-        ],
+        validators=[RegexValidator(r"\A[\w.@+-]+\Z", _("may have letters, digits and the signs . @ + - _ only"))],
     )
     name = models.CharField(_("name"), max_length=150, blank=True)
     surname = models.CharField(_("surname"), max_length=150, blank=True)
     email = models.EmailField(_("email"), blank=True)
-    profile_photo = models.ForeignKey(
-        Media, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
-    )
+    profile_photo = models.ForeignKey(Media, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     availability_status = models.CharField(max_length=10, choices=Availability, default=Availability.OFFLINE)
     is_staff = models.BooleanField(_("staff"), default=False, help_text=_("may enter the admin"))
     is_active = models.BooleanField(_("active"), default=True, help_text=_("may log in"))

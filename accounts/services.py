@@ -7,12 +7,14 @@ from math import ceil, floor
 from secrets import compare_digest, token_hex, token_urlsafe
 from typing import IO, Any
 
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.validators import validate_email
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import PHOTO_SIZES, LoginFailures, Media, Session, User
@@ -38,8 +40,8 @@ class TooManyFailures(TooMany):
     message = _("too many failed logins with this username; wait before you try again")
 
 
-def log_in(username: str, password: str, *, now: datetime) -> Session:
-    """Begin a session. Raises `WrongCredentials`, `TooManyFailures`.
+def check_credentials(username: str, password: str, *, now: datetime) -> User:
+    """Who this is, at whichever door they knock. Raises `WrongCredentials`, `TooManyFailures`.
 
     Attempts count in the order in which their outcome is written: however many are made at once, no more than
     `FAILURES_ALLOWED` of them learn anything, and a right guess beyond those is refused like a wrong one.
@@ -57,6 +59,13 @@ def log_in(username: str, password: str, *, now: datetime) -> Session:
         _refuse_if_blocked(failures, now)
         if failures is not None:
             failures.delete()
+    return user
+
+
+def log_in(username: str, password: str, *, now: datetime) -> Session:
+    """Begin a session. Raises `WrongCredentials`, `TooManyFailures`."""
+    user = check_credentials(username, password, now=now)
+    with transaction.atomic():
         session = Session.objects.create(
             user=user, refresh_id=token_hex(16), created_at=now, expires_at=now + SESSION_LIFETIME
         )
@@ -154,15 +163,44 @@ def revoke(session_id: str, *, now: datetime) -> None:
             _end(session, now=now)
 
 
-def log_out(user: User, *, now: datetime) -> None:
-    """End all sessions of `user`; tokens of the identity provider count only when issued after `now`."""
+def log_out(user: User, *, now: datetime, by: User | None = None, reason: str = "") -> None:
+    """End all sessions of `user`; `by` asks for it, else the user does.
+
+    Tokens of the identity provider count only when issued after `now`.
+    """
     with transaction.atomic():
         user = User.objects.for_update().get(pk=user.pk)
         ended = Session.objects.filter(user=user, ended_at__isnull=True).update(ended_at=now)
         if user.identity_issuer:
             user.identity_tokens_from = now
             user.save(update_fields=["identity_tokens_from"])
-        audit.record("log_out", user, by=user, now=now, before={}, after={"ended_sessions": ended})
+        after = {"ended_sessions": ended}
+        audit.record("log_out", user, by=by or user, now=now, before={}, after=after, reason=reason)
+
+
+@transaction.atomic
+def change_password(user: User, password: str, *, by: User, now: datetime) -> None:
+    """Set a password that its form has validated, and end all sessions: they may be why it was changed."""
+    user = User.objects.for_update().get(pk=user.pk)
+    user.set_password(password)
+    user.updated_at = now
+    user.save(update_fields=["password", "updated_at"])
+    audit.record("change_password", user, by=by, now=now, before={}, after={})
+    log_out(user, by=by, now=now, reason="password changed")
+
+
+def purge_sessions(*, now: datetime, dry_run: bool = False) -> int:
+    """Remove sessions that ended or lapsed longer ago than deleted rows are kept, and say how many.
+
+    Forgets what is left of failed logins, too. The audit trail keeps when each session began and ended.
+    """
+    before = now - settings.DELETED_RETENTION
+    over = Session.objects.filter(Q(ended_at__lt=before) | Q(expires_at__lt=before))
+    if dry_run:
+        return over.count()
+    LoginFailures.objects.filter(window_started_at__lt=now - FAILURE_WINDOW).delete()
+    removed, _ = over.delete()
+    return removed
 
 
 def logged_out_since(user: User, *, issued_at: float) -> bool:

@@ -92,9 +92,7 @@ def signed_claims(token: str) -> Claims:
     What may change afterwards (its expiry, its session) is looked at each time.
     """
     try:
-        if settings.IDENTITY_ISSUER and is_provider_token(
-            jwt.decode(token, options={"verify_signature": False})
-        ):
+        if settings.IDENTITY_ISSUER and is_provider_token(jwt.decode(token, options={"verify_signature": False})):
             return identity.claims_of(token)
         claims: Claims = AccessToken(token).payload  # type: ignore[arg-type]
     except (jwt.ExpiredSignatureError, ExpiredTokenError) as error:

@@ -80,8 +80,8 @@ class TokensViewSet(ApiViewSet):
     def refresh(self, request: Request) -> Response:
         """Exchange a refresh token for a new pair of tokens.
 
-        The refresh token that was sent is dead afterwards. Sent again, it counts as copied: the whole session
-        is ended, and whoever holds tokens of it has to log in again.
+        The refresh token that was sent is dead afterwards. Sent again more than ten seconds later, it counts as
+        copied: the whole session is ended, and whoever holds tokens of it has to log in again.
         """
         now = timezone.now()
         claims = tokens.refresh_claims(**RefreshTokenSerializer.validated(request.data))

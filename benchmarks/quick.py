@@ -41,6 +41,14 @@ WARM_UP = 1.0  # seconds for each stack and endpoint
 VERSIONS = ("granian", "Django", "djangorestframework", "psycopg", "fastapi", "sqlalchemy", "asyncpg", "uvicorn")
 
 
+INTRODUCTION = """# Kumanda and its peers
+
+Written by `make bench-quick`. Every stack checks the same token and its session, reads the same rows and gives the
+same bodies, which is proved before anything is measured."""
+EXPLANATION = """CPU is what server and PostgreSQL used for a request. *Bare* is a WSGI callable with psycopg and
+orjson that runs Kumanda's SQL and does nothing else."""
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """`requests` are asked in turn; those of a `consuming` one work once, and are made possible again afterwards."""
@@ -181,17 +189,14 @@ def told(found: Rounds, endpoints: Sequence[Endpoint], machine: str) -> str:
         against("CPU a request over bare", BARE, ".2f", cpu),
     ]
     figures = ("", "requests/s", "lowest to highest", "p50 ms", "p99 ms", "CPU ms")
-    return "\n\n".join(
-        [
-            "# Kumanda and its peers\n\nWritten by `make bench-quick`. Every stack checks the same token and its"
-            " session, reads the same rows and gives the same bodies, which is proved before anything is measured.",
-            table(["Kumanda", *(endpoint.title for endpoint in endpoints)], iter(ratios)),
-            table(figures, absolutes()),
-            "CPU is what server and PostgreSQL used for a request. *Bare* is a WSGI callable with psycopg and orjson"
-            " that runs Kumanda's SQL and does nothing else.",
-            machine,
-        ]
-    )
+    parts = [
+        INTRODUCTION,
+        table(["Kumanda", *(endpoint.title for endpoint in endpoints)], iter(ratios)),
+        table(figures, absolutes()),
+        EXPLANATION,
+        machine,
+    ]
+    return "\n\n".join(parts)
 
 
 def machine_of(world: World, *, seconds: float, rounds: int, load_before: float) -> str:
@@ -203,16 +208,13 @@ def machine_of(world: World, *, seconds: float, rounds: int, load_before: float)
         ]
     users, streams = (row[0] for row in sizes if row)
     versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
-    return "\n".join(
-        [
-            f"- {datetime.now(UTC):%Y-%m-%d}; {_cpu_model()}, {os.cpu_count()} cores, "
-            f"{psutil.virtual_memory().total / 2**30:.0f} GiB; load average before the run {load_before:.1f}.",
-            f"- Python {platform.python_version()}, PostgreSQL {postgresql // 10000}.{postgresql % 10000} "
-            f"(default settings, Unix socket); {versions}.",
-            f"- {users:,} users, {streams:,} streams; {CONNECTIONS} connections, {WORKERS} worker processes each "
-            f"(Granian: {THREADS} threads a worker); medians of {rounds} alternating rounds of {seconds:g} s.",
-        ]
-    )
+    return f"""\
+- {datetime.now(UTC):%Y-%m-%d}; {_cpu_model()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB;
+  load average before the run {load_before:.1f}.
+- Python {platform.python_version()}, PostgreSQL {postgresql // 10000}.{postgresql % 10000} (as embedded, Unix socket);
+  {versions}.
+- {users:,} users, {streams:,} streams; {CONNECTIONS} connections, {WORKERS} worker processes each
+  (Granian: {THREADS} threads a worker); medians of {rounds} alternating rounds of {seconds:g} s."""
 
 
 def _cpu_model() -> str:

@@ -26,7 +26,9 @@ STOP_TIMEOUT = 10
 def granian(application: str) -> list[str]:
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--log-level", "warning"),
-        *("--workers", str(WORKERS), "--blocking-threads", str(THREADS), application),
+        *("--workers", str(WORKERS), "--blocking-threads", str(THREADS)),
+        # As in production: a thread that ends while it waits for its turn would take its connection along.
+        *("--blocking-threads-idle-timeout", "600", application),
     ]
 
 
@@ -42,12 +44,18 @@ class Stack:
     name: str
     title: str
     command: Sequence[str]
+    settings: str = ""
 
 
-KUMANDA = Stack("kumanda", "Kumanda", granian("config.wsgi:application"))
+KUMANDA = Stack("kumanda", "Kumanda", granian("config.wsgi:application"), "config.settings")
 BARE = Stack("bare", "bare WSGI, the limit", granian("benchmarks.peers.bare:application"))
 FASTAPI = Stack("fastapi", "FastAPI + SQLAlchemy async ORM", uvicorn("benchmarks.peers.fastapi_sqlalchemy:app"))
-DRF = Stack("drf", "DRF out of the box", granian("benchmarks.peers.drf.wsgi:application"))
+DRF = Stack(
+    "drf",
+    "DRF out of the box",
+    granian("benchmarks.peers.drf.wsgi:application"),
+    "benchmarks.peers.drf.settings",
+)
 STACKS = (KUMANDA, BARE, FASTAPI, DRF)
 
 
@@ -83,19 +91,21 @@ def running(stacks: Sequence[Stack], world: World) -> Iterator[list[Running]]:
     """All of `stacks`, each on a free port of the loopback interface; stopped at the end in any case."""
     with ExitStack() as everything:
         # Started one after the other and awaited together.
-        servers = [everything.enter_context(_started(stack, world)) for stack in stacks]
+        ports = _free_ports(len(stacks))
+        servers = [
+            everything.enter_context(_started(stack, world, port)) for stack, port in zip(stacks, ports, strict=True)
+        ]
         for server, process in servers:
             _await(server, process)
         yield [server for server, _ in servers]
 
 
 @contextmanager
-def _started(stack: Stack, world: World) -> Iterator[tuple[Running, subprocess.Popen[bytes]]]:
-    port = _free_port()
+def _started(stack: Stack, world: World, port: int) -> Iterator[tuple[Running, subprocess.Popen[bytes]]]:
     process = subprocess.Popen(
         [*stack.command, "--host", "127.0.0.1", "--port", str(port)],
         cwd=ROOT,
-        env=world.environment,
+        env=world.environment | ({"DJANGO_SETTINGS_MODULE": stack.settings} if stack.settings else {}),
         stdin=subprocess.DEVNULL,
         # Ctrl-C comes to this process alone, which then stops each server and its workers as one group.
         start_new_session=True,
@@ -106,10 +116,11 @@ def _started(stack: Stack, world: World) -> Iterator[tuple[Running, subprocess.P
         _stop(process)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+def _free_ports(count: int) -> list[int]:
+    """Held together while they are drawn: Granian shares a port that is taken instead of refusing it."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in sockets]
 
 
 def _await(server: Running, process: subprocess.Popen[bytes]) -> None:

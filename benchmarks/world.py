@@ -24,6 +24,7 @@ from common.postgres.embedded import PORT, server_in
 
 DATABASE = "kumanda"
 ROOT = Path(__file__).resolve().parent.parent
+INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
 HOST_SHARE = 10  # one user in ten has streams of their own
 
 # Of a hundred streams half are over, many are planned, one is running.
@@ -69,8 +70,8 @@ class World:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a stack has to know, beside the environment of this process."""
-        return os.environ | {
+        """All that a stack is told. A variable of the caller's shell could make one stack serve as another."""
+        return {name: os.environ[name] for name in INHERITED if name in os.environ} | {
             "PYTHONPATH": str(ROOT),
             "PGHOST": str(self.sockets),
             "PGPORT": PORT,
@@ -157,6 +158,8 @@ class _Loader:
             copy(connection, "accounts_user", map(self.user_row, range(self.user_count)))
             copy(connection, "accounts_session", map(self.session_row, range(self.user_count)))
             copy(connection, "livestreams_livestream", map(self.stream_row, range(self.stream_count), streams))
+            # The server's own zone comes from this shell; any but UTC costs Django a statement a connection.
+            connection.execute(f"ALTER DATABASE {DATABASE} SET timezone = 'UTC'")
             connection.execute("VACUUM (ANALYZE)")
             connection.execute("CHECKPOINT")
         return loaded

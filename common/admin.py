@@ -18,10 +18,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.html import format_html
-from django.utils.translation import gettext as translated
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter, RangeDateTimeFilter
 from unfold.dataclasses import UnfoldAction
@@ -100,13 +100,19 @@ class ReadOnlyAdmin(ModelAdmin):
         context = {"audit_trail": self._trail_of(request, object_id)} | (extra_context or {})
         return super().changeform_view(request, object_id, form_url, context)
 
-    def _trail_of(self, request: HttpRequest, object_id: str | None) -> list[Any]:
-        """What happened to the row and what that changed, oldest first; the last of a very long story."""
+    def _trail_of(self, request: HttpRequest, object_id: str | None) -> dict[str, Any] | None:
+        """What happened to the row, oldest first, and only the last of a very long story."""
         target_id = unquote(object_id or "")
         if not OBJECT_ID.fullmatch(target_id) or not request.user.has_perm("common.view_auditentry"):
-            return []
+            return None
         newest = AuditEntry.objects.filter(target_id=target_id, target_type=self.opts.model_name)
-        return [(entry, changes(entry)) for entry in newest.order_by("-id")[:ENTRIES_SHOWN]][::-1]
+        entries = list(newest.order_by("-id")[:ENTRIES_SHOWN])[::-1]
+        headers = [_("time"), _("action"), _("by"), _("door"), _("change"), _("reason"), _("request")]
+        return {
+            "title": _("Audit trail"),
+            "entries": entries,
+            "table": {"headers": headers, "rows": [_told(entry) for entry in entries]},
+        }
 
 
 class SoftDeleteAdmin(ReadOnlyAdmin):
@@ -118,7 +124,7 @@ class SoftDeleteAdmin(ReadOnlyAdmin):
 
 
 class DeletedFilter(admin.SimpleListFilter):
-    title = _("deleted")
+    title = pgettext_lazy("state", "deleted")
     parameter_name = "deleted"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -251,7 +257,7 @@ class ActingAdmin(ReadOnlyAdmin):
             queryset = self.get_queryset(request).filter(pk__in=chosen)
         rows = list(queryset[: MOST_AT_ONCE + 1])
         if len(rows) > MOST_AT_ONCE:
-            text = translated("Choose at most %(most)d at once.") % {"most": MOST_AT_ONCE}
+            text = _("Choose at most %(most)d at once.") % {"most": MOST_AT_ONCE}
             self.message_user(request, text, messages.ERROR)
             return None
         filters = QueryDict(request.POST.get("filters", "")) if confirmed else request.GET
@@ -305,6 +311,7 @@ class ActingAdmin(ReadOnlyAdmin):
             "form": form,
             "hidden": hidden,
             "back": back,
+            "back_text": _("Back"),
         }
         return TemplateResponse(request, "admin/act.html", context)
 
@@ -320,7 +327,21 @@ def _named(names: list[str], *, most: int = 3) -> str:
 # --- the audit trail ------------------------------------------------------------------------------
 
 
-def changes(entry: AuditEntry) -> list[tuple[str, str, str]]:
+def _told(entry: AuditEntry) -> list[str]:
+    changes = format_html_join(mark_safe("<br>"), "{}: {} → {}", _changes(entry))
+    return [_moment(entry), entry.action, _who(entry), entry.door, changes, entry.reason, entry.request_id]
+
+
+def _moment(entry: AuditEntry) -> str:
+    written = timezone.localtime(entry.at).strftime("%Y-%m-%d %H:%M:%S")
+    return format_html('<span class="whitespace-nowrap">{}</span>', written)
+
+
+def _who(entry: AuditEntry) -> str:
+    return entry.actor_name or str(_("the system"))
+
+
+def _changes(entry: AuditEntry) -> list[tuple[str, str, str]]:
     """Field, value before, value after."""
     fields = entry.before | entry.after
     return [(field, _written(entry.before.get(field)), _written(entry.after.get(field))) for field in fields]
@@ -335,7 +356,7 @@ def _written(value: Any) -> str:
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     change_form_outer_after_template = None
-    list_display = ("at", "verb", "target", "who", "entrance", "reason", "request_id")
+    list_display = ("moment", "verb", "target", "who", "entrance", "reason", "request_id")
     list_filter = (
         ("door", ChoicesDropdownFilter),
         ("action", FieldTextFilter),
@@ -348,12 +369,16 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = _("Id of a target or an actor, request id, or name of an actor")
     id_fields = ("target_id", "actor_id")
     fieldsets = (
-        (None, {"fields": ("at", "verb", "target", "who", "entrance", "reason", "request_id")}),
+        (None, {"fields": ("moment", "verb", "target", "who", "entrance", "reason", "request_id")}),
         (_("Change"), {"fields": ("difference",)}),
     )
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
         return queryset.filter(Q(request_id=text) | Q(actor_name=text))
+
+    @display(description=_("time"))
+    def moment(self, entry: AuditEntry) -> str:
+        return _moment(entry)
 
     @display(description=_("action"), label=True)
     def verb(self, entry: AuditEntry) -> str:
@@ -365,7 +390,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description=_("by"))
     def who(self, entry: AuditEntry) -> str:
-        return entry.actor_name or translated("the system")
+        return _who(entry)
 
     @display(description=_("target"))
     def target(self, entry: AuditEntry) -> str:
@@ -382,4 +407,4 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description=_("before → after"))
     def difference(self, entry: AuditEntry) -> str:
-        return "\n".join(f"{field}: {before} → {after}" for field, before, after in changes(entry))
+        return "\n".join(f"{field}: {before} → {after}" for field, before, after in _changes(entry))

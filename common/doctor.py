@@ -32,7 +32,6 @@ SHORTEST_SIGNING_KEY = 32  # bytes, what HS256 asks for (RFC 7518, section 3.2)
 FEWEST_DIFFERENT = 10  # characters; random keys have 30 and more
 FROM_AN_EXAMPLE = re.compile(r"change.?me|example|insecure|password|secret|your.?key", re.IGNORECASE)
 LOCAL_HOSTS = frozenset(["localhost", "127.0.0.1", "::1", ""])
-EXAMPLE_HOST = re.compile(r"(.*\.)?example\.(com|org|net)")
 
 
 class Severity(StrEnum):

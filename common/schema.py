@@ -232,6 +232,9 @@ class EnvelopeSchema(AutoSchema):
             return None
         if self.method not in SAFE_METHODS:
             operation["description"] = f"{WARNING}\n\n{operation.get('description', '')}".strip()
+        if "requestBody" in operation:
+            # An edit needs none of its fields, but one of them.
+            operation["requestBody"]["required"] = True
         for component, (kind, schema) in SHARED.items():
             self.registry.register_on_missing(ResolvedComponent(component, kind, schema, object=component))
         for status, codes in sorted(self.errors(operation).items()):
@@ -259,10 +262,13 @@ class EnvelopeSchema(AutoSchema):
         return found
 
     def _refusals(self) -> Iterator[type[Refusal]]:
+        permissions = self.view.get_permissions()
         for authenticator in self.view.get_authenticators():
-            yield Unauthenticated
+            # Where a token is optional, none is ever missing.
+            if any(isinstance(permission, IsAuthenticated) for permission in permissions):
+                yield Unauthenticated
             yield from getattr(authenticator, "refusals", ())
-        for permission in self.view.get_permissions():
+        for permission in permissions:
             asks = type(permission).has_permission is not BasePermission.has_permission
             if asks and not isinstance(permission, (AllowAny, IsAuthenticated)):
                 yield Forbidden

@@ -192,7 +192,8 @@ class StrictInteger(serializers.IntegerField):
         if isinstance(data, str):
             if not (from_form(self) and re.fullmatch(r"-?\d{1,19}", data, re.ASCII)):
                 self.fail("invalid")
-        elif isinstance(data, bool) or not isinstance(data, int):
+        elif isinstance(data, bool) or not (isinstance(data, int) or (isinstance(data, float) and data.is_integer())):
+            # 60.0 is whole as well: JSON has one kind of number.
             self.fail("invalid")
         return super().to_internal_value(data)
 

@@ -1,6 +1,7 @@
 """The base of every API view: DRF's viewset with what does not change between requests made once."""
 
 from functools import cache, lru_cache
+from io import BytesIO
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -64,6 +65,8 @@ class ApiViewSet(GenericViewSet[Any]):
     the collector, whose pauses are what the slowest requests are made of. Here the rings are cut at the end.
     """
 
+    # OPTIONS is the business of the CORS middleware; here it would be named in `Allow` and then refused.
+    http_method_names: ClassVar[list[str]] = ["get", "post", "put", "patch", "delete", "head"]
     lookup_field = "pk"
     lookup_url_kwarg = "id"
     body_limit: ClassVar[int] = settings.JSON_BODY_LIMIT
@@ -91,7 +94,10 @@ class ApiViewSet(GenericViewSet[Any]):
         return {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if int(request._request.META.get("CONTENT_LENGTH") or 0) > self.body_limit:
+        meta = request._request.META
+        if "HTTP_TRANSFER_ENCODING" in meta:
+            self._take_in_chunks(request._request)
+        if int(meta.get("CONTENT_LENGTH") or 0) > self.body_limit:
             raise api.PayloadTooLarge(self.body_limit)
         self.perform_authentication(request)
         self.check_permissions(request)
@@ -102,9 +108,12 @@ class ApiViewSet(GenericViewSet[Any]):
     def finalize_response(  # type: ignore[override]  # errors are rendered already
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
-        if isinstance(response, Response):
+        if not isinstance(response, Response):
+            return response
+        try:
             return api.finished(response, self.get_renderers()[0])
-        return response
+        except TypeError as error:  # what cannot be written as JSON: DRF catches no errors from here on
+            return self.handle_exception(error)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         language = preferred_language(request.META)
@@ -120,6 +129,12 @@ class ApiViewSet(GenericViewSet[Any]):
     def query(self, kind: type[InputSerializer]) -> dict[str, Any]:
         """The query parameters as `kind` reads them; raises ValidationError. Shared: do not change it."""
         return _validated_query(kind, self.request._request.META.get("QUERY_STRING", ""))
+
+    def _take_in_chunks(self, request: HttpRequest) -> None:
+        """A body that is sent in chunks comes without its length, and Django would take it for an empty one."""
+        body = request.META["wsgi.input"].read(self.body_limit + 1)
+        request.META["CONTENT_LENGTH"] = str(len(body))
+        request._stream = BytesIO(body)  # type: ignore[attr-defined]
 
     def _cut_rings(self) -> None:
         drf_request = self.request

@@ -7,7 +7,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Q, QuerySet
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import ngettext_lazy, pgettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -74,38 +74,18 @@ class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
     search_help_text = _("Title, id, channel name or username of the creator")
     id_fields = ("pk", "creator_id", "guest_id")
     fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    "title",
-                    "id",
-                    "state",
-                    "type",
-                    "creator",
-                    "guest",
-                    "channel_name",
-                    "picture",
-                    "motivation",
-                    "interest",
-                    "price",
-                )
-            },
-        ),
+        (None, {"fields": ("status", "creator", "guest", "planned_start_at", "deleted_at", "deleted_by")}),
         (
             _("Times"),
+            {"classes": ("tab",), "fields": ("duration_goal", "started_at", "ended_at", "created_at", "updated_at")},
+        ),
+        (
+            _("Details"),
             {
-                "fields": (
-                    "planned_start_at",
-                    "duration_goal",
-                    "started_at",
-                    "ended_at",
-                    "created_at",
-                    "updated_at",
-                )
+                "classes": ("tab",),
+                "fields": ("id", "channel_name", "type", "price", "interest", "motivation", "picture"),
             },
         ),
-        (_("Deletion"), {"fields": ("deleted_at", "deleted_by")}),
     )
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
@@ -128,7 +108,7 @@ class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
     @display(description=_("status"), ordering="status", label=STATE_COLOURS)
     def state(self, stream: LiveStream) -> Any:
         shown = (stream.status, stream.get_status_display())
-        return ("deleted", _("deleted")) if stream.is_deleted else shown
+        return ("deleted", pgettext_lazy("state", "deleted")) if stream.is_deleted else shown
 
     @display(description=_("type"), ordering="type")
     def kind(self, stream: LiveStream) -> str:

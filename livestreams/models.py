@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils.functional import Promise
-from django.utils.translation import gettext as translated
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.models import LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
@@ -78,8 +78,8 @@ def refusal_message(status: str) -> str:
     """Why an action is refused: the state it is in, and what is possible instead."""
     verbs: list[str | Promise] = [action.label for action in allowed(status)]
     *others, last = map(str, verbs)
-    possible = translated("%(others)s or %(last)s") % {"others": ", ".join(others), "last": last} if others else last
-    return translated("the stream is %(status)s; it can only be %(possible)s") % {
+    possible = gettext("%(others)s or %(last)s") % {"others": ", ".join(others), "last": last} if others else last
+    return gettext("the stream is %(status)s; it can only be %(possible)s") % {
         "status": Status(status).label,
         "possible": possible,
     }

@@ -202,6 +202,12 @@ class CreateStreamFormSerializer(CreateStreamSerializer):
         error_messages={"invalid": _("must be a file, sent as multipart/form-data")},
     )
 
+    def get_fields(self) -> dict[str, serializers.Field]:
+        fields = super().get_fields()
+        for field in fields.values():
+            field.allow_null = False  # a form cannot say null, only leave out
+        return fields
+
 
 # --- asked ----------------------------------------------------------------------------------------
 

@@ -201,7 +201,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: LiveStreamSerializer},
     )
     def cancel(self, request: Request, id: str) -> Response:
-        """Cancel a stream that has not started: `cancelled_by_host` for its creator, `cancelled_by_guest` for its guest."""
+        """Cancel a stream that has not started; it becomes `cancelled_by_host` or `cancelled_by_guest`."""
         self.get_object()
         services.cancel_stream(id, by=self.user, now=timezone.now())
         return Response(self.written(id))

@@ -106,3 +106,8 @@ def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[
         timeout=120,
         check=False,
     )
+
+
+def without_database_url() -> dict[str, str]:
+    """The environment of a process that shall use an embedded database of its own."""
+    return {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}

@@ -180,6 +180,7 @@ def read(user: tuple[Any, ...], stream_id: bytes) -> dict[str, Any]:
 
 def page(user: tuple[Any, ...], query: dict[str, list[str]]) -> dict[str, Any]:
     number, limit = int(query.get("page", ["1"])[0]), int(query.get("limit", ["10"])[0])
+    value: bytes | str
     if "creatorId" in query:
         statement, value = BY_CREATOR, bytes.fromhex(query["creatorId"][0])
     else:
@@ -233,7 +234,9 @@ def answered(environ: dict[str, Any], request_id: str) -> dict[str, Any]:
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     request_id = uuid.uuid4().hex
-    status, data, errors = "200 OK", None, []
+    status = "200 OK"
+    data: dict[str, Any] | None = None
+    errors: list[str] = []
     try:
         data = answered(environ, request_id)
     except Refused as refusal:

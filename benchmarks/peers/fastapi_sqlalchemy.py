@@ -38,7 +38,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, r
 KEY = os.environ["JWT_SIGNING_KEY"]
 MEDIA_URL = os.environ["MEDIA_URL"]
 DEFAULT_THUMBNAIL = os.environ["PUBLIC_URL"] + "/static/livestreams/default-thumbnail.webp"
-POOL_SIZE = int(os.environ.get("POOL_SIZE", "4"))
+POOL_SIZE = 4  # one for each connection of the load generator
 
 # --- tables ---------------------------------------------------------------------------------------
 
@@ -397,7 +397,7 @@ async def read(
 
 
 @app.get(PATH)
-async def page(
+async def page(  # noqa: PLR0917 - FastAPI reads the parameters by name
     claims: Annotated[dict[str, Any], Depends(claims_of)],
     session: Annotated[AsyncSession, Depends(read_session)],
     response: Response,

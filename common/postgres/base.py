@@ -21,9 +21,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         folder = self.settings_dict.get("EMBEDDED_DATA_DIR")
         if folder:
             if not self.settings_dict["USER"]:
-                raise ImproperlyConfigured(
-                    "EMBEDDED_DATA_DIR needs USER: the server's role and first database."
-                )
+                raise ImproperlyConfigured("EMBEDDED_DATA_DIR needs USER: the server's role and first database.")
             sockets = server_in(Path(folder), owner=self.settings_dict["USER"]).ensure_running()
             self.settings_dict.update(HOST=str(sockets), PORT=PORT)
         return super().get_connection_params()

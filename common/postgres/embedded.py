@@ -273,11 +273,7 @@ class EmbeddedServer:
         account.open_way_to([sockets])
         found = sockets.lstat()
         # Anybody may write to the temp folder: a folder that another user put there first is a trap.
-        if (
-            not stat.S_ISDIR(found.st_mode)
-            or found.st_uid != account.uid
-            or stat.S_IMODE(found.st_mode) != 0o700
-        ):
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or stat.S_IMODE(found.st_mode) != 0o700:
             raise ImproperlyConfigured(
                 f"The embedded database needs {sockets} for its socket, but somebody else made it. Remove it."
             )

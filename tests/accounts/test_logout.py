@@ -1,8 +1,9 @@
 """POST /api/v1/auth/logout"""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
+from django.conf import settings
 
 from accounts import services, tokens
 from accounts.models import Session, User
@@ -78,3 +79,16 @@ def test_no_refresh_survives_a_logout_at_the_same_moment(api: Api, creator: User
 
 def test_logging_out_needs_a_token(api: Api, db: None) -> None:
     assert_refused(api().post(LOGOUT), 401, "authentication_required")
+
+
+def test_sessions_that_are_long_over_are_purged_and_others_stay(creator: User, now: datetime) -> None:
+    long_ago = now - settings.DELETED_RETENTION - timedelta(seconds=1)
+    living, ended, lapsed, just_ended = (session_of(creator) for _ in range(4))
+    Session.objects.filter(pk=ended.pk).update(ended_at=long_ago)
+    Session.objects.filter(pk=lapsed.pk).update(created_at=long_ago - timedelta(days=30), expires_at=long_ago)
+    Session.objects.filter(pk=just_ended.pk).update(ended_at=now)
+
+    assert services.purge_sessions(now=now, dry_run=True) == 2
+    assert Session.objects.count() == 4
+    assert services.purge_sessions(now=now) == 2
+    assert set(Session.objects.all()) == {living, just_ended}

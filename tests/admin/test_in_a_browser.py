@@ -78,9 +78,7 @@ def test_a_moderator_finds_a_stream_cancels_it_and_learns_why_not_twice(
     assert crashes == []
 
 
-def test_a_moderator_deletes_two_streams_from_the_list(
-    page: Page, live_server: Any, moderator: User
-) -> None:
+def test_a_moderator_deletes_two_streams_from_the_list(page: Page, live_server: Any, moderator: User) -> None:
     creator = make_user("creator")
     for title in ("One", "Two"):
         make_stream(creator, title=title)

@@ -9,7 +9,8 @@ from PIL import Image
 from accounts.models import User
 from common.models import AuditEntry
 from tests.admin.conftest import Office
-from tests.admin.pages import act_url, list_url, page_url, text_of
+from tests.admin.pages import act_on_many, act_url, list_url, page_url, text_of
+from tests.conftest import Api
 
 
 def picture() -> io.BytesIO:
@@ -64,11 +65,40 @@ def test_no_photo_at_all_is_refused(office: Office, moderator: User, creator: Us
 
 
 @pytest.mark.parametrize("who", ["reader", "nobody"])
-def test_who_may_not_act_sets_no_photo(
-    who: str, office: Office, reader: User, client: Client, creator: User
-) -> None:
+def test_who_may_not_act_sets_no_photo(who: str, office: Office, reader: User, client: Client, creator: User) -> None:
     client = office(reader) if who == "reader" else client
     answer = client.post(act_url(creator, "set_profile_photo"), {"photo": picture()})
     assert answer.status_code == (403 if who == "reader" else 302)
     creator.refresh_from_db()
     assert creator.profile_photo is None
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_ending_the_sessions_of_a_user_kills_the_tokens_and_names_the_moderator(
+    many: bool, office: Office, moderator: User, creator: User, api: Api
+) -> None:
+    speaking, client = api(creator), office(moderator)
+    assert speaking.get("/api/v1/users/me").status_code == 200
+
+    if many:
+        act_on_many(client, "log_out", [creator], confirmed="yes", reason="Account was stolen.")
+    else:
+        client.post(act_url(creator, "log_out"), {"reason": "Account was stolen."})
+
+    assert speaking.get("/api/v1/users/me").status_code == 401
+    entry = AuditEntry.objects.get(target_id=creator.pk, action="log_out")
+    assert (entry.door, entry.actor_id, entry.reason) == ("admin", moderator.pk, "Account was stolen.")
+    assert entry.after == {"ended_sessions": 1}
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_who_may_not_act_ends_no_sessions(many: bool, office: Office, reader: User, creator: User, api: Api) -> None:
+    speaking, client = api(creator), office(reader)
+
+    if many:
+        answer = act_on_many(client, "log_out", [creator], confirmed="yes", reason="Crafted.")
+    else:
+        answer = client.post(act_url(creator, "log_out"), {"reason": "Crafted."})
+
+    assert answer.status_code == 403
+    assert speaking.get("/api/v1/users/me").status_code == 200

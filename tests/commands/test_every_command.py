@@ -14,18 +14,18 @@ from tests.commands.conftest import Run, Start, waiting_for_streams
 COMMANDS = sorted(
     name
     for name, app in get_commands().items()
-    if app in {"common", "livestreams"} and isinstance(load_command_class(app, name), OperatorCommand)
+    if app in {"common", "config", "livestreams"} and isinstance(load_command_class(app, name), OperatorCommand)
 )
 CHANGING = ["expire_streams", "purge"]
 
 
 def examples_of(help_text: str) -> list[str]:
-    shown = help_text.split("\nexamples:\n")[1].split("\n\n")[0]
+    shown = help_text.split("\nexamples:\n")[1].split("\n\n", maxsplit=1)[0]
     return [line.strip() for line in shown.splitlines()]
 
 
 def test_these_are_the_commands() -> None:
-    assert COMMANDS == ["doctor", "expire_streams", "purge"]
+    assert COMMANDS == ["doctor", "expire_streams", "purge", "seed_demo"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -93,9 +93,7 @@ def test_a_command_can_be_called_from_python(command: str, db: None) -> None:
     assert json.loads(said.getvalue())["dry_run"] is False
 
 
-def test_a_problem_is_a_command_error_that_carries_the_exit_code(
-    db: None, settings: pytest.FixtureRequest
-) -> None:
+def test_a_problem_is_a_command_error_that_carries_the_exit_code(db: None, settings: pytest.FixtureRequest) -> None:
     settings.SECRET_KEY = "short"  # type: ignore[attr-defined]
     said = StringIO()
     with pytest.raises(CommandError) as raised:

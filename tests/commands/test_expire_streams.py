@@ -1,6 +1,10 @@
 """manage.py expire_streams"""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
@@ -34,13 +38,11 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     return facts
 
 
-def rows() -> list[dict[str, Any]]:
+def rows() -> list[Any]:
     return list(LiveStream.all_objects.order_by("pk").values())
 
 
-def test_no_shows_expire_and_others_stay(
-    creator: User, now: datetime, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_shows_expire_and_others_stay(creator: User, now: datetime, capsys: pytest.CaptureFixture[str]) -> None:
     late = no_shows(creator, now, 3)
     coming, ended = make_stream(creator), make_stream(creator, Status.ENDED)
     deleted = no_shows(creator, now, 1)
@@ -79,9 +81,7 @@ def test_a_dry_run_lists_the_same_ids_and_changes_nothing(
     assert len(foretold["ids"]) == 3
 
 
-def test_a_second_run_has_nothing_to_do(
-    creator: User, now: datetime, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_second_run_has_nothing_to_do(creator: User, now: datetime, capsys: pytest.CaptureFixture[str]) -> None:
     no_shows(creator, now, 1)
     said(capsys)
     assert said(capsys) == {"dry_run": False, "expired": 0, "passed_over": 0, "ids": []}
@@ -123,3 +123,25 @@ def test_no_bar_is_drawn_where_nobody_watches(creator: User, now: datetime, run:
     no_shows(creator, now, 2)
     finished = run("expire_streams")
     assert (finished.stdout, finished.stderr) == ("2 streams expired, 0 passed over.\n", "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_bar_is_drawn_on_a_terminal_and_the_output_stays_clean(
+    creator: User, now: datetime, place: dict[str, str]
+) -> None:
+    no_shows(creator, now, 2)
+    watching, terminal = pty.openpty()
+
+    finished = subprocess.run(
+        [sys.executable, "manage.py", "expire_streams", "--json"],
+        cwd=settings.BASE_DIR,
+        env=place | {"TERM": "xterm", "COLUMNS": "100"},
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        check=True,
+    )
+
+    os.close(terminal)
+    assert json.loads(finished.stdout)["expired"] == 2
+    assert b"Expiring" in os.read(watching, 100_000)
+    os.close(watching)

@@ -4,5 +4,6 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.peers.drf.settings")
+# Not a default: with the settings of another place this would be another server.
+os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.peers.drf.settings"
 application = get_wsgi_application()

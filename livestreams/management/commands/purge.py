@@ -6,6 +6,7 @@ from django.core.files.storage import default_storage
 from django.db import IntegrityError
 from django.utils import timezone
 
+from accounts.services import purge_sessions
 from common.commands import OperatorCommand, Outcome
 from livestreams.models import LiveStream
 from livestreams.services import purge_stream
@@ -13,7 +14,8 @@ from livestreams.services import purge_stream
 
 class Command(OperatorCommand):
     help = (
-        "Remove the streams that were deleted more than DELETED_RETENTION_DAYS ago, and their pictures.\n"
+        "Remove the streams that were deleted more than DELETED_RETENTION_DAYS ago, their pictures, and the\n"
+        "sessions that ended or lapsed as long ago.\n"
         "What something still points to is kept and counted. The audit trail keeps all it knows.\n"
         "Any number of copies may run at once: each stream is removed once."
     )
@@ -41,19 +43,27 @@ class Command(OperatorCommand):
             purged.append(stream_id)
             if thumbnail and not _removed(thumbnail):
                 files_left.append(thumbnail)
+        sessions = purge_sessions(now=now, dry_run=dry_run)
         facts = {
             "dry_run": dry_run,
             "purged": len(purged),
+            "sessions": sessions,
             "kept": len(kept),
             "ids": purged,
             "kept_ids": kept,
             "files_left": files_left,
         }
         if dry_run:
-            return Outcome(facts, "\n".join([*purged, f"{len(purged)} streams would be removed."]))
+            return Outcome(
+                facts, "\n".join([*purged, f"{len(purged)} streams and {sessions} sessions would be removed."])
+            )
         problems = [f"stream {stream_id} is kept: something still points to it" for stream_id in kept]
         problems += [f"the file {name} could not be removed; remove it by hand" for name in files_left]
-        return Outcome(facts, f"{len(purged)} streams removed, {len(kept)} kept.", "\n".join(problems))
+        return Outcome(
+            facts,
+            f"{len(purged)} streams and {sessions} sessions removed, {len(kept)} streams kept.",
+            "\n".join(problems),
+        )
 
 
 def _removed(file: str) -> bool:

@@ -1,0 +1,58 @@
+"""Logging in to the admin and changing one's own password there."""
+
+from django.test import Client
+
+from accounts.models import LoginFailures, Session, User
+from common.models import AuditEntry
+from tests.admin.conftest import Office
+from tests.admin.pages import text_of
+from tests.conftest import PASSWORD, session_of
+
+LOGIN = "/admin/login/"
+NEW = "a quite different horse"
+
+
+def test_a_moderator_enters_with_username_and_password(client: Client, moderator: User) -> None:
+    answer = client.post(LOGIN, {"username": moderator.username.upper(), "password": PASSWORD}, follow=True)
+
+    assert answer.redirect_chain
+    assert answer.wsgi_request.user == moderator
+
+
+def test_guesses_are_limited_as_at_the_api_and_the_form_says_so(client: Client, moderator: User) -> None:
+    for _ in range(10):
+        client.post(LOGIN, {"username": moderator.username, "password": "a guess"})
+
+    answer = client.post(LOGIN, {"username": moderator.username, "password": PASSWORD})
+
+    assert answer.status_code == 200
+    assert "too many failed logins with this username; wait before you try again" in text_of(answer)
+    assert LoginFailures.objects.get(pk=moderator.username).count >= 10
+
+
+def test_a_changed_password_leaves_an_audit_row_and_ends_the_sessions_of_the_api(
+    office: Office, moderator: User
+) -> None:
+    client = office(moderator)
+    session = session_of(moderator)
+    sent = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+
+    answer = client.post("/admin/password_change/", sent)
+
+    assert answer.headers["Location"] == "/admin/password_change/done/"
+    moderator.refresh_from_db()
+    assert moderator.check_password(NEW)
+    assert Session.objects.get(pk=session.pk).ended_at is not None
+    entry = AuditEntry.objects.get(target_id=moderator.pk, action="change_password")
+    assert (entry.door, entry.actor_id, entry.before, entry.after) == ("admin", moderator.pk, {}, {})
+    assert client.get("/admin/").status_code == 200, "who changed the password stays logged in here"
+
+
+def test_a_weak_password_is_refused(office: Office, moderator: User) -> None:
+    sent = {"old_password": PASSWORD, "new_password1": "password", "new_password2": "password"}
+
+    answer = office(moderator).post("/admin/password_change/", sent)
+
+    assert answer.status_code == 200
+    moderator.refresh_from_db()
+    assert moderator.check_password(PASSWORD)

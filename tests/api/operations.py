@@ -1,0 +1,151 @@
+"""The operations of the OpenAPI document, what each may answer, and a call of each that would succeed."""
+
+# drf-spectacular says that it is typed, and for the most part is not.
+# mypy: disable-error-code="no-untyped-call"
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.generators import SchemaGenerator
+from openapi_schema_validator import OAS31Validator
+
+from accounts import tokens
+from accounts.models import Session, User
+from livestreams.models import LiveStream, Status
+from tests.conftest import PASSWORD, Api, session_of
+from tests.streams import make_stream
+
+
+@cache
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = SchemaGenerator().get_schema(public=True)
+    return found
+
+
+def fits(value: Any, schema: dict[str, Any]) -> bool:
+    return OAS31Validator({**schema, "components": document()["components"]}).is_valid(value)
+
+
+@dataclass(frozen=True)
+class Operation:
+    method: str
+    path: str
+    declared: dict[str, Any] = field(compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return self.declared["operationId"]
+
+    @property
+    def takes_token(self) -> bool:
+        return bool(self.declared.get("security"))
+
+    @property
+    def has_body(self) -> bool:
+        return "requestBody" in self.declared
+
+    @property
+    def variables(self) -> list[str]:
+        return re.findall(r"{(\w+)}", self.path)
+
+    @property
+    def query(self) -> list[dict[str, Any]]:
+        return [parameter for parameter in self.declared.get("parameters", []) if parameter["in"] == "query"]
+
+    def response(self, status: int) -> dict[str, Any]:
+        """What is documented for `status`; raises KeyError when nothing is."""
+        return _followed(self.declared["responses"][str(status)])
+
+    def answers(self) -> Iterator[tuple[int, str]]:
+        """Each documented status with each of its codes; a success has the code ""."""
+        for status in map(int, self.declared["responses"]):
+            headers = self.response(status)["headers"]
+            for code in headers["X-Error-Code"]["schema"]["enum"] if status >= 400 else [""]:
+                yield status, code
+
+
+def _followed(written: dict[str, Any]) -> dict[str, Any]:
+    kind, _, name = written.get("$ref", "").removeprefix("#/components/").partition("/")
+    found: dict[str, Any] = document()["components"][kind][name] if name else written
+    return found
+
+
+def operations() -> list[Operation]:
+    return [
+        Operation(method.upper(), path, declared)
+        for path, methods in document()["paths"].items()
+        for method, declared in methods.items()
+    ]
+
+
+def assert_documented(response: Any, operation: Operation) -> None:
+    """Status, media type, headers and body are what the document says."""
+    declared = operation.response(response.status_code)
+    content = declared["content"][response.headers["Content-Type"]]
+    assert fits(response.json(), content["schema"])
+    for name, written in declared["headers"].items():
+        header = _followed(written)
+        value: Any = response.headers[name]
+        assert header["required"]
+        assert fits(int(value) if header["schema"].get("type") == "integer" else value, header["schema"]), name
+
+
+@dataclass
+class World:
+    """People, a stream, and calls of operations that succeed unless a scenario spoils them."""
+
+    api: Api
+    creator: User
+    stranger: User
+    stream: LiveStream
+    accept: str = "application/json"
+
+    def session(self) -> Session:
+        return session_of(self.creator)
+
+    def refresh_token(self) -> str:
+        return str(tokens.RefreshToken.of(self.session(), now=timezone.now()))
+
+    def body(self, operation: Operation) -> dict[str, Any] | None:
+        match str(operation):
+            case "loginV1":
+                return {"username": self.creator.username, "password": PASSWORD}
+            case "refreshTokensV1" | "revokeTokenV1":
+                return {"refreshToken": self.refresh_token()}
+            case "createLiveStreamV1" | "updateLiveStreamByIdV1":
+                return {"title": "Evening talk, moved"}
+        assert not operation.has_body, f"say what {operation} takes"
+        return None
+
+    def path(self, operation: Operation, **values: str) -> str:
+        return operation.path.format(**{"id": self.stream.pk, "userId": self.creator.pk} | values)
+
+    def call(
+        self,
+        operation: Operation,
+        *,
+        by: User | None = None,
+        authorization: str | None = None,
+        path: str | None = None,
+        body: Any = None,
+        raw: bytes | None = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        """Call as `by` (default: the creator), or with `authorization` as it is; "" sends no such header."""
+        if authorization is None and operation.takes_token:
+            session = session_of(by or self.creator)
+            authorization = f"Bearer {tokens.AccessToken.of(session, now=timezone.now())}"
+        if raw is None:
+            sent = self.body(operation) if body is None else body
+            raw = b"" if sent is None else json.dumps(sent).encode()
+        headers = {"HTTP_ACCEPT": self.accept} | ({"HTTP_AUTHORIZATION": authorization} if authorization else {})
+        return self.api().generic(operation.method, path or self.path(operation), raw, content_type, **headers)
+
+
+def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> World:
+    status = Status.ACTIVE if str(operation) == "endLiveStreamByIdV1" else Status.SCHEDULED
+    return World(api, creator, stranger, make_stream(creator, status))

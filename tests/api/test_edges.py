@@ -1,0 +1,242 @@
+"""Answers made outside a view, and requests at the edge of HTTP: in this process, and over the production server."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from http.client import HTTPConnection
+from typing import Any, NoReturn
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.models import User
+from common import health
+from tests.api.operations import Operation, World, document, operations, world_for
+from tests.conftest import Api, make_user, session_of
+from tests.envelope import assert_refused, data_of
+from tests.servers import Answer, Server, running_server
+from tests.streams import STREAMS, make_stream
+
+CREATE = f"{STREAMS}/create"
+LISTS = [f"{STREAMS}{rest}" for rest in ("", "/upcoming", "/my-past-streams", "/guest-streams")]
+
+
+def fail(*args: Any, **kwargs: Any) -> NoReturn:
+    raise RuntimeError("SELECT secret FROM shelf")
+
+
+# --- addresses and methods ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/api/", "/api/v1", "/api/v1/nothing", "/api/v1/live-stream/", "/api/v3/users/me", "/nothing", "/favicon.ico"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("debugging", [False, True])
+def test_an_unknown_address_is_answered_in_the_envelope(
+    method: str, path: str, debugging: bool, api: Api, settings: Any
+) -> None:
+    if debugging and not path.startswith("/api/"):
+        pytest.skip("outside the API, Django's own page helps who develops")
+    settings.DEBUG = debugging
+
+    assert_refused(api().generic(method, path), 404, "not_found", "there is no such address")
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        (path, method)
+        for path, methods in document()["paths"].items()
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
+        if method.lower() not in methods
+    ],
+)
+def test_a_wrong_method_is_told_which_are_right(
+    path: str, method: str, api: Api, creator: User, stranger: User
+) -> None:
+    known = next(operation for operation in operations() if operation.path == path)
+    world = world_for(known, api, creator, stranger)
+
+    response = world.call(Operation(method, path, known.declared), body={})
+
+    assert_refused(response, 405, "method_not_allowed")
+    right = {each.upper() for each in document()["paths"][path]}
+    assert set(response.headers["Allow"].split(", ")) == right | ({"HEAD"} if "GET" in right else set())
+    assert response.json()["errors"][1] == f"allowed here: {response.headers['Allow']}"
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_head_of_a_list_has_the_headers_of_get_and_no_body(path: str, api: Api, creator: User) -> None:
+    make_stream(creator)
+
+    got, head = api(creator).get(path), api(creator).head(path)
+
+    assert head.status_code == 200
+    assert head.content == b""
+    assert {**head.headers, "X-Request-ID": ""} == {**got.headers, "X-Request-ID": ""}
+
+
+# --- crashes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("debugging", [False, True])
+def test_a_crash_in_a_view_says_nothing_about_itself(
+    debugging: bool, api: Api, creator: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEBUG = debugging
+    monkeypatch.setattr("livestreams.views.STREAMS.page", fail)
+
+    response = api(creator).get(STREAMS)
+
+    assert_refused(response, 500, "internal_error")
+    assert response.json()["errors"] == ["Internal server error"]
+
+
+@pytest.mark.parametrize("debugging", [False, True])
+def test_an_answer_that_cannot_be_written_is_a_crash_like_others(
+    debugging: bool, api: Api, creator: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEBUG = debugging
+    monkeypatch.setattr("livestreams.views.STREAMS.page", lambda *args, **kwargs: {"list": object()})
+
+    assert_refused(api(creator).get(STREAMS), 500, "internal_error")
+
+
+def test_a_crash_outside_the_api_is_answered_in_the_envelope_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "success_answer", fail)
+
+    assert_refused(Client(raise_request_exception=False).get("/healthz"), 500, "internal_error")
+
+
+# --- request ids and languages --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sane", ["a", "x" * 64, "0b8c8d0e-4d2f.4b0f:9d3a_5c1e"])
+def test_a_sane_request_id_comes_back(sane: str, api: Api) -> None:
+    for path in ("/api/v1/nothing", f"{STREAMS}/upcoming", "/healthz"):
+        assert api().get(path, HTTP_X_REQUEST_ID=sane).headers["X-Request-ID"] == sane
+
+
+@pytest.mark.parametrize("insane", ["", " ", "a b", "x" * 65, "ä", "<script>", "a\tb", "a,b", "'; DROP TABLE--", "٣"])
+def test_an_insane_request_id_is_replaced(insane: str, api: Api) -> None:
+    response = api().get("/api/v1/nothing", HTTP_X_REQUEST_ID=insane)
+
+    assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"])
+
+
+NUL_REFUSED = {
+    "en": "title: Null characters are not allowed.",
+    "tr": "title: Boş karakterlere izin verilmiyor.",
+}
+
+
+@pytest.mark.parametrize(
+    ("headers", "language"),
+    [
+        ({}, "en"),
+        ({"HTTP_X_LANGUAGE": "tr"}, "tr"),
+        ({"HTTP_X_LANGUAGE": "TR-tr"}, "tr"),
+        ({"HTTP_ACCEPT_LANGUAGE": "tr-TR,tr;q=0.9,en;q=0.8"}, "tr"),
+        ({"HTTP_ACCEPT_LANGUAGE": "de,tr;q=0.5"}, "tr"),
+        ({"HTTP_X_LANGUAGE": "en", "HTTP_ACCEPT_LANGUAGE": "tr"}, "en"),
+        ({"HTTP_X_LANGUAGE": "tr", "HTTP_ACCEPT_LANGUAGE": "en"}, "tr"),
+        ({"HTTP_X_LANGUAGE": "klingon"}, "en"),
+        ({"HTTP_X_LANGUAGE": "../../etc/passwd\0"}, "en"),
+        ({"HTTP_X_LANGUAGE": "x" * 10_000}, "en"),
+    ],
+)
+def test_reasons_follow_the_language_and_the_first_error_does_not(
+    headers: dict[str, str], language: str, api: Api, creator: User
+) -> None:
+    client = api(creator)
+
+    refused = client.post(CREATE, {"title": "a\0b"}, **headers)
+
+    assert_refused(refused, 400, "validation_failed", NUL_REFUSED[language])
+    # The thread serves others next, who asked for nothing.
+    assert_refused(client.post(CREATE, {"title": "a\0b"}), 400, "validation_failed", NUL_REFUSED["en"])
+
+
+# --- over the production server -------------------------------------------------------------------
+
+
+class Wire:
+    """Requests that ordinary clients do not make, each on a connection of its own."""
+
+    def __init__(self, server: Server, token: str) -> None:
+        self.server = server
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def send(self, method: str, path: str, body: Any = None, *, chunked: bool = False, **headers: str) -> Answer:
+        connected = HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            # Who refuses a body early need not read the rest of it; the answer is there all the same.
+            with suppress(BrokenPipeError, ConnectionResetError):
+                connected.request(method, path, body, self.headers | named, encode_chunked=chunked)
+            response = connected.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connected.close()
+
+
+@pytest.fixture
+def wire(transactional_db: None) -> Iterator[Wire]:
+    creator = make_user("creator")
+    make_stream(creator)
+    with running_server(workers=1) as server:
+        yield Wire(server, str(tokens.AccessToken.of(session_of(creator), now=timezone.now())))
+
+
+def assert_wire_refused(answer: Answer, status: int, code: str) -> None:
+    """As `assert_refused`; servers may change the case of header names."""
+    headers = {name.title(): value for name, value in answer.headers.items()}
+    assert (answer.status, headers["X-Error-Code"]) == (status, code), answer.body
+    assert headers["Content-Type"] == "application/json"
+    assert headers["X-Request-Id"]
+    body = answer.json()
+    assert list(body) == ["isSuccess", "statusCode", "data", "errors", "timestamp"]
+    assert (body["isSuccess"], body["statusCode"], body["data"]) == (False, status, None)
+
+
+def test_the_production_server_answers_what_is_at_the_edge(wire: Wire) -> None:
+    """One server for all of these: starting it takes longer than asking it."""
+    title = json.dumps({"title": "Evening talk"}).encode()
+    as_json = {"Content_Type": "application/json"}
+
+    created = wire.send("POST", CREATE, title, **as_json)
+    assert created.status == 201, created.body
+
+    for size in (6 * 1_048_576 + 1, 10_000_000):
+        assert_wire_refused(wire.send("POST", CREATE, b"x" * size, **as_json), 413, "payload_too_large")
+    assert_wire_refused(wire.send("POST", CREATE, b'{"title": ', **as_json), 400, "malformed_request")
+    assert_wire_refused(wire.send("POST", CREATE, b"\xff\xfe\x00", **as_json), 400, "malformed_request")
+    assert_wire_refused(wire.send("POST", CREATE, b"[" * 100_000, **as_json), 400, "malformed_request")
+    assert_wire_refused(wire.send("POST", CREATE, b"title=a", Content_Type="text/plain"), 415, "unsupported_media_type")
+    assert_wire_refused(wire.send("POST", CREATE, title), 415, "unsupported_media_type")
+    assert_wire_refused(wire.send("PUT", CREATE, title, **as_json), 405, "method_not_allowed")
+    assert_wire_refused(wire.send("GET", "/nothing"), 404, "not_found")
+    assert_wire_refused(wire.send("GET", f"{STREAMS}/%ff%00"), 400, "validation_failed")
+
+    for path in LISTS:
+        got, head = wire.send("GET", path), wire.send("HEAD", path)
+        assert (head.status, head.body) == (200, b"")
+        lengths = [{name.lower(): value for name, value in each.headers.items()}["content-length"] for each in (got, head)]
+        assert lengths == [str(len(got.body))] * 2
+
+    pieces = [title[:5], title[5:]]
+    chunked = wire.send("POST", CREATE, iter(pieces), chunked=True, Transfer_Encoding="chunked", **as_json)
+    assert chunked.status == 201, chunked.body
+    flood = (b"x" * 100_000 for _ in range(100))
+    assert_wire_refused(
+        wire.send("POST", CREATE, flood, chunked=True, Transfer_Encoding="chunked", **as_json),
+        413,
+        "payload_too_large",
+    )
+
+    assert wire.send("GET", f"{STREAMS}/my-active-stream").status == 200

@@ -1,0 +1,174 @@
+"""What a request leaves behind: nothing for the cycle collector, and nothing that stays."""
+
+import gc
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.models import User
+from common.fields import new_object_id
+from livestreams.models import Status
+from tests.conftest import session_of
+from tests.streams import STREAMS, make_stream, stream_url
+
+REQUESTS = 50
+WARMING_UP = 5
+
+
+@dataclass
+class Server:
+    """Requests as the production server hands them over. Django's test client makes rings of its own."""
+
+    handler: WSGIHandler
+    token: str
+
+    def ask(self, method: str, path: str, body: bytes = b"", *, authorization: str | None = None) -> int:
+        """One request; its status."""
+        path, _, query = path.partition("?")
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "8000",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": str(len(body)),
+            "HTTP_HOST": "localhost",
+            "HTTP_AUTHORIZATION": authorization or f"Bearer {self.token}",
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": io.StringIO(),
+        }
+        statuses: list[str] = []
+        response = self.handler(environ, lambda status, headers: statuses.append(status))
+        b"".join(response)
+        response.close()
+        return int(statuses[0].partition(" ")[0])
+
+
+@pytest.fixture
+def server(creator: User) -> Iterator[Server]:
+    """In this process and in the transaction of the test, whose connection the end of a request must not close."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield Server(WSGIHandler(), str(tokens.AccessToken.of(session_of(creator), now=timezone.now())))
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+def in_rings(act: Callable[[], Any], times: int) -> list[str]:
+    """The kinds of objects that `times` calls leave to the cycle collector, which rests meanwhile."""
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(times):
+            act()
+        gc.collect()
+        return [type(left).__qualname__ for left in gc.garbage]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+type Call = Callable[[Server, User], Callable[[], int]]
+
+
+def reading(server: Server, creator: User) -> Callable[[], int]:
+    path = stream_url(make_stream(creator))
+    return lambda: server.ask("GET", path)
+
+
+def listing(server: Server, creator: User) -> Callable[[], int]:
+    for _ in range(3):
+        make_stream(creator)
+    return lambda: server.ask("GET", f"{STREAMS}?limit=2&status=scheduled")
+
+
+def creating(server: Server, creator: User) -> Callable[[], int]:
+    body = json.dumps({"title": "Evening talk", "plannedStartDate": "2040-01-01T20:00:00Z"}).encode()
+    return lambda: server.ask("POST", f"{STREAMS}/create", body)
+
+
+def acting(method: str, action: str, body: bytes = b"") -> Call:
+    def call(server: Server, creator: User) -> Callable[[], int]:
+        paths = [stream_url(make_stream(creator), action) for _ in range(REQUESTS + WARMING_UP)]
+        return lambda: server.ask(method, paths.pop(), body)
+
+    return call
+
+
+def cancelling_again(server: Server, creator: User) -> Callable[[], int]:
+    path = stream_url(make_stream(creator, Status.CANCELLED_BY_HOST), "cancel")
+    return lambda: server.ask("POST", path)
+
+
+def reading_the_unknown(server: Server, creator: User) -> Callable[[], int]:
+    path = f"{STREAMS}/{new_object_id()}"
+    return lambda: server.ask("GET", path)
+
+
+def asking(method: str, path: str, body: bytes = b"", authorization: str | None = None) -> Call:
+    return lambda server, creator: lambda: server.ask(method, path, body, authorization=authorization)
+
+
+CALLS: dict[str, tuple[Call, int]] = {
+    "read": (reading, 200),
+    "list": (listing, 200),
+    "me": (asking("GET", "/api/v1/users/me"), 200),
+    "create": (creating, 201),
+    "edit": (acting("PATCH", "", b'{"title": "Moved"}'), 200),
+    "cancel": (acting("POST", "cancel"), 200),
+    "delete": (acting("DELETE", ""), 200),
+    "a second cancel": (cancelling_again, 409),
+    "an unknown stream": (reading_the_unknown, 404),
+    "an unknown address": (asking("GET", "/api/v1/nothing"), 404),
+    "a malformed id": (asking("GET", f"{STREAMS}/x"), 400),
+    "a wrong query": (asking("GET", f"{STREAMS}?limit=0"), 400),
+    "broken JSON": (asking("POST", f"{STREAMS}/create", b"{"), 400),
+    "a wrong body": (asking("POST", f"{STREAMS}/create", b'{"title": 5}'), 400),
+    "a wrong token": (asking("GET", STREAMS, authorization="Bearer x"), 401),
+    "a wrong method": (asking("PUT", STREAMS), 405),
+    "a wrong login": (asking("POST", "/api/v1/auth/login", b"{}"), 400),
+}
+
+
+@pytest.mark.parametrize(("call", "status"), CALLS.values(), ids=CALLS)
+def test_a_request_leaves_nothing_to_the_cycle_collector(
+    call: Call, status: int, server: Server, creator: User
+) -> None:
+    ask = call(server, creator)
+    for _ in range(WARMING_UP):
+        assert ask() == status
+
+    assert in_rings(ask, REQUESTS) == []
+
+
+def test_five_thousand_requests_leave_nothing_in_memory(server: Server, creator: User) -> None:
+    asks = [CALLS[name][0](server, creator) for name in ("read", "list", "an unknown stream", "a wrong token")]
+
+    def ask(times: int) -> int:
+        """How many objects the collector knows afterwards."""
+        for _ in range(times):
+            for each in asks:
+                each()
+        gc.collect()
+        return len(gc.get_objects())
+
+    before = ask(50)
+    after = ask(1_250)
+
+    # A single object a request would be 5,000 of them.
+    assert after - before < 100

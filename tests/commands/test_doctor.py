@@ -1,0 +1,271 @@
+"""manage.py doctor: six planted faults, each found, and none on a healthy installation."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from django.db import connection
+
+from common.doctor import LEAST_FREE, LITTLE_FREE, Severity, examine
+from tests.commands.conftest import Run
+
+GOOD_KEY = "q8Zr2vN5xLw0TbY7cHj4KmP1sDf6GuE9aRiXoWnBtVzJyQhMlC"
+
+
+def found_by(run: Run, **variables: str) -> dict[str, dict[str, str]]:
+    """What a doctor in a process of its own finds, by code; the exit code and the counts are checked on the way."""
+    finished = run("doctor", "--json", **variables)
+    facts = json.loads(finished.stdout)
+    errors = [finding for finding in facts["findings"] if finding["severity"] == "error"]
+    assert finished.returncode == (1 if errors else 0), finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert (facts["errors"], facts["warnings"]) == (len(errors), len(facts["findings"]) - len(errors))
+    for finding in facts["findings"]:
+        assert list(finding) == ["code", "severity", "meaning", "remedy"]
+        assert all(finding.values())
+    return {finding["code"]: finding for finding in facts["findings"]}
+
+
+@contextmanager
+def planted(plant: str, undo: str) -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute(plant)
+        try:
+            yield
+        finally:
+            cursor.execute(undo)
+
+
+# --- as a process, the whole way ------------------------------------------------------------------
+
+
+def test_nothing_is_wrong_with_a_healthy_installation(run: Run) -> None:
+    assert found_by(run) == {}
+    assert run("doctor").stdout == "Nothing is wrong.\n"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://nobody@127.0.0.1:9/nothing",
+        "postgresql://nobody@no-such-host.invalid/nothing",
+        "postgresql://nobody@//nowhere/nothing",
+    ],
+)
+def test_a_database_that_is_down_is_found(url: str, run: Run) -> None:
+    found = found_by(run, DATABASE_URL=url)
+    assert set(found) == {"database_unreachable"}
+    assert "DATABASE_URL" in found["database_unreachable"]["remedy"]
+
+
+def test_a_migration_that_is_not_applied_is_found(run: Run) -> None:
+    with planted(
+        "DELETE FROM django_migrations WHERE app = 'livestreams'",
+        "INSERT INTO django_migrations (app, name, applied) VALUES ('livestreams', '0001_initial', now())",
+    ):
+        found = found_by(run)
+    assert set(found) == {"migrations_missing"}
+    assert "livestreams.0001_initial" in found["migrations_missing"]["meaning"]
+    assert "manage.py migrate" in found["migrations_missing"]["remedy"]
+
+
+@pytest.mark.parametrize("skew", ["1 hour", "-5 seconds"])
+def test_a_clock_that_is_off_is_found(skew: str, run: Run) -> None:
+    database = connection.settings_dict["NAME"]
+    with planted(
+        f"""
+        CREATE SCHEMA skewed;
+        CREATE FUNCTION skewed.clock_timestamp() RETURNS timestamptz LANGUAGE sql
+            AS $$ SELECT pg_catalog.clock_timestamp() + interval '{skew}' $$;
+        ALTER DATABASE "{database}" SET search_path = skewed, pg_catalog, public;
+        """,
+        f'ALTER DATABASE "{database}" RESET search_path; DROP SCHEMA skewed CASCADE;',
+    ):
+        found = found_by(run)
+    assert set(found) == {"clock_skew"}
+    assert ("3600" if "hour" in skew else "5 seconds") in found["clock_skew"]["meaning"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "codes"),
+    [
+        ({"SECRET_KEY": "short"}, {"secret_key_weak"}),
+        ({"JWT_SIGNING_KEY": "x" * 64}, {"jwt_signing_key_weak"}),
+        ({"SECRET_KEY": "please-change-me-" + GOOD_KEY}, {"secret_key_weak"}),
+        ({"SECRET_KEY": GOOD_KEY, "JWT_SIGNING_KEY": GOOD_KEY}, {"keys_equal"}),
+    ],
+)
+def test_weak_and_equal_keys_are_found(variables: dict[str, str], codes: set[str], run: Run) -> None:
+    assert set(found_by(run, **variables)) == codes
+
+
+def test_a_storage_that_cannot_be_written_is_found(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "media").write_text("a file where the folder should be")
+    found = found_by(run)
+    assert set(found) == {"storage_unwritable"}
+    assert "KUMANDA_DATA" in found["storage_unwritable"]["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "codes"),
+    [
+        ({"DEBUG": "true"}, {"debug_on"}),
+        ({"ALLOWED_HOSTS": "*"}, {"any_host_allowed"}),
+        ({"SECURE": "false"}, {"cookies_not_secure"}),
+        ({"PUBLIC_URL": "http://live.example.org"}, {"public_url_not_https"}),
+        ({"PRODUCTION_SERVER_URL": "http://live.example.org"}, {"production_server_not_https"}),
+    ],
+)
+def test_an_insecure_setting_in_public_is_found(variables: dict[str, str], codes: set[str], run: Run) -> None:
+    public = {"PUBLIC_URL": "https://live.example.org", "SECURE": "true"}
+    assert found_by(run, **public) == {}
+    found = found_by(run, **public | variables)
+    assert set(found) == codes
+    assert {finding["severity"] for finding in found.values()} == {"error"}
+
+
+def test_all_at_once_are_all_found(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "media").write_text("a file where the folder should be")
+    found = found_by(
+        run,
+        DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing",
+        SECRET_KEY="short",
+        JWT_SIGNING_KEY="short",
+        DEBUG="true",
+    )
+    assert set(found) == {
+        "database_unreachable",
+        "secret_key_weak",
+        "jwt_signing_key_weak",
+        "keys_equal",
+        "storage_unwritable",
+        "debug_on",
+    }
+
+
+def test_people_read_the_meaning_and_the_remedy(run: Run) -> None:
+    finished = run("doctor", SECRET_KEY="short")
+    assert finished.returncode == 1
+    assert finished.stdout.startswith("error: secret_key_weak\n  SECRET_KEY is short")
+    assert "\n  Remedy: Make one: python -c" in finished.stdout
+    assert "1 errors found." in finished.stderr
+
+
+# --- the finer points -----------------------------------------------------------------------------
+
+
+def codes(severity: Severity | None = None) -> set[str]:
+    return {finding.code for finding in examine() if severity in {None, finding.severity}}
+
+
+@pytest.fixture
+def healthy(settings: Any, db: None, tmp_path: Path) -> Any:
+    settings.SECRET_KEY, settings.JWT_SIGNING_KEY = GOOD_KEY, GOOD_KEY[::-1]
+    settings.DEBUG = False
+    settings.MEDIA_ROOT = tmp_path
+    assert codes() == set()
+    return settings
+
+
+def test_on_a_developers_machine_debug_is_only_a_warning(healthy: Any) -> None:
+    healthy.DEBUG = True
+    assert codes(Severity.WARNING) == {"debug_on"}
+    assert codes(Severity.ERROR) == set()
+
+
+def test_an_origin_without_tls_is_a_warning(healthy: Any) -> None:
+    healthy.CORS_ALLOWED_ORIGINS = ["http://app.example.org", "https://app.example.org", "http://localhost:3000"]
+    (finding,) = examine()
+    assert (finding.code, finding.severity) == ("cors_origin_not_https", Severity.WARNING)
+    assert "http://app.example.org" in finding.meaning
+
+
+@pytest.mark.parametrize(("free", "severity"), [(LEAST_FREE - 1, Severity.ERROR), (LITTLE_FREE - 1, Severity.WARNING)])
+def test_little_free_space_is_found(
+    free: int, severity: Severity, healthy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # How full this machine's disk is lies beyond the test.
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free}))
+    assert codes(severity) == {"storage_nearly_full"}
+
+
+def test_nothing_is_left_behind_in_the_storage(healthy: Any, tmp_path: Path) -> None:
+    examine()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_audit_trail_without_its_guard_is_found(run: Run) -> None:
+    with planted(
+        "ALTER TABLE common_auditentry DISABLE TRIGGER ALL", "ALTER TABLE common_auditentry ENABLE TRIGGER ALL"
+    ):
+        assert set(found_by(run)) == {"audit_trail_unguarded"}
+
+
+@pytest.fixture
+def provider() -> Iterator[Any]:
+    """A server on this machine; `answer` is what it says to everybody."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(server.answer)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server: Any = HTTPServer(("127.0.0.1", 0), Handler)
+    server.url = f"http://127.0.0.1:{server.server_port}/keys"
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def key() -> Any:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key()
+
+
+def test_a_provider_that_publishes_keys_is_healthy(healthy: Any, provider: Any, key: Any) -> None:
+    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(key, as_dict=True) | {"kid": "one", "use": "sig"}
+    provider.answer = json.dumps({"keys": [jwk]}).encode()
+    healthy.IDENTITY_JWKS_URL = provider.url
+    assert codes() == set()
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"{}", b'{"keys": []}', b"[1]"])
+def test_a_provider_that_answers_something_else_is_found(answer: bytes, healthy: Any, provider: Any) -> None:
+    provider.answer = answer
+    healthy.IDENTITY_JWKS_URL = provider.url
+    assert codes() == {"identity_keys_unreadable"}
+
+
+def test_a_provider_that_is_down_is_found(healthy: Any) -> None:
+    healthy.IDENTITY_JWKS_URL = "http://127.0.0.1:9/keys"
+    assert codes() == {"identity_keys_unreadable"}
+
+
+def test_keys_over_an_open_line_are_found(healthy: Any) -> None:
+    healthy.IDENTITY_JWKS_URL = "http://keys.invalid/"
+    assert codes() == {"identity_keys_unreadable", "identity_keys_not_https"}
+
+
+def test_a_public_key_is_read(healthy: Any, key: Any) -> None:
+    healthy.IDENTITY_PUBLIC_KEY = key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    ).decode()
+    assert codes() == set()
+    healthy.IDENTITY_PUBLIC_KEY = "not a key"
+    assert codes() == {"identity_keys_unreadable"}

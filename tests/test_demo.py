@@ -1,0 +1,97 @@
+"""`manage.py demo`: one command from nothing to a service that answers."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from tests.servers import free_port, without_database_url
+
+
+def start(*arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "demo", *arguments],
+        cwd=settings.BASE_DIR,
+        env=without_database_url(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def announced(demo: "subprocess.Popen[str]") -> dict[str, Any]:
+    """The line that the demo prints when it is ready."""
+    assert demo.stdout is not None
+    said: dict[str, Any] = json.loads(demo.stdout.readline())
+    return said
+
+
+def asked(url: str, token: str | None = None, body: Any = None) -> Any:
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)["data"]
+
+
+def test_it_says_in_one_line_where_it_is_and_who_may_enter_and_stops_at_ctrl_c(tmp_path: Path) -> None:
+    data = tmp_path / "data with a space"
+    with start("--json", "--port", str(free_port()), "--data", str(data)) as demo:
+        said = announced(demo)
+        look_around(said)
+        demo.send_signal(signal.SIGINT)
+        output, errors = demo.communicate(timeout=60)
+
+    assert (demo.returncode, output, errors) == (0, "", "50 people and their streams were made.\n")
+    assert not (data / "postgres" / "postmaster.pid").exists()
+
+
+def look_around(said: dict[str, Any]) -> None:
+
+    assert [account["role"] for account in said["accounts"]] == ["admin", "moderator", "creator", "guest", "viewer"]
+    for account in said["accounts"]:
+        credentials = {"username": account["username"], "password": account["password"]}
+        user = asked(f"{said['url']}/api/v1/auth/login", body=credentials)["user"]
+        photo = user["profilePhoto"]["variants"]["76"]
+        with urllib.request.urlopen(photo, timeout=30) as picture:
+            assert picture.read(4) == b"RIFF"
+    with urllib.request.urlopen(f"{said['url']}/static/livestreams/default-thumbnail.webp", timeout=30) as picture:
+        assert picture.status == 200
+    upcoming = asked(f"{said['url']}/api/v1/live-stream/upcoming?limit=100")["list"]
+    assert {stream["status"] for stream in upcoming} == {"active", "preparing", "scheduled"}
+
+
+def test_a_second_start_finds_the_world_of_the_first(tmp_path: Path) -> None:
+    for _ in range(2):
+        with start("--json", "--port", str(free_port()), "--data", str(tmp_path)) as demo:
+            said = announced(demo)
+            past = f"{said['url']}/api/v1/live-stream/user/{creator_of(said)}/past-streams"
+            total = asked(past)["pagination"]["totalItems"]
+            demo.terminate()
+        assert demo.returncode == 0
+        assert total == 5
+
+
+def creator_of(said: dict[str, Any]) -> str:
+    account = next(account for account in said["accounts"] if account["role"] == "creator")
+    credentials = {"username": account["username"], "password": account["password"]}
+    return str(asked(f"{said['url']}/api/v1/auth/login", body=credentials)["user"]["_id"])
+
+
+def test_a_taken_port_is_a_clear_error_and_starts_nothing(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        with start("--port", str(port), "--data", str(tmp_path / "data")) as demo:
+            _, errors = demo.communicate(timeout=60)
+
+    assert demo.returncode == 1
+    assert f"Cannot listen on 127.0.0.1 port {port}: Address already in use. Choose another with --port." in errors
+    assert not (tmp_path / "data").exists()
