@@ -53,7 +53,7 @@ class Listing:
         self.select = select
         self.values = values
         self.orders = orders
-        self._rows = Question(self._build_rows, tail=" LIMIT %s OFFSET %s")
+        self._rows = Question(self._build_rows)
         self._total = Question(self._build_total)
         self._anchor = Question(self._build_anchor)
 
@@ -70,9 +70,8 @@ class Listing:
         sort = query.get("sort_by", next(iter(self.orders)))
         descending = query.get("sort_order", "desc") == "desc"
         offset = 0 if after else (page - 1) * limit
-        rows = self._rows.rows(
-            shape, sort, descending, after is not None, tail=(limit + 1, offset), after=after, **filters
-        )
+        place = {"limit": limit + 1, "offset": offset, "after": after}
+        rows = self._rows.rows(shape, sort, descending, after is not None, **place, **filters)
         if rows:
             total = rows[0][-1]
         elif page == 1 and not after:

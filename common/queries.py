@@ -7,6 +7,7 @@ the statement prepared because its text never changes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from django.db import connection, models
 from django.db.models.expressions import Expression
 from django.db.models.sql.compiler import SQLCompiler
+from psycopg.sql import Literal
 
 SHAPES_KEPT = 512
 
@@ -35,11 +37,10 @@ class Param(Expression):
 class _Compiled:
     """SQL with holes, and how its columns become Python values."""
 
-    def __init__(self, queryset: models.QuerySet[Any], tail: str = "") -> None:
+    def __init__(self, queryset: models.QuerySet[Any]) -> None:
         self.model = queryset.model
         compiler = queryset.query.get_compiler(connection=connection)
-        self.sql, self.params = compiler.as_sql()
-        self.sql += tail
+        self.sql, self.holes = _with_constants(*compiler.as_sql())
         columns = [column for column, _, _ in compiler.select[: compiler.col_count]]
         self.converters = [
             (position, convert, expression)
@@ -48,10 +49,14 @@ class _Compiled:
         ]
         self.names = [column.target.attname for column in columns if hasattr(column, "target")]
 
-    def rows(self, given: dict[str, Any], tail: Sequence[Any] = ()) -> list[list[Any]]:
-        params = [part.bound(given[part.name]) if isinstance(part, Param) else part for part in self.params]
+    def rows(self, given: dict[str, Any], limit: int | None = None, offset: int = 0) -> list[list[Any]]:
+        sql, values = self.sql, [hole.bound(given[hole.name]) for hole in self.holes]
+        if limit is not None:
+            sql = f"{sql} LIMIT {limit:d}"
+        if offset:
+            sql, values = f"{sql} OFFSET %s", [*values, offset]
         with connection.cursor() as cursor:
-            cursor.execute(self.sql, [*params, *tail])
+            cursor.execute(sql, values)
             fetched = cursor.fetchall()
         rows = [list(row) for row in fetched]
         for position, convert, expression in self.converters:
@@ -60,23 +65,44 @@ class _Compiled:
         return rows
 
 
+def _with_constants(statement: str, params: Sequence[Any]) -> tuple[str, list[Param]]:
+    """The statement with all that never changes written into it, and the holes that are left.
+
+    PostgreSQL keeps one plan for a statement only when a plan that knows nothing of the values is as good as one
+    that does. With `status = 'active'` and the limit in its text it is; as parameters they would make it plan anew
+    at each execution, which takes longer than a page of a list.
+    """
+    holes: list[Param] = []
+    remaining = iter(params)
+
+    def written(placeholder: re.Match[str]) -> str:
+        if placeholder[0] == "%%":
+            return "%%"
+        param = next(remaining)
+        if isinstance(param, Param):
+            holes.append(param)
+            return "%s"
+        return Literal(param).as_string().replace("%", "%%")
+
+    return re.sub("%[%s]", written, statement), holes
+
+
 class Question:
     """A queryset compiled once for each *shape*: the arguments of `build`, which choose filters and order.
 
     `build` returns the queryset, with `Param` expressions where values go. The last `SHAPES_KEPT` shapes are kept.
     """
 
-    def __init__(self, build: Callable[..., models.QuerySet[Any]], *, tail: str = "") -> None:
+    def __init__(self, build: Callable[..., models.QuerySet[Any]]) -> None:
         self._build = build
-        self._tail = tail
         self._compiled = lru_cache(maxsize=SHAPES_KEPT)(self._compile)
 
     def _compile(self, *shape: Hashable) -> _Compiled:
-        return _Compiled(self._build(*shape), self._tail)
+        return _Compiled(self._build(*shape))
 
-    def rows(self, *shape: Hashable, tail: Sequence[Any] = (), **given: Any) -> list[list[Any]]:
-        """The rows of a question about values (`values_list`); `tail` fills the holes of the question's tail."""
-        return self._compiled(*shape).rows(given, tail)
+    def rows(self, *shape: Hashable, limit: int | None = None, offset: int = 0, **given: Any) -> list[list[Any]]:
+        """The rows of a question about values (`values_list`)."""
+        return self._compiled(*shape).rows(given, limit, offset)
 
     def instance(self, *shape: Hashable, **given: Any) -> Any:
         """The one model instance that a question about instances finds, or None."""

@@ -5,9 +5,12 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError as DjangoValidationError
 from django.utils.text import format_lazy
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
+from rest_framework.fields import get_error_detail
 from rest_framework.utils import html
 
 from common.fields import OBJECT_ID
@@ -155,7 +158,22 @@ class IdField(serializers.CharField):
         return serializers.Field.run_validation(self, data)
 
 
-class StrictString(serializers.CharField):
+class WithoutRings(serializers.Field):
+    """Django's ValidationError holds itself, and with it all calls on the stack, until the cycle collector comes."""
+
+    def run_validators(self, value: Any) -> None:
+        details: list[Any] = []
+        for validator in self.validators:
+            try:
+                validator(value)
+            except DjangoValidationError as error:
+                details += get_error_detail(error)
+                error.error_list = []
+        if details:
+            raise serializers.ValidationError(details)
+
+
+class StrictString(WithoutRings, serializers.CharField):
     """Text that was sent as text: DRF would take a number or a boolean for it."""
 
     default_error_messages: ClassVar = {
@@ -178,7 +196,7 @@ def between(low: float, high: float) -> dict[str, Text]:
     return {"min_value": message, "max_value": message}
 
 
-class StrictInteger(serializers.IntegerField):
+class StrictInteger(WithoutRings, serializers.IntegerField):
     """A whole number sent as one; digits in text count only in forms and addresses, which know nothing else."""
 
     default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be a whole number")}
@@ -243,7 +261,7 @@ class InputSerializer(serializers.Serializer[Any]):
     def validated(cls, data: Any) -> dict[str, Any]:
         """`data` (parsed JSON, a form, or an address's query) in the names of the domain; raises ValidationError."""
         is_form = html.is_html_input(data)
-        serializer = _bound(cls, is_form)
+        serializer = _bound(cls, is_form, get_language())
         # As a plain dictionary: of a form's values, DRF takes the empty ones for absent ones.
         values = serializer.taken_from(data) if is_form else data
         return serializer.run_validation(values)
@@ -258,7 +276,8 @@ class InputSerializer(serializers.Serializer[Any]):
 
 
 @cache
-def _bound(kind: type[InputSerializer], from_form: bool) -> InputSerializer:
+def _bound(kind: type[InputSerializer], from_form: bool, language: str) -> InputSerializer:
+    # One for each language: DRF's validators keep their first message, once it has been asked for.
     serializer = kind()
     serializer.from_form = from_form
     return serializer

@@ -20,7 +20,7 @@ from django.db import connections
 
 # Each thread keeps a database connection, and Python runs one thread of a process at a time: more threads than
 # this only wait for each other.
-THREADS_PER_WORKER = 4
+THREADS_PER_WORKER = 2
 SECONDS_UNTIL_READY = 60
 SECONDS_TO_STOP = 15
 

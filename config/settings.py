@@ -120,17 +120,19 @@ TEMPLATES = [
 
 # --- database -------------------------------------------------------------------------------------
 
+DATABASE: dict[str, Any] = (
+    env.db_url("DATABASE_URL")
+    if env.str("DATABASE_URL", default=None)
+    else {"NAME": "kumanda", "USER": "kumanda", "EMBEDDED_DATA_DIR": str(DATA_DIR)}
+)
 DATABASES = {
-    "default": {
-        **(
-            env.db_url("DATABASE_URL")
-            if env.str("DATABASE_URL", default=None)
-            else {"NAME": "kumanda", "USER": "kumanda", "EMBEDDED_DATA_DIR": str(DATA_DIR)}
-        ),
+    "default": DATABASE
+    | {
         "ENGINE": "common.postgres",
         # A connection costs PostgreSQL about 5 ms, the largest single cost of a request.
         "CONN_MAX_AGE": None,
-        "OPTIONS": {"server_side_binding": True, "prepare_threshold": 1},
+        # What the address asks for (sslmode, …) stays.
+        "OPTIONS": DATABASE.get("OPTIONS", {}) | {"server_side_binding": True, "prepare_threshold": 1},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

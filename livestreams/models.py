@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 from django.utils.functional import Promise
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from common.models import LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
@@ -30,15 +30,15 @@ class Status(models.TextChoices):
 class Action(models.TextChoices):
     """What may happen to a stream. The label completes "it can only be …"; what nobody can ask for has none."""
 
-    EDIT = "edit", _("changed")
-    SCHEDULE = "schedule", _("scheduled")
-    UNSCHEDULE = "unschedule", _("unscheduled")
-    START = "start", _("started")
-    END = "end", _("ended")
-    CANCEL_BY_HOST = "cancel_by_host", _("cancelled")
-    CANCEL_BY_GUEST = "cancel_by_guest", _("cancelled by its guest")
+    EDIT = "edit", pgettext_lazy("the stream can be", "changed")
+    SCHEDULE = "schedule", pgettext_lazy("the stream can be", "scheduled")
+    UNSCHEDULE = "unschedule", pgettext_lazy("the stream can be", "unscheduled")
+    START = "start", pgettext_lazy("the stream can be", "started")
+    END = "end", pgettext_lazy("the stream can be", "ended")
+    CANCEL_BY_HOST = "cancel_by_host", pgettext_lazy("the stream can be", "cancelled")
+    CANCEL_BY_GUEST = "cancel_by_guest", pgettext_lazy("the stream can be", "cancelled by its guest")
     EXPIRE = "expire", ""
-    DELETE = "delete", _("deleted")
+    DELETE = "delete", pgettext_lazy("the stream can be", "deleted")
 
 
 _UPCOMING = {

@@ -26,6 +26,7 @@ from common.serializers import (
     StrictList,
     StrictString,
     WireTime,
+    WithoutRings,
     ZeroOrOne,
     between,
     from_form,
@@ -110,7 +111,7 @@ class GuestsField(StrictList):
         return guests[0] if guests else None
 
 
-class PriceField(serializers.FloatField):
+class PriceField(WithoutRings, serializers.FloatField):
     """A price with at most two decimals; 0 and null both mean free."""
 
     default_error_messages: ClassVar = {

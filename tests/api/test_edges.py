@@ -226,7 +226,9 @@ def test_the_production_server_answers_what_is_at_the_edge(wire: Wire) -> None:
     for path in LISTS:
         got, head = wire.send("GET", path), wire.send("HEAD", path)
         assert (head.status, head.body) == (200, b"")
-        lengths = [{name.lower(): value for name, value in each.headers.items()}["content-length"] for each in (got, head)]
+        lengths = [
+            {name.lower(): value for name, value in each.headers.items()}["content-length"] for each in (got, head)
+        ]
         assert lengths == [str(len(got.body))] * 2
 
     pieces = [title[:5], title[5:]]

@@ -305,9 +305,7 @@ def test_a_malformed_id_is_named(
 
     response = world.call(operation, path=world.path(operation, **{variable: malformed}))
 
-    assert_refused(
-        response, 400, "validation_failed", f"{variable}: must be 24 lower-case hexadecimal characters"
-    )
+    assert_refused(response, 400, "validation_failed", f"{variable}: must be 24 lower-case hexadecimal characters")
 
 
 @pytest.mark.parametrize("operation", [each for each in operations() if each.has_body], ids=str)
@@ -322,7 +320,9 @@ def test_a_body_that_is_no_object_is_refused(
     assert_refused(response, 400, "validation_failed", "body: must be a JSON object")
 
 
-@pytest.mark.parametrize("operation", [each for each in operations() if {} in each.declared.get("security", [])], ids=str)
+@pytest.mark.parametrize(
+    "operation", [each for each in operations() if {} in each.declared.get("security", [])], ids=str
+)
 def test_an_optional_token_may_be_left_out(operation: Operation, api: Api, creator: User, stranger: User) -> None:
     world = world_for(operation, api, creator, stranger)
 

@@ -19,7 +19,7 @@ from PIL import Image
 from accounts import tokens
 from accounts.models import Session, User
 from common.models import AuditEntry
-from livestreams.models import Status
+from livestreams.models import LiveStream, Status
 from tests.api.operations import operations
 from tests.conftest import PASSWORD, make_user, session_of
 from tests.servers import running_server
@@ -46,18 +46,18 @@ def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
     """Streams of the creator in every state, and what the hooks need to ask as `asking` ("" for nobody)."""
     people = {name: make_user(name) for name in ("creator", "guest", "stranger", "leaver")}
     creator, guest = people["creator"], people["guest"]
-    # The tests hash for nothing; the server that is asked here believes only real hashes.
-    creator.password = PBKDF2PasswordHasher().encode(PASSWORD, "salt")
-    creator.save()
     now = timezone.now() - timedelta(hours=2)
     # Only one can be active, and nothing else can be ended while it is.
     order = [status for status in Status for _ in range(4) if status != Status.ACTIVE] + [Status.ACTIVE]
     streams = [make_stream(creator, status, now=now, guest=guest) for status in order]
+    token = access_token(session_of(people[asking])) if asking else None
+    # From here on: the tests hash for nothing, and the server that is asked believes only real hashes.
+    User.objects.filter(pk=creator.pk).update(password=PBKDF2PasswordHasher().encode(PASSWORD, "salt"))
     return {
-        "token": access_token(session_of(people[asking])) if asking else None,
+        "token": token,
         "owns": asking == "creator",
         "credentials": {"username": asking, "password": PASSWORD} if asking == "creator" else None,
-        "leaving": leaving(people["leaver"]) if asking == "creator" else [],
+        "leaving": leaving(people["leaver"]) if asking else [],
         "streams": [stream.pk for stream in streams],
         "users": [user.pk for user in people.values()],
         "guest": guest.pk,
@@ -125,11 +125,10 @@ def test_the_creator_finds_no_fault_and_succeeds_everywhere(tmp_path: Path) -> N
 def test_a_stranger_finds_no_fault_and_changes_nothing_of_others(tmp_path: Path) -> None:
     answers = fuzzed("stranger", tmp_path, phases="examples,coverage,fuzzing", examples=10)
 
-    for action in ("updateLiveStreamByIdV1", "deleteLiveStreamByIdV1", "startLiveStreamByIdV1", "cancelLiveStreamByIdV1"):
-        assert answers[action][403] > 0
-        assert answers[action][200] == 0
-    changed = AuditEntry.objects.filter(actor_name="stranger").exclude(action__in=["create_stream", "log_in"])
-    assert not changed.filter(target_type="livestreams.livestream").exists()
+    for action in ("update", "delete", "start", "end", "cancel"):
+        assert answers[f"{action}LiveStreamByIdV1"][403] > 0
+    of_others = LiveStream.all_objects.exclude(creator__username="stranger").values("pk")
+    assert not AuditEntry.objects.filter(actor_name="stranger", target_id__in=of_others).exists()
 
 
 def test_nobody_finds_no_fault_and_is_asked_for_a_token(tmp_path: Path) -> None:

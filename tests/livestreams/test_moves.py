@@ -132,4 +132,4 @@ def test_the_refusal_speaks_turkish_to_who_asks_for_it(api: Api, creator: User) 
         stream_url(make_stream(creator, "ended"), "cancel"), HTTP_ACCEPT_LANGUAGE="tr-TR,tr;q=0.9,en;q=0.5"
     )
 
-    assert_refused(response, 409, "stream_not_cancellable", "yayın sona erdi; yalnızca silinebilir")
+    assert_refused(response, 409, "stream_not_cancellable", "yayının durumu: sona erdi; yalnızca silinebilir")
