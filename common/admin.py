@@ -149,7 +149,7 @@ class Service(Protocol):
 
 @dataclass(frozen=True)
 class Act:
-    """A service that moderators may call, for one row or for many. `done` takes `count`."""
+    """A service that staff may call, for one row or for many. `done` takes `count`."""
 
     service: Service
     label: str | Promise

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import orjson
+from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.signals import got_request_exception
@@ -104,7 +105,7 @@ def error_body(status: int, code: str, reasons: Sequence[str], *, as_problem: bo
         return envelope(status, None, [TITLES[status], *reasons])
     return orjson.dumps(
         {
-            "type": f"urn:kumanda:error:{code}",
+            "type": settings.PROBLEM_TYPE_PREFIX + code,
             "title": TITLES[status],
             "status": status,
             "detail": "; ".join(reasons) or TITLES[status],

@@ -78,7 +78,8 @@ def content_security_policy() -> str:
 
 class PlaygroundView(PublicView):
     def get(self, request: HttpRequest) -> HttpResponse:
-        response = render(request, "common/playground.html", {"production": settings.PRODUCTION_SERVER_URL})
+        shown = {"title": settings.SPECTACULAR_SETTINGS["TITLE"], "production": settings.PRODUCTION_SERVER_URL}
+        response = render(request, "common/playground.html", shown)
         # API paths skip the middleware that would set these.
         response.headers["Content-Security-Policy"] = content_security_policy()
         response.headers["X-Content-Type-Options"] = "nosniff"

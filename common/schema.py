@@ -88,7 +88,7 @@ PROBLEM: Schema = {
     "type": "object",
     "description": "An error after RFC 9457, for who sends `Accept: application/problem+json`.",
     "properties": {
-        "type": {"type": "string", "format": "uri", "pattern": "^urn:kumanda:error:"},
+        "type": {"type": "string", "format": "uri", "pattern": f"^{settings.PROBLEM_TYPE_PREFIX}"},
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
@@ -203,7 +203,7 @@ def error_response(status: int, codes: Codes) -> Schema:
                 "examples": {
                     code: {
                         "value": {
-                            "type": f"urn:kumanda:error:{code}",
+                            "type": settings.PROBLEM_TYPE_PREFIX + code,
                             "title": title,
                             "status": status,
                             "detail": "; ".join(reasons) or title,
@@ -329,6 +329,8 @@ class EnvelopeSchema(AutoSchema):
         # and an id's pattern says how long it is.
         superfluous = {"title"}
         superfluous |= {"nullable"} if isinstance(field, Derived) else set()
+        # A form cannot say null, only leave out.
+        superfluous |= {"nullable"} if getattr(field.parent, "documented_as_form", False) else set()
         superfluous |= {"minLength"} if isinstance(field, IdField) else set()
         return {name: value for name, value in meta.items() if name not in superfluous}
 

@@ -256,6 +256,7 @@ class InputSerializer(serializers.Serializer[Any]):
 
     default_error_messages: ClassVar = dict.fromkeys(("invalid", "null"), _("body: must be a JSON object"))
     from_form: bool = False
+    documented_as_form: ClassVar[bool] = False
 
     @classmethod
     def validated(cls, data: Any) -> dict[str, Any]:

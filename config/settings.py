@@ -183,6 +183,7 @@ REST_FRAMEWORK = {
     "UNAUTHENTICATED_USER": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+PROBLEM_TYPE_PREFIX = "urn:kumanda:error:"  # `type` of problem+json, before the code
 JSON_BODY_LIMIT = 1_048_576  # bytes
 UPLOAD_BODY_LIMIT = 6 * 1_048_576  # bytes: a picture of 5 MB and the fields beside it
 DATA_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_BODY_LIMIT

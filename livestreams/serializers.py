@@ -197,17 +197,13 @@ class CreateStreamSerializer(InputSerializer):
 
 
 class CreateStreamFormSerializer(CreateStreamSerializer):
+    documented_as_form = True
+
     thumbnail = serializers.FileField(
         required=False,
         help_text="JPEG, PNG or WebP, at most 5 MB.",
         error_messages={"invalid": _("must be a file, sent as multipart/form-data")},
     )
-
-    def get_fields(self) -> dict[str, serializers.Field]:
-        fields = super().get_fields()
-        for field in fields.values():
-            field.allow_null = False  # a form cannot say null, only leave out
-        return fields
 
 
 # --- asked ----------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import User
 from common import health
-from tests.api.operations import Operation, World, document, operations, world_for
+from tests.api.operations import Operation, document, operations, world_for
 from tests.conftest import Api, make_user, session_of
-from tests.envelope import assert_refused, data_of
+from tests.envelope import assert_refused
 from tests.servers import Answer, Server, running_server
 from tests.streams import STREAMS, make_stream
 

@@ -105,10 +105,10 @@ def fuzzed(asking: str, folder: Path, *, phases: str, examples: int) -> Answers:
     for line in (folder / "told.jsonl").read_text(encoding="utf-8").splitlines():
         operation, status = json.loads(line)
         answers[operation][status] += 1
-    print(run.stdout)
-    print(f"as {asking or 'nobody'}: {sum(counted.total() for counted in answers.values())} calls")
-    for operation, counted in sorted(answers.items()):
-        print(f"  {operation}: {dict(sorted(counted.items()))}")
+    counted = [f"{operation}: {dict(sorted(counts.items()))}" for operation, counts in sorted(answers.items())]
+    calls = sum(counts.total() for counts in answers.values())
+    # Shown for a failure, and with pytest -s.
+    sys.stdout.write("\n".join([run.stdout, f"{calls} calls as {asking or 'nobody'}", *counted, ""]))
     assert run.returncode == 0, f"schemathesis found something; FUZZ_SEED={SEED} finds it again"
     return answers
 

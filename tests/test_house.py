@@ -1,0 +1,91 @@
+"""Rules of the house that no other tool holds: what `common` may know, and that every text is translated."""
+
+import re
+from collections.abc import Iterator
+from gettext import GNUTranslations
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from django.conf import settings
+
+ROOT = Path(settings.BASE_DIR)
+TURKISH = ROOT / "locale" / "tr" / "LC_MESSAGES"
+
+# Words of the domain. `common` could be copied to another project unchanged, so none of them enters it.
+DOMAIN = re.compile(
+    r"\b(live_?streams?|streams|bans?|banned|reminders?|viewers?|guests?|creators?|kumanda|moderators?)\b", re.I
+)
+
+
+def files_of_common() -> Iterator[Path]:
+    for pattern in ("*.py", "*.html", "*.js", "*.css"):
+        yield from (ROOT / "common").rglob(pattern)
+
+
+@pytest.mark.parametrize("path", sorted(files_of_common()), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_word_of_the_domain_enters_common(path: Path) -> None:
+    found = [line for line in path.read_text().splitlines() if DOMAIN.search(line)]
+    assert found == []
+
+
+def catalogue() -> Catalog:
+    with (TURKISH / "django.po").open("rb") as file:
+        return read_po(file, locale="tr")
+
+
+def test_every_text_of_the_source_has_its_turkish() -> None:
+    keywords: dict[str, tuple[int | tuple[int, str], ...] | None] = {
+        "_": None,
+        "gettext": None,
+        "gettext_lazy": None,
+        "ngettext_lazy": (1, 2),
+        "pgettext_lazy": ((1, "c"), 2),
+    }
+    known = catalogue()
+    for app in ("accounts", "common", "config", "livestreams"):
+        for file, _, message, _, context in extract_from_dir(
+            ROOT / app, method_map=[("**.py", "python")], keywords=keywords
+        ):
+            text = message if isinstance(message, str) else message[0]
+            translated = known.get(text, context)
+            assert translated is not None, f"run make messages: {app}/{file}: {text!r}"
+            strings = [translated.string] if isinstance(translated.string, str) else translated.string
+            assert all(strings), f"no Turkish for {text!r} of {app}/{file}"
+
+
+def test_a_translation_has_the_holes_of_its_text() -> None:
+    holes = re.compile(r"%\(\w+\)[sd]|\{\w*\}")
+    for message in catalogue():
+        if isinstance(message.id, str) and message.id:
+            assert sorted(holes.findall(message.id)) == sorted(holes.findall(str(message.string))), message.id
+
+
+def test_the_compiled_catalogue_is_fresh() -> None:
+    with (TURKISH / "django.mo").open("rb") as file:
+        compiled = GNUTranslations(file)
+    for message in catalogue():
+        if isinstance(message.id, tuple):
+            assert compiled.ngettext(*message.id, 1) == message.string[0], f"run make messages: {message.id}"
+        elif message.context:
+            assert compiled.pgettext(message.context, message.id) == message.string, f"run make messages: {message.id}"
+        elif message.id:
+            assert compiled.gettext(message.id) == message.string, f"run make messages: {message.id}"
+
+
+def test_the_example_environment_names_every_setting_that_is_read() -> None:
+    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "config" / "settings.py").read_text()))
+    named = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
+    assert read == named
+
+
+def test_no_committed_line_names_an_index_or_a_secret() -> None:
+    for name in ("requirements/run.lock", "requirements/dev.lock", "requirements/bench.lock"):
+        text = (ROOT / name).read_text()
+        assert "://" not in re.sub(r"(?m)^\s*#.*$", "", text), name
+        assert "--hash=sha256:" in text
+    example = (ROOT / ".env.example").read_text()
+    assert re.search(r"^SECRET_KEY=$", example, re.M)
+    assert re.search(r"^JWT_SIGNING_KEY=$", example, re.M)
