@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev test lint format schema messages bench-quick lock
+.PHONY: help demo setup setup-dev test lint format schema messages pictures bench-quick lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -52,6 +52,9 @@ messages: $(DEV) ## Collect the translatable texts into the Turkish catalogue an
 	@test -f $(TR) || $(BIN)/pybabel -q init --input-file locale/django.pot --output-file $(TR) --locale tr
 	@$(BIN)/pybabel -q update --no-wrap --input-file locale/django.pot --output-file $(TR) --locale tr
 	@$(BIN)/pybabel compile --input-file $(TR) --output-file $(TR:.po=.mo) --locale tr --statistics
+
+pictures: $(DEV) .env ## Take the pictures of the README from a demo, with Chromium
+	@$(BIN)/python docs/take_pictures.py
 
 bench-quick: $(BENCH) .env ## Measure the hot endpoints against their peers (under five minutes)
 	@$(BIN)/python -m benchmarks.quick $(ARGS)

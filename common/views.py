@@ -66,7 +66,7 @@ class ApiViewSet(GenericViewSet[Any]):
     """
 
     # OPTIONS is the business of the CORS middleware; here it would be named in `Allow` and then refused.
-    http_method_names: ClassVar[list[str]] = ["get", "post", "put", "patch", "delete", "head"]
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     lookup_field = "pk"
     lookup_url_kwarg = "id"
     body_limit: ClassVar[int] = settings.JSON_BODY_LIMIT
@@ -134,7 +134,7 @@ class ApiViewSet(GenericViewSet[Any]):
         """A body that is sent in chunks comes without its length, and Django would take it for an empty one."""
         body = request.META["wsgi.input"].read(self.body_limit + 1)
         request.META["CONTENT_LENGTH"] = str(len(body))
-        request._stream = BytesIO(body)  # type: ignore[attr-defined]
+        request._stream = BytesIO(body)
 
     def _cut_rings(self) -> None:
         drf_request = self.request

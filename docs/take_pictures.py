@@ -1,21 +1,28 @@
-"""Takes the README's pictures of the playground from a running demo: `make demo`, then this with its address."""
+"""Takes the README's pictures from a demo that it starts for that: `make pictures`."""
 # ruff: noqa: INP001 - a script, not a package
 
 import json
+import re
 import shutil
+import subprocess
 import sys
+import tempfile
 import urllib.request
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-PICTURES = Path(__file__).parent / "pictures"
+ROOT = Path(__file__).parent.parent
+PICTURES = ROOT / "docs" / "pictures"
+PORT = "8765"
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-sync", "--no-first-run"]
 
+type Account = dict[str, str]
 
-def access_token(address: str, username: str, password: str) -> str:
-    credentials = json.dumps({"username": username, "password": password}).encode()
-    login = urllib.request.Request(  # noqa: S310 - the address of one's own demo
+
+def access_token(address: str, account: Account) -> str:
+    credentials = json.dumps({"username": account["username"], "password": account["password"]}).encode()
+    login = urllib.request.Request(  # noqa: S310 - the address of our own demo
         f"{address}/api/v1/auth/login", credentials, {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(login) as answer:  # noqa: S310
@@ -28,36 +35,51 @@ def unfold(page: Page, address: str, operation: str) -> None:
     page.locator(".opblock.is-open .btn.execute").wait_for()
 
 
-def take(page: Page, address: str, token: str) -> None:
+def take_playground(page: Page, address: str, creator: Account) -> None:
     unfold(page, address, "Streams/listUpcomingStreamsV1")
     page.locator(".scheme-container .btn.authorize").click()
-    page.locator(".modal-ux input").fill(token)
+    page.locator(".modal-ux input").fill(access_token(address, creator))
     page.locator(".modal-ux button.authorize").click()
     page.locator(".modal-ux button.btn-done").click()
-    page.locator(".opblock.is-open .btn.execute").click()
-    page.locator(".live-responses-table").wait_for()
-    page.locator(".opblock.is-open .execute-wrapper, .opblock.is-open .btn-group").first.scroll_into_view_if_needed()
-    page.screenshot(path=PICTURES / "playground.png")
 
     unfold(page, address, "Streams/cancelLiveStreamByIdV1")
     page.locator(".servers select").select_option(index=1)
     page.locator(".opblock.is-open .parameters input").fill("673ac9e2c93fe18d3fdd23f1")
     page.locator(".opblock.is-open .btn.execute").click()
     page.locator("#production-question[open]").wait_for()
-    page.screenshot(path=PICTURES / "playground-production.png")
+    page.screenshot(path=PICTURES / "playground.png")
 
 
-def main(address: str, username: str, password: str) -> None:
+def take_admin(page: Page, address: str, moderator: Account) -> None:
+    page.goto(f"{address}/admin/")
+    page.get_by_label("Username").fill(moderator["username"])
+    page.get_by_label("Password").fill(moderator["password"])
+    page.get_by_role("button", name="Log in").click()
+    page.goto(f"{address}/admin/livestreams/livestream/?q=istanbul&status__exact=scheduled")
+    page.get_by_role("link", name=re.compile("İstanbul")).first.click()
+    page.get_by_role("link", name="Cancel").click()
+    page.get_by_label("Reason").fill("The creator asked us to: the boat is under repair.")
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("1 stream was cancelled.").wait_for()
+    page.screenshot(path=PICTURES / "admin.png")
+
+
+def main() -> None:
     PICTURES.mkdir(exist_ok=True)
-    token = access_token(address, username, password)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        take(page, address, token)
-        browser.close()
+    command = [sys.executable, "manage.py", "demo", "--json", "--port", PORT, "--data"]
+    with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
+        with subprocess.Popen([*command, data], cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
+            assert demo.stdout is not None  # noqa: S101
+            said = json.loads(demo.stdout.readline())
+            accounts = {account["role"]: account for account in said["accounts"]}
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            take_playground(
+                browser.new_page(viewport={"width": 1280, "height": 900}), said["url"], accounts["creator"]
+            )
+            take_admin(browser.new_page(viewport={"width": 1440, "height": 1330}), said["url"], accounts["moderator"])
+            browser.close()
+            demo.terminate()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
-        sys.exit("usage: take_pictures.py ADDRESS USERNAME PASSWORD")
-    main(*sys.argv[1:])
+    main()

@@ -124,7 +124,7 @@ class PriceField(WithoutRings, serializers.FloatField):
         bounds = between(0, LARGEST_PRICE)
         super().__init__(min_value=0, max_value=LARGEST_PRICE, error_messages=bounds, **kwargs)
 
-    def to_internal_value(self, data: Any) -> Decimal:  # type: ignore[override]
+    def to_internal_value(self, data: Any) -> Decimal:
         if isinstance(data, bool) or (isinstance(data, str) and not from_form(self)):
             self.fail("invalid")
         price = Decimal(str(super().to_internal_value(data)))

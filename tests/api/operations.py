@@ -142,8 +142,11 @@ class World:
         if raw is None:
             sent = self.body(operation) if body is None else body
             raw = b"" if sent is None else json.dumps(sent).encode()
-        headers = {"HTTP_ACCEPT": self.accept} | ({"HTTP_AUTHORIZATION": authorization} if authorization else {})
-        return self.api().generic(operation.method, path or self.path(operation), raw, content_type, **headers)
+        headers: dict[str, Any] = {"HTTP_ACCEPT": self.accept} | (
+            {"HTTP_AUTHORIZATION": authorization} if authorization else {}
+        )
+        client: Any = self.api()  # its stubs know no bytes
+        return client.generic(operation.method, path or self.path(operation), raw, content_type, **headers)
 
 
 def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> World:

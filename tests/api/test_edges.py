@@ -151,7 +151,7 @@ NUL_REFUSED = {
     ],
 )
 def test_reasons_follow_the_language_and_the_first_error_does_not(
-    headers: dict[str, str], language: str, api: Api, creator: User
+    headers: dict[str, Any], language: str, api: Api, creator: User
 ) -> None:
     client = api(creator)
 
@@ -207,7 +207,7 @@ def assert_wire_refused(answer: Answer, status: int, code: str) -> None:
 def test_the_production_server_answers_what_is_at_the_edge(wire: Wire) -> None:
     """One server for all of these: starting it takes longer than asking it."""
     title = json.dumps({"title": "Evening talk"}).encode()
-    as_json = {"Content_Type": "application/json"}
+    as_json: dict[str, Any] = {"Content_Type": "application/json"}
 
     created = wire.send("POST", CREATE, title, **as_json)
     assert created.status == 201, created.body

@@ -85,6 +85,7 @@ def leaving(leaver: User) -> list[dict[str, str]]:
 def fuzzed(asking: str, folder: Path, *, phases: str, examples: int) -> Answers:
     """What schemathesis was answered, for each operation; fails with its report when a check failed."""
     world = seeded_world(asking, folder)
+    Path(world["told"]).touch()
     with running_server(workers=2) as server:
         told = folder / "world.json"
         told.write_text(json.dumps(world | {"url": server.url}), encoding="utf-8")

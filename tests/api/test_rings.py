@@ -51,7 +51,12 @@ class Server:
             "wsgi.errors": io.StringIO(),
         }
         statuses: list[str] = []
-        response = self.handler(environ, lambda status, headers: statuses.append(status))
+
+        def start_response(status: str, headers: Any, exc_info: Any = None, /) -> Callable[[bytes], object]:
+            statuses.append(status)
+            return bytes
+
+        response = self.handler(environ, start_response)
         b"".join(response)
         response.close()
         return int(statuses[0].partition(" ")[0])
