@@ -27,7 +27,7 @@ setup-dev: $(DEV) .env ## The same, with what tests and checks need
 test: lint ## Run every check, then the tests (options: ARGS="tests/accounts -x")
 	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
-lint: $(DEV) .env ## Check style, types, import direction and missing migrations
+lint: $(DEV) $(BENCH) .env ## Check style, types, import direction and missing migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .

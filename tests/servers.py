@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -59,12 +58,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def environment_of_the_test_database() -> dict[str, str]:
-    """What a process of its own needs to use the database of this test."""
-    connection.ensure_connection()
-    info = connection.connection.info
-    host = quote(info.host)
-    return os.environ | {"DATABASE_URL": f"postgres://{info.user}@/{host}/{info.dbname}"}
+def database_url() -> str:
+    """The address of the database of this test, for processes of their own."""
+    place = connection.get_connection_params()
+    user = quote(place.get("user", ""))
+    if password := place.get("password"):
+        user += f":{quote(password)}"
+    host = str(place.get("host", "localhost"))
+    # The folder of a socket stands in the path.
+    where = f"/{quote(host)}" if host.startswith("/") else f"{host}:{place.get('port') or 5432}"
+    return f"postgresql://{user}@{where}/{place['dbname']}"
 
 
 @contextmanager
@@ -73,7 +76,7 @@ def running_server(*, workers: int = 2, **environment: str) -> Iterator[Server]:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", str(workers)],
         cwd=settings.BASE_DIR,
-        env=environment_of_the_test_database() | environment,
+        env=os.environ | {"DATABASE_URL": database_url()} | environment,
     )
     try:
         server = Server(port)
@@ -93,19 +96,6 @@ def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]") -> Non
         except (urllib.error.URLError, ConnectionError):
             time.sleep(0.1)
     raise AssertionError("the server did not become ready")
-
-
-def manage(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """A management command as a process of its own, over the database of the test."""
-    return subprocess.run(
-        [sys.executable, str(Path(settings.BASE_DIR) / "manage.py"), *arguments],
-        cwd=settings.BASE_DIR,
-        env=environment_of_the_test_database() | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def without_database_url() -> dict[str, str]:

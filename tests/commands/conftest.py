@@ -8,25 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import psycopg
 import pytest
 from django.conf import settings
 from django.db import connection
 
+from tests.servers import database_url
+
 type Start = Callable[..., subprocess.Popen[str]]
-
-
-def database_url() -> str:
-    place = connection.get_connection_params()
-    user = quote(place.get("user", ""))
-    if password := place.get("password"):
-        user += f":{quote(password)}"
-    host = str(place.get("host", "localhost"))
-    # The folder of a socket stands in the path.
-    where = f"/{host}" if host.startswith("/") else f"{host}:{place.get('port') or 5432}"
-    return f"postgresql://{user}@{where}/{place['dbname']}"
 
 
 @pytest.fixture

@@ -11,13 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from accounts import tokens
 from accounts.models import User
 from common.times import wire_time
 from livestreams.models import LiveStream
-from tests.conftest import Api
+from tests.conftest import Api, session_of
 from tests.envelope import data_of
 from tests.streams import STREAMS, make_stream, stream_url
 
+AUTH = "/api/v1/auth"
 TRANSACTION_CONTROL = re.compile(r"(SAVEPOINT|RELEASE|ROLLBACK|BEGIN|COMMIT)\b")
 
 type Call = Callable[[APIClient, LiveStream], Any]
@@ -27,6 +29,13 @@ def statements(call: Callable[[], Any]) -> list[str]:
     with CaptureQueriesContext(connection) as captured:
         call()
     return [query["sql"] for query in captured if not TRANSACTION_CONTROL.match(query["sql"])]
+
+
+_refresh_tokens: dict[str, str] = {}
+
+
+def refresh_token(stream: LiveStream) -> dict[str, str]:
+    return {"refreshToken": _refresh_tokens[stream.pk]}
 
 
 # Who asks is one statement each time. A change also looks at the door (may this person?), locks and looks, writes,
@@ -54,6 +63,10 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     "start": (6, "scheduled", lambda client, stream: client.post(stream_url(stream, "start"))),
     "end": (6, "active", lambda client, stream: client.post(stream_url(stream, "end"))),
     "cancel": (6, "scheduled", lambda client, stream: client.post(stream_url(stream, "cancel"))),
+    "me": (2, "scheduled", lambda client, stream: client.get("/api/v1/users/me")),
+    "refresh": (4, "scheduled", lambda client, stream: client.post(f"{AUTH}/refresh", refresh_token(stream))),
+    "revoke": (3, "scheduled", lambda client, stream: client.post(f"{AUTH}/revoke-token", refresh_token(stream))),
+    "logout": (4, "scheduled", lambda client, stream: client.post(f"{AUTH}/logout")),
     "delete": (6, "scheduled", lambda client, stream: client.delete(stream_url(stream))),
 }
 
@@ -64,6 +77,7 @@ def test_an_endpoint_runs_as_many_statements_as_it_must(
 ) -> None:
     stream = make_stream(creator, status)
     client = api(creator)
+    _refresh_tokens[stream.pk] = str(tokens.RefreshToken.of(session_of(creator), now=timezone.now()))
 
     run = statements(lambda: call(client, stream))
 
