@@ -130,7 +130,8 @@ class PriceField(WithoutRings, serializers.FloatField):
         price = Decimal(str(super().to_internal_value(data)))
         if not price.is_finite():
             self.fail("invalid")
-        if price != round(price, 2):
+        # Decimals cannot round what has too many digits; that it is out of bounds is told anyway.
+        if abs(price) <= LARGEST_PRICE and price != round(price, 2):
             self.fail("decimals")
         return price
 

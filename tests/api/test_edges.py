@@ -16,7 +16,7 @@ from accounts.models import User
 from common import health
 from tests.api.operations import Operation, document, operations, world_for
 from tests.conftest import Api, make_user, session_of
-from tests.envelope import assert_refused
+from tests.envelope import assert_refused, data_of
 from tests.servers import Answer, Server, running_server
 from tests.streams import STREAMS, make_stream
 
@@ -31,17 +31,21 @@ def fail(*args: Any, **kwargs: Any) -> NoReturn:
 # --- addresses and methods ------------------------------------------------------------------------
 
 
+API_ADDRESSES = ["/api/", "/api/v1", "/api/v1/nothing", "/api/v1/live-stream/", "/api/v3/users/me"]
+
+
 @pytest.mark.parametrize(
-    "path",
-    ["/api/", "/api/v1", "/api/v1/nothing", "/api/v1/live-stream/", "/api/v3/users/me", "/nothing", "/favicon.ico"],
+    ("path", "debugging"),
+    [
+        *((path, debugging) for path in API_ADDRESSES for debugging in (False, True)),
+        # Elsewhere, Django's own page helps who develops.
+        *((path, False) for path in ("/nothing", "/favicon.ico")),
+    ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE", "OPTIONS"])
-@pytest.mark.parametrize("debugging", [False, True])
 def test_an_unknown_address_is_answered_in_the_envelope(
     method: str, path: str, debugging: bool, api: Api, settings: Any
 ) -> None:
-    if debugging and not path.startswith("/api/"):
-        pytest.skip("outside the API, Django's own page helps who develops")
     settings.DEBUG = debugging
 
     assert_refused(api().generic(method, path), 404, "not_found", "there is no such address")
@@ -111,6 +115,27 @@ def test_a_crash_outside_the_api_is_answered_in_the_envelope_too(monkeypatch: py
     monkeypatch.setattr(health, "success_answer", fail)
 
     assert_refused(Client(raise_request_exception=False).get("/healthz"), 500, "internal_error")
+
+
+# --- what fuzzing found ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("price", ["1e300", "-1e300", "1" + "0" * 30, "-1e-300", "100000000.001"])
+def test_a_price_beyond_all_bounds_is_refused(price: str, api: Api, creator: User) -> None:
+    body = f'{{"title": "Evening talk", "price": {price}}}'
+
+    refused = api(creator).post(CREATE, body, content_type="application/json")
+
+    assert_refused(refused, 400, "validation_failed")
+    assert refused.json()["errors"][1].startswith("price: must ")
+
+
+def test_a_whole_number_may_be_written_with_a_point(api: Api, creator: User) -> None:
+    body = '{"title": "Evening talk", "durationGoal": 60.0}'
+
+    created = api(creator).post(CREATE, body, content_type="application/json")
+
+    assert data_of(created, 201)["durationGoal"] == 60
 
 
 # --- request ids and languages --------------------------------------------------------------------
