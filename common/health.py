@@ -1,21 +1,35 @@
 """Whether this process lives, and whether it can do its work: for load balancers and operators."""
 
+from collections.abc import Callable
+from functools import wraps
+
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
 
-from common.api import error_answer, success_answer
+from common.api import HTTP_CODES, error_answer, success_answer
 from common.refusals import Unavailable
 
+type View = Callable[[HttpRequest], HttpResponse]
 
-@require_safe
+
+def _only_read(view: View) -> View:
+    @wraps(view)
+    def guarded(request: HttpRequest) -> HttpResponse:
+        if request.method in ("GET", "HEAD"):
+            return view(request)
+        return error_answer(request.META, 405, HTTP_CODES[405], headers={"Allow": "GET, HEAD"})
+
+    return guarded
+
+
+@_only_read
 def alive(request: HttpRequest) -> HttpResponse:
     """The process answers. Says nothing about the database, so that its loss does not restart every server."""
     return success_answer({"status": "alive"})
 
 
-@require_safe
+@_only_read
 def ready(request: HttpRequest) -> HttpResponse:
     """The database answers and knows every migration."""
     problem = unreadiness()

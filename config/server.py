@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
@@ -16,13 +17,12 @@ from contextlib import suppress
 
 from django.conf import settings
 from django.core.management.base import CommandError
-from django.db import connections
 
 # Each thread keeps a database connection, and Python runs one thread of a process at a time: more threads than
 # this only wait for each other.
 THREADS_PER_WORKER = 2
 SECONDS_UNTIL_READY = 60
-SECONDS_TO_STOP = 15
+SECONDS_TO_STOP = 5
 
 
 def refuse_taken_port(host: str, port: int) -> None:
@@ -38,47 +38,52 @@ def refuse_taken_port(host: str, port: int) -> None:
             ) from error
 
 
-def become_server(host: str, port: int, workers: int | None) -> None:
-    """Turn this process into the server. `workers` is the number of processes; None means one a core."""
-    refuse_taken_port(host, port)
-    connections.close_all()
-    os.chdir(settings.BASE_DIR)
-    os.execv(sys.executable, _command(host, port, workers))  # noqa: S606 - a list of our own
+def serve(host: str, port: int, *, workers: int | None = None, when_ready: Callable[[], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM; `workers` is the number of processes, by default one a core.
 
-
-def serve(host: str, port: int, *, when_ready: Callable[[], None]) -> None:
-    """Serve until SIGINT or SIGTERM; `when_ready` runs once `/readyz` says so.
-
-    Raises CommandError when the port is taken, or when the server ends by itself.
+    `when_ready` runs once `/readyz` says so. Raises CommandError when the port is taken, or when the server ends by
+    itself.
     """
     refuse_taken_port(host, port)
-    # In a session of its own: Ctrl-C in a terminal reaches this process, which passes it on once.
-    server = subprocess.Popen(_command(host, port, None), cwd=settings.BASE_DIR, start_new_session=True)
-    stopped = False
-
-    def stop(signum: int, frame: object) -> None:
-        nonlocal stopped
-        stopped = True
-        server.terminate()
-
+    stopped = threading.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, stop)
-    if _becomes_ready(server, f"http://{host}:{port}/readyz"):
+        signal.signal(signum, lambda *_: stopped.set())
+    # In a session of its own: Ctrl-C in a terminal reaches this process, which passes it on once.
+    server = subprocess.Popen(_command(host, port, workers), cwd=settings.BASE_DIR, start_new_session=True)
+    if when_ready and _becomes_ready(server, stopped, f"http://{host}:{port}/readyz"):
         when_ready()
-    server.wait()
-    _end_group(server.pid)
-    if not stopped:
+    while server.poll() is None and not stopped.wait(0.2):
+        pass
+    _stop(server)
+    if not stopped.is_set():
         raise CommandError("The server ended by itself; what it said stands above.")
 
 
-def _end_group(group: int) -> None:
-    """Wait for the workers, which may outlive the server by a moment, and end those that hang."""
-    until = time.monotonic() + SECONDS_TO_STOP
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    """Let the calls in hand finish, and leave nothing of the server's session behind.
+
+    A worker now and then misses that its parent told it to stop, and the parent waits for it for ever: then all are
+    told directly, and at last ended.
+    """
+    server.terminate()
+    for harder in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(SECONDS_TO_STOP)
+        if _is_gone(server.pid):
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, harder)
+    server.wait()
+
+
+def _is_gone(group: int) -> bool:
+    """Whether no process of the group is left, after a moment for those that are about to end."""
     with suppress(ProcessLookupError):
-        while time.monotonic() < until:
+        for _ in range(50):
             os.killpg(group, 0)
-            time.sleep(0.05)
-        os.killpg(group, signal.SIGKILL)
+            time.sleep(0.02)
+        return False
+    return True
 
 
 def _command(host: str, port: int, workers: int | None) -> list[str]:
@@ -98,12 +103,9 @@ def _command(host: str, port: int, workers: int | None) -> list[str]:
     return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", "--no-ws", "config.wsgi:application"]
 
 
-def _becomes_ready(server: "subprocess.Popen[bytes]", address: str) -> bool:
+def _becomes_ready(server: "subprocess.Popen[bytes]", stopped: threading.Event, address: str) -> bool:
     until = time.monotonic() + SECONDS_UNTIL_READY
-    while server.poll() is None and time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own address
-                return True
-        except OSError:
-            time.sleep(0.1)
+    while server.poll() is None and time.monotonic() < until and not stopped.wait(0.1):
+        with suppress(OSError), urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own address
+            return True
     return False

@@ -67,18 +67,19 @@ def take_admin(page: Page, address: str, moderator: Account) -> None:
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     command = [sys.executable, "manage.py", "demo", "--json", "--port", PORT, "--data"]
-    with tempfile.TemporaryDirectory() as data, sync_playwright() as playwright:
-        with subprocess.Popen([*command, data], cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo:
-            assert demo.stdout is not None  # noqa: S101
-            said = json.loads(demo.stdout.readline())
-            accounts = {account["role"]: account for account in said["accounts"]}
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-            take_playground(
-                browser.new_page(viewport={"width": 1280, "height": 900}), said["url"], accounts["creator"]
-            )
-            take_admin(browser.new_page(viewport={"width": 1440, "height": 1330}), said["url"], accounts["moderator"])
-            browser.close()
-            demo.terminate()
+    with (
+        tempfile.TemporaryDirectory() as data,
+        sync_playwright() as playwright,
+        subprocess.Popen([*command, data], cwd=ROOT, stdout=subprocess.PIPE, text=True) as demo,
+    ):
+        assert demo.stdout is not None  # noqa: S101
+        said = json.loads(demo.stdout.readline())
+        accounts = {account["role"]: account for account in said["accounts"]}
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        take_playground(browser.new_page(viewport={"width": 1280, "height": 900}), said["url"], accounts["creator"])
+        take_admin(browser.new_page(viewport={"width": 1440, "height": 1330}), said["url"], accounts["moderator"])
+        browser.close()
+        demo.terminate()
 
 
 if __name__ == "__main__":

@@ -67,12 +67,12 @@ def test_the_compiled_catalogue_is_fresh() -> None:
     with (TURKISH / "django.mo").open("rb") as file:
         compiled = GNUTranslations(file)
     for message in catalogue():
-        if isinstance(message.id, tuple):
-            assert compiled.ngettext(*message.id, 1) == message.string[0], f"run make messages: {message.id}"
-        elif message.context:
-            assert compiled.pgettext(message.context, message.id) == message.string, f"run make messages: {message.id}"
-        elif message.id:
-            assert compiled.gettext(message.id) == message.string, f"run make messages: {message.id}"
+        if isinstance(message.id, str):
+            read = compiled.pgettext(message.context, message.id) if message.context else compiled.gettext(message.id)
+            assert not message.id or read == message.string, f"run make messages: {message.id}"
+        else:
+            one, many = message.id
+            assert compiled.ngettext(one, many, 1) == (message.string or "")[0], f"run make messages: {message.id}"
 
 
 def test_the_example_environment_names_every_setting_that_is_read() -> None:

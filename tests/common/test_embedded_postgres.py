@@ -177,9 +177,7 @@ def test_the_server_takes_no_network_connections_and_hides_its_folder(folder: Pa
 
 def test_texts_sort_by_code_point_on_every_machine(folder: Path) -> None:
     with Program(folder) as program:
-        order = program.ask(
-            "SELECT string_agg(t, '' ORDER BY t) FROM (VALUES ('ç'), ('a'), ('Z'), ('c')) AS v (t)"
-        )
+        order = program.ask("SELECT string_agg(t, '' ORDER BY t) FROM (VALUES ('ç'), ('a'), ('Z'), ('c')) AS v (t)")
 
     assert order == "Zacç"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from config.server import become_server
+from config.server import serve
 
 
 class Command(BaseCommand):
@@ -17,4 +17,4 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, help="number of processes (default: one a core)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        become_server(options["host"], options["port"], options["workers"])
+        serve(options["host"], options["port"], workers=options["workers"])
