@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.conf import settings
+from django.contrib.auth import load_backend
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
@@ -111,6 +113,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name or self.username
+
+
+def holders_of(permission: str) -> models.QuerySet[User]:
+    """Active users who hold `permission` ("app.codename"), themselves, through a group, or as superusers."""
+    return load_backend(settings.AUTHENTICATION_BACKENDS[0]).with_perm(permission)  # type: ignore[attr-defined]
 
 
 class Session(models.Model):

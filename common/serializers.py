@@ -95,10 +95,10 @@ class RowCompiler:
             case Siblings():
                 return f"{self.constant(field.by)}({', '.join(field.of)})"
             case ZeroOrOne():
-                key = self.column(path + "_id")
+                key = self.column(path + "__id")
                 return f"([] if {key} is None else [{self.nested(field.child, path)}])"
             case serializers.BaseSerializer() if field.allow_null:
-                key = self.column(path + "_id")
+                key = self.column(path + "__id")
                 return f"(None if {key} is None else {self.nested(field, path)})"
             case serializers.BaseSerializer():
                 return self.nested(field, path)

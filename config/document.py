@@ -39,6 +39,14 @@ Log in with `POST /api/v1/auth/login`, then send `Authorization: Bearer <access 
 `POST /api/v1/auth/refresh` exchanges a refresh token for a new pair, once. Where a token is optional, one
 that is sent must still be valid.
 
+## Join tokens
+
+`POST /api/v1/live-stream/join` gives a short JWT (ES256) for media edges and chat servers: `iss` is the address of
+this service, `aud` is `media`, `sub` the user, beside `stream`, `role`, `grants` and `jti`. Its public keys are at
+`/.well-known/jwks.json`, a plain JWK Set without the envelope, so an edge verifies it offline. Fetch the keys again at
+an unknown `kid`: a new key is there 15 seconds before it signs. An edge also follows
+`GET /api/v1/live-stream/{id}/revocations`, and looks at each connect into what it learnt there.
+
 ## Errors
 
 `data` is null. `errors[0]` is the same for a status in every language; what follows it is for people.
@@ -103,6 +111,12 @@ EXAMPLES: dict[str, Any] = {
     "LiveStream.role": "host",
     "deletedAt": None,
     "deletedBy": None,
+    # who watches
+    "Joined.token": "eyJhbGciOiJFUzI1NiIsImtpZCI6IjY3M2EifQ.eyJhdWQiOiJtZWRpYSJ9.c2lnbmF0dXJl",
+    "Joined.role": "audience",
+    "viewerCount": 128,
+    "cursor": "ZzrJ4sk_4Y0_3SPxAAAAAAAAACo",
+    "Revocation.until": None,
     "_id": EXAMPLE_ID,
 }
 

@@ -21,6 +21,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "StreamType": "livestreams.models.LiveStream.Type",
         "StreamRole": "livestreams.models.LiveStream.Role",
         "AccessType": "livestreams.models.LiveStream.AccessType",
+        "RevocationAction": "livestreams.models.Revocation.Action",
         "Availability": "accounts.models.User.Availability",
         "MediaType": "accounts.models.Media.Type",
     },
@@ -28,6 +29,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TAGS": [
         {"name": "Accounts", "description": "Logging in, staying in, logging out, and who one is."},
         {"name": "Streams", "description": "The life of a stream, from its plan to its end."},
+        {"name": "Bans", "description": "Who may not watch a stream, or not write in it, and until when."},
     ],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.document.complete"],
 }

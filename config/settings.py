@@ -68,6 +68,7 @@ INSTALLED_APPS = [
     "common",
     "accounts",
     "livestreams",
+    "bans",
     "config",
 ]
 
@@ -195,6 +196,13 @@ PRODUCTION_SERVER_URL = env.str("PRODUCTION_SERVER_URL", default="https://api.ex
 NO_SHOW_GRACE = timedelta(minutes=env.int("NO_SHOW_GRACE_MINUTES", default=60))
 PREPARING_GRACE = timedelta(minutes=env.int("PREPARING_GRACE_MINUTES", default=1440))
 DELETED_RETENTION = timedelta(days=env.int("DELETED_RETENTION_DAYS", default=30))
+JOIN_TOKEN_LIFETIME = timedelta(seconds=env.int("JOIN_TOKEN_SECONDS", default=120))
+if not timedelta(seconds=10) <= JOIN_TOKEN_LIFETIME <= timedelta(hours=1):
+    raise ImproperlyConfigured("JOIN_TOKEN_SECONDS must be between 10 and 3600.")
+# Whether somebody is restricted on a stream is known above livestreams: see livestreams/audience.py.
+AUDIENCE_RESTRICTION = "bans.models.restriction"
+# Threads of a server process that may wait for news of bans, beside those that work: see config/server.py.
+WAITING_POLLS = 16
 
 # --- languages, files, logs -----------------------------------------------------------------------
 

@@ -50,6 +50,14 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may_view("livestreams.view_livestream"),
                     },
                     {
+                        "title": _("Bans"),
+                        "icon": "gavel",
+                        "link": reverse_lazy("admin:bans_livestreamban_changelist"),
+                        "permission": _may_view("bans.view_livestreamban"),
+                        "badge": "bans.admin.waiting_badge",
+                        "badge_variant": "warning",
+                    },
+                    {
                         "title": _("Users"),
                         "icon": "group",
                         "link": reverse_lazy("admin:accounts_user_changelist"),

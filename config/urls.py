@@ -5,17 +5,20 @@ from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 import accounts.urls
+import bans.urls
 import livestreams.urls
 from common import api, health
 from common.playground import PlaygroundView, SchemaView
+from livestreams.views import jwks
 
 urlpatterns = [
-    path("api/v1/", include([*livestreams.urls.v1, *accounts.urls.urlpatterns])),
+    path("api/v1/", include([*bans.urls.v1, *livestreams.urls.v1, *accounts.urls.urlpatterns])),
     path("api/v2/", include(livestreams.urls.v2)),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", PlaygroundView.as_view(), name="playground"),
     # With DEBUG on, Django would answer unknown addresses with a page of its own.
     re_path(r"^api/", api.unknown_address),
+    path(".well-known/jwks.json", jwks),
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("admin/", admin.site.urls),

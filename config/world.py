@@ -1,4 +1,4 @@
-"""A believable world for demonstrations: fifty people, and streams in every state, in Turkish and English."""
+"""A believable world for demonstrations: fifty people, their streams in every state, and bans, in two languages."""
 
 import colorsys
 import io
@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from PIL import Image, ImageDraw, ImageFont
 
 import accounts.services
+import bans.services
 import livestreams.services
 from accounts.models import User
-from livestreams.models import LiveStream
+from bans.models import LiveStreamBan
+from livestreams.models import LiveStream, Status
 
 SEED_LOCK = 0x6B756D616E6461  # "kumanda": two seeders at once take turns
 PHOTO_SIDE = 320
@@ -36,7 +38,7 @@ ACCOUNTS = [
     Account("guest", "emily", "emily-of-the-demo"),
     Account("viewer", "kerem", "kerem-of-the-demo"),
 ]
-MODERATOR_MAY = ["view_livestream", "change_livestream", "view_user", "view_auditentry"]
+MODERATORS = "Moderators"  # the group; a migration of the bans makes it
 
 PEOPLE = [
     ("admin", "Selin", "Aksoy"), ("defne", "Defne", "Yıldız"), ("deniz", "Deniz", "Şahin"),
@@ -83,7 +85,9 @@ def seed(now: datetime) -> bool:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SEED_LOCK])
     if is_there():
         return False
-    _streams(_people(now), now)
+    people = _people(now)
+    _streams(people, now)
+    _bans(people, now)
     return True
 
 
@@ -108,7 +112,7 @@ def _people(now: datetime) -> list[User]:
             is_superuser=role == "admin",
         )
         if role == "moderator":
-            user.user_permissions.set(Permission.objects.filter(codename__in=MODERATOR_MAY))
+            user.groups.set(Group.objects.filter(name=MODERATORS))
         photo = _portrait(name[0] + surname[0], number / len(PEOPLE))
         people.append(accounts.services.set_profile_photo(user, photo, by=user, now=joined))
     return people
@@ -198,3 +202,49 @@ def _streams(people: Sequence[User], now: datetime) -> None:
         host = hosts[number + 2]
         stream = planned(host, number + 6, announced=now - timedelta(days=3), start=now + timedelta(days=number + 2))
         livestreams.services.delete_stream(stream.pk, by=host, now=now - timedelta(days=2))
+
+
+# Who is banned, for what, the kind, how many minutes ago, and for how many hours (None: until it is lifted).
+BANS = [
+    ("kerem", "Yayın boyunca aynı bağlantıyı paylaştı", "CHAT_ONLY", 4, 24),
+    ("tolga", "Konuğa hakaret", "BLOCK", 3, None),
+    ("liam", "Spam", "CHAT_ONLY", 4, 1),
+    ("onur", "Started a fight in the chat", "CHAT_ONLY", 2, 2),
+    ("oscar", "Kept asking for private numbers", "BLOCK", 4, None),
+    ("sude", None, "BLOCK", 1, 12),
+    ("adam", "Sells tickets that are not his", "BLOCK", 3, 168),
+    ("mia", "Spoilers", "CHAT_ONLY", 2, 3),
+    ("yagmur", "Reklam", "CHAT_ONLY", 1, None),
+    ("ethan", "Threatened another viewer", "BLOCK", 4, None),
+    ("gokce", "Büyük harflerle yazıp durdu", "CHAT_ONLY", 2, 6),
+    ("sam", "Impersonates the host", "BLOCK", 3, 720),
+]
+
+
+def _bans(people: Sequence[User], now: datetime) -> None:
+    """On what is on air and what is coming; made by the hosts: one is appealed against, one was lifted."""
+    by_name = {user.username: user for user in people}
+    streams = LiveStream.objects.filter(status__in=[Status.ACTIVE, Status.SCHEDULED])
+    open_now = list(streams.select_related("creator").order_by("status", "planned_start_at", "id"))
+
+    def banned(number: int) -> LiveStreamBan:
+        username, reason, kind, minutes, hours = BANS[number]
+        target, made = by_name[username], now - timedelta(minutes=minutes)
+        fitting = [stream for stream in open_now if target.pk not in {stream.creator_id, stream.guest_id}]
+        stream = fitting[number % len(fitting)]
+        return bans.services.ban_user(
+            target.pk,
+            stream.pk,
+            by=stream.creator,
+            now=made,
+            action_type=kind,
+            reason=reason,
+            expires_at=made + timedelta(hours=hours) if hours else None,
+        )
+
+    made = [banned(number) for number in range(len(BANS))]
+    appealed, sorry = made[0], made[4]
+    bans.services.appeal_ban(
+        appealed.pk, by=appealed.target, now=now, text="Bağlantı yayının kendi sayfasıydı, sorulduğu için yazdım."
+    )
+    bans.services.lift_ban(sorry.pk, by=sorry.created_by, now=now, reason="He apologised.")

@@ -31,7 +31,7 @@ from common.serializers import (
     between,
     from_form,
 )
-from livestreams.models import LiveStream, Status, planned_end, role_of
+from livestreams.models import LiveStream, Revocation, Status, planned_end, role_of
 from livestreams.names import folded
 
 LONGEST_WINDOW_HOURS = 8760  # a year
@@ -95,6 +95,30 @@ class LiveStreamSerializer(ReadSerializer):
     deletedBy = IdField(source="deleted_by_id", allow_null=True)
     createdAt = WireTime(source="created_at")
     updatedAt = WireTime(source="updated_at")
+
+
+class JoinedSerializer(serializers.Serializer[Any]):
+    liveStream = LiveStreamSerializer()
+    token = serializers.CharField(help_text="A JWT for the media edge and the chat server.")
+    role = serializers.ChoiceField(LiveStream.Role.choices)
+    expiresAt = WireTime(help_text="When the token lapses; join again before.")
+
+
+class ViewerCountSerializer(serializers.Serializer[Any]):
+    streamId = IdField()
+    viewerCount = serializers.IntegerField(min_value=0)
+
+
+class RevocationSerializer(serializers.Serializer[Any]):
+    userId = IdField()
+    action = serializers.ChoiceField(Revocation.Action.choices)
+    until = WireTime(allow_null=True, help_text="Null: until further notice.")
+    at = WireTime()
+
+
+class RevocationsSerializer(serializers.Serializer[Any]):
+    list = RevocationSerializer(many=True)
+    cursor = serializers.CharField(help_text="For `since` of the next call.")
 
 
 # --- in -------------------------------------------------------------------------------------------
@@ -207,6 +231,10 @@ class CreateStreamFormSerializer(CreateStreamSerializer):
     )
 
 
+class JoinSerializer(InputSerializer):
+    liveStreamId = IdField(source="stream_id")
+
+
 # --- asked ----------------------------------------------------------------------------------------
 
 
@@ -289,3 +317,17 @@ class UpcomingInMinutesQuery(WindowQuery):
     def validate(self, query: dict[str, Any]) -> dict[str, Any]:
         before, ahead = query.pop("minutesBefore"), query.pop("minutesAfter")
         return query | {"before": timedelta(minutes=before), "ahead": timedelta(minutes=ahead)}
+
+
+class ViewersQuery(PageQuery):
+    search = FoldedField(
+        max_length=150,
+        required=False,
+        help_text="Part of the username, name or surname; letters with and without marks.",
+    )
+
+
+class RevocationsQuery(InputSerializer):
+    since = StrictString(
+        max_length=64, required=False, help_text="The `cursor` of the call before. Left out: all that holds now."
+    )

@@ -6,9 +6,10 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import AllowAny
 
 from common.api import JSONParser
-from livestreams.views import LiveStreamViewSet
+from livestreams.views import AudienceViewSet, LiveStreamViewSet
 
 view = LiveStreamViewSet.as_view
+audience = AudienceViewSet.as_view
 
 v1 = [
     path("live-stream", view({"get": "list"})),
@@ -20,6 +21,7 @@ v1 = [
             body_limit=settings.UPLOAD_BODY_LIMIT,
         ),
     ),
+    path("live-stream/join", audience({"post": "join"})),
     path("live-stream/my-active-stream", view({"get": "my_active_stream"})),
     path("live-stream/my-past-streams", view({"get": "my_past_streams"})),
     path("live-stream/guest-streams", view({"get": "guest_streams"})),
@@ -39,6 +41,9 @@ v1 = [
     path("live-stream/<str:id>/start", view({"post": "start"})),
     path("live-stream/<str:id>/end", view({"post": "end"})),
     path("live-stream/<str:id>/cancel", view({"post": "cancel"})),
+    path("live-stream/<str:id>/viewers", audience({"get": "viewers"})),
+    path("live-stream/<str:id>/viewer-count", audience({"get": "viewer_count"})),
+    path("live-stream/<str:id>/revocations", audience({"get": "revocations"})),
 ]
 v2 = [
     path(

@@ -1,9 +1,9 @@
-"""Streams over HTTP: each action asks one question or makes one call to the services."""
+"""The life of a stream over HTTP: each action asks one question or makes one call to the services."""
 
 from typing import Any, ClassVar, cast
 
 from django.db import models
-from django.db.models import F, Value
+from django.db.models import F, OuterRef, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -65,6 +65,13 @@ def _orders() -> dict[str, Ordering]:
 STREAM = Question(
     lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.compiled()[0])
 )
+# What somebody who looks at a stream needs to be told, and whether they are kept from it.
+SEEN_STREAM = Question(
+    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
+        *LiveStreamSerializer.compiled()[0],
+        services.audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME)),
+    )
+)
 ANY_STREAM = Question(
     lambda: LiveStream.all_objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.compiled()[0])
 )
@@ -104,6 +111,15 @@ UPCOMING = Listing(
 )
 
 
+def seen_stream(stream_id: str, *, caller: str) -> tuple[dict[str, Any], Any]:
+    """The stream as it is written for `caller`, and what restricts them on it. Raises StreamMissing."""
+    rows = SEEN_STREAM.rows(id=stream_id, caller=caller, now=timezone.now())
+    if not rows:
+        raise StreamMissing
+    (*row, restriction) = rows[0]
+    return LiveStreamSerializer.compiled()[1](row, caller), restriction
+
+
 class LiveStreamViewSet(ApiViewSet):
     """The life of a stream."""
 
@@ -116,7 +132,7 @@ class LiveStreamViewSet(ApiViewSet):
         "cancel": [IsCreatorOrGuest],
     }
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
-        "retrieve": [StreamMissing],
+        "retrieve": [StreamMissing, services.Banned],
         "partial_update": [StreamMissing, NotTheCreator, services.StreamNotEditable],
         "destroy": [StreamMissing, NotTheCreator, services.StreamNotDeletable],
         "start": [StreamMissing, NotTheCreator, services.StreamNotStartable, services.AlreadyLive],
@@ -147,8 +163,10 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(operation_id="readLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
     def retrieve(self, request: Request, id: str) -> Response:
-        """Read one stream."""
-        return Response(self.written(id))
+        """Read one stream. Whom a ban keeps from it learns why and until when."""
+        stream, restriction = seen_stream(id, caller=self.user.pk)
+        services.refuse_blocked(restriction)
+        return Response(stream)
 
     @extend_schema(
         operation_id="updateLiveStreamByIdV1",

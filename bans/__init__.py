@@ -1,0 +1,1 @@
+"""Who may not watch or write, and the review of it."""

@@ -1,0 +1,228 @@
+"""How bans are written, and what may be sent about them."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from accounts.serializers import UserSummarySerializer
+from bans.models import Appeal, LiveStreamBan
+from bans.services import LARGEST_BATCH, Outcome
+from common.fields import OBJECT_ID
+from common.pagination import PageQuery
+from common.serializers import (
+    ALWAYS,
+    IdField,
+    InputSerializer,
+    ReadSerializer,
+    StrictChoice,
+    StrictInteger,
+    StrictList,
+    StrictString,
+    WireTime,
+)
+
+LONGEST_BAN_SECONDS = 31_536_000  # a year
+
+# --- out ------------------------------------------------------------------------------------------
+
+
+class BanSerializer(ReadSerializer):
+    _id = IdField(source="id")
+    targetUserId = IdField(source="target_id")
+    targetUser = UserSummarySerializer(source="target")
+    liveStreamId = IdField(source="stream_id")
+    actionType = serializers.ChoiceField(LiveStreamBan.ActionType.choices, source="action_type")
+    reason = serializers.CharField(allow_null=True)
+    createdBy = IdField(source="created_by_id")
+    deletedAt = WireTime(source="deleted_at", allow_null=True)
+    deletedBy = IdField(source="deleted_by_id", allow_null=True)
+    createdAt = WireTime(source="created_at")
+    updatedAt = WireTime(source="updated_at")
+    expiresAt = WireTime(source="expires_at", allow_null=True, help_text="Null: until it is lifted.")
+
+
+class CheckSerializer(serializers.Serializer[Any]):
+    isBanned = serializers.BooleanField()
+    ban = BanSerializer(allow_null=True)
+
+
+# --- in -------------------------------------------------------------------------------------------
+
+
+class EndOfBan(InputSerializer):
+    """When a ban ends: a moment, a number of seconds from now, or, with neither, when it is lifted."""
+
+    expiresAt = WireTime(source="expires_at", allow_null=True, required=False, help_text="In the future.")
+    durationSeconds = StrictInteger(
+        source="duration_seconds",
+        min_value=1,
+        max_value=LONGEST_BAN_SECONDS,
+        required=False,
+        help_text="Instead of `expiresAt`.",
+    )
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        seconds = values.pop("duration_seconds", None)
+        if seconds is not None:
+            if "expires_at" in values:
+                raise serializers.ValidationError({"durationSeconds": [_("must not come with expiresAt")]})
+            values["expires_at"] = timezone.now() + timedelta(seconds=seconds)
+        return values
+
+
+class CreateBanSerializer(EndOfBan):
+    targetUserId = IdField(source="target_id")
+    liveStreamId = IdField(source="stream_id")
+    actionType = StrictChoice(
+        LiveStreamBan.ActionType.choices, source="action_type", default=LiveStreamBan.ActionType.BLOCK
+    )
+    reason = StrictString(max_length=500, allow_null=True, required=False)
+
+
+class ChangeBanSerializer(EndOfBan):
+    actionType = StrictChoice(LiveStreamBan.ActionType.choices, source="action_type", required=False)
+    reason = StrictString(max_length=500, allow_null=True, required=False)
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        changes = super().validate(values)
+        if not changes:
+            names = ", ".join(self.fields)
+            raise serializers.ValidationError(_("body: must have at least one of %(names)s") % {"names": names})
+        return changes
+
+
+# --- asked ----------------------------------------------------------------------------------------
+
+
+class ListBansQuery(PageQuery):
+    targetUserId = IdField(source="target", required=False)
+    targetUser = StrictString(source="target_user", max_length=150, required=False, help_text="Id or username.")
+    liveStreamId = IdField(source="stream", required=False)
+    actionType = StrictChoice(LiveStreamBan.ActionType.choices, source="action_type", required=False)
+    startDate = WireTime(source="made_from", required=False, help_text="Made at or after this moment.")
+    endDate = WireTime(source="made_to", required=False, help_text="Made at or before this moment.")
+
+    def validate(self, query: dict[str, Any]) -> dict[str, Any]:
+        """`targetUser` becomes the one of the two that it is."""
+        named = query.pop("target_user", None)
+        if named is not None:
+            query["target" if OBJECT_ID.fullmatch(named) else "username"] = named
+        return query
+
+
+class CheckBanQuery(InputSerializer):
+    liveStreamId = IdField(source="stream")
+
+
+# --- many at once ---------------------------------------------------------------------------------
+
+
+class StrictBoolean(serializers.BooleanField):
+    """True or false sent as such: DRF would take many a word and number for one."""
+
+    default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be true or false")}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class BulkBanSerializer(EndOfBan):
+    liveStreamId = IdField(source="stream_id")
+    targets = StrictList(
+        source="sent",
+        child=StrictString(max_length=150),
+        min_length=1,
+        max_length=LARGEST_BATCH,
+        help_text="Ids or usernames, in any case of their letters; what looks like an id is one.",
+    )
+    actionType = StrictChoice(
+        LiveStreamBan.ActionType.choices, source="action_type", default=LiveStreamBan.ActionType.BLOCK
+    )
+    reason = StrictString(max_length=500, allow_null=True, required=False)
+    dryRun = StrictBoolean(source="dry_run", default=False, help_text="Tell what would become of each, and ban nobody.")
+
+
+class BulkAnswerSerializer(serializers.Serializer[Any]):
+    """What became of one of those that were sent, in their order."""
+
+    target = serializers.CharField(help_text="As it was sent.")
+    targetUserId = IdField(allow_null=True)
+    outcome = serializers.ChoiceField(
+        [Outcome.BANNED, Outcome.ALREADY_BANNED, Outcome.REFUSED, Outcome.UNKNOWN, Outcome.DUPLICATE]
+    )
+    code = serializers.CharField(allow_null=True, help_text="Why not, for machines, as a single ban would be refused.")
+    banId = IdField(allow_null=True, help_text="The ban that was made or that holds already.")
+
+
+class BulkBanAnswerSerializer(serializers.Serializer[Any]):
+    batchId = IdField(allow_null=True, help_text="For the undo. Null when no ban was made.")
+    dryRun = serializers.BooleanField()
+    banned = serializers.IntegerField(min_value=0)
+    alreadyBanned = serializers.IntegerField(min_value=0)
+    refused = serializers.IntegerField(min_value=0, help_text="Of people who are protected from bans.")
+    outcomes = BulkAnswerSerializer(many=True)
+
+
+class UndoAnswerSerializer(BulkAnswerSerializer):
+    target = IdField(help_text="The same as `targetUserId`.")
+    targetUserId = IdField()
+    outcome = serializers.ChoiceField([Outcome.LIFTED, Outcome.SKIPPED])
+    code = serializers.CharField(allow_null=True, help_text="Why it was skipped, for machines.")
+    banId = IdField()
+
+
+class UndoBulkBanAnswerSerializer(serializers.Serializer[Any]):
+    batchId = IdField()
+    lifted = serializers.IntegerField(min_value=0)
+    skipped = serializers.IntegerField(
+        min_value=0, help_text="Bans that somebody changed, reviewed or lifted since, or that have ended."
+    )
+    outcomes = UndoAnswerSerializer(many=True)
+
+
+# --- what the banned person says ------------------------------------------------------------------
+
+
+class AppealSerializer(ReadSerializer):
+    _id = IdField(source="id")
+    banId = IdField(source="ban_id")
+    text = serializers.CharField()
+    status = serializers.ChoiceField(Appeal.State.choices, source="state")
+    createdAt = WireTime(source="created_at")
+    updatedAt = WireTime(source="updated_at")
+
+
+class AppealBanSerializer(InputSerializer):
+    text = StrictString(max_length=500)
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+class ImportedBanSerializer(InputSerializer):
+    """One line of a file of bans. What an export has beside these says nothing that an import needs."""
+
+    liveStreamId = IdField(source="stream_id")
+    targetUserId = IdField(source="target_id", required=False, allow_null=True)
+    targetUsername = StrictString(source="target_username", max_length=150, required=False, allow_null=True)
+    actionType = StrictChoice(
+        LiveStreamBan.ActionType.choices, source="action_type", default=LiveStreamBan.ActionType.BLOCK
+    )
+    reason = StrictString(max_length=500, allow_null=True, required=False)
+    expiresAt = WireTime(source="expires_at", allow_null=True, required=False)
+    createdBy = IdField(source="created_by", allow_null=True, required=False)
+    deletedAt = WireTime(source="deleted_at", allow_null=True, required=False)
+
+    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
+        """`target` is the id, or, without one, the username."""
+        named, pk = values.pop("target_username", None), values.pop("target_id", None)
+        if not (pk or named):
+            raise serializers.ValidationError({"targetUserId": [_("is required, or targetUsername")]})
+        if values.pop("deleted_at", None) is not None:
+            raise serializers.ValidationError({"deletedAt": [_("must be empty; a lifted ban is not made again")]})
+        return values | {"target": pk or named}

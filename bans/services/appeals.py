@@ -1,0 +1,98 @@
+"""The appeal against a ban: made, withdrawn, decided; each under the lock of its ban."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from bans.models import Appeal, LiveStreamBan
+from common import audit
+from common.refusals import Conflict, Forbidden, Missing
+
+State = Appeal.State
+
+
+class NotTheBannedPerson(Forbidden):
+    code = "not_the_banned_person"
+    message = _("only the banned person may do this")
+
+
+class NothingToAppeal(Conflict):
+    code = "ban_does_not_hold"
+    message = _("the ban does not hold any more; there is nothing to appeal against")
+
+
+class AlreadyAppealed(Conflict):
+    code = "already_appealed"
+    message = _("there is an appeal against this ban already")
+
+
+class AppealMissing(Missing):
+    code = "appeal_not_found"
+    message = _("there is no appeal against this ban")
+
+
+class AppealDecided(Conflict):
+    code = "appeal_already_decided"
+    message = _("the appeal has been decided or withdrawn already")
+
+
+@transaction.atomic
+def appeal_ban(ban_id: str, *, by: User, now: datetime, text: str) -> Appeal:
+    """Appeal, once, against a ban that exists. Raises NotTheBannedPerson, NothingToAppeal, AlreadyAppealed."""
+    ban = _locked(ban_id, by=by)
+    if not ban.holds(now):
+        raise NothingToAppeal
+    if Appeal.objects.filter(ban=ban).exists():
+        raise AlreadyAppealed
+    appeal = Appeal(ban=ban, text=text, created_at=now, updated_at=now)
+    appeal.save(force_insert=True)
+    after = {"ban_id": ban.pk, "state": appeal.state, "text": text}
+    audit.record("appeal_ban", appeal, by=by, now=now, before={}, after=after)
+    return appeal
+
+
+@transaction.atomic
+def withdraw_appeal(ban_id: str, *, by: User, now: datetime) -> Appeal:
+    """Raises NotTheBannedPerson, AppealMissing, AppealDecided."""
+    ban = _locked(ban_id, by=by)
+    appeal = Appeal.objects.filter(ban=ban).first()
+    if appeal is None:
+        raise AppealMissing
+    if appeal.state != State.PENDING:
+        raise AppealDecided
+    _set_state("withdraw_appeal", [appeal], State.WITHDRAWN, by=by, now=now)
+    return appeal
+
+
+def decide_appeal(ban: LiveStreamBan, state: str, *, by: User | None, now: datetime, reason: str = "") -> None:
+    """Approve or deny the appeal against a locked ban, if one is pending."""
+    decide_appeals([ban], state, by=by, now=now, reason=reason)
+
+
+def decide_appeals(
+    bans: Sequence[LiveStreamBan], state: str, *, by: User | None, now: datetime, reason: str = ""
+) -> None:
+    """The same for many."""
+    pending = list(Appeal.objects.filter(ban__in=[ban.pk for ban in bans], state=State.PENDING))
+    if pending:
+        verb = "approve_appeal" if state == State.APPROVED else "deny_appeal"
+        _set_state(verb, pending, state, by=by, now=now, reason=reason)
+
+
+def _locked(ban_id: str, *, by: User) -> LiveStreamBan:
+    ban = LiveStreamBan.all_objects.for_update().get(pk=ban_id)
+    if ban.target_id != by.pk:
+        raise NotTheBannedPerson
+    return ban
+
+
+def _set_state(
+    verb: str, appeals: list[Appeal], state: str, *, by: User | None, now: datetime, reason: str = ""
+) -> None:
+    now = max([now, *(appeal.updated_at for appeal in appeals)])
+    Appeal.objects.filter(pk__in=[appeal.pk for appeal in appeals]).update(state=state, updated_at=now)
+    changes = [(appeal, {"state": appeal.state}, {"state": state}) for appeal in appeals]
+    audit.record_many(verb, changes, by=by, now=now, reason=reason)

@@ -1,0 +1,247 @@
+"""The single ban: made, changed, lifted.
+
+The stream is locked before its bans: who is protected from a ban (its guest, say) cannot change meanwhile, and an edge
+hears of the bans of one stream in the order in which they were committed.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User, holders_of
+from bans.models import Appeal, LiveStreamBan
+from bans.services.appeals import decide_appeal
+from common import audit
+from common.fields import ObjectIdField
+from common.queries import Param, Question
+from common.refusals import Conflict, Forbidden, Invalid, Missing
+from livestreams.models import LiveStream, Status
+from livestreams.services import StreamMissing, record_revocation
+
+ActionType = LiveStreamBan.ActionType
+Review = LiveStreamBan.Review
+OPEN_FOR_BANS = (Status.SCHEDULED, Status.PREPARING, Status.ACTIVE)
+LIFTED = "LIFTED"  # what edges are told when nothing restricts the person any more
+
+
+class BanMissing(Missing):
+    code = "ban_not_found"
+    message = _("there is no ban with this id")
+
+
+class TargetMissing(Missing):
+    code = "user_not_found"
+    message = _("there is no user with this id")
+
+
+class StreamOver(Conflict):
+    code = "stream_is_over"
+    message = _("the stream is over; nobody can be banned from it any more")
+
+
+class AlreadyBanned(Conflict):
+    code = "already_banned"
+    message = _("a ban of this person on this stream holds already; change that one")
+
+
+class BanLifted(Conflict):
+    code = "ban_already_lifted"
+    message = _("the ban has been lifted already")
+
+
+class BanLapsed(Conflict):
+    code = "ban_lapsed"
+    message = _("the ban has ended by itself; make a new one")
+
+
+class ProtectedPerson(Forbidden):
+    """Somebody whom no door lets anybody ban."""
+
+
+class CannotBanOneself(ProtectedPerson):
+    code = "cannot_ban_oneself"
+    message = _("you cannot ban yourself")
+
+
+class CannotBanCreator(ProtectedPerson):
+    code = "cannot_ban_creator"
+    message = _("the creator of the stream cannot be banned from it")
+
+
+class CannotBanGuest(ProtectedPerson):
+    code = "cannot_ban_guest"
+    message = _("a guest of the stream cannot be banned from it")
+
+
+class CannotBanStaff(ProtectedPerson):
+    code = "cannot_ban_staff"
+    message = _("staff and moderators cannot be banned")
+
+
+PROTECTED = (CannotBanOneself, CannotBanCreator, CannotBanGuest, CannotBanStaff)
+
+_LOCKED_STREAM = Question(lambda: LiveStream.objects.filter(pk=Param("id", ObjectIdField())).for_update())
+_STREAM_OF = Question(
+    lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ObjectIdField())).values_list("stream_id")
+)
+
+
+# --- steps ----------------------------------------------------------------------------------------
+
+
+def _locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:
+    stream: LiveStream | None = _LOCKED_STREAM.instance(id=stream_id)
+    if stream is None:
+        raise StreamMissing
+    if open_for_bans and stream.status not in OPEN_FOR_BANS:
+        raise StreamOver
+    return stream
+
+
+def _locked(ban_id: str) -> LiveStreamBan:
+    """The ban, locked after its stream; a stream that was deleted meanwhile still has its bans."""
+    rows = _STREAM_OF.rows(id=ban_id)
+    if not rows:
+        raise BanMissing
+    LiveStream.all_objects.for_update().get(pk=rows[0][0])
+    return LiveStreamBan.all_objects.for_update().get(pk=ban_id)
+
+
+def _locked_holding(ban_id: str, now: datetime) -> LiveStreamBan:
+    ban = _locked(ban_id)
+    if ban.is_deleted:
+        raise BanLifted
+    if not ban.holds(now):
+        raise BanLapsed
+    return ban
+
+
+def refuse_protected(stream: LiveStream, target: User, *, by: User) -> None:
+    """Raises the refusal that protects `target`, who was read with `protected` (see `targets`)."""
+    if target.pk == by.pk:
+        raise CannotBanOneself
+    if target.pk == stream.creator_id:
+        raise CannotBanCreator
+    if target.pk == stream.guest_id:
+        raise CannotBanGuest
+    if target.protected:  # type: ignore[attr-defined]
+        raise CannotBanStaff
+
+
+def targets() -> Any:
+    """Users with `protected`: whether they are staff or moderators."""
+    moderators = holders_of("bans.moderate").filter(pk=OuterRef("pk"))
+    return User.objects.annotate(protected=Q(is_staff=True) | Q(is_superuser=True) | Exists(moderators))
+
+
+def _state(ban: LiveStreamBan) -> dict[str, Any]:
+    """What the audit trail keeps of a ban."""
+    return {
+        "stream_id": ban.stream_id,
+        "target_id": ban.target_id,
+        "action_type": ban.action_type,
+        "reason": ban.reason,
+        "expires_at": ban.expires_at,
+        "deleted_at": ban.deleted_at,
+        "review": ban.review,
+    }
+
+
+def _write(ban: LiveStreamBan, verb: str, *, by: User, now: datetime, why: str = "", **values: Any) -> LiveStreamBan:
+    """Write what differs, with its audit row, and tell the edges when the restriction is another one."""
+    before = {name: getattr(ban, name) for name, value in values.items() if getattr(ban, name) != value}
+    if not before:
+        return ban
+    now = max(now, ban.updated_at)
+    for name in before:
+        setattr(ban, name, values[name])
+    ban.updated_at = now
+    ban.save(update_fields=[*before, "updated_at"], force_update=True)
+    after = {name: values[name] for name in before}
+    audit.record(verb, ban, by=by, now=now, before=before, after=after, reason=why)
+    if before.keys() & {"action_type", "expires_at", "deleted_at"}:
+        _tell_edges(ban, now)
+    return ban
+
+
+def _tell_edges(ban: LiveStreamBan, now: datetime) -> None:
+    action = ban.action_type if ban.holds(now) else LIFTED
+    record_revocation(ban.stream_id, ban.target_id, action=action, until=ban.expires_at, now=now)
+
+
+# --- verbs ----------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def ban_user(
+    target_id: str,
+    stream_id: str,
+    *,
+    by: User,
+    now: datetime,
+    action_type: str = ActionType.BLOCK,
+    reason: str | None = None,
+    expires_at: datetime | None = None,
+    batch_id: str | None = None,
+) -> LiveStreamBan:
+    """Ban a person from a stream that is not over, until `expires_at` or, with None, until it is lifted.
+
+    Raises StreamMissing, TargetMissing, StreamOver, AlreadyBanned, Invalid when the end is not in the future, and a
+    ProtectedPerson refusal.
+    """
+    stream = _locked_stream(stream_id, open_for_bans=True)
+    target = targets().filter(pk=target_id).first()
+    if target is None:
+        raise TargetMissing
+    refuse_protected(stream, target, by=by)
+    _refuse_past(expires_at, now)
+    if LiveStreamBan.objects.holding(now).filter(stream=stream, target=target).exists():
+        raise AlreadyBanned
+    ban = LiveStreamBan(
+        stream=stream,
+        target=target,
+        action_type=action_type,
+        reason=reason,
+        expires_at=expires_at,
+        created_by=by,
+        batch_id=batch_id,
+        created_at=now,
+        updated_at=now,
+    )
+    ban.save(force_insert=True)
+    audit.record("ban_user", ban, by=by, now=now, before={}, after=_state(ban))
+    _tell_edges(ban, now)
+    return ban
+
+
+def _refuse_past(expires_at: datetime | None, now: datetime) -> None:
+    if expires_at is not None and expires_at <= now:
+        raise Invalid("expiresAt", _("must lie in the future"))
+
+
+@transaction.atomic
+def change_ban(ban_id: str, *, by: User, now: datetime, changes: dict[str, Any], reason: str = "") -> LiveStreamBan:
+    """Change kind, reason or end of a holding ban: longer, shorter, timed or until it is lifted.
+
+    `changes` may name action_type, reason and expires_at. Raises BanMissing, BanLifted, BanLapsed, Invalid.
+    """
+    ban = _locked_holding(ban_id, now)
+    _refuse_past(changes.get("expires_at"), now)
+    return _write(ban, "change_ban", by=by, now=now, why=reason, **changes)
+
+
+@transaction.atomic
+def lift_ban(ban_id: str, *, by: User, now: datetime, reason: str = "") -> LiveStreamBan:
+    """Lift a ban, and so approve the appeal that is pending against it. Raises BanMissing, BanLifted.
+
+    A ban that lapsed can still be lifted: then it is so on record.
+    """
+    ban = _locked(ban_id)
+    if ban.is_deleted:
+        raise BanLifted
+    _write(ban, "lift_ban", by=by, now=now, why=reason, deleted_at=now, deleted_by_id=by.pk)
+    decide_appeal(ban, Appeal.State.APPROVED, by=by, now=now)
+    return ban

@@ -1,0 +1,259 @@
+"""Many bans of one stream at once, each with its outcome, and the undo of all that one call did.
+
+The number of statements does not grow with the number of people.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from bans.models import Appeal, LiveStreamBan
+from bans.services.appeals import decide_appeals
+from bans.services.bans import (
+    LIFTED,
+    AlreadyBanned,
+    BanLapsed,
+    BanLifted,
+    ProtectedPerson,
+    TargetMissing,
+    _locked_stream,
+    _refuse_past,
+    _state,
+    refuse_protected,
+    targets,
+)
+from common import audit
+from common.fields import OBJECT_ID, new_object_id
+from common.models import AuditEntry
+from common.refusals import Conflict, Invalid, Missing, Refusal
+from livestreams.models import LiveStream
+from livestreams.services import record_revocations
+
+LARGEST_BATCH = 1000
+BANNING, UNDOING = "ban_user", "undo_ban"
+
+
+class BatchMissing(Missing):
+    code = "batch_not_found"
+    message = _("there is no batch of bans with this id")
+
+
+class BatchUndone(Conflict):
+    code = "batch_already_undone"
+    message = _("the batch has been undone already")
+
+
+class BanChanged(Conflict):
+    """Why an undo leaves a ban alone; told beside that ban, never instead of the answer."""
+
+    code = "ban_changed_since"
+    message = _("somebody has changed or reviewed the ban since")
+
+
+class Outcome(StrEnum):
+    BANNED = "banned"
+    ALREADY_BANNED = "already_banned"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    DUPLICATE = "duplicate"
+    LIFTED = "lifted"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One ban that is asked for; `target` is an id, or a username in any case, and `by` whose ban it becomes."""
+
+    target: str
+    by: User
+    action_type: str = LiveStreamBan.ActionType.BLOCK
+    reason: str | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one ban that was asked for, or that is to be undone."""
+
+    target: str
+    target_id: str | None
+    outcome: Outcome
+    ban_id: str | None = None
+    refusal: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`id` is None when no ban was made: there is nothing that could be undone."""
+
+    id: str | None
+    answers: list[Answer]
+
+
+# --- banning --------------------------------------------------------------------------------------
+
+# The database folds the names, because only its way of folding decides which user a name means.
+_RESOLVED = """
+    SELECT COALESCE(sent.id, named.id)
+    FROM unnest(%s::bytea[], %s::text[]) WITH ORDINALITY AS sent (id, name, place)
+    LEFT JOIN accounts_user named ON lower(named.username) = lower(sent.name)
+    ORDER BY sent.place
+"""
+
+
+def ban_many(
+    stream_id: str,
+    sent: Sequence[str],
+    *,
+    by: User,
+    now: datetime,
+    dry_run: bool = False,
+    **ban: Any,
+) -> Batch:
+    """Ban up to LARGEST_BATCH people, ids or usernames, alike: `ban` may have action_type, reason and expires_at.
+
+    Who is banned already, protected or unknown is told and keeps nobody else from being banned. Raises StreamMissing,
+    StreamOver, and Invalid when the end is not in the future.
+    """
+    _refuse_past(ban.get("expires_at"), now)
+    wanted = [Wanted(target, by, **ban) for target in sent]
+    return ban_each(stream_id, wanted, by=by, now=now, dry_run=dry_run)
+
+
+@transaction.atomic
+def ban_each(
+    stream_id: str, wanted: Sequence[Wanted], *, by: User | None, now: datetime, dry_run: bool = False
+) -> Batch:
+    """The same for bans that differ. `by` is who is recorded; None is the system itself.
+
+    Raises StreamMissing, StreamOver; all else is an answer, in the order of `wanted`.
+    """
+    stream = _locked_stream(stream_id, open_for_bans=True)
+    ids = _resolved([one.target for one in wanted])
+    people: dict[str, User] = targets().in_bulk({pk for pk in ids if pk})
+    holding = LiveStreamBan.objects.holding(now).filter(stream=stream, target__in=people)
+    holds: dict[str, str] = dict(holding.values_list("target_id", "pk"))
+    batch_id = new_object_id()
+    made: dict[str, LiveStreamBan] = {}
+    answers = []
+    for one, pk in zip(wanted, ids, strict=True):
+        person = people.get(pk) if pk else None
+        if person is None:
+            answers.append(Answer(one.target, None, Outcome.UNKNOWN, refusal=TargetMissing()))
+        elif person.pk in made:
+            answers.append(Answer(one.target, person.pk, Outcome.DUPLICATE))
+        elif person.pk in holds:
+            answers.append(
+                Answer(one.target, person.pk, Outcome.ALREADY_BANNED, holds[person.pk], refusal=AlreadyBanned())
+            )
+        elif refusal := _refusal(stream, person, one, now):
+            answers.append(Answer(one.target, person.pk, Outcome.REFUSED, refusal=refusal))
+        else:
+            made[person.pk] = ban = _new_ban(stream, person, one, now, batch_id)
+            answers.append(Answer(one.target, person.pk, Outcome.BANNED, None if dry_run else ban.pk))
+    if dry_run or not made:
+        return Batch(None, answers)
+    bans = LiveStreamBan.objects.bulk_create(made.values())
+    audit.record_many(BANNING, [(ban, {}, _state(ban)) for ban in bans], by=by, now=now)
+    told = [(ban.target_id, ban.action_type, ban.expires_at) for ban in bans]
+    record_revocations(stream.pk, told, now=now)
+    return Batch(batch_id, answers)
+
+
+def _resolved(sent: Iterable[str]) -> list[str | None]:
+    """The user's id for each id or username; None for a name that nobody has."""
+    ids = [bytes.fromhex(target) if OBJECT_ID.fullmatch(target) else None for target in sent]
+    names = [None if pk else target for pk, target in zip(ids, sent, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(_RESOLVED, (ids, names))
+        return [pk and pk.hex() for (pk,) in cursor]
+
+
+def _refusal(stream: LiveStream, person: User, wanted: Wanted, now: datetime) -> Refusal | None:
+    try:
+        refuse_protected(stream, person, by=wanted.by)
+        _refuse_past(wanted.expires_at, now)
+    except (ProtectedPerson, Invalid) as refusal:
+        return refusal
+    return None
+
+
+def _new_ban(stream: LiveStream, person: User, wanted: Wanted, now: datetime, batch_id: str) -> LiveStreamBan:
+    return LiveStreamBan(
+        stream=stream,
+        target=person,
+        action_type=wanted.action_type,
+        reason=wanted.reason,
+        expires_at=wanted.expires_at,
+        created_by=wanted.by,
+        batch_id=batch_id,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+# --- undoing --------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[Answer]:
+    """Lift every ban of the batch that still holds as the batch made it; what somebody touched since is skipped.
+
+    Raises BatchMissing, BatchUndone.
+    """
+    stream_id = stream_of_batch(batch_id)
+    LiveStream.all_objects.for_update().get(pk=stream_id)
+    trail = AuditEntry.objects.filter(target_id=OuterRef("pk"), target_type=LiveStreamBan._meta.model_name)
+    bans = list(
+        LiveStreamBan.all_objects.filter(batch_id=batch_id)
+        .annotate(touched=Exists(trail.exclude(action=BANNING)), undone=Exists(trail.filter(action=UNDOING)))
+        .order_by("pk")
+        .for_update()
+    )
+    if any(ban.undone for ban in bans):  # type: ignore[attr-defined]
+        raise BatchUndone
+    answers, lifted = [], []
+    for ban in bans:
+        reason = _why_left_alone(ban, now)
+        outcome = Outcome.SKIPPED if reason else Outcome.LIFTED
+        answers.append(Answer(ban.target_id, ban.target_id, outcome, ban.pk, refusal=reason))
+        if reason is None:
+            lifted.append(ban)
+    if lifted:
+        _lift(lifted, by=by, now=now)
+    return answers
+
+
+def stream_of_batch(batch_id: str) -> str:
+    """Raises BatchMissing."""
+    stream_id: str | None = (
+        LiveStreamBan.all_objects.filter(batch_id=batch_id).values_list("stream_id", flat=True).first()
+    )
+    if stream_id is None:
+        raise BatchMissing
+    return stream_id
+
+
+def _why_left_alone(ban: LiveStreamBan, now: datetime) -> Refusal | None:
+    if ban.is_deleted:
+        return BanLifted()
+    if ban.touched:  # type: ignore[attr-defined]
+        return BanChanged()
+    return None if ban.holds(now) else BanLapsed()
+
+
+def _lift(bans: list[LiveStreamBan], *, by: User, now: datetime) -> None:
+    # Nobody has touched them, so all carry the one time at which they were made.
+    now = max(now, bans[0].updated_at)
+    LiveStreamBan.objects.filter(pk__in=[ban.pk for ban in bans]).update(deleted_at=now, deleted_by=by, updated_at=now)
+    before, after = {"deleted_at": None, "deleted_by_id": None}, {"deleted_at": now, "deleted_by_id": by.pk}
+    audit.record_many(UNDOING, [(ban, before, after) for ban in bans], by=by, now=now)
+    decide_appeals(bans, Appeal.State.APPROVED, by=by, now=now)
+    record_revocations(bans[0].stream_id, [(ban.target_id, LIFTED, None) for ban in bans], now=now)

@@ -1,0 +1,162 @@
+"""The keys that sign join tokens: made on first need, known to every process, replaced without a gap.
+
+A new key is published some seconds before it signs, and an old one stays public until the last token that it signed
+has lapsed: whoever fetches the keys when it meets an unknown `kid` can verify every token at every moment.
+"""
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any, NamedTuple
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q
+from jwt.algorithms import ECAlgorithm
+
+from accounts.models import User
+from common import audit
+from common.fields import new_object_id
+from livestreams.models import JoinKey
+
+KEPT_SECONDS = 5  # how long a process goes by the keys that it has read, and others by the published ones
+KEY_PUBLISHED_BEFORE = timedelta(seconds=3 * KEPT_SECONDS)  # so that all know a key when it begins to sign
+LOCK = 7_305_811_094_416_280_001  # of the advisory lock under which keys are made; any number will do
+
+
+class SigningKey(NamedTuple):
+    kid: str
+    private_key: ec.EllipticCurvePrivateKey
+    retired_at: datetime | None
+
+
+class _Known:
+    """The keys that this process can sign with, oldest first, as of `read_at` on its own clock."""
+
+    keys: tuple[SigningKey, ...] = ()
+    read_at = float("-inf")
+
+
+_known = _Known()
+
+
+def forget_keys() -> None:
+    """Read the keys anew at the next need, as after `KEPT_SECONDS`."""
+    _known.read_at = float("-inf")
+
+
+def signing_key(now: datetime) -> SigningKey:
+    """The key that signs now; the first one is made on the way."""
+    if monotonic() - _known.read_at > KEPT_SECONDS:
+        _known.keys = _usable(now) or (_first_key(now),)
+        _known.read_at = monotonic()
+    for key in _known.keys:
+        if key.retired_at is None or now < key.retired_at:
+            return key
+    forget_keys()
+    return signing_key(now)
+
+
+def public_keys(now: datetime) -> list[dict[str, str]]:
+    """Every key that a token which is good now may be signed with, as JWKs."""
+    since = now - settings.JOIN_TOKEN_LIFETIME
+    public = JoinKey.objects.filter(Q(retired_at=None) | Q(retired_at__gt=since)).order_by("created_at", "pk")
+    return list(public.values_list("public_jwk", flat=True))
+
+
+class Rotation(NamedTuple):
+    """The `kid` of the key that retires and of the one that follows it; None where there is none."""
+
+    old: str | None
+    new: str | None
+
+
+@transaction.atomic
+def rotate_join_key(*, by: User | None, now: datetime, dry_run: bool = False) -> Rotation | None:
+    """Make a new key, which signs from KEY_PUBLISHED_BEFORE later on; None when one waits for its turn already.
+
+    Keys whose last token has lapsed are removed. With `dry_run` nothing changes and `new` is None.
+    """
+    with _one_at_a_time():
+        if JoinKey.objects.filter(retired_at__gt=now).exists():
+            return None
+        old = JoinKey.objects.filter(retired_at=None).first()
+        new = None
+        if not dry_run:
+            JoinKey.objects.filter(retired_at__lte=now - settings.JOIN_TOKEN_LIFETIME).delete()
+            new = _make_key(old, by=by, now=now, retire_at=now + KEY_PUBLISHED_BEFORE)
+        return Rotation(old.pk if old else None, new.pk if new else None)
+
+
+def _first_key(now: datetime) -> SigningKey:
+    """A key where there is none that can be used: none yet, or SECRET_KEY is another one now."""
+    with transaction.atomic(), _one_at_a_time():
+        made_meanwhile = _usable(now)
+        if made_meanwhile:
+            return made_meanwhile[0]
+        unusable = JoinKey.objects.filter(retired_at=None).first()
+        row = _make_key(unusable, by=None, now=now, retire_at=now)
+    return SigningKey(row.pk, _decrypted(row.private_key), None)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    yield
+
+
+def _make_key(old: JoinKey | None, *, by: User | None, now: datetime, retire_at: datetime) -> JoinKey:
+    if old is not None:
+        old.retired_at = retire_at
+        old.save(update_fields=["retired_at"])
+    private_key = ec.generate_private_key(ec.SECP256R1())
+    kid = new_object_id()
+    pem = private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    numbers: dict[str, Any] = json.loads(ECAlgorithm.to_jwk(private_key.public_key()))
+    key = JoinKey.objects.create(
+        pk=kid,
+        private_key=_cipher().encrypt(pem).decode(),
+        public_jwk=numbers | {"kid": kid, "use": "sig", "alg": "ES256"},
+        created_at=now,
+    )
+    before = {} if old is None else {"kid": old.pk}
+    after = {"kid": kid} if old is None else {"kid": kid, "old_retires_at": retire_at}
+    audit.record("rotate_join_key", key, by=by, now=now, before=before, after=after)
+    return key
+
+
+def _usable(now: datetime) -> tuple[SigningKey, ...]:
+    rows = JoinKey.objects.filter(Q(retired_at=None) | Q(retired_at__gt=now)).order_by("created_at", "pk")
+    keys = []
+    for row in rows:
+        try:
+            keys.append(SigningKey(row.pk, _decrypted(row.private_key), row.retired_at))
+        except InvalidToken:
+            continue  # written with another SECRET_KEY
+    return tuple(keys)
+
+
+def _decrypted(text: str) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(_cipher().decrypt(text), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - we wrote it
+    return key
+
+
+def _cipher() -> MultiFernet:
+    return MultiFernet([_fernet(secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
+
+
+def _fernet(secret: str) -> Fernet:
+    derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"join keys")
+    return Fernet(urlsafe_b64encode(derivation.derive(secret.encode())))

@@ -1,0 +1,84 @@
+"""GET /api/v1/live-stream-ban/mine"""
+
+from datetime import datetime, timedelta
+
+from accounts.models import User
+from bans import services
+from common.times import wire_time
+from tests.bans.people import BANS, ban_url, lapsed_ban, make_ban
+from tests.conftest import Api
+from tests.envelope import assert_refused, data_of
+from tests.streams import make_stream
+from tests.test_statements import statements
+
+MINE = f"{BANS}/mine"
+
+
+def test_the_banned_person_learns_why_and_until_when(api: Api, creator: User, viewer: User, now: datetime) -> None:
+    end = now + timedelta(hours=1)
+    ban = make_ban(viewer, make_stream(creator), reason="Spam", expires_at=end, action_type="CHAT_ONLY")
+
+    (mine,) = data_of(api(viewer).get(MINE))["list"]
+
+    assert mine == data_of(api(viewer).get(ban_url(ban)))
+    assert (mine["reason"], mine["expiresAt"], mine["actionType"]) == ("Spam", wire_time(end), "CHAT_ONLY")
+
+
+def test_of_who_made_the_ban_only_the_id_is_told(api: Api, creator: User, viewer: User) -> None:
+    make_ban(viewer, make_stream(creator))
+
+    response = api(viewer).get(MINE)
+
+    assert data_of(response)["list"][0]["createdBy"] == creator.pk
+    assert creator.username not in response.content.decode()
+    assert creator.surname not in response.content.decode()
+
+
+def test_only_the_own_bans_that_hold_are_listed_the_newest_first(
+    api: Api, creator: User, viewer: User, stranger: User, now: datetime
+) -> None:
+    old = make_ban(viewer, make_stream(creator), now=now - timedelta(minutes=2))
+    new = make_ban(viewer, make_stream(stranger), now=now - timedelta(minutes=1))
+    make_ban(stranger, make_stream(creator))
+    lapsed_ban(viewer, make_stream(creator))
+    services.lift_ban(make_ban(viewer, make_stream(creator)).pk, by=creator, now=now)
+
+    data = data_of(api(viewer).get(MINE))
+
+    assert [ban["_id"] for ban in data["list"]] == [new.pk, old.pk]
+    assert data["pagination"]["totalItems"] == 2
+
+
+def test_a_creators_own_streams_are_not_mixed_in(api: Api, creator: User, viewer: User) -> None:
+    make_ban(viewer, make_stream(creator))
+    assert data_of(api(creator).get(MINE))["list"] == []
+
+
+def test_the_list_is_read_by_page_and_by_keyset(api: Api, creator: User, viewer: User, now: datetime) -> None:
+    bans = [make_ban(viewer, make_stream(creator), now=now + timedelta(seconds=at - 10)).pk for at in range(5)][::-1]
+    client = api(viewer)
+
+    second = data_of(client.get(f"{MINE}?limit=2&page=2"))
+    assert [ban["_id"] for ban in second["list"]] == bans[2:4]
+    assert second["pagination"]["totalPages"] == 3
+    after = data_of(client.get(f"{MINE}?limit=2&after={bans[2]}"))
+    assert [ban["_id"] for ban in after["list"]] == bans[3:]
+
+
+def test_a_bad_page_names_its_rule(api: Api, viewer: User) -> None:
+    response = api(viewer).get(f"{MINE}?limit=0")
+    assert_refused(response, 400, "validation_failed", "limit: must be between 1 and 100")
+
+
+def test_nobody_has_no_bans_to_read(api: Api) -> None:
+    assert_refused(api().get(MINE), 401, "authentication_required")
+
+
+def test_one_ban_takes_as_many_statements_as_twenty(api: Api, creator: User, viewer: User) -> None:
+    client = api(viewer)
+    counts = []
+    for more in (1, 19):
+        for _ in range(more):
+            make_ban(viewer, make_stream(creator))
+        counts.append(len(statements(lambda: data_of(client.get(f"{MINE}?limit=100")))))
+    assert counts == [2, 2]

@@ -1,0 +1,56 @@
+"""How many SQL statements the endpoints of the audience run, for one viewer as for fifty."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from livestreams import services
+from livestreams.models import LiveStream, Status
+from tests.conftest import Api, make_user
+from tests.envelope import data_of
+from tests.livestreams.test_join import ban
+from tests.streams import STREAMS, make_stream, stream_url
+from tests.test_statements import statements
+
+type Call = Callable[[APIClient, LiveStream], Any]
+
+# Who asks is one each time; what restricts the caller comes with the stream.
+PINNED: dict[str, tuple[int, Call]] = {
+    "read": (2, lambda client, stream: client.get(stream_url(stream))),
+    "join": (3, lambda client, stream: client.post(f"{STREAMS}/join", {"liveStreamId": stream.pk})),
+    "viewers": (3, lambda client, stream: client.get(stream_url(stream, "viewers"))),
+    "search": (3, lambda client, stream: client.get(stream_url(stream, "viewers"), {"search": "fan"})),
+    "viewer count": (2, lambda client, stream: client.get(stream_url(stream, "viewer-count"))),
+    "revocations": (3, lambda client, stream: client.get(stream_url(stream, "revocations"))),
+}
+
+
+@pytest.mark.parametrize("viewers", [1, 50])
+@pytest.mark.parametrize(("count", "call"), PINNED.values(), ids=PINNED.keys())
+def test_an_endpoint_runs_as_many_statements_as_it_must(
+    count: int, call: Call, viewers: int, api: Api, creator: User, now: datetime
+) -> None:
+    stream = make_stream(creator, Status.ACTIVE)
+    for number in range(viewers):
+        fan = make_user(f"fan{number}")
+        services.admit(fan, stream.pk, status=stream.status, role="audience", restriction=None, now=now)
+        services.record_revocation(stream.pk, fan.pk, action="CHAT_ONLY", until=None, now=now)
+    client = api(make_user("root", is_superuser=True))
+    data_of(call(client, stream))  # the keys are known from here on
+
+    run = statements(lambda: data_of(call(client, stream)))
+
+    assert len(run) == count, "\n".join(run)
+
+
+def test_refusing_somebody_costs_no_more_than_answering(api: Api, creator: User, viewer: User) -> None:
+    stream = make_stream(creator, Status.ACTIVE)
+    ban(viewer, stream)
+    client = api(viewer)
+
+    assert len(statements(lambda: client.post(f"{STREAMS}/join", {"liveStreamId": stream.pk}))) == 2
+    assert len(statements(lambda: client.get(stream_url(stream)))) == 2
