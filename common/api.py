@@ -12,9 +12,12 @@ from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import override
+from django.views.defaults import page_not_found
 from rest_framework import exceptions, parsers, renderers
 from rest_framework.response import Response
 
+from common.languages import preferred_language
 from common.origin import origin
 from common.refusals import (
     Conflict,
@@ -215,7 +218,7 @@ def refuse(error: Exception, context: Mapping[str, Any]) -> HttpResponse:  # noq
             code = HTTP_CODES.get(error.status_code, "malformed_request")
             return error_answer(meta, error.status_code, code, reasons_of(error.detail))
         case OperationalError() | InterfaceError():
-            logger.error("the database does not answer", exc_info=error)
+            logger.error("the database does not answer: %s", error)
             # The next request on this thread connects anew instead of failing on the dead connection.
             connection.close()
             return error_answer(meta, 503, HTTP_CODES[503], [str(Unavailable.message)])
@@ -243,11 +246,15 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return error_answer(request.META, 403, HTTP_CODES[403], [str(Forbidden.message)])
+    with override(preferred_language(request.META)):
+        return error_answer(request.META, 403, HTTP_CODES[403], [str(Forbidden.message)])
 
 
 def unknown_address(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return error_answer(request.META, 404, Missing.code, [_("there is no such address")])
+    if request.path_info.startswith(settings.ADMIN_PREFIX):
+        return page_not_found(request, exception or Http404())
+    with override(preferred_language(request.META)):
+        return error_answer(request.META, 404, Missing.code, [_("there is no such address")])
 
 
 def crashed(request: HttpRequest) -> HttpResponse:

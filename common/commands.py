@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError, CommandParser, DjangoHelpFormatter
-from django.db import OperationalError
+from django.db import OperationalError, ProgrammingError
 from django.db.models import QuerySet
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -74,6 +74,8 @@ class OperatorCommand(BaseCommand):
             except KeyboardInterrupt:
                 self.stderr.write("Stopped. What was done stays done; run it again for the rest.")
                 raise
+            except ProgrammingError as error:
+                raise CommandError(f"The database is not as this version needs it; run migrate. ({error})") from error
             except OperationalError as error:
                 raise CommandError(f"The database does not answer: {error}") from error
         self.stdout.write(orjson.dumps(outcome.facts).decode() if options["json"] else outcome.text)

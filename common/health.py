@@ -40,6 +40,8 @@ def ready(request: HttpRequest) -> HttpResponse:
 
 def unreadiness() -> str | None:
     try:
+        if connection.connection is not None and not connection.is_usable():
+            connection.close()
         connection.ensure_connection()
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

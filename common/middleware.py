@@ -35,6 +35,7 @@ def origin(get_response: GetResponse) -> GetResponse:
         with entering(Door.ADMIN if request.path_info.startswith(admin) else Door.API, request_id):
             response = get_response(request)
         response.headers["X-Request-ID"] = request_id
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
         if not response.streaming:
             response.headers.setdefault("Content-Length", str(len(response.content)))  # type: ignore[attr-defined]
         return response

@@ -23,6 +23,7 @@ type Shape = tuple[tuple[str, Any], ...]
 class PageQuery(InputSerializer):
     """What every list takes."""
 
+    empty_is_absent = False
     page = StrictInteger(min_value=1, max_value=LARGEST_PAGE, default=1, help_text="Which page, from 1.")
     limit = StrictInteger(min_value=1, max_value=100, default=10, help_text="Items a page.")
     after = IdField(

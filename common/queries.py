@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection, models
+from django.db import InterfaceError, OperationalError, connection, models
 from django.db.models.expressions import Expression
 from django.db.models.sql.compiler import SQLCompiler
 from psycopg.sql import Literal
@@ -55,14 +55,31 @@ class _Compiled:
             sql = f"{sql} LIMIT {limit:d}"
         if offset:
             sql, values = f"{sql} OFFSET %s", [*values, offset]
-        with connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            fetched = cursor.fetchall()
-        rows = [list(row) for row in fetched]
+        rows = [list(row) for row in _fetched(sql, values)]
         for position, convert, expression in self.converters:
             for row in rows:
                 row[position] = convert(row[position], expression, connection)
         return rows
+
+
+def _fetched(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Asks once more on a new connection when the old one turns out to be dead, as all are after a restart.
+
+    Inside a transaction that would be another one, so there the error stands.
+    """
+    try:
+        return _fetched_once(sql, values)
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block or connection.is_usable():
+            raise
+        connection.close()
+        return _fetched_once(sql, values)
+
+
+def _fetched_once(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall()
 
 
 def _with_constants(statement: str, params: Sequence[Any]) -> tuple[str, list[Param]]:

@@ -239,7 +239,10 @@ class WireTime(serializers.DateTimeField):
 
     default_error_messages: ClassVar = {
         **ALWAYS,
-        "invalid": _("must be an ISO 8601 time with a time zone, such as 2026-01-15T10:30:00.000Z"),
+        **dict.fromkeys(
+            ("invalid", "overflow"),
+            _("must be an ISO 8601 time with a time zone, such as 2026-01-15T10:30:00.000Z"),
+        ),
     }
 
     def to_internal_value(self, value: Any) -> Any:
@@ -256,6 +259,8 @@ class InputSerializer(serializers.Serializer[Any]):
 
     default_error_messages: ClassVar = dict.fromkeys(("invalid", "null"), _("body: must be a JSON object"))
     from_form: bool = False
+    # A form sends its empty fields, too; an address has no reason to name what it leaves empty.
+    empty_is_absent: ClassVar[bool] = True
     documented_as_form: ClassVar[bool] = False
 
     @classmethod
@@ -272,7 +277,7 @@ class InputSerializer(serializers.Serializer[Any]):
         return {
             name: form.getlist(name) if isinstance(field, many) else form[name]
             for name, field in self.fields.items()
-            if name in form
+            if name in form and not (self.empty_is_absent and form[name] == "" and not field.required)
         }
 
 

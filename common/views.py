@@ -16,6 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from common import api
 from common.fields import OBJECT_ID
+from common.languages import preferred_language
 from common.refusals import Invalid
 from common.serializers import InputSerializer
 
@@ -38,18 +39,6 @@ def _shared(kinds: tuple[type, ...]) -> list[Any]:
 
 
 _negotiator = AlwaysJSON()
-
-
-def preferred_language(meta: dict[str, Any]) -> str:
-    """`X-Language`, else `Accept-Language`, as far as we speak it; else English."""
-    asked = meta.get("HTTP_X_LANGUAGE") or meta.get("HTTP_ACCEPT_LANGUAGE") or ""
-    if not asked or asked.startswith("en"):
-        return settings.LANGUAGE_CODE
-    for wanted in asked.lower().split(","):
-        language = wanted.strip()[:2]
-        if language in ("en", "tr"):
-            return language
-    return settings.LANGUAGE_CODE
 
 
 @lru_cache(maxsize=4096)

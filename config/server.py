@@ -4,6 +4,7 @@ It always runs as a program of its own. Its workers are forks of it, and a fork 
 cryptography in use, as a management command has, can inherit a lock that nobody will ever release.
 """
 
+import ctypes
 import os
 import signal
 import socket
@@ -23,6 +24,15 @@ from django.core.management.base import CommandError
 WORKING_THREADS = 2
 SECONDS_UNTIL_READY = 60
 SECONDS_TO_STOP = 5
+PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+
+
+def port_number(text: str) -> int:
+    """For argparse: raises ValueError unless it is a port that can be listened on."""
+    port = int(text)
+    if not 1 <= port <= 65535:
+        raise ValueError(text)
+    return port
 
 
 def refuse_taken_port(host: str, port: int) -> None:
@@ -34,7 +44,8 @@ def refuse_taken_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise CommandError(
-                f"Cannot listen on {host} port {port}: {error.strerror}. Choose another with --port."
+                f"Cannot listen on {host} port {port}: {error.strerror}. "
+                'Choose another with --port (make demo ARGS="--port 8001").'
             ) from error
 
 
@@ -46,10 +57,16 @@ def serve(host: str, port: int, *, workers: int | None = None, when_ready: Calla
     """
     refuse_taken_port(host, port)
     stopped = threading.Event()
-    for signum in (signal.SIGINT, signal.SIGTERM):
+    # SIGHUP: somebody closed the terminal.
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, lambda *_: stopped.set())
     # In a session of its own: Ctrl-C in a terminal reaches this process, which passes it on once.
-    server = subprocess.Popen(_command(host, port, workers), cwd=settings.BASE_DIR, start_new_session=True)
+    server = subprocess.Popen(
+        _command(host, port, workers),
+        cwd=settings.BASE_DIR,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
+    )
     if when_ready and _becomes_ready(server, stopped, f"http://{host}:{port}/readyz"):
         when_ready()
     while server.poll() is None and not stopped.wait(0.2):
@@ -57,6 +74,12 @@ def serve(host: str, port: int, *, workers: int | None = None, when_ready: Calla
     _stop(server)
     if not stopped.is_set():
         raise CommandError("The server ended by itself; what it said stands above.")
+
+
+def _die_with_parent() -> None:
+    """Linux ends the server when this process is killed, which cannot pass that on."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(server: "subprocess.Popen[bytes]") -> None:

@@ -25,7 +25,10 @@ class Env(environ.Env):
             if default is self.NOTSET:
                 raise ImproperlyConfigured(f"Set the {var} environment variable.")
             return default
-        return super().get_value(var, cast, default, parse_default)
+        try:
+            return super().get_value(var, cast, default, parse_default)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} is not what it should be: {error}") from error
 
 
 env = Env()

@@ -16,12 +16,15 @@ urlpatterns = [
     path("api/v2/", include(livestreams.urls.v2)),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", PlaygroundView.as_view(), name="playground"),
+    path("api/schema", RedirectView.as_view(pattern_name="schema")),
+    path("api/docs", RedirectView.as_view(pattern_name="playground")),
     # With DEBUG on, Django would answer unknown addresses with a page of its own.
     re_path(r"^api/", api.unknown_address),
     path(".well-known/jwks.json", jwks),
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("admin/", admin.site.urls),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("", RedirectView.as_view(pattern_name="playground")),
 ]
 

@@ -62,6 +62,8 @@ LIFECYCLE: dict[Status, dict[Action, Status]] = {
 }
 
 UPCOMING = (Status.SCHEDULED, Status.PREPARING)
+# Far enough for everybody, and near enough that a planned end can still be written as a date.
+LATEST_PLAN = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def next_status(status: str, action: Action) -> Status | None:
@@ -214,6 +216,10 @@ class LiveStream(TimestampedModel, SoftDeleteModel):
             models.CheckConstraint(
                 condition=~Q(status=Status.SCHEDULED) | Q(planned_start_at__isnull=False),
                 name="stream_scheduled_has_a_plan",
+            ),
+            models.CheckConstraint(
+                condition=Q(planned_start_at__isnull=True) | Q(planned_start_at__lt=LATEST_PLAN),
+                name="stream_plan_is_of_this_century",
             ),
             models.CheckConstraint(
                 condition=Q(status__in=(Status.ACTIVE, Status.ENDED), started_at__isnull=False)

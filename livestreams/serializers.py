@@ -31,7 +31,7 @@ from common.serializers import (
     between,
     from_form,
 )
-from livestreams.models import LiveStream, Revocation, Status, planned_end, role_of
+from livestreams.models import LATEST_PLAN, LiveStream, Revocation, Status, planned_end, role_of
 from livestreams.names import folded
 
 LONGEST_WINDOW_HOURS = 8760  # a year
@@ -161,12 +161,17 @@ class PriceField(WithoutRings, serializers.FloatField):
 
 
 class PlannedStartField(WireTime):
-    default_error_messages: ClassVar = {"past": _("must lie in the future")}
+    default_error_messages: ClassVar = {
+        "past": _("must lie in the future"),
+        "far": _("must lie before the year 2100"),
+    }
 
     def to_internal_value(self, value: Any) -> Any:
         moment = super().to_internal_value(value)
         if moment <= timezone.now():
             self.fail("past")
+        if moment >= LATEST_PLAN:
+            self.fail("far")
         return moment
 
 

@@ -16,8 +16,10 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 from django.conf import settings
 from django.db import connection
+from psycopg import sql
 
 
 @dataclass(frozen=True)
@@ -101,3 +103,18 @@ def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]") -> Non
 def without_database_url() -> dict[str, str]:
     """The environment of a process that shall use an embedded database of its own."""
     return {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+
+
+@contextmanager
+def lost_database() -> Iterator[None]:
+    """The database of this test is gone for everybody while the block runs."""
+    connection.ensure_connection()
+    info = connection.connection.info
+    name = sql.Identifier(info.dbname)
+    with psycopg.connect(host=info.host, port=info.port, user=info.user, dbname="postgres", autocommit=True) as other:
+        other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
+        other.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [info.dbname])
+        try:
+            yield
+        finally:
+            other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))

@@ -93,5 +93,5 @@ def test_a_taken_port_is_a_clear_error_and_starts_nothing(tmp_path: Path) -> Non
             _, errors = demo.communicate(timeout=60)
 
     assert demo.returncode == 1
-    assert f"Cannot listen on 127.0.0.1 port {port}: Address already in use. Choose another with --port." in errors
+    assert f"Cannot listen on 127.0.0.1 port {port}: Address already in use. Choose another with --port" in errors
     assert not (tmp_path / "data").exists()

@@ -1,11 +1,12 @@
 """GET /healthz and /readyz"""
 
-import psycopg
 import pytest
 from django.db import connection
 from django.test import Client
 
+from tests.conftest import Api, make_user
 from tests.envelope import assert_refused, data_of
+from tests.servers import lost_database
 
 PLACES = ["/healthz", "/readyz"]
 
@@ -26,15 +27,22 @@ def test_they_are_only_read(place: str, client: Client, db: None) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lost_database_makes_it_unready_and_not_dead_until_it_is_back(client: Client) -> None:
-    params = connection.get_connection_params()
-    place = {name: params[name] for name in ("host", "port", "user", "dbname") if name in params}
-    connection.ensure_connection()
-    pid = connection.connection.info.backend_pid
-    with psycopg.connect(**place, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+    with lost_database():
+        assert_refused(client.get("/readyz"), 503, "service_unavailable", "the database does not answer")
+        assert data_of(client.get("/healthz")) == {"status": "alive"}
 
-    assert_refused(client.get("/readyz"), 503, "service_unavailable", "the database does not answer")
     assert data_of(client.get("/readyz")) == {"status": "ready"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_restarted_database_costs_no_call(api: Api) -> None:
+    """Every connection is dead then, and none of its threads has noticed."""
+    caller = api(make_user("creator"))
+    data_of(caller.get("/api/v1/users/me"))
+    with lost_database():
+        pass
+
+    data_of(caller.get("/api/v1/users/me"))
 
 
 @pytest.mark.django_db(transaction=True)

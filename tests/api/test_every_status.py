@@ -7,10 +7,8 @@ from typing import Any, NoReturn
 from urllib.parse import quote
 
 import jwt
-import psycopg
 import pytest
 from django.conf import settings as django_settings
-from django.db import connection
 from django.urls import resolve
 from django.utils import timezone
 
@@ -18,6 +16,7 @@ from accounts import services, tokens
 from accounts.models import User
 from common.fields import new_object_id
 from livestreams.models import Status
+from tests import servers
 from tests.api.operations import Operation, World, assert_documented, operations, world_for
 from tests.conftest import Api
 from tests.envelope import ERRORS, assert_refused, data_of
@@ -136,10 +135,8 @@ def lost_database(world: World, operation: Operation, _: pytest.MonkeyPatch) -> 
         authorization = f"Bearer {token}" if operation.takes_token else ""
         return world.call(operation, body=body, authorization=authorization)
 
-    info = connection.connection.info
-    with psycopg.connect(host=info.host, port=info.port, user=info.user, dbname=info.dbname) as other:
-        other.execute("SELECT pg_terminate_backend(%s, 5000)", [info.backend_pid])
-    refused = call()
+    with servers.lost_database():
+        refused = call()
     assert call().status_code < 300, "the next request connects anew"
     return refused
 

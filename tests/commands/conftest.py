@@ -1,6 +1,7 @@
 """Commands as operators run them: processes of their own, on the database of the tests."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -49,6 +50,8 @@ def start(place: dict[str, str]) -> Iterator[Start]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # Started in the background, this process may have been told to ignore Ctrl-C, and a child inherits that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
         started.append(process)
         return process

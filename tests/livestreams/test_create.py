@@ -136,6 +136,14 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"plannedStartDate": "2020-01-01T00:00:00.000Z"},
         "plannedStartDate: must lie in the future",
     ),
+    "start in an age to come": (
+        {"plannedStartDate": "9999-12-31T23:59:59Z", "durationGoal": 1},
+        "plannedStartDate: must lie before the year 2100",
+    ),
+    "start beyond all calendars": (
+        {"plannedStartDate": "9999-12-31T23:59:59-14:00"},
+        "plannedStartDate: must be an ISO 8601 time with a time zone, such as 2026-01-15T10:30:00.000Z",
+    ),
     "start without zone": (
         {"plannedStartDate": "2031-01-01T00:00:00"},
         "plannedStartDate: must be an ISO 8601 time with a time zone, such as 2026-01-15T10:30:00.000Z",
@@ -207,6 +215,14 @@ def test_a_thumbnail_is_made_again_as_webp_and_stored(format: str, api: Api, cre
     with Image.open(file) as stored:
         assert (stored.format, stored.size) == ("WEBP", (64, 48))
     assert (data["durationGoal"], data["status"]) == (60, "scheduled")
+
+
+def test_empty_fields_of_a_form_are_absent_ones(api: Api, creator: User) -> None:
+    sent = {"title": "Talk", "price": "", "durationGoal": "", "interest": "", "guests": "", "plannedStartDate": ""}
+
+    data = data_of(api(creator).post(CREATE, sent, format="multipart"), 201)
+
+    assert (data["status"], data["price"], data["durationGoal"], data["interest"]) == ("preparing", None, None, None)
 
 
 @pytest.mark.parametrize(

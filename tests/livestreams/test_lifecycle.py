@@ -175,6 +175,7 @@ def test_the_look_for_writes_finds_each_way_of_writing(source: str) -> None:
 IMPOSSIBLE = {
     "a state that does not exist": ("scheduled", "status = 'paused'"),
     "scheduled without a plan": ("scheduled", "planned_start_at = NULL"),
+    "planned for another century": ("scheduled", "planned_start_at = '2100-01-01T00:00:00Z'"),
     "active without a start": ("scheduled", "status = 'active'"),
     "started but still scheduled": ("scheduled", "started_at = now()"),
     "ended without an end": ("active", "status = 'ended'"),

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from config.server import refuse_taken_port, serve
+from config.server import port_number, refuse_taken_port, serve
 from config.world import ACCOUNTS
 
 BANNER = """
@@ -42,7 +42,7 @@ class Command(BaseCommand):
     help = "Migrate, fill an empty database with a believable world, print how to get in, and serve until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=8000, help="port on 127.0.0.1 (default: %(default)s)")
+        parser.add_argument("--port", type=port_number, default=8000, help="port on 127.0.0.1 (default: %(default)s)")
         parser.add_argument(
             "--data",
             type=Path,
