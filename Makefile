@@ -50,7 +50,7 @@ messages: $(DEV) ## Collect the translatable texts into the Turkish catalogue an
 		--keyword gettext_lazy --keyword ngettext_lazy:1,2 --keyword pgettext_lazy:1c,2 --keyword gettext_noop \
 		--output locale/django.pot .
 	@test -f $(TR) || $(BIN)/pybabel -q init --input-file locale/django.pot --output-file $(TR) --locale tr
-	@$(BIN)/pybabel -q update --no-wrap --input-file locale/django.pot --output-file $(TR) --locale tr
+	@$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching --input-file locale/django.pot --output-file $(TR) --locale tr
 	@$(BIN)/pybabel compile --input-file $(TR) --output-file $(TR:.po=.mo) --locale tr --statistics
 
 pictures: $(DEV) .env ## Take the pictures of the README from a demo, with Chromium

@@ -73,7 +73,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     profile_photo = models.ForeignKey(Media, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     availability_status = models.CharField(max_length=10, choices=Availability, default=Availability.OFFLINE)
     is_staff = models.BooleanField(_("staff"), default=False, help_text=_("may enter the admin"))
-    is_active = models.BooleanField(_("active"), default=True, help_text=_("may log in"))
+    is_active = models.BooleanField(_("active account"), default=True, help_text=_("may log in"))
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -22,7 +22,7 @@ from drf_spectacular.plumbing import (
     is_basic_serializer,
     is_list_serializer,
 )
-from drf_spectacular.utils import OpenApiResponse, inline_serializer
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
@@ -126,22 +126,20 @@ def bases_without_text() -> list[type]:
 # --- lists ----------------------------------------------------------------------------------------
 
 
-PAGINATION: dict[str, serializers.Field] = {
-    "currentPage": serializers.IntegerField(min_value=1),
-    "totalPages": serializers.IntegerField(min_value=0),
-    "totalItems": serializers.IntegerField(min_value=0),
-    "itemsPerPage": serializers.IntegerField(min_value=1, max_value=100),
-    "hasNextPage": serializers.BooleanField(),
-    "hasPrevPage": serializers.BooleanField(),
-}
+class Pagination(serializers.Serializer[Any]):
+    currentPage = serializers.IntegerField(min_value=1)
+    totalPages = serializers.IntegerField(min_value=0)
+    totalItems = serializers.IntegerField(min_value=0)
+    itemsPerPage = serializers.IntegerField(min_value=1, max_value=100)
+    hasNextPage = serializers.BooleanField()
+    hasPrevPage = serializers.BooleanField()
 
 
 @cache
 def page_of(item: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
     """What a list of such items answers, for `responses=`."""
     name = item.__name__.removesuffix("Serializer") + "Page"
-    fields = {"list": item(many=True), "pagination": inline_serializer("Pagination", PAGINATION)}
-    return type(name, (serializers.Serializer,), fields)
+    return type(name, (serializers.Serializer,), {"list": item(many=True), "pagination": Pagination()})
 
 
 # --- operations -----------------------------------------------------------------------------------

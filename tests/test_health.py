@@ -48,7 +48,7 @@ def test_a_restarted_database_costs_no_call(api: Api) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_missing_migration_makes_it_unready(client: Client) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE app = 'livestreams' RETURNING name, applied")
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'sessions' RETURNING name, applied")
         name, applied = cursor.fetchone()
     try:
         reason = "1 migrations are not applied; run manage.py migrate"
@@ -56,5 +56,5 @@ def test_a_missing_migration_makes_it_unready(client: Client) -> None:
     finally:
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO django_migrations (app, name, applied) VALUES ('livestreams', %s, %s)", [name, applied]
+                "INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', %s, %s)", [name, applied]
             )

@@ -45,7 +45,7 @@ def test_every_text_of_the_source_has_its_turkish() -> None:
         "pgettext_lazy": ((1, "c"), 2),
     }
     known = catalogue()
-    for app in ("accounts", "common", "config", "livestreams"):
+    for app in ("accounts", "bans", "common", "config", "livestreams"):
         for file, _, message, _, context in extract_from_dir(
             ROOT / app, method_map=[("**.py", "python")], keywords=keywords
         ):

@@ -96,7 +96,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "is_active",
-                    models.BooleanField(default=True, help_text="may log in", verbose_name="active"),
+                    models.BooleanField(default=True, help_text="may log in", verbose_name="active account"),
                 ),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
