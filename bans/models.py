@@ -139,7 +139,7 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action_type} {self.target_id}"
+        return f"{self.get_action_type_display()}: {self.target_id}"
 
     def holds(self, now: datetime) -> bool:
         return self.deleted_at is None and (self.expires_at is None or now < self.expires_at)

@@ -42,7 +42,7 @@ class AppealDecided(Conflict):
 @transaction.atomic
 def appeal_ban(ban_id: str, *, by: User, now: datetime, text: str) -> Appeal:
     """Appeal, once, against a ban that exists. Raises NotTheBannedPerson, NothingToAppeal, AlreadyAppealed."""
-    ban = _locked(ban_id, by=by)
+    ban = locked_ban(ban_id, by=by)
     if not ban.holds(now):
         raise NothingToAppeal
     if Appeal.objects.filter(ban=ban).exists():
@@ -57,7 +57,7 @@ def appeal_ban(ban_id: str, *, by: User, now: datetime, text: str) -> Appeal:
 @transaction.atomic
 def withdraw_appeal(ban_id: str, *, by: User, now: datetime) -> Appeal:
     """Raises NotTheBannedPerson, AppealMissing, AppealDecided."""
-    ban = _locked(ban_id, by=by)
+    ban = locked_ban(ban_id, by=by)
     appeal = Appeal.objects.filter(ban=ban).first()
     if appeal is None:
         raise AppealMissing
@@ -82,7 +82,7 @@ def decide_appeals(
         _set_state(verb, pending, state, by=by, now=now, reason=reason)
 
 
-def _locked(ban_id: str, *, by: User) -> LiveStreamBan:
+def locked_ban(ban_id: str, *, by: User) -> LiveStreamBan:
     ban = LiveStreamBan.all_objects.for_update().get(pk=ban_id)
     if ban.target_id != by.pk:
         raise NotTheBannedPerson

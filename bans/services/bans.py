@@ -92,7 +92,7 @@ _STREAM_OF = Question(
 # --- steps ----------------------------------------------------------------------------------------
 
 
-def _locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:
+def locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:
     stream: LiveStream | None = _LOCKED_STREAM.instance(id=stream_id)
     if stream is None:
         raise StreamMissing
@@ -101,7 +101,7 @@ def _locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:
     return stream
 
 
-def _locked(ban_id: str) -> LiveStreamBan:
+def locked_ban(ban_id: str) -> LiveStreamBan:
     """The ban, locked after its stream; a stream that was deleted meanwhile still has its bans."""
     rows = _STREAM_OF.rows(id=ban_id)
     if not rows:
@@ -110,8 +110,8 @@ def _locked(ban_id: str) -> LiveStreamBan:
     return LiveStreamBan.all_objects.for_update().get(pk=ban_id)
 
 
-def _locked_holding(ban_id: str, now: datetime) -> LiveStreamBan:
-    ban = _locked(ban_id)
+def locked_holding_ban(ban_id: str, now: datetime) -> LiveStreamBan:
+    ban = locked_ban(ban_id)
     if ban.is_deleted:
         raise BanLifted
     if not ban.holds(now):
@@ -137,7 +137,7 @@ def targets() -> Any:
     return User.objects.annotate(protected=Q(is_staff=True) | Q(is_superuser=True) | Exists(moderators))
 
 
-def _state(ban: LiveStreamBan) -> dict[str, Any]:
+def state_of(ban: LiveStreamBan) -> dict[str, Any]:
     """What the audit trail keeps of a ban."""
     return {
         "stream_id": ban.stream_id,
@@ -150,7 +150,7 @@ def _state(ban: LiveStreamBan) -> dict[str, Any]:
     }
 
 
-def _write(ban: LiveStreamBan, verb: str, *, by: User, now: datetime, why: str = "", **values: Any) -> LiveStreamBan:
+def write_ban(ban: LiveStreamBan, verb: str, *, by: User, now: datetime, why: str = "", **values: Any) -> LiveStreamBan:
     """Write what differs, with its audit row, and tell the edges when the restriction is another one."""
     before = {name: getattr(ban, name) for name, value in values.items() if getattr(ban, name) != value}
     if not before:
@@ -192,12 +192,12 @@ def ban_user(
     Raises StreamMissing, TargetMissing, StreamOver, AlreadyBanned, Invalid when the end is not in the future, and a
     ProtectedPerson refusal.
     """
-    stream = _locked_stream(stream_id, open_for_bans=True)
+    stream = locked_stream(stream_id, open_for_bans=True)
     target = targets().filter(pk=target_id).first()
     if target is None:
         raise TargetMissing
     refuse_protected(stream, target, by=by)
-    _refuse_past(expires_at, now)
+    refuse_past_end(expires_at, now)
     if LiveStreamBan.objects.holding(now).filter(stream=stream, target=target).exists():
         raise AlreadyBanned
     ban = LiveStreamBan(
@@ -212,12 +212,12 @@ def ban_user(
         updated_at=now,
     )
     ban.save(force_insert=True)
-    audit.record("ban_user", ban, by=by, now=now, before={}, after=_state(ban))
+    audit.record("ban_user", ban, by=by, now=now, before={}, after=state_of(ban))
     _tell_edges(ban, now)
     return ban
 
 
-def _refuse_past(expires_at: datetime | None, now: datetime) -> None:
+def refuse_past_end(expires_at: datetime | None, now: datetime) -> None:
     if expires_at is not None and expires_at <= now:
         raise Invalid("expiresAt", _("must lie in the future"))
 
@@ -228,9 +228,9 @@ def change_ban(ban_id: str, *, by: User, now: datetime, changes: dict[str, Any],
 
     `changes` may name action_type, reason and expires_at. Raises BanMissing, BanLifted, BanLapsed, Invalid.
     """
-    ban = _locked_holding(ban_id, now)
-    _refuse_past(changes.get("expires_at"), now)
-    return _write(ban, "change_ban", by=by, now=now, why=reason, **changes)
+    ban = locked_holding_ban(ban_id, now)
+    refuse_past_end(changes.get("expires_at"), now)
+    return write_ban(ban, "change_ban", by=by, now=now, why=reason, **changes)
 
 
 @transaction.atomic
@@ -239,9 +239,9 @@ def lift_ban(ban_id: str, *, by: User, now: datetime, reason: str = "") -> LiveS
 
     A ban that lapsed can still be lifted: then it is so on record.
     """
-    ban = _locked(ban_id)
+    ban = locked_ban(ban_id)
     if ban.is_deleted:
         raise BanLifted
-    _write(ban, "lift_ban", by=by, now=now, why=reason, deleted_at=now, deleted_by_id=by.pk)
+    write_ban(ban, "lift_ban", by=by, now=now, why=reason, deleted_at=now, deleted_by_id=by.pk)
     decide_appeal(ban, Appeal.State.APPROVED, by=by, now=now)
     return ban

@@ -23,10 +23,10 @@ from bans.services.bans import (
     BanLifted,
     ProtectedPerson,
     TargetMissing,
-    _locked_stream,
-    _refuse_past,
-    _state,
+    locked_stream,
+    refuse_past_end,
     refuse_protected,
+    state_of,
     targets,
 )
 from common import audit
@@ -122,7 +122,7 @@ def ban_many(
     Who is banned already, protected or unknown is told and keeps nobody else from being banned. Raises StreamMissing,
     StreamOver, and Invalid when the end is not in the future.
     """
-    _refuse_past(ban.get("expires_at"), now)
+    refuse_past_end(ban.get("expires_at"), now)
     wanted = [Wanted(target, by, **ban) for target in sent]
     return ban_each(stream_id, wanted, by=by, now=now, dry_run=dry_run)
 
@@ -135,7 +135,7 @@ def ban_each(
 
     Raises StreamMissing, StreamOver; all else is an answer, in the order of `wanted`.
     """
-    stream = _locked_stream(stream_id, open_for_bans=True)
+    stream = locked_stream(stream_id, open_for_bans=True)
     ids = _resolved([one.target for one in wanted])
     people: dict[str, User] = targets().in_bulk({pk for pk in ids if pk})
     holding = LiveStreamBan.objects.holding(now).filter(stream=stream, target__in=people)
@@ -161,7 +161,7 @@ def ban_each(
     if dry_run or not made:
         return Batch(None, answers)
     bans = LiveStreamBan.objects.bulk_create(made.values())
-    audit.record_many(BANNING, [(ban, {}, _state(ban)) for ban in bans], by=by, now=now)
+    audit.record_many(BANNING, [(ban, {}, state_of(ban)) for ban in bans], by=by, now=now)
     told = [(ban.target_id, ban.action_type, ban.expires_at) for ban in bans]
     record_revocations(stream.pk, told, now=now)
     return Batch(batch_id, answers)
@@ -179,7 +179,7 @@ def _resolved(sent: Iterable[str]) -> list[str | None]:
 def _refusal(stream: LiveStream, person: User, wanted: Wanted, now: datetime) -> Refusal | None:
     try:
         refuse_protected(stream, person, by=wanted.by)
-        _refuse_past(wanted.expires_at, now)
+        refuse_past_end(wanted.expires_at, now)
     except (ProtectedPerson, Invalid) as refusal:
         return refusal
     return None

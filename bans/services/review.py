@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from bans.models import Appeal, LiveStreamBan
 from bans.services.appeals import decide_appeal
-from bans.services.bans import ActionType, BanLapsed, BanLifted, Review, _locked, _refuse_past, _write
+from bans.services.bans import ActionType, BanLapsed, BanLifted, Review, locked_ban, refuse_past_end, write_ban
 from common.refusals import Conflict
 
 
@@ -35,7 +35,7 @@ def review_ban(
     moderators, until a new appeal asks for another look.
     Raises BanMissing, BanReviewed, BanLifted, BanLapsed, BanUnchanged, Invalid.
     """
-    ban = _locked(ban_id)
+    ban = locked_ban(ban_id)
     appealed = Appeal.objects.filter(ban=ban, state=Appeal.State.PENDING).exists()
     if not appealed:
         _refuse_reviewed(ban, by)
@@ -57,7 +57,7 @@ def review_ban(
         case _:
             raise ValueError(verdict)
     values |= {"review": verdict, "reviewed_by_id": by.pk, "reviewed_at": now}
-    _write(ban, "review_ban", by=by, now=now, why=reason, **values)
+    write_ban(ban, "review_ban", by=by, now=now, why=reason, **values)
     decision = Appeal.State.APPROVED if approved else Appeal.State.DENIED
     decide_appeal(ban, decision, by=by, now=now, reason=reason)
     return ban
@@ -82,7 +82,7 @@ def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:
 def _differing(ban: LiveStreamBan, changes: dict[str, Any], now: datetime) -> dict[str, Any]:
     if not ban.holds(now):
         raise BanLapsed
-    _refuse_past(changes.get("expires_at"), now)
+    refuse_past_end(changes.get("expires_at"), now)
     values = {name: value for name, value in changes.items() if getattr(ban, name) != value}
     if not values:
         raise BanUnchanged

@@ -11,16 +11,21 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
+from bans.models import LiveStreamBan
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from tests.admin.conftest import Office
 from tests.admin.pages import act_url, list_url, page_url, text_of
+from tests.bans.people import make_ban
+from tests.conftest import make_user
 from tests.streams import make_stream
 
-OURS = [LiveStream, User, AuditEntry]
+OURS = [LiveStream, User, LiveStreamBan, AuditEntry]
 
 
 def a_row(model: type[Model], stream: LiveStream) -> Any:
+    if model is LiveStreamBan:
+        return make_ban(make_user("troublemaker"), stream)
     rows = {LiveStream: stream, User: stream.creator, AuditEntry: AuditEntry.objects.earliest("pk")}
     return rows[model]
 
@@ -37,7 +42,7 @@ def stream(creator: User) -> LiveStream:
     return make_stream(creator)
 
 
-def test_exactly_users_streams_and_the_audit_trail_are_in_the_admin() -> None:
+def test_exactly_users_streams_bans_and_the_audit_trail_are_in_the_admin() -> None:
     assert set(admin.site._registry) == set(OURS)
 
 

@@ -16,8 +16,10 @@ from openapi_schema_validator import OAS31Validator
 
 from accounts import tokens
 from accounts.models import Session, User
+from bans.services import appeal_ban, ban_many
 from livestreams.models import LiveStream, Status
-from tests.conftest import PASSWORD, Api, session_of
+from tests.bans.people import make_ban, permitted
+from tests.conftest import PASSWORD, Api, make_user, session_of
 from tests.streams import make_stream
 
 
@@ -101,11 +103,15 @@ class World:
     api: Api
     creator: User
     stranger: User
+    viewer: User
+    caller: User
     stream: LiveStream
+    # What addresses, queries and bodies name.
+    ids: dict[str, str]
     accept: str = "application/json"
 
     def session(self) -> Session:
-        return session_of(self.creator)
+        return session_of(self.caller)
 
     def refresh_token(self) -> str:
         return str(tokens.RefreshToken.of(self.session(), now=timezone.now()))
@@ -118,11 +124,24 @@ class World:
                 return {"refreshToken": self.refresh_token()}
             case "createLiveStreamV1" | "updateLiveStreamByIdV1":
                 return {"title": "Evening talk, moved"}
+            case "joinLiveStreamV1":
+                return {"liveStreamId": self.ids["liveStreamId"]}
+            case "createLiveStreamBanV1":
+                return {name: self.ids[name] for name in ("targetUserId", "liveStreamId")}
+            case "bulkBanV1":
+                return {"liveStreamId": self.ids["liveStreamId"], "targets": [self.viewer.pk]}
+            case "updateLiveStreamBanByIdV1":
+                return {"actionType": "CHAT_ONLY"}
+            case "appealBanV1":
+                return {"text": "It was not me."}
         assert not operation.has_body, f"say what {operation} takes"
         return None
 
     def path(self, operation: Operation, **values: str) -> str:
-        return operation.path.format(**{"id": self.stream.pk, "userId": self.creator.pk} | values)
+        """The address with the query that it cannot do without."""
+        required = [parameter["name"] for parameter in operation.query if parameter.get("required")]
+        query = "&".join(f"{name}={self.ids[name]}" for name in required)
+        return operation.path.format(**self.ids | values) + (f"?{query}" if query else "")
 
     def call(
         self,
@@ -135,9 +154,9 @@ class World:
         raw: bytes | None = None,
         content_type: str = "application/json",
     ) -> Any:
-        """Call as `by` (default: the creator), or with `authorization` as it is; "" sends no such header."""
+        """Call as `by` (default: who may), or with `authorization` as it is; "" sends no such header."""
         if authorization is None and operation.takes_token:
-            session = session_of(by or self.creator)
+            session = session_of(by or self.caller)
             authorization = f"Bearer {tokens.AccessToken.of(session, now=timezone.now())}"
         if raw is None:
             sent = self.body(operation) if body is None else body
@@ -150,5 +169,20 @@ class World:
 
 
 def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> World:
-    status = Status.ACTIVE if str(operation) == "endLiveStreamByIdV1" else Status.SCHEDULED
-    return World(api, creator, stranger, make_stream(creator, status))
+    name = str(operation)
+    viewer, caller = make_user("viewer"), creator
+    stream = make_stream(creator, Status.ACTIVE if name in {"endLiveStreamByIdV1", "joinLiveStreamV1"} else "scheduled")
+    ids = {"id": stream.pk, "liveStreamId": stream.pk, "userId": creator.pk, "targetUserId": viewer.pk}
+    if name == "listRevocationsByIdV1":
+        caller = permitted("edge", "enforce")
+    if name == "undoBulkBanV1":
+        batch = ban_many(stream.pk, [viewer.pk], by=creator, now=timezone.now()).id
+        ids["batchId"] = batch or ""
+    if operation.path.startswith("/api/v1/live-stream-ban/{id}"):
+        ban = make_ban(viewer, stream)
+        ids["id"] = ban.pk
+        if name in {"readAppealV1", "withdrawAppealV1"}:
+            appeal_ban(ban.pk, by=viewer, now=timezone.now(), text="It was not me.")
+        if name in {"appealBanV1", "withdrawAppealV1"}:
+            caller = viewer
+    return World(api, creator, stranger, viewer, caller, stream, ids)

@@ -93,7 +93,7 @@ def test_a_crash_in_a_view_says_nothing_about_itself(
     debugging: bool, api: Api, creator: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = debugging
-    monkeypatch.setattr("livestreams.views.STREAMS.page", fail)
+    monkeypatch.setattr("livestreams.views.streams.STREAMS.page", fail)
 
     response = api(creator).get(STREAMS)
 
@@ -106,7 +106,7 @@ def test_an_answer_that_cannot_be_written_is_a_crash_like_others(
     debugging: bool, api: Api, creator: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = debugging
-    monkeypatch.setattr("livestreams.views.STREAMS.page", lambda *args, **kwargs: {"list": object()})
+    monkeypatch.setattr("livestreams.views.streams.STREAMS.page", lambda *args, **kwargs: {"list": object()})
 
     assert_refused(api(creator).get(STREAMS), 500, "internal_error")
 

@@ -14,11 +14,13 @@ from django.utils import timezone
 
 from accounts import services, tokens
 from accounts.models import User
+from bans.services import lift_ban
 from common.fields import new_object_id
-from livestreams.models import Status
+from livestreams.models import LiveStream, Status
 from tests import servers
 from tests.api.operations import Operation, World, assert_documented, operations, world_for
-from tests.conftest import Api
+from tests.bans.people import lapsed_ban, make_ban, permitted
+from tests.conftest import Api, make_user
 from tests.envelope import ERRORS, assert_refused, data_of
 from tests.servers import free_port
 from tests.streams import make_stream
@@ -32,9 +34,9 @@ PROBLEM = "application/problem+json"
 
 def invalid(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     if operation.variables:
-        return world.call(operation, path=world.path(operation, id="UPPER", userId="short"))
+        return world.call(operation, path=world.path(operation, **dict.fromkeys(operation.variables, "UPPER")))
     if operation.query:
-        return world.call(operation, path=f"{world.path(operation)}?limit=101")
+        return world.call(operation, path=f"{operation.path}?limit=101")
     return world.call(operation, body={})
 
 
@@ -57,7 +59,7 @@ def token_of_yesterday(world: World, operation: Operation, _: pytest.MonkeyPatch
 
 def token_after_logout(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     token = tokens.AccessToken.of(world.session(), now=timezone.now())
-    services.log_out(world.creator, now=timezone.now())
+    services.log_out(world.caller, now=timezone.now())
     return world.call(operation, authorization=f"Bearer {token}")
 
 
@@ -86,21 +88,74 @@ def as_a_stranger(world: World, operation: Operation, _: pytest.MonkeyPatch) -> 
     return world.call(operation, by=world.stranger)
 
 
-def unknown_id(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-    unknown = new_object_id()
-    return world.call(operation, path=world.path(operation, id=unknown, userId=unknown))
+def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    make_ban(world.viewer, world.stream)
+    return world.call(operation, by=world.viewer)
+
+
+def with_unknown(*names: str) -> Scenario:
+    def scenario(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+        world.ids |= dict.fromkeys(names, new_object_id())
+        return world.call(operation)
+
+    return scenario
 
 
 def id_with_a_slash(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-    slashed = quote("a/b", safe="")
-    return world.call(operation, path=world.path(operation, id=slashed, userId=slashed))
+    slashed = dict.fromkeys(operation.variables, quote("a/b", safe=""))
+    return world.call(operation, path=world.path(operation, **slashed))
+
+
+def on(world: World, stream: LiveStream) -> None:
+    world.ids |= {"id": stream.pk, "liveStreamId": stream.pk}
 
 
 def on_a_stream_that_is(status: Status) -> Scenario:
     def scenario(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-        return world.call(operation, path=world.path(operation, id=make_stream(world.creator, status).pk))
+        on(world, make_stream(world.creator, status))
+        return world.call(operation)
 
     return scenario
+
+
+def twice(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    assert world.call(operation).status_code < 300
+    return world.call(operation)
+
+
+def once_it_is_lifted(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    lift_ban(world.ids["id"], by=world.creator, now=timezone.now())
+    return world.call(operation)
+
+
+def once_it_has_lapsed(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    world.ids["id"] = lapsed_ban(world.viewer, make_stream(world.creator)).pk
+    return world.call(operation)
+
+
+def without_an_appeal(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    world.ids["id"] = make_ban(world.viewer, make_stream(world.creator)).pk
+    return world.call(operation)
+
+
+def banning_oneself(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    world.ids["targetUserId"] = world.creator.pk
+    return world.call(operation)
+
+
+def a_moderator_banning_the_creator(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    world.ids["targetUserId"] = world.creator.pk
+    return world.call(operation, by=permitted("moderator", "moderate"))
+
+
+def banning_the_guest(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    on(world, make_stream(world.creator, guest=world.viewer))
+    return world.call(operation)
+
+
+def banning_staff(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    world.ids["targetUserId"] = make_user("clerk", is_staff=True).pk
+    return world.call(operation)
 
 
 def while_another_is_active(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
@@ -117,7 +172,7 @@ def text(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
 
 
 def crash(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
-    view: Any = resolve(world.path(operation)).func
+    view: Any = resolve(world.path(operation).partition("?")[0]).func
 
     def fail(*args: Any, **kwargs: Any) -> NoReturn:
         raise RuntimeError("SELECT secret FROM shelf")
@@ -151,12 +206,31 @@ def lost_identity_provider(world: World, operation: Operation, patch: pytest.Mon
 
 SCENARIOS: dict[str, Scenario] = {
     "": lambda world, operation, _: world.call(operation),
+    "already_appealed": twice,
+    "already_banned": twice,
     "already_live": while_another_is_active,
+    "appeal_already_decided": twice,
+    "appeal_not_found": without_an_appeal,
     "authentication_required": without_token,
+    "ban_already_lifted": once_it_is_lifted,
+    "ban_does_not_hold": once_it_has_lapsed,
+    "ban_lapsed": once_it_has_lapsed,
+    "ban_not_found": with_unknown("id"),
+    "banned": banned,
+    "batch_already_undone": twice,
+    "batch_not_found": with_unknown("batchId"),
+    "cannot_ban_creator": a_moderator_banning_the_creator,
+    "cannot_ban_guest": banning_the_guest,
+    "cannot_ban_oneself": banning_oneself,
+    "cannot_ban_staff": banning_staff,
     "identity_provider_unavailable": lost_identity_provider,
     "internal_error": crash,
     "malformed_request": broken_json,
+    "not_a_service_account": as_a_stranger,
+    "not_concerned_by_ban": as_a_stranger,
+    "not_creator_or_moderator": as_a_stranger,
     "not_found": id_with_a_slash,
+    "not_the_banned_person": as_a_stranger,
     "not_the_creator": as_a_stranger,
     "not_the_creator_or_guest": as_a_stranger,
     "payload_too_large": ten_megabytes,
@@ -164,17 +238,19 @@ SCENARIOS: dict[str, Scenario] = {
     "refresh_token_reused": refresh_token_again,
     "service_unavailable": lost_database,
     "session_ended": token_after_logout,
+    "stream_is_over": on_a_stream_that_is(Status.ENDED),
+    "stream_not_active": on_a_stream_that_is(Status.SCHEDULED),
     "stream_not_cancellable": on_a_stream_that_is(Status.ACTIVE),
     "stream_not_deletable": on_a_stream_that_is(Status.ACTIVE),
     "stream_not_editable": on_a_stream_that_is(Status.CANCELLED_BY_HOST),
     "stream_not_endable": on_a_stream_that_is(Status.SCHEDULED),
-    "stream_not_found": unknown_id,
+    "stream_not_found": with_unknown("id", "liveStreamId"),
     "stream_not_startable": on_a_stream_that_is(Status.ENDED),
     "token_expired": token_of_yesterday,
     "token_invalid": garbage_as_token,
     "too_many_failed_logins": eleventh_wrong_password,
     "unsupported_media_type": text,
-    "user_not_found": unknown_id,
+    "user_not_found": with_unknown("userId", "targetUserId"),
     "validation_failed": invalid,
     "wrong_credentials": wrong_password,
 }
@@ -280,7 +356,7 @@ def test_a_wrong_query_parameter_is_named(
     world = world_for(operation, api, creator, stranger)
 
     # NUL is wrong everywhere: no number, no id, no time, no choice, and no text that PostgreSQL could store.
-    response = world.call(operation, path=f"{world.path(operation)}?{parameter}=%00")
+    response = world.call(operation, path=f"{world.path(operation).partition('?')[0]}?{parameter}=%00")
 
     assert_refused(response, 400, "validation_failed")
     assert [reason.partition(":")[0] for reason in response.json()["errors"][1:]] == [parameter]

@@ -17,7 +17,8 @@ from accounts import tokens
 from accounts.models import User
 from common.fields import new_object_id
 from livestreams.models import Status
-from tests.conftest import session_of
+from tests.bans.people import BANS, check_url, make_ban
+from tests.conftest import make_user, session_of
 from tests.streams import STREAMS, make_stream, stream_url
 
 REQUESTS = 50
@@ -125,6 +126,39 @@ def reading_the_unknown(server: Server, creator: User) -> Callable[[], int]:
     return lambda: server.ask("GET", path)
 
 
+def joining(server: Server, creator: User) -> Callable[[], int]:
+    body = json.dumps({"liveStreamId": make_stream(creator, Status.ACTIVE).pk}).encode()
+    return lambda: server.ask("POST", f"{STREAMS}/join", body)
+
+
+def checking(**ban: str) -> Call:
+    def call(server: Server, creator: User) -> Callable[[], int]:
+        stream, viewer = make_stream(creator), make_user("viewer")
+        if ban:
+            make_ban(viewer, stream, **ban)
+        return lambda: server.ask("GET", check_url(viewer, stream))
+
+    return call
+
+
+def banning(server: Server, creator: User) -> Callable[[], int]:
+    stream = make_stream(creator)
+    fans = [make_user(f"fan{number}") for number in range(REQUESTS + WARMING_UP)]
+
+    def ask() -> int:
+        body = {"liveStreamId": stream.pk, "targetUserId": fans.pop().pk}
+        return server.ask("POST", BANS, json.dumps(body).encode())
+
+    return ask
+
+
+def kept_out(server: Server, creator: User) -> Callable[[], int]:
+    """A read of somebody else's stream by the one who asks, whom a ban keeps from it."""
+    stream = make_stream(make_user("host"))
+    make_ban(creator, stream)
+    return lambda: server.ask("GET", stream_url(stream))
+
+
 def asking(method: str, path: str, body: bytes = b"", authorization: str | None = None) -> Call:
     return lambda server, creator: lambda: server.ask(method, path, body, authorization=authorization)
 
@@ -133,6 +167,11 @@ CALLS: dict[str, tuple[Call, int]] = {
     "read": (reading, 200),
     "list": (listing, 200),
     "me": (asking("GET", "/api/v1/users/me"), 200),
+    "join": (joining, 200),
+    "ban check of who is banned": (checking(action_type="BLOCK"), 200),
+    "ban check of who is not": (checking(), 200),
+    "ban": (banning, 201),
+    "a read while banned": (kept_out, 403),
     "create": (creating, 201),
     "edit": (acting("PATCH", "", b'{"title": "Moved"}'), 200),
     "cancel": (acting("POST", "cancel"), 200),

@@ -14,9 +14,9 @@ from tests.commands.conftest import Run, Start, waiting_for_streams
 COMMANDS = sorted(
     name
     for name, app in get_commands().items()
-    if app in {"common", "config", "livestreams"} and isinstance(load_command_class(app, name), OperatorCommand)
+    if app in {"bans", "common", "config", "livestreams"} and isinstance(load_command_class(app, name), OperatorCommand)
 )
-CHANGING = ["expire_streams", "purge"]
+CHANGING = ["expire_streams", "purge", "rotate_join_key"]
 
 
 def examples_of(help_text: str) -> list[str]:
@@ -25,7 +25,15 @@ def examples_of(help_text: str) -> list[str]:
 
 
 def test_these_are_the_commands() -> None:
-    assert COMMANDS == ["doctor", "expire_streams", "purge", "seed_demo"]
+    assert COMMANDS == [
+        "doctor",
+        "expire_streams",
+        "export_bans",
+        "import_bans",
+        "purge",
+        "rotate_join_key",
+        "seed_demo",
+    ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
