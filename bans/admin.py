@@ -187,7 +187,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
     search_fields = ("target__username",)
     search_help_text = _("Username, or id of a ban, a person or a stream")
     id_fields = ("pk", "target_id", "stream_id")
-    readonly_fields = ("ends", "objection", "objection_text", "objection_at")
+    readonly_fields = ("end_in_words", "objection_state", "objection_text", "objection_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """People and streams of one page apart: joined, all bans would be sorted with them at their backs."""
@@ -195,9 +195,12 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
         return bans.prefetch_related("target", "stream")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        made = (None, {"fields": ("target", "stream", "action_type", "reason", "ends", "created_by", "created_at")})
+        made = (
+            None,
+            {"fields": ("target", "stream", "action_type", "reason", "end_in_words", "created_by", "created_at")},
+        )
         review = (_("Review"), {"fields": ("review", "reviewed_by", "reviewed_at")})
-        appeal = (_("Appeal"), {"fields": ("objection", "objection_text", "objection_at")})
+        appeal = (_("Appeal"), {"fields": ("objection_state", "objection_text", "objection_at")})
         details = (
             _("Details"),
             {"classes": ("collapse",), "fields": ("id", "batch_id", "updated_at", "deleted_at", "deleted_by")},
@@ -325,6 +328,10 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
     def ends(self, ban: LiveStreamBan) -> list[str]:
         return list(_holding(ban, timezone.now()))
 
+    @display(description=_("ends"))
+    def end_in_words(self, ban: LiveStreamBan) -> str:
+        return ", ".join(str(part) for part in _holding(ban, timezone.now()) if part)
+
     @display(description=_("review"), ordering="review", header=True)
     def verdict(self, ban: LiveStreamBan) -> list[str]:
         return [ban.get_review_display(), ban.reviewed_by.username if ban.reviewed_by else ""]
@@ -337,6 +344,11 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
     def objection(self, ban: LiveStreamBan) -> tuple[str, str] | str:
         appeal = _appeal(ban)
         return (appeal.state, appeal.get_state_display()) if appeal else "–"
+
+    @display(description=_("appeal"))
+    def objection_state(self, ban: LiveStreamBan) -> str:
+        appeal = _appeal(ban)
+        return str(appeal.get_state_display()) if appeal else "–"
 
     @display(description=_("text"))
     def objection_text(self, ban: LiveStreamBan) -> str:

@@ -139,7 +139,9 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_action_type_display()}: {self.target_id}"
+        # By name where the person was read with the ban; reading it here would cost a statement for each row.
+        person = self.target.get_username() if "target" in self._state.fields_cache else self.target_id
+        return f"{person}: {self.get_action_type_display()}"
 
     def holds(self, now: datetime) -> bool:
         return self.deleted_at is None and (self.expires_at is None or now < self.expires_at)

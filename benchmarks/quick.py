@@ -1,4 +1,4 @@
-"""`make bench-quick`: reading, listing and cancelling streams, against peers that do the same work."""
+"""`make bench-quick`: streams and bans, read and changed, against peers that do the same work."""
 
 import argparse
 import os
@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from benchmarks.stacks import (
 from benchmarks.world import World, world
 
 RESULTS = Path(__file__).parent / "results" / "quick.md"
-USERS, STREAMS = 5_000, 20_000
+USERS, STREAMS, BANS = 5_000, 20_000, 30_000  # so that about fifty bans of each creator hold
 CONNECTIONS = 8
 WARM_UP = 1.0  # seconds for each stack and endpoint
 VERSIONS = ("granian", "Django", "djangorestframework", "psycopg", "fastapi", "sqlalchemy", "asyncpg", "uvicorn")
@@ -51,12 +52,13 @@ orjson that runs Kumanda's SQL and does nothing else."""
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`requests` are asked in turn; those of a `consuming` one work once, and are made possible again afterwards."""
+    """`requests` are asked in turn; those that `undo` makes possible again work once."""
 
     name: str
+    about: str
     title: str
     requests: Callable[[World, random.Random], list[Asked]]
-    consuming: bool = False
+    undo: Callable[[World], int] | None = None
 
 
 def reads(world: World, chance: random.Random) -> list[Asked]:
@@ -76,11 +78,32 @@ def cancels(world: World, chance: random.Random) -> list[Asked]:
     return [same_work.cancel_of(stream) for stream in chance.sample(scheduled, len(scheduled))]
 
 
+def ban_checks(world: World, chance: random.Random) -> list[Asked]:
+    """As chat servers ask: one in ten is banned."""
+    bans = chance.choices(world.bans_in("holding"), k=2000)
+    return [
+        same_work.check_of(ban.target if turn % 10 == 0 else chance.choice(world.hosts), ban.stream)
+        for turn, ban in enumerate(bans)
+    ]
+
+
+def ban_lists(world: World, chance: random.Random) -> list[Asked]:
+    return [same_work.bans_of(chance.choice(world.hosts)) for _ in range(2000)]
+
+
+def lifts(world: World, chance: random.Random) -> list[Asked]:
+    holding = world.bans_in("holding")
+    return [same_work.lift_of(ban) for ban in chance.sample(holding, min(len(holding), 10_000))]
+
+
 ENDPOINTS = (
-    Endpoint("read", "stream read", reads),
-    Endpoint("list", "list: live now", lists_of_active),
-    Endpoint("creator", "list: one creator's", lists_of_creators),
-    Endpoint("cancel", "cancel", cancels, consuming=True),
+    Endpoint("read", "streams", "stream read", reads),
+    Endpoint("list", "streams", "list: live now", lists_of_active),
+    Endpoint("creator", "streams", "list: one creator's", lists_of_creators),
+    Endpoint("cancel", "streams", "cancel", cancels, undo=World.undo_cancels),
+    Endpoint("check", "bans", "ban check", ban_checks),
+    Endpoint("bans", "bans", "ban list", ban_lists),
+    Endpoint("lift", "bans", "lift", lifts, undo=World.undo_lifts),
 )
 
 
@@ -125,12 +148,12 @@ def _measured_once(world: World, server: Running, endpoint: Endpoint, chance: ra
     requests = endpoint.requests(world, chance)
     database = world.server_process
     before = cpu_seconds(server.process) + cpu_seconds(database)
-    answered = measured(server.port, requests, seconds=seconds, connections=CONNECTIONS, once=endpoint.consuming)
+    answered = measured(server.port, requests, seconds=seconds, connections=CONNECTIONS, once=endpoint.undo is not None)
     cpu = cpu_seconds(server.process) + cpu_seconds(database) - before
     if set(answered.statuses) != {"200"}:
         raise same_work.Unequal(f"{server.stack.title} answered {endpoint.title} with {answered.statuses}")
-    if endpoint.consuming and (undone := world.undo_cancels()) != answered.count:
-        raise same_work.Unequal(f"{server.stack.title} said {answered.count} cancels and made {undone}")
+    if endpoint.undo and (undone := endpoint.undo(world)) != answered.count:
+        raise same_work.Unequal(f"{server.stack.title} answered {answered.count} times {endpoint.title}, made {undone}")
     return Figures(answered, cpu * 1000 / answered.count)
 
 
@@ -154,6 +177,14 @@ def table(head: Sequence[str], rows: Iterator[list[str]]) -> str:
 
 def told(found: Rounds, endpoints: Sequence[Endpoint], machine: str) -> str:
     """The whole report in Markdown."""
+    parts = [INTRODUCTION]
+    for about, some in groupby(endpoints, lambda endpoint: endpoint.about):
+        parts += [f"## {about.capitalize()}", *tables(found, list(some))]
+    return "\n\n".join([*parts, "## How", EXPLANATION, machine])
+
+
+def tables(found: Rounds, endpoints: Sequence[Endpoint]) -> list[str]:
+    """Kumanda in relation to its peers, and the figures of all."""
 
     def rate(figures: Figures) -> float:
         return figures.answered.rate
@@ -189,31 +220,27 @@ def told(found: Rounds, endpoints: Sequence[Endpoint], machine: str) -> str:
         against("CPU a request over bare", BARE, ".2f", cpu),
     ]
     figures = ("", "requests/s", "lowest to highest", "p50 ms", "p99 ms", "CPU ms")
-    parts = [
-        INTRODUCTION,
+    return [
         table(["Kumanda", *(endpoint.title for endpoint in endpoints)], iter(ratios)),
         table(figures, absolutes()),
-        EXPLANATION,
-        machine,
     ]
-    return "\n\n".join(parts)
 
 
 def machine_of(world: World, *, seconds: float, rounds: int, load_before: float) -> str:
     with world.connect() as connection:
         postgresql = connection.info.server_version
         sizes = [
-            connection.execute(f"SELECT count(*) FROM {name}").fetchone()  # two names of our own
-            for name in ("accounts_user", "livestreams_livestream")
+            connection.execute(f"SELECT count(*) FROM {name}").fetchone()  # names of our own
+            for name in ("accounts_user", "livestreams_livestream", "bans_livestreamban")
         ]
-    users, streams = (row[0] for row in sizes if row)
+    users, streams, bans = (row[0] for row in sizes if row)
     versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
     return f"""\
 - {datetime.now(UTC):%Y-%m-%d}; {_cpu_model()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB;
   load average before the run {load_before:.1f}.
 - Python {platform.python_version()}, PostgreSQL {postgresql // 10000}.{postgresql % 10000} (as embedded, Unix socket);
   {versions}.
-- {users:,} users, {streams:,} streams; {CONNECTIONS} connections, {WORKERS} worker processes each
+- {users:,} users, {streams:,} streams, {bans:,} bans; {CONNECTIONS} connections, {WORKERS} worker processes each
   (Granian: {THREADS} threads a worker); medians of {rounds} alternating rounds of {seconds:g} s."""
 
 
@@ -229,7 +256,7 @@ def _cpu_model() -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quick", description=__doc__)
-    parser.add_argument("--seconds", type=_positive_seconds, default=2.0, help="length of one measurement (2)")
+    parser.add_argument("--seconds", type=_positive_seconds, default=1.0, help="length of one measurement (1)")
     parser.add_argument("--rounds", type=_positive_rounds, default=5, help="measurements of each stack (5)")
     parser.add_argument(
         "--only",
@@ -266,8 +293,8 @@ def main() -> int:
     if load_before > 0.5:
         say(f"The load average is {load_before:.1f}: other programs will blur the figures.")
     try:
-        say(f"Loading {USERS:,} users and {STREAMS:,} streams")
-        with world(users=USERS, streams=STREAMS) as loaded, running(STACKS, loaded) as servers:
+        say(f"Loading {USERS:,} users, {STREAMS:,} streams and {BANS:,} bans")
+        with world(users=USERS, streams=STREAMS, bans=BANS) as loaded, running(STACKS, loaded) as servers:
             say(f"Equal answers to {same_work.check(loaded, servers)} requests")
             found = measure(loaded, servers, endpoints, seconds=options.seconds, rounds=options.rounds)
             machine = machine_of(loaded, seconds=options.seconds, rounds=options.rounds, load_before=load_before)

@@ -3,16 +3,19 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from psycopg.rows import dict_row
 
 from benchmarks.load import Asked
 from benchmarks.stacks import Running
-from benchmarks.world import Person, Stream, World
+from benchmarks.world import Ban, Person, Stream, World
 
 PATH = "/api/v1/live-stream"
 LIVE_NOW = f"{PATH}?status=active&limit=10"
+BANS = "/api/v1/live-stream-ban"
 
 
 class Unequal(Exception):
@@ -35,19 +38,37 @@ def cancel_of(stream: Stream, by: Person | None = None) -> Asked:
     return Asked("POST", f"{PATH}/{stream.id}/cancel", (by or stream.creator).token)
 
 
+def check_of(target: Person, stream: Stream, by: Person | None = None) -> Asked:
+    return Asked("GET", f"{BANS}/check/{target.id}?liveStreamId={stream.id}", (by or stream.creator).token)
+
+
+def bans_of(creator: Person) -> Asked:
+    return Asked("GET", f"{BANS}?limit=10", creator.token)
+
+
+def lift_of(ban: Ban, by: Person | None = None) -> Asked:
+    return Asked("DELETE", f"{BANS}/{ban.id}", (by or ban.stream.creator).token)
+
+
 def check(world: World, servers: Sequence[Running]) -> int:
     """Compare all servers with the first one; the number of requests compared. Raises Unequal."""
     count = 0
-    for asked, status in [*_answered(world), *_refused(world)]:
+    asking = chain(_answered(world), _answered_about_bans(world), _refused(world), _refused_about_bans(world))
+    for asked, status in asking:
         _equal(asked, [_outcome(server, asked, status) for server in servers], servers)
         count += 1
-    for asked in _cancels(world):
-        outcomes = []
-        for server in servers:
-            outcomes.append({**_outcome(server, asked, 200), "rows": _rows_of(world, asked)})
-            world.undo_cancels()
-        _equal(asked, outcomes, servers)
-        count += 1
+    with world.connect() as listening:
+        listening.execute("LISTEN livestreams_revocations")
+        for asked in (*_cancels(world), *_lifts(world)):
+            outcomes = []
+            for server in servers:
+                outcome = _outcome(server, asked, 200)
+                told = [notice.payload for notice in listening.notifies(timeout=0.05)]
+                outcomes.append({**outcome, "rows": _rows_of(world, asked), "told": told})
+                world.undo_cancels()
+                world.undo_lifts()
+            _equal(asked, outcomes, servers)
+            count += 1
     return count
 
 
@@ -64,6 +85,21 @@ def _answered(world: World) -> Iterator[tuple[Asked, int]]:
         yield replace(asked, path=asked.path.replace("limit=10", "limit=2&page=2")), 200
 
 
+def _answered_about_bans(world: World) -> Iterator[tuple[Asked, int]]:
+    for state in ("holding", "lapsed", "lifted"):
+        for ban in world.bans_in(state)[:10]:
+            is_blocked = state == "holding" and ban.action_type == "BLOCK"
+            yield read_of(ban.stream, ban.target), 403 if is_blocked else 200
+            yield check_of(ban.target, ban.stream), 200
+            yield check_of(ban.target, ban.stream, ban.target), 200
+            yield check_of(world.hosts[0], ban.stream), 200
+            yield check_of(ban.target, ban.stream, world.moderator), 200
+    yield bans_of(world.bans[0].target), 200  # none, since they have no streams
+    for caller in (*world.hosts[:3], world.moderator):
+        yield bans_of(caller), 200
+        yield replace(bans_of(caller), path=f"{BANS}?limit=2&page=2"), 200
+
+
 def _refused(world: World) -> Iterator[tuple[Asked, int]]:
     ended, scheduled = world.having("ended")[0], world.having("scheduled")[0]
     stranger = next(host for host in world.hosts if host.id not in (scheduled.creator.id, scheduled.guest_id))
@@ -78,6 +114,28 @@ def _refused(world: World) -> Iterator[tuple[Asked, int]]:
     yield cancel_of(unknown, stranger), 404
     yield cancel_of(scheduled, stranger), 403
     yield cancel_of(ended), 409
+
+
+def _refused_about_bans(world: World) -> Iterator[tuple[Asked, int]]:
+    ban = next(ban for ban in world.bans_in("holding") if ban.stream.creator is not world.hosts[0])
+    stranger = world.hosts[0]
+    for nobody in (world.logged_out, world.deactivated, Person("", "")):
+        yield check_of(ban.target, ban.stream, nobody), 401
+        yield bans_of(nobody), 401
+        yield lift_of(ban, nobody), 401
+    yield check_of(ban.target, ban.stream, stranger), 403
+    yield check_of(ban.target, replace(ban.stream, id="f" * 24)), 404
+    yield lift_of(ban, stranger), 403
+    yield lift_of(ban, ban.target), 403
+    yield lift_of(replace(ban, id="f" * 24)), 404
+    yield lift_of(world.bans_in("lifted")[0]), 409
+
+
+def _lifts(world: World) -> Iterator[Asked]:
+    for action_type in ("BLOCK", "CHAT_ONLY"):
+        bans = [ban for ban in world.bans_in("holding") if ban.action_type == action_type]
+        yield lift_of(bans[0])
+        yield lift_of(bans[1], world.moderator)
 
 
 def _cancels(world: World) -> Iterator[Asked]:
@@ -100,30 +158,49 @@ def _outcome(server: Running, asked: Asked, expected: int) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(body)
     # Kumanda says more about a refusal than its first line; the measured requests are not refused.
     answer["errors"] = answer["errors"][:1]
-    return {"body": _without_clock(answer, cancelled=asked.method == "POST")}
+    return {"body": _without_clock(answer, changed=asked.method != "GET")}
 
 
-def _without_clock(answer: dict[str, Any], *, cancelled: bool) -> dict[str, Any]:
+def _without_clock(answer: dict[str, Any], *, changed: bool) -> dict[str, Any]:
     """The answer without what the clock puts in."""
     del answer["timestamp"]
-    if cancelled and answer["data"]:
-        del answer["data"]["updatedAt"]
+    if changed and answer["data"]:
+        updated_at = answer["data"].pop("updatedAt")
+        if answer["data"]["deletedAt"] == updated_at:
+            answer["data"]["deletedAt"] = "when it was changed"
     return answer
 
 
 def _rows_of(world: World, asked: Asked) -> dict[str, Any]:
-    """The stream and the audit trail as the database has them after a cancel."""
-    stream_id = bytes.fromhex(asked.path.split("/")[-2])
+    """The stream or ban, the audit trail and the revocations as the database has them after a change."""
+    changed = "livestreams_livestream" if asked.method == "POST" else "bans_livestreamban"
+    changed_id = asked.path.removesuffix("/cancel").rpartition("/")[2]
     with world.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        stream = cursor.execute("SELECT * FROM livestreams_livestream WHERE id = %s", [stream_id]).fetchone()
+        cursor.execute(f"SELECT * FROM {changed} WHERE id = %s", [bytes.fromhex(changed_id)])  # a name of our own
+        row = cursor.fetchone()
         trail = cursor.execute("SELECT * FROM common_auditentry ORDER BY id").fetchall()
-    if stream is None or stream.pop("updated_at") != trail[0]["at"]:
-        raise Unequal("the stream and its audit row do not carry the same time")
+        revocations = cursor.execute("SELECT * FROM livestreams_revocation ORDER BY id").fetchall()
+    if row is None or not trail:
+        raise Unequal("a change left no row or no audit row")
+    at = row["updated_at"]
+    if any(entry["at"] != at for entry in trail + revocations):
+        raise Unequal("a row, its audit row and its revocation do not carry the same time")
     for entry in trail:
         if not entry.pop("request_id"):
             raise Unequal("an audit row names no request")
-        del entry["id"], entry["at"]
-    return {"stream": stream, "trail": trail}
+        del entry["id"]
+    for entry in revocations:
+        del entry["id"]
+    return {"row": _without(at, row), "trail": _without(at, trail), "revocations": _without(at, revocations)}
+
+
+def _without(at: datetime, kept: Any) -> Any:
+    """What the database kept, with the moment of the change, which differs, named instead."""
+    if isinstance(kept, dict):
+        return {name: _without(at, value) for name, value in kept.items()}
+    if isinstance(kept, list):
+        return [_without(at, value) for value in kept]
+    return "when it was changed" if kept in (at, at.isoformat()) else kept
 
 
 def _equal(asked: Asked, outcomes: list[dict[str, Any]], servers: Sequence[Running]) -> None:

@@ -49,7 +49,7 @@ class Stack:
 
 KUMANDA = Stack("kumanda", "Kumanda", granian("config.wsgi:application"), "config.settings")
 BARE = Stack("bare", "bare WSGI, the limit", granian("benchmarks.peers.bare:application"))
-FASTAPI = Stack("fastapi", "FastAPI + SQLAlchemy async ORM", uvicorn("benchmarks.peers.fastapi_sqlalchemy:app"))
+FASTAPI = Stack("fastapi", "FastAPI + SQLAlchemy async ORM", uvicorn("benchmarks.peers.fastapi_sqlalchemy.app:app"))
 DRF = Stack(
     "drf",
     "DRF out of the box",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import jwt
 import psutil
@@ -56,17 +56,30 @@ class Stream:
     guest_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Ban:
+    """`state` is holding, lapsed or lifted."""
+
+    id: str
+    stream: Stream
+    target: Person
+    action_type: str
+    state: str
+
+
 @dataclass(frozen=True)
 class World:
-    """What was loaded. The first of the `hosts` are the callers of all measured requests."""
+    """What was loaded. The `hosts` are the callers of all measured requests; none of them is banned anywhere."""
 
     server_folder: Path
     sockets: Path
     signing_key: str
     hosts: list[Person]
     streams: list[Stream]
+    bans: list[Ban]
     logged_out: Person
     deactivated: Person
+    moderator: Person
 
     @property
     def environment(self) -> dict[str, str]:
@@ -100,29 +113,45 @@ class World:
     def having(self, status: str) -> list[Stream]:
         return [stream for stream in self.streams if stream.status == status]
 
+    def bans_in(self, state: str) -> list[Ban]:
+        return [ban for ban in self.bans if ban.state == state]
+
     def undo_cancels(self) -> int:
         """Make the streams that a measurement cancelled `scheduled` again, leaving no trace; their number."""
-        scheduled = [bytes.fromhex(stream.id) for stream in self.having("scheduled")]
+        return self._undo(
+            "livestreams_livestream",
+            "status = 'scheduled', updated_at = created_at WHERE id = ANY(%s) AND status <> 'scheduled'",
+            [stream.id for stream in self.having("scheduled")],
+        )
+
+    def undo_lifts(self) -> int:
+        """Make the bans that a measurement lifted hold again, leaving no trace; their number."""
+        return self._undo(
+            "bans_livestreamban",
+            "deleted_at = NULL, deleted_by_id = NULL, updated_at = created_at"
+            " WHERE id = ANY(%s) AND deleted_at IS NOT NULL",
+            [ban.id for ban in self.bans_in("holding")],
+        )
+
+    def _undo(self, table: str, change: LiteralString, ids: list[str]) -> int:
         with self.connect() as connection:
             # The audit trail refuses to be emptied; only here, where nobody's deeds are in it, is it forced.
             connection.execute("SET session_replication_role = replica")
             undone = connection.execute(
-                "UPDATE livestreams_livestream SET status = 'scheduled', updated_at = created_at"
-                " WHERE id = ANY(%s) AND status <> 'scheduled'",
-                [scheduled],
+                sql.SQL("UPDATE {} SET " + change).format(sql.Identifier(table)), [list(map(bytes.fromhex, ids))]
             ).rowcount
-            connection.execute("TRUNCATE common_auditentry")
-            connection.execute("VACUUM (ANALYZE) livestreams_livestream")
+            connection.execute("TRUNCATE common_auditentry, livestreams_revocation")
+            connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
         return undone
 
 
 @contextmanager
-def world(*, users: int, streams: int) -> Iterator[World]:
-    """A server with `users` and `streams` in a temporary folder, all of which is gone afterwards."""
+def world(*, users: int, streams: int, bans: int) -> Iterator[World]:
+    """A server with `users`, `streams` and `bans` in a temporary folder, all of which is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="kumanda-benchmark-"))
     server = server_in(folder, owner=DATABASE)
     try:
-        loaded = _Loader(folder, server.ensure_running(), users=users, streams=streams).load()
+        loaded = _Loader(folder, server.ensure_running(), users=users, streams=streams, bans=bans).load()
         # What collectstatic makes in production.
         (folder / "static").mkdir()
         yield loaded
@@ -136,9 +165,9 @@ def object_id(kind: int, number: int, moment: datetime) -> bytes:
 
 
 class _Loader:
-    def __init__(self, folder: Path, sockets: Path, *, users: int, streams: int) -> None:
+    def __init__(self, folder: Path, sockets: Path, *, users: int, streams: int, bans: int) -> None:
         self.folder, self.sockets = folder, sockets
-        self.user_count, self.stream_count = users, streams
+        self.user_count, self.stream_count, self.ban_count = users, streams, bans
         self.now = datetime.now(UTC).replace(microsecond=123000)
         self.key = secrets.token_urlsafe(48)
 
@@ -146,7 +175,10 @@ class _Loader:
         people = [self.person(number) for number in range(self.user_count)]
         hosts = people[: self.user_count // HOST_SHARE]
         streams = [self.stream(number, hosts, people) for number in range(self.stream_count)]
-        loaded = World(self.folder, self.sockets, self.key, hosts, streams, people[-1], people[-2])
+        # Everybody who calls without being refused is a host.
+        audience = people[len(hosts) : -3]
+        bans = [self.ban(number, streams, audience) for number in range(self.ban_count)]
+        loaded = World(self.folder, self.sockets, self.key, hosts, streams, bans, people[-1], people[-2], people[-3])
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
             cwd=ROOT,
@@ -158,6 +190,13 @@ class _Loader:
             copy(connection, "accounts_user", map(self.user_row, range(self.user_count)))
             copy(connection, "accounts_session", map(self.session_row, range(self.user_count)))
             copy(connection, "livestreams_livestream", map(self.stream_row, range(self.stream_count), streams))
+            copy(connection, "bans_livestreamban", map(self.ban_row, range(self.ban_count), bans))
+            connection.execute(
+                "INSERT INTO accounts_user_groups (user_id, group_id)"
+                " SELECT DISTINCT %s::bytea, held.group_id FROM auth_group_permissions held"
+                " JOIN auth_permission p ON p.id = held.permission_id WHERE p.codename = 'moderate'",
+                [bytes.fromhex(loaded.moderator.id)],
+            )
             # The server's own zone comes from this shell; any but UTC costs Django a statement a connection.
             connection.execute(f"ALTER DATABASE {DATABASE} SET timezone = 'UTC'")
             connection.execute("VACUUM (ANALYZE)")
@@ -270,6 +309,46 @@ class _Loader:
             "ended_at": at + timedelta(minutes=70) if stream.status == "ended" else None,
             "creator_id": bytes.fromhex(stream.creator.id),
             "guest_id": bytes.fromhex(stream.guest_id) if stream.guest_id else None,
+        }
+
+    # --- bans -------------------------------------------------------------------------------------
+
+    def ban(self, number: int, streams: Sequence[Stream], audience: Sequence[Person]) -> Ban:
+        turn, of = divmod(number, len(streams))
+        stream = streams[of]
+        # Far enough apart that nobody is banned twice from one stream.
+        first = of * 31 + turn * 7
+        target = next(
+            person
+            for person in (audience[(first + step) % len(audience)] for step in range(7))
+            if person.id != stream.guest_id
+        )
+        state = {3: "lifted", 6: "lapsed"}.get((number + number // 10) % 10, "holding")
+        ban_id = object_id(5, number, self.banned_at(number)).hex()
+        return Ban(ban_id, stream, target, "CHAT_ONLY" if number % 4 == 1 else "BLOCK", state)
+
+    def banned_at(self, number: int) -> datetime:
+        turn, of = divmod(number, self.stream_count)
+        return self.announced_at(of) + timedelta(minutes=1, seconds=turn)
+
+    def ban_row(self, number: int, ban: Ban) -> dict[str, Any]:
+        at = self.banned_at(number)
+        creator_id = bytes.fromhex(ban.stream.creator.id)
+        ends = {"lapsed": at + timedelta(minutes=1), "holding": None if number % 2 else self.now + timedelta(days=30)}
+        lifted_at = at + timedelta(seconds=30) if ban.state == "lifted" else None
+        return {
+            "id": bytes.fromhex(ban.id),
+            "created_at": at,
+            "updated_at": lifted_at or at,
+            "deleted_at": lifted_at,
+            "deleted_by_id": creator_id if lifted_at else None,
+            "stream_id": bytes.fromhex(ban.stream.id),
+            "target_id": bytes.fromhex(ban.target.id),
+            "action_type": ban.action_type,
+            "reason": None if number % 3 == 0 else "Sohbette ısrarla reklam yaptı.",
+            "expires_at": ends.get(ban.state),
+            "created_by_id": creator_id,
+            "review": "unreviewed",
         }
 
 

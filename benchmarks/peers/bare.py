@@ -7,7 +7,7 @@ other addresses) is not here.
 import os
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -17,55 +17,21 @@ import jwt
 import orjson
 import psycopg
 
+from benchmarks.peers import sql
+
 KEY = os.environ["JWT_SIGNING_KEY"]
 MEDIA_URL = os.environ["MEDIA_URL"]
 DEFAULT_THUMBNAIL = os.environ["PUBLIC_URL"] + "/static/livestreams/default-thumbnail.webp"
 PATH = "/api/v1/live-stream"
-
-USER = """
-    SELECT u.id, u.username, u.is_staff, u.is_superuser, u.is_active, u.identity_issuer
-    FROM accounts_user u JOIN accounts_session s ON s.user_id = u.id
-    WHERE u.is_active AND u.id = %s AND s.ended_at IS NULL AND s.id = %s
-"""
-COLUMNS = """
-    s.id, s.title, s.type, s.channel_name, s.thumbnail, s.status, s.price, s.interest, s.duration_goal,
-    s.motivation, s.planned_start_at, s.started_at, s.ended_at, s.deleted_at, s.deleted_by_id, s.created_at,
-    s.updated_at,
-    c.id, c.username, c.name, c.surname, c.availability_status,
-    cp.id, cp.file, cp.type, cp.variants, cp.created_at, cp.updated_at,
-    g.id, g.username, g.name, g.surname, g.availability_status,
-    gp.id, gp.file, gp.type, gp.variants, gp.created_at, gp.updated_at
-"""
-FROM = """
-    FROM livestreams_livestream s
-    JOIN accounts_user c ON c.id = s.creator_id LEFT JOIN accounts_media cp ON cp.id = c.profile_photo_id
-    LEFT JOIN accounts_user g ON g.id = s.guest_id LEFT JOIN accounts_media gp ON gp.id = g.profile_photo_id
-"""
-STREAM = f"SELECT {COLUMNS} {FROM} WHERE s.deleted_at IS NULL AND s.id = %s"
-PAGE = """
-    SELECT {columns}, (SELECT count(id) FROM livestreams_livestream t WHERE t.deleted_at IS NULL AND t.{filter} = %s)
-    {tables} WHERE s.deleted_at IS NULL AND s.{filter} = %s ORDER BY s.created_at DESC, s.id DESC LIMIT %s OFFSET %s
-"""
-BY_STATUS = PAGE.format(columns=COLUMNS, tables=FROM, filter="status")
-BY_CREATOR = PAGE.format(columns=COLUMNS, tables=FROM, filter="creator_id")
-AT_THE_DOOR = "SELECT id, creator_id, guest_id FROM livestreams_livestream WHERE deleted_at IS NULL AND id = %s"
-LOCK = """
-    SELECT id, created_at, updated_at, deleted_at, deleted_by_id, title, title_folded, type, channel_name, creator_id,
-        guest_id, thumbnail, status, price, interest, duration_goal, motivation, planned_start_at, started_at, ended_at
-    FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE
-"""
-CANCEL = "UPDATE livestreams_livestream SET status = %s, updated_at = %s WHERE id = %s"
-RECORD = """
-    INSERT INTO common_auditentry
-        (at, door, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
-    VALUES (%s, 'api', %s, %s, 'cancel_stream', 'livestream', %s, %s::jsonb, %s::jsonb, '', %s)
-"""
+BANS = "/api/v1/live-stream-ban"
+CHECK = f"{BANS}/check/"
 
 REASONS = {
     "401 Unauthorized": "Authentication required",
     "403 Forbidden": "Insufficient permissions",
     "404 Not Found": "Resource not found",
     "409 Conflict": "Resource already exists or cannot be changed in its current state",
+    "501 Not Implemented": "Not implemented",
 }
 
 
@@ -101,7 +67,7 @@ def caller(environ: dict[str, Any], now: datetime) -> tuple[Any, ...]:
     if claims["exp"] <= now.timestamp():
         raise Refused("401 Unauthorized")
     keys = (bytes.fromhex(claims["sub"]), bytes.fromhex(claims["sid"]))
-    user = connection().execute(USER, keys).fetchone()
+    user = connection().execute(sql.USER, keys).fetchone()
     if user is None:
         raise Refused("401 Unauthorized")
     return user
@@ -168,27 +134,58 @@ def stream(row: tuple[Any, ...], user_id: bytes) -> dict[str, Any]:
     }
 
 
+def ban(row: tuple[Any, ...]) -> dict[str, Any]:
+    return {
+        "_id": row[0].hex(),
+        "targetUserId": row[10].hex(),
+        "targetUser": person(row[10:21]),
+        "liveStreamId": row[1].hex(),
+        "actionType": row[2],
+        "reason": row[3],
+        "createdBy": row[4].hex(),
+        "deletedAt": wire_time(row[5]),
+        "deletedBy": row[6] and row[6].hex(),
+        "createdAt": wire_time(row[7]),
+        "updatedAt": wire_time(row[8]),
+        "expiresAt": wire_time(row[9]),
+    }
+
+
 # --- the requests ---------------------------------------------------------------------------------
 
 
 def read(user: tuple[Any, ...], stream_id: bytes) -> dict[str, Any]:
-    row = connection().execute(STREAM, (stream_id,)).fetchone()
+    row = connection().execute(sql.STREAM, (stream_id,)).fetchone()
     if row is None:
         raise Refused("404 Not Found")
     return stream(row, user[0])
 
 
+def seen(user: tuple[Any, ...], stream_id: bytes, now: datetime) -> dict[str, Any]:
+    row = connection().execute(sql.SEEN, (now, user[0], stream_id)).fetchone()
+    if row is None:
+        raise Refused("404 Not Found")
+    if row[-1] is not None and row[-1]["action"] == "BLOCK":
+        raise Refused("403 Forbidden")
+    return stream(row, user[0])
+
+
 def page(user: tuple[Any, ...], query: dict[str, list[str]]) -> dict[str, Any]:
+    values = [bytes.fromhex(creator) for creator in query.get("creatorId", [])]
+    statement = sql.BY_CREATOR if values else sql.by_status(query["status"][0])
+    return paged(statement, values * 2, query, lambda row: stream(row, user[0]))
+
+
+def paged(
+    statement: str, values: Sequence[Any], query: dict[str, list[str]], written: Callable[[Any], dict[str, Any]]
+) -> dict[str, Any]:
     number, limit = int(query.get("page", ["1"])[0]), int(query.get("limit", ["10"])[0])
-    value: bytes | str
-    if "creatorId" in query:
-        statement, value = BY_CREATOR, bytes.fromhex(query["creatorId"][0])
-    else:
-        statement, value = BY_STATUS, query["status"][0]
-    rows = connection().execute(statement, (value, value, limit + 1, (number - 1) * limit)).fetchall()
+    offset = (number - 1) * limit
+    statement = f"{statement} LIMIT {limit + 1:d}" + (f" OFFSET {offset:d}" if offset else "")
+    rows = connection().execute(statement, values).fetchall()
     total = rows[0][-1] if rows else 0
     return {
-        "list": [stream(row, user[0]) for row in rows[:limit]],
+        "list": [written(row) for row in rows[:limit]],
         "pagination": {
             "currentPage": number,
             "totalPages": -(-total // limit),
@@ -201,13 +198,13 @@ def page(user: tuple[Any, ...], query: dict[str, list[str]]) -> dict[str, Any]:
 
 
 def cancel(user: tuple[Any, ...], stream_id: bytes, now: datetime, request_id: str) -> dict[str, Any]:
-    door = connection().execute(AT_THE_DOOR, (stream_id,)).fetchone()
+    door = connection().execute(sql.AT_THE_DOOR, (stream_id,)).fetchone()
     if door is None:
         raise Refused("404 Not Found")
     if user[0] not in door[1:]:
         raise Refused("403 Forbidden")
     with connection().transaction():
-        row = connection().execute(LOCK, (stream_id,)).fetchone()
+        row = connection().execute(sql.LOCK, (stream_id,)).fetchone()
         if row is None or row[3] is not None:
             raise Refused("404 Not Found")
         before = row[12]
@@ -215,21 +212,85 @@ def cancel(user: tuple[Any, ...], stream_id: bytes, now: datetime, request_id: s
             raise Refused("409 Conflict")
         after = "cancelled_by_guest" if user[0] == row[10] else "cancelled_by_host"
         at = max(now, row[2])
-        connection().execute(CANCEL, (after, at, stream_id))
+        connection().execute(sql.CANCEL, (after, at, stream_id))
         states = (orjson.dumps({"status": before}).decode(), orjson.dumps({"status": after}).decode())
-        connection().execute(RECORD, (at, user[0], user[1], stream_id, *states, request_id))
+        connection().execute(sql.RECORD, (at, *user[:2], "cancel_stream", "livestream", stream_id, *states, request_id))
     return read(user, stream_id)
+
+
+def found_ban(ban_id: bytes) -> tuple[Any, ...]:
+    row = connection().execute(sql.BAN, (ban_id,)).fetchone()
+    if row is None:
+        raise Refused("404 Not Found")
+    return row
+
+
+def moderates(user: tuple[Any, ...]) -> bool:
+    return bool(user[3]) or connection().execute(sql.MODERATES, (user[0],)).fetchone() is not None
+
+
+def check(user: tuple[Any, ...], target_id: bytes, stream_id: bytes, now: datetime) -> dict[str, Any]:
+    values = (user[0], user[0], now, stream_id, target_id, stream_id)
+    row = connection().execute(sql.CHECKED, values).fetchone()
+    if row is None:
+        raise Refused("404 Not Found")
+    creator_id, may_ask, ban_id = row
+    if not may_ask and user[0] not in (creator_id, target_id):
+        raise Refused("403 Forbidden")
+    return {"isBanned": ban_id is not None, "ban": None if ban_id is None else ban(found_ban(ban_id))}
+
+
+def bans_page(user: tuple[Any, ...], query: dict[str, list[str]], now: datetime) -> dict[str, Any]:
+    if moderates(user):
+        return paged(sql.ALL_BANS, (now, now), query, ban)
+    return paged(sql.BANS_OF_CREATOR, (now, user[0], now, user[0]), query, ban)
+
+
+def lift(user: tuple[Any, ...], ban_id: bytes, now: datetime, request_id: str) -> dict[str, Any]:
+    if user[0] != found_ban(ban_id)[-1] and not moderates(user):
+        raise Refused("403 Forbidden")
+    ask = connection().execute
+    with connection().transaction():
+        held = ask(sql.STREAM_OF, (ban_id,)).fetchone()
+        if held is None:
+            raise Refused("404 Not Found")
+        (stream_id,) = held
+        ask(sql.LOCK, (stream_id,)).fetchone()
+        row = ask(sql.LOCK_BAN, (ban_id,)).fetchone()
+        if row is None:
+            raise Refused("404 Not Found")
+        if row[3] is not None:
+            raise Refused("409 Conflict")
+        at = max(now, row[2])
+        ask(sql.LIFT, (at, at, user[0], ban_id))
+        states = (
+            orjson.dumps({"deleted_at": None, "deleted_by_id": None}).decode(),
+            orjson.dumps({"deleted_at": at, "deleted_by_id": user[0].hex()}).decode(),
+        )
+        ask(sql.RECORD, (at, *user[:2], "lift_ban", "livestreamban", ban_id, *states, request_id))
+        ask(sql.TELL, (stream_id, at, [row[6]], ["LIFTED"], [None], stream_id.hex()))
+        if ask(sql.PENDING, (ban_id,)).fetchone() is not None:
+            # Nobody appeals here, so that nothing more is measured than this look.
+            raise Refused("501 Not Implemented")
+    return ban(found_ban(ban_id))
 
 
 def answered(environ: dict[str, Any], request_id: str) -> dict[str, Any]:
     now = datetime.now(UTC)
     user = caller(environ, now)
-    parts = environ["PATH_INFO"].removeprefix(PATH).split("/")
+    path, query = environ["PATH_INFO"], parse_qs(environ["QUERY_STRING"])
+    if path.startswith(CHECK):
+        return check(user, bytes.fromhex(path[len(CHECK) :]), bytes.fromhex(query["liveStreamId"][0]), now)
+    if path == BANS:
+        return bans_page(user, query, now)
+    if path.startswith(BANS):
+        return lift(user, bytes.fromhex(path[len(BANS) + 1 :]), now, request_id)
+    parts = path.removeprefix(PATH).split("/")
     if len(parts) == 3:
         return cancel(user, bytes.fromhex(parts[1]), now, request_id)
     if len(parts) == 2:
-        return read(user, bytes.fromhex(parts[1]))
-    return page(user, parse_qs(environ["QUERY_STRING"]))
+        return seen(user, bytes.fromhex(parts[1]), now)
+    return page(user, query)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

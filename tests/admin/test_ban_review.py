@@ -485,3 +485,13 @@ def test_the_page_costs_the_same_however_often_the_person_was_banned(
         client.get(page_url(ban))
 
     assert len(many) == len(few), [query["sql"] for query in many]
+
+
+def test_the_page_of_a_ban_tells_its_end_in_words(office: Office, moderator: User, creator: User, viewer: User) -> None:
+    ban = make_ban(viewer, make_stream(creator))
+
+    page = text_of(office(moderator).get(page_url(ban)))
+
+    assert "holds, until it is lifted" in page
+    assert f"{viewer.username}: may not watch" in page
+    assert "['holds" not in page

@@ -13,14 +13,20 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 from PIL import Image
 
 from accounts import tokens
 from accounts.models import Session, User
+from bans.models import LiveStreamBan
+from bans.services import ban_many
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
+from livestreams.services import Cursor, admit
+from livestreams.services.revocations import FROM_THE_BEGINNING
 from tests.api.operations import operations
+from tests.bans.people import make_ban
 from tests.conftest import PASSWORD, make_user, session_of
 from tests.servers import running_server
 from tests.streams import make_stream
@@ -44,23 +50,41 @@ def picture() -> bytes:
 
 def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
     """Streams of the creator in every state, and what the hooks need to ask as `asking` ("" for nobody)."""
-    people = {name: make_user(name) for name in ("creator", "guest", "stranger", "leaver")}
-    creator, guest = people["creator"], people["guest"]
+    people = {name: make_user(name) for name in ("creator", "guest", "stranger", "leaver", "host")}
+    creator, guest, host = people["creator"], people["guest"], people["host"]
+    crowd = [make_user(f"fan{number}") for number in range(20)]
     now = timezone.now() - timedelta(hours=2)
     # Only one can be active, and nothing else can be ended while it is.
     order = [status for status in Status for _ in range(4) if status != Status.ACTIVE] + [Status.ACTIVE]
     streams = [make_stream(creator, status, now=now, guest=guest) for status in order]
+    # Of the host, so that nobody who is asking moves them: one that has been banned from, and one that is watched.
+    restricted = make_stream(host)
+    bans = [make_ban(fan, restricted) for fan in crowd[:5]]
+    batch = ban_many(restricted.pk, [fan.pk for fan in crowd[5:10]], by=host, now=timezone.now())
+    watched = make_stream(host, Status.ACTIVE)
+    admit(crowd[0], watched.pk, status=watched.status, role="audience", restriction=None, now=timezone.now())
+    # The creator also speaks for an edge, so that there is somebody to whom everything can succeed.
+    creator.user_permissions.add(Permission.objects.get(codename="enforce"))
     token = access_token(session_of(people[asking])) if asking else None
     # From here on: the tests hash for nothing, and the server that is asked believes only real hashes.
     User.objects.filter(pk=creator.pk).update(password=PBKDF2PasswordHasher().encode(PASSWORD, "salt"))
     return {
         "token": token,
+        "me": people[asking].pk if asking else None,
+        "host": access_token(session_of(host)),
         "owns": asking == "creator",
         "credentials": {"username": asking, "password": PASSWORD} if asking == "creator" else None,
         "leaving": leaving(people["leaver"]) if asking else [],
         "streams": [stream.pk for stream in streams],
         "users": [user.pk for user in people.values()],
         "guest": guest.pk,
+        "crowd": [fan.pk for fan in crowd],
+        "bans": [ban.pk for ban in bans],
+        "batch": batch.id,
+        "restricted": restricted.pk,
+        "cursor": str(Cursor(restricted.pk, FROM_THE_BEGINNING)),
+        "watched": watched.pk,
+        "watching": crowd[0].pk,
         "picture": picture().hex(),
         "told": str(folder / "told.jsonl"),
     }
@@ -128,8 +152,11 @@ def test_a_stranger_finds_no_fault_and_changes_nothing_of_others(tmp_path: Path)
 
     for action in ("update", "delete", "start", "end", "cancel"):
         assert answers[f"{action}LiveStreamByIdV1"][403] > 0
+    for operation in ("updateLiveStreamBanByIdV1", "liftLiveStreamBanByIdV1", "undoBulkBanV1", "appealBanV1"):
+        assert answers[operation][403] > 0
     of_others = LiveStream.all_objects.exclude(creator__username="stranger").values("pk")
     assert not AuditEntry.objects.filter(actor_name="stranger", target_id__in=of_others).exists()
+    assert not LiveStreamBan.all_objects.filter(created_by__username="stranger", stream__in=of_others).exists()
 
 
 def test_nobody_finds_no_fault_and_is_asked_for_a_token(tmp_path: Path) -> None:

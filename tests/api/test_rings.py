@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
@@ -17,6 +18,8 @@ from accounts import tokens
 from accounts.models import User
 from common.fields import new_object_id
 from livestreams.models import Status
+from livestreams.services import Cursor
+from livestreams.services.revocations import FROM_THE_BEGINNING
 from tests.bans.people import BANS, check_url, make_ban
 from tests.conftest import make_user, session_of
 from tests.streams import STREAMS, make_stream, stream_url
@@ -131,11 +134,11 @@ def joining(server: Server, creator: User) -> Callable[[], int]:
     return lambda: server.ask("POST", f"{STREAMS}/join", body)
 
 
-def checking(**ban: str) -> Call:
+def checking(*, banned: bool) -> Call:
     def call(server: Server, creator: User) -> Callable[[], int]:
         stream, viewer = make_stream(creator), make_user("viewer")
-        if ban:
-            make_ban(viewer, stream, **ban)
+        if banned:
+            make_ban(viewer, stream)
         return lambda: server.ask("GET", check_url(viewer, stream))
 
     return call
@@ -159,6 +162,15 @@ def kept_out(server: Server, creator: User) -> Callable[[], int]:
     return lambda: server.ask("GET", stream_url(stream))
 
 
+def following(server: Server, creator: User) -> Callable[[], int]:
+    """An edge that follows the news of bans, and for which there is some."""
+    creator.user_permissions.add(Permission.objects.get(codename="enforce"))
+    stream = make_stream(creator)
+    make_ban(make_user("viewer"), stream)
+    since = Cursor(stream.pk, FROM_THE_BEGINNING)
+    return lambda: server.ask("GET", f"{stream_url(stream, 'revocations')}?since={since}")
+
+
 def asking(method: str, path: str, body: bytes = b"", authorization: str | None = None) -> Call:
     return lambda server, creator: lambda: server.ask(method, path, body, authorization=authorization)
 
@@ -168,10 +180,12 @@ CALLS: dict[str, tuple[Call, int]] = {
     "list": (listing, 200),
     "me": (asking("GET", "/api/v1/users/me"), 200),
     "join": (joining, 200),
-    "ban check of who is banned": (checking(action_type="BLOCK"), 200),
-    "ban check of who is not": (checking(), 200),
+    "ban check of who is banned": (checking(banned=True), 200),
+    "ban check of who is not": (checking(banned=False), 200),
     "ban": (banning, 201),
     "a read while banned": (kept_out, 403),
+    "revocations": (following, 200),
+    "the keys of join tokens": (asking("GET", "/.well-known/jwks.json"), 200),
     "create": (creating, 201),
     "edit": (acting("PATCH", "", b'{"title": "Moved"}'), 200),
     "cancel": (acting("POST", "cancel"), 200),

@@ -1,22 +1,46 @@
 """What all operator commands have in common: help, examples, JSON, exit codes, Ctrl-C."""
 
 import json
+import os
 import shlex
 import signal
+import subprocess
+import sys
 from io import StringIO
+from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 
+from accounts.models import User
+from bans.models import LiveStreamBan
 from common.commands import OperatorCommand
 from tests.commands.conftest import Run, Start, waiting_for_streams
+from tests.streams import make_stream
 
 COMMANDS = sorted(
     name
     for name, app in get_commands().items()
     if app in {"bans", "common", "config", "livestreams"} and isinstance(load_command_class(app, name), OperatorCommand)
 )
-CHANGING = ["expire_streams", "purge", "rotate_join_key"]
+CHANGING = ["expire_streams", "import_bans", "purge", "rotate_join_key"]
+LOCKING_STREAMS = ["expire_streams", "import_bans", "purge"]
+
+
+@pytest.fixture
+def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Path:
+    """Where the files are that the examples name, each with one ban; the moderator of an example exists too."""
+    stream = make_stream(creator)
+    ban = {"liveStreamId": stream.pk, "targetUsername": viewer.username, "createdBy": creator.pk}
+    (tmp_path / "bans.ndjson").write_text(json.dumps(ban), encoding="utf-8")
+    (tmp_path / "bans.csv").write_text(f"{','.join(ban)}\n{','.join(ban.values())}\n", encoding="utf-8")
+    return tmp_path
+
+
+def needed(command: str, files: Path) -> list[str]:
+    """The words that a command cannot do without, beside --json."""
+    return {"export_bans": ["--output", os.devnull], "import_bans": [str(files / "bans.ndjson")]}.get(command, [])
 
 
 def examples_of(help_text: str) -> list[str]:
@@ -37,16 +61,28 @@ def test_these_are_the_commands() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_example_of_the_help_works_as_printed(command: str, run: Run) -> None:
+def test_every_example_of_the_help_works_as_printed(command: str, run: Run, place: dict[str, str], files: Path) -> None:
     examples = examples_of(run(command, "--help").stdout)
 
     assert len(examples) >= 2
     for example in examples:
         python, manage, *words = shlex.split(example)
         assert (python, manage, words[0]) == ("python", "manage.py", command)
-        finished = run(*words)
+        finished = subprocess.run(
+            [sys.executable, Path(django_settings.BASE_DIR) / manage, *words],
+            cwd=files,
+            env=place,
+            # For the one that reads the standard input.
+            input=(files / "bans.csv").read_text(encoding="utf-8"),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert finished.returncode == 0, finished.stderr
         assert finished.stdout.strip()
+    named = LiveStreamBan.objects.filter(target__username="viewer", stream__creator__username="creator")
+    assert named.count() == (command == "import_bans")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -56,16 +92,16 @@ def test_the_help_names_every_exit_code(command: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_json_is_one_object_and_nothing_else(command: str, run: Run) -> None:
-    finished = run(command, "--json")
+def test_json_is_one_object_and_nothing_else(command: str, run: Run, files: Path) -> None:
+    finished = run(command, *needed(command, files), "--json")
     assert isinstance(json.loads(finished.stdout), dict)
     assert finished.stdout.count("\n") == 1
     assert finished.stderr == ""
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_wrong_use_ends_with_2_and_says_how_it_is_used(command: str, run: Run) -> None:
-    finished = run(command, "--no-such-option")
+def test_wrong_use_ends_with_2_and_says_how_it_is_used(command: str, run: Run, files: Path) -> None:
+    finished = run(command, *needed(command, files), "--no-such-option")
     assert finished.returncode == 2
     assert finished.stdout == ""
     assert "usage:" in finished.stderr
@@ -73,17 +109,17 @@ def test_wrong_use_ends_with_2_and_says_how_it_is_used(command: str, run: Run) -
 
 
 @pytest.mark.parametrize("command", CHANGING)
-def test_a_database_that_is_down_ends_with_1_and_no_traceback(command: str, run: Run) -> None:
-    finished = run(command, DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
+def test_a_database_that_is_down_ends_with_1_and_no_traceback(command: str, run: Run, files: Path) -> None:
+    finished = run(command, *needed(command, files), DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
     assert finished.returncode == 1
     assert "The database does not answer" in finished.stderr
     assert "Traceback" not in finished.stderr
 
 
-@pytest.mark.parametrize("command", CHANGING)
-def test_ctrl_c_ends_with_130_and_a_sentence(command: str, start: Start) -> None:
+@pytest.mark.parametrize("command", LOCKING_STREAMS)
+def test_ctrl_c_ends_with_130_and_a_sentence(command: str, start: Start, files: Path) -> None:
     with waiting_for_streams(1) as until_it_waits:
-        process = start(command)
+        process = start(command, *needed(command, files))
         until_it_waits()
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
@@ -95,9 +131,9 @@ def test_ctrl_c_ends_with_130_and_a_sentence(command: str, start: Start) -> None
 
 
 @pytest.mark.parametrize("command", CHANGING)
-def test_a_command_can_be_called_from_python(command: str, db: None) -> None:
+def test_a_command_can_be_called_from_python(command: str, files: Path) -> None:
     said = StringIO()
-    call_command(command, "--json", stdout=said)
+    call_command(command, *needed(command, files), "--json", stdout=said)
     assert json.loads(said.getvalue())["dry_run"] is False
 
 

@@ -5,7 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from django.urls import include, path
 from django.utils import timezone
@@ -18,9 +19,10 @@ from rest_framework.routers import SimpleRouter
 from rest_framework.viewsets import ModelViewSet
 
 from accounts.models import Media, User
+from bans.models import Appeal, LiveStreamBan
 from benchmarks.peers.drf.contract import wire_time
 from common.models import AuditEntry
-from livestreams.models import LiveStream
+from livestreams.models import LiveStream, Revocation
 
 
 class Conflict(APIException):
@@ -138,7 +140,42 @@ class LiveStreamSerializer(serializers.ModelSerializer[LiveStream]):
         return wire | {"broadcasters": [{"user": wire["creator"], "role": "host"}, *guests]}
 
 
+class LiveStreamBanSerializer(serializers.ModelSerializer[LiveStreamBan]):
+    _id = serializers.CharField(source="id")
+    targetUserId = serializers.CharField(source="target_id")
+    targetUser = UserSerializer(source="target")
+    liveStreamId = serializers.CharField(source="stream_id")
+    actionType = serializers.CharField(source="action_type")
+    createdBy = serializers.CharField(source="created_by_id")
+    deletedAt = WireTime(source="deleted_at")
+    deletedBy = serializers.CharField(source="deleted_by_id")
+    createdAt = WireTime(source="created_at")
+    updatedAt = WireTime(source="updated_at")
+    expiresAt = WireTime(source="expires_at")
+
+    class Meta:
+        model = LiveStreamBan
+        fields = [
+            "_id",
+            "targetUserId",
+            "targetUser",
+            "liveStreamId",
+            "actionType",
+            "reason",
+            "createdBy",
+            "deletedAt",
+            "deletedBy",
+            "createdAt",
+            "updatedAt",
+            "expiresAt",
+        ]
+
+
 # --- the API --------------------------------------------------------------------------------------
+
+
+def holding_bans() -> Any:
+    return LiveStreamBan.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
 
 
 class LiveStreamViewSet(ModelViewSet[LiveStream]):
@@ -153,6 +190,13 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
         if "creatorId" in asked:
             streams = streams.filter(creator=asked["creatorId"])
         return streams
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        stream = self.get_object()
+        ban = holding_bans().filter(stream=stream, target=request.user).first()
+        if ban and ban.action_type == "BLOCK":
+            raise PermissionDenied
+        return Response(self.get_serializer(stream).data)
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
@@ -182,6 +226,63 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
         return Response(self.get_serializer(stream).data, headers={"X-Request-ID": request_id})
 
 
+class LiveStreamBanViewSet(ModelViewSet[LiveStreamBan]):
+    queryset = LiveStreamBan.objects.all()
+    serializer_class = LiveStreamBanSerializer
+
+    def get_queryset(self) -> Any:
+        bans = holding_bans().order_by("-created_at", "-id")
+        if self.request.user.has_perm("bans.moderate"):
+            return bans
+        return bans.filter(stream__creator=self.request.user)
+
+    @action(detail=False, url_path="check/(?P<target>[^/.]+)")
+    def check(self, request: Request, target: str) -> Response:
+        stream = get_object_or_404(LiveStream, pk=request.query_params["liveStreamId"])
+        user = request.user
+        if user.pk not in (stream.creator_id, target) and not (
+            user.has_perm("bans.moderate") or user.has_perm("livestreams.enforce")
+        ):
+            raise PermissionDenied
+        ban = holding_bans().filter(stream=stream, target=target).first()
+        return Response({"isBanned": ban is not None, "ban": self.get_serializer(ban).data if ban else None})
+
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        request_id = uuid4().hex
+        user = request.user
+        with transaction.atomic():
+            ban = get_object_or_404(LiveStreamBan.all_objects, pk=kwargs["pk"])
+            stream = LiveStream.all_objects.select_for_update().get(pk=ban.stream_id)
+            if user.pk != stream.creator_id and not user.has_perm("bans.moderate"):
+                raise PermissionDenied
+            ban = LiveStreamBan.all_objects.select_for_update().get(pk=ban.pk)
+            if ban.deleted_at:
+                raise Conflict
+            ban.updated_at = ban.deleted_at = max(timezone.now(), ban.updated_at)
+            ban.deleted_by_id = user.pk
+            ban.save()
+            AuditEntry.objects.create(
+                at=ban.updated_at,
+                door="api",
+                actor_id=user.pk,
+                actor_name=user.get_username(),
+                action="lift_ban",
+                target_type="livestreamban",
+                target_id=ban.pk,
+                before={"deleted_at": None, "deleted_by_id": None},
+                after={"deleted_at": ban.deleted_at.isoformat(), "deleted_by_id": user.pk},
+                request_id=request_id,
+            )
+            Revocation.objects.create(stream=stream, user_id=ban.target_id, action="LIFTED", at=ban.updated_at)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_notify('livestreams_revocations', %s)", [stream.pk])
+            if Appeal.objects.filter(ban=ban, state="pending").exists():
+                # Nobody appeals here, so that nothing more is measured than this look.
+                raise NotImplementedError
+        return Response(self.get_serializer(ban).data, headers={"X-Request-ID": request_id})
+
+
 router = SimpleRouter(trailing_slash=False)
 router.register("live-stream", LiveStreamViewSet)
+router.register("live-stream-ban", LiveStreamBanViewSet)
 urlpatterns = [path("api/v1/", include(router.urls))]

@@ -17,6 +17,7 @@ INSTALLED_APPS = [
     "benchmarks.peers.drf.apps.CommonTables",
     "accounts",
     "livestreams",
+    "bans",
 ]
 
 MIDDLEWARE = [

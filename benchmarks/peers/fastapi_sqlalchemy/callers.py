@@ -8,10 +8,18 @@ from typing import Annotated, Any
 import jwt
 from fastapi import Depends, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from benchmarks.peers.fastapi_sqlalchemy.tables import SessionRow, UserRow
+from benchmarks.peers.fastapi_sqlalchemy.tables import (
+    ContentTypeRow,
+    GroupPermissionRow,
+    PermissionRow,
+    SessionRow,
+    UserGroupRow,
+    UserPermissionRow,
+    UserRow,
+)
 
 KEY = os.environ["JWT_SIGNING_KEY"]
 
@@ -38,6 +46,9 @@ def claims_of(
     return claims
 
 
+type Claims = Annotated[dict[str, Any], Depends(claims_of)]
+
+
 async def user_of(claims: dict[str, Any], session: AsyncSession) -> UserRow:
     user = await session.scalar(
         select(UserRow)
@@ -52,3 +63,21 @@ async def user_of(claims: dict[str, Any], session: AsyncSession) -> UserRow:
     if user is None:
         raise HTTPException(401)
     return user
+
+
+async def may(user: UserRow, app_label: str, codename: str, session: AsyncSession) -> bool:
+    """Whether the user holds the permission: as a superuser, themselves, or through a group."""
+    if user.is_superuser:
+        return True
+    own = exists().where(UserPermissionRow.permission_id == PermissionRow.id, UserPermissionRow.user_id == user.id)
+    of_group = exists().where(
+        GroupPermissionRow.permission_id == PermissionRow.id,
+        GroupPermissionRow.group_id == UserGroupRow.group_id,
+        UserGroupRow.user_id == user.id,
+    )
+    held = (
+        select(PermissionRow.id)
+        .join(ContentTypeRow, ContentTypeRow.id == PermissionRow.content_type_id)
+        .where(PermissionRow.codename == codename, ContentTypeRow.app_label == app_label, own | of_group)
+    )
+    return await session.scalar(held) is not None

@@ -1,62 +1,55 @@
-@asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    yield
-    await engine.dispose()
+"""Reading, listing and cancelling streams."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import Response
+from sqlalchemy import ColumnElement, and_, func, select
+
+from benchmarks.peers.fastapi_sqlalchemy.callers import Claims, user_of
+from benchmarks.peers.fastapi_sqlalchemy.tables import WITH_PEOPLE, AuditRow, BanRow, Reading, StreamRow, Writing
+from benchmarks.peers.fastapi_sqlalchemy.wire import Envelope, Id, LiveStream, Page, Pagination
+
+router = APIRouter(prefix="/api/v1/live-stream")
 
 
-app = FastAPI(lifespan=lifespan)
-PATH = "/api/v1/live-stream"
-
-REASONS = {
-    400: "Validation failed",
-    401: "Authentication required",
-    403: "Insufficient permissions",
-    404: "Resource not found",
-    409: "Resource already exists or cannot be changed in its current state",
-}
-
-
-@app.exception_handler(HTTPException)
-async def refused(_: Request, error: HTTPException) -> JSONResponse:
-    reason = REASONS.get(error.status_code, str(error.detail))
-    timestamp = wire_time(datetime.now(UTC))
-    answer = {
-        "isSuccess": False,
-        "statusCode": error.status_code,
-        "data": None,
-        "errors": [reason],
-        "timestamp": timestamp,
-    }
-    return JSONResponse(answer, error.status_code)
-
-
-@app.get(PATH + "/{id}")
+@router.get("/{id}")
 async def read(
     id: Id,
-    claims: Annotated[dict[str, Any], Depends(claims_of)],
-    session: Annotated[AsyncSession, Depends(read_session)],
+    claims: Claims,
+    session: Reading,
     response: Response,
 ) -> Envelope[LiveStream]:
     user = await user_of(claims, session)
-    row = await session.scalar(
-        select(StreamRow).where(StreamRow.id == id, StreamRow.deleted_at.is_(None)).options(*WITH_PEOPLE)
+    holding = and_(BanRow.stream_id == StreamRow.id, BanRow.target_id == user.id, BanRow.holds(datetime.now(UTC)))
+    found = await session.execute(
+        select(StreamRow, BanRow.action_type)
+        .outerjoin(BanRow, holding)
+        .where(StreamRow.id == id, StreamRow.deleted_at.is_(None))
+        .options(*WITH_PEOPLE)
     )
-    if row is None:
+    seen = found.first()
+    if seen is None:
         raise HTTPException(404)
+    row, restriction = seen
+    if restriction == "BLOCK":
+        raise HTTPException(403)
     response.headers["X-Request-ID"] = uuid4().hex
     return Envelope(data=LiveStream.of(row, user))
 
 
-@app.get(PATH)
+@router.get("")
 async def page(  # noqa: PLR0917 - FastAPI reads the parameters by name
-    claims: Annotated[dict[str, Any], Depends(claims_of)],
-    session: Annotated[AsyncSession, Depends(read_session)],
+    claims: Claims,
+    session: Reading,
     response: Response,
     status: Annotated[list[str] | None, Query()] = None,
     creator: Annotated[str | None, Query(alias="creatorId", pattern="^[0-9a-f]{24}$")] = None,
     number: Annotated[int, Query(alias="page", ge=1)] = 1,
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
-) -> Envelope[Page]:
+) -> Envelope[Page[LiveStream]]:
     user = await user_of(claims, session)
     wanted: list[ColumnElement[bool]] = [StreamRow.deleted_at.is_(None)]
     if status:
@@ -73,22 +66,15 @@ async def page(  # noqa: PLR0917 - FastAPI reads the parameters by name
         .offset((number - 1) * limit)
     )
     response.headers["X-Request-ID"] = uuid4().hex
-    pagination = Pagination(
-        current_page=number,
-        total_pages=-(-total // limit),
-        total_items=total,
-        items_per_page=limit,
-        has_next_page=number * limit < total,
-        has_prev_page=number > 1,
-    )
+    pagination = Pagination.of(total, number, limit)
     return Envelope(data=Page(list=[LiveStream.of(row, user) for row in rows], pagination=pagination))
 
 
-@app.post(PATH + "/{id}/cancel")
+@router.post("/{id}/cancel")
 async def cancel(
     id: Id,
-    claims: Annotated[dict[str, Any], Depends(claims_of)],
-    session: Annotated[AsyncSession, Depends(write_session)],
+    claims: Claims,
+    session: Writing,
     response: Response,
 ) -> Envelope[LiveStream]:
     request_id = uuid4().hex

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import BigInteger, ForeignKey, LargeBinary, Numeric, SmallInteger, TypeDecorator, column, table
+from fastapi import Depends
+from sqlalchemy import BigInteger, ColumnElement, ForeignKey, LargeBinary, Numeric, SmallInteger, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
@@ -51,6 +52,7 @@ class UserRow(Base):
     surname: Mapped[str]
     availability_status: Mapped[str]
     is_active: Mapped[bool]
+    is_superuser: Mapped[bool]
     profile_photo_id: Mapped[str | None] = mapped_column(ObjectId, ForeignKey("accounts_media.id"))
 
     profile_photo: Mapped[MediaRow | None] = relationship()
@@ -91,6 +93,86 @@ class StreamRow(Base):
     guest: Mapped[UserRow | None] = relationship(foreign_keys=guest_id)
 
 
+class BanRow(Base):
+    __tablename__ = "bans_livestreamban"
+
+    id: Mapped[str] = mapped_column(ObjectId, primary_key=True)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    deleted_by_id: Mapped[str | None] = mapped_column(ObjectId)
+    action_type: Mapped[str]
+    reason: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
+    created_by_id: Mapped[str] = mapped_column(ObjectId)
+    stream_id: Mapped[str] = mapped_column(ObjectId, ForeignKey("livestreams_livestream.id"))
+    target_id: Mapped[str] = mapped_column(ObjectId, ForeignKey("accounts_user.id"))
+
+    target: Mapped[UserRow] = relationship()
+
+    @classmethod
+    def holds(cls, now: datetime) -> ColumnElement[bool]:
+        return cls.deleted_at.is_(None) & (cls.expires_at.is_(None) | (cls.expires_at > now))
+
+
+class AppealRow(Base):
+    __tablename__ = "bans_appeal"
+
+    id: Mapped[str] = mapped_column(ObjectId, primary_key=True)
+    ban_id: Mapped[str] = mapped_column(ObjectId, ForeignKey("bans_livestreamban.id"))
+    state: Mapped[str]
+
+
+class RevocationRow(Base):
+    __tablename__ = "livestreams_revocation"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    stream_id: Mapped[str] = mapped_column(ObjectId)
+    user_id: Mapped[str] = mapped_column(ObjectId)
+    action: Mapped[str]
+    until: Mapped[datetime | None]
+    at: Mapped[datetime]
+
+
+class PermissionRow(Base):
+    __tablename__ = "auth_permission"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    content_type_id: Mapped[int] = mapped_column(ForeignKey("django_content_type.id"))
+    codename: Mapped[str]
+
+
+class ContentTypeRow(Base):
+    __tablename__ = "django_content_type"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    app_label: Mapped[str]
+
+
+class GroupPermissionRow(Base):
+    __tablename__ = "auth_group_permissions"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    group_id: Mapped[int]
+    permission_id: Mapped[int]
+
+
+class UserGroupRow(Base):
+    __tablename__ = "accounts_user_groups"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(ObjectId)
+    group_id: Mapped[int]
+
+
+class UserPermissionRow(Base):
+    __tablename__ = "accounts_user_user_permissions"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    user_id: Mapped[str] = mapped_column(ObjectId)
+    permission_id: Mapped[int]
+
+
 class AuditRow(Base):
     __tablename__ = "common_auditentry"
 
@@ -112,6 +194,7 @@ WITH_PEOPLE = (
     joinedload(StreamRow.creator, innerjoin=True).joinedload(UserRow.profile_photo),
     joinedload(StreamRow.guest).joinedload(UserRow.profile_photo),
 )
+WITH_TARGET = joinedload(BanRow.target, innerjoin=True).joinedload(UserRow.profile_photo)
 
 engine = create_async_engine("postgresql+asyncpg://kumanda@/kumanda", pool_size=POOL_SIZE, max_overflow=0)
 # Reads need no transaction around their one statement; without this SQLAlchemy sends a BEGIN and a ROLLBACK.
@@ -127,3 +210,7 @@ async def read_session() -> AsyncIterator[AsyncSession]:
 async def write_session() -> AsyncIterator[AsyncSession]:
     async with writing() as session:
         yield session
+
+
+type Reading = Annotated[AsyncSession, Depends(read_session)]
+type Writing = Annotated[AsyncSession, Depends(write_session)]

@@ -133,6 +133,43 @@ class LiveStream(Wire):
         )
 
 
+class Ban(Wire):
+    id: str = Field(serialization_alias="_id")
+    target_user_id: str
+    target_user: UserSummary
+    live_stream_id: str
+    action_type: str
+    reason: str | None
+    created_by: str
+    deleted_at: Time | None
+    deleted_by: str | None
+    created_at: Time
+    updated_at: Time
+    expires_at: Time | None
+
+    @classmethod
+    def of(cls, row: BanRow) -> Self:
+        return cls(
+            id=row.id,
+            target_user_id=row.target_id,
+            target_user=UserSummary.of(row.target),
+            live_stream_id=row.stream_id,
+            action_type=row.action_type,
+            reason=row.reason,
+            created_by=row.created_by_id,
+            deleted_at=row.deleted_at,
+            deleted_by=row.deleted_by_id,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            expires_at=row.expires_at,
+        )
+
+
+class Check(Wire):
+    is_banned: bool
+    ban: Ban | None
+
+
 class Pagination(Wire):
     current_page: int
     total_pages: int
@@ -141,9 +178,20 @@ class Pagination(Wire):
     has_next_page: bool
     has_prev_page: bool
 
+    @classmethod
+    def of(cls, total: int, number: int, limit: int) -> Self:
+        return cls(
+            current_page=number,
+            total_pages=-(-total // limit),
+            total_items=total,
+            items_per_page=limit,
+            has_next_page=number * limit < total,
+            has_prev_page=number > 1,
+        )
 
-class Page(Wire):
-    list: list[LiveStream]
+
+class Page[T](Wire):
+    list: list[T]
     pagination: Pagination
 
 

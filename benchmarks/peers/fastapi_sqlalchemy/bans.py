@@ -1,0 +1,134 @@
+"""Asking for bans, and lifting them."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import Response
+from sqlalchemy import func, select
+
+from benchmarks.peers.fastapi_sqlalchemy.callers import Claims, may, user_of
+from benchmarks.peers.fastapi_sqlalchemy.tables import (
+    WITH_TARGET,
+    AppealRow,
+    AuditRow,
+    BanRow,
+    Reading,
+    RevocationRow,
+    StreamRow,
+    Writing,
+)
+from benchmarks.peers.fastapi_sqlalchemy.wire import Ban, Check, Envelope, Id, Page, Pagination
+
+router = APIRouter(prefix="/api/v1/live-stream-ban")
+
+
+@router.get("/check/{target_id}")
+async def check(
+    target_id: Id,
+    stream_id: Annotated[str, Query(alias="liveStreamId", pattern="^[0-9a-f]{24}$")],
+    claims: Claims,
+    session: Reading,
+    response: Response,
+) -> Envelope[Check]:
+    user = await user_of(claims, session)
+    stream = select(StreamRow.creator_id).where(StreamRow.id == stream_id, StreamRow.deleted_at.is_(None))
+    creator_id = await session.scalar(stream)
+    if creator_id is None:
+        raise HTTPException(404)
+    if (
+        user.id not in (creator_id, target_id)
+        and not await may(user, "bans", "moderate", session)
+        and not await may(user, "livestreams", "enforce", session)
+    ):
+        raise HTTPException(403)
+    ban = await session.scalar(
+        select(BanRow)
+        .where(BanRow.stream_id == stream_id, BanRow.target_id == target_id, BanRow.holds(datetime.now(UTC)))
+        .options(WITH_TARGET)
+    )
+    response.headers["X-Request-ID"] = uuid4().hex
+    return Envelope(data=Check(is_banned=ban is not None, ban=Ban.of(ban) if ban else None))
+
+
+@router.get("")
+async def page(
+    claims: Claims,
+    session: Reading,
+    response: Response,
+    number: Annotated[int, Query(alias="page", ge=1)] = 1,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+) -> Envelope[Page[Ban]]:
+    user = await user_of(claims, session)
+    wanted = [BanRow.holds(datetime.now(UTC))]
+    if not await may(user, "bans", "moderate", session):
+        wanted.append(StreamRow.creator_id == user.id)
+    of_streams = StreamRow.id == BanRow.stream_id
+    total = await session.scalar(select(func.count(BanRow.id)).join(StreamRow, of_streams).where(*wanted)) or 0
+    rows = await session.scalars(
+        select(BanRow)
+        .join(StreamRow, of_streams)
+        .where(*wanted)
+        .options(WITH_TARGET)
+        .order_by(BanRow.created_at.desc(), BanRow.id.desc())
+        .limit(limit)
+        .offset((number - 1) * limit)
+    )
+    response.headers["X-Request-ID"] = uuid4().hex
+    return Envelope(data=Page(list=[Ban.of(row) for row in rows], pagination=Pagination.of(total, number, limit)))
+
+
+@router.delete("/{id}")
+async def lift(id: Id, claims: Claims, session: Writing, response: Response) -> Envelope[Ban]:
+    request_id = uuid4().hex
+    now = datetime.now(UTC)
+    async with session.begin():
+        user = await user_of(claims, session)
+        # As everywhere, the stream is locked before its bans; each lock is taken in the statement that reads.
+        creator_id = await session.scalar(
+            select(StreamRow.creator_id)
+            .join(BanRow, BanRow.stream_id == StreamRow.id)
+            .where(BanRow.id == id)
+            .with_for_update(of=StreamRow, key_share=True)
+        )
+        if creator_id is None:
+            raise HTTPException(404)
+        if user.id != creator_id and not await may(user, "bans", "moderate", session):
+            raise HTTPException(403)
+        ban = (
+            await session.scalars(
+                select(BanRow).where(BanRow.id == id).options(WITH_TARGET).with_for_update(of=BanRow, key_share=True)
+            )
+        ).one()
+        if ban.deleted_at is not None:
+            raise HTTPException(409)
+        ban.updated_at = ban.deleted_at = max(now, ban.updated_at)
+        ban.deleted_by_id = user.id
+        session.add(
+            AuditRow(
+                at=ban.updated_at,
+                door="api",
+                actor_id=user.id,
+                actor_name=user.username,
+                action="lift_ban",
+                target_type="livestreamban",
+                target_id=ban.id,
+                before={"deleted_at": None, "deleted_by_id": None},
+                after={"deleted_at": ban.deleted_at.isoformat(), "deleted_by_id": user.id},
+                reason="",
+                request_id=request_id,
+            )
+        )
+        session.add(
+            RevocationRow(
+                stream_id=ban.stream_id, user_id=ban.target_id, action="LIFTED", until=None, at=ban.updated_at
+            )
+        )
+        await session.execute(select(func.pg_notify("livestreams_revocations", ban.stream_id)))
+        pending = select(AppealRow.id).where(AppealRow.ban_id == ban.id, AppealRow.state == "pending")
+        if await session.scalar(pending) is not None:
+            # Nobody appeals here, so that nothing more is measured than this look.
+            raise HTTPException(501)
+    response.headers["X-Request-ID"] = request_id
+    return Envelope(data=Ban.of(ban))

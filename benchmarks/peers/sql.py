@@ -1,0 +1,118 @@
+"""The statements of the measured requests as Kumanda's ORM and services write them, in fewer letters."""
+
+from functools import lru_cache
+
+from psycopg.sql import Literal
+
+USER = """
+    SELECT u.id, u.username, u.is_staff, u.is_superuser, u.is_active, u.identity_issuer
+    FROM accounts_user u JOIN accounts_session s ON s.user_id = u.id
+    WHERE u.is_active AND u.id = %s AND s.ended_at IS NULL AND s.id = %s
+"""
+COLUMNS = """
+    s.id, s.title, s.type, s.channel_name, s.thumbnail, s.status, s.price, s.interest, s.duration_goal,
+    s.motivation, s.planned_start_at, s.started_at, s.ended_at, s.deleted_at, s.deleted_by_id, s.created_at,
+    s.updated_at,
+    c.id, c.username, c.name, c.surname, c.availability_status,
+    cp.id, cp.file, cp.type, cp.variants, cp.created_at, cp.updated_at,
+    g.id, g.username, g.name, g.surname, g.availability_status,
+    gp.id, gp.file, gp.type, gp.variants, gp.created_at, gp.updated_at
+"""
+FROM = """
+    FROM livestreams_livestream s
+    JOIN accounts_user c ON c.id = s.creator_id LEFT JOIN accounts_media cp ON cp.id = c.profile_photo_id
+    LEFT JOIN accounts_user g ON g.id = s.guest_id LEFT JOIN accounts_media gp ON gp.id = g.profile_photo_id
+"""
+STREAM = f"SELECT {COLUMNS} {FROM} WHERE s.deleted_at IS NULL AND s.id = %s"
+SEEN = f"""
+    SELECT {COLUMNS}, (
+        SELECT JSON_OBJECT('action' VALUE b.action_type, 'reason' VALUE b.reason, 'until' VALUE b.expires_at
+            RETURNING JSONB)
+        FROM bans_livestreamban b
+        WHERE b.deleted_at IS NULL AND (b.expires_at IS NULL OR b.expires_at > %s)
+            AND b.stream_id = s.id AND b.target_id = %s LIMIT 1
+    )
+    {FROM} WHERE s.deleted_at IS NULL AND s.id = %s
+"""
+# What never changes stands in the text of a page, as in Kumanda's, so that PostgreSQL keeps one plan for it.
+PAGE = """
+    SELECT {columns}, (SELECT count(id) FROM livestreams_livestream t WHERE t.deleted_at IS NULL AND t.{wanted})
+    {tables} WHERE s.deleted_at IS NULL AND s.{wanted} ORDER BY s.created_at DESC, s.id DESC
+"""
+BY_CREATOR = PAGE.format(columns=COLUMNS, tables=FROM, wanted="creator_id = %s")
+AT_THE_DOOR = "SELECT id, creator_id, guest_id FROM livestreams_livestream WHERE deleted_at IS NULL AND id = %s"
+LOCK = """
+    SELECT id, created_at, updated_at, deleted_at, deleted_by_id, title, title_folded, type, channel_name, creator_id,
+        guest_id, thumbnail, status, price, interest, duration_goal, motivation, planned_start_at, started_at, ended_at
+    FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE
+"""
+CANCEL = "UPDATE livestreams_livestream SET status = %s, updated_at = %s WHERE id = %s"
+RECORD = """
+    INSERT INTO common_auditentry
+        (at, door, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
+    VALUES (%s, 'api', %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, '', %s)
+"""
+
+HOLDER = """
+    SELECT h.id FROM accounts_user h
+    WHERE (EXISTS(
+        SELECT 1 FROM auth_permission p
+        LEFT JOIN auth_group_permissions gp ON gp.permission_id = p.id LEFT JOIN auth_group g ON g.id = gp.group_id
+        LEFT JOIN accounts_user_groups ug ON ug.group_id = g.id
+        LEFT JOIN accounts_user_user_permissions up ON up.permission_id = p.id
+        JOIN django_content_type t ON t.id = p.content_type_id
+        WHERE (ug.user_id = h.id OR up.user_id = h.id) AND p.codename = '{codename}' AND t.app_label = '{app}' LIMIT 1
+    ) OR h.is_superuser) AND h.is_active AND h.id = %s
+"""
+MODERATES = HOLDER.format(app="bans", codename="moderate")
+ENFORCES = HOLDER.format(app="livestreams", codename="enforce")
+HOLDS = "b.deleted_at IS NULL AND (b.expires_at IS NULL OR b.expires_at > %s)"
+BAN_COLUMNS = """
+    b.id, b.stream_id, b.action_type, b.reason, b.created_by_id, b.deleted_at, b.deleted_by_id, b.created_at,
+    b.updated_at, b.expires_at,
+    u.id, u.username, u.name, u.surname, u.availability_status,
+    up.id, up.file, up.type, up.variants, up.created_at, up.updated_at
+"""
+BAN_FROM = """
+    FROM bans_livestreamban b JOIN livestreams_livestream s ON s.id = b.stream_id
+    JOIN accounts_user u ON u.id = b.target_id LEFT JOIN accounts_media up ON up.id = u.profile_photo_id
+"""
+BAN = f"SELECT {BAN_COLUMNS}, s.creator_id {BAN_FROM} WHERE b.id = %s"
+CHECKED = f"""
+    SELECT s.creator_id, EXISTS({MODERATES} LIMIT 1) OR EXISTS({ENFORCES} LIMIT 1),
+        (SELECT b.id FROM bans_livestreamban b WHERE {HOLDS} AND b.stream_id = %s AND b.target_id = %s LIMIT 1)
+    FROM livestreams_livestream s WHERE s.deleted_at IS NULL AND s.id = %s
+"""
+BANS_PAGE = """
+    SELECT {columns}, (
+        SELECT count(b.id) FROM bans_livestreamban b JOIN livestreams_livestream s ON s.id = b.stream_id WHERE {wanted}
+    )
+    {tables} WHERE {wanted} ORDER BY b.created_at DESC, b.id DESC
+"""
+ALL_BANS = BANS_PAGE.format(columns=BAN_COLUMNS, tables=BAN_FROM, wanted=HOLDS)
+BANS_OF_CREATOR = BANS_PAGE.format(columns=BAN_COLUMNS, tables=BAN_FROM, wanted=f"{HOLDS} AND s.creator_id = %s")
+STREAM_OF = "SELECT stream_id FROM bans_livestreamban WHERE id = %s"
+LOCK_BAN = """
+    SELECT id, created_at, updated_at, deleted_at, deleted_by_id, stream_id, target_id, action_type, reason, expires_at,
+        created_by_id, batch_id, review, reviewed_by_id, reviewed_at
+    FROM bans_livestreamban WHERE id = %s FOR NO KEY UPDATE
+"""
+LIFT = "UPDATE bans_livestreamban SET updated_at = %s, deleted_at = %s, deleted_by_id = %s WHERE id = %s"
+TELL = """
+    WITH stream AS (SELECT id FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE),
+    recorded AS (
+        INSERT INTO livestreams_revocation (stream_id, user_id, action, until, at)
+        SELECT stream.id, told.user_id, told.action, told.until, %s
+        FROM stream, unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS told(user_id, action, until)
+        RETURNING 1
+    )
+    SELECT pg_notify('livestreams_revocations', %s) FROM (SELECT FROM recorded LIMIT 1) AS any_of_them
+"""
+PENDING = """
+    SELECT id, created_at, updated_at, ban_id, text, state FROM bans_appeal WHERE ban_id = %s AND state = 'pending'
+"""
+
+
+@lru_cache
+def by_status(status: str) -> str:
+    return PAGE.format(columns=COLUMNS, tables=FROM, wanted=f"status = {Literal(status).as_string()}")

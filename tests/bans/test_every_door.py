@@ -1,0 +1,153 @@
+"""A ban at every door: each operation of the document that names a stream refuses whom a ban keeps from it."""
+
+from typing import Any
+
+import jwt
+import pytest
+
+from accounts.models import User
+from livestreams.models import Status
+from tests.api.operations import Operation, World, document, operations, world_for
+from tests.bans.people import BANS, make_ban
+from tests.conftest import Api, make_user
+from tests.envelope import assert_refused, data_of
+from tests.livestreams.conftest import token_of
+from tests.servers import Server, running_server
+from tests.streams import STREAMS, make_stream, stream_url
+
+# Doors that are shut to every viewer: who is banned hears the same as everybody, so that nobody learns anything new.
+SHUT_TO_ALL_VIEWERS = {
+    # Acts of the stream's creator or guest, neither of whom can be banned from it.
+    "updateLiveStreamByIdV1": "not_the_creator",
+    "deleteLiveStreamByIdV1": "not_the_creator",
+    "startLiveStreamByIdV1": "not_the_creator",
+    "endLiveStreamByIdV1": "not_the_creator",
+    "cancelLiveStreamByIdV1": "not_the_creator_or_guest",
+    # Acts of its creator or a moderator, neither of whom can be banned from it.
+    "createLiveStreamBanV1": "not_creator_or_moderator",
+    "bulkBanV1": "not_creator_or_moderator",
+    # For media edges and chat servers, which watch nothing.
+    "listRevocationsByIdV1": "not_a_service_account",
+}
+OPEN_TO_THE_BANNED = {
+    # Whether, why and until when one is banned oneself.
+    "checkLiveStreamBanV1",
+    # The bans on one's own streams; asked about the stream of another it is empty.
+    "listLiveStreamBansV1",
+}
+
+
+def names_a_stream(operation: Operation) -> bool:
+    contents = operation.declared.get("requestBody", {}).get("content", {}).values()
+    bodies = [document()["components"]["schemas"][each["schema"]["$ref"].rpartition("/")[2]] for each in contents]
+    named = [body["properties"] for body in bodies] + [[parameter["name"] for parameter in operation.query]]
+    return "/live-stream/{id}" in operation.path or any("liveStreamId" in names for names in named)
+
+
+DOORS = [operation for operation in operations() if names_a_stream(operation)]
+
+
+def come(world: World, operation: Operation) -> Any:
+    """As the viewer, about the stream; where the viewer could name a person, about oneself."""
+    path = operation.path.format(**world.ids)
+    if any(parameter["name"] == "liveStreamId" for parameter in operation.query):
+        path += f"?liveStreamId={world.stream.pk}"
+    return world.call(operation, by=world.viewer, path=path)
+
+
+def test_the_doors_are_found_and_every_exception_is_one_of_them() -> None:
+    found = {str(operation) for operation in DOORS}
+
+    assert {"readLiveStreamByIdV1", "joinLiveStreamV1", "listViewersByIdV1", "countViewersByIdV1"} <= found
+    assert SHUT_TO_ALL_VIEWERS.keys() | OPEN_TO_THE_BANNED < found
+
+
+@pytest.mark.parametrize("door", DOORS, ids=str)
+def test_no_door_opens_without_saying_who_one_is(door: Operation, api: Api, creator: User, stranger: User) -> None:
+    world = world_for(door, api, creator, stranger)
+
+    assert_refused(world.call(door, authorization=""), 401, "authentication_required")
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if str(door) not in OPEN_TO_THE_BANNED], ids=str)
+def test_who_is_blocked_is_refused(door: Operation, api: Api, creator: User, stranger: User) -> None:
+    world = world_for(door, api, creator, stranger)
+    make_ban(world.viewer, world.stream)
+
+    assert_refused(come(world, door), 403, SHUT_TO_ALL_VIEWERS.get(str(door), "banned"))
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if str(door) in SHUT_TO_ALL_VIEWERS], ids=str)
+def test_what_is_shut_to_the_banned_by_another_rule_is_shut_to_every_viewer(
+    door: Operation, api: Api, creator: User, stranger: User
+) -> None:
+    world = world_for(door, api, creator, stranger)
+
+    assert_refused(come(world, door), 403, SHUT_TO_ALL_VIEWERS[str(door)])
+
+
+def test_who_is_blocked_may_ask_about_the_own_ban_and_sees_none_of_the_others(
+    api: Api, creator: User, viewer: User, stranger: User
+) -> None:
+    stream = make_stream(creator)
+    make_ban(stranger, stream)
+    ban = make_ban(viewer, stream)
+    client, query = api(viewer), {"liveStreamId": stream.pk}
+
+    assert data_of(client.get(f"{BANS}/check/{viewer.pk}", query))["ban"]["_id"] == ban.pk
+    assert_refused(client.get(f"{BANS}/check/{stranger.pk}", query), 403, "not_concerned_by_ban")
+    assert data_of(client.get(BANS, query))["list"] == []
+
+
+@pytest.mark.parametrize(
+    "door",
+    [door for door in DOORS if str(door) not in SHUT_TO_ALL_VIEWERS],
+    ids=str,
+)
+def test_who_may_only_not_write_passes_every_door_of_a_viewer(
+    door: Operation, api: Api, creator: User, stranger: User
+) -> None:
+    world = world_for(door, api, creator, stranger)
+    make_ban(world.viewer, world.stream, action_type="CHAT_ONLY")
+
+    data_of(come(world, door))
+
+
+def test_who_may_only_not_write_joins_without_the_grant_to_chat(
+    api: Api, creator: User, viewer: User, stranger: User
+) -> None:
+    stream = make_stream(creator, Status.ACTIVE)
+    make_ban(viewer, stream, action_type="CHAT_ONLY")
+
+    tokens = [
+        data_of(api(user).post(f"{STREAMS}/join", {"liveStreamId": stream.pk}))["token"] for user in (viewer, stranger)
+    ]
+
+    grants = [jwt.decode(token, options={"verify_signature": False})["grants"] for token in tokens]
+    assert grants == [["watch"], ["watch", "chat"]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_next_request_after_a_ban_is_refused_in_each_process_and_after_its_lift_in_none() -> None:
+    creator, viewer = make_user("creator"), make_user("viewer")
+    stream = make_stream(creator, Status.ACTIVE)
+    token, host = token_of(viewer), token_of(creator)
+
+    def answers(server: Server) -> list[tuple[int, str | None]]:
+        """Of the very next read and join in the one process of this server."""
+        read = server.call("GET", stream_url(stream), token=token)
+        joined = server.call("POST", f"{STREAMS}/join", token=token, body={"liveStreamId": stream.pk})
+        return [(each.status, each.headers.get("x-error-code")) for each in (read, joined)]
+
+    with running_server(workers=1) as one, running_server(workers=1) as other:
+        # All that a process keeps, it has from here on.
+        before = [answers(server) for server in (one, other)]
+        body = {"targetUserId": viewer.pk, "liveStreamId": stream.pk}
+        banned = one.call("POST", BANS, token=host, body=body)
+        during = [answers(server) for server in (one, other)]
+        lifted = other.call("DELETE", f"{BANS}/{banned.json()['data']['_id']}", token=host)
+        after = [answers(server) for server in (one, other)]
+
+    assert (banned.status, lifted.status) == (201, 200)
+    assert during == [[(403, "banned")] * 2] * 2
+    assert before == after == [[(200, None)] * 2] * 2
