@@ -185,7 +185,6 @@ CALLS: dict[str, tuple[Call, int]] = {
     "ban": (banning, 201),
     "a read while banned": (kept_out, 403),
     "revocations": (following, 200),
-    "the keys of join tokens": (asking("GET", "/.well-known/jwks.json"), 200),
     "create": (creating, 201),
     "edit": (acting("PATCH", "", b'{"title": "Moved"}'), 200),
     "cancel": (acting("POST", "cancel"), 200),
