@@ -18,7 +18,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks import same_work
+from benchmarks import bulk, same_work
 from benchmarks.load import Answered, Asked, measured
 from benchmarks.stacks import (
     BARE,
@@ -175,12 +175,12 @@ def table(head: Sequence[str], rows: Iterator[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def told(found: Rounds, endpoints: Sequence[Endpoint], machine: str) -> str:
+def told(found: Rounds, endpoints: Sequence[Endpoint], raid: str, machine: str) -> str:
     """The whole report in Markdown."""
     parts = [INTRODUCTION]
     for about, some in groupby(endpoints, lambda endpoint: endpoint.about):
         parts += [f"## {about.capitalize()}", *tables(found, list(some))]
-    return "\n\n".join([*parts, "## How", EXPLANATION, machine])
+    return "\n\n".join([*parts, "## A raid", raid, "## How", EXPLANATION, machine])
 
 
 def tables(found: Rounds, endpoints: Sequence[Endpoint]) -> list[str]:
@@ -297,6 +297,7 @@ def main() -> int:
         with world(users=USERS, streams=STREAMS, bans=BANS) as loaded, running(STACKS, loaded) as servers:
             say(f"Equal answers to {same_work.check(loaded, servers)} requests")
             found = measure(loaded, servers, endpoints, seconds=options.seconds, rounds=options.rounds)
+            raid = bulk.told(loaded, next(server for server in servers if server.stack is KUMANDA))
             machine = machine_of(loaded, seconds=options.seconds, rounds=options.rounds, load_before=load_before)
     except KeyboardInterrupt:
         say("Stopped")
@@ -304,7 +305,7 @@ def main() -> int:
     except same_work.Unequal as difference:
         say(f"Not measured, since the stacks do not do the same work.\n{difference}")
         return 1
-    report = told(found, endpoints, machine)
+    report = told(found, endpoints, raid, machine)
     print(report)
     if not options.only:
         RESULTS.parent.mkdir(exist_ok=True)

@@ -68,12 +68,12 @@ def test_a_database_that_is_down_is_found(url: str, run: Run) -> None:
 
 def test_a_migration_that_is_not_applied_is_found(run: Run) -> None:
     with planted(
-        "DELETE FROM django_migrations WHERE app = 'livestreams'",
-        "INSERT INTO django_migrations (app, name, applied) VALUES ('livestreams', '0001_initial', now())",
+        "DELETE FROM django_migrations WHERE app = 'sessions'",
+        "INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', '0001_initial', now())",
     ):
         found = found_by(run)
     assert set(found) == {"migrations_missing"}
-    assert "livestreams.0001_initial" in found["migrations_missing"]["meaning"]
+    assert "sessions.0001_initial" in found["migrations_missing"]["meaning"]
     assert "manage.py migrate" in found["migrations_missing"]["remedy"]
 
 
