@@ -71,7 +71,8 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
         CHANGED = "changed", _("changed")
         LIFTED = "lifted", _("lifted")
 
-    stream = models.ForeignKey(LiveStream, on_delete=models.PROTECT, related_name="bans", verbose_name=_("stream"))
+    # A purged stream takes its bans along; the audit trail keeps what was done.
+    stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="bans", verbose_name=_("stream"))
     target = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("banned person")
     )

@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
                 (
                     "stream",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.CASCADE,
                         related_name="bans",
                         to="livestreams.livestream",
                         verbose_name="stream",

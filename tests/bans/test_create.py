@@ -202,3 +202,16 @@ def test_times_on_the_wire_are_those_of_the_row(api: Api, creator: User, viewer:
     data = data_of(api(creator).post(BANS, sent), 201)
 
     assert data["createdAt"] == data["updatedAt"] == wire_time(LiveStreamBan.objects.get().created_at)
+
+
+def test_a_purged_stream_takes_its_bans_along_and_the_trail_keeps_them(
+    creator: User, viewer: User, now: datetime
+) -> None:
+    stream = make_stream(creator)
+    ban = make_ban(viewer, stream)
+    streams.delete_stream(stream.pk, by=creator, now=now)
+
+    assert streams.purge_stream(stream.pk, now=now + timedelta(days=31)) == ""
+
+    assert not LiveStreamBan.all_objects.exists()
+    assert AuditEntry.objects.filter(target_id=ban.pk, action="ban_user").count() == 1
