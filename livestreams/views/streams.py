@@ -62,9 +62,6 @@ def _orders() -> dict[str, Ordering]:
     return {name: by(column) for name, column in SORTABLE.items()}
 
 
-STREAM = Question(
-    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.compiled()[0])
-)
 # What somebody who looks at a stream needs to be told, and whether they are kept from it.
 SEEN_STREAM = Question(
     lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
@@ -186,7 +183,7 @@ class LiveStreamViewSet(ApiViewSet):
         """Delete a stream that is not active; it is gone from everywhere afterwards."""
         self.get_object()
         services.delete_stream(id, by=self.user, now=timezone.now())
-        return Response(self.written(id, question=ANY_STREAM))
+        return Response(self.written(id))
 
     @extend_schema(
         operation_id="startLiveStreamByIdV1",
@@ -329,11 +326,10 @@ class LiveStreamViewSet(ApiViewSet):
             permission().has_object_permission(self.request, self, stream)
         return stream
 
-    def written(self, stream_id: str, question: Question = STREAM) -> dict[str, Any]:
-        rows = question.rows(id=stream_id)
-        if not rows:
-            raise StreamMissing
-        return LiveStreamSerializer.compiled()[1](rows[0], self.caller)
+    def written(self, stream_id: str) -> dict[str, Any]:
+        """The stream that this call has changed, as it is now; somebody may have deleted it since."""
+        (row,) = ANY_STREAM.rows(id=stream_id)
+        return LiveStreamSerializer.compiled()[1](row, self.caller)
 
     def past(self, creator: str) -> dict[str, Any]:
         return PAST.page(self.query(PageQuery), caller=self.caller, creator=creator, status=(Status.ENDED,))

@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from common.models import AuditEntry
+from livestreams import services
 from livestreams.models import LIFECYCLE, Action, LiveStream, Status
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
@@ -133,3 +134,21 @@ def test_the_refusal_speaks_turkish_to_who_asks_for_it(api: Api, creator: User) 
     )
 
     assert_refused(response, 409, "stream_not_cancellable", "yayının durumu: sona erdi; yalnızca silinebilir")
+
+
+def test_who_won_is_answered_even_when_the_stream_was_deleted_a_moment_later(
+    api: Api, creator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = make_stream(creator)
+    cancel = services.cancel_stream
+
+    def cancelled_and_then_deleted(stream_id: str, **given: Any) -> None:
+        cancel(stream_id, **given)
+        services.delete_stream(stream_id, **given)
+
+    monkeypatch.setattr(services, "cancel_stream", cancelled_and_then_deleted)
+
+    data = data_of(api(creator).post(stream_url(stream, "cancel")))
+
+    assert data["status"] == "cancelled_by_host"
+    assert data["deletedAt"] is not None
