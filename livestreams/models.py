@@ -268,13 +268,6 @@ class LiveStream(TimestampedModel, SoftDeleteModel):
     def __str__(self) -> str:
         return self.title
 
-    @property
-    def planned_end_at(self) -> datetime | None:
-        return planned_end(self.planned_start_at, self.duration_goal)
-
-    def role_of(self, user_id: str | None) -> "LiveStream.Role | None":
-        return role_of(user_id, self.creator_id, self.guest_id)
-
 
 def planned_end(planned_start_at: datetime | None, duration_goal: int | None) -> datetime | None:
     """When a stream that keeps to its plan ends; `duration_goal` is in minutes."""

@@ -42,9 +42,6 @@ def now() -> datetime:
     return timezone.now()
 
 
-type MakeUser = Callable[..., User]
-
-
 def make_user(username: str, **fields: Any) -> User:
     return User.objects.create_user(username, PASSWORD, **{"name": username.title()} | fields)
 

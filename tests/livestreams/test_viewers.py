@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from bans.services import ban_user
 from livestreams import services
-from livestreams.models import LiveStream, Participant, Status
+from livestreams.models import LiveStream, Participant, Status, role_of
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused, data_of
 from tests.streams import STREAMS, make_stream, stream_url
@@ -25,7 +25,7 @@ def stream(creator: User, guest: User) -> LiveStream:
 
 def seen(stream: LiveStream, user: User, *, first: datetime, last: datetime | None = None) -> None:
     for now in (first, last or first):
-        role = stream.role_of(user.pk) or ""
+        role = role_of(user.pk, stream.creator_id, stream.guest_id) or ""
         services.admit(user, stream.pk, status=stream.status, role=role, restriction=None, now=now)
 
 
