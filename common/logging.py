@@ -36,7 +36,11 @@ def logging_config(*, level: str) -> dict[str, Any]:
             }
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
-        # Refusals are answers, not events: clients read their code, and crashes are logged where they are caught.
-        "loggers": {"django.request": {"level": "CRITICAL"}},
+        "loggers": {
+            # Refusals are answers, not events: clients read their code, and crashes are logged where they are caught.
+            "django.request": {"level": "CRITICAL"},
+            # Several lines for each job, thousands of which may run in a second.
+            "procrastinate": {"level": "WARNING"},
+        },
         "root": {"handlers": ["console"], "level": level},
     }

@@ -108,14 +108,20 @@ class Question:
     """A queryset compiled once for each *shape*: the arguments of `build`, which choose filters and order.
 
     `build` returns the queryset, with `Param` expressions where values go. The last `SHAPES_KEPT` shapes are kept.
+    With `for_share` the rows of its table are locked against changes until the transaction ends, and any number of
+    transactions may hold them so; Django's `select_for_update` has no such lock.
     """
 
-    def __init__(self, build: Callable[..., models.QuerySet[Any]]) -> None:
+    def __init__(self, build: Callable[..., models.QuerySet[Any]], *, for_share: bool = False) -> None:
         self._build = build
+        self._for_share = for_share
         self._compiled = lru_cache(maxsize=SHAPES_KEPT)(self._compile)
 
     def _compile(self, *shape: Hashable) -> _Compiled:
-        return _Compiled(self._build(*shape))
+        compiled = _Compiled(self._build(*shape))
+        if self._for_share:
+            compiled.sql += f" FOR SHARE OF {connection.ops.quote_name(compiled.model._meta.db_table)}"
+        return compiled
 
     def rows(self, *shape: Hashable, limit: int | None = None, offset: int = 0, **given: Any) -> list[list[Any]]:
         """The rows of a question about values (`values_list`)."""
@@ -126,3 +132,32 @@ class Question:
         compiled = self._compiled(*shape)
         rows = compiled.rows(given)
         return compiled.model.from_db(connection.alias, compiled.names, rows[0]) if rows else None
+
+
+class Insertion:
+    """Rows that a question finds, written into a table in one statement; those that are there already stay.
+
+    The columns of `build`'s `values_list` are those that `columns` names, in this order.
+    """
+
+    def __init__(
+        self, model: type[models.Model], columns: Sequence[str], build: Callable[..., models.QuerySet[Any]]
+    ) -> None:
+        self._model, self._columns, self._build = model, columns, build
+        self._compiled = lru_cache(maxsize=SHAPES_KEPT)(self._compile)
+
+    def _compile(self, *shape: Hashable) -> tuple[str, list[Param]]:
+        quoted = connection.ops.quote_name
+        meta = self._model._meta
+        # Django types a field as one that may be somebody else's relation, which has no column.
+        names = ", ".join(quoted(meta.get_field(name).column) for name in self._columns)  # type: ignore[union-attr, arg-type]
+        found = _Compiled(self._build(*shape))
+        into = f"INSERT INTO {quoted(meta.db_table)} ({names})"
+        return f"{into} {found.sql} ON CONFLICT DO NOTHING", found.holes
+
+    def run(self, *shape: Hashable, **given: Any) -> int:
+        """How many rows were written."""
+        sql, holes = self._compiled(*shape)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [hole.bound(given[hole.name]) for hole in holes])
+            return cursor.rowcount

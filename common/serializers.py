@@ -216,6 +216,19 @@ class StrictInteger(WithoutRings, serializers.IntegerField):
         return super().to_internal_value(data)
 
 
+class StrictBoolean(serializers.BooleanField):
+    """true or false, sent as one; as text only in forms and addresses."""
+
+    default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be true or false")}
+
+    def to_internal_value(self, data: Any) -> bool:
+        words = {"true": True, "false": False} if from_form(self) else {}
+        value = words.get(data, data) if isinstance(data, str) else data
+        if not isinstance(value, bool):
+            self.fail("invalid")
+        return value
+
+
 class StrictChoice(serializers.ChoiceField):
     default_error_messages: ClassVar = {**ALWAYS, "unknown": _("must be one of {choices}")}
 

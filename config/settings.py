@@ -72,6 +72,8 @@ INSTALLED_APPS = [
     "accounts",
     "livestreams",
     "bans",
+    "reminders",
+    "procrastinate.contrib.django",
     "config",
 ]
 
@@ -204,8 +206,21 @@ if not timedelta(seconds=10) <= JOIN_TOKEN_LIFETIME <= timedelta(hours=1):
     raise ImproperlyConfigured("JOIN_TOKEN_SECONDS must be between 10 and 3600.")
 # Whether somebody is restricted on a stream is known above livestreams: see livestreams/audience.py.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
+# So is who waits for a stream: what follows from its changes, and whether somebody still waits for it.
+STREAM_FOLLOWER = "reminders.services.follow_stream"
+REMINDER_WAITS = "reminders.models.waits"
 # Threads of a server process that may wait for news of bans, beside those that work: see config/server.py.
 WAITING_POLLS = 16
+
+# --- reminders ------------------------------------------------------------------------------------
+
+REMINDER_GRACE = timedelta(minutes=env.int("REMINDER_GRACE_MINUTES", default=10))
+# Channels beside the inbox, each with its class: adding one is one file and one line here.
+NOTIFICATION_CHANNELS: dict[str, str] = {}
+
+# A worker says every WORKER_HEARTBEAT seconds that it lives; after WORKER_LOST_AFTER its jobs are taken over.
+WORKER_HEARTBEAT = 5
+WORKER_LOST_AFTER = 15
 
 # --- languages, files, logs -----------------------------------------------------------------------
 

@@ -7,13 +7,14 @@ from django.views.generic import RedirectView
 import accounts.urls
 import bans.urls
 import livestreams.urls
+import reminders.urls
 from common import api, health
 from common.playground import PlaygroundView, SchemaView
 from livestreams.views import jwks
 
 urlpatterns = [
-    path("api/v1/", include([*bans.urls.v1, *livestreams.urls.v1, *accounts.urls.urlpatterns])),
-    path("api/v2/", include(livestreams.urls.v2)),
+    path("api/v1/", include([*bans.urls.v1, *reminders.urls.v1, *livestreams.urls.v1, *accounts.urls.urlpatterns])),
+    path("api/v2/", include([*livestreams.urls.v2, *reminders.urls.v2])),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", PlaygroundView.as_view(), name="playground"),
     path("api/schema", RedirectView.as_view(pattern_name="schema")),

@@ -199,6 +199,10 @@ class LiveStream(TimestampedModel, SoftDeleteModel):
     duration_goal = models.PositiveSmallIntegerField(_("duration goal"), null=True, blank=True, help_text=_("minutes"))
     motivation = models.TextField(_("motivation"), max_length=1000, null=True, blank=True)  # noqa: DJ001 - null on the wire
     planned_start_at = models.DateTimeField(_("planned start"), null=True, editable=False)
+    # When the planned start became what it is.
+    plan_set_at = models.DateTimeField(null=True, editable=False)
+    # Rises with every change of what a calendar shows: the SEQUENCE of RFC 5545, section 3.8.7.4.
+    revision = models.PositiveIntegerField(default=0, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, editable=False)
     ended_at = models.DateTimeField(_("ended"), null=True, editable=False)
 

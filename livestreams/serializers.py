@@ -97,6 +97,14 @@ class LiveStreamSerializer(ReadSerializer):
     updatedAt = WireTime(source="updated_at")
 
 
+class UpcomingStreamSerializer(LiveStreamSerializer):
+    isReminderActive = serializers.BooleanField(
+        source="reminder_active",
+        allow_null=True,
+        help_text="Whether you will still be told of it; null when nobody is logged in.",
+    )
+
+
 class JoinedSerializer(serializers.Serializer[Any]):
     liveStream = LiveStreamSerializer()
     token = serializers.CharField(help_text="A JWT for the media edge and the chat server.")

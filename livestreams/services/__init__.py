@@ -1,6 +1,6 @@
 """What may happen to streams and in them. Nothing else writes: API, admin, commands and tasks all come here."""
 
-from livestreams.services.audience import Banned, JoinToken, admit, audience_restriction, refuse_blocked
+from livestreams.services.audience import Banned, JoinToken, admit, audience_restriction, refuse_blocked, reminder_waits
 from livestreams.services.join_keys import KEY_PUBLISHED_BEFORE, forget_keys, public_keys, rotate_join_key
 from livestreams.services.revocations import (
     CHANNEL,
@@ -70,6 +70,7 @@ __all__ = [
     "record_revocation",
     "record_revocations",
     "refuse_blocked",
+    "reminder_waits",
     "restore_stream",
     "rotate_join_key",
     "start_stream",

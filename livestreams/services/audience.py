@@ -66,6 +66,16 @@ def audience_restriction(*, stream: Combinable, user: Combinable, now: Combinabl
     return _restriction()(stream=stream, user=user, now=now)
 
 
+@cache
+def _reminder_waits() -> Callable[..., Combinable]:
+    return import_string(settings.REMINDER_WAITS)
+
+
+def reminder_waits(*, stream: Combinable, user: Combinable, now: Combinable) -> Combinable:
+    """An expression for whether `user` will still be told of `stream`, an OuterRef to the stream's id."""
+    return _reminder_waits()(stream=stream, user=user, now=now)
+
+
 def refuse_blocked(restriction: Restriction | None) -> None:
     """Raises Banned when the restriction is a BLOCK."""
     if restriction is not None and restriction["action"] == Revocation.Action.BLOCK:

@@ -4,12 +4,15 @@ Each verb is one transaction: lock the row, look at it, change it, record the ch
 locked row, so of any number of simultaneous calls exactly one wins and the others learn why they did not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -21,6 +24,7 @@ from livestreams.models import Action, LiveStream, Status, next_status, refusal_
 from livestreams.names import folded, new_channel_name
 
 CHANNEL_NAME_TRIES = 5
+SHOWN_IN_CALENDARS = frozenset({"status", "planned_start_at", "duration_goal", "title", "deleted_at"})
 
 
 class StreamMissing(Missing):
@@ -126,9 +130,23 @@ def _change(
     for name, value in after.items():
         setattr(stream, name, value)
     stream.updated_at = after_time
-    stream.save(update_fields=[*after, "updated_at"], force_update=True)
+    beside = ["updated_at"]
+    if "planned_start_at" in after:
+        stream.plan_set_at = after["planned_start_at"] and after_time
+        beside.append("plan_set_at")
+    if not SHOWN_IN_CALENDARS.isdisjoint(after):
+        stream.revision += 1
+        beside.append("revision")
+    stream.save(update_fields=[*after, *beside], force_update=True)
     audit.record(verb, stream, by=by, now=after_time, before=before, after=after, reason=reason)
+    _follower()(stream, changed=after.keys(), now=after_time)
     return stream
+
+
+@cache
+def _follower() -> Callable[..., None]:
+    # Those who wait for a stream are known in an app above this one, so settings name the function.
+    return import_string(settings.STREAM_FOLLOWER)
 
 
 # --- verbs ----------------------------------------------------------------------------------------
@@ -167,6 +185,7 @@ def create_stream(
         duration_goal=duration_goal,
         motivation=motivation,
         planned_start_at=planned_start_at,
+        plan_set_at=planned_start_at and now,
         created_at=now,
         updated_at=now,
     )

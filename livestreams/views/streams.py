@@ -31,6 +31,7 @@ from livestreams.serializers import (
     LiveStreamSerializer,
     UpcomingInMinutesQuery,
     UpcomingQuery,
+    UpcomingStreamSerializer,
 )
 from livestreams.services import StreamMissing
 from livestreams.thumbnails import stored_thumbnail
@@ -99,10 +100,20 @@ PAST = Listing(
     values={"creator": ID},
     orders={"endedAt": lambda descending: F("ended_at")},
 )
+
+
+def _upcoming(*, earliest: Any, latest: Any, now: Any, member: Any = None, viewer: Any = None) -> models.QuerySet[Any]:
+    if viewer is None:
+        active: Any = Value(None, output_field=models.BooleanField())
+    else:
+        active = services.reminder_waits(stream=OuterRef("pk"), user=viewer, now=now)
+    return LiveStream.objects.upcoming(earliest=earliest, latest=latest, member=member).annotate(reminder_active=active)
+
+
 UPCOMING = Listing(
-    LiveStreamSerializer,
-    LiveStream.objects.upcoming,
-    values={"earliest": TIME, "latest": TIME, "member": ID},
+    UpcomingStreamSerializer,
+    _upcoming,
+    values={"earliest": TIME, "latest": TIME, "now": TIME, "member": ID, "viewer": ID},
     # When it began or will begin.
     orders={"begin": lambda descending: Coalesce(F("started_at"), F("planned_start_at"), F("created_at"))},
 )
@@ -279,7 +290,7 @@ class LiveStreamViewSet(ApiViewSet):
         operation_id="listUpcomingStreamsV1",
         tags=["Streams"],
         parameters=[UpcomingQuery],
-        responses={200: page_of(LiveStreamSerializer)},
+        responses={200: page_of(UpcomingStreamSerializer)},
     )
     def upcoming(self, request: Request) -> Response:
         """Active and preparing streams, and the scheduled ones whose start is near; in the order of their begin."""
@@ -289,7 +300,7 @@ class LiveStreamViewSet(ApiViewSet):
         operation_id="listUpcomingStreamsByUserIdV1",
         tags=["Streams"],
         parameters=[UpcomingQuery],
-        responses={200: page_of(LiveStreamSerializer)},
+        responses={200: page_of(UpcomingStreamSerializer)},
     )
     def upcoming_of_user(self, request: Request, userId: str) -> Response:
         """What is coming up with a user as creator or guest, in the order of its begin."""
@@ -299,7 +310,7 @@ class LiveStreamViewSet(ApiViewSet):
         operation_id="listUpcomingStreamsByUserIdV2",
         tags=["Streams"],
         parameters=[UpcomingInMinutesQuery],
-        responses={200: page_of(LiveStreamSerializer)},
+        responses={200: page_of(UpcomingStreamSerializer)},
     )
     def upcoming_of_user_in_minutes(self, request: Request, userId: str) -> Response:
         """What is coming up with a user as creator or guest, in the order of its begin; the window in minutes."""
@@ -335,8 +346,9 @@ class LiveStreamViewSet(ApiViewSet):
         return PAST.page(self.query(PageQuery), caller=self.caller, creator=creator, status=(Status.ENDED,))
 
     def near(self, kind: type[UpcomingQuery | UpcomingInMinutesQuery], member: str | None = None) -> dict[str, Any]:
-        query, window = kind.window(self.query(kind), timezone.now())
-        return UPCOMING.page(query, caller=self.caller, member=member, **window)
+        now = timezone.now()
+        query, window = kind.window(self.query(kind), now)
+        return UPCOMING.page(query, caller=self.caller, viewer=self.caller, member=member, now=now, **window)
 
     def of_user(self, user_id: str, page: dict[str, Any]) -> dict[str, Any]:
         """The page; UserMissing instead of an empty one when there is no such user."""

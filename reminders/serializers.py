@@ -1,0 +1,128 @@
+"""How reminders and notifications are written, and what may be sent about them."""
+
+from datetime import datetime
+from typing import Any
+
+from rest_framework import serializers
+
+from common.pagination import PageQuery
+from common.serializers import (
+    Derived,
+    IdField,
+    InputSerializer,
+    ReadSerializer,
+    StrictBoolean,
+    StrictChoice,
+    StrictInteger,
+    WireTime,
+)
+from common.times import optional_wire_time
+from livestreams.serializers import LiveStreamSerializer
+from reminders.models import LONGEST_LEAD, Kind, Reminder, scheduled_for, state_of
+from reminders.services import Reminded
+from reminders.texts import message_of, title_of
+
+MODES = ["ON_START", "BEFORE_START"]
+CATEGORY = "live_stream"
+TYPE = "system"
+
+# --- out ------------------------------------------------------------------------------------------
+
+
+def mode_of(minute: int | None) -> str:
+    return "BEFORE_START" if minute else "ON_START"
+
+
+class ReminderSerializer(ReadSerializer):
+    streamId = IdField(source="stream_id")
+    minute = serializers.IntegerField(
+        allow_null=True, min_value=0, max_value=LONGEST_LEAD, help_text="Before the planned start; as it was asked."
+    )
+    mode = Derived(serializers.ChoiceField(MODES), of=["minute"], by=mode_of)
+    scheduledFor = Derived(
+        WireTime(allow_null=True),
+        of=["minute", "stream__planned_start_at"],
+        by=scheduled_for,
+        help_text="Follows the planned start; null: when it really starts.",
+    )
+    status = Derived(
+        serializers.ChoiceField(Reminder.State.choices),
+        of=[
+            "minute",
+            "stream__status",
+            "stream__planned_start_at",
+            "stream__plan_set_at",
+            "stream__started_at",
+            "told",
+            "blocked",
+            "asked_at",
+        ],
+        by=state_of,
+    )
+
+
+class MyReminderSerializer(ReminderSerializer):
+    id = IdField(help_text="For `after`.")
+    stream = LiveStreamSerializer()
+
+
+def written(reminded: Reminded) -> dict[str, Any]:
+    """A reminder that has just been set or removed, on the wire."""
+    return {
+        "streamId": reminded.stream_id,
+        "minute": reminded.minute,
+        "mode": mode_of(reminded.minute),
+        "scheduledFor": optional_wire_time(reminded.scheduled_for),
+        "status": reminded.state,
+    }
+
+
+class MetadataSerializer(serializers.Serializer[Any]):
+    streamId = IdField()
+    kind = serializers.ChoiceField(Kind.choices)
+    plannedStartDate = WireTime(allow_null=True)
+
+
+def metadata_of(stream_id: str, kind: str, planned_start_at: datetime | None) -> dict[str, Any]:
+    return {"streamId": stream_id, "kind": kind, "plannedStartDate": optional_wire_time(planned_start_at)}
+
+
+def updated_at(created_at: datetime, read_at: datetime | None) -> datetime:
+    return read_at or created_at
+
+
+class NotificationSerializer(ReadSerializer):
+    id = IdField()
+    userId = IdField(source="user_id")
+    type = Derived(serializers.ChoiceField([TYPE]), of=[], by=lambda: TYPE)
+    category = Derived(serializers.ChoiceField([CATEGORY]), of=[], by=lambda: CATEGORY)
+    title = Derived(serializers.CharField(), of=["kind"], by=title_of)
+    message = Derived(
+        serializers.CharField(), of=["kind", "stream__title", "planned_start_at", "created_at"], by=message_of
+    )
+    metadata = Derived(MetadataSerializer(), of=["stream_id", "kind", "planned_start_at"], by=metadata_of)
+    read = Derived(serializers.BooleanField(), of=["read_at"], by=lambda read_at: read_at is not None)
+    createdAt = WireTime(source="created_at")
+    updatedAt = Derived(WireTime(), of=["created_at", "read_at"], by=updated_at)
+
+
+# --- in -------------------------------------------------------------------------------------------
+
+
+class SetReminderSerializer(InputSerializer):
+    minute = StrictInteger(
+        min_value=0,
+        max_value=LONGEST_LEAD,
+        allow_null=True,
+        default=None,
+        help_text="Before the planned start. Null, 0 or left out: when it really starts.",
+    )
+
+
+class MarkNotificationSerializer(InputSerializer):
+    isRead = StrictBoolean(source="read")
+
+
+class ListNotificationsQuery(PageQuery):
+    category = StrictChoice([CATEGORY], required=False)
+    read = StrictBoolean(required=False)

@@ -1,0 +1,154 @@
+"""The reminder: set, replaced, removed."""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection, models, transaction
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from common import audit
+from common.fields import ObjectIdField, new_object_id
+from common.queries import Param, Question
+from common.refusals import Conflict, Invalid, Missing
+from livestreams.models import UPCOMING, LiveStream
+from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
+from reminders.models import Reminder, scheduled_for, state_of, told_of
+
+ID = ObjectIdField()
+
+
+class ReminderMissing(Missing):
+    code = "reminder_not_found"
+    message = _("you have no reminder on this stream")
+
+
+class StreamNotAwaited(Conflict):
+    code = "stream_not_awaited"
+    message = _("only a scheduled or preparing stream can have reminders")
+
+
+class StreamWithoutPlan(Conflict):
+    code = "stream_without_plan"
+    message = _("the stream has no planned start to count from; ask to be told when it really starts")
+
+
+class Reminded(NamedTuple):
+    """A reminder as people see it. `minute` is as it was asked; None and 0 both mean at the start."""
+
+    stream_id: str
+    minute: int | None
+    scheduled_for: datetime | None
+    state: Reminder.State
+
+
+def _at_the_stream() -> models.QuerySet[Any]:
+    caller = Param("caller", ID)
+    return LiveStream.objects.filter(pk=Param("stream", ID)).values_list(
+        "status",
+        "planned_start_at",
+        "plan_set_at",
+        Exists(told_of(stream=OuterRef("pk"), user=caller, planned=OuterRef("planned_start_at"))),
+        audience_restriction(stream=OuterRef("pk"), user=caller, now=Param("now", models.DateTimeField())),
+    )
+
+
+# Held in share: any number of people set reminders at once, and none while the stream starts, moves or is cancelled
+# or while its reminders are cut into chunks. So nobody is refused or left out by what they could not have seen.
+_AT_THE_STREAM = Question(_at_the_stream, for_share=True)
+
+# One statement, so that two devices of one person make one reminder. Once its round is open a lead time is taken: who
+# comes later would be left out of it.
+_SET = """
+    WITH old AS MATERIALIZED (
+        SELECT id, minute, language FROM reminders_reminder
+        WHERE stream_id = %(stream)s AND user_id = %(user)s FOR UPDATE
+    ),
+    taken AS (
+        SELECT FROM reminders_round WHERE kind = 'reminder' AND stream_id = %(stream)s AND minute = %(lead)s
+            AND planned_start_at = %(planned)s
+    ),
+    lead AS (
+        INSERT INTO reminders_leadtime (stream_id, minute)
+        SELECT %(stream)s, %(lead)s::smallint WHERE %(lead)s > 0 ON CONFLICT DO NOTHING
+    ),
+    written AS (
+        INSERT INTO reminders_reminder AS known (id, stream_id, user_id, minute, language, created_at, updated_at)
+        SELECT %(id)s, %(stream)s, %(user)s, %(minute)s::smallint, %(language)s, %(now)s, %(now)s
+        WHERE NOT EXISTS (SELECT FROM taken)
+        ON CONFLICT (stream_id, user_id) DO UPDATE SET minute = excluded.minute, language = excluded.language,
+            updated_at = greatest(known.updated_at, excluded.updated_at)
+        WHERE (known.minute, known.language) IS DISTINCT FROM (excluded.minute, excluded.language)
+        RETURNING id
+    )
+    SELECT (SELECT id FROM written), (SELECT minute FROM old), EXISTS (SELECT FROM old), EXISTS (SELECT FROM taken)
+"""
+
+
+@transaction.atomic
+def set_reminder(stream_id: str, *, by: User, now: datetime, minute: int | None, language: str) -> Reminded:
+    """Make or replace the one reminder of `by` on this stream; what is equal already leaves no trace.
+
+    `minute` (0..10080) is before the planned start; None and 0 mean at the start, whenever it comes. `language` is a
+    code of LANGUAGES. Raises StreamMissing, Banned, StreamNotAwaited, StreamWithoutPlan, Invalid when that moment has
+    come already.
+    """
+    rows = _AT_THE_STREAM.rows(stream=stream_id, caller=by.pk, now=now)
+    if not rows:
+        raise StreamMissing
+    status, planned, plan_set_at, told, restriction = rows[0]
+    refuse_blocked(restriction)
+    if status not in UPCOMING:
+        raise StreamNotAwaited
+    if minute:
+        if planned is None:
+            raise StreamWithoutPlan
+        if planned - timedelta(minutes=minute) <= now:
+            raise _moment_is_past()
+    with connection.cursor() as cursor:
+        values = {
+            "id": bytes.fromhex(new_object_id()),
+            "stream": bytes.fromhex(stream_id),
+            "user": bytes.fromhex(by.pk),
+            "minute": minute,
+            "lead": minute or 0,
+            "planned": planned,
+            "language": language,
+            "now": now,
+        }
+        cursor.execute(_SET, values)
+        written, old_minute, replaced, taken = cursor.fetchone()
+    if taken and not written:
+        raise _moment_is_past()
+    if written:
+        audit.record(
+            "set_reminder",
+            Reminder(pk=bytes(written).hex()),
+            by=by,
+            now=now,
+            before={"minute": old_minute} if replaced else {},
+            after={"stream_id": stream_id, "minute": minute, "language": language},
+        )
+    state = state_of(minute, status, planned, plan_set_at, None, told, False, now)  # noqa: FBT003 - not blocked
+    return Reminded(stream_id, minute, scheduled_for(minute, planned), state)
+
+
+def _moment_is_past() -> Invalid:
+    return Invalid("minute", _("the moment so long before the planned start has passed already"))
+
+
+@transaction.atomic
+def remove_reminder(stream_id: str, *, by: User, now: datetime) -> Reminded:
+    """Raises StreamMissing, ReminderMissing."""
+    stream = LiveStream.objects.filter(pk=stream_id).only("planned_start_at").first()
+    if stream is None:
+        raise StreamMissing
+    reminder = Reminder.objects.for_update().filter(stream=stream_id, user=by).first()
+    if reminder is None:
+        raise ReminderMissing
+    before = {"stream_id": stream_id, "minute": reminder.minute}
+    audit.record("remove_reminder", reminder, by=by, now=now, before=before, after={})
+    reminder.delete()
+    due = scheduled_for(reminder.minute, stream.planned_start_at)
+    return Reminded(stream_id, reminder.minute, due, Reminder.State.CANCELLED)

@@ -1,0 +1,260 @@
+"""Rounds: what came due is claimed once, and cut into chunks of about a thousand people."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
+
+from common import audit
+from livestreams.models import LiveStream, Status
+from reminders.models import SAYABLE, Chunk, Kind, Lookout, Reminder, Round, came_due
+from reminders.services.jobs import each_later, later
+
+CHUNK = 1_000  # people
+# Reminders are set and rounds opened by machines whose clocks differ a little; looking back costs nothing, as a round
+# is opened once.
+OVERLAP = timedelta(minutes=10)
+
+
+class Due(NamedTuple):
+    """A lead time of a stream that came due and has no round yet."""
+
+    stream_id: str
+    minute: int
+    planned_start_at: datetime
+    plan_set_at: datetime
+
+    @property
+    def due_at(self) -> datetime:
+        return came_due(self.minute, self.planned_start_at, self.plan_set_at)
+
+
+# From the few different lead times that anybody asked for to the streams whose start is just that far away. It reads
+# no reminder: a million that wait cost it nothing.
+_DUE = """
+    WITH RECURSIVE asked(minute) AS (
+        (SELECT minute FROM reminders_leadtime ORDER BY minute LIMIT 1)
+        UNION ALL
+        SELECT (SELECT next.minute FROM reminders_leadtime AS next
+                WHERE next.minute > asked.minute ORDER BY next.minute LIMIT 1)
+        FROM asked WHERE asked.minute IS NOT NULL
+    )
+    SELECT stream.id, asked.minute, stream.planned_start_at, stream.plan_set_at
+    FROM asked
+    JOIN livestreams_livestream AS stream
+        ON stream.status = 'scheduled' AND stream.deleted_at IS NULL
+        AND stream.planned_start_at > %(since)s + asked.minute * interval '1 minute'
+        AND stream.planned_start_at <= %(until)s + asked.minute * interval '1 minute'
+    JOIN reminders_leadtime AS lead ON lead.stream_id = stream.id AND lead.minute = asked.minute
+    WHERE NOT EXISTS (
+        SELECT FROM reminders_round AS told
+        WHERE told.stream_id = stream.id AND told.kind = 'reminder' AND told.minute = asked.minute
+            AND told.planned_start_at = stream.planned_start_at
+            AND told.due_at = greatest(stream.planned_start_at - asked.minute * interval '1 minute', stream.plan_set_at)
+    )
+    ORDER BY stream.planned_start_at, stream.id, asked.minute
+"""
+_DUE_OF_STREAM = """
+    SELECT stream.id, lead.minute, stream.planned_start_at, stream.plan_set_at
+    FROM livestreams_livestream AS stream JOIN reminders_leadtime AS lead ON lead.stream_id = stream.id
+    WHERE stream.id = %(stream)s AND stream.status = 'scheduled' AND stream.deleted_at IS NULL
+        AND stream.planned_start_at <= %(until)s + lead.minute * interval '1 minute'
+    AND NOT EXISTS (
+        SELECT FROM reminders_round AS told
+        WHERE told.stream_id = stream.id AND told.kind = 'reminder' AND told.minute = lead.minute
+            AND told.planned_start_at = stream.planned_start_at
+            AND told.due_at = greatest(stream.planned_start_at - lead.minute * interval '1 minute', stream.plan_set_at)
+    )
+    ORDER BY lead.minute
+"""
+
+
+# --- what is due ----------------------------------------------------------------------------------
+
+
+def due_lead_times(now: datetime, *, found_until: datetime) -> list[Due]:
+    """What came due since everything up to `found_until` was found."""
+    return _found(_DUE, {"since": min(found_until, now) - OVERLAP, "until": now})
+
+
+def due_of_stream(stream_id: str, now: datetime) -> list[Due]:
+    """What is due of one stream, however long ago it came due."""
+    return _found(_DUE_OF_STREAM, {"stream": bytes.fromhex(stream_id), "until": now})
+
+
+def _found(sql: str, values: dict[str, Any]) -> list[Due]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return [Due(bytes(stream_id).hex(), *times) for stream_id, *times in cursor.fetchall()]
+
+
+def found_until() -> datetime | None:
+    """Up to when everything due has its round; None before the first finder has looked."""
+    return Lookout.objects.values_list("found_until", flat=True).first()
+
+
+@transaction.atomic
+def open_due_rounds(now: datetime, *, wait: bool = False) -> list[str]:
+    """Open the round of every lead time that came due; the ids of the rounds.
+
+    One finder is enough: where another is at it this does nothing, unless it shall `wait` for its turn.
+    """
+    Lookout.objects.bulk_create([Lookout(found_until=now)], ignore_conflicts=True)
+    lookout = Lookout.objects.for_update(skip_locked=not wait).first()
+    if lookout is None:
+        return []
+    opened = _open_each(due_lead_times(now, found_until=lookout.found_until), now)
+    if now > lookout.found_until:
+        Lookout.objects.update(found_until=now)
+    return opened
+
+
+@transaction.atomic
+def open_due_rounds_of_stream(stream_id: str, now: datetime) -> list[str]:
+    """The same for one stream, whose plan was moved or which came back: the finder's time may be past it already."""
+    Lookout.objects.bulk_create([Lookout(found_until=now)], ignore_conflicts=True)
+    Lookout.objects.for_update().get()
+    return _open_each(due_of_stream(stream_id, now), now)
+
+
+def _open_each(due: Iterable[Due], now: datetime) -> list[str]:
+    return _open(
+        [
+            Round(
+                stream_id=each.stream_id,
+                kind=Kind.REMINDER,
+                minute=each.minute,
+                planned_start_at=each.planned_start_at,
+                due_at=each.due_at,
+                good_until=each.due_at + settings.REMINDER_GRACE,
+                opened_at=now,
+            )
+            for each in due
+        ],
+        now,
+    )
+
+
+def _open(rounds: list[Round], now: datetime) -> list[str]:
+    if not rounds:
+        return []
+    Round.objects.bulk_create(rounds)
+    changes: list[audit.Change] = [
+        (
+            round_,
+            {},
+            {
+                "stream_id": round_.stream_id,
+                "kind": round_.kind,
+                "minute": round_.minute,
+                "planned_start_at": round_.planned_start_at,
+            },
+        )
+        for round_ in rounds
+    ]
+    audit.record_many("open_round", changes, by=None, now=now)
+    ids = [round_.pk for round_ in rounds]
+    each_later("cut_round", [{"round_id": round_id} for round_id in ids])
+    return ids
+
+
+# --- what follows from a change of the stream -----------------------------------------------------
+
+
+def follow_stream(stream: LiveStream, *, changed: Collection[str], now: datetime) -> None:
+    """What a change means to those who wait for the stream; called in its transaction, under the stream's lock."""
+    if changed.isdisjoint({"status", "planned_start_at", "deleted_at"}) or stream.is_deleted:  # type: ignore[attr-defined]
+        return
+    match stream.status:
+        case Status.ACTIVE if "status" in changed:
+            _open_at_once(stream, Kind.LIVE, due_at=now, now=now)
+        case Status.CANCELLED_BY_HOST | Status.CANCELLED_BY_GUEST if "status" in changed:
+            # Nobody shall wait for a stream that does not come, as long as it could have come.
+            _open_at_once(stream, Kind.CANCELLED, due_at=max(now, stream.planned_start_at or now), now=now)
+        case Status.SCHEDULED if _is_awaited(stream):
+            later("open_due_rounds_of_stream", stream_id=stream.pk)
+
+
+def _is_awaited(stream: LiveStream) -> bool:
+    return Reminder.objects.filter(stream=stream).exists()
+
+
+def _open_at_once(stream: LiveStream, kind: Kind, *, due_at: datetime, now: datetime) -> None:
+    if not _is_awaited(stream):
+        return
+    round_ = Round(
+        stream=stream,
+        kind=kind,
+        planned_start_at=stream.planned_start_at,
+        due_at=now,
+        good_until=due_at + settings.REMINDER_GRACE,
+        opened_at=now,
+    )
+    _open([round_], now)
+
+
+# --- chunks ---------------------------------------------------------------------------------------
+
+
+def is_sayable(round_: Round, stream: LiveStream) -> bool:
+    """Whether what the round says is still true of the stream."""
+    return (
+        not stream.is_deleted
+        and stream.status in SAYABLE[round_.kind]
+        and (round_.kind != Kind.REMINDER or stream.planned_start_at == round_.planned_start_at)
+    )
+
+
+def awaiting(round_: Round) -> QuerySet[Reminder]:
+    """The reminders that the round is for, told or not."""
+    reminders = Reminder.objects.filter(stream=round_.stream_id)
+    return reminders if round_.minute is None else reminders.filter(minute=round_.minute)
+
+
+@transaction.atomic
+def cut_round(round_id: str, *, now: datetime) -> list[str]:
+    """Cut an open round into chunks of people, a job each; the chunks' ids. Nothing when that has been done.
+
+    What is no longer true is void, and what comes too late is missed and counted.
+    """
+    round_ = Round.objects.for_update().filter(pk=round_id, state=Round.State.OPEN).first()
+    if round_ is None:
+        return []
+    # Whoever is setting a reminder holds the stream: from here on there are no more of them.
+    stream = LiveStream.all_objects.for_update().get(pk=round_.stream_id)
+    chunks: list[Chunk] = []
+    round_.reminders = awaiting(round_).count()
+    if not is_sayable(round_, stream) or not round_.reminders:
+        round_.state = Round.State.VOID
+    elif now > round_.good_until:
+        round_.state = Round.State.MISSED
+    else:
+        round_.state = Round.State.CUT
+        chunks = _chunks(round_)
+        Chunk.objects.bulk_create(chunks)
+    round_.closed_at = now
+    round_.save(update_fields=["state", "reminders", "closed_at"])
+    after = {"state": round_.state, "reminders": round_.reminders, "chunks": len(chunks)}
+    audit.record("cut_round", round_, by=None, now=now, before={"state": Round.State.OPEN}, after=after)
+    ids = [chunk.pk for chunk in chunks]
+    each_later("tell_chunk", [{"chunk_id": chunk_id} for chunk_id in ids])
+    return ids
+
+
+def _chunks(round_: Round) -> list[Chunk]:
+    numbered = awaiting(round_).annotate(number=Window(RowNumber(), order_by=F("user").asc()))
+    last_of_each = list(
+        numbered.annotate(rest=F("number") % CHUNK).filter(rest=0).order_by("number").values_list("user_id", flat=True)
+    )
+    if round_.reminders == len(last_of_each) * CHUNK:
+        last_of_each.pop()
+    edges = [None, *last_of_each, None]
+    return [
+        Chunk(round=round_, number=number, after_user=after, up_to_user=up_to, due_at=round_.due_at)
+        for number, (after, up_to) in enumerate(pairwise(edges))
+    ]

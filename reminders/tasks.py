@@ -1,0 +1,96 @@
+"""What workers run: each task calls one service, through the door that the audit trail calls `task`."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from procrastinate import JobContext, RetryStrategy
+from procrastinate.contrib.django import app
+
+from common.origin import Door, entering
+from livestreams.models import LiveStream
+from livestreams.services import expire_stream
+from reminders import services
+from reminders.services.jobs import DELIVERING, TELLING
+
+# A database that restarts is back in seconds; what fails longer comes too late, and is then counted as missed.
+PATIENT = RetryStrategy(max_attempts=200, wait=5)
+FIND_EVERY = "* * * * * */2"  # seconds stand last
+EVERY_MINUTE = "* * * * *"
+EVERY_TEN_SECONDS = "* * * * * */10"
+NIGHTLY = "17 3 * * *"
+KEEP_FAILED_JOBS = 24 * 7  # hours
+
+
+def task(*, queue: str = TELLING, **options: Any) -> Callable[[Callable[..., None]], Any]:
+    """A Procrastinate task that enters through its door, named after its job."""
+
+    def declared(function: Callable[..., None]) -> Any:
+        @app.task(queue=queue, pass_context=True, **options)
+        @wraps(function)
+        def entered(context: JobContext, /, **arguments: Any) -> None:
+            with entering(Door.TASK, f"job-{context.job.id}"):
+                function(**arguments)
+
+        return entered
+
+    return declared
+
+
+# --- telling --------------------------------------------------------------------------------------
+
+
+@app.periodic(cron=FIND_EVERY)
+@task(queueing_lock="find_due_lead_times")
+def find_due_lead_times(timestamp: int) -> None:
+    services.open_due_rounds(timezone.now())
+
+
+@task(retry=PATIENT)
+def open_due_rounds_of_stream(stream_id: str) -> None:
+    services.open_due_rounds_of_stream(stream_id, timezone.now())
+
+
+@task(retry=PATIENT)
+def cut_round(round_id: str) -> None:
+    services.cut_round(round_id, now=timezone.now())
+
+
+@task(retry=PATIENT)
+def tell_chunk(chunk_id: str) -> None:
+    services.tell_chunk(chunk_id, now=timezone.now())
+
+
+@task(queue=DELIVERING, retry=PATIENT)
+def deliver(delivery_id: str) -> None:
+    services.deliver(delivery_id, now=timezone.now())
+
+
+# --- tidying --------------------------------------------------------------------------------------
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@task(queueing_lock="expire_no_shows")
+def expire_no_shows(timestamp: int) -> None:
+    now = timezone.now()
+    for stream_id in LiveStream.objects.no_shows(now).values_list("pk", flat=True):
+        expire_stream(stream_id, now=now)
+
+
+@app.periodic(cron=EVERY_TEN_SECONDS)
+@app.task(queue=TELLING, queueing_lock="take_over_stalled_jobs", pass_context=True)
+async def take_over_stalled_jobs(context: JobContext, timestamp: int) -> None:
+    """The jobs of workers that were killed; a worker that lives says so every few seconds."""
+    jobs = context.app.job_manager
+    for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=settings.WORKER_LOST_AFTER):
+        await jobs.retry_job(job)
+
+
+@app.periodic(cron=NIGHTLY)
+@app.task(queue=TELLING, queueing_lock="forget_failed_jobs", pass_context=True)
+async def forget_failed_jobs(context: JobContext, timestamp: int) -> None:
+    await context.app.job_manager.delete_old_jobs(
+        nb_hours=KEEP_FAILED_JOBS, include_failed=True, include_cancelled=True, include_aborted=True
+    )

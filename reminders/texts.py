@@ -1,0 +1,51 @@
+"""What notices say, in the language that is active."""
+
+from datetime import datetime
+
+from django.utils.translation import gettext, ngettext
+
+from reminders.models import Kind
+
+
+def title_of(kind: str) -> str:
+    match Kind(kind):
+        case Kind.REMINDER:
+            return gettext("Starting soon")
+        case Kind.LIVE:
+            return gettext("Live now")
+        case Kind.CANCELLED:
+            return gettext("Cancelled")
+
+
+def message_of(kind: str, stream: str, planned_start_at: datetime | None, told_at: datetime) -> str:
+    """`stream` is the stream's title. How long it is until the start follows from when the notice went out."""
+    match Kind(kind):
+        case Kind.LIVE:
+            return gettext("“%(stream)s” has started.") % {"stream": stream}
+        case Kind.CANCELLED:
+            return gettext("“%(stream)s” has been cancelled.") % {"stream": stream}
+        case Kind.REMINDER:
+            minutes = _minutes_between(told_at, planned_start_at)
+            if minutes < 1:
+                return gettext("“%(stream)s” is about to start.") % {"stream": stream}
+            # Hours where they come out even, days where those do.
+            for size, say in ((1440, _in_days), (60, _in_hours)):
+                if minutes % size == 0:
+                    return say(minutes // size) % {"stream": stream, "number": minutes // size}
+            return _in_minutes(minutes) % {"stream": stream, "number": minutes}
+
+
+def _minutes_between(told_at: datetime, planned_start_at: datetime | None) -> int:
+    return 0 if planned_start_at is None else round((planned_start_at - told_at).total_seconds() / 60)
+
+
+def _in_minutes(number: int) -> str:
+    return ngettext("“%(stream)s” starts in %(number)d minute.", "“%(stream)s” starts in %(number)d minutes.", number)
+
+
+def _in_hours(number: int) -> str:
+    return ngettext("“%(stream)s” starts in %(number)d hour.", "“%(stream)s” starts in %(number)d hours.", number)
+
+
+def _in_days(number: int) -> str:
+    return ngettext("“%(stream)s” starts in %(number)d day.", "“%(stream)s” starts in %(number)d days.", number)

@@ -1,0 +1,70 @@
+"""The inbox over HTTP."""
+
+from typing import Any, ClassVar, cast
+
+from django.db import models
+from django.db.models import F
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.models import User
+from common.fields import ObjectIdField
+from common.pagination import Listing
+from common.queries import Param, Question
+from common.refusals import Refusal
+from common.schema import page_of
+from common.views import ApiViewSet
+from reminders import services
+from reminders.models import Notification
+from reminders.serializers import ListNotificationsQuery, MarkNotificationSerializer, NotificationSerializer
+
+ID = ObjectIdField()
+COLUMNS, built = NotificationSerializer.compiled()
+
+
+def _of_user(*, user: Any, read: bool | None = None, category: str | None = None) -> models.QuerySet[Any]:
+    # Every notice is of the one category that there is.
+    mine = Notification.objects.filter(user=user)
+    return mine if read is None else mine.filter(read_at__isnull=not read)
+
+
+MINE = Listing(
+    NotificationSerializer, _of_user, values={"user": ID}, orders={"createdAt": lambda descending: F("created_at")}
+)
+NOTIFICATION = Question(lambda: Notification.objects.filter(pk=Param("id", ID)).values_list(*COLUMNS))
+
+
+class NotificationViewSet(ApiViewSet):
+    """What you were told."""
+
+    serializer_class = NotificationSerializer
+    refusals: ClassVar[dict[str, list[type[Refusal]]]] = {"mark": [services.NotificationMissing]}
+
+    @extend_schema(
+        operation_id="listNotificationsV2",
+        tags=["Notifications"],
+        parameters=[ListNotificationsQuery],
+        responses={200: page_of(NotificationSerializer)},
+    )
+    def list(self, request: Request) -> Response:
+        """Your notifications, newest first; title and message are in the language of this call."""
+        return Response(MINE.page(self.query(ListNotificationsQuery), caller=self.user.pk, user=self.user.pk))
+
+    @extend_schema(
+        operation_id="markNotificationByIdV1",
+        tags=["Notifications"],
+        request=MarkNotificationSerializer,
+        responses={200: NotificationSerializer},
+    )
+    def mark(self, request: Request, id: str) -> Response:
+        """Mark one of your notifications as read, or as unread."""
+        read = MarkNotificationSerializer.validated(request.data)["read"]
+        services.mark_notification(id, by=self.user, now=timezone.now(), read=read)
+        (row,) = NOTIFICATION.rows(id=id)
+        return Response(built(row, self.user.pk))
+
+    @property
+    def user(self) -> User:
+        return cast("User", self.request.user)
