@@ -117,6 +117,19 @@ EXAMPLES: dict[str, Any] = {
     "viewerCount": 128,
     "cursor": "ZzrJ4sk_4Y0_3SPxAAAAAAAAACo",
     "Revocation.until": None,
+    # who is told
+    "UpcomingStream.plannedStartDate": "2026-01-16T20:00:00.000Z",
+    "minute": 15,
+    "Reminder.mode": "BEFORE_START",
+    "Reminder.scheduledFor": "2026-01-16T19:45:00.000Z",
+    "Reminder.status": "SCHEDULED",
+    "MyReminder.mode": "BEFORE_START",
+    "MyReminder.scheduledFor": "2026-01-16T19:45:00.000Z",
+    "MyReminder.status": "SCHEDULED",
+    "Notification.title": "Starting soon",
+    "Notification.message": "“Akşam sohbeti” starts in 15 minutes.",
+    "Notification.read": False,
+    "Metadata.plannedStartDate": "2026-01-16T20:00:00.000Z",
     "_id": EXAMPLE_ID,
 }
 

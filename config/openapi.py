@@ -24,12 +24,17 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RevocationAction": "livestreams.models.Revocation.Action",
         "Availability": "accounts.models.User.Availability",
         "MediaType": "accounts.models.Media.Type",
+        "ReminderState": "reminders.models.Reminder.State",
+        "ReminderMode": "reminders.serializers.MODES",
+        "NoticeKind": "reminders.models.Kind",
     },
     "SORT_OPERATION_PARAMETERS": False,
     "TAGS": [
         {"name": "Accounts", "description": "Logging in, staying in, logging out, and who one is."},
         {"name": "Streams", "description": "The life of a stream, from its plan to its end."},
         {"name": "Bans", "description": "Who may not watch a stream, or not write in it, and until when."},
+        {"name": "Reminders", "description": "Being told before a stream starts, or when it does."},
+        {"name": "Notifications", "description": "What one was told, and what of it one has read."},
     ],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.document.complete"],
 }

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from django.conf import settings
@@ -49,54 +49,67 @@ def refuse_taken_port(host: str, port: int) -> None:
             ) from error
 
 
-def serve(host: str, port: int, *, workers: int | None = None, when_ready: Callable[[], None] | None = None) -> None:
+def serve(
+    host: str,
+    port: int,
+    *,
+    workers: int | None = None,
+    beside: Sequence[str] = (),
+    when_ready: Callable[[], None] | None = None,
+) -> None:
     """Serve until SIGINT or SIGTERM; `workers` is the number of processes, by default one a core.
 
-    `when_ready` runs once `/readyz` says so. Raises CommandError when the port is taken, or when the server ends by
-    itself.
+    `beside` are management commands that run and end with the server. `when_ready` runs once `/readyz` says so.
+    Raises CommandError when the port is taken, or when one of the programs ends by itself.
     """
     refuse_taken_port(host, port)
     stopped = threading.Event()
     # SIGHUP: somebody closed the terminal.
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, lambda *_: stopped.set())
+    server = _started(_command(host, port, workers))
+    programs = [server, *(_started([sys.executable, "manage.py", command]) for command in beside)]
+    if when_ready and _becomes_ready(server, stopped, f"http://{host}:{port}/readyz"):
+        when_ready()
+    while all(program.poll() is None for program in programs) and not stopped.wait(0.2):
+        pass
+    for program in programs:
+        _stop(program)
+    if not stopped.is_set():
+        raise CommandError("The server, or what ran beside it, ended by itself; what it said stands above.")
+
+
+def _started(command: list[str]) -> "subprocess.Popen[bytes]":
     # In a session of its own: Ctrl-C in a terminal reaches this process, which passes it on once.
-    server = subprocess.Popen(
-        _command(host, port, workers),
+    return subprocess.Popen(
+        command,
         cwd=settings.BASE_DIR,
         start_new_session=True,
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
     )
-    if when_ready and _becomes_ready(server, stopped, f"http://{host}:{port}/readyz"):
-        when_ready()
-    while server.poll() is None and not stopped.wait(0.2):
-        pass
-    _stop(server)
-    if not stopped.is_set():
-        raise CommandError("The server ended by itself; what it said stands above.")
 
 
 def _die_with_parent() -> None:
-    """Linux ends the server when this process is killed, which cannot pass that on."""
+    """Linux ends the program when this process is killed, which cannot pass that on."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _stop(server: "subprocess.Popen[bytes]") -> None:
-    """Let the calls in hand finish, and leave nothing of the server's session behind.
+def _stop(program: "subprocess.Popen[bytes]") -> None:
+    """Let the calls in hand finish, and leave nothing of the program's session behind.
 
-    A worker now and then misses that its parent told it to stop, and the parent waits for it for ever: then all are
-    told directly, and at last ended.
+    A process of the server now and then misses that its parent told it to stop, and the parent waits for it for ever:
+    then all are told directly, and at last ended.
     """
-    server.terminate()
+    program.terminate()
     for harder in (signal.SIGTERM, signal.SIGKILL):
         with suppress(subprocess.TimeoutExpired):
-            server.wait(SECONDS_TO_STOP)
-        if _is_gone(server.pid):
+            program.wait(SECONDS_TO_STOP)
+        if _is_gone(program.pid):
             return
         with suppress(ProcessLookupError):
-            os.killpg(server.pid, harder)
-    server.wait()
+            os.killpg(program.pid, harder)
+    program.wait()
 
 
 def _is_gone(group: int) -> bool:

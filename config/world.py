@@ -1,4 +1,4 @@
-"""A believable world for demonstrations: fifty people, their streams in every state, and bans, in two languages."""
+"""A believable world for demonstrations: fifty people, their streams, reminders and bans, in two languages."""
 
 import colorsys
 import io
@@ -15,9 +15,11 @@ from PIL import Image, ImageDraw, ImageFont
 import accounts.services
 import bans.services
 import livestreams.services
+import reminders.services
 from accounts.models import User
 from bans.models import LiveStreamBan
 from livestreams.models import LiveStream, Status
+from reminders.models import Round
 
 SEED_LOCK = 0x6B756D616E6461  # "kumanda": two seeders at once take turns
 PHOTO_SIDE = 320
@@ -88,6 +90,7 @@ def seed(now: datetime) -> bool:
     people = _people(now)
     _streams(people, now)
     _bans(people, now)
+    _reminders(people, now)
     return True
 
 
@@ -171,7 +174,10 @@ def _streams(people: Sequence[User], now: datetime) -> None:
         host = hosts[number + 7]
         start = now - timedelta(minutes=5 + 9 * number)
         stream = planned(host, number + 3, announced=start - timedelta(hours=5), start=start)
+        _remind(stream, [by_name["kerem"], *hosts[number + 15 : number + 21]], start - timedelta(hours=4))
+        _tell(stream, start - timedelta(minutes=LEADS[0] or 0))
         livestreams.services.start_stream(stream.pk, by=host, now=start)
+        _tell(stream, start)
 
     for number in range(18):  # coming
         host = deniz if number % 5 == 0 else hosts[(number + 17) % len(hosts)]
@@ -248,3 +254,30 @@ def _bans(people: Sequence[User], now: datetime) -> None:
         appealed.pk, by=appealed.target, now=now, text="Bağlantı yayının kendi sayfasıydı, sorulduğu için yazdım."
     )
     bans.services.lift_ban(sorry.pk, by=sorry.created_by, now=now, reason="He apologised.")
+
+
+LEADS = [15, None, 15, 15, None]  # minutes before the start; None: at the start
+
+
+def _remind(stream: LiveStream, people: Sequence[User], at: datetime) -> None:
+    for number, user in enumerate(people):
+        if user.pk not in {stream.creator_id, stream.guest_id}:
+            minute = LEADS[number % len(LEADS)]
+            language = ("tr", "en")[number % 2]
+            reminders.services.set_reminder(stream.pk, by=user, now=at, minute=minute, language=language)
+
+
+def _tell(stream: LiveStream, at: datetime) -> None:
+    """What workers did then."""
+    reminders.services.open_due_rounds_of_stream(stream.pk, at)
+    for round_id in Round.objects.filter(stream=stream, state=Round.State.OPEN).values_list("pk", flat=True):
+        for chunk_id in reminders.services.cut_round(round_id, now=at):
+            reminders.services.tell_chunk(chunk_id, now=at)
+
+
+def _reminders(people: Sequence[User], now: datetime) -> None:
+    """For what is coming; the first notices come due a few minutes after the start of the demonstration."""
+    coming = LiveStream.objects.filter(status=Status.SCHEDULED).order_by("planned_start_at", "id")
+    by_name = {user.username: user for user in people}
+    for number, stream in enumerate(coming[:12]):
+        _remind(stream, [by_name["kerem"], *people[number + 20 : number + 20 + 12]], now)

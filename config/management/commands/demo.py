@@ -1,4 +1,4 @@
-"""Everything at once, on this machine: database, people, streams, and the server."""
+"""Everything at once, on this machine: database, people, streams, the server and a worker."""
 
 import json
 import os
@@ -63,7 +63,7 @@ class Command(BaseCommand):
             self.stdout.write(announcement)
             self.stdout.flush()
 
-        serve("127.0.0.1", options["port"], when_ready=announce)
+        serve("127.0.0.1", options["port"], beside=["worker"], when_ready=announce)
 
     def _in_place(self, url: str, data: Path | None) -> None:
         """Settings are read once: other addresses or folders than theirs need a process that starts with them."""
