@@ -24,6 +24,7 @@ from common.refusals import Refusal
 from common.views import ApiViewSet
 
 TAGS = ["Accounts"]
+NOT_KEPT = {"Cache-Control": "no-store"}  # tokens: RFC 6749, section 5.1
 
 USER_COLUMNS, user_summary = UserSummarySerializer.compiled()
 CURRENT_USER_COLUMNS, current_user = CurrentUserSerializer.compiled()
@@ -68,7 +69,7 @@ class TokensViewSet(ApiViewSet):
         """
         now = timezone.now()
         session = services.log_in(**LoginSerializer.validated(request.data), now=now)
-        return Response(pair(session, now=now))
+        return Response(pair(session, now=now), headers=NOT_KEPT)
 
     @extend_schema(
         operation_id="refreshTokensV1",
@@ -85,7 +86,7 @@ class TokensViewSet(ApiViewSet):
         """
         now = timezone.now()
         claims = tokens.refresh_claims(**RefreshTokenSerializer.validated(request.data))
-        return Response(pair(services.refresh(*claims, now=now), now=now))
+        return Response(pair(services.refresh(*claims, now=now), now=now), headers=NOT_KEPT)
 
     @extend_schema(
         operation_id="revokeTokenV1",

@@ -202,7 +202,7 @@ class LiveStream(TimestampedModel, SoftDeleteModel):
     # When the planned start became what it is.
     plan_set_at = models.DateTimeField(null=True, editable=False)
     # Rises with every change of what a calendar shows: the SEQUENCE of RFC 5545, section 3.8.7.4.
-    revision = models.PositiveIntegerField(default=0, editable=False)
+    revision = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, editable=False)
     ended_at = models.DateTimeField(_("ended"), null=True, editable=False)
 

@@ -164,6 +164,9 @@ class LiveStreamBanViewSet(ApiViewSet):
         if not may_ask and self.user.pk not in (creator_id, targetUserId):
             raise NotConcerned
         ban = None if ban_id is None else self.written(ban_id)
+        # Lifted between the two looks: nothing holds any more.
+        if ban is not None and ban["deletedAt"] is not None:
+            ban = None
         return Response({"isBanned": ban is not None, "ban": ban})
 
     # --- steps ----------------------------------------------------------------------------------------

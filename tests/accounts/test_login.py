@@ -39,6 +39,11 @@ def test_login_answers_with_a_pair_of_tokens_and_the_user(api: Api, creator: Use
     }
 
 
+def test_no_cache_keeps_the_tokens(api: Api, creator: User) -> None:
+    answer = api().post(LOGIN, {"username": "creator", "password": PASSWORD})
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
 def test_the_access_token_names_issuer_user_and_session_and_lives_an_hour(api: Api, creator: User) -> None:
     data = data_of(api().post(LOGIN, credentials(creator)))
 

@@ -1,12 +1,14 @@
 """GET /api/v1/live-stream-ban/check/{targetUserId}"""
 
 import time
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
+from bans import services
 from bans.views.bans import CHECK
 from livestreams.models import LiveStream
 from tests.bans.people import BANS, check_url, lapsed_ban, make_ban, permitted
@@ -38,6 +40,22 @@ def test_who_is_not_banned_from_this_stream_is_not(
     make_ban(stranger, stream)
     make_ban(viewer, make_stream(creator))
     lapsed_ban(viewer, stream)
+
+    assert data_of(api(creator).get(check_url(viewer, stream))) == {"isBanned": False, "ban": None}
+
+
+def test_a_ban_that_is_lifted_between_the_two_looks_is_none(
+    api: Api, creator: User, viewer: User, stream: LiveStream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ban = make_ban(viewer, stream)
+    look = CHECK.rows
+
+    def look_and_lift(**given: Any) -> list[list[Any]]:
+        found = look(**given)
+        services.lift_ban(ban.pk, by=creator, now=timezone.now())
+        return found
+
+    monkeypatch.setattr(CHECK, "rows", look_and_lift)
 
     assert data_of(api(creator).get(check_url(viewer, stream))) == {"isBanned": False, "ban": None}
 
