@@ -95,7 +95,8 @@ def settled() -> None:
     with connection.cursor() as cursor:
         for _ in range(50):
             cursor.execute("VACUUM ANALYZE")
-            cursor.execute("SELECT relallvisible = relpages FROM pg_class WHERE relname = 'bans_livestreamban'")
+            # All but pages at the end that were laid out and never filled: those stay as they are.
+            cursor.execute("SELECT relallvisible > 0.99 * relpages FROM pg_class WHERE relname = 'bans_livestreamban'")
             if cursor.fetchone()[0]:
                 return
             time.sleep(0.1)
