@@ -22,17 +22,20 @@ TIMEOUT = 10  # seconds without any answer
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request, and whose token it carries."""
+    """One request, and whose token it carries; `body` is JSON, or nothing."""
 
     method: str
     path: str
     token: str
+    body: str = ""
 
     def encoded(self) -> bytes:
         lines = [f"{self.method} {self.path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {self.token}"]
+        if self.body:
+            lines.append("Content-Type: application/json")
         if self.method == "POST":
-            lines.append("Content-Length: 0")
-        return "\r\n".join([*lines, "", ""]).encode()
+            lines.append(f"Content-Length: {len(self.body)}")
+        return "\r\n".join([*lines, "", self.body]).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,18 @@
-"""`make bench-quick`: streams and bans, read and changed, against peers that do the same work."""
+"""`make bench-quick`: streams, bans and reminders, read and changed, against peers that do the same work."""
 
 import argparse
-import os
-import platform
 import random
 import signal
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-import psutil
-
-from benchmarks import bulk, same_work
+from benchmarks import bulk, report, same_work
 from benchmarks.load import Answered, Asked, measured
+from benchmarks.report import say, table
 from benchmarks.stacks import (
     BARE,
     DRF,
@@ -35,11 +28,10 @@ from benchmarks.stacks import (
 )
 from benchmarks.world import World, world
 
-RESULTS = Path(__file__).parent / "results" / "quick.md"
 USERS, STREAMS, BANS = 5_000, 20_000, 30_000  # so that about fifty bans of each creator hold
 CONNECTIONS = 8
 WARM_UP = 1.0  # seconds for each stack and endpoint
-VERSIONS = ("granian", "Django", "djangorestframework", "psycopg", "fastapi", "sqlalchemy", "asyncpg", "uvicorn")
+PACKAGES = ("granian", "Django", "djangorestframework", "psycopg", "fastapi", "sqlalchemy", "asyncpg", "uvicorn")
 
 
 INTRODUCTION = """# Kumanda and its peers
@@ -96,6 +88,13 @@ def lifts(world: World, chance: random.Random) -> list[Asked]:
     return [same_work.lift_of(ban) for ban in chance.sample(holding, min(len(holding), 10_000))]
 
 
+def reminders(world: World, chance: random.Random) -> list[Asked]:
+    """As when many streams are announced: many people, many streams, each pair once."""
+    scheduled, hosts = world.having("scheduled"), world.hosts
+    pairs = chance.sample(range(len(scheduled) * len(hosts)), 20_000)
+    return [same_work.remind_of(scheduled[pair % len(scheduled)], hosts[pair // len(scheduled)]) for pair in pairs]
+
+
 ENDPOINTS = (
     Endpoint("read", "streams", "stream read", reads),
     Endpoint("list", "streams", "list: live now", lists_of_active),
@@ -104,6 +103,7 @@ ENDPOINTS = (
     Endpoint("check", "bans", "ban check", ban_checks),
     Endpoint("bans", "bans", "ban list", ban_lists),
     Endpoint("lift", "bans", "lift", lifts, undo=World.undo_lifts),
+    Endpoint("remind", "reminders", "set reminder", reminders, undo=World.undo_reminders),
 )
 
 
@@ -116,10 +116,6 @@ class Figures:
 
 
 type Rounds = dict[tuple[str, str], list[Figures]]
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 # --- measuring ------------------------------------------------------------------------------------
@@ -168,11 +164,6 @@ def ratio(found: Rounds, endpoint: Endpoint, one: Stack, other: Stack, of: Calla
     """The median of the rounds' ratios: what disturbs a round disturbs both sides of it."""
     pairs = zip(found[endpoint.name, one.name], found[endpoint.name, other.name], strict=True)
     return statistics.median(of(left) / of(right) for left, right in pairs)
-
-
-def table(head: Sequence[str], rows: Iterator[list[str]]) -> str:
-    lines = [list(head), ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def told(found: Rounds, endpoints: Sequence[Endpoint], raid: str, machine: str) -> str:
@@ -228,27 +219,15 @@ def tables(found: Rounds, endpoints: Sequence[Endpoint]) -> list[str]:
 
 def machine_of(world: World, *, seconds: float, rounds: int, load_before: float) -> str:
     with world.connect() as connection:
-        postgresql = connection.info.server_version
         sizes = [
             connection.execute(f"SELECT count(*) FROM {name}").fetchone()  # names of our own
             for name in ("accounts_user", "livestreams_livestream", "bans_livestreamban")
         ]
     users, streams, bans = (row[0] for row in sizes if row)
-    versions = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
     return f"""\
-- {datetime.now(UTC):%Y-%m-%d}; {_cpu_model()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB;
-  load average before the run {load_before:.1f}.
-- Python {platform.python_version()}, PostgreSQL {postgresql // 10000}.{postgresql % 10000} (as embedded, Unix socket);
-  {versions}.
+{report.machine_of(world, packages=PACKAGES, load_before=load_before)}
 - {users:,} users, {streams:,} streams, {bans:,} bans; {CONNECTIONS} connections, {WORKERS} worker processes each
   (Granian: {THREADS} threads a worker); medians of {rounds} alternating rounds of {seconds:g} s."""
-
-
-def _cpu_model() -> str:
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return platform.processor() or platform.machine()
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -289,9 +268,7 @@ def main() -> int:
     options = _options()
     endpoints = [endpoint for endpoint in ENDPOINTS if not options.only or endpoint.name in options.only]
     signal.signal(signal.SIGTERM, _leave)
-    load_before = os.getloadavg()[0]
-    if load_before > 0.5:
-        say(f"The load average is {load_before:.1f}: other programs will blur the figures.")
+    load_before = report.load_before()
     try:
         say(f"Loading {USERS:,} users, {STREAMS:,} streams and {BANS:,} bans")
         with world(users=USERS, streams=STREAMS, bans=BANS) as loaded, running(STACKS, loaded) as servers:
@@ -305,12 +282,10 @@ def main() -> int:
     except same_work.Unequal as difference:
         say(f"Not measured, since the stacks do not do the same work.\n{difference}")
         return 1
-    report = told(found, endpoints, raid, machine)
-    print(report)
+    text = told(found, endpoints, raid, machine)
+    print(text)
     if not options.only:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(report + "\n", encoding="utf-8")
-        say(f"\nWritten to {os.path.relpath(RESULTS)}")
+        report.write(text, "quick.md")
     return 0
 
 

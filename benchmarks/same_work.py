@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
@@ -50,10 +50,20 @@ def lift_of(ban: Ban, by: Person | None = None) -> Asked:
     return Asked("DELETE", f"{BANS}/{ban.id}", (by or ban.stream.creator).token)
 
 
+def remind_of(stream: Stream, by: Person, minute: int | None = 15) -> Asked:
+    return Asked("POST", f"{PATH}/{stream.id}/reminder", by.token, json.dumps({"minute": minute}))
+
+
 def check(world: World, servers: Sequence[Running]) -> int:
     """Compare all servers with the first one; the number of requests compared. Raises Unequal."""
     count = 0
-    asking = chain(_answered(world), _answered_about_bans(world), _refused(world), _refused_about_bans(world))
+    asking = chain(
+        _answered(world),
+        _answered_about_bans(world),
+        _refused(world),
+        _refused_about_bans(world),
+        _refused_reminders(world),
+    )
     for asked, status in asking:
         _equal(asked, [_outcome(server, asked, status) for server in servers], servers)
         count += 1
@@ -69,6 +79,16 @@ def check(world: World, servers: Sequence[Running]) -> int:
                 world.undo_lifts()
             _equal(asked, outcomes, servers)
             count += 1
+    for asked in _reminders(world):
+        outcomes = []
+        for server in servers:
+            before = _outcome(server, replace(asked, body=json.dumps({"minute": 30})), 200)
+            first = _rows_of_reminders(world)
+            after = _outcome(server, asked, 200)
+            outcomes.append({"before": before, "first": first, "after": after, "then": _rows_of_reminders(world)})
+            world.undo_reminders()
+        _equal(asked, outcomes, servers)
+        count += 2
     return count
 
 
@@ -131,6 +151,37 @@ def _refused_about_bans(world: World) -> Iterator[tuple[Asked, int]]:
     yield lift_of(world.bans_in("lifted")[0]), 409
 
 
+def _refused_reminders(world: World) -> Iterator[tuple[Asked, int]]:
+    caller = world.hosts[0]
+    chosen = iter(world.having("scheduled"))
+    ended, scheduled = world.having("ended")[0], next(chosen)
+    for nobody in (world.logged_out, world.deactivated, Person("", "")):
+        yield remind_of(scheduled, nobody), 401
+    yield remind_of(replace(scheduled, id="f" * 24), caller), 404
+    yield remind_of(ended, caller), 409
+    blocked = next(
+        ban for ban in world.bans_in("holding") if ban.action_type == "BLOCK" and ban.stream.status == "scheduled"
+    )
+    yield remind_of(blocked.stream, blocked.target), 403
+    with world.planned_at(next(chosen), None) as unplanned:
+        yield remind_of(unplanned, caller), 409
+    with world.planned_at(next(chosen), datetime.now(UTC) + timedelta(minutes=10)) as soon:
+        yield remind_of(soon, caller), 400
+    with world.being_told(next(chosen), minute=15) as told:
+        yield remind_of(told, caller), 400
+
+
+def _reminders(world: World) -> Iterator[Asked]:
+    """Each is asked after one of thirty minutes before."""
+    scheduled, caller = world.having("scheduled")[0], world.hosts[0]
+    for minute in (15, 0, None, 30, 10_080):
+        yield remind_of(scheduled, caller, minute)
+    muted = next(
+        ban for ban in world.bans_in("holding") if ban.action_type != "BLOCK" and ban.stream.status == "scheduled"
+    )
+    yield remind_of(muted.stream, muted.target)
+
+
 def _lifts(world: World) -> Iterator[Asked]:
     for action_type in ("BLOCK", "CHAT_ONLY"):
         bans = [ban for ban in world.bans_in("holding") if ban.action_type == action_type]
@@ -164,7 +215,7 @@ def _outcome(server: Running, asked: Asked, expected: int) -> dict[str, Any]:
 def _without_clock(answer: dict[str, Any], *, changed: bool) -> dict[str, Any]:
     """The answer without what the clock puts in."""
     del answer["timestamp"]
-    if changed and answer["data"]:
+    if changed and answer["data"] and "updatedAt" in answer["data"]:
         updated_at = answer["data"].pop("updatedAt")
         if answer["data"]["deletedAt"] == updated_at:
             answer["data"]["deletedAt"] = "when it was changed"
@@ -192,6 +243,22 @@ def _rows_of(world: World, asked: Asked) -> dict[str, Any]:
     for entry in revocations:
         del entry["id"]
     return {"row": _without(at, row), "trail": _without(at, trail), "revocations": _without(at, revocations)}
+
+
+def _rows_of_reminders(world: World) -> dict[str, Any]:
+    """The only reminder, the lead times and the audit trail as the database has them."""
+    with world.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        (reminder,) = cursor.execute("SELECT * FROM reminders_reminder").fetchall()
+        leads = cursor.execute("SELECT * FROM reminders_leadtime ORDER BY minute").fetchall()
+        trail = cursor.execute("SELECT * FROM common_auditentry ORDER BY id").fetchall()
+    if trail[-1]["at"] != reminder["updated_at"] or trail[0]["at"] != reminder["created_at"]:
+        raise Unequal("a reminder and its audit row do not carry the same time")
+    for entry in trail:
+        if not entry.pop("request_id") or entry.pop("target_id") != reminder["id"]:
+            raise Unequal("an audit row names no request, or another reminder")
+        del entry["id"], entry["at"]
+    del reminder["id"], reminder["created_at"], reminder["updated_at"]
+    return {"reminder": reminder, "leads": leads, "trail": trail}
 
 
 def _without(at: datetime, kept: Any) -> Any:

@@ -79,7 +79,10 @@ class Running:
         """One request on a connection of its own: status and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT)
         try:
-            connection.request(asked.method, asked.path, headers={"Authorization": f"Bearer {asked.token}"})
+            headers = {"Authorization": f"Bearer {asked.token}"} | (
+                {"Content-Type": "application/json"} if asked.body else {}
+            )
+            connection.request(asked.method, asked.path, asked.body or None, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
         finally:
@@ -113,7 +116,7 @@ def _started(stack: Stack, world: World, port: int) -> Iterator[tuple[Running, s
     try:
         yield Running(stack, port, psutil.Process(process.pid)), process
     finally:
-        _stop(process)
+        stopped(process)
 
 
 def _free_ports(count: int) -> list[int]:
@@ -137,7 +140,8 @@ def _await(server: Running, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"{server.stack.title} did not answer within {START_TIMEOUT} seconds")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stopped(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, and end what is left of its group."""
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):

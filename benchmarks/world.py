@@ -116,11 +116,36 @@ class World:
     def bans_in(self, state: str) -> list[Ban]:
         return [ban for ban in self.bans if ban.state == state]
 
+    @contextmanager
+    def planned_at(self, stream: Stream, moment: datetime | None) -> Iterator[Stream]:
+        """The stream while its start is planned for that moment, or for none."""
+        change = "UPDATE livestreams_livestream SET planned_start_at = %s, status = %s WHERE id = %s"
+        stream_id = bytes.fromhex(stream.id)
+        with self.connect() as connection:
+            found = connection.execute("SELECT planned_start_at FROM livestreams_livestream WHERE id = %s", [stream_id])
+            ((planned,),) = found.fetchall()
+            connection.execute(change, [moment, "scheduled" if moment else "preparing", stream_id])
+            yield stream
+            connection.execute(change, [planned, "scheduled", stream_id])
+
+    @contextmanager
+    def being_told(self, stream: Stream, *, minute: int) -> Iterator[Stream]:
+        """The stream while those with this lead time are being told."""
+        with self.connect() as connection:
+            connection.execute(
+                "INSERT INTO reminders_round (id, stream_id, kind, minute, planned_start_at, due_at, good_until, state,"
+                " reminders, opened_at) SELECT id, id, 'reminder', %s, planned_start_at, now(), now(), 'open', 0, now()"
+                " FROM livestreams_livestream WHERE id = %s",
+                [minute, bytes.fromhex(stream.id)],
+            )
+            yield stream
+            connection.execute("DELETE FROM reminders_round")
+
     def undo_cancels(self) -> int:
         """Make the streams that a measurement cancelled `scheduled` again, leaving no trace; their number."""
         return self._undo(
             "livestreams_livestream",
-            "status = 'scheduled', updated_at = created_at WHERE id = ANY(%s) AND status <> 'scheduled'",
+            "status = 'scheduled', updated_at = created_at, revision = 0 WHERE id = ANY(%s) AND status <> 'scheduled'",
             [stream.id for stream in self.having("scheduled")],
         )
 
@@ -133,16 +158,28 @@ class World:
             [ban.id for ban in self.bans_in("holding")],
         )
 
+    def undo_reminders(self) -> int:
+        """Forget the reminders that a measurement set; their number."""
+        with self._forcing() as connection:
+            undone = connection.execute("SELECT FROM reminders_reminder").rowcount
+            connection.execute("TRUNCATE reminders_reminder, reminders_leadtime, common_auditentry")
+        return undone
+
     def _undo(self, table: str, change: LiteralString, ids: list[str]) -> int:
-        with self.connect() as connection:
-            # The audit trail refuses to be emptied; only here, where nobody's deeds are in it, is it forced.
-            connection.execute("SET session_replication_role = replica")
+        with self._forcing() as connection:
             undone = connection.execute(
                 sql.SQL("UPDATE {} SET " + change).format(sql.Identifier(table)), [list(map(bytes.fromhex, ids))]
             ).rowcount
             connection.execute("TRUNCATE common_auditentry, livestreams_revocation")
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
         return undone
+
+    @contextmanager
+    def _forcing(self) -> Iterator[psycopg.Connection[Any]]:
+        """The audit trail refuses to be emptied; only here, where nobody's deeds are in it, is it forced."""
+        with self.connect() as connection:
+            connection.execute("SET session_replication_role = replica")
+            yield connection
 
 
 @contextmanager
@@ -305,6 +342,8 @@ class _Loader:
             "duration_goal": None if number % 4 == 0 else 60,
             "motivation": MOTIVATION if number % 2 else None,
             "planned_start_at": at + timedelta(days=60) if has_plan else None,
+            "plan_set_at": at if has_plan else None,
+            "revision": 0,
             "started_at": at + timedelta(minutes=10) if has_started else None,
             "ended_at": at + timedelta(minutes=70) if stream.status == "ended" else None,
             "creator_id": bytes.fromhex(stream.creator.id),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.module_loading import import_string
 
 from common.fields import new_object_id
 
@@ -50,17 +52,22 @@ class Finding:
         return asdict(self)
 
 
-def _error(code: str, meaning: str, remedy: str) -> Finding:
+def error(code: str, meaning: str, remedy: str) -> Finding:
     return Finding(code, Severity.ERROR, meaning, remedy)
 
 
-def _warning(code: str, meaning: str, remedy: str) -> Finding:
+def warning(code: str, meaning: str, remedy: str) -> Finding:
     return Finding(code, Severity.WARNING, meaning, remedy)
 
 
 def examine() -> list[Finding]:
-    """Everything that is wrong, errors first. What does not answer is a finding, never an exception."""
+    """Everything that is wrong, errors first. What does not answer is a finding, never an exception.
+
+    `settings.DOCTOR_CHECKS` names functions that find more, over a database that answers and has all its tables.
+    """
     found = [*_database(), *_keys(), *_storage(), *_exposure(), *_identity_provider()]
+    if not {finding.code for finding in found} & {"database_unreachable", "migrations_missing"}:
+        found += chain.from_iterable(import_string(path)() for path in settings.DOCTOR_CHECKS)
     return sorted(found, key=lambda finding: finding.severity is not Severity.ERROR)
 
 
@@ -77,10 +84,10 @@ def _database() -> Iterator[Finding]:
         yield from _migrations(own)
         yield from _audit_trail(own)
         yield from _clock(own)
-    except (DatabaseError, ImproperlyConfigured) as error:
-        yield _error(
+    except (DatabaseError, ImproperlyConfigured) as problem:
+        yield error(
             "database_unreachable",
-            f"The database does not answer, so nothing works: {_first_line(error)}",
+            f"The database does not answer, so nothing works: {_first_line(problem)}",
             "Start PostgreSQL, or correct DATABASE_URL: its host, port, user, password and name.",
         )
     finally:
@@ -90,7 +97,7 @@ def _database() -> Iterator[Finding]:
 def _version(own: BaseDatabaseWrapper) -> Iterator[Finding]:
     version = own.pg_version // 10_000  # type: ignore[attr-defined]
     if version < OLDEST_POSTGRES:
-        yield _error(
+        yield error(
             "database_too_old",
             f"The database is PostgreSQL {version}; we use what PostgreSQL {OLDEST_POSTGRES} brought.",
             f"Upgrade it to PostgreSQL {OLDEST_POSTGRES} or newer.",
@@ -102,7 +109,7 @@ def _migrations(own: BaseDatabaseWrapper) -> Iterator[Finding]:
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
         names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in plan[:3])
-        yield _error(
+        yield error(
             "migrations_missing",
             f"{len(plan)} migrations are not applied, so tables or columns are missing: {names}"
             + (" …" if len(plan) > 3 else ""),
@@ -118,7 +125,7 @@ def _audit_trail(own: BaseDatabaseWrapper) -> Iterator[Finding]:
         )
         is_guarded = cursor.fetchone()[0]
     if not is_guarded:
-        yield _error(
+        yield error(
             "audit_trail_unguarded",
             "The trigger that lets the audit trail only grow is gone or disabled: rows can be altered.",
             "Find out who did that. Then: ALTER TABLE common_auditentry ENABLE TRIGGER ALL",
@@ -134,7 +141,7 @@ def _clock(own: BaseDatabaseWrapper) -> Iterator[Finding]:
     skew = theirs - (before + (after - before) / 2)
     # How long the answer took says how exact this can be.
     if abs(skew) > LARGEST_SKEW + (after - before) / 2:
-        yield _error(
+        yield error(
             "clock_skew",
             f"The clocks here and at the database differ by {abs(skew).total_seconds():.0f} seconds, "
             "so the lifetimes of tokens and all times of grace are off by as much.",
@@ -149,19 +156,19 @@ def _keys() -> Iterator[Finding]:
     secret, signing = settings.SECRET_KEY, settings.JWT_SIGNING_KEY
     new_key = "Make one: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
     if _is_weak(secret, SHORTEST_SECRET_KEY):
-        yield _error(
+        yield error(
             "secret_key_weak",
             "SECRET_KEY is short, repetitive or from an example: whoever guesses it can be anybody here.",
             f"{new_key}. Everybody in the admin logs in again.",
         )
     if _is_weak(signing, SHORTEST_SIGNING_KEY):
-        yield _error(
+        yield error(
             "jwt_signing_key_weak",
             "JWT_SIGNING_KEY is short, repetitive or from an example: whoever guesses it signs any token.",
             f"{new_key}. Everybody logs in again.",
         )
     if secret == signing:
-        yield _error(
+        yield error(
             "keys_equal",
             "SECRET_KEY and JWT_SIGNING_KEY are the same, so whoever gets one key has both.",
             f"{new_key}, and set it as JWT_SIGNING_KEY.",
@@ -179,10 +186,10 @@ def _storage() -> Iterator[Finding]:
     try:
         name = default_storage.save(f".doctor-{new_object_id()}", ContentFile(b"can it be written?"))
         default_storage.delete(name)
-    except Exception as error:  # Storages elsewhere raise the errors of their own libraries.
-        yield _error(
+    except Exception as problem:  # Storages elsewhere raise the errors of their own libraries.
+        yield error(
             "storage_unwritable",
-            f"Pictures cannot be stored: {_first_line(error)}",
+            f"Pictures cannot be stored: {_first_line(problem)}",
             "Let the service's user write to the folder media in KUMANDA_DATA, or name another KUMANDA_DATA.",
         )
         return
@@ -194,7 +201,7 @@ def _free_space(folder: str) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     if free >= LITTLE_FREE:
         return
-    find = _error if free < LEAST_FREE else _warning
+    find = error if free < LEAST_FREE else warning
     yield find(
         "storage_nearly_full",
         f"Only {free // 1_048_576} MB are free where pictures are stored ({folder}).",
@@ -207,7 +214,7 @@ def _free_space(folder: str) -> Iterator[Finding]:
 
 def _exposure() -> Iterator[Finding]:
     is_public = not _is_local(settings.PUBLIC_URL)
-    worse_in_public = _error if is_public else _warning
+    worse_in_public = error if is_public else warning
     if settings.DEBUG:
         yield worse_in_public(
             "debug_on",
@@ -221,25 +228,25 @@ def _exposure() -> Iterator[Finding]:
             "Set ALLOWED_HOSTS to the names that this service is reached by.",
         )
     if is_public and urlsplit(settings.PUBLIC_URL).scheme != "https":
-        yield _error(
+        yield error(
             "public_url_not_https",
             f"PUBLIC_URL is {settings.PUBLIC_URL}: passwords and tokens cross the network in clear text.",
             "Put a TLS proxy in front, and set PUBLIC_URL to its https address and SECURE=true.",
         )
     if is_public and not settings.SECURE:
-        yield _error(
+        yield error(
             "cookies_not_secure",
             "SECURE is off: browsers send the admin's session cookie over unencrypted connections too.",
             "Serve over TLS and set SECURE=true.",
         )
     if _is_open(settings.PRODUCTION_SERVER_URL):
-        yield _error(
+        yield error(
             "production_server_not_https",
             f"The playground sends tokens in clear text to PRODUCTION_SERVER_URL, {settings.PRODUCTION_SERVER_URL}.",
             "Set PRODUCTION_SERVER_URL to an https address.",
         )
     for allowed in filter(_is_open, settings.CORS_ALLOWED_ORIGINS):
-        yield _warning(
+        yield warning(
             "cors_origin_not_https",
             f"CORS_ALLOWED_ORIGINS has {allowed}, whose pages anybody on the way can alter.",
             "Allow its https address instead.",
@@ -266,20 +273,20 @@ def _identity_provider() -> Iterator[Finding]:
             jwt.PyJWKClient(url, timeout=ANSWER_WITHIN).get_signing_keys()
         elif key:
             load_pem_public_key(key.encode())
-    except (jwt.PyJWTError, OSError, ValueError) as error:
-        yield _error(
+    except (jwt.PyJWTError, OSError, ValueError) as problem:
+        yield error(
             "identity_keys_unreadable",
-            f"The identity provider's keys cannot be had, so its tokens are refused: {_first_line(error)}",
+            f"The identity provider's keys cannot be had, so its tokens are refused: {_first_line(problem)}",
             "Correct IDENTITY_JWKS_URL, which must answer this machine with a JSON Web Key Set, or "
             "IDENTITY_PUBLIC_KEY, a public key in PEM form.",
         )
     if _is_open(url or "https:"):
-        yield _error(
+        yield error(
             "identity_keys_not_https",
             "The identity provider's keys come in clear text: whoever alters them on the way can be anybody.",
             "Set IDENTITY_JWKS_URL to an https address.",
         )
 
 
-def _first_line(error: Any) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _first_line(problem: Any) -> str:
+    return (str(problem).splitlines() or [type(problem).__name__])[0]

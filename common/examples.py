@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from common.api import JSON
 from common.schema import SHARED
 
 type Schema = dict[str, Any]
@@ -38,8 +37,8 @@ def give_examples(result: Schema, values: Mapping[str, Any]) -> None:
     for path in result["paths"].values():
         for operation in path.values():
             for response in operation["responses"].values():
-                if content := response.get("content"):
-                    content[JSON]["example"] = sample(content[JSON]["schema"], components)
+                for content in response.get("content", {}).values():
+                    content["example"] = sample(content["schema"], components)
 
 
 def sample(schema: Schema, components: Mapping[str, Schema]) -> Any:

@@ -137,23 +137,30 @@ class Question:
 class Insertion:
     """Rows that a question finds, written into a table in one statement; those that are there already stay.
 
-    The columns of `build`'s `values_list` are those that `columns` names, in this order.
+    The columns of `build`'s `values_list` are those that `columns` names, in this order. A row is there already when
+    one is equal in the columns of the unique constraint that `once` names; breaking another constraint is an error.
     """
 
     def __init__(
-        self, model: type[models.Model], columns: Sequence[str], build: Callable[..., models.QuerySet[Any]]
+        self,
+        model: type[models.Model],
+        columns: Sequence[str],
+        build: Callable[..., models.QuerySet[Any]],
+        *,
+        once: Sequence[str],
     ) -> None:
-        self._model, self._columns, self._build = model, columns, build
+        self._model, self._columns, self._build, self._once = model, columns, build, once
         self._compiled = lru_cache(maxsize=SHAPES_KEPT)(self._compile)
 
     def _compile(self, *shape: Hashable) -> tuple[str, list[Param]]:
-        quoted = connection.ops.quote_name
-        meta = self._model._meta
-        # Django types a field as one that may be somebody else's relation, which has no column.
-        names = ", ".join(quoted(meta.get_field(name).column) for name in self._columns)  # type: ignore[union-attr, arg-type]
         found = _Compiled(self._build(*shape))
-        into = f"INSERT INTO {quoted(meta.db_table)} ({names})"
-        return f"{into} {found.sql} ON CONFLICT DO NOTHING", found.holes
+        into = f"INSERT INTO {connection.ops.quote_name(self._model._meta.db_table)} ({self._quoted(self._columns)})"
+        return f"{into} {found.sql} ON CONFLICT ({self._quoted(self._once)}) DO NOTHING", found.holes
+
+    def _quoted(self, names: Sequence[str]) -> str:
+        fields = map(self._model._meta.get_field, names)
+        # Django types a field as one that may be somebody else's relation, which has no column.
+        return ", ".join(connection.ops.quote_name(field.column) for field in fields)  # type: ignore[union-attr, arg-type]
 
     def run(self, *shape: Hashable, **given: Any) -> int:
         """How many rows were written."""

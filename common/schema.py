@@ -230,7 +230,7 @@ class EnvelopeSchema(AutoSchema):
             return None
         if self.method not in SAFE_METHODS:
             operation["description"] = f"{WARNING}\n\n{operation.get('description', '')}".strip()
-        if "requestBody" in operation:
+        if "requestBody" in operation and self.method == "PATCH":
             # An edit needs none of its fields, but one of them.
             operation["requestBody"]["required"] = True
         for component, (kind, schema) in SHARED.items():
@@ -310,16 +310,22 @@ class EnvelopeSchema(AutoSchema):
     ) -> Schema:
         response: Schema = super()._get_response_for_code(serializer, status_code, media_types, direction)
         declared = serializer.response if isinstance(serializer, OpenApiResponse) else serializer
-        content = response.get("content", {}).get(JSON, {})
-        data = content.get("schema", {"type": "null"})
-        if getattr(declared, "allow_null", False):
-            data = {"oneOf": [data, {"type": "null"}]}
         status = int(status_code)
-        return {
+        content: Schema = response.get("content", {})
+        # What is declared as of another kind, `(200, "text/plain")`, comes bare.
+        if media_types is None:
+            data = content.get(JSON, {}).get("schema", {"type": "null"})
+            if getattr(declared, "allow_null", False):
+                data = {"oneOf": [data, {"type": "null"}]}
+            content = {JSON: {"schema": enveloped(status, data)}}
+        answer: Schema = {
             "description": (declared is not serializer and serializer.description) or HTTPStatus(status).phrase,
             "headers": {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}},
-            "content": {JSON: {"schema": enveloped(status, data)}},
+            "content": content,
         }
+        if status == HTTPStatus.NOT_MODIFIED:  # has no body: RFC 9110, section 15.4.5
+            del answer["content"]
+        return answer
 
     def _get_serializer_field_meta(self, field: serializers.Field, direction: Any) -> Schema:
         meta: Schema = super()._get_serializer_field_meta(field, direction)

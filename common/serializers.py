@@ -213,7 +213,7 @@ class StrictInteger(WithoutRings, serializers.IntegerField):
         elif isinstance(data, bool) or not (isinstance(data, int) or (isinstance(data, float) and data.is_integer())):
             # 60.0 is whole as well: JSON has one kind of number.
             self.fail("invalid")
-        return super().to_internal_value(data)
+        return super().to_internal_value(data if isinstance(data, str) else int(data))
 
 
 class StrictBoolean(serializers.BooleanField):

@@ -129,6 +129,10 @@ EXAMPLES: dict[str, Any] = {
     "Notification.title": "Starting soon",
     "Notification.message": "“Akşam sohbeti” starts in 15 minutes.",
     "Notification.read": False,
+    "Channels.inbox": True,
+    "Channels.webhook": True,
+    "Channels.email": False,
+    "ChooseChannelsRequest.email": False,
     "Metadata.plannedStartDate": "2026-01-16T20:00:00.000Z",
     "_id": EXAMPLE_ID,
 }

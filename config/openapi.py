@@ -35,6 +35,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "Bans", "description": "Who may not watch a stream, or not write in it, and until when."},
         {"name": "Reminders", "description": "Being told before a stream starts, or when it does."},
         {"name": "Notifications", "description": "What one was told, and what of it one has read."},
+        {"name": "Calendar", "description": "Streams as iCalendar (RFC 5545), one or all of somebody."},
     ],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.document.complete"],
 }

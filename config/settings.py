@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from common.logging import logging_config
+from config.channels import check_webhook, mailer
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
@@ -216,11 +217,40 @@ WAITING_POLLS = 16
 
 REMINDER_GRACE = timedelta(minutes=env.int("REMINDER_GRACE_MINUTES", default=10))
 # Channels beside the inbox, each with its class: adding one is one file and one line here.
-NOTIFICATION_CHANNELS: dict[str, str] = {}
+KNOWN_CHANNELS = {
+    "webhook": "reminders.channels.webhook.WebhookChannel",
+    "email": "reminders.channels.email.EmailChannel",
+}
+_CHOSEN_CHANNELS = env.list("NOTIFICATION_CHANNELS", default=[])
+if not set(_CHOSEN_CHANNELS) <= set(KNOWN_CHANNELS):
+    raise ImproperlyConfigured(f"NOTIFICATION_CHANNELS may name {', '.join(KNOWN_CHANNELS)} only.")
+NOTIFICATION_CHANNELS = {name: KNOWN_CHANNELS[name] for name in _CHOSEN_CHANNELS}
+
+WEBHOOK_URL = env.str("WEBHOOK_URL", default="")
+WEBHOOK_SECRETS = env.list("WEBHOOK_SECRETS", default=[])
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+check_webhook(
+    WEBHOOK_URL,
+    WEBHOOK_SECRETS,
+    allow_private=WEBHOOK_ALLOW_PRIVATE,
+    required="webhook" in NOTIFICATION_CHANNELS,
+)
+
+MAILERS = {"default": mailer(env.email_url("EMAIL_URL"))} if env.str("EMAIL_URL", default="") else {}
+SILENCED_SYSTEM_CHECKS = ["mail.W001"]  # without EMAIL_URL no mail is sent
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="")
+if "email" in NOTIFICATION_CHANNELS and not (MAILERS and DEFAULT_FROM_EMAIL):
+    raise ImproperlyConfigured("NOTIFICATION_CHANNELS names email: set EMAIL_URL and DEFAULT_FROM_EMAIL.")
+
+# What /readyz tells beside its state, and what the doctor looks at beside what every installation has.
+READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
+DOCTOR_CHECKS = ["reminders.doctor.examine"]
 
 # A worker says every WORKER_HEARTBEAT seconds that it lives; after WORKER_LOST_AFTER its jobs are taken over.
-WORKER_HEARTBEAT = 5
-WORKER_LOST_AFTER = 15
+WORKER_HEARTBEAT = env.int("WORKER_HEARTBEAT_SECONDS", default=5)
+WORKER_LOST_AFTER = env.int("WORKER_LOST_AFTER_SECONDS", default=15)
+if not 0 < 2 * WORKER_HEARTBEAT <= WORKER_LOST_AFTER:
+    raise ImproperlyConfigured("WORKER_LOST_AFTER_SECONDS must be at least two WORKER_HEARTBEAT_SECONDS.")
 
 # --- languages, files, logs -----------------------------------------------------------------------
 

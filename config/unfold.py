@@ -71,6 +71,36 @@ UNFOLD: dict[str, Any] = {
                     },
                 ],
             },
+            {
+                "title": _("Reminders"),
+                "separator": True,
+                "items": [
+                    {
+                        "title": _("Reminders"),
+                        "icon": "alarm",
+                        "link": reverse_lazy("admin:reminders_reminder_changelist"),
+                        "permission": _may_view("reminders.view_reminder"),
+                    },
+                    {
+                        "title": _("Rounds"),
+                        "icon": "campaign",
+                        "link": reverse_lazy("admin:reminders_round_changelist"),
+                        "permission": _may_view("reminders.view_round"),
+                    },
+                    {
+                        "title": _("Chunks"),
+                        "icon": "view_module",
+                        "link": reverse_lazy("admin:reminders_chunk_changelist"),
+                        "permission": _may_view("reminders.view_chunk"),
+                    },
+                    {
+                        "title": _("Deliveries"),
+                        "icon": "outbox",
+                        "link": reverse_lazy("admin:reminders_delivery_changelist"),
+                        "permission": _may_view("reminders.view_delivery"),
+                    },
+                ],
+            },
         ],
     },
 }

@@ -11,6 +11,7 @@ import reminders.urls
 from common import api, health
 from common.playground import PlaygroundView, SchemaView
 from livestreams.views import jwks
+from reminders.views import unsubscribe
 
 urlpatterns = [
     path("api/v1/", include([*bans.urls.v1, *reminders.urls.v1, *livestreams.urls.v1, *accounts.urls.urlpatterns])),
@@ -22,6 +23,7 @@ urlpatterns = [
     # With DEBUG on, Django would answer unknown addresses with a page of its own.
     re_path(r"^api/", api.unknown_address),
     path(".well-known/jwks.json", jwks),
+    path("unsubscribe/<str:token>", unsubscribe, name="unsubscribe"),
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("admin/", admin.site.urls),

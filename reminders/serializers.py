@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from common.pagination import PageQuery
@@ -19,7 +21,7 @@ from common.serializers import (
 from common.times import optional_wire_time
 from livestreams.serializers import LiveStreamSerializer
 from reminders.models import LONGEST_LEAD, Kind, Reminder, scheduled_for, state_of
-from reminders.services import Reminded
+from reminders.services import INBOX, Reminded
 from reminders.texts import message_of, title_of
 
 MODES = ["ON_START", "BEFORE_START"]
@@ -106,6 +108,14 @@ class NotificationSerializer(ReadSerializer):
     updatedAt = Derived(WireTime(), of=["created_at", "read_at"], by=updated_at)
 
 
+class ChannelsSerializer(serializers.Serializer[Any]):
+    """Of the channels beside the inbox those are there that this place has."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        inbox = serializers.BooleanField(help_text="Always true.")
+        return {INBOX: inbox, **{name: serializers.BooleanField(required=False) for name in settings.KNOWN_CHANNELS}}
+
+
 # --- in -------------------------------------------------------------------------------------------
 
 
@@ -120,9 +130,20 @@ class SetReminderSerializer(InputSerializer):
 
 
 class MarkNotificationSerializer(InputSerializer):
-    isRead = StrictBoolean(source="read")
+    isRead = StrictBoolean(source="read", help_text="False: unread again.")
+
+
+class ChooseChannelsSerializer(InputSerializer):
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return {name: StrictBoolean(required=False) for name in (INBOX, *settings.KNOWN_CHANNELS)}
+
+    def validate(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        if not wanted:
+            names = ", ".join(self.fields)
+            raise serializers.ValidationError(_("body: must have at least one of %(names)s") % {"names": names})
+        return wanted
 
 
 class ListNotificationsQuery(PageQuery):
-    category = StrictChoice([CATEGORY], required=False)
-    read = StrictBoolean(required=False)
+    category = StrictChoice([CATEGORY], required=False, help_text="What it is about. So far there is one.")
+    read = StrictBoolean(required=False, help_text="True: what you have read. False: what you have not.")

@@ -1,13 +1,16 @@
 """What workers run: each task calls one service, through the door that the audit trail calls `task`."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
 from django.conf import settings
+from django.db import close_old_connections
 from django.utils import timezone
-from procrastinate import JobContext, RetryStrategy
+from procrastinate import JobContext, RetryStrategy, exceptions
 from procrastinate.contrib.django import app
+from procrastinate.jobs import Status
 
 from common.origin import Door, entering
 from livestreams.models import LiveStream
@@ -15,8 +18,11 @@ from livestreams.services import expire_stream
 from reminders import services
 from reminders.services.jobs import DELIVERING, TELLING
 
+logger = logging.getLogger(__name__)
+
 # A database that restarts is back in seconds; what fails longer comes too late, and is then counted as missed.
-PATIENT = RetryStrategy(max_attempts=200, wait=5)
+# Gaps that grow by five seconds, in all about seven hours.
+PATIENT = RetryStrategy(max_attempts=100, linear_wait=5)
 FIND_EVERY = "* * * * * */2"  # seconds stand last
 EVERY_MINUTE = "* * * * *"
 EVERY_TEN_SECONDS = "* * * * * */10"
@@ -31,6 +37,8 @@ def task(*, queue: str = TELLING, **options: Any) -> Callable[[Callable[..., Non
         @app.task(queue=queue, pass_context=True, **options)
         @wraps(function)
         def entered(context: JobContext, /, **arguments: Any) -> None:
+            # As at a request: what a restart of the database left behind would fail for ever.
+            close_old_connections()
             with entering(Door.TASK, f"job-{context.job.id}"):
                 function(**arguments)
 
@@ -59,8 +67,10 @@ def cut_round(round_id: str) -> None:
 
 
 @task(retry=PATIENT)
-def tell_chunk(chunk_id: str) -> None:
-    services.tell_chunk(chunk_id, now=timezone.now())
+def tell_chunks(chunk_ids: list[str]) -> None:
+    """A transaction for each; those that a killed worker has closed are not told again."""
+    for chunk_id in chunk_ids:
+        services.tell_chunk(chunk_id, now=timezone.now())
 
 
 @task(queue=DELIVERING, retry=PATIENT)
@@ -85,7 +95,14 @@ async def take_over_stalled_jobs(context: JobContext, timestamp: int) -> None:
     """The jobs of workers that were killed; a worker that lives says so every few seconds."""
     jobs = context.app.job_manager
     for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=settings.WORKER_LOST_AFTER):
-        await jobs.retry_job(job)
+        try:
+            await jobs.retry_job(job)
+        except exceptions.UniqueViolation:
+            # A periodic job whose successor waits already.
+            await jobs.finish_job(job, Status.ABORTED, delete_job=True)
+        except exceptions.ConnectorException:
+            # Another worker took it over, and has perhaps done it.
+            logger.info("job %s is not there to be taken over", job.id)
 
 
 @app.periodic(cron=NIGHTLY)

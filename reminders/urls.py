@@ -1,17 +1,27 @@
 """Addresses of reminders and notifications. They stand before those of the streams, which take any word for an id."""
 
 from django.urls import path
+from rest_framework.permissions import AllowAny
 
-from reminders.views import NotificationViewSet, ReminderViewSet
+from reminders.views import CalendarViewSet, ChannelsViewSet, NotificationViewSet, ReminderViewSet
 
 reminder = ReminderViewSet.as_view
 notification = NotificationViewSet.as_view
+channels = ChannelsViewSet.as_view
+calendar = CalendarViewSet.as_view
 
 v1 = [
     path("live-stream/reminders", reminder({"get": "list"})),
     path("live-stream/<str:id>/reminder", reminder({"post": "create", "get": "retrieve", "delete": "destroy"})),
+    path(
+        "live-stream/user/<str:userId>/calendar.ics",
+        calendar({"get": "of_user"}, permission_classes=[AllowAny]),
+    ),
+    path("live-stream/<str:id>/calendar.ics", calendar({"get": "retrieve"}, permission_classes=[AllowAny])),
+    path("notifications/channels", channels({"get": "retrieve", "patch": "update"})),
     path("notifications/<str:id>/read", notification({"patch": "mark"})),
 ]
 v2 = [
     path("notifications", notification({"get": "list"})),
+    path("notifications/<str:id>/read", notification({"patch": "mark_in_v2"})),
 ]

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -56,8 +57,11 @@ async def _work(jobs_at_once: Mapping[str, int], *, until_idle: bool) -> None:
         if not until_idle:
             raise _Stopped
 
+    loop = asyncio.get_running_loop()
+    # A thread for each job that may be in hand: else deliveries that hang keep telling waiting for one.
+    loop.set_default_executor(ThreadPoolExecutor(sum(jobs_at_once.values())))
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop)
     while not stopping.is_set():
         try:
             async with app.open_async(), asyncio.TaskGroup() as group:

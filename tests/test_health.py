@@ -1,12 +1,21 @@
 """GET /healthz and /readyz"""
 
+from datetime import datetime, timedelta
+from typing import Any
+
 import pytest
 from django.db import connection
 from django.test import Client
 
+from accounts.models import User
+from common.times import wire_time
+from reminders import services
+from reminders.models import Lookout, Round
+from tests.commands.conftest import waiting_for
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused, data_of
 from tests.servers import lost_database
+from tests.streams import make_stream
 
 PLACES = ["/healthz", "/readyz"]
 
@@ -31,7 +40,7 @@ def test_a_lost_database_makes_it_unready_and_not_dead_until_it_is_back(client: 
         assert_refused(client.get("/readyz"), 503, "service_unavailable", "the database does not answer")
         assert data_of(client.get("/healthz")) == {"status": "alive"}
 
-    assert data_of(client.get("/readyz")) == {"status": "ready"}
+    assert data_of(client.get("/readyz"))["status"] == "ready"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -58,3 +67,90 @@ def test_a_missing_migration_makes_it_unready(client: Client) -> None:
             cursor.execute(
                 "INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', %s, %s)", [name, applied]
             )
+
+
+# --- how far the telling is behind ----------------------------------------------------------------
+
+MINUTE = timedelta(minutes=1)
+
+
+def dispatch(client: Client) -> dict[str, Any]:
+    told: dict[str, Any] = data_of(client.get("/readyz"))["dispatch"]
+    return told
+
+
+def test_before_the_first_look_nothing_is_known_of_the_telling(client: Client, db: None) -> None:
+    assert dispatch(client) == {
+        "working": False, "lagSeconds": None, "foundUntil": None, "oldestDue": None, "oldestOverdueDelivery": None,
+    }  # fmt: skip
+
+
+def test_the_lag_is_the_time_since_somebody_looked_and_makes_nobody_unready(
+    client: Client, creator: User, viewer: User, now: datetime
+) -> None:
+    asked = now - 120 * MINUTE
+    for minute, ago in ((15, 70), (30, 40)):
+        stream = make_stream(creator, now=asked, planned_start_at=now + (minute - ago) * MINUTE)
+        services.set_reminder(stream.pk, by=viewer, now=asked, minute=minute, language="en")
+    Lookout.objects.create(found_until=asked)
+
+    response = client.get("/readyz")
+
+    told = data_of(response)["dispatch"]
+    assert 7200 <= told["lagSeconds"] < 7260
+    assert told["foundUntil"] == wire_time(asked)
+    assert told["oldestDue"] == wire_time(now - 70 * MINUTE)
+
+
+def test_the_oldest_due_is_also_looked_for_among_rounds_and_chunks(
+    client: Client, creator: User, viewer: User, now: datetime
+) -> None:
+    asked = now - 60 * MINUTE
+    stream = make_stream(creator, now=asked, planned_start_at=now + 12 * MINUTE)
+    services.set_reminder(stream.pk, by=viewer, now=asked, minute=15, language="en")
+    Lookout.objects.create(found_until=asked)
+    due_at = wire_time(now - 3 * MINUTE)
+
+    (round_id,) = services.open_due_rounds(now)
+    assert dispatch(client)["oldestDue"] == due_at
+    (chunk_id,) = services.cut_round(round_id, now=now)
+    assert dispatch(client)["oldestDue"] == due_at
+    services.tell_chunk(chunk_id, now=now)
+    assert dispatch(client)["oldestDue"] is None
+    assert dispatch(client)["lagSeconds"] < 60
+
+
+@pytest.mark.parametrize("seconds", [1, 60])
+def test_a_worker_that_says_that_it_lives_is_seen(seconds: int, client: Client, db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s * interval '1 second')", [seconds]
+        )
+    assert dispatch(client)["working"] is (seconds == 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_table_that_somebody_holds_keeps_nobody_from_being_ready(client: Client) -> None:
+    with waiting_for("reminders_round", 0):
+        assert data_of(client.get("/readyz")) == {"status": "ready", "dispatch": None}
+    assert dispatch(client)["working"] is False
+
+
+def test_what_it_asks_reads_entries_of_indexes_and_no_table(client: Client, creator: User, now: datetime) -> None:
+    """With 20,000 closed rounds there are no open ones to find among them."""
+    stream = make_stream(creator)
+    Round.objects.bulk_create(
+        Round(
+            stream=stream, kind="reminder", minute=15, planned_start_at=now, due_at=now + number * MINUTE,
+            good_until=now, state="cut", opened_at=now,
+        )
+        for number in range(20_000)
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE reminders_round")
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        cursor.execute("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'reminders_round'")
+        before = cursor.fetchone()
+        dispatch(client)
+        cursor.execute("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'reminders_round'")
+        assert cursor.fetchone() == before

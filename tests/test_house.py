@@ -41,11 +41,12 @@ def test_every_text_of_the_source_has_its_turkish() -> None:
         "_": None,
         "gettext": None,
         "gettext_lazy": None,
+        "ngettext": (1, 2),
         "ngettext_lazy": (1, 2),
         "pgettext_lazy": ((1, "c"), 2),
     }
     known = catalogue()
-    for app in ("accounts", "bans", "common", "config", "livestreams"):
+    for app in ("accounts", "bans", "common", "config", "livestreams", "reminders"):
         for file, _, message, _, context in extract_from_dir(
             ROOT / app, method_map=[("**.py", "python")], keywords=keywords
         ):

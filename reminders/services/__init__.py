@@ -1,8 +1,11 @@
 """What may happen to reminders, and the telling. API, admin, commands and tasks all come here."""
 
 from reminders.services.chunks import tell_chunk
+from reminders.services.deliveries import AlreadyDelivered, DeliveryMissing, deliver, send_again
 from reminders.services.notifications import NotificationMissing, mark_notification
+from reminders.services.preferences import INBOX, channels_of, choose_channels, unsubscribe
 from reminders.services.reminders import (
+    MomentPassed,
     Reminded,
     ReminderMissing,
     StreamNotAwaited,
@@ -21,24 +24,38 @@ from reminders.services.rounds import (
     open_due_rounds,
     open_due_rounds_of_stream,
 )
+from reminders.services.state import dispatch_state, is_worked_on, oldest_due, oldest_overdue_delivery
 
 __all__ = [
     "CHUNK",
+    "INBOX",
+    "AlreadyDelivered",
+    "DeliveryMissing",
     "Due",
+    "MomentPassed",
     "NotificationMissing",
     "Reminded",
     "ReminderMissing",
     "StreamNotAwaited",
     "StreamWithoutPlan",
+    "channels_of",
+    "choose_channels",
     "cut_round",
+    "deliver",
+    "dispatch_state",
     "due_lead_times",
     "due_of_stream",
     "follow_stream",
     "found_until",
+    "is_worked_on",
     "mark_notification",
+    "oldest_due",
+    "oldest_overdue_delivery",
     "open_due_rounds",
     "open_due_rounds_of_stream",
     "remove_reminder",
+    "send_again",
     "set_reminder",
     "tell_chunk",
+    "unsubscribe",
 ]

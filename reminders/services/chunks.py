@@ -38,18 +38,17 @@ def _those_to_tell(kind: str, from_the_first: bool, to_the_last: bool) -> models
     )
     if kind == Kind.REMINDER:
         waiting = waiting.filter(minute=Param("minute", models.SmallIntegerField()))
-    if kind == Kind.LIVE:
-        waiting = waiting.filter(~Exists(ledger.filter(_same_plan(), kind=Kind.REMINDER)))
+    people = Q()
     if not from_the_first:
-        waiting = waiting.filter(user__gt=Param("after_user", ID))
+        people &= Q(user__gt=Param("after_user", ID))
     if not to_the_last:
-        waiting = waiting.filter(user__lte=Param("up_to_user", ID))
-    return waiting
-
-
-def _same_plan() -> Q:
-    # Only a planned start has lead times, so without one there is nothing to find.
-    return Q(planned_start_at=Param("planned_start_at", TIME))
+        people &= Q(user__lte=Param("up_to_user", ID))
+    if kind == Kind.LIVE:
+        # The same people once more: else PostgreSQL reads the ledger of the whole stream for each chunk. Only a planned
+        # start has lead times, so without one there is nothing to find.
+        told = ledger.filter(people, planned_start_at=Param("planned_start_at", TIME), kind=Kind.REMINDER)
+        waiting = waiting.filter(~Exists(told))
+    return waiting.filter(people)
 
 
 def _notices(kind: str, from_the_first: bool, to_the_last: bool) -> models.QuerySet[Any]:
@@ -64,7 +63,12 @@ def _notices(kind: str, from_the_first: bool, to_the_last: bool) -> models.Query
     )
 
 
-_TELL = Insertion(Notification, ["id", "user", "stream", "kind", "minute", "planned_start_at", "created_at"], _notices)
+_TELL = Insertion(
+    Notification,
+    ["id", "user", "stream", "kind", "minute", "planned_start_at", "created_at"],
+    _notices,
+    once=["stream", "user", "kind", "planned_start_at"],
+)
 _COUNT = Question(
     lambda *shape: _those_to_tell(*shape).values_list(
         Func(F("pk"), function="COUNT", output_field=models.BigIntegerField())

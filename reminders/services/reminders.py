@@ -11,7 +11,7 @@ from accounts.models import User
 from common import audit
 from common.fields import ObjectIdField, new_object_id
 from common.queries import Param, Question
-from common.refusals import Conflict, Invalid, Missing
+from common.refusals import Conflict, Invalid, Missing, Refusal
 from livestreams.models import UPCOMING, LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
 from reminders.models import Reminder, scheduled_for, state_of, told_of
@@ -32,6 +32,15 @@ class StreamNotAwaited(Conflict):
 class StreamWithoutPlan(Conflict):
     code = "stream_without_plan"
     message = _("the stream has no planned start to count from; ask to be told when it really starts")
+
+
+class MomentPassed(Invalid):
+    code = "moment_passed"
+    message = _("minute: the moment so long before the planned start has passed already")
+    reasons = Refusal.reasons
+
+    def __init__(self) -> None:
+        Refusal.__init__(self)
 
 
 class Reminded(NamedTuple):
@@ -58,8 +67,8 @@ def _at_the_stream() -> models.QuerySet[Any]:
 # or while its reminders are cut into chunks. So nobody is refused or left out by what they could not have seen.
 _AT_THE_STREAM = Question(_at_the_stream, for_share=True)
 
-# One statement, so that two devices of one person make one reminder. Once its round is open a lead time is taken: who
-# comes later would be left out of it.
+# Two devices of one person make one reminder. Once its round is open a lead time is taken: who comes later would be
+# left out of it.
 _SET = """
     WITH old AS MATERIALIZED (
         SELECT id, minute, language FROM reminders_reminder
@@ -73,16 +82,23 @@ _SET = """
         INSERT INTO reminders_leadtime (stream_id, minute)
         SELECT %(stream)s, %(lead)s::smallint WHERE %(lead)s > 0 ON CONFLICT DO NOTHING
     ),
-    written AS (
-        INSERT INTO reminders_reminder AS known (id, stream_id, user_id, minute, language, created_at, updated_at)
+    replaced AS (
+        UPDATE reminders_reminder AS known SET minute = %(minute)s::smallint, language = %(language)s,
+            updated_at = greatest(known.updated_at, %(now)s)
+        FROM old
+        WHERE known.id = old.id AND NOT EXISTS (SELECT FROM taken)
+            AND (known.minute, known.language) IS DISTINCT FROM (%(minute)s::smallint, %(language)s)
+        RETURNING known.id
+    ),
+    made AS (
+        INSERT INTO reminders_reminder (id, stream_id, user_id, minute, language, created_at, updated_at)
         SELECT %(id)s, %(stream)s, %(user)s, %(minute)s::smallint, %(language)s, %(now)s, %(now)s
-        WHERE NOT EXISTS (SELECT FROM taken)
-        ON CONFLICT (stream_id, user_id) DO UPDATE SET minute = excluded.minute, language = excluded.language,
-            updated_at = greatest(known.updated_at, excluded.updated_at)
-        WHERE (known.minute, known.language) IS DISTINCT FROM (excluded.minute, excluded.language)
+        WHERE NOT EXISTS (SELECT FROM taken) AND NOT EXISTS (SELECT FROM old)
+        ON CONFLICT DO NOTHING
         RETURNING id
     )
-    SELECT (SELECT id FROM written), (SELECT minute FROM old), EXISTS (SELECT FROM old), EXISTS (SELECT FROM taken)
+    SELECT coalesce((SELECT id FROM made), (SELECT id FROM replaced)), (SELECT minute FROM old),
+        (SELECT language FROM old), EXISTS (SELECT FROM taken)
 """
 
 
@@ -91,8 +107,7 @@ def set_reminder(stream_id: str, *, by: User, now: datetime, minute: int | None,
     """Make or replace the one reminder of `by` on this stream; what is equal already leaves no trace.
 
     `minute` (0..10080) is before the planned start; None and 0 mean at the start, whenever it comes. `language` is a
-    code of LANGUAGES. Raises StreamMissing, Banned, StreamNotAwaited, StreamWithoutPlan, Invalid when that moment has
-    come already.
+    code of LANGUAGES. Raises StreamMissing, Banned, StreamNotAwaited, StreamWithoutPlan, MomentPassed.
     """
     rows = _AT_THE_STREAM.rows(stream=stream_id, caller=by.pk, now=now)
     if not rows:
@@ -105,37 +120,37 @@ def set_reminder(stream_id: str, *, by: User, now: datetime, minute: int | None,
         if planned is None:
             raise StreamWithoutPlan
         if planned - timedelta(minutes=minute) <= now:
-            raise _moment_is_past()
-    with connection.cursor() as cursor:
-        values = {
-            "id": bytes.fromhex(new_object_id()),
-            "stream": bytes.fromhex(stream_id),
-            "user": bytes.fromhex(by.pk),
-            "minute": minute,
-            "lead": minute or 0,
-            "planned": planned,
-            "language": language,
-            "now": now,
-        }
-        cursor.execute(_SET, values)
-        written, old_minute, replaced, taken = cursor.fetchone()
-    if taken and not written:
-        raise _moment_is_past()
-    if written:
-        audit.record(
-            "set_reminder",
-            Reminder(pk=bytes(written).hex()),
-            by=by,
-            now=now,
-            before={"minute": old_minute} if replaced else {},
-            after={"stream_id": stream_id, "minute": minute, "language": language},
-        )
+            raise MomentPassed
+    values = {
+        "id": bytes.fromhex(new_object_id()),
+        "stream": bytes.fromhex(stream_id),
+        "user": bytes.fromhex(by.pk),
+        "minute": minute,
+        "lead": minute or 0,
+        "planned": planned,
+        "language": language,
+        "now": now,
+    }
+    written = before = None
+    # Another device of this person may have been faster; what it made is seen the next time.
+    while written is None and before is None:
+        written, before = _write(values)
+    if written is not None:
+        after = {"stream_id": stream_id, "minute": minute, "language": language}
+        audit.record("set_reminder", Reminder(pk=written), by=by, now=now, before=before or {}, after=after)
     state = state_of(minute, status, planned, plan_set_at, None, told, False, now)  # noqa: FBT003 - not blocked
     return Reminded(stream_id, minute, scheduled_for(minute, planned), state)
 
 
-def _moment_is_past() -> Invalid:
-    return Invalid("minute", _("the moment so long before the planned start has passed already"))
+def _write(values: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
+    """The id of the reminder that was made or changed, and what was there before. Raises MomentPassed."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SET, values)
+        written, old_minute, old_language, taken = cursor.fetchone()
+    if taken:
+        raise MomentPassed
+    before = None if old_language is None else {"minute": old_minute, "language": old_language}
+    return (None if written is None else bytes(written).hex()), before
 
 
 @transaction.atomic

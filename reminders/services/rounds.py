@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import batched, pairwise
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -16,9 +16,13 @@ from reminders.models import SAYABLE, Chunk, Kind, Lookout, Reminder, Round, cam
 from reminders.services.jobs import each_later, later
 
 CHUNK = 1_000  # people
+# Each look for the next job reads all that wait, so the jobs of a round are few however many its chunks are.
+MOST_JOBS = 100
 # Reminders are set and rounds opened by machines whose clocks differ a little; looking back costs nothing, as a round
 # is opened once.
 OVERLAP = timedelta(minutes=10)
+# What came due before any worker ever ran is counted as missed too.
+FIRST_LOOK_BACK = timedelta(days=366)
 
 
 class Due(NamedTuple):
@@ -35,7 +39,8 @@ class Due(NamedTuple):
 
 
 # From the few different lead times that anybody asked for to the streams whose start is just that far away. It reads
-# no reminder: a million that wait cost it nothing.
+# no reminder: a million that wait cost it nothing. OFFSET 0 keeps the parts in this order: of how few streams are due
+# PostgreSQL knows nothing, so it would read every lead time and every round for them.
 _DUE = """
     WITH RECURSIVE asked(minute) AS (
         (SELECT minute FROM reminders_leadtime ORDER BY minute LIMIT 1)
@@ -46,16 +51,21 @@ _DUE = """
     )
     SELECT stream.id, asked.minute, stream.planned_start_at, stream.plan_set_at
     FROM asked
-    JOIN livestreams_livestream AS stream
-        ON stream.status = 'scheduled' AND stream.deleted_at IS NULL
-        AND stream.planned_start_at > %(since)s + asked.minute * interval '1 minute'
-        AND stream.planned_start_at <= %(until)s + asked.minute * interval '1 minute'
-    JOIN reminders_leadtime AS lead ON lead.stream_id = stream.id AND lead.minute = asked.minute
-    WHERE NOT EXISTS (
+    CROSS JOIN LATERAL (
+        SELECT near.id, near.planned_start_at, near.plan_set_at FROM livestreams_livestream AS near
+        WHERE near.status = 'scheduled' AND near.deleted_at IS NULL
+            AND near.planned_start_at > %(since)s + asked.minute * interval '1 minute'
+            AND near.planned_start_at <= %(until)s + asked.minute * interval '1 minute'
+        OFFSET 0
+    ) AS stream
+    WHERE EXISTS (
+        SELECT FROM reminders_leadtime AS lead WHERE lead.stream_id = stream.id AND lead.minute = asked.minute OFFSET 0
+    ) AND NOT EXISTS (
         SELECT FROM reminders_round AS told
         WHERE told.stream_id = stream.id AND told.kind = 'reminder' AND told.minute = asked.minute
             AND told.planned_start_at = stream.planned_start_at
             AND told.due_at = greatest(stream.planned_start_at - asked.minute * interval '1 minute', stream.plan_set_at)
+        OFFSET 0
     )
     ORDER BY stream.planned_start_at, stream.id, asked.minute
 """
@@ -104,8 +114,7 @@ def open_due_rounds(now: datetime, *, wait: bool = False) -> list[str]:
 
     One finder is enough: where another is at it this does nothing, unless it shall `wait` for its turn.
     """
-    Lookout.objects.bulk_create([Lookout(found_until=now)], ignore_conflicts=True)
-    lookout = Lookout.objects.for_update(skip_locked=not wait).first()
+    lookout = _lookout(now, wait=wait)
     if lookout is None:
         return []
     opened = _open_each(due_lead_times(now, found_until=lookout.found_until), now)
@@ -117,9 +126,14 @@ def open_due_rounds(now: datetime, *, wait: bool = False) -> list[str]:
 @transaction.atomic
 def open_due_rounds_of_stream(stream_id: str, now: datetime) -> list[str]:
     """The same for one stream, whose plan was moved or which came back: the finder's time may be past it already."""
-    Lookout.objects.bulk_create([Lookout(found_until=now)], ignore_conflicts=True)
-    Lookout.objects.for_update().get()
+    _lookout(now, wait=True)
     return _open_each(due_of_stream(stream_id, now), now)
+
+
+def _lookout(now: datetime, *, wait: bool) -> Lookout | None:
+    """Locked; None where another holds it and this one does not wait."""
+    Lookout.objects.bulk_create([Lookout(found_until=now - FIRST_LOOK_BACK)], ignore_conflicts=True)
+    return Lookout.objects.for_update(skip_locked=not wait).first()
 
 
 def _open_each(due: Iterable[Due], now: datetime) -> list[str]:
@@ -203,10 +217,13 @@ def _open_at_once(stream: LiveStream, kind: Kind, *, due_at: datetime, now: date
 
 def is_sayable(round_: Round, stream: LiveStream) -> bool:
     """Whether what the round says is still true of the stream."""
-    return (
-        not stream.is_deleted
-        and stream.status in SAYABLE[round_.kind]
-        and (round_.kind != Kind.REMINDER or stream.planned_start_at == round_.planned_start_at)
+    if stream.is_deleted or stream.status not in SAYABLE[round_.kind]:
+        return False
+    if round_.minute is None or round_.planned_start_at is None:
+        return True  # no lead time
+    # A start that was moved away and back came due anew, in a round of its own.
+    return stream.planned_start_at == round_.planned_start_at and round_.due_at == came_due(
+        round_.minute, round_.planned_start_at, stream.plan_set_at
     )
 
 
@@ -242,7 +259,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     after = {"state": round_.state, "reminders": round_.reminders, "chunks": len(chunks)}
     audit.record("cut_round", round_, by=None, now=now, before={"state": Round.State.OPEN}, after=after)
     ids = [chunk.pk for chunk in chunks]
-    each_later("tell_chunk", [{"chunk_id": chunk_id} for chunk_id in ids])
+    each_later("tell_chunks", [{"chunk_ids": list(some)} for some in batched(ids, -(-len(ids) // MOST_JOBS) or 1)])
     return ids
 
 

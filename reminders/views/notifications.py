@@ -40,7 +40,10 @@ class NotificationViewSet(ApiViewSet):
     """What you were told."""
 
     serializer_class = NotificationSerializer
-    refusals: ClassVar[dict[str, list[type[Refusal]]]] = {"mark": [services.NotificationMissing]}
+    refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
+        "mark": [services.NotificationMissing],
+        "mark_in_v2": [services.NotificationMissing],
+    }
 
     @extend_schema(
         operation_id="listNotificationsV2",
@@ -64,6 +67,16 @@ class NotificationViewSet(ApiViewSet):
         services.mark_notification(id, by=self.user, now=timezone.now(), read=read)
         (row,) = NOTIFICATION.rows(id=id)
         return Response(built(row, self.user.pk))
+
+    @extend_schema(
+        operation_id="markNotificationByIdV2",
+        tags=["Notifications"],
+        request=MarkNotificationSerializer,
+        responses={200: NotificationSerializer},
+    )
+    def mark_in_v2(self, request: Request, id: str) -> Response:
+        """Mark one of your notifications as read, or as unread; the same as in v1, beside the list."""
+        return self.mark(request, id)
 
     @property
     def user(self) -> User:

@@ -54,7 +54,13 @@ class ReminderViewSet(ApiViewSet):
 
     serializer_class = ReminderSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
-        "create": [StreamMissing, Banned, services.StreamNotAwaited, services.StreamWithoutPlan],
+        "create": [
+            services.MomentPassed,
+            StreamMissing,
+            Banned,
+            services.StreamNotAwaited,
+            services.StreamWithoutPlan,
+        ],
         "retrieve": [StreamMissing, services.ReminderMissing],
         "destroy": [StreamMissing, services.ReminderMissing],
     }
@@ -93,7 +99,10 @@ class ReminderViewSet(ApiViewSet):
 
     @extend_schema(operation_id="deleteReminderByIdV1", tags=["Reminders"], responses={200: ReminderSerializer})
     def destroy(self, request: Request, id: str) -> Response:
-        """Remove your reminder on this stream; what went out already stays in your notifications."""
+        """Remove your reminder on this stream; what went out already stays in your notifications.
+
+        The answer is what was removed, now `CANCELLED`.
+        """
         return Response(written(services.remove_reminder(id, by=self.user, now=timezone.now())))
 
     @extend_schema(
@@ -103,7 +112,10 @@ class ReminderViewSet(ApiViewSet):
         responses={200: page_of(MyReminderSerializer)},
     )
     def list(self, request: Request) -> Response:
-        """Your reminders with their streams, the one that you set last first."""
+        """Your reminders with their streams, the newest first; replacing one leaves it in its place.
+
+        Those on deleted streams are gone with them.
+        """
         return Response(MINE.page(self.query(PageQuery), caller=self.user.pk, user=self.user.pk, now=timezone.now()))
 
     @property

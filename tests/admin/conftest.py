@@ -10,8 +10,11 @@ from accounts.models import User
 from tests.browser import browser_type_launch_args  # noqa: F401 - a fixture
 from tests.conftest import make_user
 
-VIEWING = ("view_livestream", "view_user", "view_auditentry")
-ACTING = (*VIEWING, "change_livestream", "change_user")
+VIEWING = (
+    "view_livestream", "view_user", "view_auditentry",
+    "view_reminder", "view_round", "view_chunk", "view_delivery",
+)  # fmt: skip
+ACTING = (*VIEWING, "change_livestream", "change_user", "change_delivery")
 
 type Office = Callable[[User], Client]
 

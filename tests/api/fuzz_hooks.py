@@ -19,6 +19,7 @@ from schemathesis.transport.serialization import Binary
 WORLD: dict[str, Any] = json.loads(Path(os.environ["FUZZED_WORLD"]).read_text(encoding="utf-8"))
 STREAMS = "/api/v1/live-stream"
 BANS = "/api/v1/live-stream-ban"
+NOTIFICATIONS = ("/api/v1/notifications", "/api/v2/notifications")
 TOKEN: str | None = WORLD["token"]
 # A leap year, so that no day of another year is missing in it.
 FUTURE = "2040"
@@ -79,13 +80,30 @@ def make_path_true(case: Any) -> None:
     if "batchId" in path:
         path["batchId"] = batch_for(case)
     if "id" in path and path["id"] not in made:
-        path["id"] = (ban_for if case.path.startswith(BANS) else stream_for)(case)
+        path["id"] = id_for(case)
+
+
+def id_for(case: Any) -> str:
+    if case.path.startswith(NOTIFICATIONS):
+        return in_turn(WORLD["notices"])
+    return (ban_for if case.path.startswith(BANS) else stream_for)(case)
+
+
+def listed_for(case: Any) -> list[str]:
+    """Ids of what the list holds."""
+    if case.path.startswith(NOTIFICATIONS):
+        known = WORLD["notices"]
+    elif name_of(case) == "listMyRemindersV1":
+        known = WORLD["reminders"]
+    else:
+        known = WORLD["bans"] if case.path.startswith(BANS) else WORLD["streams"]
+    return known
 
 
 def make_query_true(case: Any) -> None:
     query, name = case.query, name_of(case)
     for parameter, known in (
-        ("after", WORLD["bans"] if case.path.startswith(BANS) else WORLD["streams"]),
+        ("after", listed_for(case)),
         ("creatorId", WORLD["users"]),
         ("targetUserId", WORLD["users"]),
         ("liveStreamId", WORLD["streams"]),
@@ -130,6 +148,9 @@ def name_what_exists(case: Any) -> None:
             body.setdefault("title", "Evening talk")
         case "joinLiveStreamV1":
             body["liveStreamId"] = active_stream() if WORLD["owns"] and next(turns) % 4 else in_turn(WORLD["streams"])
+        case "updateNotificationChannelsV1":
+            # The others are no channels of a service that has none.
+            case.body = {"inbox": True}
         case "loginV1" if WORLD["credentials"] and next(turns) % 2:
             body |= WORLD["credentials"]
         case "refreshTokensV1" | "revokeTokenV1" if WORLD["leaving"]:
@@ -157,14 +178,20 @@ def in_turn(known: list[str]) -> str:
 
 def stream_for(case: Any) -> str:
     """A stream that was there before; or, for who owns streams, often one in the state that the operation needs."""
+    about_a_reminder = name_of(case) in {"setReminderByIdV1", "readReminderByIdV1", "deleteReminderByIdV1"}
     if not WORLD["owns"] or next(turns) % 4 == 0:
-        return in_turn(WORLD["streams"])
+        return in_turn(WORLD["awaited" if about_a_reminder else "streams"])
     asked: dict[str, Any] = {"title": "Evening talk"}
+    if about_a_reminder or name_of(case) == "readLiveStreamCalendarByIdV1":
+        # So far ahead that no lead time has passed.
+        asked |= {"plannedStartDate": f"{FUTURE}-01-01T20:00:00Z"}
     # An edit that names its guest is one of a duo.
     if next(turns) % 2 and name_of(case) == "updateLiveStreamByIdV1" and has_valid_object(case):
         asked |= {"liveStreamType": "duoself", "guests": [WORLD["guest"]]}
         case.body["guests"] = [WORLD["guest"]]
     stream: str = ask("POST", f"{STREAMS}/create", asked)["id"]
+    if about_a_reminder and name_of(case) != "setReminderByIdV1":
+        ask("POST", f"{STREAMS}/{stream}/reminder", {"minute": 15})
     if name_of(case) in {"startLiveStreamByIdV1", "endLiveStreamByIdV1"}:
         if active := ask("GET", f"{STREAMS}/my-active-stream"):
             ask("POST", f"{STREAMS}/{active['id']}/end")

@@ -20,6 +20,8 @@ from bans.services import appeal_ban, ban_many
 from livestreams.models import LiveStream, Status
 from tests.bans.people import make_ban, permitted
 from tests.conftest import PASSWORD, Api, make_user, session_of
+from tests.envelope import data_of
+from tests.reminders.asking import remind, told_that_it_is_live
 from tests.streams import make_stream
 
 
@@ -31,6 +33,9 @@ def document() -> dict[str, Any]:
 
 def fits(value: Any, schema: dict[str, Any]) -> bool:
     return OAS31Validator({**schema, "components": document()["components"]}).is_valid(value)
+
+
+UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,11 @@ class Operation:
         return _followed(self.declared["responses"][str(status)])
 
     def answers(self) -> Iterator[tuple[int, str]]:
-        """Each documented status with each of its codes; a success has the code ""."""
+        """Each documented status with each of its codes; a success has the code "", a 304 has UNCHANGED."""
         for status in map(int, self.declared["responses"]):
             headers = self.response(status)["headers"]
-            for code in headers["X-Error-Code"]["schema"]["enum"] if status >= 400 else [""]:
+            codes = headers["X-Error-Code"]["schema"]["enum"] if status >= 400 else [UNCHANGED if status == 304 else ""]
+            for code in codes:
                 yield status, code
 
 
@@ -87,13 +93,40 @@ def operations() -> list[Operation]:
 def assert_documented(response: Any, operation: Operation) -> None:
     """Status, media type, headers and body are what the document says."""
     declared = operation.response(response.status_code)
-    content = declared["content"][response.headers["Content-Type"]]
-    assert fits(response.json(), content["schema"])
+    if "content" in declared:
+        kind = response.headers["Content-Type"].partition(";")[0]
+        content = declared["content"][kind]
+        assert fits(response.json() if kind.endswith("json") else response.content.decode(), content["schema"])
+    else:
+        assert response.content == b""
     for name, written in declared["headers"].items():
         header = _followed(written)
         value: Any = response.headers[name]
         assert header["required"]
         assert fits(int(value) if header["schema"].get("type") == "integer" else value, header["schema"]), name
+
+
+def assert_succeeded(response: Any, operation: Operation, status: int = 200) -> None:
+    """In the envelope, unless the document says that this answer is of another kind."""
+    (kind,) = operation.response(status)["content"]
+    if kind == "application/json":
+        data_of(response, status)
+    else:
+        assert response.status_code == status, response.content
+        assert response.headers["Content-Type"].partition(";")[0] == kind
+
+
+# What is sent where nobody is named.
+BODIES: dict[str, dict[str, Any]] = {
+    "appealBanV1": {"text": "It was not me."},
+    "createLiveStreamV1": {"title": "Evening talk, moved"},
+    "markNotificationByIdV1": {"isRead": True},
+    "markNotificationByIdV2": {"isRead": True},
+    "setReminderByIdV1": {"minute": 15},
+    "updateLiveStreamBanByIdV1": {"actionType": "CHAT_ONLY"},
+    "updateLiveStreamByIdV1": {"title": "Evening talk, moved"},
+    "updateNotificationChannelsV1": {"inbox": True},
+}
 
 
 @dataclass
@@ -117,25 +150,19 @@ class World:
         return str(tokens.RefreshToken.of(self.session(), now=timezone.now()))
 
     def body(self, operation: Operation) -> dict[str, Any] | None:
-        match str(operation):
+        match name := str(operation):
             case "loginV1":
                 return {"username": self.creator.username, "password": PASSWORD}
             case "refreshTokensV1" | "revokeTokenV1":
                 return {"refreshToken": self.refresh_token()}
-            case "createLiveStreamV1" | "updateLiveStreamByIdV1":
-                return {"title": "Evening talk, moved"}
             case "joinLiveStreamV1":
                 return {"liveStreamId": self.ids["liveStreamId"]}
             case "createLiveStreamBanV1":
                 return {name: self.ids[name] for name in ("targetUserId", "liveStreamId")}
             case "bulkBanV1":
                 return {"liveStreamId": self.ids["liveStreamId"], "targets": [self.viewer.pk]}
-            case "updateLiveStreamBanByIdV1":
-                return {"actionType": "CHAT_ONLY"}
-            case "appealBanV1":
-                return {"text": "It was not me."}
-        assert not operation.has_body, f"say what {operation} takes"
-        return None
+        assert (name in BODIES) is operation.has_body, f"say what {operation} takes"
+        return BODIES.get(name)
 
     def path(self, operation: Operation, **values: str) -> str:
         """The address with the query that it cannot do without."""
@@ -153,8 +180,12 @@ class World:
         body: Any = None,
         raw: bytes | None = None,
         content_type: str = "application/json",
+        unless: str | None = None,
     ) -> Any:
-        """Call as `by` (default: who may), or with `authorization` as it is; "" sends no such header."""
+        """Call as `by` (default: who may), or with `authorization` as it is; "" sends no such header.
+
+        `unless` is the ETag of an answer that is there already.
+        """
         if authorization is None and operation.takes_token:
             session = session_of(by or self.caller)
             authorization = f"Bearer {tokens.AccessToken.of(session, now=timezone.now())}"
@@ -164,6 +195,8 @@ class World:
         headers: dict[str, Any] = {"HTTP_ACCEPT": self.accept} | (
             {"HTTP_AUTHORIZATION": authorization} if authorization else {}
         )
+        if unless:
+            headers["HTTP_IF_NONE_MATCH"] = unless
         client: Any = self.api()  # its stubs know no bytes
         return client.generic(operation.method, path or self.path(operation), raw, content_type, **headers)
 
@@ -185,4 +218,9 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
             appeal_ban(ban.pk, by=viewer, now=timezone.now(), text="It was not me.")
         if name in {"appealBanV1", "withdrawAppealV1"}:
             caller = viewer
+    if name in {"readReminderByIdV1", "deleteReminderByIdV1"}:
+        for user in (caller, viewer):
+            remind(user, stream)
+    if name in {"markNotificationByIdV1", "markNotificationByIdV2"}:
+        ids["id"] = told_that_it_is_live(caller, stream).pk
     return World(api, creator, stranger, viewer, caller, stream, ids)

@@ -21,7 +21,7 @@ from tests.servers import Answer, Server, running_server
 from tests.streams import STREAMS, make_stream
 
 CREATE = f"{STREAMS}/create"
-LISTS = [f"{STREAMS}{rest}" for rest in ("", "/upcoming", "/my-past-streams", "/guest-streams")]
+LISTS = [f"{STREAMS}{rest}" for rest in ("", "/upcoming", "/my-past-streams", "/guest-streams", "/reminders")]
 
 
 def fail(*args: Any, **kwargs: Any) -> NoReturn:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,14 @@ from bans.models import LiveStreamBan
 from bans.services import ban_many
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
-from livestreams.services import Cursor, admit
+from livestreams.services import Cursor, admit, cancel_stream
 from livestreams.services.revocations import FROM_THE_BEGINNING
+from reminders.models import Notification, Reminder
 from tests.api.operations import operations
 from tests.bans.people import make_ban
 from tests.conftest import PASSWORD, make_user, session_of
+from tests.reminders.asking import remind
+from tests.reminders.working import work
 from tests.servers import running_server
 from tests.streams import make_stream
 
@@ -61,6 +64,9 @@ def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
     restricted = make_stream(host)
     bans = [make_ban(fan, restricted) for fan in crowd[:5]]
     batch = ban_many(restricted.pk, [fan.pk for fan in crowd[5:10]], by=host, now=timezone.now())
+    reminders, notices = told_of_cancelled_streams(people[asking or "guest"], host)
+    planned = make_stream(host, planned_start_at=datetime(2040, 1, 1, 20, tzinfo=UTC))
+    awaited = [planned, make_stream(host, Status.PREPARING), make_stream(host, Status.ENDED)]
     watched = make_stream(host, Status.ACTIVE)
     admit(crowd[0], watched.pk, status=watched.status, role="audience", restriction=None, now=timezone.now())
     # The creator also speaks for an edge, so that there is somebody to whom everything can succeed.
@@ -81,6 +87,9 @@ def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
         "crowd": [fan.pk for fan in crowd],
         "bans": [ban.pk for ban in bans],
         "batch": batch.id,
+        "awaited": [stream.pk for stream in awaited],
+        "reminders": reminders,
+        "notices": notices,
         "restricted": restricted.pk,
         "cursor": str(Cursor(restricted.pk, FROM_THE_BEGINNING)),
         "watched": watched.pk,
@@ -88,6 +97,18 @@ def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
         "picture": picture().hex(),
         "told": str(folder / "told.jsonl"),
     }
+
+
+def told_of_cancelled_streams(person: User, host: User) -> tuple[list[str], list[str]]:
+    """The ids of two reminders of the person, and of what they were told when their streams were cancelled."""
+    for _ in range(2):
+        stream = make_stream(host)
+        remind(person, stream)
+        cancel_stream(stream.pk, by=host, now=timezone.now())
+    work(timezone.now())
+    of_person = (kind.objects.filter(user=person).values_list("pk", flat=True) for kind in (Reminder, Notification))
+    reminders, notices = map(list, of_person)
+    return reminders, notices
 
 
 def access_token(session: Session) -> str:

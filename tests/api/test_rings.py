@@ -22,6 +22,7 @@ from livestreams.services import Cursor
 from livestreams.services.revocations import FROM_THE_BEGINNING
 from tests.bans.people import BANS, check_url, make_ban
 from tests.conftest import make_user, session_of
+from tests.reminders.asking import NOTIFICATIONS, told_that_it_is_live
 from tests.streams import STREAMS, make_stream, stream_url
 
 REQUESTS = 50
@@ -171,6 +172,16 @@ def following(server: Server, creator: User) -> Callable[[], int]:
     return lambda: server.ask("GET", f"{stream_url(stream, 'revocations')}?since={since}")
 
 
+def reminding(server: Server, creator: User) -> Callable[[], int]:
+    streams = [make_stream(creator).pk for _ in range(REQUESTS + WARMING_UP)]
+    return lambda: server.ask("POST", f"{STREAMS}/{streams.pop()}/reminder", b'{"minute": 15}')
+
+
+def reading_what_was_told(server: Server, creator: User) -> Callable[[], int]:
+    told_that_it_is_live(creator, make_stream(creator))
+    return lambda: server.ask("GET", NOTIFICATIONS)
+
+
 def asking(method: str, path: str, body: bytes = b"", authorization: str | None = None) -> Call:
     return lambda server, creator: lambda: server.ask(method, path, body, authorization=authorization)
 
@@ -185,6 +196,8 @@ CALLS: dict[str, tuple[Call, int]] = {
     "ban": (banning, 201),
     "a read while banned": (kept_out, 403),
     "revocations": (following, 200),
+    "set a reminder": (reminding, 200),
+    "notifications": (reading_what_was_told, 200),
     "create": (creating, 201),
     "edit": (acting("PATCH", "", b'{"title": "Moved"}'), 200),
     "cancel": (acting("POST", "cancel"), 200),

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,25 +76,29 @@ def run(start: Start) -> Run:
 
 
 @contextmanager
-def waiting_for_streams(processes: int) -> Iterator[Callable[[], None]]:
-    """Holds the table of streams. Calling what this yields returns when so many others wait for it."""
+def waiting_for(table: str, processes: int) -> Iterator[Callable[[], None]]:
+    """Holds the table. Calling what this yields returns when so many others wait for it."""
     params: dict[str, Any] = {
         key: value
         for key, value in connection.get_connection_params().items()
         if key in {"dbname", "host", "port", "user", "password"}
     }
     with psycopg.connect(**params) as holder:
-        holder.execute("LOCK TABLE livestreams_livestream IN ACCESS EXCLUSIVE MODE")
+        holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
         def until_they_wait() -> None:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 50
             waiting = -1
             while waiting != processes:
                 assert time.monotonic() < deadline, f"{waiting} of {processes} wait"
                 time.sleep(0.05)
                 row = holder.execute(
-                    "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'livestreams_livestream'::regclass"
+                    "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass", [table]
                 ).fetchone()
                 waiting = row[0] if row else 0
 
         yield until_they_wait
+
+
+def waiting_for_streams(processes: int) -> AbstractContextManager[Callable[[], None]]:
+    return waiting_for("livestreams_livestream", processes)

@@ -16,22 +16,27 @@ from django.core.management import CommandError, call_command, get_commands, loa
 from accounts.models import User
 from bans.models import LiveStreamBan
 from common.commands import OperatorCommand
+from livestreams.models import LiveStream
 from tests.commands.conftest import Run, Start, waiting_for_streams
 from tests.streams import make_stream
 
 COMMANDS = sorted(
     name
     for name, app in get_commands().items()
-    if app in {"bans", "common", "config", "livestreams"} and isinstance(load_command_class(app, name), OperatorCommand)
+    if app in {"bans", "common", "config", "livestreams", "reminders"}
+    and isinstance(load_command_class(app, name), OperatorCommand)
 )
-CHANGING = ["expire_streams", "import_bans", "purge", "rotate_join_key"]
-LOCKING_STREAMS = ["expire_streams", "import_bans", "purge"]
+CHANGING = ["dispatch_reminders", "expire_streams", "import_bans", "purge", "rotate_join_key"]
+NAMED_STREAM = "6741c8f0a1b2c3d4e5f60718"
+LOCKING_STREAMS = ["dispatch_reminders", "expire_streams", "import_bans", "purge"]
 
 
 @pytest.fixture
 def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Path:
-    """Where the files are that the examples name, each with one ban; the moderator of an example exists too."""
+    """Where the files are that the examples name, each with one ban; what else they name exists too."""
     stream = make_stream(creator)
+    named = LiveStream.objects.filter(pk=stream.pk).values().get()
+    LiveStream.objects.create(**named | {"id": NAMED_STREAM, "channel_name": "named"})
     ban = {"liveStreamId": stream.pk, "targetUsername": viewer.username, "createdBy": creator.pk}
     (tmp_path / "bans.ndjson").write_text(json.dumps(ban), encoding="utf-8")
     (tmp_path / "bans.csv").write_text(f"{','.join(ban)}\n{','.join(ban.values())}\n", encoding="utf-8")
@@ -50,6 +55,7 @@ def examples_of(help_text: str) -> list[str]:
 
 def test_these_are_the_commands() -> None:
     assert COMMANDS == [
+        "dispatch_reminders",
         "doctor",
         "expire_streams",
         "export_bans",

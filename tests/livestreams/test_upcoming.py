@@ -6,9 +6,15 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from bans.services import lift_ban
+from livestreams import services
+from tests.bans.people import make_ban
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
+from tests.reminders.asking import remind, told_that_it_is_live
+from tests.reminders.working import work
 from tests.streams import STREAMS, make_stream
+from tests.test_statements import statements
 
 UPCOMING = f"{STREAMS}/upcoming"
 
@@ -99,6 +105,80 @@ def test_an_unknown_user_is_missing_and_one_with_nothing_coming_has_an_empty_lis
 ) -> None:
     assert data_of(api().get(of_user(creator, version)))["list"] == []
     assert_refused(api().get(of_user("0" * 24, version)), 404, "user_not_found")
+
+
+# --- whether one will be told ---------------------------------------------------------------------
+
+
+def lists_of(creator: User) -> tuple[str, str, str]:
+    """All three: of everybody, of one user in hours, and of one user in minutes."""
+    return UPCOMING, of_user(creator), of_user(creator, "v2")
+
+
+def reminded(data: dict[str, Any]) -> dict[str, bool | None]:
+    return {stream["title"]: stream["isReminderActive"] for stream in data["list"]}
+
+
+def test_each_list_says_whether_the_caller_will_be_told(
+    api: Api, creator: User, viewer: User, stranger: User, now: datetime
+) -> None:
+    told = make_stream(creator, title="told", now=now)
+    told_that_it_is_live(viewer, told, now)
+    for title, minute in (("before", 15), ("at the start", None)):
+        remind(viewer, make_stream(creator, title=title), minute=minute)
+    preparing = make_stream(creator, "preparing", title="preparing")
+    remind(viewer, preparing, minute=0)
+    foreign = make_stream(creator, title="foreign")
+    remind(stranger, foreign)
+    waiting = {"before": True, "at the start": True, "preparing": True}
+
+    for address in lists_of(creator):
+        assert reminded(data_of(api(viewer).get(address))) == waiting | {"told": False, "foreign": False}
+        assert reminded(data_of(api(stranger).get(address))) == dict.fromkeys([*waiting, "told"], False) | {
+            "foreign": True
+        }
+        assert set(reminded(data_of(api().get(address))).values()) == {None}
+
+
+def test_who_is_blocked_waits_no_more_until_the_ban_is_lifted(
+    api: Api, creator: User, viewer: User, now: datetime
+) -> None:
+    stream = make_stream(creator, title="talk")
+    remind(viewer, stream)
+    client = api(viewer)
+    ban = make_ban(viewer, stream)
+    for address in lists_of(creator):
+        assert reminded(data_of(client.get(address))) == {"talk": False}
+
+    lift_ban(ban.pk, by=creator, now=now)
+
+    for address in lists_of(creator):
+        assert reminded(data_of(client.get(address))) == {"talk": True}
+
+
+def test_who_was_told_before_the_start_waits_again_when_it_is_moved(
+    api: Api, creator: User, viewer: User, now: datetime
+) -> None:
+    stream = make_stream(creator, title="talk", now=now, planned_start_at=now + timedelta(minutes=10))
+    remind(viewer, stream, minute=9, now=now)
+    work(now + timedelta(minutes=1))
+    client = api(viewer)
+    assert reminded(data_of(client.get(UPCOMING))) == {"talk": False}
+
+    services.edit_stream(stream.pk, by=creator, now=now, changes={"planned_start_at": now + timedelta(hours=2)})
+
+    assert reminded(data_of(client.get(UPCOMING))) == {"talk": True}
+
+
+@pytest.mark.parametrize("at", range(3), ids=["all", "of a user", "of a user in minutes"])
+def test_one_stream_takes_as_many_statements_as_twenty(at: int, api: Api, creator: User, viewer: User) -> None:
+    address, client = lists_of(creator)[at], api(viewer)
+    counts = []
+    for more in (1, 19):
+        for _ in range(more):
+            remind(viewer, make_stream(creator))
+        counts.append(len(statements(lambda: data_of(client.get(address, {"limit": 100})))))
+    assert counts == [2, 2]
 
 
 def test_a_bad_token_is_refused_where_none_is_needed(api: Api) -> None:

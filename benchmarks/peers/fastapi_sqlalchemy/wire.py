@@ -170,6 +170,18 @@ class Check(Wire):
     ban: Ban | None
 
 
+class SetReminder(BaseModel):
+    minute: Annotated[int, Field(strict=True, ge=0, le=10_080)] | None = None
+
+
+class Reminder(Wire):
+    stream_id: str
+    minute: int | None
+    mode: Literal["ON_START", "BEFORE_START"]
+    scheduled_for: Time | None
+    status: Literal["ARMED_ON_START", "SCHEDULED", "SENT", "MISSED"]
+
+
 class Pagination(Wire):
     current_page: int
     total_pages: int

@@ -13,7 +13,7 @@ class Command(OperatorCommand):
     help = (
         "Expire the no-shows: scheduled and preparing streams that nobody started within the grace\n"
         "(NO_SHOW_GRACE_MINUTES after the planned start; PREPARING_GRACE_MINUTES without one).\n"
-        "Any number of copies may run at once: each stream is expired once."
+        "Workers do this each minute. Any number of copies may run beside them: each stream is expired once."
     )
     examples = (
         "python manage.py expire_streams --dry-run",

@@ -1,0 +1,32 @@
+"""One job for each reminder, on Procrastinate as its documentation teaches it: an async task, a pool of connections."""
+
+import asyncio
+
+from procrastinate import App, PsycopgConnector
+
+QUEUE = "one_each"
+JOBS_AT_ONCE = 10
+# Not its own command, which would write two lines to the log for each job.
+WORKER = ("-c", f"import {__name__}; {__name__}.work()")
+
+app = App(connector=PsycopgConnector(kwargs={"user": "kumanda", "dbname": "kumanda"}))
+
+TELL = """
+    INSERT INTO one_each (id, user_id, stream_id, kind, created_at)
+    VALUES (decode(%(id)s, 'hex'), decode(%(user)s, 'hex'), decode(%(stream)s, 'hex'), 'live', now())
+    ON CONFLICT DO NOTHING
+"""
+
+
+@app.task(name="tell", queue=QUEUE)
+async def tell(id: str, user: str, stream: str) -> None:
+    await app.connector.execute_query_async(TELL, id=id, user=user, stream=stream)
+
+
+def work() -> None:
+    asyncio.run(_work())
+
+
+async def _work() -> None:
+    async with app.open_async():
+        await app.run_worker_async(queues=[QUEUE], concurrency=JOBS_AT_ONCE, delete_jobs="successful")

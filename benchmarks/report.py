@@ -1,0 +1,59 @@
+"""What the reports of all benchmarks have in common: their tables, and the machine that they came from."""
+
+import os
+import platform
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+from benchmarks.world import World
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def load_before() -> float:
+    """The load average; says so when others are at work."""
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        say(f"The load average is {load:.1f}: other programs will blur the figures.")
+    return load
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def machine_of(world: World, *, packages: Sequence[str], load_before: float) -> str:
+    """Two points of a Markdown list."""
+    with world.connect() as connection:
+        postgresql = connection.info.server_version
+    versions = ", ".join(f"{name} {version(name)}" for name in packages)
+    return f"""\
+- {datetime.now(UTC):%Y-%m-%d}; {_cpu_model()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB;
+  load average before the run {load_before:.1f}.
+- Python {platform.python_version()}, PostgreSQL {postgresql // 10000}.{postgresql % 10000} (as embedded, Unix socket);
+  {versions}."""
+
+
+def _cpu_model() -> str:
+    with suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return platform.processor() or platform.machine()
+
+
+def write(report: str, name: str) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / name
+    path.write_text(report + "\n", encoding="utf-8")
+    say(f"\nWritten to {os.path.relpath(path)}")

@@ -1,0 +1,63 @@
+"""What the environment says about channels, checked when a process starts and not when the first notice goes out."""
+
+import binascii
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+SECRET_BYTES = range(24, 65)  # as the Standard Webhooks specification says, in its table of signature schemes
+MAIL_TIMEOUT = 10  # seconds, for each step of the talk with the mail server
+
+
+def check_webhook(url: str, secrets: Sequence[str], *, allow_private: bool, required: bool) -> None:
+    """Raises ImproperlyConfigured, which never shows a secret."""
+    if not url:
+        if required:
+            raise ImproperlyConfigured("NOTIFICATION_CHANNELS names webhook: set WEBHOOK_URL.")
+        return
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ImproperlyConfigured("WEBHOOK_URL must be an address such as https://push.example.com/notices.")
+    if parts.scheme != "https" and not allow_private:
+        raise ImproperlyConfigured("WEBHOOK_URL must begin with https, unless WEBHOOK_ALLOW_PRIVATE is true.")
+    if not secrets:
+        raise ImproperlyConfigured("WEBHOOK_URL is set: set WEBHOOK_SECRETS too.")
+    for number, secret in enumerate(secrets, start=1):
+        if not _is_webhook_secret(secret):
+            raise ImproperlyConfigured(
+                f"Secret {number} of WEBHOOK_SECRETS must be whsec_ and 24 to 64 bytes as Base64."
+            )
+
+
+def _is_webhook_secret(secret: str) -> bool:
+    try:
+        return secret.startswith("whsec_") and (
+            len(b64decode(secret.removeprefix("whsec_"), validate=True)) in SECRET_BYTES
+        )
+    except binascii.Error:
+        return False
+
+
+def mailer(address: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of MAILERS from what environ makes of an EMAIL_URL, in the settings that Django had before."""
+    if not address["EMAIL_BACKEND"].endswith("smtp.EmailBackend"):
+        return {"BACKEND": address["EMAIL_BACKEND"]}
+    if not address["EMAIL_HOST"]:
+        raise ImproperlyConfigured("EMAIL_URL must name a host, as in smtp+tls://user:password@mail.example.com:587.")
+    options = {
+        "host": address["EMAIL_HOST"],
+        "port": address["EMAIL_PORT"],
+        "username": address["EMAIL_HOST_USER"],
+        "password": address["EMAIL_HOST_PASSWORD"],
+        "use_tls": address.get("EMAIL_USE_TLS", False),
+        "use_ssl": address.get("EMAIL_USE_SSL", False),
+        "timeout": MAIL_TIMEOUT,
+    }
+    return {"BACKEND": address["EMAIL_BACKEND"], "OPTIONS": options}

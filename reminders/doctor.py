@@ -1,0 +1,165 @@
+"""What is wrong with the telling: the doctor of the house asks here, as settings name it."""
+
+import socket
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import requests
+from django.conf import settings
+from django.db.models import Count, QuerySet, Sum
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import Status as JobStatus
+from requests_hardened.ip_filter import InvalidIPAddress, filter_host
+
+from common.doctor import Finding, error, warning
+from reminders import services
+from reminders.models import Chunk, Delivery, Reminder, Round
+
+LARGEST_LAG = timedelta(seconds=30)
+LATE_DELIVERY = timedelta(minutes=5)
+LATELY = timedelta(days=1)
+# A delivery is given up after about three days: those that were closed lately are not older.
+LONGEST_DELIVERY = timedelta(days=5)
+State = Delivery.State
+
+DISPATCH = "python manage.py dispatch_reminders"
+
+
+def examine() -> Iterator[Finding]:
+    """For `settings.DOCTOR_CHECKS`."""
+    now = timezone.now()
+    yield from _workers(now)
+    yield from _deliveries(now)
+    yield from _jobs()
+    yield from _missed(now)
+    yield from _webhook()
+
+
+# --- workers --------------------------------------------------------------------------------------
+
+
+def _workers(now: datetime) -> Iterator[Finding]:
+    if services.is_worked_on(now):
+        yield from _lag(now)
+    elif Reminder.objects.exists():
+        yield error(
+            "no_worker",
+            "No worker has said lately that it lives, so nobody is told of anything.",
+            f"Start one, and keep it running: python manage.py worker. What is due meanwhile: {DISPATCH}",
+        )
+
+
+def _lag(now: datetime) -> Iterator[Finding]:
+    found = services.found_until()
+    since = services.oldest_due(now, found_until=found)
+    moments = [moment for moment in (found, since) if moment is not None]
+    lag = now - min(moments, default=now)
+    if lag > LARGEST_LAG:
+        yield error(
+            "dispatch_lagging",
+            f"Workers live, but are {_seconds(lag)} behind with what is due; past REMINDER_GRACE_MINUTES it is missed.",
+            "Look into the workers' log for errors and into the database for locks; start more workers, on other"
+            f" machines too. At once, from here: {DISPATCH}",
+        )
+    overdue = services.oldest_overdue_delivery(now)
+    if overdue is not None and now - overdue > LATE_DELIVERY:
+        yield warning(
+            "deliveries_late",
+            f"The oldest delivery that may be tried by now has been waiting for {_seconds(now - overdue)}.",
+            "Let workers deliver more at once (--delivering), or start more of them.",
+        )
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():,.0f} seconds"
+
+
+# --- deliveries -----------------------------------------------------------------------------------
+
+
+def _deliveries(now: datetime) -> Iterator[Finding]:
+    """What fails and is tried again, what was given up lately, and what a receiver stopped."""
+    lately = Delivery.objects.filter(created_at__gt=now - LONGEST_DELIVERY, closed_at__gt=now - LATELY)
+    if told := _told(Delivery.objects.filter(state=State.PENDING, attempts__gt=0).exclude(last_error="")):
+        yield warning(
+            "deliveries_failing",
+            f"Deliveries did not get through and are tried again: {told}",
+            "Mend what the error names, or wait: they go on by themselves once the receiver answers.",
+        )
+    if told := _told(lately.filter(state=State.FAILED)):
+        yield error(
+            "deliveries_given_up",
+            f"Deliveries were given up during the last day: {told}",
+            "Mend what the error names; then choose Send again in the admin under Deliveries.",
+        )
+    if told := _told(lately.filter(state=State.STOPPED)):
+        yield error(
+            "deliveries_stopped",
+            f"The receiver stopped deliveries during the last day: {told}",
+            "Ask who runs the receiver; correct WEBHOOK_URL, or take webhook out of NOTIFICATION_CHANNELS. What shall"
+            " go out after all: Send again in the admin under Deliveries.",
+        )
+
+
+def _told(deliveries: QuerySet[Delivery]) -> str:
+    last = deliveries.order_by("-attempted_at", "-pk").first()
+    return "" if last is None else f"{deliveries.count()}, the last one by {last.channel}: {last.last_error}"
+
+
+# --- jobs and what they left ----------------------------------------------------------------------
+
+
+def _jobs() -> Iterator[Finding]:
+    failed = ProcrastinateJob.objects.filter(status=JobStatus.FAILED.value)
+    by_task = failed.values_list("task_name").annotate(count=Count("pk")).order_by("task_name")
+    names = ", ".join(f"{name.rpartition('.')[2]} {count}" for name, count in by_task)
+    if names:
+        yield warning(
+            "jobs_failed",
+            f"Jobs of workers failed for good during the last week: {names}.",
+            f"The workers' log says why. What they left undone is done by: {DISPATCH}",
+        )
+
+
+def _missed(now: datetime) -> Iterator[Finding]:
+    rounds = Round.objects.filter(state=Round.State.MISSED, opened_at__gt=now - LATELY)
+    chunks = Chunk.objects.filter(state=Chunk.State.MISSED, round__opened_at__gt=now - LATELY)
+    people = (rounds.aggregate(n=Sum("reminders"))["n"] or 0) + (chunks.aggregate(n=Sum("missed"))["n"] or 0)
+    if people:
+        minutes = settings.REMINDER_GRACE.total_seconds() / 60
+        yield warning(
+            "reminders_missed",
+            f"{people} reminders were missed during the last day: they came due more than {minutes:.0f} minutes"
+            " before a worker got to them.",
+            "Keep workers running; the admin shows under Rounds which streams it was. They are not told any more.",
+        )
+
+
+# --- the webhook ----------------------------------------------------------------------------------
+
+
+def _webhook() -> Iterator[Finding]:
+    """Where WEBHOOK_URL leads, as a worker would find it; nothing is sent there."""
+    if "webhook" not in settings.NOTIFICATION_CHANNELS:
+        return
+    parts = urlsplit(settings.WEBHOOK_URL)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        if settings.WEBHOOK_ALLOW_PRIVATE:
+            socket.getaddrinfo(host, port)
+        else:
+            filter_host(host, port, allow_loopback=False)
+    except InvalidIPAddress as private:
+        yield error(
+            "webhook_misconfigured",
+            f"WEBHOOK_URL leads to the private address {private}, so nothing is sent there.",
+            "Correct WEBHOOK_URL; or, if the receiver is a machine of your own, set WEBHOOK_ALLOW_PRIVATE=true.",
+        )
+    except (OSError, requests.RequestException):
+        yield error(
+            "webhook_misconfigured",
+            f"The host of WEBHOOK_URL, {host}, has no address, so nothing can be sent there.",
+            "Correct WEBHOOK_URL, or the name service of this machine.",
+        )

@@ -1,0 +1,148 @@
+"""Send what is due now, without waiting for a worker."""
+
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+
+from common.commands import OperatorCommand, Outcome
+from common.fields import OBJECT_ID
+from livestreams.models import LiveStream
+from reminders import services
+from reminders.models import Chunk, Delivery, Kind, Round
+from reminders.services.waiting import Waiting, all_waiting, due_deliveries, open_rounds, waiting_chunks
+
+FATES = {"missed": ", too late: would be missed", "void": ", no longer true: would tell nobody"}
+
+
+class Command(OperatorCommand):
+    help = (
+        "Send the reminders that are due now, from here and at once: open the rounds that came due, cut them into\n"
+        "chunks, tell those chunks, and try the deliveries whose next attempt has come.\n"
+        "What came due longer ago than REMINDER_GRACE_MINUTES is not sent but counted as missed, which ends with 1.\n"
+        "Workers do all this by themselves. Any number of workers and of copies may run at once: nobody is told twice."
+    )
+    examples = (
+        "python manage.py dispatch_reminders --dry-run",
+        "python manage.py dispatch_reminders",
+        "python manage.py dispatch_reminders --stream 6741c8f0a1b2c3d4e5f60718 --json",
+    )
+    changes_data = True
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--stream", metavar="ID", help="only what is due of this stream")
+
+    def work(self, **options: Any) -> Outcome:
+        stream_id = _existing(options["stream"])
+        return _foretold(stream_id) if options["dry_run"] else self._dispatched(stream_id)
+
+    def _dispatched(self, stream_id: str | None) -> Outcome:
+        done = _opened(stream_id, timezone.now())
+        for round_id in self.each_id(open_rounds(stream_id), label="Cutting"):
+            done += _cut(round_id, timezone.now())
+        for chunk_id in self.each_id(waiting_chunks(stream_id), label="Telling"):
+            done += _told(chunk_id, timezone.now())
+        for delivery_id in self.each_id(due_deliveries(timezone.now(), stream_id), label="Delivering"):
+            done[services.deliver(delivery_id, now=timezone.now()) or "left_to_others"] += 1
+        facts = {
+            "dry_run": False,
+            "stream": stream_id,
+            "opened": done["opened"],
+            "cut": done["cut"],
+            "told": done["told"],
+            "missed": done["missed"],
+            "delivered": done[Delivery.State.DELIVERED],
+            "waiting": done[Delivery.State.PENDING],
+            "given_up": done[Delivery.State.FAILED],
+            "stopped": done[Delivery.State.STOPPED],
+        }
+        text = (
+            f"{facts['opened']} rounds opened and {facts['cut']} cut, {facts['told']} people told,"
+            f" {facts['delivered']} deliveries made."
+        )
+        return Outcome(facts, text, "\n".join(_problems(facts)))
+
+
+def _existing(stream_id: str | None) -> str | None:
+    if stream_id is None:
+        return None
+    wanted = stream_id.lower()
+    if not OBJECT_ID.fullmatch(wanted):
+        raise CommandError(f"--stream: {stream_id!r} is no id; ids are 24 hexadecimal characters.", returncode=2)
+    if not LiveStream.all_objects.filter(pk=wanted).exists():
+        raise CommandError(f"--stream: there is no stream with the id {wanted}.", returncode=2)
+    return wanted
+
+
+# --- foretelling ----------------------------------------------------------------------------------
+
+
+def _foretold(stream_id: str | None) -> Outcome:
+    waiting = list(all_waiting(timezone.now(), stream_id=stream_id))
+    counted = Counter(each.what for each in waiting)
+    facts = {
+        "dry_run": True,
+        "stream": stream_id,
+        "lead_times": counted["lead time"],
+        "rounds": counted["round"],
+        "chunks": counted["chunk"],
+        "deliveries": counted["delivery"],
+        # A delivery is of people who were told already.
+        "people": sum(each.people for each in waiting if each.what != "delivery" and each.fate == "sent"),
+        "due": [each._asdict() for each in waiting],
+    }
+    sentence = (
+        f"Due: {facts['lead_times']} lead times, {facts['rounds']} rounds, {facts['chunks']} chunks,"
+        f" {facts['deliveries']} deliveries; {facts['people']} people would be told."
+    )
+    return Outcome(facts, "\n".join([*map(_line, waiting), sentence]))
+
+
+def _line(each: Waiting) -> str:
+    saying = f"{each.minute} minutes before" if each.kind == Kind.REMINDER else each.kind
+    way = f" by {each.channel}" if each.channel else ""
+    return (
+        f"{each.what} of stream {each.stream_id} ({saying}){way}, due {each.due_at:%Y-%m-%d %H:%M:%S}:"
+        f" {each.people} people{FATES.get(each.fate, '')}"
+    )
+
+
+# --- one by one -----------------------------------------------------------------------------------
+
+# Whether a row was closed here or by somebody else meanwhile, the moment tells that we gave.
+
+
+def _opened(stream_id: str | None, now: datetime) -> Counter[str]:
+    if stream_id is None:
+        return Counter(opened=len(services.open_due_rounds(now, wait=True)))
+    return Counter(opened=len(services.open_due_rounds_of_stream(stream_id, now)))
+
+
+def _cut(round_id: str, now: datetime) -> Counter[str]:
+    services.cut_round(round_id, now=now)
+    closed = Round.objects.filter(pk=round_id, closed_at=now).values_list("state", "reminders").first()
+    if closed is None:
+        return Counter()
+    state, reminders = closed
+    return Counter(missed=reminders) if state == Round.State.MISSED else Counter(cut=int(state == Round.State.CUT))
+
+
+def _told(chunk_id: str, now: datetime) -> Counter[str]:
+    services.tell_chunk(chunk_id, now=now)
+    closed = Chunk.objects.filter(pk=chunk_id, closed_at=now).values("told", "missed").first()
+    return Counter(closed or {})
+
+
+def _problems(facts: dict[str, Any]) -> list[str]:
+    return [
+        sentence.format(facts[name])
+        for name, sentence in (
+            ("missed", "{} people were not told: it was too late by more than REMINDER_GRACE_MINUTES."),
+            ("waiting", "{} deliveries did not get through; they are tried again later."),
+            ("given_up", "{} deliveries did not get through and are given up; the admin tells why."),
+            ("stopped", "{} deliveries were stopped by their receiver, who wants no more."),
+        )
+        if facts[name]
+    ]

@@ -1,0 +1,242 @@
+"""Deliveries: a chunk goes out through a channel, again and again until it got through or is given up."""
+
+import logging
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from common import audit
+from common.refusals import Conflict, Missing
+from reminders.channels import Batch, Person, Unreached
+from reminders.models import Delivery, MutedChannel, Notification, Reminder
+from reminders.services.channels import channel
+from reminders.services.jobs import DELIVERING, later
+
+logger = logging.getLogger(__name__)
+
+# Between one attempt and the next, about three days in all: the example schedule of the Standard Webhooks
+# specification, under "Deliverability and reliability".
+GAPS = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+JITTER = 0.1  # of the gap, so that what failed together does not come back together
+LONGEST_WISH = timedelta(days=1)  # what a receiver may ask for with Retry-After
+LOOK_AGAIN_AFTER = timedelta(seconds=30)
+LONGEST_ERROR = 500  # characters
+
+
+class DeliveryMissing(Missing):
+    code = "delivery_not_found"
+    message = _("there is no delivery with this id")
+
+
+class AlreadyDelivered(Conflict):
+    code = "already_delivered"
+    message = _("what has been delivered is not sent again")
+
+
+class _NoSuchChannel(Exception):
+    """Settings name no such channel any more, or one that cannot work as they are."""
+
+
+# --- sending --------------------------------------------------------------------------------------
+
+
+def deliver(delivery_id: str, *, now: datetime) -> str | None:
+    """Send a delivery that is due; the state that it is in afterwards, None when this was nobody's turn.
+
+    Nothing is sent inside a transaction, and by one process at a time. What fails is due again after a gap of GAPS,
+    or after what the receiver asked for, where that is longer. An attempt that got on begins the gaps anew.
+    """
+    with _alone_with(delivery_id) as is_alone:
+        if not is_alone:
+            # Whoever has it in hand may be dead to us and not to the database yet.
+            _look_again(delivery_id, now + LOOK_AGAIN_AFTER)
+            return None
+        due = Delivery.objects.filter(pk=delivery_id, state=Delivery.State.PENDING)
+        delivery = due.select_related("chunk__round__stream").first()
+        if delivery is None:
+            return None
+        if delivery.next_attempt_at > now:  # type: ignore[operator]  # a pending one has its time
+            # The clock of the database, which let the job go, may be ahead of ours.
+            _look_again(delivery_id, delivery.next_attempt_at)  # type: ignore[arg-type]
+            return None
+        began = monotonic()
+        people = list(_people(delivery))
+        failure = _failure_of_sending(delivery, people)
+        ended = now + timedelta(seconds=monotonic() - began)
+        return _note(delivery_id, failure, recipients=len(people), now=ended)
+
+
+def _look_again(delivery_id: str, at: datetime) -> None:
+    later("deliver", queue=DELIVERING, at=at, delivery_id=delivery_id)
+
+
+@contextmanager
+def _alone_with(delivery_id: str) -> Iterator[bool]:
+    """Whether no other process has it in hand. The lock belongs to the connection, so it dies with the process."""
+    key = int.from_bytes(blake2b(f"delivery {delivery_id}".encode(), digest_size=8).digest(), signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        is_alone = cursor.fetchone()[0]
+        try:
+            yield is_alone
+        finally:
+            if is_alone:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+def _people(delivery: Delivery) -> QuerySet[Notification, tuple[Any, ...]]:
+    """Whom the chunk told and who wants to hear of it on this way, in the order of their ids."""
+    chunk = delivery.chunk
+    told = Notification.objects.of_chunk(
+        round=chunk.round, after_user=chunk.after_user, up_to_user=chunk.up_to_user
+    ).filter(
+        # Another round of the same plan, after a move away and back, has told others.
+        created_at=chunk.closed_at,  # type: ignore[misc]  # a told chunk is closed
+        user__is_active=True,
+    )
+    muted = MutedChannel.objects.filter(user=OuterRef("user"), channel=delivery.channel)
+    reminder = Reminder.objects.filter(stream=OuterRef("stream"), user=OuterRef("user"))
+    return (
+        told.filter(~Exists(muted))
+        .annotate(language=Subquery(reminder.values("language")))
+        .order_by("user_id")
+        .values_list("user_id", "user__name", "user__surname", "user__email", "language")
+    )
+
+
+def _batch(delivery: Delivery, people: list[tuple[Any, ...]]) -> Batch:
+    chunk, round_ = delivery.chunk, delivery.chunk.round
+    return Batch(
+        key=chunk.pk,
+        kind=round_.kind,
+        stream_id=round_.stream_id,
+        title=round_.stream.title,
+        planned_start_at=round_.planned_start_at,
+        told_at=chunk.closed_at,  # type: ignore[arg-type]  # a told chunk is closed
+        people=tuple(
+            Person(user_id, f"{name} {surname}".strip(), email, language or settings.LANGUAGE_CODE)
+            for user_id, name, surname, email, language in people
+            if delivery.reached_user is None or user_id > delivery.reached_user
+        ),
+    )
+
+
+def _failure_of_sending(delivery: Delivery, people: list[tuple[Any, ...]]) -> Exception | None:
+    try:
+        way = channel(delivery.channel)
+    except (KeyError, ImportError, ImproperlyConfigured):
+        return _NoSuchChannel(f"settings name no working channel {delivery.channel!r}")
+    batch = _batch(delivery, people)
+    try:
+        if batch.people:
+            way.send(batch)
+    except Unreached as unreached:
+        return unreached
+    except Exception as error:  # whatever a channel does, the worker goes on
+        logger.exception("the channel %s failed", delivery.channel)
+        return Unreached(f"{type(error).__name__}: {error}")
+    return None
+
+
+# --- what became of it ----------------------------------------------------------------------------
+
+
+@transaction.atomic
+def _note(delivery_id: str, failure: Exception | None, *, recipients: int, now: datetime) -> str | None:
+    delivery = Delivery.objects.for_update().filter(pk=delivery_id, state=Delivery.State.PENDING).first()
+    if delivery is None:  # purged with its stream meanwhile
+        return None
+    before = _seen(delivery)
+    delivery.recipients = recipients
+    delivery.attempts += 1
+    delivery.attempted_at = now
+    delivery.last_error = "" if failure is None else _without_secrets(str(failure))
+    match failure:
+        case None:
+            _close(delivery, Delivery.State.DELIVERED, now)
+        case Unreached(for_good=True):
+            _close(delivery, Delivery.State.STOPPED, now)
+        case Unreached():
+            if failure.reached_user is not None:
+                delivery.reached_user, delivery.attempts = failure.reached_user, 1
+            _await_next_attempt(delivery, failure.retry_after or 0, now)
+        case _:
+            _close(delivery, Delivery.State.FAILED, now)
+    delivery.save()
+    audit.record("deliver", delivery, by=None, now=now, before=before, after=_seen(delivery))
+    return delivery.state
+
+
+def _close(delivery: Delivery, state: Delivery.State, now: datetime) -> None:
+    delivery.state, delivery.closed_at, delivery.next_attempt_at = state, now, None
+
+
+def _await_next_attempt(delivery: Delivery, retry_after: float, now: datetime) -> None:
+    if delivery.attempts > len(GAPS):
+        _close(delivery, Delivery.State.FAILED, now)
+        return
+    wished = timedelta(seconds=min(retry_after, LONGEST_WISH.total_seconds()))
+    gap = max(GAPS[delivery.attempts - 1] * (1 + random.uniform(0, JITTER)), wished)
+    _send_at(delivery, now + gap)
+
+
+def _send_at(delivery: Delivery, at: datetime) -> None:
+    delivery.state, delivery.closed_at, delivery.next_attempt_at = Delivery.State.PENDING, None, at
+    _look_again(delivery.pk, at)
+
+
+def _seen(delivery: Delivery) -> dict[str, Any]:
+    names = ("state", "attempts", "recipients", "reached_user", "last_error", "next_attempt_at")
+    return {name: getattr(delivery, name) for name in names}
+
+
+def _without_secrets(text: str) -> str:
+    """What a channel says about an error may repeat what it was given."""
+    passwords = [mailer.get("OPTIONS", {}).get("password") for mailer in settings.MAILERS.values()]
+    for secret in filter(None, [settings.WEBHOOK_URL, *settings.WEBHOOK_SECRETS, *passwords]):
+        text = text.replace(secret, "…")
+    return text[:LONGEST_ERROR]
+
+
+# --- again ----------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def send_again(delivery_id: str, *, by: User, now: datetime, reason: str = "") -> Delivery:
+    """Send what was given up or stopped from where it stood, with all attempts anew; or what waits, at once.
+
+    Raises DeliveryMissing, AlreadyDelivered.
+    """
+    delivery = Delivery.objects.for_update().filter(pk=delivery_id).first()
+    if delivery is None:
+        raise DeliveryMissing
+    if delivery.state == Delivery.State.DELIVERED:
+        raise AlreadyDelivered
+    before = _seen(delivery)
+    if delivery.state != Delivery.State.PENDING:
+        delivery.attempts = 0
+    _send_at(delivery, now)
+    delivery.save()
+    audit.record("send_again", delivery, by=by, now=now, before=before, after=_seen(delivery), reason=reason)
+    return delivery

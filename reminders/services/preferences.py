@@ -1,0 +1,62 @@
+"""On which ways somebody wants to be told."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from common import audit
+from common.refusals import Invalid
+from reminders.models import MutedChannel
+from reminders.services.channels import channel_names
+
+INBOX = "inbox"
+EMAIL = "email"
+
+
+def channels_of(user: User) -> dict[str, bool]:
+    """Each channel that this place has, and whether `user` is told through it; the inbox is always one."""
+    muted = set(MutedChannel.objects.filter(user=user).values_list("channel", flat=True))
+    return {INBOX: True} | {name: name not in muted for name in channel_names()}
+
+
+@transaction.atomic
+def choose_channels(*, by: User, now: datetime, wanted: Mapping[str, bool]) -> dict[str, bool]:
+    """Switch the named channels of `by` on or off and leave the others; the result as `channels_of` tells it.
+
+    Raises Invalid when the inbox is switched off, and for a channel that this place does not have.
+    """
+    for name, is_wanted in wanted.items():
+        if name == INBOX and not is_wanted:
+            raise Invalid(name, _("cannot be switched off"))
+        if name not in (INBOX, *channel_names()):
+            raise Invalid(name, _("is no channel of this service"))
+    User.objects.for_update().get(pk=by.pk)
+    for name, is_wanted in wanted.items():
+        if name != INBOX:
+            _switch(name, by=by, now=now, on=is_wanted)
+    return channels_of(by)
+
+
+@transaction.atomic
+def unsubscribe(user_id: str, *, now: datetime) -> bool:
+    """Mute emails for the person whose unsubscribe address was used; whether there is such a person."""
+    user: User | None = User.objects.for_update().filter(pk=user_id).first()
+    if user is None:
+        return False
+    _switch(EMAIL, by=user, now=now, on=False)
+    return True
+
+
+def _switch(name: str, *, by: User, now: datetime, on: bool) -> None:
+    """Called under the lock of the person; what is so already leaves no trace."""
+    muted = MutedChannel.objects.filter(user=by, channel=name)
+    if muted.exists() != on:
+        return
+    if on:
+        muted.delete()
+    else:
+        MutedChannel.objects.create(user=by, channel=name)
+    audit.record("choose_channels", by, by=by, now=now, before={name: not on}, after={name: on})

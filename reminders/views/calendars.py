@@ -1,0 +1,171 @@
+"""Calendars over HTTP: one stream, and all that somebody takes part in."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models.functions import Coalesce, Greatest
+from django.http import HttpResponse, HttpResponseNotModified
+from django.utils import timezone
+from django.utils.http import content_disposition_header, parse_etags
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
+
+from accounts.models import User
+from common.fields import ObjectIdField
+from common.queries import Param, Question
+from common.refusals import Missing, Refusal
+from common.views import ApiViewSet
+from livestreams.models import LiveStream
+from livestreams.services import Banned, StreamMissing, audience_restriction, refuse_blocked
+from reminders.calendars import Entry, calendar_of, feed_of
+from reminders.models import Reminder, blocks_of
+from reminders.services import StreamWithoutPlan
+
+ICALENDAR = "text/calendar"
+KEPT = timedelta(days=90)  # how long a feed shows what is over
+MOST = 1_000  # events of a feed
+
+ID = ObjectIdField()
+TIME = models.DateTimeField()
+
+EXAMPLE = """\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Kumanda//Live streams//EN
+BEGIN:VEVENT
+SUMMARY:Akşam sohbeti
+DTSTART:20260116T200000Z
+DTEND:20260116T210000Z
+DTSTAMP:20260115T103000Z
+UID:673ac9e2c93fe18d3fdd23f1@api.example.com
+SEQUENCE:2
+STATUS:CONFIRMED
+TRANSP:TRANSPARENT
+END:VEVENT
+END:VCALENDAR
+"""
+CALENDAR = {
+    "type": "string",
+    "description": "An iCalendar object (RFC 5545).",
+    "pattern": "^BEGIN:VCALENDAR\r\n",
+    "examples": [EXAMPLE.replace("\n", "\r\n")],
+}
+DOCUMENTED = {
+    (200, ICALENDAR): CALENDAR,
+    304: OpenApiResponse(description="Nothing has changed since the answer with the `ETag` that was sent along."),
+}
+
+
+class UserMissing(Missing):
+    code = "user_not_found"
+    message = _("there is no user with this id")
+
+
+class NothingToEnter(StreamWithoutPlan):
+    message = _("the stream has no planned start, so there is nothing to enter into a calendar")
+
+
+def _shown() -> models.QuerySet[Any]:
+    mine = Reminder.objects.filter(stream=OuterRef("pk"), user=Param("caller", ID))
+    return LiveStream.objects.annotate(lead=Subquery(mine.values(minutes=Coalesce("minute", 0))[:1]))
+
+
+def _one() -> models.QuerySet[Any]:
+    restriction = audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME))
+    return _shown().filter(pk=Param("id", ID)).values_list(*Entry._fields, "channel_name", restriction)
+
+
+def _with_member() -> models.QuerySet[Any]:
+    now: Any = Param("now", TIME)
+    streams = _shown().matching(member=Param("member", ID))  # type: ignore[attr-defined]
+    begun = streams.alias(begin=Coalesce("started_at", "planned_start_at")).filter(begin__gte=Param("since", TIME))
+    seen = begun.filter(~Exists(blocks_of(stream=OuterRef("pk"), user=Param("caller", ID), now=now)))
+    # Where there are too many, neither the oldest nor the farthest push out what is near.
+    distance = Greatest(F("begin") - now, now - F("begin"), output_field=models.DurationField())
+    return seen.order_by(distance, "pk").values_list(*Entry._fields)
+
+
+ONE = Question(_one)
+WITH_MEMBER = Question(_with_member)
+MEMBER = Question(lambda: User.objects.filter(pk=Param("id", ID)).only("username", "name", "surname"))
+
+
+class CalendarViewSet(ApiViewSet):
+    """Streams in people's calendars."""
+
+    refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
+        "retrieve": [StreamMissing, Banned, NothingToEnter],
+        "of_user": [UserMissing],
+    }
+
+    @extend_schema(
+        operation_id="readLiveStreamCalendarByIdV1",
+        tags=["Calendar"],
+        responses=DOCUMENTED,
+    )
+    def retrieve(self, request: Request, id: str) -> HttpResponse:
+        """One stream as an iCalendar file (RFC 5545), to be entered into a calendar.
+
+        The event keeps its UID, and its SEQUENCE rises with each change of what is shown. It stands at the planned
+        start until the stream starts, then at the moment at which it did. It ends with the stream, until then as its
+        `durationGoal` says; without one it has no end. A cancelled or expired stream is `STATUS:CANCELLED`. With a
+        token, your reminder is the event's alarm. A stream with neither a planned start nor a real one is refused
+        with 409. Send the `ETag` back as `If-None-Match` and get an empty 304 while nothing has changed.
+        """
+        rows = ONE.rows(id=id, caller=self.caller, now=timezone.now())
+        if not rows:
+            raise StreamMissing
+        *columns, channel_name, restriction = rows[0]
+        refuse_blocked(restriction)
+        entry = Entry(*columns)
+        if entry.begin is None:
+            raise NothingToEnter
+        return _answer(request.META, calendar_of(entry), channel_name)
+
+    @extend_schema(
+        operation_id="readCalendarByUserIdV1",
+        tags=["Calendar"],
+        responses=DOCUMENTED,
+    )
+    def of_user(self, request: Request, userId: str) -> HttpResponse:
+        """The streams of a user, as creator or guest, as an iCalendar feed to subscribe to.
+
+        Each is the event that its own calendar has, in the order of their begin: those of the last 90 days and all
+        that are planned, at most 1,000, the nearest. A cancelled stream stays, as `STATUS:CANCELLED`; a deleted one
+        is gone, and so is one that has no planned start. With a token, streams from which a ban keeps you are left
+        out and your reminders are alarms. Send the `ETag` back as `If-None-Match` and get an empty 304 while nothing
+        has changed.
+        """
+        member: User | None = MEMBER.instance(id=userId)
+        if member is None:
+            raise UserMissing
+        now = timezone.now()
+        rows = WITH_MEMBER.rows(limit=MOST, member=userId, caller=self.caller, now=now, since=now - KEPT)
+        entries = sorted((Entry(*row) for row in rows), key=lambda entry: (entry.begin, entry.id))
+        name = member.get_full_name() or member.username
+        return _answer(request.META, feed_of(name, entries), member.username)
+
+    @property
+    def caller(self) -> str | None:
+        """The id of who asks, or None where nobody has to say."""
+        return self.request.user.pk if self.request.user else None  # type: ignore[truthy-bool]  # None for anonymous
+
+
+def _answer(meta: Mapping[str, Any], calendar: bytes, name: str) -> HttpResponse:
+    etag = f'"{sha256(calendar).hexdigest()[:32]}"'
+    # Kept by whoever asked, and asked again each time: what it says depends on the token.
+    headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
+    known = {tag.removeprefix("W/") for tag in parse_etags(meta.get("HTTP_IF_NONE_MATCH", ""))}
+    if known & {etag, "*"}:
+        return HttpResponseNotModified(headers=headers)
+    disposition = content_disposition_header(as_attachment=False, filename=f"{name}.ics")
+    return HttpResponse(
+        calendar,
+        content_type=f"{ICALENDAR}; charset=utf-8",
+        headers=headers | {"Content-Disposition": disposition or "inline"},
+    )

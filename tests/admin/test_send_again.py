@@ -1,0 +1,158 @@
+"""What did not get through is sent again from the admin, to a receiver that listens on this machine."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from common.models import AuditEntry
+from reminders import services
+from reminders.models import Delivery, Reminder
+from tests.admin.conftest import Office
+from tests.admin.pages import act_on_many, act_url, list_url, messages_of, page_url, text_of
+from tests.admin.telling import WEBHOOK, tell_of_start
+from tests.bans.people import make_ban
+from tests.conftest import make_user
+from tests.reminders.receiver import Gateway, answering, receiving
+from tests.reminders.sending import SECRET
+from tests.streams import make_stream
+
+REASON = {"reason": "The receiver is mended."}
+ACT = "send_again"
+State = Delivery.State
+
+
+@pytest.fixture
+def receiver(settings: Any) -> Iterator[Gateway]:
+    """It wants no more."""
+    with receiving(answering(410)) as receiver:
+        settings.NOTIFICATION_CHANNELS = WEBHOOK
+        settings.WEBHOOK_URL, settings.WEBHOOK_ALLOW_PRIVATE = receiver.url, True
+        settings.WEBHOOK_SECRETS = [SECRET]
+        yield receiver
+
+
+@pytest.fixture
+def stopped(receiver: Gateway, creator: User, viewer: User) -> Delivery:
+    """A delivery that the receiver, who takes everything by now, has stopped."""
+    delivery = tell_of_start(make_stream(creator), [viewer])
+    assert services.deliver(delivery.pk, now=timezone.now()) == State.STOPPED
+    receiver.answer, receiver.calls[:] = answering(204), []
+    return delivery
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_it_is_sent_again_and_the_reason_stays(
+    many: bool, stopped: Delivery, receiver: Gateway, viewer: User, office: Office, moderator: User
+) -> None:
+    client = office(moderator)
+    if many:
+        answer = act_on_many(client, ACT, [stopped], confirmed="yes", **REASON)
+    else:
+        answer = client.post(act_url(stopped, ACT), REASON)
+
+    assert answer.status_code == 302
+    assert messages_of(answer) == ["1 delivery is sent again."]
+    assert services.deliver(stopped.pk, now=timezone.now()) == State.DELIVERED
+    assert receiver.only_call.recipients == [viewer.pk]
+    entry = AuditEntry.objects.get(target_id=stopped.pk, action=ACT)
+    assert (entry.door, entry.actor_id, entry.reason) == ("admin", moderator.pk, REASON["reason"])
+
+
+def test_of_many_the_delivered_ones_are_refused(
+    stopped: Delivery, receiver: Gateway, guest: User, viewer: User, office: Office, moderator: User
+) -> None:
+    delivered = tell_of_start(make_stream(guest), [viewer])
+    services.deliver(delivered.pk, now=timezone.now())
+
+    answer = act_on_many(office(moderator), ACT, [stopped, delivered], confirmed="yes", **REASON)
+
+    assert messages_of(answer) == [
+        "1 delivery is sent again.",
+        f"“{delivered}”: what has been delivered is not sent again",
+    ]
+
+
+@pytest.mark.parametrize("who", ["reader", "creator", "nobody"])
+@pytest.mark.parametrize("many", [False, True])
+def test_a_crafted_post_of_somebody_without_the_permission_sends_nothing(
+    many: bool, who: str, stopped: Delivery, request: Any, office: Office, client: Client
+) -> None:
+    before, entries = Delivery.objects.values().get(), AuditEntry.objects.count()
+    if who != "nobody":
+        client = office(request.getfixturevalue(who))
+
+    if many:
+        answer = act_on_many(client, ACT, [stopped], confirmed="yes", **REASON)
+    else:
+        answer = client.post(act_url(stopped, ACT), REASON)
+
+    assert answer.status_code == (403 if who == "reader" else 302)
+    assert Delivery.objects.values().get() == before
+    assert AuditEntry.objects.count() == entries
+
+
+def test_it_is_offered_for_what_stopped_and_not_for_what_waits(
+    stopped: Delivery, guest: User, viewer: User, office: Office, moderator: User, reader: User
+) -> None:
+    waiting = tell_of_start(make_stream(guest), [viewer])
+
+    assert act_url(stopped, ACT) in office(moderator).get(page_url(stopped)).content.decode()
+    assert act_url(waiting, ACT) not in office(moderator).get(page_url(waiting)).content.decode()
+    assert act_url(stopped, ACT) not in office(reader).get(page_url(stopped)).content.decode()
+
+
+def test_the_page_asks_first_and_shows_the_error(stopped: Delivery, office: Office, moderator: User) -> None:
+    page = office(moderator).get(act_url(stopped, ACT))
+
+    assert "the receiver answered 410" in text_of(page)
+    assert Delivery.objects.get().state == State.STOPPED
+
+
+@pytest.mark.parametrize(("query", "count"), [("state__exact=stopped", 1), ("state__exact=failed", 0)])
+@pytest.mark.parametrize("channel", ["webhook", "email"])
+def test_deliveries_are_filtered_by_state_and_channel(
+    query: str, count: int, channel: str, stopped: Delivery, office: Office, reader: User, settings: Any
+) -> None:
+    settings.NOTIFICATION_CHANNELS = WEBHOOK | {"email": "reminders.channels.email.EmailChannel"}
+
+    found = office(reader).get(f"{list_url(Delivery)}?{query}&channel={channel}")
+
+    assert len(found.context["cl"].result_list) == (count if channel == "webhook" else 0)
+
+
+def test_a_round_leads_to_its_chunks(
+    stopped: Delivery, guest: User, viewer: User, office: Office, reader: User
+) -> None:
+    tell_of_start(make_stream(guest), [viewer])
+    round_ = stopped.chunk.round
+    client = office(reader)
+
+    page = client.get(page_url(round_)).content.decode()
+    address = f"/admin/reminders/chunk/?round__id__exact={round_.pk}"
+    found = client.get(address)
+
+    assert f'href="{address}">1 / 1</a>' in page
+    assert [chunk.pk for chunk in found.context["cl"].result_list] == [stopped.chunk_id]
+
+
+def test_the_state_of_a_reminder_follows_from_its_stream_the_ledger_and_bans(
+    creator: User, viewer: User, stranger: User, office: Office, reader: User
+) -> None:
+    stream, now = make_stream(creator), timezone.now()
+    for person in (viewer, stranger):
+        services.set_reminder(stream.pk, by=person, now=now, minute=15, language="en")
+    make_ban(stranger, stream)
+    told = make_user("told")
+    tell_of_start(make_stream(make_user("other")), [told])
+
+    page = office(reader).get(list_url(Reminder)).content.decode()
+    rows = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in page.split("<tr")]
+
+    for person, state in ((viewer, "scheduled"), (stranger, "cancelled"), (told, "sent")):
+        (row,) = [row for row in rows if f" {person.username} " in row]
+        assert f" {state} " in row

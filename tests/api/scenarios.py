@@ -1,0 +1,264 @@
+"""What leads an operation to each code that the document names."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, NoReturn
+from urllib.parse import quote
+
+import jwt
+import pytest
+from django.conf import settings as django_settings
+from django.urls import resolve
+from django.utils import timezone
+
+from accounts import services, tokens
+from bans.services import lift_ban
+from common.fields import new_object_id
+from livestreams.models import LiveStream, Status
+from tests import servers
+from tests.api.operations import UNCHANGED, Operation, World
+from tests.bans.people import lapsed_ban, make_ban, permitted
+from tests.conftest import make_user
+from tests.envelope import data_of
+from tests.servers import free_port
+from tests.streams import make_stream
+
+type Scenario = Callable[[World, Operation, pytest.MonkeyPatch], Any]
+
+
+def invalid(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    if operation.variables:
+        return world.call(operation, path=world.path(operation, **dict.fromkeys(operation.variables, "UPPER")))
+    if operation.query:
+        return world.call(operation, path=f"{operation.path}?limit=101")
+    return world.call(operation, body={})
+
+
+def broken_json(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, raw=b'{"title": ')
+
+
+def without_token(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, authorization="")
+
+
+def garbage_as_token(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, authorization="Bearer garbage")
+
+
+def token_of_yesterday(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    token = tokens.AccessToken.of(world.session(), now=timezone.now() - timedelta(days=1))
+    return world.call(operation, authorization=f"Bearer {token}")
+
+
+def token_after_logout(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    token = tokens.AccessToken.of(world.session(), now=timezone.now())
+    services.log_out(world.caller, now=timezone.now())
+    return world.call(operation, authorization=f"Bearer {token}")
+
+
+def wrong_password(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, body={"username": world.creator.username, "password": "guess"})
+
+
+def eleventh_wrong_password(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
+    for _attempt in range(services.FAILURES_ALLOWED):
+        wrong_password(world, operation, patch)
+    return world.call(operation)
+
+
+def access_token_as_refresh_token(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    access = tokens.AccessToken.of(world.session(), now=timezone.now())
+    return world.call(operation, body={"refreshToken": str(access)})
+
+
+def refresh_token_again(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    body = {"refreshToken": world.refresh_token()}
+    data_of(world.call(operation, body=body))
+    return world.call(operation, body=body)
+
+
+def as_a_stranger(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, by=world.stranger)
+
+
+def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    make_ban(world.viewer, world.stream)
+    return world.call(operation, by=world.viewer)
+
+
+def with_unknown(*names: str) -> Scenario:
+    def scenario(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+        world.ids |= dict.fromkeys(names, new_object_id())
+        return world.call(operation)
+
+    return scenario
+
+
+def id_with_a_slash(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    slashed = dict.fromkeys(operation.variables, quote("a/b", safe=""))
+    return world.call(operation, path=world.path(operation, **slashed))
+
+
+def on(world: World, stream: LiveStream) -> None:
+    world.ids |= {"id": stream.pk, "liveStreamId": stream.pk}
+
+
+def on_a_stream_that_is(status: Status) -> Scenario:
+    def scenario(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+        on(world, make_stream(world.creator, status))
+        return world.call(operation)
+
+    return scenario
+
+
+def for_a_moment_that_has_passed(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, body={"minute": 61})
+
+
+def twice(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    assert world.call(operation).status_code < 300
+    return world.call(operation)
+
+
+def once_it_is_lifted(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    lift_ban(world.ids["id"], by=world.creator, now=timezone.now())
+    return world.call(operation)
+
+
+def once_it_has_lapsed(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    world.ids["id"] = lapsed_ban(world.viewer, make_stream(world.creator)).pk
+    return world.call(operation)
+
+
+def without_an_appeal(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    world.ids["id"] = make_ban(world.viewer, make_stream(world.creator)).pk
+    return world.call(operation)
+
+
+def banning_oneself(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    world.ids["targetUserId"] = world.creator.pk
+    return world.call(operation)
+
+
+def a_moderator_banning_the_creator(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    world.ids["targetUserId"] = world.creator.pk
+    return world.call(operation, by=permitted("moderator", "moderate"))
+
+
+def banning_the_guest(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    on(world, make_stream(world.creator, guest=world.viewer))
+    return world.call(operation)
+
+
+def banning_staff(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    world.ids["targetUserId"] = make_user("clerk", is_staff=True).pk
+    return world.call(operation)
+
+
+def while_another_is_active(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    make_stream(world.creator, Status.ACTIVE)
+    return world.call(operation)
+
+
+def ten_megabytes(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, raw=b'"' + b"x" * 10_000_000 + b'"')
+
+
+def text(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, raw=b"title=Evening", content_type="text/plain")
+
+
+def crash(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
+    view: Any = resolve(world.path(operation).partition("?")[0]).func
+
+    def fail(*args: Any, **kwargs: Any) -> NoReturn:
+        raise RuntimeError("SELECT secret FROM shelf")
+
+    patch.setattr(view.cls, view.actions[operation.method.lower()], fail)
+    return world.call(operation)
+
+
+def lost_database(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    """PostgreSQL ends the connection of this process between two requests, as a restart of it does."""
+    token = tokens.AccessToken.of(world.session(), now=timezone.now())
+    body = world.body(operation)
+
+    def call() -> Any:
+        authorization = f"Bearer {token}" if operation.takes_token else ""
+        return world.call(operation, body=body, authorization=authorization)
+
+    with servers.lost_database():
+        refused = call()
+    assert call().status_code < 300, "the next request connects anew"
+    return refused
+
+
+def lost_identity_provider(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
+    issuer = f"http://127.0.0.1:{free_port()}"
+    patch.setattr(django_settings, "IDENTITY_ISSUER", issuer)
+    patch.setattr(django_settings, "IDENTITY_JWKS_URL", f"{issuer}/jwks")
+    token = jwt.encode({"iss": issuer, "sub": "ada"}, "k" * 32, headers={"kid": "first"})
+    return world.call(operation, authorization=f"Bearer {token}")
+
+
+def unchanged(world: World, operation: Operation, _: Any) -> Any:
+    return world.call(operation, unless=world.call(operation).headers["ETag"])
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "": lambda world, operation, _: world.call(operation),
+    "already_appealed": twice,
+    "already_banned": twice,
+    "already_live": while_another_is_active,
+    "appeal_already_decided": twice,
+    "appeal_not_found": without_an_appeal,
+    "authentication_required": without_token,
+    "ban_already_lifted": once_it_is_lifted,
+    "ban_does_not_hold": once_it_has_lapsed,
+    "ban_lapsed": once_it_has_lapsed,
+    "ban_not_found": with_unknown("id"),
+    "banned": banned,
+    "batch_already_undone": twice,
+    "batch_not_found": with_unknown("batchId"),
+    "cannot_ban_creator": a_moderator_banning_the_creator,
+    "cannot_ban_guest": banning_the_guest,
+    "cannot_ban_oneself": banning_oneself,
+    "cannot_ban_staff": banning_staff,
+    "identity_provider_unavailable": lost_identity_provider,
+    "internal_error": crash,
+    "malformed_request": broken_json,
+    "moment_passed": for_a_moment_that_has_passed,
+    "not_a_service_account": as_a_stranger,
+    "not_concerned_by_ban": as_a_stranger,
+    "not_creator_or_moderator": as_a_stranger,
+    "not_found": id_with_a_slash,
+    "not_the_banned_person": as_a_stranger,
+    "not_the_creator": as_a_stranger,
+    "not_the_creator_or_guest": as_a_stranger,
+    "notification_not_found": with_unknown("id"),
+    "payload_too_large": ten_megabytes,
+    "refresh_token_invalid": access_token_as_refresh_token,
+    "refresh_token_reused": refresh_token_again,
+    "reminder_not_found": on_a_stream_that_is(Status.SCHEDULED),
+    "service_unavailable": lost_database,
+    "session_ended": token_after_logout,
+    "stream_is_over": on_a_stream_that_is(Status.ENDED),
+    "stream_not_active": on_a_stream_that_is(Status.SCHEDULED),
+    "stream_not_awaited": on_a_stream_that_is(Status.ENDED),
+    "stream_not_cancellable": on_a_stream_that_is(Status.ACTIVE),
+    "stream_not_deletable": on_a_stream_that_is(Status.ACTIVE),
+    "stream_not_editable": on_a_stream_that_is(Status.CANCELLED_BY_HOST),
+    "stream_not_endable": on_a_stream_that_is(Status.SCHEDULED),
+    "stream_not_found": with_unknown("id", "liveStreamId"),
+    "stream_not_startable": on_a_stream_that_is(Status.ENDED),
+    "stream_without_plan": on_a_stream_that_is(Status.PREPARING),
+    "token_expired": token_of_yesterday,
+    "token_invalid": garbage_as_token,
+    "too_many_failed_logins": eleventh_wrong_password,
+    "unsupported_media_type": text,
+    UNCHANGED: unchanged,
+    "user_not_found": with_unknown("userId", "targetUserId"),
+    "validation_failed": invalid,
+    "wrong_credentials": wrong_password,
+}

@@ -1,0 +1,183 @@
+"""manage.py doctor: what is wrong with the telling is planted, and found with its remedy."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from common.doctor import Finding, examine
+from livestreams.models import LiveStream
+from reminders import services
+from reminders.models import Chunk, Delivery, Lookout, Round
+from tests.admin.telling import WEBHOOK, tell_of_start
+from tests.commands.conftest import Run
+from tests.commands.test_doctor import GOOD_KEY, found_by
+from tests.conftest import make_user
+from tests.reminders.processes import forget_jobs, running_workers, wait_until
+from tests.streams import make_stream
+
+MINUTE = timedelta(minutes=1)
+State = Delivery.State
+
+
+@pytest.fixture(autouse=True)
+def healthy(settings: Any, db: None, tmp_path: Any) -> Any:
+    settings.SECRET_KEY, settings.JWT_SIGNING_KEY = GOOD_KEY, GOOD_KEY[::-1]
+    settings.DEBUG = False
+    settings.MEDIA_ROOT = tmp_path
+    assert found() == {}
+    return settings
+
+
+def found() -> dict[str, Finding]:
+    return {finding.code: finding for finding in examine()}
+
+
+def let_a_worker_live() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
+    Lookout.objects.update_or_create(defaults={"found_until": timezone.now()})
+
+
+def awaited(creator: User, viewer: User, now: datetime, *, ago: timedelta) -> LiveStream:
+    """A stream whose lead time came due `ago`."""
+    asked = now - 120 * MINUTE
+    stream = make_stream(creator, now=asked, planned_start_at=now + 15 * MINUTE - ago)
+    services.set_reminder(stream.pk, by=viewer, now=asked, minute=15, language="en")
+    return stream
+
+
+@pytest.fixture
+def delivery(creator: User, viewer: User) -> Delivery:
+    delivery = tell_of_start(make_stream(creator), [viewer])
+    let_a_worker_live()
+    return delivery
+
+
+def change(delivery: Delivery, **fields: Any) -> None:
+    Delivery.objects.filter(pk=delivery.pk).update(**fields)
+
+
+def test_reminders_without_a_worker_are_found(creator: User, viewer: User, now: datetime) -> None:
+    awaited(creator, viewer, now, ago=-MINUTE)
+    assert set(found()) == {"no_worker"}
+    assert "manage.py worker" in found()["no_worker"].remedy
+
+    let_a_worker_live()
+    assert found() == {}
+
+
+@pytest.mark.parametrize(("seconds", "codes"), [(20, set()), (40, {"dispatch_lagging"})])
+def test_a_finder_that_has_not_looked_for_long_is_found(seconds: int, codes: set[str], now: datetime, db: None) -> None:
+    let_a_worker_live()
+    Lookout.objects.update(found_until=timezone.now() - timedelta(seconds=seconds))
+    assert set(found()) == codes
+
+
+def test_a_round_that_nobody_cuts_is_found(creator: User, viewer: User, now: datetime) -> None:
+    stream = awaited(creator, viewer, now, ago=MINUTE)
+    services.open_due_rounds_of_stream(stream.pk, now)
+    let_a_worker_live()
+
+    assert set(found()) == {"dispatch_lagging"}
+    assert "dispatch_reminders" in found()["dispatch_lagging"].remedy
+
+
+def test_a_delivery_that_waits_for_its_turn_is_found(delivery: Delivery) -> None:
+    assert found() == {}
+    change(delivery, next_attempt_at=timezone.now() - 6 * MINUTE)
+    assert set(found()) == {"deliveries_late"}
+
+
+def test_a_delivery_that_fails_is_found_with_its_error(delivery: Delivery) -> None:
+    change(
+        delivery, attempts=1, last_error="the receiver answered 500", attempted_at=timezone.now(),
+        next_attempt_at=timezone.now() + MINUTE,
+    )  # fmt: skip
+    assert set(found()) == {"deliveries_failing"}
+    assert "1, the last one by webhook: the receiver answered 500" in found()["deliveries_failing"].meaning
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [(State.FAILED, "deliveries_given_up"), (State.STOPPED, "deliveries_stopped")]
+)
+def test_a_delivery_that_ended_badly_is_found_for_a_day(state: str, code: str, delivery: Delivery) -> None:
+    change(delivery, state=state, closed_at=timezone.now(), next_attempt_at=None, last_error="no more")
+    assert set(found()) == {code}
+    assert "Send again" in found()[code].remedy
+
+    change(delivery, closed_at=timezone.now() - timedelta(hours=25))
+    assert found() == {}
+
+
+def test_a_job_that_failed_for_good_is_found(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status)"
+            " VALUES ('telling', 'reminders.tasks.cut_round', '{}', 'failed')"
+        )
+    assert set(found()) == {"jobs_failed"}
+    assert "cut_round 1" in found()["jobs_failed"].meaning
+
+
+def test_reminders_that_were_missed_are_counted_for_a_day(creator: User, viewer: User, now: datetime) -> None:
+    stream = awaited(creator, viewer, now, ago=11 * MINUTE)
+    (round_id,) = services.open_due_rounds_of_stream(stream.pk, now)
+    services.cut_round(round_id, now=now)
+    let_a_worker_live()
+
+    assert set(found()) == {"reminders_missed"}
+    assert "1 reminders were missed" in found()["reminders_missed"].meaning
+
+    Round.objects.update(opened_at=now - timedelta(hours=25))
+    assert found() == {}
+
+
+def test_chunks_that_were_missed_are_counted_too(creator: User, viewer: User, now: datetime) -> None:
+    stream = awaited(creator, viewer, now, ago=9 * MINUTE)
+    (round_id,) = services.open_due_rounds_of_stream(stream.pk, now)
+    (chunk_id,) = services.cut_round(round_id, now=now)
+    services.tell_chunk(chunk_id, now=now + 2 * MINUTE)
+    let_a_worker_live()
+
+    assert Chunk.objects.get().missed == 1
+    assert "1 reminders were missed" in found()["reminders_missed"].meaning
+
+
+@pytest.mark.parametrize(
+    ("url", "codes"),
+    [
+        ("https://127.0.0.1/notices", {"webhook_misconfigured"}),
+        ("https://10.1.2.3/notices", {"webhook_misconfigured"}),
+        ("https://no-such-host.invalid/notices", {"webhook_misconfigured"}),
+        ("https://192.0.1.1/notices", set()),
+    ],
+)
+def test_a_webhook_that_leads_nowhere_or_to_a_private_address_is_found(url: str, codes: set[str], healthy: Any) -> None:
+    healthy.NOTIFICATION_CHANNELS, healthy.WEBHOOK_URL = WEBHOOK, url
+    assert set(found()) == codes
+
+
+def test_a_private_webhook_that_is_allowed_is_healthy(healthy: Any) -> None:
+    healthy.NOTIFICATION_CHANNELS, healthy.WEBHOOK_URL = WEBHOOK, "http://127.0.0.1/notices"
+    healthy.WEBHOOK_ALLOW_PRIVATE = True
+    assert found() == {}
+
+
+@pytest.fixture
+def own_jobs(transactional_db: None) -> Iterator[None]:
+    forget_jobs()
+    yield
+    forget_jobs()
+
+
+def test_a_doctor_in_a_process_of_its_own_sees_a_worker_come_and_go(own_jobs: None, run: Run, now: datetime) -> None:
+    awaited(make_user("creator"), make_user("viewer"), now, ago=-10 * MINUTE)
+    assert set(found_by(run)) == {"no_worker"}
+    with running_workers():
+        wait_until(lambda: bool(services.found_until()))
+        assert found_by(run) == {}

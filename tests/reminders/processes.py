@@ -1,0 +1,107 @@
+"""Real worker processes over the database of the test, and crowds that wait for a stream."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+
+from django.conf import settings
+from django.db import connection
+
+from livestreams.models import LiveStream
+from tests.reminders.receiver import Gateway
+from tests.reminders.sending import SECRET
+from tests.servers import database_url
+
+type Process = subprocess.Popen[bytes]
+
+QUEUES = 2  # each process registers once for each
+QUICK = {"WORKER_HEARTBEAT_SECONDS": "1", "WORKER_LOST_AFTER_SECONDS": "3"}
+
+_CROWD = """
+    INSERT INTO accounts_user (
+        id, password, username, name, surname, email, availability_status, is_superuser, is_staff, is_active,
+        created_at, updated_at, identity_issuer, identity_subject
+    )
+    SELECT int4send(1700000000 + number) || '\\x0000000006'::bytea || substr(int4send(number), 2),
+        '!', 'waiting' || number, 'John', 'Smith', '', 'offline', false, false, true, now(), now(), '', ''
+    FROM generate_series(1, %s) AS number
+"""
+_WAITING = """
+    INSERT INTO reminders_reminder (id, stream_id, user_id, minute, language, created_at, updated_at)
+    SELECT int4send(1700000000) || '\\x0000000007'::bytea || substr(int4send(row_number() OVER ()::int), 2),
+        %s, id, NULL, 'en', now(), now()
+    FROM accounts_user WHERE username LIKE 'waiting%%'
+"""
+_EMPTY = "TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers CASCADE"
+
+
+def forget_jobs() -> None:
+    """Procrastinate's tables are none of Django's, so nothing empties them between tests."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EMPTY)
+
+
+def let_wait(people: int, stream: LiveStream) -> None:
+    """So many new people wait for the start of `stream`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CROWD, [people])
+        cursor.execute(_WAITING, [bytes.fromhex(stream.pk)])
+        cursor.execute("ANALYZE accounts_user, reminders_reminder")
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"not so after {seconds} seconds"
+        time.sleep(0.02)
+
+
+def posting_to(gateway: Gateway) -> dict[str, str]:
+    """The environment of a process that sends to this gateway."""
+    return {
+        "NOTIFICATION_CHANNELS": "webhook",
+        "WEBHOOK_URL": gateway.url,
+        "WEBHOOK_SECRETS": SECRET,
+        "WEBHOOK_ALLOW_PRIVATE": "true",
+    }
+
+
+def start_worker(environment: Mapping[str, str] = MappingProxyType({})) -> Process:
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "worker"],
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"DATABASE_URL": database_url(), "LOG_LEVEL": "WARNING"} | QUICK | dict(environment),
+    )
+
+
+def newest_worker() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(max(id), 0) FROM procrastinate_workers")
+        return int(cursor.fetchone()[0])
+
+
+def are_ready(count: int, *, since: int) -> bool:
+    """Whether so many processes said that they live after `newest_worker` was `since`."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_workers WHERE id > %s", [since])
+        return bool(cursor.fetchone()[0] >= count * QUEUES)
+
+
+@contextmanager
+def running_workers(
+    count: int = 1, *, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[list[Process]]:
+    """Workers that are ready; those that the list holds at the end are killed."""
+    before = newest_worker()
+    workers = [start_worker(environment) for _ in range(count)]
+    try:
+        wait_until(lambda: are_ready(count, since=before))
+        yield workers
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()

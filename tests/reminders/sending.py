@@ -1,0 +1,47 @@
+"""For tests of channels: people who are told of a stream, and the delivery that comes of it."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from accounts.models import User
+from reminders import services
+from reminders.models import Delivery
+from tests.conftest import make_user
+from tests.reminders.working import work
+from tests.streams import make_stream
+
+LEAD = timedelta(minutes=45)  # from setting the reminder to its moment
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+NEW_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDvoeGmkVn9Zpn"
+
+
+def told(*people: User, now: datetime, title: str = "Evening talk", languages: dict[str, str] | None = None) -> None:
+    """They asked for 15 minutes before the start, and it is 15 minutes before the start at `now`."""
+    creator = User.objects.filter(username="creator").first() or make_user("creator")
+    asked = now - LEAD
+    stream = make_stream(creator, now=asked, title=title)
+    for person in people:
+        language = (languages or {}).get(person.username, "en")
+        services.set_reminder(stream.pk, by=person, now=asked, minute=15, language=language)
+    work(now)
+
+
+def delivery_to(*people: User, now: datetime, **options: Any) -> Delivery:
+    told(*people, now=now, **options)
+    return Delivery.objects.get()
+
+
+def as_it_is(delivery: Delivery) -> Delivery:
+    return Delivery.objects.get(pk=delivery.pk)
+
+
+def due_at(delivery: Delivery) -> datetime:
+    at = as_it_is(delivery).next_attempt_at
+    assert at is not None
+    return at
+
+
+def send(delivery: Delivery, now: datetime | None = None) -> Delivery:
+    """The attempt that is due, at its time unless another is given."""
+    services.deliver(delivery.pk, now=now or due_at(delivery))
+    return as_it_is(delivery)

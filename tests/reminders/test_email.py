@@ -1,0 +1,296 @@
+"""Email: what people read, what mail programs read, and what happens when the mail server gives up midway."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import Client
+from django.utils import translation
+from django.utils.translation import gettext
+
+from accounts.models import User
+from common.models import AuditEntry
+from config.channels import mailer
+from config.settings import env
+from reminders import services
+from reminders.channels import Batch, Person, Unreached
+from reminders.channels.email import EmailChannel, unsubscribe_address
+from reminders.models import MutedChannel
+from reminders.texts import message_of, title_of
+from tests.conftest import make_user
+from tests.reminders.mail_server import MailServer, serving_mail
+from tests.reminders.sending import as_it_is, delivery_to, send
+from tests.servers import free_port
+
+TOLD_AT = datetime(2026, 1, 15, 10, 15, tzinfo=UTC)
+AYSE = Person("0" * 23 + "3", "Ayşe Yılmaz", "ayse@example.com", "tr")
+BOB = Person("0" * 23 + "4", "Bob", "bob@example.com", "en")
+BATCH = Batch(
+    key="0" * 23 + "1",
+    kind="reminder",
+    stream_id="0" * 23 + "2",
+    title="Akşam <sohbeti>",
+    planned_start_at=TOLD_AT + timedelta(minutes=15),
+    told_at=TOLD_AT,
+    people=(AYSE, BOB),
+)
+EMAIL = {"email": "reminders.channels.email.EmailChannel"}
+LINK = re.compile(r"http://localhost:8000(/unsubscribe/\S+)")
+
+
+@pytest.fixture(autouse=True)
+def _place(settings: Any) -> None:
+    settings.NOTIFICATION_CHANNELS = EMAIL
+    settings.DEFAULT_FROM_EMAIL = "Kumanda <no-reply@kumanda.example>"
+    settings.PUBLIC_URL = "http://localhost:8000"
+
+
+def mailed(settings: Any, batch: Batch = BATCH, house: MailServer | None = None) -> MailServer:
+    with serving_mail(house) as server:
+        settings.MAILERS = server.mailers
+        EmailChannel().send(batch)
+    return server
+
+
+def text_of(message: EmailMessage, kind: str = "plain") -> str:
+    part = message.get_body((kind,))
+    assert part is not None
+    return str(part.get_content())
+
+
+def person(username: str) -> User:
+    return make_user(username, email=f"{username}@example.com")
+
+
+# --- what is written ------------------------------------------------------------------------------
+
+
+def test_each_person_reads_it_in_their_language(settings: Any) -> None:
+    turkish, english = mailed(settings).messages
+    assert english["Subject"] == "“Akşam <sohbeti>” starts in 15 minutes."
+    assert text_of(english).splitlines()[:4] == [
+        "Hello Bob,",
+        "",
+        "“Akşam <sohbeti>” starts in 15 minutes.",
+        "Planned start: 2026-01-15 10:30 UTC",
+    ]
+    with translation.override("tr"):
+        told = message_of(BATCH.kind, BATCH.title, BATCH.planned_start_at, BATCH.told_at)
+        greeting = gettext("Hello %(name)s,") % {"name": "Ayşe Yılmaz"}
+        heading = title_of(BATCH.kind)
+    assert turkish["Subject"] == told
+    assert text_of(turkish).splitlines()[:3] == [greeting, "", told]
+    assert '<html lang="tr">' in text_of(turkish, "html")
+    assert f'<h1 style="font-size: 20px">{heading}</h1>' in text_of(turkish, "html")
+
+
+def test_html_and_plain_text_say_the_same(settings: Any) -> None:
+    message = mailed(settings, replace(BATCH, people=(BOB,))).messages[0]
+    assert message.get_content_type() == "multipart/alternative"
+    for said in ("Hello Bob,", "Planned start: 2026-01-15 10:30 UTC", "because you asked to be told of this stream"):
+        assert said in text_of(message)
+        assert said in text_of(message, "html")
+
+
+def test_a_title_is_text_in_html(settings: Any) -> None:
+    message = mailed(settings).messages[0]
+    assert "Akşam &lt;sohbeti&gt;" in text_of(message, "html")
+    assert "<sohbeti>" not in text_of(message, "html")
+
+
+def test_a_start_without_a_plan_names_none(settings: Any) -> None:
+    message = mailed(settings, replace(BATCH, kind="live", planned_start_at=None, people=(BOB,))).messages[0]
+    assert message["Subject"] == "“Akşam <sohbeti>” has started."
+    assert "Planned start" not in text_of(message)
+
+
+def test_who_has_no_name_is_greeted_without(settings: Any) -> None:
+    message = mailed(settings, replace(BATCH, people=(replace(BOB, name=""),))).messages[0]
+    assert text_of(message).splitlines()[0] == "Hello,"
+
+
+def test_a_title_cannot_add_a_header(settings: Any) -> None:
+    title = "Akşam\r\nBcc: everybody@example.com\n\nX: y\u2028z"
+    (message,) = mailed(settings, replace(BATCH, title=title, people=(BOB,))).messages
+    assert message["Subject"] == "“Akşam Bcc: everybody@example.com X: y z” starts in 15 minutes."
+    assert message["Bcc"] is None
+    assert message["X"] is None
+
+
+def test_mail_programs_can_unsubscribe_with_one_click(settings: Any) -> None:
+    settings.PUBLIC_URL = f"https://{'a-long-name.' * 8}example.com"
+    server = mailed(settings)
+    message, address = server.messages[0], unsubscribe_address(AYSE.user_id)
+    # As it is on the wire: programs look for it there, and many decode nothing.
+    assert f"\r\nList-Unsubscribe: <{address}>\r\n".encode() in server.raw[0]
+    assert message["List-Unsubscribe"] == f"<{address}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert address in text_of(message)
+    assert address in text_of(message, "html")
+
+
+def test_a_repeat_has_the_same_message_id(settings: Any) -> None:
+    first, second = mailed(settings), mailed(settings)
+    ids = [message["Message-ID"] for message in first.messages]
+    assert ids == [f"<{BATCH.key}.{someone.user_id}@kumanda.example>" for someone in (AYSE, BOB)]
+    assert ids == [message["Message-ID"] for message in second.messages]
+
+
+# --- the talk with the mail server ----------------------------------------------------------------
+
+
+def test_a_batch_needs_one_connection(settings: Any) -> None:
+    people = tuple(replace(BOB, user_id=f"{number:024x}", email=f"p{number}@example.com") for number in range(20))
+    server = mailed(settings, replace(BATCH, people=people))
+    assert server.connections == 1
+    assert server.recipients == [someone.email for someone in people]
+
+
+def test_who_has_no_address_is_passed_over(settings: Any) -> None:
+    assert mailed(settings, replace(BATCH, people=(replace(AYSE, email=""), BOB))).recipients == ["bob@example.com"]
+
+
+@pytest.mark.parametrize("address", ["not an address", "a@example.com\nBcc: b@example.com", "a@example.com, b@x.com"])
+def test_an_address_that_is_none_is_passed_over(address: str, settings: Any) -> None:
+    assert mailed(settings, replace(BATCH, people=(replace(AYSE, email=address), BOB))).recipients == [
+        "bob@example.com"
+    ]
+
+
+@pytest.mark.parametrize("answer", ["550 no such person", "452 mailbox full"])
+def test_a_refused_address_is_passed_over_and_logged(
+    answer: str, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    house = MailServer(refuse=lambda address: answer if address == AYSE.email else None)
+    assert mailed(settings, house=house).recipients == ["bob@example.com"]
+    assert f"refused the address of user {AYSE.user_id} with {answer[:3]}" in caplog.text
+
+
+def failure(settings: Any, house: MailServer) -> Unreached:
+    with pytest.raises(Unreached) as raised:
+        mailed(settings, house=house)
+    return raised.value
+
+
+def test_a_server_that_hangs_up_midway_says_how_far_it_came(settings: Any) -> None:
+    failed = failure(settings, MailServer(breaks_after=1))
+    assert failed.reached_user == AYSE.user_id
+    assert str(failed).startswith("the mail server did not answer")
+
+
+def test_a_server_that_closes_is_a_failure_and_no_bad_address(settings: Any) -> None:
+    failed = failure(settings, MailServer(refuse=lambda address: "421 too many" if address == BOB.email else None))
+    assert (failed.reached_user, str(failed)) == (AYSE.user_id, "the mail server answered 421")
+
+
+def test_a_server_that_is_down_is_a_failure(settings: Any) -> None:
+    settings.MAILERS = MailServer(port=free_port()).mailers
+    with pytest.raises(Unreached, match="the mail server did not answer: Connection refused"):
+        EmailChannel().send(BATCH)
+
+
+@pytest.mark.django_db
+def test_a_batch_that_broke_midway_goes_on_without_repeating(settings: Any, now: datetime) -> None:
+    people = sorted((person(name) for name in ("ada", "bea", "cem")), key=lambda user: user.pk)
+    delivery = delivery_to(*people, now=now)
+    with serving_mail(MailServer(breaks_after=2)) as server:
+        settings.MAILERS = server.mailers
+        assert send(delivery).state == "pending"
+        assert as_it_is(delivery).reached_user == people[1].pk
+        sent = send(delivery)
+    assert (sent.state, sent.recipients) == ("delivered", 3)
+    assert server.recipients == [user.email for user in people]
+
+
+# --- unsubscribing --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def visitor() -> Client:
+    return Client(enforce_csrf_checks=True)
+
+
+def link_to(user: User) -> str:
+    return unsubscribe_address(user.pk).removeprefix("http://localhost:8000")
+
+
+def test_the_link_of_a_mail_asks_and_its_button_stops_mails(settings: Any, visitor: Client, db: None) -> None:
+    reader = person("reader")
+    batch = replace(BATCH, people=(replace(BOB, user_id=reader.pk),))
+    link = LINK.search(text_of(mailed(settings, batch).messages[0]))
+    assert link is not None
+
+    asked = visitor.get(link[1])
+    assert '<form method="post">' in asked.content.decode()
+    assert not MutedChannel.objects.exists()
+
+    done = visitor.post(link[1])
+    assert "You will get no more emails about streams." in done.content.decode()
+    assert services.channels_of(reader) == {"inbox": True, "email": False}
+    entry = AuditEntry.objects.get(action="choose_channels")
+    assert (entry.actor_id, entry.target_id, entry.after) == (reader.pk, reader.pk, {"email": False})
+
+
+def test_one_click_of_a_mail_program_is_enough(visitor: Client, viewer: User) -> None:
+    """RFC 8058, section 3.2: a POST with this body, without cookies."""
+    for _ in range(2):
+        assert visitor.post(link_to(viewer), {"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert MutedChannel.objects.values_list("user_id", "channel").get() == (viewer.pk, "email")
+    assert AuditEntry.objects.filter(action="choose_channels").count() == 1
+
+
+def test_who_unsubscribed_gets_none(settings: Any, visitor: Client, now: datetime, db: None) -> None:
+    reader, other = person("reader"), person("other")
+    delivery = delivery_to(reader, other, now=now)
+    visitor.post(link_to(reader))
+    with serving_mail() as server:
+        settings.MAILERS = server.mailers
+        send(delivery)
+    assert server.recipients == [other.email]
+
+
+def test_the_page_speaks_the_language_of_the_browser(visitor: Client, viewer: User) -> None:
+    page = visitor.get(link_to(viewer), headers={"Accept-Language": "tr"}).content.decode()
+    with translation.override("tr"):
+        assert gettext("Stop emails") in page
+    assert '<html lang="tr">' in page
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_a_link_that_was_changed_does_nothing(method: str, visitor: Client, viewer: User, stranger: User) -> None:
+    signature = link_to(viewer).partition(":")[2]
+    for token in (f"{stranger.pk}:{signature}", viewer.pk, "x"):
+        assert getattr(visitor, method)(f"/unsubscribe/{token}").status_code == 404
+    assert not MutedChannel.objects.exists()
+
+
+def test_a_link_of_somebody_who_is_gone_does_nothing(visitor: Client, db: None) -> None:
+    assert visitor.post(unsubscribe_address("0" * 24).removeprefix("http://localhost:8000")).status_code == 200
+    assert not MutedChannel.objects.exists()
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def test_the_address_of_the_mail_server_says_how_to_talk_to_it() -> None:
+    made = mailer(env.email_url_config("smtp+tls://kumanda:s%40fe@mail.example.com:587"))
+    assert made["BACKEND"] == "django.core.mail.backends.smtp.EmailBackend"
+    assert made["OPTIONS"] == {
+        "host": "mail.example.com",
+        "port": 587,
+        "username": "kumanda",
+        "password": "s@fe",
+        "use_tls": True,
+        "use_ssl": False,
+        "timeout": 10,
+    }
+
+
+def test_an_address_without_a_host_is_told_at_the_start() -> None:
+    with pytest.raises(ImproperlyConfigured, match="EMAIL_URL must name a host"):
+        mailer(env.email_url_config("smtp://"))

@@ -1,0 +1,107 @@
+"""Workers that are killed in the middle of their work lose nothing and tell nobody twice."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+from http.server import BaseHTTPRequestHandler
+from random import Random
+
+import pytest
+from django.db import connection
+from django.db.models import Sum
+from django.utils import timezone
+
+from accounts.models import User
+from livestreams import services as streams
+from reminders.models import Chunk, Delivery, Notification, Round
+from tests.reminders.processes import (
+    are_ready,
+    forget_jobs,
+    let_wait,
+    newest_worker,
+    posting_to,
+    running_workers,
+    start_worker,
+    wait_until,
+)
+from tests.reminders.receiver import Gateway, answering, receiving
+from tests.streams import make_stream
+
+PEOPLE = 100_000
+BETWEEN_KILLS = 2  # seconds
+ANSWERED_AFTER = 0.5  # seconds
+# Each chunk takes a while longer, so that a kill finds some of them half done.
+SLOWED = """
+    CREATE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END';
+    CREATE TRIGGER slowed AFTER INSERT ON reminders_notification EXECUTE FUNCTION slow_down();
+"""
+NO_LONGER = "DROP FUNCTION slow_down CASCADE"
+
+
+@pytest.fixture(autouse=True)
+def _slow_ledger(transactional_db: None) -> Iterator[None]:
+    forget_jobs()
+    with connection.cursor() as cursor:
+        cursor.execute(SLOWED)
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(NO_LONGER)
+    forget_jobs()
+
+
+def slowly(gateway: Gateway, handler: BaseHTTPRequestHandler) -> None:
+    gateway.over.wait(ANSWERED_AFTER)
+    with suppress(BrokenPipeError):  # whoever asked was killed meanwhile
+        answering(204)(gateway, handler)
+
+
+def is_done() -> bool:
+    return (
+        not Round.objects.filter(state=Round.State.OPEN).exists()
+        and not Chunk.objects.filter(state=Chunk.State.WAITING).exists()
+        and not Delivery.objects.filter(state=Delivery.State.PENDING).exists()
+    )
+
+
+def is_time_to_go_on(newest: int, began: float) -> bool:
+    return is_done() or (time.monotonic() > began + BETWEEN_KILLS and are_ready(1, since=newest))
+
+
+def test_a_hundred_thousand_are_told_exactly_once_while_workers_are_killed_every_two_seconds(creator: User) -> None:
+    stream = make_stream(creator)
+    let_wait(PEOPLE, stream)
+    chance, kills = Random(4), 0
+    with receiving(slowly) as gateway, running_workers(2, environment=posting_to(gateway)) as workers:
+        streams.start_stream(stream.pk, by=creator, now=timezone.now())
+        wait_until(Notification.objects.exists)
+        while not is_done():
+            before, began = newest_worker(), time.monotonic()
+            victim = chance.randrange(len(workers))
+            workers[victim].kill()
+            workers[victim].wait()
+            workers[victim] = start_worker(posting_to(gateway))
+            kills += 1
+            # Where starting takes longer than that, killing goes at its pace; else nobody would ever be there to kill.
+            wait_until(partial(is_time_to_go_on, before, began))
+        calls = list(gateway.calls)
+
+    assert kills >= 3
+    everybody = set(User.objects.filter(username__startswith="waiting").values_list("pk", flat=True))
+    told = list(Notification.objects.values_list("user_id", flat=True))
+    assert len(told) == PEOPLE
+    assert set(told) == everybody
+    assert set(Chunk.objects.values_list("state", flat=True)) == {Chunk.State.TOLD}
+    assert Chunk.objects.aggregate(told=Sum("told"))["told"] == PEOPLE
+    assert set(Delivery.objects.values_list("state", flat=True)) == {Delivery.State.DELIVERED}
+
+    by_key: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for call in calls:
+        by_key[call.key].add(tuple(call.recipients))
+    # However often a batch came, it was the same one.
+    assert all(len(batches) == 1 for batches in by_key.values())
+    reached = [person for (people,) in by_key.values() for person in people]
+    assert len(reached) == PEOPLE
+    assert set(reached) == everybody

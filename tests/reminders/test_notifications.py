@@ -1,0 +1,281 @@
+"""GET /api/v2/notifications"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from common.times import wire_time
+from livestreams import services as streams
+from livestreams.models import LiveStream
+from reminders import services
+from reminders.models import Notification
+from tests.conftest import Api
+from tests.envelope import assert_refused, data_of
+from tests.reminders.asking import NOTIFICATIONS, remind, told_that_it_is_live
+from tests.reminders.working import work
+from tests.streams import make_stream
+from tests.test_statements import statements
+
+MINUTE = timedelta(minutes=1)
+
+
+def kinds(data: dict[str, Any]) -> list[str]:
+    return [notice["metadata"]["kind"] for notice in data["list"]]
+
+
+def told_before(user: User, stream: LiveStream, minute: int) -> datetime:
+    """The moment at which `user` is told, that many minutes before the planned start."""
+    assert stream.planned_start_at
+    due = stream.planned_start_at - minute * MINUTE
+    remind(user, stream, minute=minute, now=due - MINUTE)
+    work(due)
+    return due
+
+
+def cancelled(creator: User, viewer: User, count: int, now: datetime) -> list[Notification]:
+    """So many notices of `viewer`, the newest first, a second between each two."""
+    for seconds in range(count):
+        stream = make_stream(creator, title=f"stream {seconds}", now=now)
+        remind(viewer, stream, minute=None, now=now)
+        at = now + timedelta(seconds=seconds)
+        streams.cancel_stream(stream.pk, by=creator, now=at)
+        work(at)
+    found = list(Notification.objects.filter(user=viewer).order_by("-created_at"))
+    assert len(found) >= count
+    return found
+
+
+def test_a_notice_says_what_is_coming_and_when(api: Api, creator: User, viewer: User, now: datetime) -> None:
+    stream = make_stream(creator, now=now)
+    due = told_before(viewer, stream, 15)
+
+    (notice,) = data_of(api(viewer).get(NOTIFICATIONS))["list"]
+
+    assert stream.planned_start_at
+    assert notice == {
+        "id": Notification.objects.get().pk,
+        "userId": viewer.pk,
+        "type": "system",
+        "category": "live_stream",
+        "title": "Starting soon",
+        "message": "“Evening talk” starts in 15 minutes.",
+        "metadata": {
+            "streamId": stream.pk,
+            "kind": "reminder",
+            "plannedStartDate": wire_time(stream.planned_start_at),
+        },
+        "read": False,
+        "createdAt": wire_time(due),
+        "updatedAt": wire_time(due),
+    }
+    assert list(notice) == [
+        "id", "userId", "type", "category", "title", "message", "metadata", "read", "createdAt", "updatedAt",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("minute", "message"),
+    [
+        (1, "“Evening talk” starts in 1 minute."),
+        (59, "“Evening talk” starts in 59 minutes."),
+        (60, "“Evening talk” starts in 1 hour."),
+        (90, "“Evening talk” starts in 90 minutes."),
+        (1440, "“Evening talk” starts in 1 day."),
+        (2160, "“Evening talk” starts in 36 hours."),
+        (10080, "“Evening talk” starts in 7 days."),
+    ],
+)
+def test_the_lead_time_is_told_in_round_units(
+    minute: int, message: str, api: Api, creator: User, viewer: User, now: datetime
+) -> None:
+    told_before(viewer, make_stream(creator, planned_start_at=now + timedelta(days=8)), minute)
+
+    assert data_of(api(viewer).get(NOTIFICATIONS))["list"][0]["message"] == message
+
+
+def test_a_late_notice_says_how_long_it_really_is(api: Api, creator: User, viewer: User, now: datetime) -> None:
+    stream = make_stream(creator, now=now)
+    remind(viewer, stream, minute=15, now=now)
+    work(now + 52 * MINUTE)
+
+    (notice,) = data_of(api(viewer).get(NOTIFICATIONS))["list"]
+
+    assert notice["message"] == "“Evening talk” starts in 8 minutes."
+
+
+@pytest.mark.parametrize(
+    ("kind", "english", "turkish"),
+    [
+        (
+            "reminder",
+            ("Starting soon", "“Akşam sohbeti” starts in 15 minutes."),
+            ("Birazdan başlıyor", "“Akşam sohbeti” 15 dakika sonra başlıyor."),
+        ),
+        (
+            "live",
+            ("Live now", "“Akşam sohbeti” has started."),
+            ("Şimdi canlı", "“Akşam sohbeti” başladı."),
+        ),
+        (
+            "cancelled",
+            ("Cancelled", "“Akşam sohbeti” has been cancelled."),
+            ("İptal edildi", "“Akşam sohbeti” iptal edildi."),
+        ),
+    ],
+)
+def test_texts_follow_the_language_of_who_reads(
+    kind: str,
+    english: tuple[str, str],
+    turkish: tuple[str, str],
+    api: Api,
+    creator: User,
+    viewer: User,
+    now: datetime,
+) -> None:
+    stream = make_stream(creator, now=now, title="Akşam sohbeti")
+    match kind:
+        case "reminder":
+            told_before(viewer, stream, 15)
+        case "live":
+            told_that_it_is_live(viewer, stream, now)
+        case "cancelled":
+            remind(viewer, stream, now=now)
+            streams.cancel_stream(stream.pk, by=creator, now=now)
+            work(now)
+    client: Any = api(viewer)
+
+    for headers, (title, message) in (
+        ({}, english),
+        ({"HTTP_X_LANGUAGE": "tr"}, turkish),
+        ({"HTTP_ACCEPT_LANGUAGE": "tr-TR,en;q=0.5"}, turkish),
+        ({"HTTP_X_LANGUAGE": "en", "HTTP_ACCEPT_LANGUAGE": "tr"}, english),
+    ):
+        (notice,) = data_of(client.get(NOTIFICATIONS, **headers))["list"]
+        assert (notice["metadata"]["kind"], notice["title"], notice["message"]) == (kind, title, message)
+
+
+def test_a_stream_without_a_plan_has_none_in_its_notice(api: Api, creator: User, viewer: User) -> None:
+    told_that_it_is_live(viewer, make_stream(creator, "preparing"))
+
+    (notice,) = data_of(api(viewer).get(NOTIFICATIONS))["list"]
+
+    assert notice["metadata"]["plannedStartDate"] is None
+
+
+def test_a_moved_start_leaves_what_was_told(api: Api, creator: User, viewer: User, now: datetime) -> None:
+    stream = make_stream(creator, now=now)
+    due = told_before(viewer, stream, 15)
+    planned = stream.planned_start_at
+    assert planned
+    streams.edit_stream(stream.pk, by=creator, now=due, changes={"planned_start_at": planned + timedelta(hours=1)})
+    work(due)
+    work(planned + 45 * MINUTE)
+
+    notices = data_of(api(viewer).get(NOTIFICATIONS))["list"]
+
+    assert [notice["metadata"]["plannedStartDate"] for notice in notices] == [
+        wire_time(planned + timedelta(hours=1)),
+        wire_time(planned),
+    ]
+
+
+def test_only_the_own_ones_come_the_newest_first(
+    api: Api, creator: User, viewer: User, stranger: User, now: datetime
+) -> None:
+    told_that_it_is_live(stranger, make_stream(creator, now=now), now)
+    first = make_stream(creator, now=now)
+    told_before(viewer, first, 15)
+    streams.cancel_stream(first.pk, by=creator, now=now + timedelta(hours=1))
+    work(now + timedelta(hours=1))
+
+    data = data_of(api(viewer).get(NOTIFICATIONS))
+
+    assert kinds(data) == ["cancelled", "reminder"]
+    assert {notice["userId"] for notice in data["list"]} == {viewer.pk}
+
+
+def test_what_was_told_of_a_deleted_stream_stays(api: Api, creator: User, viewer: User, now: datetime) -> None:
+    stream = make_stream(creator, now=now)
+    due = told_before(viewer, stream, 15)
+    streams.delete_stream(stream.pk, by=creator, now=due)
+
+    assert kinds(data_of(api(viewer).get(NOTIFICATIONS))) == ["reminder"]
+
+
+def test_the_list_is_read_by_page_and_by_keyset(api: Api, creator: User, viewer: User, now: datetime) -> None:
+    ids = [notice.pk for notice in cancelled(creator, viewer, 5, now)]
+    client = api(viewer)
+
+    second = data_of(client.get(f"{NOTIFICATIONS}?limit=2&page=2"))
+    assert [notice["id"] for notice in second["list"]] == ids[2:4]
+    assert (second["pagination"]["totalItems"], second["pagination"]["totalPages"]) == (5, 3)
+    after = data_of(client.get(f"{NOTIFICATIONS}?limit=2&after={ids[2]}"))
+    assert [notice["id"] for notice in after["list"]] == ids[3:]
+
+
+# --- filters --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", [0, 1, 2]),
+        ("read=true", [1]),
+        ("read=false", [0, 2]),
+        ("category=live_stream", [0, 1, 2]),
+        ("category=live_stream&read=true", [1]),
+    ],
+)
+def test_a_filter_keeps_what_it_says(
+    query: str, expected: list[int], api: Api, creator: User, viewer: User, now: datetime
+) -> None:
+    notices = cancelled(creator, viewer, 3, now)
+    services.mark_notification(notices[1].pk, by=viewer, now=now, read=True)
+
+    data = data_of(api(viewer).get(f"{NOTIFICATIONS}?{query}"))
+
+    assert [notice["id"] for notice in data["list"]] == [notices[at].pk for at in expected]
+    assert data["pagination"]["totalItems"] == len(expected)
+
+
+def test_filters_hold_while_reading_on(api: Api, creator: User, viewer: User, now: datetime) -> None:
+    notices = cancelled(creator, viewer, 4, now)
+    services.mark_notification(notices[2].pk, by=viewer, now=now, read=True)
+
+    data = data_of(api(viewer).get(f"{NOTIFICATIONS}?read=false&after={notices[0].pk}"))
+
+    assert [notice["id"] for notice in data["list"]] == [notices[1].pk, notices[3].pk]
+
+
+BAD = {
+    "category=chat": "category: must be one of live_stream",
+    "category=": "category: must be one of live_stream",
+    "read=yes": "read: must be true or false",
+    "read=1": "read: must be true or false",
+    "read=True": "read: must be true or false",
+    "read=": "read: must be true or false",
+    "limit=0": "limit: must be between 1 and 100",
+    f"after={'0' * 24}": "after: there is nothing with this id",
+}
+
+
+@pytest.mark.parametrize(("query", "reason"), BAD.items(), ids=BAD.keys())
+def test_a_bad_filter_names_its_rule(query: str, reason: str, api: Api, viewer: User) -> None:
+    assert_refused(api(viewer).get(f"{NOTIFICATIONS}?{query}"), 400, "validation_failed", reason)
+
+
+def test_nobody_has_no_notifications_to_read(api: Api) -> None:
+    assert_refused(api().get(NOTIFICATIONS), 401, "authentication_required")
+
+
+def test_one_notification_takes_as_many_statements_as_twenty(
+    api: Api, creator: User, viewer: User, now: datetime
+) -> None:
+    client = api(viewer)
+    counts = []
+    for more in (1, 19):
+        cancelled(creator, viewer, more, now)
+        counts.append(len(statements(lambda: data_of(client.get(f"{NOTIFICATIONS}?limit=100")))))
+    assert counts == [2, 2]

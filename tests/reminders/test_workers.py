@@ -1,0 +1,209 @@
+"""Real worker processes: they wake at once, share the work, finish what they hold and wait for their database."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from http.server import BaseHTTPRequestHandler
+from statistics import median
+
+import psycopg
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from common.models import AuditEntry
+from livestreams import services as streams
+from livestreams.models import LiveStream
+from reminders.models import Chunk, Delivery, Notification
+from tests.conftest import make_user
+from tests.reminders.asking import remind
+from tests.reminders.processes import forget_jobs, let_wait, posting_to, running_workers, wait_until
+from tests.reminders.receiver import Gateway, answering, hanging, receiving
+from tests.servers import lost_database
+from tests.streams import make_stream
+
+STARTS = 20
+DELIVERIES_AT_ONCE = 8
+
+
+@pytest.fixture(autouse=True)
+def _no_jobs(transactional_db: None) -> Iterator[None]:
+    forget_jobs()
+    yield
+    forget_jobs()
+
+
+def awaited_stream(number: int = 0) -> LiveStream:
+    """A stream whose start one viewer of its own waits for."""
+    stream = make_stream(make_user(f"creator{number}"))
+    remind(make_user(f"viewer{number}"), stream, minute=None)
+    return stream
+
+
+def start(stream: LiveStream) -> None:
+    streams.start_stream(stream.pk, by=stream.creator, now=timezone.now())
+
+
+def told(stream: LiveStream) -> bool:
+    return Notification.objects.filter(stream=stream).exists()
+
+
+def count_jobs() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE status <> 'todo' OR queueing_lock IS NULL")
+        return int(cursor.fetchone()[0])
+
+
+def test_an_idle_worker_calls_the_gateway_within_a_second_of_the_start() -> None:
+    """A worker looks once a second by itself, and from the start to the call are three jobs: so it was woken."""
+    waiting = [awaited_stream(number) for number in range(STARTS)]
+    delays = []
+    with receiving(answering(204)) as gateway, running_workers(environment=posting_to(gateway)):
+        for number, stream in enumerate(waiting):
+            started = time.monotonic()
+            start(stream)
+            wait_until(partial(has_calls, gateway, number + 1))
+            delays.append(time.monotonic() - started)
+    assert median(delays) < 1, delays
+
+
+def test_two_workers_do_each_job_once(creator: User) -> None:
+    stream = make_stream(creator)
+    let_wait(20_500, stream)
+    with receiving(answering(204)) as gateway, running_workers(2, environment=posting_to(gateway)):
+        start(stream)
+        wait_until(lambda: Delivery.objects.filter(state=Delivery.State.DELIVERED).count() == 21)
+        wait_until(lambda: count_jobs() == 0)
+    assert Notification.objects.count() == 20_500
+    assert AuditEntry.objects.filter(action="cut_round").count() == 1
+    assert AuditEntry.objects.filter(action="tell_chunk").count() == 21
+    assert set(Counter(call.key for call in gateway.calls).values()) == {1}
+
+
+def test_a_worker_that_is_asked_to_stop_finishes_the_chunk_in_hand() -> None:
+    stream = awaited_stream()
+    with running_workers() as (worker,), another_connection() as other:
+        other.execute("LOCK TABLE reminders_notification IN SHARE MODE")
+        start(stream)
+        wait_until(is_a_chunk_held_up)
+        worker.send_signal(signal.SIGTERM)
+        # The other half of it, which has nothing in hand, has left.
+        wait_until(lambda: count_of("procrastinate_workers") == 1)
+        assert worker.poll() is None
+        other.commit()
+        assert worker.wait(timeout=10) == 0
+    assert told(stream)
+    assert Chunk.objects.get().state == Chunk.State.TOLD
+    assert count_of("procrastinate_workers") == 0
+
+
+def another_connection() -> psycopg.Connection:
+    connection.ensure_connection()
+    info = connection.connection.info
+    return psycopg.connect(host=info.host, port=info.port, user=info.user, dbname=info.dbname)
+
+
+def has_calls(gateway: Gateway, count: int) -> bool:
+    return len(gateway.calls) >= count
+
+
+def is_a_chunk_held_up() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_locks WHERE NOT granted AND relation = 'reminders_notification'::regclass")
+        return cursor.rowcount > 0
+
+
+def count_of(table: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table}")
+        return int(cursor.fetchone()[0])
+
+
+def test_a_delivery_in_hand_is_finished_too() -> None:
+    stream = awaited_stream()
+    with receiving(waiting_for_a_word) as gateway, running_workers(environment=posting_to(gateway)) as (worker,):
+        start(stream)
+        wait_until(lambda: bool(gateway.calls))
+        worker.send_signal(signal.SIGTERM)
+        wait_until(lambda: count_of("procrastinate_workers") == 1)
+        gateway.over.set()
+        assert worker.wait(timeout=10) == 0
+    assert Delivery.objects.get().state == Delivery.State.DELIVERED
+    assert len(gateway.calls) == 1
+
+
+def waiting_for_a_word(gateway: Gateway, handler: BaseHTTPRequestHandler) -> None:
+    gateway.over.wait(9)
+    answering(204)(gateway, handler)
+
+
+def test_an_idle_worker_stops_at_once_when_asked() -> None:
+    with running_workers() as (worker,):
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=10) == 0
+
+
+def test_a_database_that_restarts_is_waited_for() -> None:
+    before, after = awaited_stream(1), [awaited_stream(number) for number in range(2, 8)]
+    with running_workers() as (worker,):
+        start(before)
+        wait_until(lambda: told(before))
+        with lost_database():
+            connection.close()
+            time.sleep(1)  # long enough for the worker to look and find nothing
+            assert worker.poll() is None
+        for stream in after:
+            start(stream)
+        wait_until(lambda: all(map(told, after)), seconds=45)
+        assert worker.poll() is None
+
+
+def test_receivers_that_hang_do_not_keep_anybody_from_being_told() -> None:
+    waiting = [awaited_stream(number) for number in range(DELIVERIES_AT_ONCE + 1)]
+    with receiving(hanging) as gateway, running_workers(environment=posting_to(gateway)):
+        for stream in waiting[:-1]:
+            start(stream)
+        wait_until(lambda: len(gateway.calls) >= DELIVERIES_AT_ONCE)
+        start(waiting[-1])
+        wait_until(lambda: told(waiting[-1]), seconds=5)
+        gateway.over.set()
+
+
+LOST = """
+    INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock, args, status)
+    VALUES ('telling', %s, %s, %s, 'doing')
+"""
+
+
+def test_the_jobs_of_killed_workers_are_taken_over_whatever_periodic_job_they_held_too() -> None:
+    """Two of a kind cannot wait at once, so the second one cannot be put back."""
+    stream = awaited_stream()
+    with connection.cursor() as cursor:
+        for at in (1, 2, 3):
+            periodic = f'{{"timestamp": {at}}}'
+            cursor.execute(LOST, ["reminders.tasks.find_due_lead_times", "find_due_lead_times", periodic])
+    # The one that matters is the youngest.
+    start(stream)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE task_name LIKE '%cut_round'")
+    with running_workers():
+        wait_until(lambda: told(stream))
+        wait_until(lambda: count_of("procrastinate_jobs WHERE args->>'timestamp' IN ('1', '2', '3')") == 0)
+
+
+def test_a_worker_with_nothing_to_do_asks_little() -> None:
+    with running_workers():
+        before, began = transactions(), time.monotonic()
+        time.sleep(5)  # what it does in this time is what is measured
+        each_second = (transactions() - before) / (time.monotonic() - began)
+    assert each_second < 50
+
+
+def transactions() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute("SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()")
+        return int(cursor.fetchone()[0])
