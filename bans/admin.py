@@ -8,9 +8,9 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, Model, Q, QuerySet, When
+from django.db.models import Case, Q, QuerySet, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -23,7 +23,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from bans.models import Appeal, LiveStreamBan
 from bans.services import review_ban
-from common.admin import Act, ActingAdmin, ReasonForm, Service, SoftDeleteAdmin
+from common.admin import Act, ActingAdmin, ReasonForm, Service, SoftDeleteAdmin, linked
 
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
@@ -289,7 +289,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
         now = timezone.now()
         rows = [
             [
-                _linked(self.page_of(one), _moment(one.created_at)),
+                linked(one, _moment(one.created_at)),
                 one.stream.title,
                 one.get_action_type_display(),
                 one.reason or "–",
@@ -310,7 +310,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
 
     @display(description=_("stream"), ordering="stream__title_folded")
     def on_stream(self, ban: LiveStreamBan) -> str:
-        return _linked(_page_of(ban.stream), ban.stream.title)
+        return linked(ban.stream, ban.stream.title)
 
     @display(
         description=_("kind"),
@@ -359,11 +359,3 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
     def objection_at(self, ban: LiveStreamBan) -> str:
         appeal = _appeal(ban)
         return _moment(appeal.created_at) if appeal else "–"
-
-
-def _page_of(row: Model) -> str:
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=(row.pk,))
-
-
-def _linked(address: str, text: str) -> str:
-    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)

@@ -316,6 +316,15 @@ class ActingAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/act.html", context)
 
 
+def linked(row: Model, text: str) -> str:
+    """`text` as a link to the row's page."""
+    return link(reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=(row.pk,)), text)
+
+
+def link(address: str, text: str) -> str:
+    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)
+
+
 def _named(names: list[str], *, most: int = 3) -> str:
     shown, more = ", ".join(f"“{name}”" for name in names[:most]), len(names) - most
     if more <= 0:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, Model, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -21,7 +21,7 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from common.admin import Act, ActingAdmin, ReadOnlyAdmin
+from common.admin import Act, ActingAdmin, ReadOnlyAdmin, link, linked
 from reminders.models import Chunk, Delivery, Reminder, Round, scheduled_for, state_of
 from reminders.services import send_again
 from reminders.services.channels import channel_names
@@ -55,15 +55,6 @@ STATE_COLOURS: dict[str, str] = {
     Delivery.State.FAILED: "danger",
     Delivery.State.STOPPED: "danger",
 }
-
-
-def _linked(row: Model, text: str) -> str:
-    address = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=(row.pk,))
-    return _link(address, text)
-
-
-def _link(address: str, text: str) -> str:
-    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)
 
 
 # --- what waits ------------------------------------------------------------------------------------
@@ -101,7 +92,7 @@ class ReminderAdmin(ReadOnlyAdmin):
 
     @display(description=_("stream"))
     def on_stream(self, reminder: Reminder) -> str:
-        return _linked(reminder.stream, reminder.stream.title)
+        return linked(reminder.stream, reminder.stream.title)
 
     @display(description=_("state"), label=STATE_COLOURS)
     def state(self, reminder: Reminder) -> tuple[str, Any]:
@@ -182,7 +173,7 @@ class RoundAdmin(ReadOnlyAdmin):
 
     @display(description=_("stream"))
     def on_stream(self, round_: Round) -> str:
-        return _linked(round_.stream, round_.stream.title)
+        return linked(round_.stream, round_.stream.title)
 
     @display(description=_("kind"))
     def what(self, round_: Round) -> str:
@@ -202,7 +193,7 @@ class RoundAdmin(ReadOnlyAdmin):
         if not round_.chunks_made:
             return "–"
         address = f"{reverse('admin:reminders_chunk_changelist')}?round__id__exact={round_.pk}"
-        return _link(address, f"{round_.chunks_done} / {round_.chunks_made}")
+        return link(address, f"{round_.chunks_done} / {round_.chunks_made}")
 
 
 @admin.register(Chunk)
@@ -227,11 +218,11 @@ class ChunkAdmin(ReadOnlyAdmin):
 
     @display(description=_("stream"))
     def on_stream(self, chunk: Chunk) -> str:
-        return _linked(chunk.round.stream, chunk.round.stream.title)
+        return linked(chunk.round.stream, chunk.round.stream.title)
 
     @display(description=_("round"))
     def of_round(self, chunk: Chunk) -> str:
-        return _linked(chunk.round, chunk.round.get_kind_display())
+        return linked(chunk.round, chunk.round.get_kind_display())
 
     @display(description=_("state"), label=STATE_COLOURS)
     def status(self, chunk: Chunk) -> tuple[str, str]:
@@ -282,7 +273,7 @@ class DeliveryAdmin(ActingAdmin):
 
     @display(description=_("stream"))
     def on_stream(self, delivery: Delivery) -> str:
-        return _linked(delivery.chunk.round.stream, delivery.chunk.round.stream.title)
+        return linked(delivery.chunk.round.stream, delivery.chunk.round.stream.title)
 
     @display(description=_("channel"))
     def way(self, delivery: Delivery) -> str:

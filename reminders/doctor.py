@@ -133,7 +133,8 @@ def _missed(now: datetime) -> Iterator[Finding]:
             "reminders_missed",
             f"{people} reminders were missed during the last day: they came due more than {minutes:.0f} minutes"
             " before a worker got to them.",
-            "Keep workers running; the admin shows under Rounds which streams it was. They are not told any more.",
+            "Keep workers running; the admin shows under Rounds which streams it was. Who missed a lead"
+            " time still hears when the stream starts.",
         )
 
 
