@@ -137,10 +137,6 @@ SET = """
         SELECT FROM reminders_round WHERE kind = 'reminder' AND stream_id = %(stream)s AND minute = %(lead)s
             AND planned_start_at = %(planned)s
     ),
-    lead AS (
-        INSERT INTO reminders_leadtime (stream_id, minute)
-        SELECT %(stream)s, %(lead)s::smallint WHERE %(lead)s > 0 ON CONFLICT DO NOTHING
-    ),
     replaced AS (
         UPDATE reminders_reminder AS known SET minute = %(minute)s::smallint, language = %(language)s,
             updated_at = greatest(known.updated_at, %(now)s)
@@ -155,9 +151,14 @@ SET = """
         WHERE NOT EXISTS (SELECT FROM taken) AND NOT EXISTS (SELECT FROM old)
         ON CONFLICT DO NOTHING
         RETURNING id
+    ),
+    written AS (SELECT id FROM made UNION ALL SELECT id FROM replaced),
+    lead AS (
+        INSERT INTO reminders_leadtime (stream_id, minute)
+        SELECT %(stream)s, %(lead)s::smallint FROM written WHERE %(lead)s > 0 ON CONFLICT DO NOTHING
     )
-    SELECT coalesce((SELECT id FROM made), (SELECT id FROM replaced)), (SELECT minute FROM old),
-        (SELECT language FROM old), EXISTS (SELECT FROM taken)
+    SELECT (SELECT id FROM written), (SELECT minute FROM old), (SELECT language FROM old),
+        EXISTS (SELECT FROM taken)
 """
 
 

@@ -68,7 +68,7 @@ def _at_the_stream() -> models.QuerySet[Any]:
 _AT_THE_STREAM = Question(_at_the_stream, for_share=True)
 
 # Two devices of one person make one reminder. Once its round is open a lead time is taken: who comes later would be
-# left out of it.
+# left out of it. The lead time is written by whoever holds the reminder, so that no two wait for each other.
 _SET = """
     WITH old AS MATERIALIZED (
         SELECT id, minute, language FROM reminders_reminder
@@ -77,10 +77,6 @@ _SET = """
     taken AS (
         SELECT FROM reminders_round WHERE kind = 'reminder' AND stream_id = %(stream)s AND minute = %(lead)s
             AND planned_start_at = %(planned)s
-    ),
-    lead AS (
-        INSERT INTO reminders_leadtime (stream_id, minute)
-        SELECT %(stream)s, %(lead)s::smallint WHERE %(lead)s > 0 ON CONFLICT DO NOTHING
     ),
     replaced AS (
         UPDATE reminders_reminder AS known SET minute = %(minute)s::smallint, language = %(language)s,
@@ -96,9 +92,14 @@ _SET = """
         WHERE NOT EXISTS (SELECT FROM taken) AND NOT EXISTS (SELECT FROM old)
         ON CONFLICT DO NOTHING
         RETURNING id
+    ),
+    written AS (SELECT id FROM made UNION ALL SELECT id FROM replaced),
+    lead AS (
+        INSERT INTO reminders_leadtime (stream_id, minute)
+        SELECT %(stream)s, %(lead)s::smallint FROM written WHERE %(lead)s > 0 ON CONFLICT DO NOTHING
     )
-    SELECT coalesce((SELECT id FROM made), (SELECT id FROM replaced)), (SELECT minute FROM old),
-        (SELECT language FROM old), EXISTS (SELECT FROM taken)
+    SELECT (SELECT id FROM written), (SELECT minute FROM old), (SELECT language FROM old),
+        EXISTS (SELECT FROM taken)
 """
 
 

@@ -1,111 +1,32 @@
-"""GET {id}/calendar.ics and user/{userId}/calendar.ics, read by two parsers that are not ours"""
+"""GET /api/v1/live-stream/{id}/calendar.ics, and what is true of both calendars"""
 
-import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-import vobject
-from django.db import transaction
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 from ical.calendar_stream import IcsCalendarStream
 
 from accounts.models import User
 from common.times import wire_time
 from livestreams import services as streams
 from livestreams.models import LiveStream, Status
-from reminders import services
-from reminders.views import calendars
 from tests.bans.people import lapsed_ban, make_ban
-from tests.conftest import Api, make_user
+from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
-from tests.streams import STREAMS, make_stream, stream_url
+from tests.reminders.calendar_readers import (
+    HOUR,
+    STATUSES,
+    Shown,
+    calendar_in,
+    events_in,
+    events_of,
+    feed_url,
+    one_url,
+    remind,
+)
+from tests.streams import make_stream, stream_url
 from tests.test_statements import statements
-
-HOUR = timedelta(hours=1)
-
-
-class Shown(NamedTuple):
-    """An event as a reader of calendars understands it. Alarms are in minutes after the start."""
-
-    uid: str
-    begin: datetime
-    end: datetime | None
-    title: str
-    description: str | None
-    status: str
-    sequence: int
-    alarms: list[float]
-
-
-def read_by_ical(text: str) -> list[Shown]:
-    def shown(event: Any) -> Shown:
-        return Shown(
-            event.uid,
-            event.dtstart,
-            event.dtend,
-            event.summary,
-            event.description,
-            str(event.status.value),
-            event.sequence,
-            [alarm.trigger / timedelta(minutes=1) for alarm in event.alarm],
-        )
-
-    return [shown(event) for event in IcsCalendarStream.calendar_from_ics(text).events]
-
-
-def read_by_vobject(text: str) -> list[Shown]:
-    def value(event: Any, name: str) -> Any:
-        return getattr(event, name).value if hasattr(event, name) else None
-
-    def shown(event: Any) -> Shown:
-        return Shown(
-            event.uid.value,
-            event.dtstart.value,
-            value(event, "dtend"),
-            event.summary.value,
-            value(event, "description"),
-            event.status.value,
-            int(event.sequence.value),
-            [alarm.trigger.value / timedelta(minutes=1) for alarm in event.contents.get("valarm", [])],
-        )
-
-    return [shown(event) for event in vobject.readOne(text).contents.get("vevent", [])]
-
-
-READERS: dict[str, Callable[[str], list[Shown]]] = {"ical": read_by_ical, "vobject": read_by_vobject}
-
-
-def one_url(stream: LiveStream | str) -> str:
-    return f"{STREAMS}/{stream}/calendar.ics" if isinstance(stream, str) else stream_url(stream, "calendar.ics")
-
-
-def feed_url(user: User | str) -> str:
-    return f"{STREAMS}/user/{user if isinstance(user, str) else user.pk}/calendar.ics"
-
-
-def calendar_in(response: Any) -> str:
-    assert response.status_code == 200, response.content
-    assert response.headers["Content-Type"] == "text/calendar; charset=utf-8"
-    text: str = response.content.decode()
-    return text
-
-
-def events_in(response: Any) -> list[Shown]:
-    """What both readers make of it, which is the same."""
-    text = calendar_in(response)
-    by_each = [read(text) for read in READERS.values()]
-    assert all(shown == by_each[0] for shown in by_each)
-    return by_each[0]
-
-
-def remind(user: User, stream: LiveStream, minute: int | None) -> None:
-    services.set_reminder(stream.pk, by=user, now=stream.created_at, minute=minute, language="en")
-
 
 # --- one stream -----------------------------------------------------------------------------------
 
@@ -152,16 +73,6 @@ def test_a_stream_that_ended_in_the_second_in_which_it_began_is_a_moment(api: Ap
 
     (event,) = events_in(api().get(one_url(stream)))
     assert (event.begin, event.end) == (now, None)
-
-
-STATUSES = {
-    Status.SCHEDULED: "CONFIRMED",
-    Status.ACTIVE: "CONFIRMED",
-    Status.ENDED: "CONFIRMED",
-    Status.CANCELLED_BY_HOST: "CANCELLED",
-    Status.CANCELLED_BY_GUEST: "CANCELLED",
-    Status.EXPIRED: "CANCELLED",
-}
 
 
 @pytest.mark.parametrize(("status", "shown"), STATUSES.items(), ids=STATUSES.keys())
@@ -299,96 +210,6 @@ def test_a_start_beside_a_clock_change_is_the_same_moment_for_all(
             assert f"{event.begin.astimezone(ZoneInfo(zone)):%H:%M %z}" == local
 
 
-def events_of(api: Api, user: User, caller: User | None = None) -> dict[str, Shown]:
-    """The events of a user's feed, by the id of their stream."""
-    return {event.uid.partition("@")[0]: event for event in events_in(api(caller).get(feed_url(user)))}
-
-
-# --- the feed -------------------------------------------------------------------------------------
-
-
-def test_a_feed_is_named_after_its_person_and_asks_to_be_read_again(api: Api, creator: User) -> None:
-    make_stream(creator)
-
-    response = api().get(feed_url(creator))
-
-    text = calendar_in(response)
-    assert "\r\nX-WR-CALNAME:Ayşe Yılmaz\r\n" in text
-    assert "\r\nREFRESH-INTERVAL;VALUE=DURATION:PT15M\r\n" in text
-    assert response.headers["Content-Disposition"] == 'inline; filename="creator.ics"'
-
-
-def test_who_has_no_name_goes_by_the_username(api: Api) -> None:
-    assert "\r\nX-WR-CALNAME:nameless\r\n" in calendar_in(api().get(feed_url(make_user("nameless", name=""))))
-
-
-def test_a_feed_has_the_streams_of_its_person_as_creator_and_as_guest(
-    api: Api, creator: User, guest: User, stranger: User
-) -> None:
-    make_stream(creator, title="with guest", guest=guest)
-    make_stream(guest, title="own")
-    make_stream(stranger, title="foreign")
-
-    assert {event.title for event in events_of(api, guest).values()} == {"with guest", "own"}
-
-
-def test_a_cancelled_stream_stays_in_the_feed_as_cancelled_and_a_deleted_one_vanishes(
-    api: Api, creator: User, now: datetime
-) -> None:
-    kept, deleted = make_stream(creator, now=now), make_stream(creator, now=now)
-    streams.cancel_stream(kept.pk, by=creator, now=now)
-    streams.delete_stream(deleted.pk, by=creator, now=now)
-
-    assert {stream: event.status for stream, event in events_of(api, creator).items()} == {kept.pk: "CANCELLED"}
-    assert_refused(api().get(one_url(deleted)), 404, "stream_not_found")
-
-
-def test_an_event_of_the_feed_is_the_one_of_the_stream(api: Api, creator: User, viewer: User) -> None:
-    stream = make_stream(creator, duration_goal=30)
-    remind(viewer, stream, 15)
-    event = re.compile("BEGIN:VEVENT.*END:VEVENT", re.DOTALL)
-
-    alone, fed = (event.search(calendar_in(api(viewer).get(url))) for url in (one_url(stream), feed_url(creator)))
-
-    assert alone
-    assert fed
-    assert alone[0] == fed[0]
-
-
-def test_a_stream_whose_plan_was_taken_back_leaves_the_feed(api: Api, creator: User, now: datetime) -> None:
-    stream = make_stream(creator, now=now)
-    streams.edit_stream(stream.pk, by=creator, now=now, changes={"planned_start_at": None})
-
-    assert events_of(api, creator) == {}
-    assert_refused(
-        api().get(one_url(stream)),
-        409,
-        "stream_without_plan",
-        "the stream has no planned start, so there is nothing to enter into a calendar",
-    )
-
-
-def test_a_feed_stands_in_the_order_of_the_begin_and_forgets_after_90_days(
-    api: Api, creator: User, now: datetime
-) -> None:
-    for days in (3, -89, -91, 400, 1):
-        planned = now + timedelta(days=days)
-        make_stream(creator, now=planned - HOUR, planned_start_at=planned, title=f"{days}")
-
-    assert [event.title for event in events_of(api, creator).values()] == ["-89", "1", "3", "400"]
-
-
-def test_of_too_many_the_nearest_are_kept(
-    api: Api, creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(calendars, "MOST", 3)
-    for hours in (-200, -3, 2, 9, 400):
-        planned = now + hours * HOUR
-        make_stream(creator, now=planned - HOUR, planned_start_at=planned, title=f"{hours}")
-
-    assert [event.title for event in events_of(api, creator).values()] == ["-3", "2", "9"]
-
-
 # --- who asks -------------------------------------------------------------------------------------
 
 
@@ -492,59 +313,3 @@ def test_a_feed_of_fifty_takes_as_many_statements_as_one_of_one(
 
     # Who asks, whose feed it is, and its streams.
     assert len(statements(read_fifty)) == one == 2 + known
-
-
-# --- the API and the feed -------------------------------------------------------------------------
-
-WORDS = st.text(
-    st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"], include_characters="\n"), min_size=1, max_size=60
-)
-MINUTES = st.integers(min_value=-20 * 60, max_value=20 * 60)  # from now to the start
-STATES = st.lists(st.sampled_from(Status), max_size=6).filter(lambda states: states.count(Status.ACTIVE) <= 1)
-MADE = STATES.flatmap(
-    lambda states: st.tuples(*(st.tuples(st.just(state), WORDS, MINUTES, st.booleans()) for state in states))
-)
-
-
-@contextmanager
-def undone() -> Iterator[None]:
-    """What is made in this block is gone after it, so that each example starts with nothing."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
-
-
-@given(made=MADE)
-@example(made=[(Status.SCHEDULED, r"\N \n \\n ,;", 5, False)])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_api_and_the_feed_say_the_same_of_any_streams(
-    made: list[tuple[Status, str, int, bool]], api: Api, creator: User, guest: User, now: datetime
-) -> None:
-    with undone():
-        # Nothing else of somebody can end while one of theirs is active.
-        for status, title, minutes, is_deleted in sorted(made, key=lambda each: each[0] == Status.ACTIVE):
-            planned = now + timedelta(minutes=minutes)
-            with_plan = {} if status == Status.PREPARING else {"planned_start_at": planned}
-            made_at = planned + timedelta(hours=2) if status == Status.EXPIRED else planned - HOUR
-            of_guest = guest if status == Status.CANCELLED_BY_GUEST else None
-            stream = make_stream(creator, status, now=made_at, title=title, guest=of_guest, **with_plan)
-            if is_deleted and status != Status.ACTIVE:
-                streams.delete_stream(stream.pk, by=creator, now=made_at)
-        client = api(creator)
-        listed = data_of(client.get(STREAMS, {"limit": 100}))["list"]
-        upcoming = data_of(client.get(f"{STREAMS}/user/{creator.pk}/upcoming-live-streams", {"limit": 100}))["list"]
-        fed = events_of(api, creator)
-
-    told = {
-        stream: (wire_time(event.begin.astimezone(UTC))[:19], event.title, event.status)
-        for stream, event in fed.items()
-    }
-    assert told == {listed_one["id"]: said(listed_one) for listed_one in listed if said(listed_one)[0]}
-    with_a_moment = [stream for stream in upcoming if said(stream)[0]]
-    assert [said(stream) for stream in with_a_moment] == [told[stream["id"]] for stream in with_a_moment]
-
-
-def said(stream: dict[str, Any]) -> tuple[str, str, str]:
-    """Start to the second, title and status, as the API says them."""
-    begin = stream["startedAt"] or stream["plannedStartDate"] or ""
-    return begin[:19], stream["title"], STATUSES.get(stream["status"], "CONFIRMED")
