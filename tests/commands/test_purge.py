@@ -13,9 +13,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.db import connection
+from procrastinate.contrib.django import app
 
 from accounts.models import User
 from common.models import AuditEntry
+from config import tasks
 from livestreams import services
 from livestreams.models import LiveStream
 from tests.commands.conftest import Start, waiting_for_streams
@@ -36,6 +38,17 @@ def said(*words: str) -> dict[str, Any]:
         call_command("purge", "--json", *words, stdout=out)
     facts: dict[str, Any] = json.loads(out.getvalue())
     return facts
+
+
+def test_workers_purge_each_night(creator: User, now: datetime, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = long_deleted(creator, now)
+    (nightly,) = (known for known in app.periodic_registry.periodic_tasks.values() if known.task is tasks.purge)
+
+    tasks.purge(timestamp=0)
+
+    assert not LiveStream.all_objects.filter(pk=gone.pk).exists()
+    assert nightly.cron == tasks.NIGHTLY
+    assert capsys.readouterr().out == ""
 
 
 def test_long_deleted_streams_go_and_others_stay(creator: User, now: datetime) -> None:
