@@ -108,20 +108,14 @@ class Question:
     """A queryset compiled once for each *shape*: the arguments of `build`, which choose filters and order.
 
     `build` returns the queryset, with `Param` expressions where values go. The last `SHAPES_KEPT` shapes are kept.
-    With `for_share` the rows of its table are locked against changes until the transaction ends, and any number of
-    transactions may hold them so; Django's `select_for_update` has no such lock.
     """
 
-    def __init__(self, build: Callable[..., models.QuerySet[Any]], *, for_share: bool = False) -> None:
+    def __init__(self, build: Callable[..., models.QuerySet[Any]]) -> None:
         self._build = build
-        self._for_share = for_share
         self._compiled = lru_cache(maxsize=SHAPES_KEPT)(self._compile)
 
     def _compile(self, *shape: Hashable) -> _Compiled:
-        compiled = _Compiled(self._build(*shape))
-        if self._for_share:
-            compiled.sql += f" FOR SHARE OF {connection.ops.quote_name(compiled.model._meta.db_table)}"
-        return compiled
+        return _Compiled(self._build(*shape))
 
     def rows(self, *shape: Hashable, limit: int | None = None, offset: int = 0, **given: Any) -> list[list[Any]]:
         """The rows of a question about values (`values_list`)."""

@@ -3,10 +3,12 @@
 import binascii
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from email import policy as policies
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.encoding import punycode
 
 SECRET_BYTES = range(24, 65)  # as the Standard Webhooks specification says, in its table of signature schemes
 MAIL_TIMEOUT = 10  # seconds, for each step of the talk with the mail server
@@ -61,3 +63,19 @@ def mailer(address: Mapping[str, Any]) -> dict[str, Any]:
         "timeout": MAIL_TIMEOUT,
     }
     return {"BACKEND": address["EMAIL_BACKEND"], "OPTIONS": options}
+
+
+def check_email(mailers: Mapping[str, Any], sender: str) -> None:
+    """`sender` is DEFAULT_FROM_EMAIL, which every mail needs. Raises ImproperlyConfigured."""
+    if not (mailers and sender):
+        raise ImproperlyConfigured("NOTIFICATION_CHANNELS names email: set EMAIL_URL and DEFAULT_FROM_EMAIL.")
+    try:
+        header = policies.default.header_store_parse("Sender", sender)[1]  # a header of one address
+        is_address = not header.defects and bool(header.address.username and punycode(header.address.domain))
+    except Exception:  # Python's parser breaks in many ways on what is no address
+        is_address = False
+    if not is_address:
+        raise ImproperlyConfigured(
+            "DEFAULT_FROM_EMAIL must be one address, such as Kumanda <no-reply@example.com>;"
+            ' a name with a comma or another sign needs quotes: "Kumanda, Ltd" <no-reply@example.com>.'
+        )

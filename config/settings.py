@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from common.logging import logging_config
-from config.channels import check_webhook, mailer
+from config.channels import check_email, check_webhook, mailer
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
@@ -239,8 +239,8 @@ check_webhook(
 MAILERS = {"default": mailer(env.email_url("EMAIL_URL"))} if env.str("EMAIL_URL", default="") else {}
 SILENCED_SYSTEM_CHECKS = ["mail.W001"]  # without EMAIL_URL no mail is sent
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="")
-if "email" in NOTIFICATION_CHANNELS and not (MAILERS and DEFAULT_FROM_EMAIL):
-    raise ImproperlyConfigured("NOTIFICATION_CHANNELS names email: set EMAIL_URL and DEFAULT_FROM_EMAIL.")
+if "email" in NOTIFICATION_CHANNELS:
+    check_email(MAILERS, DEFAULT_FROM_EMAIL)
 
 # What /readyz tells beside its state, and what the doctor looks at beside what every installation has.
 READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}

@@ -25,6 +25,7 @@ from common.admin import Act, ActingAdmin, ReadOnlyAdmin, link, linked
 from reminders.models import Chunk, Delivery, Reminder, Round, scheduled_for, state_of
 from reminders.services import send_again
 from reminders.services.channels import channel_names
+from reminders.services.deliveries import is_still_true
 
 # Whoever may look at that page may retry, cancel and abort jobs on it, without a reason and without an audit row. What
 # a job is for stands here: an open round, a waiting chunk, a pending delivery; `dispatch_reminders` does what is left.
@@ -54,6 +55,7 @@ STATE_COLOURS: dict[str, str] = {
     Delivery.State.DELIVERED: "success",
     Delivery.State.FAILED: "danger",
     Delivery.State.STOPPED: "danger",
+    Delivery.State.VOID: "default",
 }
 
 
@@ -265,7 +267,8 @@ class DeliveryAdmin(ActingAdmin):
         return queryset.filter(last_error__icontains=text)
 
     def is_possible(self, act: Act, row: Delivery) -> bool:
-        return row.state in {Delivery.State.FAILED, Delivery.State.STOPPED}
+        ended_badly = row.state in {Delivery.State.FAILED, Delivery.State.STOPPED, Delivery.State.VOID}
+        return ended_badly and is_still_true(row)
 
     def describe(self, row: Delivery) -> str:
         stream = row.chunk.round.stream

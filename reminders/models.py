@@ -268,6 +268,7 @@ class Delivery(IdentifiedModel):
         DELIVERED = "delivered", _("delivered")
         FAILED = "failed", _("given up")
         STOPPED = "stopped", _("stopped by the receiver")
+        VOID = "void", _("void")
 
     chunk = models.ForeignKey(Chunk, on_delete=models.CASCADE, related_name="deliveries", verbose_name=_("chunk"))
     channel = models.CharField(_("channel"), max_length=20)

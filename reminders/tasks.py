@@ -6,7 +6,6 @@ from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections
 from django.utils import timezone
 from procrastinate import JobContext, RetryStrategy, exceptions
 from procrastinate.contrib.django import app
@@ -16,7 +15,7 @@ from common.origin import Door, entering
 from livestreams.models import LiveStream
 from livestreams.services import expire_stream
 from reminders import services
-from reminders.services.jobs import DELIVERING, TELLING
+from reminders.services.jobs import DELIVERING, TELLING, URGENT
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +24,9 @@ logger = logging.getLogger(__name__)
 PATIENT = RetryStrategy(max_attempts=100, linear_wait=5)
 FIND_EVERY = "* * * * * */2"  # seconds stand last
 EVERY_MINUTE = "* * * * *"
+EVERY_FIVE_MINUTES = "*/5 * * * *"
 EVERY_TEN_SECONDS = "* * * * * */10"
+FIRST = 2 * URGENT  # what keeps the rest going
 NIGHTLY = "17 3 * * *"
 KEEP_FAILED_JOBS = 24 * 7  # hours
 
@@ -37,8 +38,6 @@ def task(*, queue: str = TELLING, **options: Any) -> Callable[[Callable[..., Non
         @app.task(queue=queue, pass_context=True, **options)
         @wraps(function)
         def entered(context: JobContext, /, **arguments: Any) -> None:
-            # As at a request: what a restart of the database left behind would fail for ever.
-            close_old_connections()
             with entering(Door.TASK, f"job-{context.job.id}"):
                 function(**arguments)
 
@@ -51,7 +50,7 @@ def task(*, queue: str = TELLING, **options: Any) -> Callable[[Callable[..., Non
 
 
 @app.periodic(cron=FIND_EVERY)
-@task(queueing_lock="find_due_lead_times")
+@task(queueing_lock="find_due_lead_times", priority=FIRST)
 def find_due_lead_times(timestamp: int) -> None:
     services.open_due_rounds(timezone.now())
 
@@ -62,15 +61,25 @@ def open_due_rounds_of_stream(stream_id: str) -> None:
 
 
 @task(retry=PATIENT)
-def cut_round(round_id: str) -> None:
-    services.cut_round(round_id, now=timezone.now())
+def cut_rounds(round_ids: list[str]) -> None:
+    _each(services.cut_round, round_ids)
 
 
 @task(retry=PATIENT)
 def tell_chunks(chunk_ids: list[str]) -> None:
-    """A transaction for each; those that a killed worker has closed are not told again."""
-    for chunk_id in chunk_ids:
-        services.tell_chunk(chunk_id, now=timezone.now())
+    _each(services.tell_chunk, chunk_ids)
+
+
+def _each(service: Callable[..., Any], ids: list[str]) -> None:
+    """A transaction for each. One that fails holds up no other; the retry passes over those that are done."""
+    failure = None
+    for one in ids:
+        try:
+            service(one, now=timezone.now())
+        except Exception as error:  # whatever it is, the others are not to blame
+            failure = error
+    if failure is not None:
+        raise failure
 
 
 @task(queue=DELIVERING, retry=PATIENT)
@@ -90,7 +99,7 @@ def expire_no_shows(timestamp: int) -> None:
 
 
 @app.periodic(cron=EVERY_TEN_SECONDS)
-@app.task(queue=TELLING, queueing_lock="take_over_stalled_jobs", pass_context=True)
+@app.task(queue=TELLING, queueing_lock="take_over_stalled_jobs", pass_context=True, priority=FIRST)
 async def take_over_stalled_jobs(context: JobContext, timestamp: int) -> None:
     """The jobs of workers that were killed; a worker that lives says so every few seconds."""
     jobs = context.app.job_manager
@@ -103,6 +112,12 @@ async def take_over_stalled_jobs(context: JobContext, timestamp: int) -> None:
         except exceptions.ConnectorException:
             # Another worker took it over, and has perhaps done it.
             logger.info("job %s is not there to be taken over", job.id)
+
+
+@app.periodic(cron=EVERY_FIVE_MINUTES)
+@task(queueing_lock="take_up_what_was_left")
+def take_up_what_was_left(timestamp: int) -> None:
+    services.take_up_what_was_left(timezone.now())
 
 
 @app.periodic(cron=NIGHTLY)

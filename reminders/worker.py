@@ -9,9 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError
 from procrastinate import PsycopgConnector, exceptions
 from procrastinate.connector import BaseConnector
 from procrastinate.contrib.django import app
@@ -66,11 +65,12 @@ async def _work(jobs_at_once: Mapping[str, int], *, until_idle: bool) -> None:
         try:
             async with app.open_async(), asyncio.TaskGroup() as group:
                 workers[:] = [group.create_task(work_off(queue, count)) for queue, count in jobs_at_once.items()]
+                if stopping.is_set():  # asked while the connections were opened
+                    stop()
         except* (_Stopped, exceptions.ConnectorException, psycopg.Error, DatabaseError) as lost:
             logger.warning("the database does not answer; trying again", exc_info=lost)
         else:
             return
-        await sync_to_async(close_old_connections)()
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping.wait(), SECONDS_UNTIL_NEW_TRY)
 

@@ -58,9 +58,9 @@ def stream_that_is(status: str, creator: User) -> LiveStream:
     return stream
 
 
-# Who asks is one statement each time. A change also looks at the door (may this person?), locks and looks, writes,
-# records, and reads what it answers with. One of the plan or of the state asks whether anybody waits for the stream;
-# what is then to be told is written, recorded and handed to the workers.
+# Who asks is one statement each time. A change also looks at the door (may this person?), takes its turn, locks and
+# looks, writes, records, and reads what it answers with. One of the plan or of the state asks whether anybody waits for
+# the stream; what is then to be told is written, recorded and handed to the workers.
 PINNED: dict[str, tuple[int, str, Call]] = {
     "read": (2, "scheduled", lambda client, stream: client.get(stream_url(stream))),
     "list": (2, "scheduled", lambda client, stream: client.get(STREAMS)),
@@ -81,22 +81,22 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     "upcoming": (2, "scheduled", lambda client, stream: client.get(f"{STREAMS}/upcoming")),
     "create": (4, "scheduled", lambda client, stream: client.post(f"{STREAMS}/create", {"title": "New"})),
     "move": (
-        7,
+        8,
         "scheduled",
         lambda client, stream: client.patch(stream_url(stream), {"plannedStartDate": "2040-01-01T20:00:00Z"}),
     ),
-    "edit": (6, "scheduled", lambda client, stream: client.patch(stream_url(stream), {"title": "New"})),
-    "start": (7, "scheduled", lambda client, stream: client.post(stream_url(stream, "start"))),
-    "awaited start": (10, "awaited", lambda client, stream: client.post(stream_url(stream, "start"))),
-    "awaited cancel": (10, "awaited", lambda client, stream: client.post(stream_url(stream, "cancel"))),
+    "edit": (7, "scheduled", lambda client, stream: client.patch(stream_url(stream), {"title": "New"})),
+    "start": (8, "scheduled", lambda client, stream: client.post(stream_url(stream, "start"))),
+    "awaited start": (11, "awaited", lambda client, stream: client.post(stream_url(stream, "start"))),
+    "awaited cancel": (11, "awaited", lambda client, stream: client.post(stream_url(stream, "cancel"))),
     "awaited move": (
-        8,
+        9,
         "awaited",
         lambda client, stream: client.patch(stream_url(stream), {"plannedStartDate": "2040-01-01T20:00:00Z"}),
     ),
-    "end": (6, "active", lambda client, stream: client.post(stream_url(stream, "end"))),
-    "cancel": (7, "scheduled", lambda client, stream: client.post(stream_url(stream, "cancel"))),
-    "set a reminder": (4, "scheduled", lambda client, stream: client.post(reminder_url(stream), {"minute": 15})),
+    "end": (7, "active", lambda client, stream: client.post(stream_url(stream, "end"))),
+    "cancel": (8, "scheduled", lambda client, stream: client.post(stream_url(stream, "cancel"))),
+    "set a reminder": (5, "scheduled", lambda client, stream: client.post(reminder_url(stream), {"minute": 15})),
     "read a reminder": (2, "awaited", lambda client, stream: client.get(reminder_url(stream))),
     "remove a reminder": (5, "awaited", lambda client, stream: client.delete(reminder_url(stream))),
     "my reminders": (2, "awaited", lambda client, stream: client.get(MINE)),
@@ -122,7 +122,7 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     "refresh": (4, "scheduled", lambda client, stream: client.post(f"{AUTH}/refresh", refresh_token(stream))),
     "revoke": (3, "scheduled", lambda client, stream: client.post(f"{AUTH}/revoke-token", refresh_token(stream))),
     "logout": (4, "scheduled", lambda client, stream: client.post(f"{AUTH}/logout")),
-    "delete": (6, "scheduled", lambda client, stream: client.delete(stream_url(stream))),
+    "delete": (7, "scheduled", lambda client, stream: client.delete(stream_url(stream))),
 }
 
 

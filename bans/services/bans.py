@@ -19,7 +19,7 @@ from common.fields import ObjectIdField
 from common.queries import Param, Question
 from common.refusals import Conflict, Forbidden, Invalid, Missing
 from livestreams.models import LiveStream, Status
-from livestreams.services import StreamMissing, record_revocation
+from livestreams.services import StreamMissing, record_revocation, take_turn
 
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
@@ -93,6 +93,7 @@ _STREAM_OF = Question(
 
 
 def locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:
+    take_turn(stream_id)
     stream: LiveStream | None = _LOCKED_STREAM.instance(id=stream_id)
     if stream is None:
         raise StreamMissing
@@ -106,6 +107,7 @@ def locked_ban(ban_id: str) -> LiveStreamBan:
     rows = _STREAM_OF.rows(id=ban_id)
     if not rows:
         raise BanMissing
+    take_turn(rows[0][0])
     LiveStream.all_objects.for_update().get(pk=rows[0][0])
     return LiveStreamBan.all_objects.for_update().get(pk=ban_id)
 

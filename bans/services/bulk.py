@@ -34,7 +34,7 @@ from common.fields import OBJECT_ID, new_object_id
 from common.models import AuditEntry
 from common.refusals import Conflict, Invalid, Missing, Refusal
 from livestreams.models import LiveStream
-from livestreams.services import record_revocations
+from livestreams.services import record_revocations, take_turn
 
 LARGEST_BATCH = 1000
 BANNING, UNDOING = "ban_user", "undo_ban"
@@ -209,6 +209,7 @@ def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[Answer]:
     Raises BatchMissing, BatchUndone.
     """
     stream_id = stream_of_batch(batch_id)
+    take_turn(stream_id)
     LiveStream.all_objects.for_update().get(pk=stream_id)
     trail = AuditEntry.objects.filter(target_id=OuterRef("pk"), target_type=LiveStreamBan._meta.model_name)
     bans = list(

@@ -48,6 +48,8 @@ LOCK = """
     FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE
 """
 CANCEL = "UPDATE livestreams_livestream SET status = %s, updated_at = %s, revision = %s WHERE id = %s"
+TAKE_TURN = "SELECT pg_advisory_xact_lock(%s)"
+SHARE_TURN = "SELECT pg_advisory_xact_lock_shared(%s)"
 AWAITED = "SELECT 1 FROM reminders_reminder WHERE stream_id = %s LIMIT 1"
 RECORD = """
     INSERT INTO common_auditentry
@@ -126,7 +128,7 @@ AT_THE_STREAM = """
         WHERE b.deleted_at IS NULL AND (b.expires_at IS NULL OR b.expires_at > %s)
             AND b.stream_id = s.id AND b.target_id = %s LIMIT 1
     )
-    FROM livestreams_livestream s WHERE s.deleted_at IS NULL AND s.id = %s FOR SHARE OF s
+    FROM livestreams_livestream s WHERE s.deleted_at IS NULL AND s.id = %s
 """
 SET = """
     WITH old AS MATERIALIZED (

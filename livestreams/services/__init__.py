@@ -34,6 +34,7 @@ from livestreams.services.streams import (
     restore_stream,
     start_stream,
 )
+from livestreams.services.turns import share_turn, take_turn
 
 __all__ = [
     "CHANNEL",
@@ -73,5 +74,7 @@ __all__ = [
     "reminder_waits",
     "restore_stream",
     "rotate_join_key",
+    "share_turn",
     "start_stream",
+    "take_turn",
 ]

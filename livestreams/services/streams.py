@@ -22,6 +22,7 @@ from common.queries import Param, Question
 from common.refusals import Conflict, Invalid, Missing
 from livestreams.models import Action, LiveStream, Status, next_status, refusal_message
 from livestreams.names import folded, new_channel_name
+from livestreams.services.turns import take_turn
 
 CHANNEL_NAME_TRIES = 5
 SHOWN_IN_CALENDARS = frozenset({"status", "planned_start_at", "duration_goal", "title", "motivation", "deleted_at"})
@@ -104,6 +105,7 @@ _LOCKED = Question(lambda: LiveStream.all_objects.filter(pk=Param("id", ObjectId
 
 def _locked(stream_id: str, *, deleted: bool = False) -> LiveStream:
     """The stream, locked until the transaction ends; by default a deleted one counts as missing."""
+    take_turn(stream_id)
     stream: LiveStream | None = _LOCKED.instance(id=stream_id)
     if stream is None or (stream.is_deleted and not deleted):
         raise StreamMissing
@@ -309,6 +311,7 @@ def expire_stream(stream_id: str, *, now: datetime) -> bool:
 
     A row that another transaction holds is left to that one.
     """
+    take_turn(stream_id)
     stream = LiveStream.objects.no_shows(now).filter(pk=stream_id).for_update(skip_locked=True).first()
     if stream is None:
         return False
@@ -323,6 +326,8 @@ def purge_stream(stream_id: str, *, now: datetime) -> str | None:
 
     Raises ProtectedError when something still points to it.
     """
+    # Its rounds and chunks go with it, and those who have one in hand hold it before the stream.
+    take_turn(stream_id)
     stream = LiveStream.all_objects.past_retention(now).filter(pk=stream_id).for_update(skip_locked=True).first()
     if stream is None:
         return None

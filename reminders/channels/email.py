@@ -14,6 +14,7 @@ from django.core.signing import BadSignature, Signer
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
+from django.utils.encoding import punycode
 from django.utils.translation import gettext
 
 from common.fields import OBJECT_ID
@@ -22,37 +23,73 @@ from reminders.texts import message_of, title_of
 
 logger = logging.getLogger(__name__)
 
-CLOSING = 421  # RFC 5321: the server is about to hang up, whoever the mail is for
+FULL = 452  # RFC 5321: no room, which servers say of a full mailbox, though it begins with 4 as what passes soon
 _signer = Signer(salt="unsubscribe")
 
 
 class EmailChannel:
     def send(self, batch: Batch) -> None:
-        """Pass over whoever has no address or whose address the server refuses, and log these. Raises Unreached."""
-        reached: str | None = None
+        """Pass over whoever has no address or whose mail the server refuses, and log these.
+
+        Raises Unreached, also when the server refuses the mail to every address: it is us then whom it does not want.
+        """
+        reached: str | None = None  # whoever was refused counts only when somebody was not
+        refusal: int | None = None
         mailer = mail.mailers.default
         try:
             mailer.open()
-            for person in filter(lambda person: person.email, batch.people):
-                _send(mailer, batch, person)
-                reached = person.user_id
+            for person in filter(_has_address, batch.people):
+                refusal = _send(mailer, batch, person)
+                if refusal is None or reached:
+                    reached = person.user_id
         except OSError as error:  # as are all errors of smtplib
             raise Unreached(_reason(error), reached_user=reached) from error
+        except Exception as error:  # whatever it is, nobody's mail is sent again for it
+            logger.exception("a mail could not be written")
+            raise Unreached(
+                f"the mail could not be written: {type(error).__name__}: {error}", reached_user=reached
+            ) from error
         finally:
             with suppress(OSError):
                 mailer.close()
+        if refusal is not None and reached is None:
+            raise Unreached(f"the mail server refused every address, the last one with {refusal}")
 
 
-def _send(mailer: Any, batch: Batch, person: Person) -> None:
+def _has_address(person: Person) -> bool:
+    if not person.email:
+        return False
+    try:
+        header = policies.default.header_store_parse("Sender", person.email)[1]  # a header of one address
+        is_address = not header.defects and bool(header.address.username and punycode(header.address.domain))
+    except Exception:  # Python's parser breaks in many ways on what is no address
+        is_address = False
+    if not is_address:
+        logger.warning("the address of user %s is not one that mail can be sent to", person.user_id)
+    return is_address
+
+
+def _send(mailer: Any, batch: Batch, person: Person) -> int | None:
+    """The code with which the server refused the mail to this person for good; None when it took it."""
     try:
         mailer.send_messages([message(batch, person)])
     except smtplib.SMTPRecipientsRefused as refused:
-        code, _said = next(iter(refused.recipients.values()))
-        if code == CLOSING:
+        code = _code(refused)
+        if code != FULL and code < 500:
             raise
-        logger.warning("the mail server refused the address of user %s with %s", person.user_id, code)
-    except ValueError:
-        logger.warning("the address of user %s is not one that mail can be sent to", person.user_id)
+    except smtplib.SMTPDataError as refused:
+        code = refused.smtp_code
+        if code < 500:
+            raise
+    else:
+        return None
+    logger.warning("the mail server refused the address of user %s with %s", person.user_id, code)
+    return code
+
+
+def _code(refused: smtplib.SMTPRecipientsRefused) -> int:
+    ((code, _said),) = refused.recipients.values()  # a mail has one recipient
+    return code
 
 
 class _OneLine(UnstructuredHeader, BaseHeader):
@@ -112,7 +149,7 @@ def _planned_start(batch: Batch) -> str:
 
 
 def _domain() -> str:
-    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
+    return punycode(parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2])
 
 
 def _reason(error: OSError) -> str:
@@ -122,7 +159,7 @@ def _reason(error: OSError) -> str:
             text = said.decode(errors="replace") if isinstance(said, bytes) else said
             return f"the mail server answered {error.smtp_code} {text}"
         case smtplib.SMTPRecipientsRefused():
-            return f"the mail server answered {CLOSING}"
+            return f"the mail server answered {_code(error)}"  # its text often repeats the person's address
         case _:
             return f"the mail server did not answer: {error.strerror or type(error).__name__}"
 
@@ -131,7 +168,10 @@ def _reason(error: OSError) -> str:
 
 
 def unsubscribe_address(user_id: str) -> str:
-    """Works for ever and without logging in: whoever has the mail may stop it."""
+    """Works without logging in: whoever has the mail may stop it.
+
+    It has no date of its own, but ends when SECRET_KEY changes and SECRET_KEY_FALLBACKS does not keep the old one.
+    """
     return settings.PUBLIC_URL.rstrip("/") + reverse("unsubscribe", args=[_signer.sign(user_id)])
 
 

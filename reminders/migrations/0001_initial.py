@@ -164,6 +164,7 @@ class Migration(migrations.Migration):
                             ("delivered", "delivered"),
                             ("failed", "given up"),
                             ("stopped", "stopped by the receiver"),
+                            ("void", "void"),
                         ],
                         default="pending",
                         max_length=10,

@@ -1,7 +1,7 @@
 """What may happen to reminders, and the telling. API, admin, commands and tasks all come here."""
 
 from reminders.services.chunks import tell_chunk
-from reminders.services.deliveries import AlreadyDelivered, DeliveryMissing, deliver, send_again
+from reminders.services.deliveries import AlreadyDelivered, DeliveryMissing, NoLongerTrue, deliver, send_again
 from reminders.services.notifications import NotificationMissing, mark_notification
 from reminders.services.preferences import INBOX, channels_of, choose_channels, unsubscribe
 from reminders.services.reminders import (
@@ -23,6 +23,7 @@ from reminders.services.rounds import (
     found_until,
     open_due_rounds,
     open_due_rounds_of_stream,
+    take_up_what_was_left,
 )
 from reminders.services.state import dispatch_state, is_worked_on, oldest_due, oldest_overdue_delivery
 
@@ -33,6 +34,7 @@ __all__ = [
     "DeliveryMissing",
     "Due",
     "MomentPassed",
+    "NoLongerTrue",
     "NotificationMissing",
     "Reminded",
     "ReminderMissing",
@@ -56,6 +58,7 @@ __all__ = [
     "remove_reminder",
     "send_again",
     "set_reminder",
+    "take_up_what_was_left",
     "tell_chunk",
     "unsubscribe",
 ]

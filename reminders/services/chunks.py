@@ -12,6 +12,7 @@ from common import audit
 from common.fields import ObjectIdField
 from common.queries import Insertion, Param, Question
 from livestreams.models import LiveStream
+from livestreams.services import share_turn
 from reminders.models import Chunk, Delivery, Kind, Notification, Reminder, blocks_of
 from reminders.services.channels import channel_names
 from reminders.services.jobs import DELIVERING, each_later
@@ -82,12 +83,16 @@ def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
 
     Nothing when that has been done. Blocked people are passed over, people who were told so already are not told again.
     """
+    stream_id = Chunk.objects.filter(pk=chunk_id).values_list("round__stream_id", flat=True).first()
+    if stream_id is None:
+        return []
+    # So that nobody cancels the stream or bans its viewers between the looks below and the commit.
+    share_turn(stream_id)
     waiting = Chunk.objects.for_update().filter(pk=chunk_id, state=Chunk.State.WAITING)
     chunk = waiting.select_related("round").first()
     if chunk is None:
         return []
     round_ = chunk.round
-    # Held, so that nobody cancels the stream or bans its viewers between this look and the commit.
     stream = _STREAM.instance(id=round_.stream_id)
     shape = (round_.kind, chunk.after_user is None, chunk.up_to_user is None)
     given = {
@@ -114,7 +119,7 @@ def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
     return _hand_over(chunk, now) if chunk.told else []
 
 
-_STREAM = Question(lambda: LiveStream.all_objects.filter(pk=Param("id", ID)), for_share=True)
+_STREAM = Question(lambda: LiveStream.all_objects.filter(pk=Param("id", ID)))
 
 
 def _hand_over(chunk: Chunk, now: datetime) -> list[str]:

@@ -18,8 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from common import audit
 from common.refusals import Conflict, Missing
+from livestreams.models import Status
 from reminders.channels import Batch, Person, Unreached
-from reminders.models import Delivery, MutedChannel, Notification, Reminder
+from reminders.models import SAYABLE, Delivery, Kind, MutedChannel, Notification, Reminder, blocks_of
 from reminders.services.channels import channel
 from reminders.services.jobs import DELIVERING, later
 
@@ -54,6 +55,11 @@ class AlreadyDelivered(Conflict):
     message = _("what has been delivered is not sent again")
 
 
+class NoLongerTrue(Conflict):
+    code = "no_longer_true"
+    message = _("what it says is no longer true of the stream, so it is not sent")
+
+
 class _NoSuchChannel(Exception):
     """Settings name no such channel any more, or one that cannot work as they are."""
 
@@ -65,7 +71,8 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
     """Send a delivery that is due; the state that it is in afterwards, None when this was nobody's turn.
 
     Nothing is sent inside a transaction, and by one process at a time. What fails is due again after a gap of GAPS,
-    or after what the receiver asked for, where that is longer. An attempt that got on begins the gaps anew.
+    or after what the receiver asked for, where that is longer. An attempt that got on begins the gaps anew. What is no
+    longer true of the stream is void and sent to nobody.
     """
     with _alone_with(delivery_id) as is_alone:
         if not is_alone:
@@ -80,8 +87,10 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
             # The clock of the database, which let the job go, may be ahead of ours.
             _look_again(delivery_id, delivery.next_attempt_at)  # type: ignore[arg-type]
             return None
+        if not is_still_true(delivery):
+            return _void(delivery_id, now=now)
         began = monotonic()
-        people = list(_people(delivery))
+        people = list(_people(delivery, now))
         failure = _failure_of_sending(delivery, people)
         ended = now + timedelta(seconds=monotonic() - began)
         return _note(delivery_id, failure, recipients=len(people), now=ended)
@@ -105,8 +114,23 @@ def _alone_with(delivery_id: str) -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
-def _people(delivery: Delivery) -> QuerySet[Notification, tuple[Any, ...]]:
-    """Whom the chunk told and who wants to hear of it on this way, in the order of their ids."""
+def is_still_true(delivery: Delivery) -> bool:
+    """Whether what was told still holds of the stream, however long ago that was.
+
+    Unlike a round, it holds again when the start was moved away and back: the round that came due anew passes over
+    whom this one has told. And a `reminder` that comes after the start is late and not untrue: who has it in the
+    inbox gets no `live`, so there would be no word at all.
+    """
+    round_ = delivery.chunk.round
+    stream = round_.stream
+    sayable = (*SAYABLE[round_.kind], *([Status.ACTIVE] if round_.kind == Kind.REMINDER else []))
+    if stream.is_deleted or stream.status not in sayable:
+        return False
+    return round_.minute is None or stream.planned_start_at == round_.planned_start_at
+
+
+def _people(delivery: Delivery, now: datetime) -> QuerySet[Notification, tuple[Any, ...]]:
+    """Whom the chunk told and who still waits for the stream and may see it, in the order of their ids."""
     chunk = delivery.chunk
     told = Notification.objects.of_chunk(
         round=chunk.round, after_user=chunk.after_user, up_to_user=chunk.up_to_user
@@ -117,8 +141,9 @@ def _people(delivery: Delivery) -> QuerySet[Notification, tuple[Any, ...]]:
     )
     muted = MutedChannel.objects.filter(user=OuterRef("user"), channel=delivery.channel)
     reminder = Reminder.objects.filter(stream=OuterRef("stream"), user=OuterRef("user"))
+    blocks = blocks_of(stream=OuterRef("stream"), user=OuterRef("user"), now=now)
     return (
-        told.filter(~Exists(muted))
+        told.filter(Exists(reminder), ~Exists(muted), ~Exists(blocks))
         .annotate(language=Subquery(reminder.values("language")))
         .order_by("user_id")
         .values_list("user_id", "user__name", "user__surname", "user__email", "language")
@@ -135,7 +160,7 @@ def _batch(delivery: Delivery, people: list[tuple[Any, ...]]) -> Batch:
         planned_start_at=round_.planned_start_at,
         told_at=chunk.closed_at,  # type: ignore[arg-type]  # a told chunk is closed
         people=tuple(
-            Person(user_id, f"{name} {surname}".strip(), email, language or settings.LANGUAGE_CODE)
+            Person(user_id, f"{name} {surname}".strip(), email, language)
             for user_id, name, surname, email, language in people
             if delivery.reached_user is None or user_id > delivery.reached_user
         ),
@@ -164,8 +189,8 @@ def _failure_of_sending(delivery: Delivery, people: list[tuple[Any, ...]]) -> Ex
 
 @transaction.atomic
 def _note(delivery_id: str, failure: Exception | None, *, recipients: int, now: datetime) -> str | None:
-    delivery = Delivery.objects.for_update().filter(pk=delivery_id, state=Delivery.State.PENDING).first()
-    if delivery is None:  # purged with its stream meanwhile
+    delivery = _locked_pending(delivery_id)
+    if delivery is None:
         return None
     before = _seen(delivery)
     delivery.recipients = recipients
@@ -186,6 +211,25 @@ def _note(delivery_id: str, failure: Exception | None, *, recipients: int, now: 
     delivery.save()
     audit.record("deliver", delivery, by=None, now=now, before=before, after=_seen(delivery))
     return delivery.state
+
+
+@transaction.atomic
+def _void(delivery_id: str, *, now: datetime) -> str | None:
+    """Close it without an attempt. Its last error stays: that is why it did not get through while it was true."""
+    delivery = _locked_pending(delivery_id)
+    if delivery is None:
+        return None
+    before = _seen(delivery)
+    delivery.recipients = 0
+    _close(delivery, Delivery.State.VOID, now)
+    delivery.save()
+    audit.record("deliver", delivery, by=None, now=now, before=before, after=_seen(delivery))
+    return delivery.state
+
+
+def _locked_pending(delivery_id: str) -> Delivery | None:
+    """None when it was purged with its stream meanwhile."""
+    return Delivery.objects.for_update().filter(pk=delivery_id, state=Delivery.State.PENDING).first()
 
 
 def _close(delivery: Delivery, state: Delivery.State, now: datetime) -> None:
@@ -224,15 +268,17 @@ def _without_secrets(text: str) -> str:
 
 @transaction.atomic
 def send_again(delivery_id: str, *, by: User, now: datetime, reason: str = "") -> Delivery:
-    """Send what was given up or stopped from where it stood, with all attempts anew; or what waits, at once.
+    """Send what was given up, stopped or void from where it stood, with all attempts anew; or what waits, at once.
 
-    Raises DeliveryMissing, AlreadyDelivered.
+    Raises DeliveryMissing, AlreadyDelivered, NoLongerTrue.
     """
     delivery = Delivery.objects.for_update().filter(pk=delivery_id).first()
     if delivery is None:
         raise DeliveryMissing
     if delivery.state == Delivery.State.DELIVERED:
         raise AlreadyDelivered
+    if not is_still_true(delivery):
+        raise NoLongerTrue
     before = _seen(delivery)
     if delivery.state != Delivery.State.PENDING:
         delivery.attempts = 0

@@ -13,7 +13,7 @@ from common.fields import ObjectIdField, new_object_id
 from common.queries import Param, Question
 from common.refusals import Conflict, Invalid, Missing, Refusal
 from livestreams.models import UPCOMING, LiveStream
-from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
+from livestreams.services import StreamMissing, audience_restriction, refuse_blocked, share_turn
 from reminders.models import Reminder, scheduled_for, state_of, told_of
 
 ID = ObjectIdField()
@@ -63,9 +63,7 @@ def _at_the_stream() -> models.QuerySet[Any]:
     )
 
 
-# Held in share: any number of people set reminders at once, and none while the stream starts, moves or is cancelled
-# or while its reminders are cut into chunks. So nobody is refused or left out by what they could not have seen.
-_AT_THE_STREAM = Question(_at_the_stream, for_share=True)
+_AT_THE_STREAM = Question(_at_the_stream)
 
 # Two devices of one person make one reminder. Once its round is open a lead time is taken: who comes later would be
 # left out of it. The lead time is written by whoever holds the reminder, so that no two wait for each other.
@@ -110,6 +108,9 @@ def set_reminder(stream_id: str, *, by: User, now: datetime, minute: int | None,
     `minute` (0..10080) is before the planned start; None and 0 mean at the start, whenever it comes. `language` is a
     code of LANGUAGES. Raises StreamMissing, Banned, StreamNotAwaited, StreamWithoutPlan, MomentPassed.
     """
+    # Any number of people set reminders at once, and none while the stream starts, moves or is cancelled, somebody is
+    # banned from it, or its reminders are cut into chunks. So nobody is refused or left out by what they could not see.
+    share_turn(stream_id)
     rows = _AT_THE_STREAM.rows(stream=stream_id, caller=by.pk, now=now)
     if not rows:
         raise StreamMissing

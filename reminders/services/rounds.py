@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from itertools import batched, pairwise
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -12,15 +12,15 @@ from django.db.models.functions import RowNumber
 
 from common import audit
 from livestreams.models import LiveStream, Status
+from livestreams.services import take_turn
 from reminders.models import SAYABLE, Chunk, Kind, Lookout, Reminder, Round, came_due
-from reminders.services.jobs import each_later, later
+from reminders.services.jobs import URGENT, later, shared_out
 
 CHUNK = 1_000  # people
-# Each look for the next job reads all that wait, so the jobs of a round are few however many its chunks are.
-MOST_JOBS = 100
 # Reminders are set and rounds opened by machines whose clocks differ a little; looking back costs nothing, as a round
 # is opened once.
 OVERLAP = timedelta(minutes=10)
+LEFT_AFTER = timedelta(minutes=3)
 # What came due before any worker ever ran is counted as missed too.
 FIRST_LOOK_BACK = timedelta(days=366)
 
@@ -173,8 +173,12 @@ def _open(rounds: list[Round], now: datetime) -> list[str]:
     ]
     audit.record_many("open_round", changes, by=None, now=now)
     ids = [round_.pk for round_ in rounds]
-    each_later("cut_round", [{"round_id": round_id} for round_id in ids])
+    shared_out("cut_rounds", "round_ids", ids, priority=_priority(rounds[0].kind))
     return ids
+
+
+def _priority(kind: str) -> int:
+    return 0 if kind == Kind.REMINDER else URGENT
 
 
 # --- what follows from a change of the stream -----------------------------------------------------
@@ -239,10 +243,14 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
 
     What is no longer true is void, and what comes too late is missed and counted.
     """
+    stream_id = Round.objects.filter(pk=round_id).values_list("stream_id", flat=True).first()
+    if stream_id is None:
+        return []
+    # Those who are setting a reminder go first, and from here on there are no more of them.
+    take_turn(stream_id)
     round_ = Round.objects.for_update().filter(pk=round_id, state=Round.State.OPEN).first()
     if round_ is None:
         return []
-    # Whoever is setting a reminder holds the stream: from here on there are no more of them.
     stream = LiveStream.all_objects.for_update().get(pk=round_.stream_id)
     chunks: list[Chunk] = []
     round_.reminders = awaiting(round_).count()
@@ -259,7 +267,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     after = {"state": round_.state, "reminders": round_.reminders, "chunks": len(chunks)}
     audit.record("cut_round", round_, by=None, now=now, before={"state": Round.State.OPEN}, after=after)
     ids = [chunk.pk for chunk in chunks]
-    each_later("tell_chunks", [{"chunk_ids": list(some)} for some in batched(ids, -(-len(ids) // MOST_JOBS) or 1)])
+    shared_out("tell_chunks", "chunk_ids", ids, priority=_priority(round_.kind))
     return ids
 
 
@@ -275,3 +283,18 @@ def _chunks(round_: Round) -> list[Chunk]:
         Chunk(round=round_, number=number, after_user=after, up_to_user=up_to, due_at=round_.due_at)
         for number, (after, up_to) in enumerate(pairwise(edges))
     ]
+
+
+# --- what was left --------------------------------------------------------------------------------
+
+
+def take_up_what_was_left(now: datetime) -> None:
+    """Enter jobs anew for rounds and chunks that nobody has closed for a while: theirs may have failed for good.
+
+    Where they only wait for their turn, the second job finds nothing left to do.
+    """
+    before = now - LEFT_AFTER
+    rounds = Round.objects.filter(state=Round.State.OPEN, opened_at__lt=before).order_by("due_at", "pk")
+    shared_out("cut_rounds", "round_ids", list(rounds.values_list("pk", flat=True)))
+    chunks = Chunk.objects.filter(state=Chunk.State.WAITING, round__closed_at__lt=before).order_by("due_at", "pk")
+    shared_out("tell_chunks", "chunk_ids", list(chunks.values_list("pk", flat=True)))

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Count, QuerySet
 
 from reminders.models import Chunk, Delivery, Kind, Reminder, Round
+from reminders.services.deliveries import is_still_true
 from reminders.services.rounds import (
     Due,
     awaiting,
@@ -61,7 +62,7 @@ def all_waiting(now: datetime, *, stream_id: str | None = None) -> Iterator[Wait
         yield _of_round(round_, now, "round", round_.pk, awaiting(round_).count())
     for chunk in waiting_chunks(stream_id).select_related("round__stream").order_by("due_at", "pk"):
         yield _of_round(chunk.round, now, "chunk", chunk.pk, _reminders_of(chunk).count())
-    deliveries = due_deliveries(now, stream_id).select_related("chunk__round")
+    deliveries = due_deliveries(now, stream_id).select_related("chunk__round__stream")
     for delivery in deliveries.order_by("next_attempt_at", "pk"):
         round_ = delivery.chunk.round
         yield Waiting(
@@ -73,7 +74,7 @@ def all_waiting(now: datetime, *, stream_id: str | None = None) -> Iterator[Wait
             channel=delivery.channel,
             due_at=delivery.next_attempt_at,  # type: ignore[arg-type]  # a pending one has its time
             people=delivery.chunk.told,
-            fate="sent",
+            fate="sent" if is_still_true(delivery) else "void",
         )
 
 

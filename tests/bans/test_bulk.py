@@ -251,7 +251,7 @@ def test_as_many_statements_are_run_for_three_as_for_a_thousand(api: Api, creato
     of_few, of_many = banned(few), banned(many)
 
     # Who asks, whose stream it is; lock, names, people, holding bans; the bans, the trail, the edges.
-    assert len(of_few) == len(of_many) == 9, "\n".join(of_few)
+    assert len(of_few) == len(of_many) == 10, "\n".join(of_few)
     assert LiveStreamBan.objects.count() == 1003
 
 

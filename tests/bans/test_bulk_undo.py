@@ -214,7 +214,7 @@ def test_as_many_statements_are_run_for_three_as_for_three_hundred(api: Api, cre
     few, many = (statements(lambda at=at: data_of(client.delete(undo_url(at)))) for at in batches)  # type: ignore[misc]
 
     # Who asks, whose batch, whose stream; whose batch, lock, the bans; the lift, the trail, the appeals, the edges.
-    assert len(few) == len(many) == 10, "\n".join(few)
+    assert len(few) == len(many) == 11, "\n".join(few)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -43,6 +43,7 @@ FROZEN = {
     "cannot_ban_oneself": 403,
     "cannot_ban_staff": 403,
     "insufficient_permissions": 403,
+    "no_longer_true": 409,
     "not_a_service_account": 403,
     "not_concerned_by_ban": 403,
     "not_creator_or_moderator": 403,

@@ -9,13 +9,15 @@ from email.message import EmailMessage
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 
-# Answers to RCPT by the recipient's address: None takes it.
+# Answers to MAIL, RCPT or a message by the address it is about, the recipient's for a message: None takes it.
 type Refusals = Callable[[str], str | None]
 
 
 @dataclass
 class MailServer:
+    refuse_sender: Refusals = lambda address: None
     refuse: Refusals = lambda address: None
+    refuse_message: Refusals = lambda address: None
     breaks_after: int | None = None  # messages on one connection, then it hangs up
     port: int = 0
     connections: int = 0
@@ -38,6 +40,7 @@ class MailServer:
 
 class _Talk(StreamRequestHandler):
     taken = 0
+    recipient = ""
     house: MailServer
 
     def say(self, line: str) -> None:
@@ -55,13 +58,14 @@ class _Talk(StreamRequestHandler):
 
     def answer(self, verb: str) -> bool:
         match verb.partition(":")[0].upper().split(" ")[0]:
+            case "MAIL":
+                self.say(self.house.refuse_sender(_address(verb)) or "250 yes")
             case "RCPT":
-                self.say(self.house.refuse(verb.partition("<")[2].partition(">")[0]) or "250 yes")
+                self.recipient = _address(verb)
+                self.say(self.house.refuse(self.recipient) or "250 yes")
             case "DATA":
                 self.say("354 go on")
-                self.house.raw.append(self.message())
-                self.taken += 1
-                self.say("250 taken")
+                self.take(self.message())
             case "QUIT":
                 self.say("221 bye")
                 return False
@@ -69,8 +73,19 @@ class _Talk(StreamRequestHandler):
                 self.say("250 yes")
         return True
 
+    def take(self, message: bytes) -> None:
+        refusal = self.house.refuse_message(self.recipient)
+        if refusal is None:
+            self.house.raw.append(message)
+            self.taken += 1
+        self.say(refusal or "250 taken")
+
     def message(self) -> bytes:
         return b"".join(line.removeprefix(b".") for line in iter(self.rfile.readline, b".\r\n"))
+
+
+def _address(verb: str) -> str:
+    return verb.partition("<")[2].partition(">")[0]
 
 
 @contextmanager

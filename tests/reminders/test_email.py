@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from accounts.models import User
 from common.models import AuditEntry
-from config.channels import mailer
+from config.channels import check_email, mailer
 from config.settings import env
 from reminders import services
 from reminders.channels import Batch, Person, Unreached
@@ -22,7 +22,7 @@ from reminders.channels.email import EmailChannel, unsubscribe_address
 from reminders.models import MutedChannel
 from reminders.texts import message_of, title_of
 from tests.conftest import make_user
-from tests.reminders.mail_server import MailServer, serving_mail
+from tests.reminders.mail_server import MailServer, Refusals, serving_mail
 from tests.reminders.sending import as_it_is, delivery_to, send
 from tests.servers import free_port
 
@@ -39,6 +39,7 @@ BATCH = Batch(
     people=(AYSE, BOB),
 )
 EMAIL = {"email": "reminders.channels.email.EmailChannel"}
+WRONG_SENDERS = ["Kumanda, Ltd <a@x.com>", "Kumanda <>", "Kumanda <a@x.com", "a@x.com\nBcc: b@x.com"]
 LINK = re.compile(r"http://localhost:8000(/unsubscribe/\S+)")
 
 
@@ -155,7 +156,10 @@ def test_who_has_no_address_is_passed_over(settings: Any) -> None:
     assert mailed(settings, replace(BATCH, people=(replace(AYSE, email=""), BOB))).recipients == ["bob@example.com"]
 
 
-@pytest.mark.parametrize("address", ["not an address", "a@example.com\nBcc: b@example.com", "a@example.com, b@x.com"])
+@pytest.mark.parametrize(
+    "address",
+    ["not an address", "a@example.com\nBcc: b@example.com", "a@example.com, b@x.com", "ş@x.com", "a@ş..com", '"'],
+)
 def test_an_address_that_is_none_is_passed_over(address: str, settings: Any) -> None:
     assert mailed(settings, replace(BATCH, people=(replace(AYSE, email=address), BOB))).recipients == [
         "bob@example.com"
@@ -171,21 +175,96 @@ def test_a_refused_address_is_passed_over_and_logged(
     assert f"refused the address of user {AYSE.user_id} with {answer[:3]}" in caplog.text
 
 
-def failure(settings: Any, house: MailServer) -> Unreached:
+def test_a_message_that_is_refused_is_passed_over_and_logged(settings: Any, caplog: pytest.LogCaptureFixture) -> None:
+    house = MailServer(refuse_message=only(AYSE, "554 looks like spam"))
+    assert mailed(settings, house=house).recipients == ["bob@example.com"]
+    assert f"refused the address of user {AYSE.user_id} with 554" in caplog.text
+
+
+def only(someone: Person, answer: str) -> Refusals:
+    return lambda address: answer if address == someone.email else None
+
+
+def failure(settings: Any, house: MailServer, batch: Batch = BATCH) -> Unreached:
     with pytest.raises(Unreached) as raised:
-        mailed(settings, house=house)
+        mailed(settings, batch, house=house)
     return raised.value
+
+
+@pytest.mark.parametrize("answer", ["450 4.7.1 rate limit exceeded", "451 try later", "421 too many"])
+def test_an_address_that_is_refused_for_now_is_tried_again(answer: str, settings: Any) -> None:
+    failed = failure(settings, MailServer(refuse=only(BOB, answer)))
+    assert (failed.reached_user, str(failed)) == (AYSE.user_id, f"the mail server answered {answer[:3]}")
+
+
+@pytest.mark.parametrize("answer", ["452 no room", "451 try later", "421 too many"])
+def test_a_message_that_is_refused_for_now_is_tried_again(answer: str, settings: Any) -> None:
+    failed = failure(settings, MailServer(refuse_message=only(BOB, answer)))
+    assert (failed.reached_user, str(failed)) == (AYSE.user_id, f"the mail server answered {answer}")
+
+
+@pytest.mark.parametrize("answer", ["451 try later", "550 not you"])
+def test_a_refused_sender_is_a_failure(answer: str, settings: Any) -> None:
+    failed = failure(settings, MailServer(refuse_sender=lambda address: answer))
+    assert (failed.reached_user, str(failed)) == (None, f"the mail server answered {answer}")
+
+
+@pytest.mark.parametrize("answer", ["554 relay access denied", "452 no room"])
+@pytest.mark.parametrize("address", [AYSE.email, "", "not an address"])
+def test_a_server_that_refuses_every_address_refuses_us(answer: str, address: str, settings: Any) -> None:
+    batch = replace(BATCH, people=(replace(AYSE, email=address), BOB))
+    failed = failure(settings, MailServer(refuse=lambda address: answer), batch)
+    assert (failed.reached_user, str(failed)) == (
+        None,
+        f"the mail server refused every address, the last one with {answer[:3]}",
+    )
+
+
+def test_a_server_that_refuses_every_message_refuses_us(settings: Any) -> None:
+    failed = failure(settings, MailServer(refuse_message=lambda address: "554 looks like spam"))
+    assert (failed.reached_user, str(failed)) == (None, "the mail server refused every address, the last one with 554")
+
+
+def test_who_was_refused_before_anybody_was_reached_is_tried_again(settings: Any) -> None:
+    """As Postfix does to whom it does not relay: a 554 each, and after twenty of them a 421."""
+    answers = {AYSE.email: "554 relay access denied", BOB.email: "421 too many errors"}
+    failed = failure(settings, MailServer(refuse=answers.get))
+    assert (failed.reached_user, str(failed)) == (None, "the mail server answered 421")
+
+
+def test_who_was_refused_after_somebody_was_reached_is_not_tried_again(settings: Any) -> None:
+    people = (AYSE, BOB, replace(BOB, user_id="0" * 23 + "5", email="cem@example.com"))
+    answers = {BOB.email: "550 no such person", people[2].email: "450 wait"}
+    failed = failure(settings, MailServer(refuse=answers.get), replace(BATCH, people=people))
+    assert failed.reached_user == BOB.user_id
+
+
+def test_nobody_with_an_address_is_no_failure(settings: Any) -> None:
+    batch = replace(BATCH, people=(replace(AYSE, email=""), replace(BOB, email="not an address")))
+    assert mailed(settings, batch).recipients == []
+
+
+@pytest.mark.parametrize("sender", WRONG_SENDERS)
+def test_a_wrong_sender_is_a_failure_and_no_bad_address(
+    sender: str, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.DEFAULT_FROM_EMAIL = sender
+    house = MailServer(refuse_sender=lambda address: None if "@" in address else "553 who")
+    assert failure(settings, house).reached_user is None
+    assert "address of user" not in caplog.text
+
+
+def test_a_sender_may_have_a_domain_with_letters_of_any_language(settings: Any) -> None:
+    settings.DEFAULT_FROM_EMAIL = "Yayın <haber@yayın.example>"
+    message = mailed(settings).messages[0]
+    assert message["From"] == "Yayın <haber@xn--yayn-nza.example>"
+    assert message["Message-ID"].endswith("@xn--yayn-nza.example>")
 
 
 def test_a_server_that_hangs_up_midway_says_how_far_it_came(settings: Any) -> None:
     failed = failure(settings, MailServer(breaks_after=1))
     assert failed.reached_user == AYSE.user_id
     assert str(failed).startswith("the mail server did not answer")
-
-
-def test_a_server_that_closes_is_a_failure_and_no_bad_address(settings: Any) -> None:
-    failed = failure(settings, MailServer(refuse=lambda address: "421 too many" if address == BOB.email else None))
-    assert (failed.reached_user, str(failed)) == (AYSE.user_id, "the mail server answered 421")
 
 
 def test_a_server_that_is_down_is_a_failure(settings: Any) -> None:
@@ -294,3 +373,23 @@ def test_the_address_of_the_mail_server_says_how_to_talk_to_it() -> None:
 def test_an_address_without_a_host_is_told_at_the_start() -> None:
     with pytest.raises(ImproperlyConfigured, match="EMAIL_URL must name a host"):
         mailer(env.email_url_config("smtp://"))
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["a@x.com", "Kumanda <a@x.com>", '"Kumanda, Ltd" <a@x.com>', "Yayın <haber@yayın.example>", "root@localhost"],
+)
+def test_a_sender_that_is_one_address_is_taken(sender: str) -> None:
+    check_email({"default": {}}, sender)
+
+
+@pytest.mark.parametrize("sender", [*WRONG_SENDERS, "kumanda", "<@x.com>", "a@", "a@x.com, b@x.com", "ş@x.com", '"'])
+def test_a_sender_that_is_not_one_address_is_told_at_the_start(sender: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="DEFAULT_FROM_EMAIL must be one address"):
+        check_email({"default": {}}, sender)
+
+
+@pytest.mark.parametrize(("mailers", "sender"), [({}, "a@x.com"), ({"default": {}}, "")])
+def test_email_needs_a_server_and_a_sender(mailers: dict[str, Any], sender: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="set EMAIL_URL and DEFAULT_FROM_EMAIL"):
+        check_email(mailers, sender)

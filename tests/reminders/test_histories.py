@@ -19,7 +19,7 @@ from livestreams import services as streams
 from livestreams.models import LiveStream
 from reminders import services
 from reminders.models import Chunk, Notification, Round
-from reminders.services import rounds
+from reminders.services import jobs, rounds
 from reminders.views.reminders import ON_STREAM, built
 from tests.conftest import make_user
 from tests.reminders import working
@@ -235,7 +235,7 @@ class World:
     def repeated_job(self, number: int) -> None:
         if self.done:
             job, before = self.done[number % len(self.done)], self.ledger()
-            if job.task_name.endswith(("cut_round", "tell_chunks")):
+            if job.task_name.endswith(("cut_rounds", "tell_chunks")):
                 assert working.run(job, self.now) == []
                 assert self.ledger() == before
 
@@ -267,12 +267,12 @@ class World:
     def check_what_was_closed(self, job: ProcrastinateJob) -> None:
         """Who was passed over, and that missed ones were counted."""
         name = job.task_name.rpartition(".")[2]
-        if name == "cut_round":
-            round_ = Round.objects.get(pk=job.args["round_id"])
-            if round_.state == "missed":
-                assert round_.reminders == len(self.those_of(round_))
-            if round_.state == "void":
-                self.pass_over(round_, self.those_of(round_))
+        if name == "cut_rounds":
+            for round_ in Round.objects.filter(pk__in=job.args["round_ids"]):
+                if round_.state == "missed":
+                    assert round_.reminders == len(self.those_of(round_))
+                if round_.state == "void":
+                    self.pass_over(round_, self.those_of(round_))
         elif name == "tell_chunks":
             for chunk in Chunk.objects.select_related("round").filter(pk__in=job.args["chunk_ids"]):
                 self.check_chunk(chunk)
@@ -335,7 +335,7 @@ def test_after_any_history_everybody_was_told_exactly_what_the_rules_say(
 ) -> None:
     settings.NOTIFICATION_CHANNELS = {}
     monkeypatch.setattr(rounds, "CHUNK", 2)
-    monkeypatch.setattr(rounds, "MOST_JOBS", 2)
+    monkeypatch.setattr(jobs, "MOST_JOBS", 2)
     seen: Counter[str] = Counter()
     for seed in range(part, HISTORIES, PARTS):
         history = history_of(seed)

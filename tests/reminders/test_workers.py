@@ -161,6 +161,16 @@ def test_a_database_that_restarts_is_waited_for() -> None:
         assert worker.poll() is None
 
 
+def test_who_is_asked_to_stop_while_the_database_is_lost_stops() -> None:
+    with running_workers() as (worker,):
+        with lost_database():
+            connection.close()
+            time.sleep(4)  # by now the worker has noticed, and is connecting anew
+            worker.send_signal(signal.SIGTERM)
+            time.sleep(1)
+        assert worker.wait(timeout=45) == 0
+
+
 def test_receivers_that_hang_do_not_keep_anybody_from_being_told() -> None:
     waiting = [awaited_stream(number) for number in range(DELIVERIES_AT_ONCE + 1)]
     with receiving(hanging) as gateway, running_workers(environment=posting_to(gateway)):
@@ -188,7 +198,7 @@ def test_the_jobs_of_killed_workers_are_taken_over_whatever_periodic_job_they_he
     # The one that matters is the youngest.
     start(stream)
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE task_name LIKE '%cut_round'")
+        cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE task_name LIKE '%cut_rounds'")
     with running_workers():
         wait_until(lambda: told(stream))
         wait_until(lambda: count_of("procrastinate_jobs WHERE args->>'timestamp' IN ('1', '2', '3')") == 0)

@@ -13,7 +13,9 @@ from reminders.services.jobs import TELLING
 
 RUN: dict[str, Callable[..., Any]] = {
     "open_due_rounds_of_stream": lambda now, stream_id: services.open_due_rounds_of_stream(stream_id, now),
-    "cut_round": lambda now, round_id: services.cut_round(round_id, now=now),
+    "cut_rounds": lambda now, round_ids: [
+        chunk_id for round_id in round_ids for chunk_id in services.cut_round(round_id, now=now)
+    ],
     "tell_chunks": lambda now, chunk_ids: [
         delivery_id for chunk_id in chunk_ids for delivery_id in services.tell_chunk(chunk_id, now=now)
     ],
@@ -44,7 +46,7 @@ def find(now: datetime) -> None:
 def cut(now: datetime) -> None:
     """The rounds that there are, and not the chunks that come of it."""
     for job in jobs(now):
-        if job.task_name.endswith("cut_round"):
+        if job.task_name.endswith("cut_rounds"):
             run(job, now)
             finish(job)
 

@@ -57,6 +57,7 @@ class Command(OperatorCommand):
             "waiting": done[Delivery.State.PENDING],
             "given_up": done[Delivery.State.FAILED],
             "stopped": done[Delivery.State.STOPPED],
+            "void": done[Delivery.State.VOID],
         }
         text = (
             f"{facts['opened']} rounds opened and {facts['cut']} cut, {facts['told']} people told,"

@@ -1,0 +1,81 @@
+"""How jobs are entered and taken up: in few, in the right order, and again when theirs were lost."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from accounts.models import User
+from livestreams import services as streams
+from reminders import services, tasks
+from reminders.models import Chunk, Notification, Round
+from reminders.services import jobs
+from tests.conftest import make_user
+from tests.reminders import working
+from tests.streams import make_stream
+
+MINUTE = timedelta(minutes=1)
+
+
+def remind(user: User, stream_id: str, now: datetime, minute: int | None = None) -> None:
+    services.set_reminder(stream_id, by=user, now=now, minute=minute, language="en")
+
+
+def waiting(task: str) -> list[ProcrastinateJob]:
+    return list(ProcrastinateJob.objects.filter(task_name=f"reminders.tasks.{task}").order_by("id"))
+
+
+def test_a_start_goes_before_lead_times_that_came_due_long_ago(creator: User, viewer: User, now: datetime) -> None:
+    soon, live = make_stream(creator, now=now), make_stream(make_user("other"), now=now)
+    remind(viewer, soon.pk, now, 15)
+    remind(viewer, live.pk, now)
+    services.open_due_rounds(now + 45 * MINUTE)
+    streams.start_stream(live.pk, by=live.creator, now=now + 46 * MINUTE)
+
+    lead_time, start = waiting("cut_rounds")
+    assert start.priority > lead_time.priority
+    working.cut(now + 46 * MINUTE)
+    assert [job.priority for job in waiting("tell_chunks")] == [lead_time.priority, start.priority]
+
+
+def test_however_much_comes_due_at_once_it_is_few_jobs(
+    creator: User, viewer: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MOST_JOBS", 2)
+    for _ in range(5):
+        remind(viewer, make_stream(creator, now=now).pk, now, 15)
+
+    services.open_due_rounds(now + 45 * MINUTE)
+
+    assert [len(job.args["round_ids"]) for job in waiting("cut_rounds")] == [3, 2]
+    working.work_off(now + 45 * MINUTE)
+    assert Notification.objects.count() == 5
+
+
+def test_a_chunk_that_fails_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+
+    def tell(chunk_id: str, *, now: datetime) -> None:
+        if chunk_id == "broken":
+            raise ZeroDivisionError
+        done.append(chunk_id)
+
+    with pytest.raises(ZeroDivisionError):
+        tasks._each(tell, ["first", "broken", "last"])
+
+    assert done == ["first", "last"]
+
+
+def test_what_lost_its_job_is_taken_up_again(creator: User, viewer: User, now: datetime) -> None:
+    stream = make_stream(creator, now=now)
+    remind(viewer, stream.pk, now)
+    streams.start_stream(stream.pk, by=creator, now=now)
+    for task, model in (("cut_rounds", Round), ("tell_chunks", Chunk)):
+        (lost,) = waiting(task)
+        working.finish(lost)
+        services.take_up_what_was_left(now + MINUTE)
+        assert not waiting(task), f"a {model.__name__} that is young has its job"
+        services.take_up_what_was_left(now + 4 * MINUTE)
+        (again,) = waiting(task)
+        working.run(again, now + 4 * MINUTE if model is Chunk else now)
+    assert Notification.objects.get().user_id == viewer.pk
