@@ -75,9 +75,16 @@ def run(start: Start) -> Run:
     return finish
 
 
+# Who waits for the table may have a turn at a stream, for which others wait.
+_WAITING = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE datname = current_database() AND NOT granted AND (relation = %s::regclass OR locktype = 'advisory')
+"""
+
+
 @contextmanager
 def waiting_for(table: str, processes: int) -> Iterator[Callable[[], None]]:
-    """Holds the table. Calling what this yields returns when so many others wait for it."""
+    """Holds the table. Calling what this yields returns when so many others wait for it, or for those who do."""
     params: dict[str, Any] = {
         key: value
         for key, value in connection.get_connection_params().items()
@@ -92,9 +99,7 @@ def waiting_for(table: str, processes: int) -> Iterator[Callable[[], None]]:
             while waiting != processes:
                 assert time.monotonic() < deadline, f"{waiting} of {processes} wait"
                 time.sleep(0.05)
-                row = holder.execute(
-                    "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = %s::regclass", [table]
-                ).fetchone()
+                row = holder.execute(_WAITING, [table]).fetchone()
                 waiting = row[0] if row else 0
 
         yield until_they_wait
