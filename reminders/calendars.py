@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from icalendar import Alarm, Calendar, Event
-from icalendar.prop import vDatetime, vInline, vInt, vText, vUri
+from icalendar.prop import vDatetime, vDuration, vInline, vInt, vText, vUri
 
 from livestreams.models import Status, planned_end
 
@@ -74,7 +74,7 @@ def feed_of(name: str, entries: Iterable[Entry]) -> bytes:
     # The first is the standard's (RFC 7986), the second what most programs look for.
     calendar["NAME"] = calendar["X-WR-CALNAME"] = _Text(name)
     calendar.add("REFRESH-INTERVAL", REFRESH, {"VALUE": "DURATION"})
-    calendar.add("X-PUBLISHED-TTL", REFRESH)
+    calendar["X-PUBLISHED-TTL"] = vDuration(REFRESH)
     return calendar.to_ical()
 
 

@@ -43,6 +43,12 @@ def test_a_feed_is_named_after_its_person_and_asks_to_be_read_again(api: Api, cr
     assert response.headers["Content-Disposition"] == 'inline; filename="creator.ics"'
 
 
+def test_both_ways_to_say_how_often_to_look_again_are_durations(api: Api, creator: User) -> None:
+    lines = calendar_in(api().get(feed_url(creator))).splitlines()
+    assert "REFRESH-INTERVAL;VALUE=DURATION:PT15M" in lines
+    assert "X-PUBLISHED-TTL:PT15M" in lines
+
+
 def test_who_has_no_name_goes_by_the_username(api: Api) -> None:
     assert "\r\nX-WR-CALNAME:nameless\r\n" in calendar_in(api().get(feed_url(make_user("nameless", name=""))))
 
