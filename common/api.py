@@ -1,6 +1,7 @@
 """HTTP: the envelope, problem+json, and which refusal is which status. Nothing else knows status codes."""
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
@@ -12,6 +13,7 @@ from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import override
 from django.views.defaults import page_not_found
 from rest_framework import exceptions, parsers, renderers
@@ -43,11 +45,14 @@ TITLES: dict[int, str] = {
     403: "Insufficient permissions",
     404: "Resource not found",
     405: "Method not allowed",
+    408: "Request timeout",
     409: "Resource already exists or cannot be changed in its current state",
     413: "Payload too large",
+    414: "URI too long",
     415: "Unsupported media type",
     422: "Request cannot be processed",
     429: "Too many requests",
+    431: "Request header fields too large",
     500: "Internal server error",
     503: "Service unavailable",
 }
@@ -69,9 +74,12 @@ HTTP_CODES: dict[int, str] = {
     403: "insufficient_permissions",
     404: "not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     413: "payload_too_large",
+    414: "uri_too_long",
     415: "unsupported_media_type",
     429: "too_many_requests",
+    431: "headers_too_large",
     500: "internal_error",
     503: "service_unavailable",
 }
@@ -83,6 +91,28 @@ class PayloadTooLarge(exceptions.APIException):
 
     def __init__(self, limit: int) -> None:
         super().__init__(_("body: must be at most %(limit)d bytes") % {"limit": limit})
+
+
+class RequestTimeout(exceptions.APIException):
+    status_code = 408
+    default_code = "request_timeout"
+    default_detail = _lazy("the body did not arrive in time")
+
+
+class UriTooLong(exceptions.APIException):
+    status_code = 414
+    default_code = "uri_too_long"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(_("path and query: must have at most %(limit)d characters") % {"limit": limit})
+
+
+class HeadersTooLarge(exceptions.APIException):
+    status_code = 431
+    default_code = "headers_too_large"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(_("headers: must have at most %(limit)d characters altogether") % {"limit": limit})
 
 
 def status_of(refusal: Refusal | type[Refusal]) -> int:
@@ -182,10 +212,23 @@ def reasons_of(detail: Any, field: str = "") -> list[str]:
     return lines
 
 
-def refuse(error: Exception, context: Mapping[str, Any]) -> HttpResponse:  # noqa: C901 - a flat table of kinds
+def refuse(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
     """DRF's exception handler: every exception becomes an answer in the envelope."""
     request: HttpRequest = context["request"]._request
     meta = request.META
+    match error:
+        case exceptions.MethodNotAllowed():
+            allowed = ", ".join(context["view"].allowed_methods)
+            reason = _("allowed here: %(methods)s") % {"methods": allowed}
+            return error_answer(meta, 405, HTTP_CODES[405], [reason], {"Allow": allowed})
+        case exceptions.UnsupportedMediaType():
+            types = ", ".join(parser.media_type for parser in context["view"].parser_classes)
+            return error_answer(meta, 415, HTTP_CODES[415], [_("send the body as: %(types)s") % {"types": types}])
+    return answer_to(error, meta, request)
+
+
+def answer_to(error: Exception, meta: Mapping[str, Any], request: HttpRequest | None = None) -> HttpResponse:
+    """The answer to a request that failed with `error`. `meta` is the request's environ."""
     match error:
         case Refusal():
             status = status_of(error)
@@ -200,33 +243,23 @@ def refuse(error: Exception, context: Mapping[str, Any]) -> HttpResponse:  # noq
         case DjangoPermissionDenied():
             return error_answer(meta, 403, Forbidden.code, [str(Forbidden.message)])
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
-            return error_answer(
-                meta,
-                401,
-                Unauthenticated.code,
-                [str(Unauthenticated.message)],
-                {"WWW-Authenticate": "Bearer"},
-            )
-        case exceptions.MethodNotAllowed():
-            allowed = ", ".join(context["view"].allowed_methods)
-            reason = _("allowed here: %(methods)s") % {"methods": allowed}
-            return error_answer(meta, 405, HTTP_CODES[405], [reason], {"Allow": allowed})
-        case exceptions.UnsupportedMediaType():
-            types = ", ".join(parser.media_type for parser in context["view"].parser_classes)
-            return error_answer(meta, 415, HTTP_CODES[415], [_("send the body as: %(types)s") % {"types": types}])
+            reasons = [str(Unauthenticated.message)]
+            return error_answer(meta, 401, Unauthenticated.code, reasons, {"WWW-Authenticate": "Bearer"})
         case exceptions.APIException():
             code = HTTP_CODES.get(error.status_code, "malformed_request")
             return error_answer(meta, error.status_code, code, reasons_of(error.detail))
         case OperationalError() | InterfaceError():
             logger.error("the database does not answer: %s", error)
-            # The next request on this thread connects anew instead of failing on the dead connection.
-            connection.close()
+            # The next request on this thread connects anew instead of failing on the dead connection. After a statement
+            # that took too long the connection is as good as before.
+            if not connection.is_usable():
+                connection.close()
             return error_answer(meta, 503, HTTP_CODES[503], [str(Unavailable.message)])
         case RequestDataTooBig():
             return error_answer(meta, 413, HTTP_CODES[413])
         case BadRequest() | SuspiciousOperation() | TooManyFilesSent():
             return error_answer(meta, 400, HTTP_CODES[400])
-    logger.error("a view crashed", exc_info=error)
+    logger.error("a request failed", exc_info=error)
     got_request_exception.send(sender=None, request=request)
     return error_answer(meta, 500, HTTP_CODES[500])
 
@@ -258,4 +291,9 @@ def unknown_address(request: HttpRequest, exception: Exception | None = None) ->
 
 
 def crashed(request: HttpRequest) -> HttpResponse:
+    """Django calls this while it handles the exception of a view outside DRF, which it has logged."""
+    error = sys.exception()
+    if isinstance(error, (OperationalError, InterfaceError)):
+        with override(preferred_language(request.META)):
+            return answer_to(error, request.META, request)
     return error_answer(request.META, 500, HTTP_CODES[500])

@@ -1,7 +1,7 @@
 """Middleware: where a request comes from, and the browser's share that steps aside for the API."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -24,21 +24,30 @@ type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 
+def request_id_of(meta: Mapping[str, Any]) -> str:
+    """The id that the caller gave to the request, when it is sane; else a new one. `meta` is the request's environ."""
+    sent: str = meta.get("HTTP_X_REQUEST_ID", "")
+    return sent if SANE_REQUEST_ID.fullmatch(sent) else uuid4().hex
+
+
+def with_common_headers[Response: HttpResponseBase](response: Response, request_id: str) -> Response:
+    """`response` with what every answer carries, whoever made it."""
+    response.headers["X-Request-ID"] = request_id
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if not response.streaming:
+        response.headers.setdefault("Content-Length", str(len(response.content)))  # type: ignore[attr-defined]
+    return response
+
+
 def origin(get_response: GetResponse) -> GetResponse:
     """Give the request an id (the caller's, when it is sane) and say through which door it came."""
     admin = settings.ADMIN_PREFIX
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        request_id = request.META.get("HTTP_X_REQUEST_ID", "")
-        if not SANE_REQUEST_ID.fullmatch(request_id):
-            request_id = uuid4().hex
+        request_id = request_id_of(request.META)
         with entering(Door.ADMIN if request.path_info.startswith(admin) else Door.API, request_id):
             response = get_response(request)
-        response.headers["X-Request-ID"] = request_id
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        if not response.streaming:
-            response.headers.setdefault("Content-Length", str(len(response.content)))  # type: ignore[attr-defined]
-        return response
+        return with_common_headers(response, request_id)
 
     return middleware
 

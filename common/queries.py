@@ -17,6 +17,8 @@ from django.db.models.expressions import Expression
 from django.db.models.sql.compiler import SQLCompiler
 from psycopg.sql import Literal
 
+from common.postgres.base import ServerSilent
+
 SHAPES_KEPT = 512
 
 
@@ -69,8 +71,10 @@ def _fetched(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     """
     try:
         return _fetched_once(sql, values)
-    except (OperationalError, InterfaceError):
-        if connection.in_atomic_block or connection.is_usable():
+    except (OperationalError, InterfaceError) as error:
+        # Who could not even connect, or has waited for an answer in vain, has waited long enough.
+        has_waited = connection.connection is None or isinstance(error.__cause__, ServerSilent)
+        if has_waited or connection.in_atomic_block or connection.is_usable():
             raise
         connection.close()
         return _fetched_once(sql, values)

@@ -1,4 +1,4 @@
-"""The production server: Granian over WSGI, with the settings that the benchmark chose.
+"""The production server: Granian over RSGI, with the settings that the benchmark chose.
 
 It always runs as a program of its own. Its workers are forks of it, and a fork of a process that has threads and
 cryptography in use, as a management command has, can inherit a lock that nobody will ever release.
@@ -22,6 +22,7 @@ from django.core.management.base import CommandError
 # Each thread keeps a database connection, and Python runs one thread of a process at a time: more threads than
 # this only wait for each other. Those that wait for news of bans cost nothing meanwhile, and come on top.
 WORKING_THREADS = 2
+THREADS = WORKING_THREADS + settings.WAITING_POLLS
 SECONDS_UNTIL_READY = 60
 SECONDS_TO_STOP = 5
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
@@ -67,7 +68,7 @@ def serve(
     # SIGHUP: somebody closed the terminal.
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, lambda *_: stopped.set())
-    server = _started(_command(host, port, workers))
+    server = _started(command(host, port, workers))
     programs = [server, *(_started([sys.executable, "manage.py", command]) for command in beside)]
     if when_ready and _becomes_ready(server, stopped, f"http://{host}:{port}/readyz"):
         when_ready()
@@ -122,21 +123,20 @@ def _is_gone(group: int) -> bool:
     return True
 
 
-def _command(host: str, port: int, workers: int | None) -> list[str]:
+def command(host: str, port: int, workers: int | None = None) -> list[str]:
+    """The server as a program; `workers` is the number of processes, by default one a core."""
     settings.MEDIA_ROOT.mkdir(parents=True, exist_ok=True)
     options: dict[str, object] = {
-        "interface": "wsgi",
+        "interface": "rsgi",
+        "loop": "uvloop",
+        "http": "1",  # what proxies speak to servers behind them
         "host": host,
         "port": port,
         "workers": workers or os.cpu_count() or 1,
-        "blocking-threads": WORKING_THREADS + settings.WAITING_POLLS,
-        "blocking-threads-idle-timeout": 600,
-        "static-path-route": "/media",
-        "static-path-mount": settings.MEDIA_ROOT,
         "log-level": "error",  # its warnings find threads that wait too many
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", "--no-ws", "config.wsgi:application"]
+    return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", "--no-ws", "config.rsgi:application"]
 
 
 def _becomes_ready(server: "subprocess.Popen[bytes]", stopped: threading.Event, address: str) -> bool:

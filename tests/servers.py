@@ -73,12 +73,14 @@ def database_url() -> str:
 
 
 @contextmanager
-def running_server(*, workers: int = 2, **environment: str) -> Iterator[Server]:
+def running_server(*, workers: int = 2, database: str | None = "", **environment: str) -> Iterator[Server]:
+    """`serve` over the database of this test, or over `database`; with None over the embedded one of its own."""
     port = free_port()
+    place = without_database_url() if database is None else os.environ | {"DATABASE_URL": database or database_url()}
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", str(workers)],
         cwd=settings.BASE_DIR,
-        env=os.environ | {"DATABASE_URL": database_url()} | environment,
+        env=place | environment,
     )
     try:
         server = Server(port)
@@ -106,14 +108,32 @@ def without_database_url() -> dict[str, str]:
 
 
 @contextmanager
-def lost_database() -> Iterator[None]:
-    """The database of this test is gone for everybody while the block runs."""
+def _superuser() -> Iterator[tuple[psycopg.Connection, str]]:
+    """A connection to another database of the same server, and the name of the database of this test."""
     connection.ensure_connection()
     info = connection.connection.info
-    name = sql.Identifier(info.dbname)
     with psycopg.connect(host=info.host, port=info.port, user=info.user, dbname="postgres", autocommit=True) as other:
+        yield other, info.dbname
+
+
+def _terminate(other: psycopg.Connection, name: str) -> None:
+    other.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
+
+
+def terminated_connections() -> None:
+    """Every open connection to the database of this test is closed by the server; new ones are welcome."""
+    with _superuser() as (other, name):
+        connection.close()
+        _terminate(other, name)
+
+
+@contextmanager
+def lost_database() -> Iterator[None]:
+    """The database of this test is gone for everybody while the block runs."""
+    with _superuser() as (other, dbname):
+        name = sql.Identifier(dbname)
         other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
-        other.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [info.dbname])
+        _terminate(other, dbname)
         try:
             yield
         finally:

@@ -1,0 +1,112 @@
+"""The RSGI application: it reads requests without threads, and has Django answer them in threads."""
+
+import logging
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils.translation import override
+
+from common import api
+from common.languages import preferred_language
+from common.middleware import request_id_of, with_common_headers
+from common.origin import Door, entering
+from common.server.bodies import BodyReader, Receiving
+from common.server.files import StoredFiles
+from common.server.requests import Scope, body_length, environ_of, refuse_oversized
+from common.server.threads import RequestThreads
+
+logger = logging.getLogger(__name__)
+
+HEALTH = "/healthz"
+FILES = "/media/"
+
+type Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+class HTTPProtocol(Receiving, Protocol):
+    """What Granian gives an application to read a request and to answer it with."""
+
+    def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None: ...
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
+    def response_file(self, status: int, headers: list[tuple[str, str]], file: str) -> None: ...
+
+
+class Application:
+    """Answers `HEALTH` and files itself, and everything else by `wsgi` in one of `threads` threads."""
+
+    def __init__(self, wsgi: Callable[..., Any], *, threads: int) -> None:
+        self._wsgi = wsgi
+        self._threads = RequestThreads(threads)
+        self._bodies = BodyReader()
+        self._files = StoredFiles(settings.MEDIA_ROOT)
+
+    async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
+        if scope.method in ("GET", "HEAD"):
+            # Without a thread: it tells that the process lives, also while every thread waits for the database.
+            if scope.path == HEALTH:
+                return self._send(protocol, environ_of(scope), api.success_answer({"status": "alive"}))
+            if scope.path.startswith(FILES):
+                return self._send_file(protocol, environ_of(scope), scope.path.removeprefix(FILES))
+        environ = environ_of(scope)
+        try:
+            refuse_oversized(scope)
+            status, headers, content = await self._answer(environ, protocol)
+        except Exception as error:
+            return self._send(protocol, environ, _refusal(environ, error))
+        return protocol.response_bytes(status, headers, content)
+
+    async def _answer(self, environ: dict[str, Any], protocol: HTTPProtocol) -> Answer:
+        body = b""
+        length = body_length(environ)
+        if length != 0:
+            is_form = environ.get("CONTENT_TYPE", "").lower().startswith("multipart/form-data")
+            limit = settings.UPLOAD_BODY_LIMIT if is_form else settings.JSON_BODY_LIMIT
+            body = await self._bodies.read(protocol, length=length, limit=limit)
+            # Django takes a body without a length for an empty one.
+            environ["CONTENT_LENGTH"] = str(len(body))
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
+        environ["wsgi.input"] = BytesIO(body)
+        try:
+            return await self._threads.run(_called, self._wsgi, environ)
+        finally:
+            self._bodies.release(body)
+
+    def _send(self, protocol: HTTPProtocol, environ: Mapping[str, Any], response: HttpResponse) -> None:
+        with_common_headers(response, request_id_of(environ))
+        protocol.response_bytes(response.status_code, list(response.items()), response.content)
+
+    def _send_file(self, protocol: HTTPProtocol, environ: Mapping[str, Any], name: str) -> None:
+        found = self._files.find(name)
+        if found is None:
+            self._send(protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
+            return
+        response = with_common_headers(HttpResponse(headers=found.headers), request_id_of(environ))
+        if found.is_known(environ):
+            del response.headers["Content-Length"]
+            protocol.response_empty(304, list(response.items()))
+        else:
+            protocol.response_file(200, list(response.items()), found.path)
+
+
+def _called(wsgi: Callable[..., Any], environ: dict[str, Any]) -> Answer:
+    """Runs in a thread."""
+    status, headers = 0, []
+
+    def start_response(line: str, named: list[tuple[str, str]], exc_info: Any = None) -> None:
+        nonlocal status, headers
+        status, headers = int(line[:3]), named
+
+    response = wsgi(environ, start_response)
+    try:
+        content = b"".join(response)
+    finally:
+        response.close()
+    return status, headers, content
+
+
+def _refusal(environ: Mapping[str, Any], error: Exception) -> HttpResponse:
+    with entering(Door.API, request_id_of(environ)), override(preferred_language(environ)):
+        return api.answer_to(error, environ)

@@ -1,0 +1,98 @@
+"""From an RSGI request to the environ of WSGI, and Django's WSGI handler for it."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+
+from common.api import HeadersTooLarge, UriTooLong
+
+LONGEST_TARGET = 8_192  # characters of path and query
+LARGEST_HEADERS = 32_768  # characters of all names and values; what nginx takes by default
+
+# Header names that WSGI writes without the prefix HTTP_.
+UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+
+
+class Headers(Protocol):
+    def items(self) -> list[tuple[str, str]]: ...
+    def get(self, key: str, default: Any = None) -> Any: ...
+
+
+class Scope(Protocol):
+    """What Granian tells of a request. `path` is decoded, `query_string` is not."""
+
+    proto: str
+    http_version: str
+    server: str
+    client: str
+    scheme: str
+    method: str
+    path: str
+    query_string: str
+
+    @property
+    def headers(self) -> Headers: ...
+
+
+def environ_of(scope: Scope) -> dict[str, Any]:
+    """The WSGI environ (PEP 3333) of a request, without its body."""
+    host, _colon, port = scope.server.rpartition(":")
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": scope.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": _as_latin_1(scope.path),
+        "QUERY_STRING": _as_latin_1(scope.query_string),
+        "SERVER_NAME": host.strip("[]"),
+        "SERVER_PORT": port,
+        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope.scheme,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for name, value in scope.headers.items():
+        # A_b and A-b would be one name in the environ. A proxy removes its own headers from what a client sends in the
+        # form with a hyphen only.
+        if "_" in name:
+            continue
+        key = UNPREFIXED.get(name) or "HTTP_" + name.upper().replace("-", "_")
+        if key in environ:
+            value = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + value  # noqa: PLW2901
+        environ[key] = value
+    return environ
+
+
+def refuse_oversized(scope: Scope) -> None:
+    """Raises UriTooLong and HeadersTooLarge."""
+    if len(scope.path) + len(scope.query_string) > LONGEST_TARGET:
+        raise UriTooLong(LONGEST_TARGET)
+    if sum(len(name) + len(value) for name, value in scope.headers.items()) > LARGEST_HEADERS:
+        raise HeadersTooLarge(LARGEST_HEADERS)
+
+
+def body_length(environ: Mapping[str, Any]) -> int | None:
+    """The announced size of the body in bytes; None when it comes in chunks, of which nobody knows the end."""
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return None
+    return int(environ.get("CONTENT_LENGTH") or 0)
+
+
+def _as_latin_1(text: str) -> str:
+    """WSGI hands over bytes as text in latin-1."""
+    return text if text.isascii() else text.encode().decode("latin-1")
+
+
+class TolerantRequest(WSGIRequest):
+    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
+        """Django raises ValueError on an absurd Content-Type before anything could answer; here it counts as none."""
+        try:
+            super()._set_content_type_params(meta)  # type: ignore[misc]  # not in the stubs
+        except ValueError:
+            self.content_type, self.content_params = "", {}
+
+
+class Handler(WSGIHandler):
+    request_class = TolerantRequest

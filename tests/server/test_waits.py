@@ -1,0 +1,205 @@
+"""Nothing makes a caller wait without end: locked tables, a database that is stopped, connections that it has closed."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from accounts import services, tokens
+from accounts.models import Session, User
+from tests.conftest import make_user, session_of
+from tests.servers import Answer, Server, running_server, terminated_connections, without_database_url
+from tests.streams import make_stream
+
+LONGEST_ANSWER = 5.0  # seconds, as the operations page promises
+HEALTH_WITHIN = 0.2
+ENVELOPE = ["isSuccess", "statusCode", "data", "errors", "timestamp"]
+
+
+def token_of(user: User) -> str:
+    return str(tokens.AccessToken.of(session_of(user), now=timezone.now()))
+
+
+def ended_session_of(user: User) -> Session:
+    session = session_of(user)
+    services.revoke(session.pk, now=timezone.now())
+    return session
+
+
+class Timed:
+    """Answers of many calls at once, and how long each took in seconds."""
+
+    def __init__(self, calls: list[Callable[[], Answer]]) -> None:
+        with ThreadPoolExecutor(len(calls)) as pool:
+            self.results = list(pool.map(self._one, calls))
+
+    @staticmethod
+    def _one(call: Callable[[], Answer]) -> tuple[Answer, float]:
+        started = time.monotonic()
+        return call(), time.monotonic() - started
+
+    @property
+    def statuses(self) -> Counter[int]:
+        return Counter(answer.status for answer, _ in self.results)
+
+    @property
+    def longest(self) -> float:
+        return max(seconds for _, seconds in self.results)
+
+    def assert_unavailable_in_the_envelope(self) -> None:
+        for answer, _ in self.results:
+            if answer.status != 200:
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                assert (answer.status, "retry-after" in headers) == (503, True), answer
+                assert list(answer.json()) == ENVELOPE
+
+
+@contextmanager
+def watched_health(server: Server) -> Iterator[list[float]]:
+    """Asks /healthz every 50 ms while the block runs. Yields how long each answer took in seconds."""
+    durations: list[float] = []
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.wait(0.05):
+            started = time.monotonic()
+            assert server.call("GET", "/healthz").status == 200
+            durations.append(time.monotonic() - started)
+
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(ask)
+        try:
+            yield durations
+        finally:
+            ended.set()
+        asking.result()
+    assert durations
+
+
+def usual(durations: list[float]) -> float:
+    """The 90th percentile. `make attack` holds the 99th to the bound; here, other tests run on the same cores."""
+    return sorted(durations)[int(len(durations) * 0.9)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_locked_table_ends_each_call_in_time_and_leaves_the_health_page_alone() -> None:
+    creator = make_user("creator")
+    stream = make_stream(creator)
+    token = token_of(creator)
+    with running_server(workers=2) as server, locked_table("livestreams_livestream", seconds=8):
+        path = f"/api/v1/live-stream/{stream.pk}"
+        with watched_health(server) as health:
+            answers = Timed([lambda: server.call("GET", path, token=token)] * 45)
+
+        assert answers.statuses == {503: 45}
+        answers.assert_unavailable_in_the_envelope()
+        assert answers.longest < LONGEST_ANSWER
+        assert usual(health) < HEALTH_WITHIN
+
+
+@contextmanager
+def locked_table(table: str, *, seconds: float) -> Iterator[None]:
+    """Another session holds the strongest lock on `table` while the block runs, at most for `seconds`."""
+    connection.ensure_connection()
+    info = connection.connection.info
+    with psycopg.connect(host=info.host, port=info.port, user=info.user, dbname=info.dbname) as other:
+        other.execute(f"SET idle_in_transaction_session_timeout = {int(seconds * 1000)}")
+        other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield
+        other.rollback()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_connections_that_the_database_has_closed_cost_no_call() -> None:
+    creator = make_user("creator")
+    stream = make_stream(creator)
+    token = token_of(creator)
+    refresh_token = str(tokens.RefreshToken.of(ended_session_of(creator), now=timezone.now()))
+    with running_server(workers=2) as server:
+        calls: list[Callable[[], Answer]] = [
+            lambda: server.call("GET", "/api/v1/users/me", token=token),
+            lambda: server.call("GET", f"/api/v1/live-stream/{stream.pk}", token=token),
+            lambda: server.call("GET", "/api/v1/live-stream", token=token),
+            lambda: server.call("PATCH", f"/api/v1/live-stream/{stream.pk}", token=token, body={"durationGoal": 60}),
+            lambda: server.call("GET", "/.well-known/jwks.json"),
+            lambda: server.call("POST", "/api/v1/auth/refresh", body={"refreshToken": refresh_token}),
+        ] * 10
+        before = Timed(calls).statuses
+        terminated_connections()
+
+        assert Timed(calls).statuses == before
+        assert set(before) == {200, 401}, "200, and 401 for the token of a session that has ended"
+
+
+# --- a database that is stopped -------------------------------------------------------------------
+
+CREATE_USER = """
+from django.utils import timezone
+from accounts import services, tokens
+now = timezone.now()
+user = services.create_user("creator", "correct horse battery staple", by=None, now=now)
+print(tokens.AccessToken.of(services.log_in("creator", "correct horse battery staple", now=now), now=now))
+"""
+
+
+@contextmanager
+def stopped_database(data: Path) -> Iterator[None]:
+    """Every process of the private database server in `data` is stopped while the block runs: nothing closes."""
+    postmaster = psutil.Process(int((data / "postgres" / "postmaster.pid").read_text().split()[0]))
+    family = [postmaster, *postmaster.children(recursive=True)]
+    for process in family:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in family:
+            process.send_signal(signal.SIGCONT)
+
+
+def test_a_stopped_database_ends_each_call_in_time_and_nothing_needs_a_restart(tmp_path: Path) -> None:
+    """A private database server: the tests that run beside this one go on using theirs."""
+    environment = without_database_url() | {"KUMANDA_DATA": str(tmp_path)}
+
+    def manage(*command: str) -> str:
+        line = [sys.executable, "manage.py", *command]
+        done = subprocess.run(
+            line, cwd=settings.BASE_DIR, env=environment, check=False, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
+
+    manage("migrate", "--verbosity", "0")
+    token = manage("shell", "--no-imports", "--verbosity", "0", "-c", CREATE_USER)
+    with running_server(workers=2, database=None, KUMANDA_DATA=str(tmp_path)) as server:
+        reads: list[Callable[[], Answer]] = [lambda: server.call("GET", "/api/v1/users/me", token=token)] * 45
+        assert Timed(reads).statuses == {200: 45}
+        with stopped_database(tmp_path), watched_health(server) as health:
+            for _round in ("open connections", "new connections"):
+                answers = Timed(reads)
+                assert answers.statuses == {503: 45}
+                answers.assert_unavailable_in_the_envelope()
+                assert answers.longest < LONGEST_ANSWER
+        assert usual(health) < HEALTH_WITHIN
+
+        assert _first_good(reads[0]) < LONGEST_ANSWER
+        assert Timed(reads).statuses == {200: 45}
+
+
+def _first_good(call: Callable[[], Answer]) -> float:
+    started = time.monotonic()
+    while call().status != 200:
+        assert time.monotonic() - started < 10
+    return time.monotonic() - started
