@@ -227,7 +227,9 @@ def refuse(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
     return answer_to(error, meta, request)
 
 
-def answer_to(error: Exception, meta: Mapping[str, Any], request: HttpRequest | None = None) -> HttpResponse:
+def answer_to(  # noqa: C901 - a flat table of kinds
+    error: Exception, meta: Mapping[str, Any], request: HttpRequest | None = None
+) -> HttpResponse:
     """The answer to a request that failed with `error`. `meta` is the request's environ."""
     match error:
         case Refusal():

@@ -1,4 +1,4 @@
-"""The database backend: Django's own, with bounded waits, and with the embedded server when the settings ask for one."""
+"""The database backend: Django's own, with bounded waits, and the embedded server when the settings ask for one."""
 
 import select
 from pathlib import Path

@@ -35,7 +35,7 @@ class StoredFiles:
 
     def find(self, name: str) -> StoredFile | None:
         """None when there is no such file, and for every name that leads out of the folder or through a hidden one."""
-        if "\0" in name or any(part.startswith(".") for part in name.split("/")):
+        if "\0" in name or any(not part or part[0] == "." for part in name.split("/")):
             return None
         path = os.path.realpath(os.path.join(self._root, name))  # noqa: PTH118 - pathlib takes four times as long
         if not path.startswith(self._root + os.sep) or not os.path.isfile(path):  # noqa: PTH113

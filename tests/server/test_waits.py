@@ -1,9 +1,8 @@
-"""Nothing makes a caller wait without end: locked tables, a database that is stopped, connections that it has closed."""
+"""No caller waits without end: for locked tables, for a database that is stopped, on connections that it has closed."""
 
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,7 +20,8 @@ from django.utils import timezone
 from accounts import services, tokens
 from accounts.models import Session, User
 from tests.conftest import make_user, session_of
-from tests.servers import Answer, Server, running_server, terminated_connections, without_database_url
+from tests.server.conftest import usual, watched_health
+from tests.servers import Answer, running_server, terminated_connections, without_database_url
 from tests.streams import make_stream
 
 LONGEST_ANSWER = 5.0  # seconds, as the operations page promises
@@ -65,33 +65,6 @@ class Timed:
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 assert (answer.status, "retry-after" in headers) == (503, True), answer
                 assert list(answer.json()) == ENVELOPE
-
-
-@contextmanager
-def watched_health(server: Server) -> Iterator[list[float]]:
-    """Asks /healthz every 50 ms while the block runs. Yields how long each answer took in seconds."""
-    durations: list[float] = []
-    ended = threading.Event()
-
-    def ask() -> None:
-        while not ended.wait(0.05):
-            started = time.monotonic()
-            assert server.call("GET", "/healthz").status == 200
-            durations.append(time.monotonic() - started)
-
-    with ThreadPoolExecutor(1) as pool:
-        asking = pool.submit(ask)
-        try:
-            yield durations
-        finally:
-            ended.set()
-        asking.result()
-    assert durations
-
-
-def usual(durations: list[float]) -> float:
-    """The 90th percentile. `make attack` holds the 99th to the bound; here, other tests run on the same cores."""
-    return sorted(durations)[int(len(durations) * 0.9)]
 
 
 @pytest.mark.django_db(transaction=True)

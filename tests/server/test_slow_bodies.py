@@ -1,0 +1,97 @@
+"""Clients that send their bodies slowly, or more than is wanted, cost the other callers nothing."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from common.server.bodies import BODY_SECONDS
+from tests.conftest import make_user
+from tests.server.conftest import usual, watched_health
+from tests.servers import Server, running_server
+
+SLOW_CONNECTIONS = 60
+LOGIN = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+ANNOUNCED = LOGIN + b"Content-Length: 100\r\n\r\n{"
+CHUNKED = LOGIN + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
+HEALTH_WITHIN = 0.2
+
+
+@pytest.fixture
+def server(transactional_db: None) -> Iterator[Server]:
+    make_user("viewer")
+    with running_server(workers=1) as running:
+        yield running
+
+
+def exchanged(server: Server, sent: bytes, *, within: float) -> tuple[bytes, float]:
+    """All that the server answers on a connection of its own until it closes it, and after how many seconds."""
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=within) as connected:
+        connected.sendall(sent)
+        received = b""
+        while piece := connected.recv(65_536):
+            received += piece
+    return received, time.monotonic() - started
+
+
+@pytest.mark.parametrize("head", [ANNOUNCED, CHUNKED], ids=["announced", "chunked"])
+def test_slow_bodies_get_a_408_and_hold_up_nobody(head: bytes, server: Server) -> None:
+    with ThreadPoolExecutor(SLOW_CONNECTIONS) as pool, watched_health(server) as health:
+        slow = [pool.submit(exchanged, server, head, within=3 * BODY_SECONDS) for _ in range(SLOW_CONNECTIONS)]
+        until = time.monotonic() + BODY_SECONDS
+        served = 0
+        while time.monotonic() < until:
+            assert server.call("GET", "/api/v1/live-stream/upcoming").status == 200
+            served += 1
+        answers = [each.result() for each in slow]
+
+    assert served > BODY_SECONDS
+    assert usual(health) < HEALTH_WITHIN
+    for received, seconds in answers:
+        top, _, body = received.partition(b"\r\n\r\n")
+        assert top.startswith(b"HTTP/1.1 408 "), received
+        assert b"x-error-code: request_timeout" in top
+        assert json.loads(body)["errors"] == ["Request timeout", "the body did not arrive in time"]
+        assert BODY_SECONDS - 1 < seconds < 2 * BODY_SECONDS
+
+
+def test_a_body_that_arrives_steadily_may_take_longer(server: Server) -> None:
+    """40 KB a second for 13 seconds: a large picture over a slow network."""
+    size, piece = 524_288, 40_960
+    head = LOGIN + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % size
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connected:
+        connected.sendall(head)
+        sent = 0
+        while sent < size:
+            time.sleep(1)
+            connected.sendall(b" " * min(piece, size - sent))
+            sent += piece
+        status = connected.recv(65_536).split(b" ")[1]
+
+    # It was read to its end, and refused for what it is.
+    assert status in (b"400", b"413")
+
+
+@pytest.mark.parametrize("excess", [1, 900_000])
+def test_a_body_that_is_too_large_is_read_to_its_end_and_then_refused(excess: int, server: Server) -> None:
+    """A proxy that is cut off while it sends would report a 502 instead of our answer."""
+    body = b" " * (1_048_576 + excess)
+    head = LOGIN + b"Content-Length: %d\r\n\r\n" % len(body)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connected:
+        connected.sendall(head + body)
+        assert connected.recv(65_536).startswith(b"HTTP/1.1 413 ")
+        # The connection is as good as new.
+        connected.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connected.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_that_is_far_too_large_is_refused_without_reading_it(server: Server) -> None:
+    received, seconds = exchanged(server, LOGIN + b"Content-Length: 100000000\r\n\r\n{", within=20)
+
+    assert received.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in received
+    assert seconds < BODY_SECONDS / 2
