@@ -62,7 +62,9 @@ _OVERDUE = """
 def _late() -> Iterator[Finding]:
     """Rows of closed hours that no seal covers, which is also how removed last seals show."""
     with connection.cursor() as cursor:
-        cursor.execute(_OVERDUE, {"lowest": seals.LOWEST, "within": SEALED_WITHIN, "migration": "0002_audit_seals"})
+        cursor.execute(
+            _OVERDUE, {"lowest": seals.LOWEST, "within": str(SEALED_WITHIN), "migration": "0002_audit_seals"}
+        )
         row = cursor.fetchone()
     if row:
         yield warning(

@@ -155,7 +155,7 @@ def call(server: Server, method: str, path: str, token: str | None = None, body:
 
 def test_the_service_and_a_worker_do_their_work_as_a_role_that_owns_nothing(installation: Installation) -> None:
     environment = installation.environment(installation.service)
-    with running_server(**environment) as server, running_worker(environment):
+    with running_server(workers=2, **environment) as server, running_worker(environment):
         tokens, ids = {}, {}
         for name in ("creator", "viewer", "troll"):
             entered = call(server, "POST", "/auth/login", body={"username": name, "password": PASSWORD})

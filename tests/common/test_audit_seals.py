@@ -179,7 +179,7 @@ def test_an_untouched_trail_verifies(three_hours: datetime, creator: User, now: 
     assert facts["audit"] == {"seals": 3, "rows": 9, "unsealed_rows": 1, "newest_seal": f"3:{newest.digest}"}
 
 
-COLUMNS = sorted(field.column for field in AuditEntry._meta.concrete_fields if not field.primary_key)
+COLUMNS = sorted(str(field.column) for field in AuditEntry._meta.concrete_fields if not field.primary_key)
 OTHER_VALUE = {
     "at": "at + interval '1 microsecond'", "actor_id": "'\\x000000000000000000000000'",
     "target_id": "'\\x000000000000000000000000'", "before": "'{\"x\": 0}'", "after": "'{}'", "door": "'task'",
@@ -247,7 +247,7 @@ SEAL_COLUMNS = {
 
 
 def test_every_column_of_a_seal_is_tried() -> None:
-    assert sorted(SEAL_COLUMNS) == sorted(f.column for f in AuditSeal._meta.concrete_fields if not f.primary_key)
+    assert sorted(SEAL_COLUMNS) == sorted(str(f.column) for f in AuditSeal._meta.concrete_fields if not f.primary_key)
 
 
 @pytest.mark.parametrize("column", SEAL_COLUMNS)
