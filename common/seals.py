@@ -96,10 +96,16 @@ _WRITERS = """
 """
 
 
-def seal_rows(*, now: datetime) -> list[AuditSeal]:
+def log_seal(seal: AuditSeal) -> None:
+    """The copy outside the database: who can alter the tables cannot alter the log."""
+    logger.info("audit seal %d:%s over ids %d to %d", seal.number, seal.digest, seal.first_id, seal.last_id)
+
+
+def seal_rows(*, now: datetime, tell: Callable[[AuditSeal], None]) -> list[AuditSeal]:
     """Seal every row that no seal covers yet, one seal for each hour; returns the new seals.
 
-    Any number may run at once: each seal is made once. Raises StillWriting.
+    `tell` is called with each as soon as it is stored. Any number may run at once: each seal is made once. Raises
+    StillWriting.
     """
     made: list[AuditSeal] = []
     previous = AuditSeal.objects.order_by("-number").first()
@@ -114,8 +120,7 @@ def seal_rows(*, now: datetime) -> list[AuditSeal]:
         except IntegrityError:
             # Somebody else made the seal of that number, and makes those after it.
             return made
-        # The copy outside the database: who can alter the tables cannot alter the log.
-        logger.info("audit seal %d:%s over ids %d to %d", seal.number, seal.digest, seal.first_id, seal.last_id)
+        tell(seal)
         made.append(seal)
         previous = seal
     return made

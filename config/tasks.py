@@ -7,7 +7,7 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from common.seals import seal_rows
+from common.seals import log_seal, seal_rows
 from reminders.services.jobs import DELIVERING
 
 NIGHTLY = "47 2 * * *"  # UTC
@@ -28,4 +28,4 @@ def purge(timestamp: int) -> None:
 @app.task(queue=DELIVERING, queueing_lock="seal_audit_trail", retry=AGAIN_SOON)
 def seal_audit_trail(timestamp: int) -> None:
     """Also the hours that were missed while no worker ran."""
-    seal_rows(now=timezone.now())
+    seal_rows(now=timezone.now(), tell=log_seal)

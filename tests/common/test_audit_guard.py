@@ -9,7 +9,7 @@ from accounts.models import User
 from common import audit, audit_guard
 from common.audit_doctor import examine
 from common.models import AuditEntry, AuditSeal
-from common.seals import seal_rows
+from tests.common.sealing import sealed
 
 APPEND_ONLY = audit_guard.append_only_models()
 TABLES = [model._meta.db_table for model in APPEND_ONLY]
@@ -19,7 +19,7 @@ ENTRIES, TRIGGER, FUNCTION = "common_auditentry", audit_guard.TRIGGER, audit_gua
 @pytest.fixture
 def _filled(creator: User, now: datetime) -> None:
     audit.record("greet", creator, by=creator, now=now, before={}, after={"said": "merhaba"})
-    seal_rows(now=now)
+    sealed(now=now)
 
 
 def execute(*statements: str) -> None:

@@ -22,6 +22,7 @@ from common.audit_doctor import examine
 from common.audit_guard import TRIGGER, enable_trigger
 from common.models import AuditEntry, AuditSeal
 from config import tasks
+from tests.common.sealing import sealed
 
 START = datetime(2026, 3, 1, 12, 10, 0, 123456, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -44,7 +45,7 @@ def three_hours(creator: User) -> datetime:
         with connection.cursor() as cursor:
             cursor.execute("SELECT nextval(pg_get_serial_sequence('common_auditentry', 'id'))")
         write(creator, START + hour * HOUR, count - 1, behind="the first")
-    seals.seal_rows(now=START + 3 * HOUR)
+    sealed(now=START + 3 * HOUR)
     return START + 3 * HOUR
 
 
@@ -81,7 +82,7 @@ def test_each_hour_gets_a_seal_that_covers_the_ids_since_the_one_before(three_ho
 
 
 def test_an_hour_without_rows_gets_no_seal(three_hours: datetime) -> None:
-    assert seals.seal_rows(now=three_hours + 5 * HOUR) == []
+    assert sealed(now=three_hours + 5 * HOUR) == []
     assert AuditSeal.objects.count() == 3
 
 
@@ -89,7 +90,7 @@ def test_backdated_rows_and_rows_of_the_future_do_not_hold_up_sealing(creator: U
     write(creator, START - 1000 * HOUR)
     write(creator, START + 10_000 * HOUR)
     write(creator, START + 4 * HOUR)
-    made = seals.seal_rows(now=START + 5 * HOUR)
+    made = sealed(now=START + 5 * HOUR)
     assert sum(seal.rows for seal in made) == 3
     assert doctor()["by_code"] == {}
 
@@ -98,7 +99,7 @@ def test_pages_do_not_change_a_seal(creator: User, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(seals, "PAGE", 2)
     for hour, count in enumerate([3, 2, 4]):
         write(creator, START + hour * HOUR, count)
-    assert [seal.rows for seal in seals.seal_rows(now=START + 3 * HOUR)] == [3, 2, 4]
+    assert [seal.rows for seal in sealed(now=START + 3 * HOUR)] == [3, 2, 4]
     for page in (1, 2, 3, 4, 9, 100):
         monkeypatch.setattr(seals, "PAGE", page)
         facts = doctor()
@@ -140,7 +141,7 @@ def test_somebody_else_can_compute_a_seal_from_its_description(creator: User) ->
         nested={"b": [None, True], "a": 1},
     )
     audit.record("sleep", creator, by=None, now=START, before={"x": 1}, after={}, reason="günlük")
-    (seal,) = seals.seal_rows(now=START + HOUR)
+    (seal,) = sealed(now=START + HOUR)
     with connection.cursor() as cursor:
         cursor.execute("SELECT before::text, after::text FROM common_auditentry ORDER BY id")
         states = cursor.fetchall()
@@ -265,7 +266,7 @@ def test_a_row_and_its_seal_altered_together_show_at_the_next_seal(three_hours: 
     tamper(ENTRIES, f"UPDATE {ENTRIES} SET reason = 'forged' WHERE id = {ids_of(2)[0]}")
     later = list(AuditSeal.objects.filter(pk__gt=1).order_by("pk"))
     tamper(SEALS, f"DELETE FROM {SEALS} WHERE number > 1")
-    forged, _ = seals.seal_rows(now=three_hours)
+    forged, _ = sealed(now=three_hours)
     tamper(SEALS, f"DELETE FROM {SEALS} WHERE number > 2")
     AuditSeal.objects.bulk_create(later[1:])
     assert forged.digest != later[0].digest
@@ -293,7 +294,7 @@ def test_a_chain_made_again_shows_beside_the_log(three_hours: datetime, caplog: 
     assert doctor(*logged)["by_code"] == {}
     tamper(ENTRIES, f"UPDATE {ENTRIES} SET reason = 'forged' WHERE id = {ids_of(2)[0]}")
     tamper(SEALS, f"DELETE FROM {SEALS} WHERE number > 1")
-    seals.seal_rows(now=three_hours)
+    sealed(now=three_hours)
     assert doctor()["by_code"] == {}
     assert doctor(logged[0])["by_code"] == {}
     assert "seal 3 has another digest than the log" in doctor(logged[2])["by_code"]["audit_seals_broken"]
@@ -304,7 +305,7 @@ def test_a_chain_made_again_shows_beside_the_log(three_hours: datetime, caplog: 
 def test_the_first_differences_are_named_and_the_others_counted(creator: User) -> None:
     for hour in range(8):
         write(creator, START + hour * HOUR)
-    seals.seal_rows(now=START + 8 * HOUR)
+    sealed(now=START + 8 * HOUR)
     tamper(ENTRIES, f"UPDATE {ENTRIES} SET reason = 'forged'")
     told = doctor()["by_code"]["audit_trail_altered"]
     assert told.count("some were altered") == seals.MOST_NAMED
@@ -321,13 +322,13 @@ def found() -> set[str]:
 
 def test_rows_of_closed_hours_without_a_seal_are_late(creator: User, now: datetime) -> None:
     write(creator, now - 5 * HOUR)
-    seals.seal_rows(now=now - 4 * HOUR)
+    sealed(now=now - 4 * HOUR)
     assert found() == set()  # nothing is without a seal
     write(creator, now)
     assert found() == set()  # its hour is not over
     write(creator, now - 4 * HOUR)
     assert found() == {"audit_seals_late"}
-    seals.seal_rows(now=now)
+    sealed(now=now)
     assert found() == set()
 
 

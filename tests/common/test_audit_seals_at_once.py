@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from accounts.models import User
 from common import audit, seals
 from common.models import AuditEntry, AuditSeal
+from tests.common.sealing import sealed
 from tests.races import at_once
 from tests.reminders.processes import wait_until
 from tests.servers import database_url
@@ -64,7 +65,7 @@ def test_a_row_below_the_last_one_that_is_committed_late_is_waited_for(creator: 
         write(creator, now)  # a higher id, committed first
         assert AuditEntry.objects.count() == 1
         threading.Timer(1, commit.set).start()
-        (seal,) = seals.seal_rows(now=now)
+        (seal,) = sealed(now=now)
     assert seal.rows == 2
     assert no_difference()
 
@@ -76,9 +77,9 @@ def test_what_does_not_end_is_not_waited_for_for_ever(
     with open_writer(creator, now):
         write(creator, now)
         with pytest.raises(seals.StillWriting):
-            seals.seal_rows(now=now)
+            sealed(now=now)
         assert AuditSeal.objects.count() == 0
-    assert sum(seal.rows for seal in seals.seal_rows(now=now)) == 2
+    assert sum(seal.rows for seal in sealed(now=now)) == 2
     assert no_difference()
 
 
@@ -103,13 +104,13 @@ def test_writers_that_never_pause_neither_wait_nor_hold_up_the_seals(creator: Us
     try:
         deadline = time.monotonic() + 20
         while AuditSeal.objects.count() < 10 and time.monotonic() < deadline:
-            seals.seal_rows(now=now)
+            sealed(now=now)
     finally:
         over.set()
         for writer in writers:
             writer.join(30)
     assert AuditSeal.objects.count() >= 10
-    seals.seal_rows(now=now)
+    sealed(now=now)
     assert sum(AuditSeal.objects.values_list("rows", flat=True)) == AuditEntry.objects.count() > 0
     assert no_difference()
 
@@ -132,7 +133,7 @@ def test_sealing_takes_no_lock_that_a_writer_waits_for(
     monkeypatch.setattr(seals, "_pages", looked_at)
     try:
         with transaction.atomic():  # locks stay until its end
-            assert len(seals.seal_rows(now=now)) == 1
+            assert len(sealed(now=now)) == 1
     finally:
         other.close()
     assert modes == {"AccessShareLock"}
@@ -142,7 +143,7 @@ def test_sealing_many_times_at_once_makes_each_seal_once(creator: User, now: dat
     for _ in range(5):
         write(creator, now)
 
-    made = at_once(8, lambda _: [seal.number for seal in seals.seal_rows(now=now)])
+    made = at_once(8, lambda _: [seal.number for seal in sealed(now=now)])
     assert sorted(number for numbers in made for number in numbers) == [1]
     assert AuditSeal.objects.get().rows == 5
     assert no_difference()
@@ -183,5 +184,5 @@ def test_a_process_that_is_killed_while_it_seals_leaves_whole_seals(creator: Use
     finally:
         execute(NO_LONGER)
     assert AuditSeal.objects.count() == 1
-    assert [seal.number for seal in seals.seal_rows(now=now)] == [2, 3]
+    assert [seal.number for seal in sealed(now=now)] == [2, 3]
     assert no_difference()
