@@ -20,7 +20,7 @@ from benchmarks.load import Asked
 from benchmarks.peers import job_each
 from benchmarks.report import say
 from benchmarks.stacks import KUMANDA, Running, running, stopped
-from benchmarks.world import ROOT, Stream, World, world
+from benchmarks.world import ROOT, Stream, World, empty_audit_trail, world
 
 WORKERS = 2
 REMINDERS = 1_000_000
@@ -178,10 +178,9 @@ def _forget(stage: Stage) -> None:
     """As before the start: nobody is told, the stream is scheduled, and the disk is quiet."""
     stage.until("SELECT NOT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name LIKE '%%tell%%')")
     ask = stage.connection.execute
-    # The audit trail refuses to be emptied; only here, where nobody's deeds are in it, is it forced.
     ask("SET session_replication_role = replica")
     ask("TRUNCATE at_once, one_each, reminders_notification, reminders_delivery, reminders_chunk, reminders_round")
-    ask("TRUNCATE common_auditentry")
+    empty_audit_trail(stage.connection)
     ask(
         "UPDATE livestreams_livestream SET status = 'scheduled', started_at = NULL, updated_at = created_at"
         " WHERE id = %s",

@@ -3,7 +3,8 @@
 import sys
 from abc import abstractmethod
 from argparse import RawDescriptionHelpFormatter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -89,11 +90,20 @@ class OperatorCommand(BaseCommand):
         """
         return self._with_bar(_ids(rows), total=rows.count() if sys.stderr.isatty() else None, label=label)
 
+    @contextmanager
+    def advancing(self, *, total: int, label: str) -> Iterator[Callable[[int], None]]:
+        """Yields what is called with how many more are done; a bar on a terminal shows them."""
+        with self._bar() as progress:
+            task = progress.add_task(label, total=total)
+            yield lambda count: progress.advance(task, count)
+
     def _with_bar(self, ids: Iterable[str], *, total: int | None, label: str) -> Iterator[str]:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        with self._bar() as progress:
             yield from progress.track(ids, total=total, description=label)
+
+    def _bar(self) -> Progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
 def _ids(rows: QuerySet[Any]) -> Iterator[str]:

@@ -82,7 +82,6 @@ def _database() -> Iterator[Finding]:
         own.ensure_connection()
         yield from _version(own)
         yield from _migrations(own)
-        yield from _audit_trail(own)
         yield from _clock(own)
     except (DatabaseError, ImproperlyConfigured) as problem:
         yield error(
@@ -114,21 +113,6 @@ def _migrations(own: BaseDatabaseWrapper) -> Iterator[Finding]:
             f"{len(plan)} migrations are not applied, so tables or columns are missing: {names}"
             + (" …" if len(plan) > 3 else ""),
             "Run: python manage.py migrate",
-        )
-
-
-def _audit_trail(own: BaseDatabaseWrapper) -> Iterator[Finding]:
-    with own.cursor() as cursor:
-        cursor.execute(
-            "SELECT to_regclass('common_auditentry') IS NULL OR EXISTS (SELECT FROM pg_trigger"
-            " WHERE tgrelid = to_regclass('common_auditentry') AND NOT tgisinternal AND tgenabled <> 'D')"
-        )
-        is_guarded = cursor.fetchone()[0]
-    if not is_guarded:
-        yield error(
-            "audit_trail_unguarded",
-            "The trigger that lets the audit trail only grow is gone or disabled: rows can be altered.",
-            "Find out who did that. Then: ALTER TABLE common_auditentry ENABLE TRIGGER ALL",
         )
 
 

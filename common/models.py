@@ -71,7 +71,17 @@ class SoftDeleteModel(models.Model):
         return self.deleted_at is not None
 
 
-class AuditEntry(models.Model):
+class AppendOnlyModel(models.Model):
+    """A table of which the database refuses UPDATE, DELETE and TRUNCATE: see `common/audit_guard.py`.
+
+    A migration that creates such a table creates and enables its trigger too.
+    """
+
+    class Meta:
+        abstract = True
+
+
+class AuditEntry(AppendOnlyModel):
     """One change: who made it, through which door, to what. The database refuses to alter or remove it.
 
     The key comes from a sequence and is drawn under the lock of the changed row, so that the entries of one
@@ -102,3 +112,27 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_type} {self.target_id}"
+
+
+class AuditSeal(AppendOnlyModel):
+    """The digest of a run of audit rows, chained to the seal before it; `common/seals.py` computes and verifies it.
+
+    It covers the ids above the last one of the seal before, up to and including `last_id`.
+    """
+
+    number = models.BigIntegerField(primary_key=True)  # 1, 2, 3, ... without gaps
+    hour = models.DateTimeField()  # its rows were written in this hour or, backdated ones, later than they say
+    first_id = models.BigIntegerField()
+    last_id = models.BigIntegerField(unique=True)
+    rows = models.BigIntegerField()
+    rows_digest = models.CharField(max_length=64)  # SHA-256, hexadecimal
+    digest = models.CharField(max_length=64)  # SHA-256 over the other fields and the digest of the seal before
+    made_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("audit seal")
+        verbose_name_plural = _("audit seals")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.digest}"

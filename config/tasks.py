@@ -3,11 +3,17 @@
 from io import StringIO
 
 from django.core.management import call_command
+from django.utils import timezone
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from common.seals import log_seal, seal_rows
 from reminders.services.jobs import DELIVERING
 
 NIGHTLY = "47 2 * * *"  # UTC
+HOURLY = "0 * * * *"
+# A transaction that held the seals up has ended by then; else the next hour's job makes them.
+AGAIN_SOON = RetryStrategy(max_attempts=5, wait=60)
 
 
 @app.periodic(cron=NIGHTLY)
@@ -16,3 +22,10 @@ NIGHTLY = "47 2 * * *"  # UTC
 def purge(timestamp: int) -> None:
     """The command, as an operator would call it: what it cannot remove makes the job fail, which the doctor tells."""
     call_command("purge", stdout=StringIO())
+
+
+@app.periodic(cron=HOURLY)
+@app.task(queue=DELIVERING, queueing_lock="seal_audit_trail", retry=AGAIN_SOON)
+def seal_audit_trail(timestamp: int) -> None:
+    """Also the hours that were missed while no worker ran."""
+    seal_rows(now=timezone.now(), tell=log_seal)

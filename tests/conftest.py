@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from accounts import services, tokens
 from accounts.models import Session, User
+from common.audit_guard import TRIGGER, append_only_models, enable_trigger
 
 PASSWORD = "correct horse battery staple"
 
@@ -26,11 +27,13 @@ def _place(settings: Any, tmp_path: Any) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _emptying_past_the_audit_trigger() -> Iterator[None]:
-    """What tests with real threads commit is truncated afterwards, which the audit trail refuses."""
+    """What tests with real threads commit is truncated afterwards, which the audit trail and its seals refuse."""
     flush = DatabaseOperations.execute_sql_flush
 
     def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
-        flush(self, ["SET LOCAL session_replication_role = replica", *sql_list])
+        tables = [model._meta.db_table for model in append_only_models()]
+        disable = [f"ALTER TABLE {table} DISABLE TRIGGER {TRIGGER}" for table in tables]
+        flush(self, [*disable, *sql_list, *map(enable_trigger, tables)])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "execute_sql_flush", without_triggers)

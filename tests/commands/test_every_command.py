@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command, get_commands, load_command_class
+from django.db import connection
 
 from accounts.models import User
 from bans.models import LiveStreamBan
@@ -26,7 +27,16 @@ COMMANDS = sorted(
     if app in {"bans", "common", "config", "livestreams", "reminders"}
     and isinstance(load_command_class(app, name), OperatorCommand)
 )
-CHANGING = ["dispatch_reminders", "expire_streams", "import_bans", "purge", "rotate_join_key"]
+CHANGING = [
+    "dispatch_reminders",
+    "expire_streams",
+    "grant_service_role",
+    "import_bans",
+    "purge",
+    "rotate_join_key",
+    "seal_audit_trail",
+]
+SERVICE_ROLE = "service"  # the one that the examples name
 NAMED_STREAM = "6741c8f0a1b2c3d4e5f60718"
 LOCKING_STREAMS = ["dispatch_reminders", "expire_streams", "import_bans", "purge"]
 
@@ -38,6 +48,12 @@ def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Path:
     named = LiveStream.objects.filter(pk=stream.pk).values().get()
     LiveStream.objects.create(**named | {"id": NAMED_STREAM, "channel_name": "named"})
     ban = {"liveStreamId": stream.pk, "targetUsername": viewer.username, "createdBy": creator.pk}
+    with connection.cursor() as cursor:
+        # Roles belong to the server, which several test processes share; whoever comes first makes it.
+        cursor.execute(
+            f"DO $$ BEGIN CREATE ROLE {SERVICE_ROLE};"
+            " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+        )
     (tmp_path / "bans.ndjson").write_text(json.dumps(ban), encoding="utf-8")
     (tmp_path / "bans.csv").write_text(f"{','.join(ban)}\n{','.join(ban.values())}\n", encoding="utf-8")
     return tmp_path
@@ -45,7 +61,11 @@ def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Path:
 
 def needed(command: str, files: Path) -> list[str]:
     """The words that a command cannot do without, beside --json."""
-    return {"export_bans": ["--output", os.devnull], "import_bans": [str(files / "bans.ndjson")]}.get(command, [])
+    return {
+        "export_bans": ["--output", os.devnull],
+        "grant_service_role": [SERVICE_ROLE],
+        "import_bans": [str(files / "bans.ndjson")],
+    }.get(command, [])
 
 
 def examples_of(help_text: str) -> list[str]:
@@ -59,9 +79,11 @@ def test_these_are_the_commands() -> None:
         "doctor",
         "expire_streams",
         "export_bans",
+        "grant_service_role",
         "import_bans",
         "purge",
         "rotate_join_key",
+        "seal_audit_trail",
         "seed_demo",
     ]
 
