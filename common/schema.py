@@ -27,7 +27,17 @@ from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 
-from common.api import HTTP_CODES, JSON, PROBLEM_JSON, TITLES, PayloadTooLarge, status_of
+from common.api import (
+    HTTP_CODES,
+    JSON,
+    PROBLEM_JSON,
+    TITLES,
+    HeadersTooLarge,
+    PayloadTooLarge,
+    RequestTimeout,
+    UriTooLong,
+    status_of,
+)
 from common.fields import OBJECT_ID
 from common.refusals import Forbidden, Invalid, Missing, Refusal, Unauthenticated, Unavailable
 from common.serializers import (
@@ -40,6 +50,8 @@ from common.serializers import (
     WireTime,
     ZeroOrOne,
 )
+from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
+from common.server.threads import ServerBusy
 from common.views import ApiViewSet
 
 type Schema = dict[str, Any]
@@ -254,7 +266,12 @@ class EnvelopeSchema(AutoSchema):
         if "path" in places:
             found[404][Missing.code] = [str(Missing.message)]
         limit = getattr(self.view, "body_limit", settings.JSON_BODY_LIMIT)
+        # What the server refuses before a view sees it, whatever the operation.
+        found[408][HTTP_CODES[408]] = [str(RequestTimeout.default_detail)]
         found[413][HTTP_CODES[413]] = [str(PayloadTooLarge(limit).detail)]
+        found[414][HTTP_CODES[414]] = [str(UriTooLong(LONGEST_TARGET).detail)]
+        found[431][HTTP_CODES[431]] = [str(HeadersTooLarge(LARGEST_HEADERS).detail)]
+        found[503][ServerBusy.code] = [str(ServerBusy.message)]
         found[500][HTTP_CODES[500]] = []
         found[503].setdefault(HTTP_CODES[503], [str(Unavailable.message)])
         return found

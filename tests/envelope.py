@@ -9,10 +9,13 @@ ERRORS = {
     403: "Insufficient permissions",
     404: "Resource not found",
     405: "Method not allowed",
+    408: "Request timeout",
     409: "Resource already exists or cannot be changed in its current state",
     413: "Payload too large",
+    414: "URI too long",
     415: "Unsupported media type",
     429: "Too many requests",
+    431: "Request header fields too large",
     500: "Internal server error",
     503: "Service unavailable",
 }

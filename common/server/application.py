@@ -107,6 +107,8 @@ def _called(wsgi: Callable[..., Any], environ: dict[str, Any]) -> Answer:
     return status, headers, content
 
 
-def _refusal(environ: Mapping[str, Any], error: Exception) -> HttpResponse:
+def _refusal(environ: dict[str, Any], error: Exception) -> HttpResponse:
+    # One id for the body, the log and the header.
+    environ["HTTP_X_REQUEST_ID"] = request_id_of(environ)
     with entering(Door.API, request_id_of(environ)), override(preferred_language(environ)):
         return api.answer_to(error, environ)

@@ -16,6 +16,7 @@ from bans.services import lift_ban
 from common.fields import new_object_id
 from livestreams.models import LiveStream, Status
 from tests import servers
+from tests.api.at_the_server import large_headers, long_address, no_free_thread, slow_body
 from tests.api.operations import UNCHANGED, Operation, World
 from tests.bans.people import lapsed_ban, make_ban, permitted
 from tests.conftest import make_user
@@ -225,6 +226,7 @@ SCENARIOS: dict[str, Scenario] = {
     "cannot_ban_guest": banning_the_guest,
     "cannot_ban_oneself": banning_oneself,
     "cannot_ban_staff": banning_staff,
+    "headers_too_large": large_headers,
     "identity_provider_unavailable": lost_identity_provider,
     "internal_error": crash,
     "malformed_request": broken_json,
@@ -241,6 +243,8 @@ SCENARIOS: dict[str, Scenario] = {
     "refresh_token_invalid": access_token_as_refresh_token,
     "refresh_token_reused": refresh_token_again,
     "reminder_not_found": on_a_stream_that_is(Status.SCHEDULED),
+    "request_timeout": slow_body,
+    "server_busy": no_free_thread,
     "service_unavailable": lost_database,
     "session_ended": token_after_logout,
     "stream_is_over": on_a_stream_that_is(Status.ENDED),
@@ -258,6 +262,7 @@ SCENARIOS: dict[str, Scenario] = {
     "too_many_failed_logins": eleventh_wrong_password,
     "unsupported_media_type": text,
     UNCHANGED: unchanged,
+    "uri_too_long": long_address,
     "user_not_found": with_unknown("userId", "targetUserId"),
     "validation_failed": invalid,
     "wrong_credentials": wrong_password,
