@@ -107,9 +107,9 @@ def _told(response: Any, call: Call) -> str:
 
 def _asked(operation: Operation, call: Call, world: World, caller: str) -> tuple[Any, Changes]:
     call.prepare()
-    before = _written()
+    before = rows_written()
     response = _sent(operation, call, world, caller)
-    after = _written()
+    after = rows_written()
     tables = frozenset(table for table, counts in after.items() if counts != before.get(table))
     trail = AuditEntry._meta.db_table
     added = after.get(trail, NONE)[0] - before.get(trail, NONE)[0]
@@ -125,7 +125,7 @@ def _sent(operation: Operation, call: Call, world: World, caller: str) -> Any:
     return client.generic(operation.method, path, raw, "application/json", **headers)
 
 
-def _written() -> Written:
+def rows_written() -> Written:
     """Rows inserted, updated and deleted so far in this transaction, by table; also those of savepoints taken back."""
     with connection.cursor() as cursor:
         cursor.execute(
