@@ -120,7 +120,7 @@ class Visits:
         refused = response.status_code >= 400 or _told(response) == "302 login"
         if written and (refused or method == "GET"):
             yield f"wrote {' '.join(sorted(written))}"
-        if visitor != MODERATOR and visitor != ADMIN and TITLE in response.content.decode(errors="replace"):
+        if visitor not in {MODERATOR, ADMIN} and TITLE in response.content.decode(errors="replace"):
             yield "shows a row"
         # The signed address of an email speaks for the person that it was sent to.
         speaking = self.users.get(visitor)
@@ -157,7 +157,7 @@ def visits(built: World) -> Visits:
         built.bystander,
         built.bans["creator"],
         AuditEntry.objects.earliest("pk"),
-        built.awaited.reminders.get(),  # type: ignore[attr-defined]
+        built.awaited.reminders.get(),
         chunk.round,
         chunk,
         delivery,
@@ -191,7 +191,8 @@ def sections() -> list[str]:
 
 
 def _section(route: str) -> str:
-    return "/".join(route.split("/")[:3]) if route.startswith("admin/") else "outside the admin"
+    of_model = re.match(r"admin/\w+/\w+/", route)
+    return of_model[0] if of_model else route.partition("/")[0] or "root"
 
 
 @pytest.mark.parametrize("section", sections())
