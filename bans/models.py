@@ -41,8 +41,9 @@ class BanQuerySet(LockingQuerySet["LiveStreamBan"]):
         made_from: Any = None,
         made_to: Any = None,
     ) -> Self:
-        """Holding bans that satisfy all that is given; `username` is in small letters."""
+        """Holding bans on living streams that satisfy all that is given; `username` is in small letters."""
         wanted = {
+            "stream__deleted_at__isnull": True,
             "stream__creator": creator,
             "target": target,
             "target__username__iexact": username,

@@ -227,7 +227,7 @@ def machine_of(world: World, *, seconds: float, rounds: int, load_before: float)
     return f"""\
 {report.machine_of(world, packages=PACKAGES, load_before=load_before)}
 - {users:,} users, {streams:,} streams, {bans:,} bans; {CONNECTIONS} connections, {WORKERS} worker processes each
-  (Granian: {THREADS} threads a worker); medians of {rounds} alternating rounds of {seconds:g} s."""
+  (Granian: {THREADS} threads a worker of the peers); medians of {rounds} alternating rounds of {seconds:g} s."""
 
 
 # --- the command ----------------------------------------------------------------------------------

@@ -15,9 +15,10 @@ import psutil
 
 from benchmarks.load import Asked
 from benchmarks.world import ROOT, World
+from config.server import PROGRAM
 
 WORKERS = 2
-# Threads of each Granian worker. One more than one lets a request work while another waits for PostgreSQL.
+# Threads of each Granian worker of the peers. One more than one lets a request work while another waits for PostgreSQL.
 THREADS = 2
 START_TIMEOUT = 60  # seconds
 STOP_TIMEOUT = 10
@@ -47,7 +48,7 @@ class Stack:
     settings: str = ""
 
 
-KUMANDA = Stack("kumanda", "Kumanda", granian("config.wsgi:application"), "config.settings")
+KUMANDA = Stack("kumanda", "Kumanda", [*PROGRAM, "--workers", str(WORKERS)], "config.settings")
 BARE = Stack("bare", "bare WSGI, the limit", granian("benchmarks.peers.bare:application"))
 FASTAPI = Stack("fastapi", "FastAPI + SQLAlchemy async ORM", uvicorn("benchmarks.peers.fastapi_sqlalchemy.app:app"))
 DRF = Stack(

@@ -11,9 +11,11 @@ from django.conf import settings  # noqa: E402
 from django.db import connections  # noqa: E402
 
 from common.server.application import Application  # noqa: E402 - needs the settings
-from common.server.requests import Handler  # noqa: E402
-from config.server import THREADS  # noqa: E402
+from common.server.handler import LenientHandler  # noqa: E402
 
 # A request does not wait without end. Commands and workers may: a migration or an export takes as long as it takes.
 connections.settings["default"]["TIME_LIMITS"] = settings.REQUEST_TIME_LIMITS
-application = Application(Handler(), threads=THREADS)
+# Each thread keeps a connection to the database, and Python runs one thread of a process at a time: more of them than
+# two only wait for each other. Those that wait for something else than the processor come on top.
+THREADS = 2 + settings.WAITING_POLLS
+application = Application(LenientHandler(), threads=THREADS)

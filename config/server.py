@@ -19,10 +19,12 @@ from contextlib import suppress
 from django.conf import settings
 from django.core.management.base import CommandError
 
-# Each thread keeps a database connection, and Python runs one thread of a process at a time: more threads than
-# this only wait for each other. Those that wait for news of bans cost nothing meanwhile, and come on top.
-WORKING_THREADS = 2
-THREADS = WORKING_THREADS + settings.WAITING_POLLS
+# Granian with the application of config/rsgi.py, as the benchmark chose. HTTP/1 is what proxies speak to a server
+# behind them. The warnings of Granian are of no use to an operator.
+PROGRAM = (
+    *(sys.executable, "-m", "granian", "--interface", "rsgi", "--loop", "uvloop", "--http", "1", "--no-ws"),
+    *("--log-level", "error", "--respawn-failed-workers", "config.rsgi:application"),
+)
 SECONDS_UNTIL_READY = 60
 SECONDS_TO_STOP = 5
 PR_SET_PDEATHSIG = 1  # of linux/prctl.h
@@ -68,7 +70,7 @@ def serve(
     # SIGHUP: somebody closed the terminal.
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, lambda *_: stopped.set())
-    server = _started(command(host, port, workers))
+    server = _started(_command(host, port, workers))
     programs = [server, *(_started([sys.executable, "manage.py", command]) for command in beside)]
     if when_ready and _becomes_ready(server, stopped, f"http://{host}:{port}/readyz"):
         when_ready()
@@ -123,20 +125,9 @@ def _is_gone(group: int) -> bool:
     return True
 
 
-def command(host: str, port: int, workers: int | None = None) -> list[str]:
-    """The server as a program; `workers` is the number of processes, by default one a core."""
+def _command(host: str, port: int, workers: int | None) -> list[str]:
     settings.MEDIA_ROOT.mkdir(parents=True, exist_ok=True)
-    options: dict[str, object] = {
-        "interface": "rsgi",
-        "loop": "uvloop",
-        "http": "1",  # what proxies speak to servers behind them
-        "host": host,
-        "port": port,
-        "workers": workers or os.cpu_count() or 1,
-        "log-level": "error",  # its warnings find threads that wait too many
-    }
-    flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
-    return [sys.executable, "-m", "granian", *flags, "--respawn-failed-workers", "--no-ws", "config.rsgi:application"]
+    return [*PROGRAM, "--host", host, "--port", str(port), "--workers", str(workers or os.cpu_count() or 1)]
 
 
 def _becomes_ready(server: "subprocess.Popen[bytes]", stopped: threading.Event, address: str) -> bool:

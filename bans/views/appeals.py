@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, cast
 
+from django.db import models
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -20,11 +21,17 @@ from common.schema import page_of
 from common.views import ApiViewSet
 
 COLUMNS, built = AppealSerializer.compiled()
-APPEAL = Question(
-    lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list(
+
+
+def _appeal() -> models.QuerySet[Any]:
+    return LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list(
         "stream__creator_id", "target_id", *(f"appeal__{column}" for column in COLUMNS)
     )
-)
+
+
+ANY_APPEAL = Question(_appeal)
+# A deleted stream is in no answer, and neither is a ban from it.
+APPEAL = Question(lambda: _appeal().filter(stream__deleted_at__isnull=True))
 
 
 class MyBanViewSet(ApiViewSet):
@@ -99,5 +106,5 @@ class MyBanViewSet(ApiViewSet):
         return rows[0]
 
     def written(self, ban_id: str) -> dict[str, Any]:
-        _, _, *row = self.found(ban_id)
+        ((_, _, *row),) = ANY_APPEAL.rows(id=ban_id)
         return built(row, None)

@@ -41,7 +41,15 @@ TIME = models.DateTimeField()
 TEXT = models.TextField()
 COLUMNS, built = BanSerializer.compiled()
 
-BAN = Question(lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list("stream__creator_id", *COLUMNS))
+ANY_BAN = Question(
+    lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list("stream__creator_id", *COLUMNS)
+)
+# A deleted stream is in no answer, and neither is a ban from it.
+BAN = Question(
+    lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID), stream__deleted_at__isnull=True).values_list(
+        "stream__creator_id", *COLUMNS
+    )
+)
 CREATOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list("creator_id"))
 BANS = Listing(
     BanSerializer,
@@ -176,13 +184,15 @@ class LiveStreamBanViewSet(ApiViewSet):
         return cast("User", self.request.user)
 
     def found(self, ban_id: str) -> Any:
+        """Raises BanMissing."""
         rows = BAN.rows(id=ban_id)
         if not rows:
             raise services.BanMissing
         return rows[0]
 
     def written(self, ban_id: str) -> dict[str, Any]:
-        _, *row = self.found(ban_id)
+        """The ban that this call has changed, as it is now; somebody may have deleted its stream since."""
+        ((_, *row),) = ANY_BAN.rows(id=ban_id)
         return built(row, None)
 
     def refuse_unless_of_my_stream(self, ban_id: str) -> None:

@@ -13,15 +13,10 @@ from bans import services
 from bans.permissions import NotAModerator, refuse_unless_creator_or_moderator
 from bans.serializers import BulkBanAnswerSerializer, BulkBanSerializer, UndoBulkBanAnswerSerializer
 from bans.services import Outcome
-from bans.views.bans import CREATOR, ID
-from common.queries import Param, Question
+from bans.views.bans import CREATOR
 from common.refusals import Refusal
 from common.views import ApiViewSet
-from livestreams.models import LiveStream
 from livestreams.services import StreamMissing
-
-# A stream that was deleted meanwhile still has its bans.
-CREATOR_OF_ANY = Question(lambda: LiveStream.all_objects.filter(pk=Param("id", ID)).values_list("creator_id"))
 
 
 class BulkBanViewSet(ApiViewSet):
@@ -45,7 +40,7 @@ class BulkBanViewSet(ApiViewSet):
         Whoever is banned already, is protected from bans or does not exist keeps nobody else from being banned.
         """
         values = BulkBanSerializer.validated(request.data)
-        self.refuse_unless_mine(CREATOR, values["stream_id"])
+        self.refuse_unless_mine(values["stream_id"])
         batch = services.ban_many(**values, by=self.user, now=timezone.now())
         counted = Counter(answer.outcome for answer in batch.answers)
         return Response(
@@ -62,7 +57,7 @@ class BulkBanViewSet(ApiViewSet):
     @extend_schema(operation_id="undoBulkBanV1", tags=["Bans"], responses={200: UndoBulkBanAnswerSerializer})
     def destroy(self, request: Request, batchId: str) -> Response:
         """Undo a bulk ban: lift its bans, apart from those that somebody changed, reviewed or lifted since."""
-        self.refuse_unless_mine(CREATOR_OF_ANY, services.stream_of_batch(batchId))
+        self.refuse_unless_of_my_stream(batchId)
         answers = services.undo_batch(batchId, by=self.user, now=timezone.now())
         counted = Counter(answer.outcome for answer in answers)
         return Response(
@@ -78,10 +73,17 @@ class BulkBanViewSet(ApiViewSet):
     def user(self) -> User:
         return cast("User", self.request.user)
 
-    def refuse_unless_mine(self, creator: Question, stream_id: str) -> None:
-        rows = creator.rows(id=stream_id)
+    def refuse_unless_mine(self, stream_id: str) -> None:
+        rows = CREATOR.rows(id=stream_id)
         if not rows:
             raise StreamMissing
+        refuse_unless_creator_or_moderator(self.user, rows[0][0])
+
+    def refuse_unless_of_my_stream(self, batch_id: str) -> None:
+        """A deleted stream is in no answer, and neither is a batch of bans from it. Raises BatchMissing."""
+        rows = CREATOR.rows(id=services.stream_of_batch(batch_id))
+        if not rows:
+            raise services.BatchMissing
         refuse_unless_creator_or_moderator(self.user, rows[0][0])
 
 

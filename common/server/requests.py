@@ -1,9 +1,7 @@
-"""From an RSGI request to the environ of WSGI, and Django's WSGI handler for it."""
+"""From an RSGI request to the environ of WSGI."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
-
-from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
 from common.api import HeadersTooLarge, UriTooLong
 
@@ -83,16 +81,3 @@ def body_length(environ: Mapping[str, Any]) -> int | None:
 def _as_latin_1(text: str) -> str:
     """WSGI hands over bytes as text in latin-1."""
     return text if text.isascii() else text.encode().decode("latin-1")
-
-
-class TolerantRequest(WSGIRequest):
-    def _set_content_type_params(self, meta: dict[str, Any]) -> None:
-        """Django raises ValueError on an absurd Content-Type before anything could answer; here it counts as none."""
-        try:
-            super()._set_content_type_params(meta)  # type: ignore[misc]  # not in the stubs
-        except ValueError:
-            self.content_type, self.content_params = "", {}
-
-
-class Handler(WSGIHandler):
-    request_class = TolerantRequest

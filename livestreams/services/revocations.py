@@ -23,6 +23,7 @@ from livestreams.services.streams import StreamMissing
 CHANNEL = "livestreams_revocations"
 NEWS_AT_ONCE = 1000
 FROM_THE_BEGINNING = 0
+LARGEST_POSITION = 2**63 - 1
 
 # The sequence is drawn while the stream is locked, so that for one stream its order is the order of the commits: a
 # reader that has seen row 7 will never see a row 6 appear. The notice goes out with the commit.
@@ -78,7 +79,10 @@ class Cursor(NamedTuple):
             data = urlsafe_b64decode(text + "=")
         except (NotBase64, ValueError):
             return None
-        cursor = cls(data[:12].hex(), int.from_bytes(data[12:]))
+        # PostgreSQL's bigint ends here; a larger number was never given out.
+        if len(data) != 20 or (position := int.from_bytes(data[12:])) > LARGEST_POSITION:
+            return None
+        cursor = cls(data[:12].hex(), position)
         return cursor if str(cursor) == text else None
 
 

@@ -18,8 +18,12 @@ class NotificationMissing(Missing):
 
 @transaction.atomic
 def mark_notification(notification_id: str, *, by: User, now: datetime, read: bool) -> None:
-    """Mark a notification of `by` as read or unread; what is so already leaves no trace. Raises NotificationMissing."""
-    notification = Notification.objects.for_update().filter(pk=notification_id, user=by).first()
+    """Mark a notification of `by` as read or unread; what is so already leaves no trace.
+
+    One of a deleted stream counts as missing. Raises NotificationMissing.
+    """
+    mine = Notification.objects.for_update().filter(pk=notification_id, user=by)
+    notification = mine.filter(stream__deleted_at__isnull=True).first()
     if notification is None:
         raise NotificationMissing
     if (notification.read_at is not None) == read:

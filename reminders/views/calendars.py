@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any, ClassVar
 
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models import F, OuterRef, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpResponse, HttpResponseNotModified
 from django.utils import timezone
@@ -23,7 +23,7 @@ from common.views import ApiViewSet
 from livestreams.models import LiveStream
 from livestreams.services import Banned, StreamMissing, audience_restriction, refuse_blocked
 from reminders.calendars import Entry, calendar_of, feed_of
-from reminders.models import Reminder, blocks_of
+from reminders.models import Reminder
 from reminders.services import StreamWithoutPlan
 
 ICALENDAR = "text/calendar"
@@ -84,10 +84,9 @@ def _with_member() -> models.QuerySet[Any]:
     now: Any = Param("now", TIME)
     streams = _shown().matching(member=Param("member", ID))  # type: ignore[attr-defined]
     begun = streams.alias(begin=Coalesce("started_at", "planned_start_at")).filter(begin__gte=Param("since", TIME))
-    seen = begun.filter(~Exists(blocks_of(stream=OuterRef("pk"), user=Param("caller", ID), now=now)))
     # Where there are too many, neither the oldest nor the farthest push out what is near.
     distance = Greatest(F("begin") - now, now - F("begin"), output_field=models.DurationField())
-    return seen.order_by(distance, "pk").values_list(*Entry._fields)
+    return begun.order_by(distance, "pk").values_list(*Entry._fields)
 
 
 ONE = Question(_one)
@@ -137,9 +136,9 @@ class CalendarViewSet(ApiViewSet):
 
         Each is the event that its own calendar has, in the order of their begin: those of the last 90 days and all
         that are planned, at most 1,000, the nearest. A cancelled stream stays, as `STATUS:CANCELLED`; a deleted one
-        is gone, and so is one that has no planned start. With a token, streams from which a ban keeps you are left
-        out and your reminders are alarms. Send the `ETag` back as `If-None-Match` and get an empty 304 while nothing
-        has changed.
+        is gone, and so is one that has no planned start. The streams are the same for everybody, also for those whom
+        a ban keeps from one of them; with a token, your reminders are alarms. Send the `ETag` back as
+        `If-None-Match` and get an empty 304 while nothing has changed.
         """
         member: User | None = MEMBER.instance(id=userId)
         if member is None:

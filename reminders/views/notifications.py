@@ -26,7 +26,7 @@ COLUMNS, built = NotificationSerializer.compiled()
 
 def _of_user(*, user: Any, read: bool | None = None, category: str | None = None) -> models.QuerySet[Any]:
     # Every notice is of the one category that there is.
-    mine = Notification.objects.filter(user=user)
+    mine = Notification.objects.filter(user=user, stream__deleted_at__isnull=True)
     return mine if read is None else mine.filter(read_at__isnull=not read)
 
 

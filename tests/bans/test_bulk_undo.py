@@ -199,11 +199,16 @@ def test_only_the_creator_and_moderators_undo(api: Api, viewer: User, stranger: 
     assert data_of(api(permitted("mod", "moderate")).delete(undo_url(batch_id)))["lifted"] == 1
 
 
-def test_the_batch_of_a_deleted_stream_can_be_undone(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_the_batch_of_a_deleted_stream_is_missing_until_the_stream_is_restored(
+    api: Api, creator: User, viewer: User, now: datetime
+) -> None:
     stream = make_stream(creator)
     batch_id = ban_batch(stream, [viewer])
     streams.delete_stream(stream.pk, by=creator, now=now)
+    for caller in (creator, viewer, permitted("mod", "moderate")):
+        assert_refused(api(caller).delete(undo_url(batch_id)), 404, "batch_not_found")
 
+    streams.restore_stream(stream.pk, by=creator, now=now)
     assert data_of(api(creator).delete(undo_url(batch_id)))["lifted"] == 1
 
 

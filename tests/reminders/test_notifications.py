@@ -13,7 +13,7 @@ from reminders import services
 from reminders.models import Notification
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
-from tests.reminders.asking import NOTIFICATIONS, remind, told_that_it_is_live
+from tests.reminders.asking import NOTIFICATIONS, read_url, remind, told_that_it_is_live
 from tests.reminders.working import work
 from tests.streams import make_stream
 from tests.test_statements import statements
@@ -196,11 +196,21 @@ def test_only_the_own_ones_come_the_newest_first(
     assert {notice["userId"] for notice in data["list"]} == {viewer.pk}
 
 
-def test_what_was_told_of_a_deleted_stream_stays(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_what_was_told_of_a_deleted_stream_vanishes_and_comes_back_with_it(
+    api: Api, creator: User, viewer: User, now: datetime
+) -> None:
     stream = make_stream(creator, now=now)
     due = told_before(viewer, stream, 15)
+    notification = Notification.objects.get(user=viewer)
     streams.delete_stream(stream.pk, by=creator, now=due)
 
+    assert data_of(api(viewer).get(NOTIFICATIONS))["list"] == []
+    refused = api(viewer).patch(read_url(notification), {"isRead": True})
+    assert_refused(refused, 404, "notification_not_found")
+    notification.refresh_from_db()
+    assert notification.read_at is None
+
+    streams.restore_stream(stream.pk, by=creator, now=due)
     assert kinds(data_of(api(viewer).get(NOTIFICATIONS))) == ["reminder"]
 
 

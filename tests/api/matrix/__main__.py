@@ -1,0 +1,27 @@
+"""Compare the tables with what the service answers; with `--write` rewrite them and print what changed."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.api.matrix.table import WRITE
+
+HERE = Path(__file__).parent
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.api.matrix", description=__doc__)
+    parser.add_argument("--write", action="store_true", help="rewrite the tables and print a diff for review")
+    arguments = parser.parse_args()
+    # One process: rows that several processes ran would have to be collected first.
+    pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", str(HERE)]
+    shown = ["-s"] if arguments.write else []
+    return subprocess.run(
+        [*pytest, *shown], env=os.environ | ({WRITE: "1"} if arguments.write else {}), check=False
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""One cell: a caller asks one operation about one object, in a savepoint that is taken back afterwards."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.apps import apps
+from django.db import connection, transaction
+from rest_framework.test import APIClient
+
+from common.models import AuditEntry
+from tests.api.matrix.world import NobodyOwnsNothing, World
+from tests.api.operations import Operation
+
+INAPPLICABLE = "–"
+
+type Written = dict[str, tuple[int, int, int]]
+NONE = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is sent and what follows from a success.
+
+    `shows` is an id; the cell says whether the answer has it. `audit` is the number of audit rows that a success
+    writes, all by `actor` (a user's id; None: the caller). `prepare` brings the objects into the state that the
+    operation needs. `may_write` says of which tables a refusal may still write rows.
+    """
+
+    ids: dict[str, str] = field(default_factory=dict)
+    query: str = ""
+    body: dict[str, Any] | None = None
+    shows: str = ""
+    audit: int = 1
+    actor: str | None = None
+    prepare: Callable[[], object] = lambda: None
+    may_write: Callable[[str], bool] = lambda table: False
+
+
+@dataclass(frozen=True)
+class Inapplicable:
+    """Why there is no such object for this operation or this caller."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    tables: frozenset[str]
+    entries: list[AuditEntry]
+
+
+type Row = Callable[[World, str], Call] | Inapplicable
+
+
+def call_for(row: Row, world: World, caller: str) -> Call | Inapplicable:
+    if isinstance(row, Inapplicable):
+        return row
+    try:
+        return row(world, caller)
+    except NobodyOwnsNothing:
+        return Inapplicable("nobody has no objects of their own")
+
+
+@contextmanager
+def taken_back() -> Iterator[None]:
+    """What happens inside leaves no trace in the database."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def outcome(operation: Operation, row: Row, world: World, caller: str) -> str:
+    """The text of the cell. What the call did beside its status, and should not have, follows after a comma."""
+    call = call_for(row, world, caller)
+    if isinstance(call, Inapplicable):
+        return INAPPLICABLE
+    with taken_back():
+        response, changes = _asked(operation, call, world, caller)
+    faults = _leaks(response, world, caller)
+    if response.status_code >= 300 or operation.method == "GET":
+        tables = sorted(table for table in changes.tables if not call.may_write(table))
+        if tables and _really_changed(operation, call, world, caller, tables):
+            faults.append(f"wrote {' '.join(tables)}")
+    else:
+        actor = call.actor or world.people[caller].pk
+        # What follows from the change by itself, such as a round of notices, is written by the system.
+        by_people = [entry.actor_id for entry in changes.entries if entry.actor_id is not None]
+        if by_people != [actor] * call.audit:
+            faults.append(f"audited {[(entry.action, entry.actor_name) for entry in changes.entries]}")
+    return ", ".join([_told(response, call), *faults])
+
+
+def _told(response: Any, call: Call) -> str:
+    told = [str(response.status_code)]
+    if code := response.headers.get("X-Error-Code"):
+        told.append(code)
+    if call.shows and response.status_code < 300:
+        told.append("shown" if call.shows in response.content.decode() else "hidden")
+    return " ".join(told)
+
+
+# --- asking ---------------------------------------------------------------------------------------
+
+
+def _asked(operation: Operation, call: Call, world: World, caller: str) -> tuple[Any, Changes]:
+    call.prepare()
+    before = rows_written()
+    response = _sent(operation, call, world, caller)
+    after = rows_written()
+    tables = frozenset(table for table, counts in after.items() if counts != before.get(table))
+    trail = AuditEntry._meta.db_table
+    added = after.get(trail, NONE)[0] - before.get(trail, NONE)[0]
+    return response, Changes(tables, list(AuditEntry.objects.order_by("-id")[:added])[::-1])
+
+
+def _sent(operation: Operation, call: Call, world: World, caller: str) -> Any:
+    client: Any = APIClient(raise_request_exception=False)
+    authorization = world.authorization(caller)
+    headers = {"HTTP_AUTHORIZATION": authorization} if authorization else {}
+    raw = b"" if call.body is None else json.dumps(call.body).encode()
+    path = operation.path.format(**call.ids) + (f"?{call.query}" if call.query else "")
+    return client.generic(operation.method, path, raw, "application/json", **headers)
+
+
+def rows_written() -> Written:
+    """Rows inserted, updated and deleted so far in this transaction, by table; also those of savepoints taken back."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables"
+            " WHERE n_tup_ins + n_tup_upd + n_tup_del > 0"
+        )
+        return {table: (inserted, updated, deleted) for table, inserted, updated, deleted in cursor}
+
+
+# --- checks ---------------------------------------------------------------------------------------
+
+
+def _leaks(response: Any, world: World, caller: str) -> list[str]:
+    """No answer tells of a deleted stream, nor of what only somebody else may read."""
+    text = response.content.decode()
+    faults = []
+    if {each for each in world.withdrawn if each in text} - _asked_for(response):
+        faults.append("tells of a deleted stream")
+    others = {secret for name, secrets in world.secrets.items() if name != caller for secret in secrets}
+    if {secret for secret in others if secret in text} - _asked_for(response):
+        faults.append("tells what is another's")
+    return faults
+
+
+def _asked_for(response: Any) -> set[str]:
+    """What stands in the address: an answer may repeat it."""
+    return set(response.wsgi_request.path.split("/"))
+
+
+def _really_changed(operation: Operation, call: Call, world: World, caller: str, tables: list[str]) -> bool:
+    """Whether the same call, made again, leaves different rows: what a view took back itself is counted, too."""
+    with taken_back():
+        call.prepare()
+        before = [_checksum(table) for table in tables]
+        _sent(operation, call, world, caller)
+        return [_checksum(table) for table in tables] != before
+
+
+def _checksum(table: str) -> tuple[Any, ...]:
+    known = {model._meta.db_table for model in apps.get_models()}
+    assert table in known, table
+    with connection.cursor() as cursor:
+        cursor.execute(f'SELECT count(*), sum(hashtextextended(row::text, 0)::numeric) FROM "{table}" AS row')
+        return tuple(cursor.fetchone())

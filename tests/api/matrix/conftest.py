@@ -1,0 +1,36 @@
+"""One database transaction and one world for all cells of a module."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import transaction
+from django.test import override_settings
+
+from tests.api.matrix import world
+from tests.api.matrix.world import World
+
+
+@contextmanager
+def in_a_transaction(blocker: Any, media: Path) -> Iterator[None]:
+    """The database without the fixture `db`, whose transaction would end with each test."""
+    place = override_settings(
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        MEDIA_ROOT=media,
+        NOTIFICATION_CHANNELS=dict(settings.KNOWN_CHANNELS),
+        IDENTITY_ISSUER="",
+        IDENTITY_PUBLIC_KEY="",
+        IDENTITY_JWKS_URL="",
+    )
+    with place, blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def built(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with in_a_transaction(django_db_blocker, tmp_path_factory.mktemp("media")):
+        yield world.build()

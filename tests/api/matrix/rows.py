@@ -1,0 +1,372 @@
+"""What each operation is asked in the matrix: one row for each kind of object."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.utils import timezone
+
+from accounts import services as accounts
+from accounts import tokens
+from accounts.models import Session
+from bans.models import LiveStreamBan
+from bans.services import appeal_ban, ban_many, lift_ban, undo_batch
+from livestreams import services as streams
+from livestreams.models import LiveStream
+from reminders.models import Notification
+from tests.api.matrix.callers import DEACTIVATED, LOGGED_OUT, NOBODY
+from tests.api.matrix.cells import Call, Inapplicable, Row
+from tests.api.matrix.world import World
+
+OWN, ANOTHERS, OWN_DELETED, ANOTHERS_DELETED = KINDS = ("own", "another's", "own deleted", "another's deleted")
+
+type Rows = dict[str, Row]
+
+NO_OTHERS = Inapplicable("acts on the caller alone; the call cannot name anybody else")
+
+
+def of_the_caller(row: Row) -> Rows:
+    """The operation has no object but the caller."""
+    return {OWN: row} | dict.fromkeys(KINDS[1:], NO_OTHERS)
+
+
+def pairs(of: Callable[[World, str, str], Call], deleted: Callable[[World, str, str], Call]) -> Rows:
+    """Both functions take the caller and whose object it is."""
+    return {
+        OWN: lambda world, caller: of(world, caller, caller),
+        ANOTHERS: lambda world, caller: of(world, caller, world.another(caller)),
+        OWN_DELETED: lambda world, caller: deleted(world, caller, caller),
+        ANOTHERS_DELETED: lambda world, caller: deleted(world, caller, world.another(caller)),
+    }
+
+
+# --- streams --------------------------------------------------------------------------------------
+
+
+def start(stream: LiveStream) -> Callable[[], object]:
+    return lambda: streams.start_stream(stream.pk, by=stream.creator, now=timezone.now())
+
+
+def on_stream(body: dict[str, Any] | None = None, *, active: bool = False) -> Rows:
+    def living(world: World, caller: str, owner: str) -> Call:
+        stream = world.planned[owner]
+        return Call({"id": stream.pk}, body=body, prepare=start(stream) if active else lambda: None)
+
+    return pairs(living, lambda world, caller, owner: Call({"id": world.deleted[owner].pk}, body=body))
+
+
+def listed(query: str = "limit=100") -> Rows:
+    """Planned streams, in a list of all."""
+    return pairs(
+        lambda world, caller, owner: Call(query=query, shows=world.planned[owner].pk),
+        lambda world, caller, owner: Call(query=query, shows=world.deleted[owner].pk),
+    )
+
+
+def listed_of_user(query: str = "") -> Rows:
+    """Planned streams, in a list of their creator."""
+
+    def of(world: World, owner: str, stream: LiveStream) -> Call:
+        return Call({"userId": world.people[owner].pk}, query=query, shows=stream.pk)
+
+    return pairs(
+        lambda world, caller, owner: of(world, owner, world.planned[owner]),
+        lambda world, caller, owner: of(world, owner, world.deleted[owner]),
+    )
+
+
+def past(*, of_user: bool) -> Rows:
+    def living(world: World, caller: str, owner: str) -> Call:
+        ids = {"userId": world.people[owner].pk} if of_user else {}
+        return Call(ids, query="limit=100", shows=world.ended[owner].pk)
+
+    def deleted(world: World, caller: str, owner: str) -> Call:
+        ids, stream = ({"userId": world.people[owner].pk} if of_user else {}), world.ended[owner]
+        gone = lambda: streams.delete_stream(stream.pk, by=stream.creator, now=timezone.now())  # noqa: E731
+        return Call(ids, query="limit=100", shows=stream.pk, prepare=gone)
+
+    return pairs(living, deleted)
+
+
+def in_body(active: bool = False, audit: int = 1, **more: Callable[[World], Any]) -> Rows:
+    """The stream is named by the body's liveStreamId."""
+
+    def of(world: World, stream: LiveStream, prepare: Callable[[], object]) -> Call:
+        body = {"liveStreamId": stream.pk} | {name: value(world) for name, value in more.items()}
+        return Call(body=body, audit=audit, prepare=prepare)
+
+    return pairs(
+        lambda world, caller, owner: of(
+            world, world.planned[owner], start(world.planned[owner]) if active else lambda: None
+        ),
+        lambda world, caller, owner: of(world, world.deleted[owner], lambda: None),
+    )
+
+
+def active_stream() -> Rows:
+    return pairs(
+        lambda world, caller, owner: Call(shows=world.planned[owner].pk, prepare=start(world.planned[owner])),
+        lambda world, caller, owner: Call(shows=world.deleted[owner].pk),
+    )
+
+
+def as_guest() -> Rows:
+    return pairs(
+        lambda world, caller, owner: Call(query="limit=100", shows=world.guested[owner].pk),
+        lambda world, caller, owner: Call(query="limit=100", shows=world.guested_deleted[owner].pk),
+    )
+
+
+def creating(world: World, *guests: str) -> Call:
+    invited = {"liveStreamType": "duocrowd", "guests": list(guests)} if guests else {}
+    return Call(body={"title": "Evening talk"} | invited)
+
+
+# --- bans -----------------------------------------------------------------------------------------
+
+
+def lifted(ban: LiveStreamBan, before: Callable[[], object] = lambda: None) -> Callable[[], object]:
+    def prepare() -> None:
+        before()
+        lift_ban(ban.pk, by=ban.created_by, now=timezone.now())
+
+    return prepare
+
+
+def on_ban(body: dict[str, Any] | None = None) -> Rows:
+    """A ban is deleted by lifting it. Own is a ban from a stream of the caller's, made by the caller."""
+
+    def on(ban: LiveStreamBan) -> Call:
+        return Call({"id": ban.pk}, body=body)
+
+    def lifted_one(world: World, caller: str, owner: str) -> Call:
+        ban = world.bans[owner]
+        return Call({"id": ban.pk}, body=body, prepare=lifted(ban))
+
+    return pairs(lambda world, caller, owner: on(world.bans[owner]), lifted_one) | {
+        "against oneself": lambda world, caller: on(world.against[caller]),
+        "on own deleted stream": lambda world, caller: on(world.bans_of_deleted[caller]),
+        "on another's deleted stream": lambda world, caller: on(world.bans_of_deleted[world.another(caller)]),
+        "against oneself, on a deleted stream": lambda world, caller: on(world.against_on_deleted[caller]),
+    }
+
+
+def listed_bans() -> Rows:
+    def shown(ban: LiveStreamBan) -> Call:
+        return Call(query="limit=100", shows=ban.pk)
+
+    def lifted_one(world: World, caller: str, owner: str) -> Call:
+        return Call(query="limit=100", shows=world.bans[owner].pk, prepare=lifted(world.bans[owner]))
+
+    return pairs(lambda world, caller, owner: shown(world.bans[owner]), lifted_one) | {
+        "against oneself": lambda world, caller: shown(world.against[caller]),
+        "on own deleted stream": lambda world, caller: shown(world.bans_of_deleted[caller]),
+    }
+
+
+def my_bans() -> Rows:
+    def lifted_one(world: World, caller: str, owner: str) -> Call:
+        return Call(query="limit=100", shows=world.against[owner].pk, prepare=lifted(world.against[owner]))
+
+    return pairs(lambda world, caller, owner: Call(query="limit=100", shows=world.against[owner].pk), lifted_one) | {
+        "own, on a deleted stream": lambda world, caller: Call(
+            query="limit=100", shows=world.against_on_deleted[caller].pk
+        ),
+    }
+
+
+def appealed(ban: LiveStreamBan) -> Callable[[], object]:
+    return lambda: appeal_ban(ban.pk, by=ban.target, now=timezone.now(), text="It was not me.")
+
+
+def on_appeal(body: dict[str, Any] | None = None, *, made: bool = True) -> Rows:
+    """Own is the appeal against a ban of the caller. Unless it is `made` by the call, it is there before."""
+
+    def before(ban: LiveStreamBan) -> Callable[[], object]:
+        return appealed(ban) if made else lambda: None
+
+    def on(ban: LiveStreamBan) -> Call:
+        return Call({"id": ban.pk}, body=body, prepare=before(ban))
+
+    def lifted_one(world: World, caller: str, owner: str) -> Call:
+        ban = world.against[owner]
+        return Call({"id": ban.pk}, body=body, prepare=lifted(ban, before(ban)))
+
+    return pairs(lambda world, caller, owner: on(world.against[owner]), lifted_one) | {
+        "on own stream": lambda world, caller: on(world.bans[caller]),
+        "own, on a deleted stream": lambda world, caller: on(world.against_on_deleted[caller]),
+    }
+
+
+def on_batch() -> Rows:
+    def batch(world: World, owner: str, stream: LiveStream, *, undone: bool = False, deleted: bool = False) -> Call:
+        ids: dict[str, str] = {}
+
+        def prepare() -> None:
+            now = timezone.now()
+            ids["batchId"] = ban_many(stream.pk, [world.bystander.pk], by=stream.creator, now=now).id or ""
+            if undone:
+                undo_batch(ids["batchId"], by=stream.creator, now=now)
+            if deleted:
+                streams.delete_stream(stream.pk, by=stream.creator, now=now)
+
+        return Call(ids, prepare=prepare)
+
+    return pairs(
+        lambda world, caller, owner: batch(world, owner, world.planned[owner]),
+        lambda world, caller, owner: batch(world, owner, world.planned[owner], undone=True),
+    ) | {"on own deleted stream": lambda world, caller: batch(world, caller, world.planned[caller], deleted=True)}
+
+
+def checking() -> Rows:
+    def check(target: str, stream: LiveStream, ban: LiveStreamBan | None = None) -> Call:
+        return Call({"targetUserId": target}, query=f"liveStreamId={stream.pk}", shows=ban.pk if ban else "")
+
+    return pairs(
+        lambda world, caller, owner: check(world.troublemaker.pk, world.planned[owner], world.bans[owner]),
+        lambda world, caller, owner: check(world.troublemaker.pk, world.deleted[owner], world.bans_of_deleted[owner]),
+    ) | {
+        "oneself": lambda world, caller: check(world.people[caller].pk, world.planned[world.another(caller)]),
+        "oneself, on a deleted stream": lambda world, caller: check(
+            world.people[caller].pk, world.deleted[world.another(caller)]
+        ),
+    }
+
+
+# --- reminders and notifications ------------------------------------------------------------------
+
+
+def on_reminder() -> Rows:
+    """Own is the caller's reminder on another's stream; on a stream where only others have one there is none."""
+    return {
+        OWN: lambda world, caller: Call({"id": world.planned[world.another(caller)].pk}),
+        ANOTHERS: lambda world, caller: Call({"id": world.awaited.pk}),
+        OWN_DELETED: lambda world, caller: Call({"id": world.deleted[world.another(caller)].pk}),
+        ANOTHERS_DELETED: lambda world, caller: Call({"id": world.awaited_deleted.pk}),
+    }
+
+
+def my_reminders() -> Rows:
+    def shown(stream: LiveStream) -> Call:
+        return Call(query="limit=100", shows=stream.pk)
+
+    return {
+        OWN: lambda world, caller: shown(world.planned[world.another(caller)]),
+        ANOTHERS: lambda world, caller: shown(world.awaited),
+        OWN_DELETED: lambda world, caller: shown(world.deleted[world.another(caller)]),
+        ANOTHERS_DELETED: lambda world, caller: shown(world.awaited_deleted),
+    }
+
+
+def on_notice(of: Callable[[Notification], Call]) -> Rows:
+    """A notice is deleted with its stream."""
+    return pairs(
+        lambda world, caller, owner: of(world.told[owner]),
+        lambda world, caller, owner: of(world.told_of_deleted[owner]),
+    )
+
+
+# --- accounts -------------------------------------------------------------------------------------
+
+
+def counts_failures(table: str) -> bool:
+    """Logins that fail are counted, in tables of the accounts; users and sessions stay as they are."""
+    return table.startswith("accounts_") and table not in ("accounts_user", "accounts_session")
+
+
+def log_in(world: World, name: str, password: str) -> Call:
+    user = world.people[name].user
+    return Call(body={"username": user.username, "password": password}, actor=user.pk, may_write=counts_failures)
+
+
+def with_password_of(world: World, caller: str) -> Call:
+    """Somebody else's name with the caller's password."""
+    password = "a guess" if caller == NOBODY else world.people[caller].password
+    return log_in(world, world.another(caller), password)
+
+
+def with_refresh_token(*, audited: Callable[[str], int]) -> Rows:
+    """Whoever has the token may use it. It is deleted when its session ends. `audited` takes whose it is."""
+
+    def of(world: World, caller: str, owner: str) -> Call:
+        each = world.people[owner]
+        return Call(body={"refreshToken": each.refresh}, actor=each.pk, audit=audited(owner))
+
+    def ended(world: World, caller: str, owner: str) -> Call:
+        each, now = world.people[owner], timezone.now()
+        expires_at = now + accounts.SESSION_LIFETIME
+        session = Session(user=each.user, refresh_id="f" * 32, created_at=now, expires_at=expires_at)
+        token = tokens.RefreshToken.of(session, now=now)
+
+        def prepare() -> None:
+            session.save(force_insert=True)
+            accounts.revoke(session.pk, now=now)
+
+        return Call(body={"refreshToken": str(token)}, actor=each.pk, audit=0, prepare=prepare)
+
+    return pairs(of, ended)
+
+
+ROWS: dict[str, Rows] = {
+    "appealBanV1": on_appeal({"text": "It was not me."}, made=False),
+    "bulkBanV1": in_body(targets=lambda world: [world.bystander.pk]),
+    "cancelLiveStreamByIdV1": on_stream(),
+    "checkLiveStreamBanV1": checking(),
+    "countViewersByIdV1": on_stream(),
+    "createLiveStreamBanV1": in_body(targetUserId=lambda world: world.bystander.pk),
+    "createLiveStreamV1": {
+        OWN: lambda world, caller: creating(world),
+        ANOTHERS: lambda world, caller: creating(world, world.bystander.pk),
+        OWN_DELETED: Inapplicable("a new stream cannot be deleted yet"),
+        ANOTHERS_DELETED: Inapplicable("the body refers to a user, and users are not deleted"),
+    },
+    "deleteLiveStreamByIdV1": on_stream(),
+    "deleteReminderByIdV1": on_reminder(),
+    "endLiveStreamByIdV1": on_stream(active=True),
+    "joinLiveStreamV1": in_body(active=True, audit=0),  # presence is no change that is audited
+    "liftLiveStreamBanByIdV1": on_ban(),
+    "listGuestStreamsV1": as_guest(),
+    "listLiveStreamBansV1": listed_bans(),
+    "listLiveStreamsV1": listed(),
+    "listMyBansV1": my_bans(),
+    "listMyPastStreamsV1": past(of_user=False),
+    "listMyRemindersV1": my_reminders(),
+    "listNotificationsV2": on_notice(lambda notice: Call(query="limit=100", shows=notice.pk)),
+    "listPastStreamsByUserIdV1": past(of_user=True),
+    "listRevocationsByIdV1": on_stream(),
+    "listUpcomingStreamsByUserIdV1": listed_of_user("limit=100"),
+    "listUpcomingStreamsByUserIdV2": listed_of_user("limit=100"),
+    "listUpcomingStreamsV1": listed(),
+    "listViewersByIdV1": on_stream(),
+    "loginV1": {
+        OWN: lambda world, caller: log_in(world, caller, world.people[caller].password),
+        ANOTHERS: with_password_of,
+        OWN_DELETED: Inapplicable("users are not deleted; one's own deactivated account is a caller of its own"),
+        ANOTHERS_DELETED: lambda world, caller: log_in(world, DEACTIVATED, world.people[DEACTIVATED].password),
+    },
+    "logoutV1": of_the_caller(lambda world, caller: Call()),
+    "markNotificationByIdV1": on_notice(lambda notice: Call({"id": notice.pk}, body={"isRead": True})),
+    "markNotificationByIdV2": on_notice(lambda notice: Call({"id": notice.pk}, body={"isRead": True})),
+    "readAppealV1": on_appeal(),
+    "readCalendarByUserIdV1": listed_of_user(),
+    "readCurrentUserV1": {
+        OWN: lambda world, caller: Call(shows=world.people[caller].pk),
+        ANOTHERS: lambda world, caller: Call(shows=world.people[world.another(caller)].pk),
+        OWN_DELETED: Inapplicable("users are not deleted"),
+        ANOTHERS_DELETED: Inapplicable("users are not deleted"),
+    },
+    "readLiveStreamBanByIdV1": on_ban(),
+    "readLiveStreamByIdV1": on_stream(),
+    "readLiveStreamCalendarByIdV1": on_stream(),
+    "readMyActiveStreamV1": active_stream(),
+    "readNotificationChannelsV1": of_the_caller(lambda world, caller: Call()),
+    "readReminderByIdV1": on_reminder(),
+    "refreshTokensV1": with_refresh_token(audited=lambda owner: 1),
+    "revokeTokenV1": with_refresh_token(audited=lambda owner: 0 if owner == LOGGED_OUT else 1),
+    "setReminderByIdV1": on_stream({"minute": 15}),
+    "startLiveStreamByIdV1": on_stream(),
+    "undoBulkBanV1": on_batch(),
+    "updateLiveStreamBanByIdV1": on_ban({"actionType": "CHAT_ONLY"}),
+    "updateLiveStreamByIdV1": on_stream({"title": "Evening talk, moved"}),
+    "updateNotificationChannelsV1": of_the_caller(lambda world, caller: Call(body={"email": False})),
+    "withdrawAppealV1": on_appeal(),
+}
