@@ -1,6 +1,7 @@
 """Tokens: making ours, and deciding which ones to believe. Whether the session holds is asked elsewhere."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
@@ -20,6 +21,10 @@ from common.refusals import Unauthenticated
 type Claims = Mapping[str, Any]
 
 TOKENS_REMEMBERED = 10_000
+LONGEST_TOKEN = 4096  # characters
+# RFC 7515, section 7.1. PyJWT passes over other characters in a signature, so one token could be written in any number
+# of ways and lengths, all of them signed.
+COMPACT_JWS = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 
 class TokenInvalid(Unauthenticated):
@@ -75,7 +80,7 @@ def verified(token: str, *, now: datetime) -> Claims:
 
     Raises `TokenInvalid`, `TokenExpired`, or `ProviderUnavailable` when the provider's keys cannot be had.
     """
-    claims = signed_claims(token)
+    claims = signed_claims(token, identity.keys_in_use())
     if claims["exp"] <= now.timestamp():
         raise TokenExpired
     return claims
@@ -86,11 +91,14 @@ def is_provider_token(claims: Claims) -> bool:
 
 
 @lru_cache(maxsize=TOKENS_REMEMBERED)
-def signed_claims(token: str) -> Claims:
-    """Checking a signature costs more than all the rest of a token, so each text is checked once.
+def signed_claims(token: str, _keys: Hashable) -> Claims:
+    """Checking a signature costs more than all the rest of a token, so each text is checked once with the same keys.
 
-    What may change afterwards (its expiry, its session) is looked at each time.
+    What may change afterwards (its expiry, its session) is looked at each time. Only what is signed is remembered:
+    a refusal is raised, and `lru_cache` keeps no exceptions.
     """
+    if len(token) > LONGEST_TOKEN or not COMPACT_JWS.fullmatch(token):
+        raise TokenInvalid
     try:
         if settings.IDENTITY_ISSUER and is_provider_token(jwt.decode(token, options={"verify_signature": False})):
             return identity.claims_of(token)

@@ -129,7 +129,10 @@ def _command(host: str, port: int, workers: int | None) -> list[str]:
         "host": host,
         "port": port,
         "workers": workers or os.cpu_count() or 1,
-        "blocking-threads": WORKING_THREADS + settings.WAITING_POLLS,
+        "blocking-threads": WORKING_THREADS
+        + settings.WAITING_POLLS
+        + settings.PASSWORD_HASHING_SLOTS
+        + settings.PASSWORD_HASHING_QUEUE,
         "blocking-threads-idle-timeout": 600,
         "static-path-route": "/media",
         "static-path-mount": settings.MEDIA_ROOT,
