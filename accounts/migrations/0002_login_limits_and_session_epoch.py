@@ -6,49 +6,50 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='KnownAddress',
+            name="KnownAddress",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address', models.BinaryField(max_length=32)),
-                ('last_login_at', models.DateTimeField(db_index=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("address", models.BinaryField(max_length=32)),
+                ("last_login_at", models.DateTimeField(db_index=True)),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='LoginCounter',
+            name="LoginCounter",
             fields=[
-                ('key', models.BinaryField(max_length=32, primary_key=True, serialize=False)),
-                ('window_started_at', models.DateTimeField(db_index=True)),
-                ('count', models.PositiveIntegerField()),
+                ("key", models.BinaryField(max_length=32, primary_key=True, serialize=False)),
+                ("window_started_at", models.DateTimeField(db_index=True)),
+                ("count", models.PositiveIntegerField()),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.DeleteModel(
-            name='LoginFailures',
+            name="LoginFailures",
         ),
         migrations.AddField(
-            model_name='user',
-            name='session_epoch',
+            model_name="user",
+            name="session_epoch",
             field=models.PositiveIntegerField(db_default=0, default=0, editable=False),
         ),
         migrations.AddField(
-            model_name='knownaddress',
-            name='user',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="knownaddress",
+            name="user",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddConstraint(
-            model_name='knownaddress',
-            constraint=models.UniqueConstraint(fields=('user', 'address'), name='knownaddress_once'),
+            model_name="knownaddress",
+            constraint=models.UniqueConstraint(fields=("user", "address"), name="knownaddress_once"),
         ),
     ]

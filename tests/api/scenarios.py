@@ -234,6 +234,7 @@ SCENARIOS: dict[str, Scenario] = {
     "cannot_ban_staff": banning_staff,
     "identity_provider_unavailable": lost_identity_provider,
     "internal_error": crash,
+    "login_busy": while_no_slot_is_free,
     "malformed_request": broken_json,
     "moment_passed": for_a_moment_that_has_passed,
     "not_a_service_account": as_a_stranger,
