@@ -141,9 +141,8 @@ def test_nobody_waits_longer_than_two_seconds(settings: Any, monkeypatch: pytest
         with slots.one():
             raise AssertionError("the slot was taken")
 
-    with slots.one(), ThreadPoolExecutor(1) as pool:
-        with pytest.raises(LoginBusy):
-            pool.submit(try_one).result(timeout=10)
+    with slots.one(), ThreadPoolExecutor(1) as pool, pytest.raises(LoginBusy):
+        pool.submit(try_one).result(timeout=10)
     assert (slots._running, slots._waiting) == (0, 0)
 
 

@@ -208,8 +208,9 @@ def test_of_forty_guesses_at_once_ten_learn_that_they_are_wrong(creator: User, n
 
 @pytest.mark.django_db(transaction=True)
 def test_a_right_guess_after_the_tenth_failure_is_refused_although_it_began_before(
-    creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+    creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
+    settings.PASSWORD_HASHING_SLOTS = 2
     check_password = AbstractBaseUser.check_password
 
     def slowly(self: AbstractBaseUser, password: str) -> bool:
