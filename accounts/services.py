@@ -55,6 +55,9 @@ def log_in(username: str, password: str, *, now: datetime, client: Client | None
     """Begin a session. Raises as `check_credentials`."""
     user = check_credentials(username, password, now=now, client=client)
     with transaction.atomic():
+        # A change of the password or a deactivation may have ended all sessions since the credentials were checked.
+        if not User.objects.for_update().filter(pk=user.pk, is_active=True, password=user.password):
+            raise WrongCredentials
         session = Session.objects.create(
             user=user, refresh_id=token_hex(16), created_at=now, expires_at=now + SESSION_LIFETIME
         )

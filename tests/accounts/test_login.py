@@ -226,6 +226,29 @@ def test_a_right_guess_after_the_tenth_failure_is_refused_although_it_began_befo
     assert not Session.objects.exists()
 
 
+@pytest.mark.parametrize("change", ["password", "deactivation"])
+def test_a_login_that_began_before_a_change_that_ends_all_sessions_begins_none_after_it(
+    change: str, creator: User, moderator: User, now: datetime, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.PASSWORD_HASHING_SLOTS = 2
+    check_password = AbstractBaseUser.check_password
+
+    def slowly(self: AbstractBaseUser, password: str) -> bool:
+        """While this right password is checked, the account changes."""
+        monkeypatch.setattr(AbstractBaseUser, "check_password", check_password)
+        if change == "password":
+            services.change_own_password(creator, PASSWORD, "a quite different horse", now=now)
+        else:
+            services.deactivate_user(creator.pk, by=moderator, now=now, reason="Stolen.")
+        return check_password(self, password)
+
+    monkeypatch.setattr(AbstractBaseUser, "check_password", slowly)
+
+    with pytest.raises(services.WrongCredentials):
+        services.log_in("creator", PASSWORD, now=now)
+    assert not Session.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_twenty_right_logins_at_once_all_succeed(creator: User, now: datetime) -> None:
     sessions = at_once(20, lambda _: services.log_in("creator", PASSWORD, now=now).pk)
@@ -236,8 +259,8 @@ def test_twenty_right_logins_at_once_all_succeed(creator: User, now: datetime) -
 def test_a_login_runs_a_fixed_number_of_statements(
     creator: User, now: datetime, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    # user, known address, counters, [counters, forget, remember], [session, audit]; the brackets are two savepoints
-    with django_assert_num_queries(12):
+    # user, known address, counters, [counters, forget, remember], [lock, session, audit]; the brackets are savepoints
+    with django_assert_num_queries(13):
         services.log_in("creator", PASSWORD, now=now)
 
 
