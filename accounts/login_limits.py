@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
+from typing import Any
 
 from django.db import connection
 from django.utils.crypto import salted_hmac
@@ -91,7 +92,7 @@ class Limits:
 
     def count_failure(self) -> None:
         """Raises `TooManyFailures` when as many had failed before as are allowed."""
-        values = {"keys": list(self._allowed), "now": self._now, "window": self._now - WINDOW}
+        values: dict[str, Any] = {"keys": list(self._allowed), "now": self._now, "window": self._now - WINDOW}
         with connection.cursor() as cursor:
             cursor.execute(_COUNT_FAILURE, values)
             counters = [LoginCounter(*row) for row in cursor.fetchall()]

@@ -167,7 +167,7 @@ def change_own_password(
 
 def may_be_logged_in(user: User, *, now: datetime) -> bool:
     """Whether `log_out` may have something to end: a session of the API or the admin, or a provider's token."""
-    if user.identity_issuer:
+    if user.identity_issuer or user.is_staff:
         return True
     if user.last_login is not None and now - user.last_login < timedelta(seconds=settings.SESSION_COOKIE_AGE):
         return True

@@ -72,7 +72,7 @@ def test_forty_logins_with_made_up_names_leave_threads_for_other_calls(server: S
         return answers
 
     def look() -> list[float]:
-        took = []
+        took: list[float] = []
         while time.monotonic() < until:
             begun = time.monotonic()
             answer = server.call("GET", "/healthz") if len(took) % 2 else server.call("GET", ME, token=token)
