@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import Group
@@ -15,13 +16,19 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.widgets import UnfoldAdminImageFieldWidget
 
 from accounts import services
+from accounts.backends import client_of
+from accounts.devices import remember_device
+from accounts.hashing import LoginBusy
+from accounts.login_limits import Client, TooManyFailures
 from accounts.models import User
 from accounts.serializers import file_url
 from common.admin import Act, ActingAdmin
@@ -32,23 +39,57 @@ admin.site.unregister(Group)
 
 
 class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    client = Client()
+
+    def clean_old_password(self) -> str:
+        # The service checks it, within the limits of logins, once the new one is fit.
+        return str(self.cleaned_data["old_password"])
+
     def save(self, commit: bool = True) -> User:
-        services.change_password(self.user, self.cleaned_data["new_password1"], by=self.user, now=timezone.now())
+        passwords = self.cleaned_data["old_password"], self.cleaned_data["new_password1"]
+        services.change_own_password(self.user, *passwords, now=timezone.now(), client=self.client)
         self.user.refresh_from_db()
         return cast("User", self.user)
 
 
+class OwnPasswordView(PasswordChangeView):
+    form_class = OwnPasswordForm
+    template_name = "registration/password_change_form.html"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        form.client = client_of(self.request)
+        try:
+            return super().form_valid(form)
+        except Invalid as refusal:
+            form.add_error(refusal.field, form.error_messages["password_incorrect"])
+        except (TooManyFailures, LoginBusy) as refusal:
+            form.add_error("old_password", refusal.reasons)
+        return self.form_invalid(form)
+
+
 def change_own_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-    return PasswordChangeView.as_view(
-        form_class=OwnPasswordForm,
+    return OwnPasswordView.as_view(
         success_url=reverse("admin:password_change_done"),
-        template_name="registration/password_change_form.html",
         extra_context=admin.site.each_context(request) | (extra_context or {}),
     )(request)
 
 
 # Django's own page would set the password without an audit row.
 admin.site.password_change = change_own_password  # type: ignore[method-assign, assignment]
+
+_login = admin.site.login
+
+
+@sensitive_post_parameters("password")
+def log_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+    """The site's own login, after which the browser counts as a known device."""
+    response = _login(request, extra_context)
+    if request.method == "POST" and response.status_code == 302 and isinstance(request.user, User):
+        remember_device(response, request.user, request.COOKIES, path=settings.ADMIN_PREFIX)
+    return response
+
+
+admin.site.login = log_in  # type: ignore[method-assign, assignment]
 
 
 class PhotoForm(forms.Form):
@@ -71,10 +112,24 @@ END_SESSIONS = Act(
     variant=ActionVariant.WARNING,
 )
 
+DEACTIVATE = Act(
+    service=services.deactivate_user,
+    label=_("Deactivate"),
+    done=ngettext_lazy("%(count)d user was deactivated.", "%(count)d users were deactivated.", "count"),
+    icon="person_off",
+    variant=ActionVariant.DANGER,
+)
+ACTIVATE = Act(
+    service=services.activate_user,
+    label=_("Activate"),
+    done=ngettext_lazy("%(count)d user was activated.", "%(count)d users were activated.", "count"),
+    icon="person_check",
+)
+
 
 @admin.register(User)
 class UserAdmin(ActingAdmin):
-    acts = (END_SESSIONS,)
+    acts = (END_SESSIONS, DEACTIVATE, ACTIVATE)
     actions_detail = ("set_profile_photo",)
     list_display = ("person", "email", "availability", "is_staff", "is_active", "created_at")
     list_select_related = ("profile_photo",)
@@ -98,6 +153,18 @@ class UserAdmin(ActingAdmin):
             {"classes": ("tab",), "fields": ("id", "identity_issuer", "identity_subject", "identity_tokens_from")},
         ),
     )
+
+    def is_possible(self, act: Act, row: User) -> bool:
+        if act is END_SESSIONS:
+            return services.may_be_logged_in(row, now=timezone.now())
+        return row.is_active is (act is DEACTIVATE)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[UnfoldAction]:
+        offered = super().get_actions_detail(request, object_id)
+        row = self.get_object(request, unquote(str(object_id)))
+        if isinstance(row, User) and not services.may_set_active(row, by=cast("User", request.user)):
+            return [act for act in offered if act.method.__name__ not in {DEACTIVATE.name, ACTIVATE.name}]
+        return offered
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
         found = Q(username__icontains=text) | Q(email__iexact=text)

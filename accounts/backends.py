@@ -8,19 +8,26 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from accounts import services
+from accounts.hashing import LoginBusy
+from accounts.login_limits import Client, TooManyFailures
 from accounts.models import User
+from common.addresses import client_address
 
 
 class LimitedBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
-        """Raises ValidationError, which the login form shows, when there were too many failures."""
+        """Raises ValidationError, which the login form shows, when there were too many failures or logins."""
         if username is None or password is None:
             return None
         try:
-            return services.check_credentials(username, password, now=timezone.now())
+            return services.check_credentials(username, password, now=timezone.now(), client=client_of(request))
         except services.WrongCredentials:
             return None
-        except services.TooManyFailures as refusal:
-            raise ValidationError(refusal.message) from refusal
+        except (TooManyFailures, LoginBusy) as refusal:
+            raise ValidationError(refusal.reasons) from refusal
+
+
+def client_of(request: HttpRequest | None) -> Client:
+    return Client(client_address(request.META), request.COOKIES) if request else Client()

@@ -1,5 +1,6 @@
 """Users, their pictures, and the sessions that their tokens belong to."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -82,6 +83,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     identity_subject = models.CharField(max_length=200, blank=True, editable=False)
     # Tokens of the identity provider that were issued up to this moment are refused (logout).
     identity_tokens_from = models.DateTimeField(null=True, editable=False)
+    # Part of each admin session: raising it ends them all.
+    session_epoch = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -113,6 +116,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name or self.username
+
+    def get_session_auth_hash(self) -> str:
+        """What an admin session must carry: it ends when the password or `session_epoch` changes."""
+        return f"{super().get_session_auth_hash()}:{self.session_epoch}"
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """The same, of sessions from before `SECRET_KEY` was changed."""
+        for fallback in super().get_session_auth_fallback_hash():
+            yield f"{fallback}:{self.session_epoch}"
 
 
 def holders_of(permission: str) -> models.QuerySet[User]:
@@ -151,15 +163,30 @@ class Session(models.Model):
         return self.ended_at is None and now < self.expires_at
 
 
-class LoginFailures(models.Model):
-    """Failed logins of one name since `window_started_at`: what slows somebody who guesses passwords."""
+class LoginCounter(models.Model):
+    """Failed logins since `window_started_at` of whom `key` stands for: see accounts/login_limits.py."""
 
-    username = models.CharField(max_length=150, primary_key=True)
-    window_started_at = models.DateTimeField()
+    key = models.BinaryField(primary_key=True, max_length=32)
+    window_started_at = models.DateTimeField(db_index=True)
     count = models.PositiveIntegerField()
 
     class Meta:
-        default_permissions = ("view",)
+        default_permissions = ()
 
     def __str__(self) -> str:
-        return self.username
+        return bytes(self.key).hex()
+
+
+class KnownAddress(models.Model):
+    """A network that a user has logged in from, as a keyed hash. Failures of others elsewhere do not count there."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    address = models.BinaryField(max_length=32)
+    last_login_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["user", "address"], name="knownaddress_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {bytes(self.address).hex()}"

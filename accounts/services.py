@@ -1,30 +1,28 @@
 """What may happen to users, their sessions and their pictures."""
 
-import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from math import ceil, floor
+from importlib import import_module
+from math import floor
 from secrets import compare_digest, token_hex, token_urlsafe
 from typing import IO, Any
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
-from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.core.validators import validate_email
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import PHOTO_SIZES, LoginFailures, Media, Session, User
+from accounts import hashing, identity, login_limits
+from accounts.login_limits import Client, Limits
+from accounts.models import PHOTO_SIZES, Media, Session, User
 from common import audit, pictures
-from common.refusals import TooMany, Unauthenticated
+from common.refusals import Conflict, Forbidden, Invalid, Unauthenticated
 
 SESSION_LIFETIME = timedelta(days=30)  # without a refresh
 REFRESH_RACE = timedelta(seconds=10)
-FAILURES_ALLOWED = 10
-FAILURE_WINDOW = timedelta(minutes=5)
 
 
 # --- logging in -----------------------------------------------------------------------------------
@@ -35,37 +33,31 @@ class WrongCredentials(Unauthenticated):
     message = _("the username or the password is wrong")
 
 
-class TooManyFailures(TooMany):
-    code = "too_many_failed_logins"
-    message = _("too many failed logins with this username; wait before you try again")
+def check_credentials(username: str, password: str, *, now: datetime, client: Client | None = None) -> User:
+    """Who this is, at the API's and the admin's login. Raises `WrongCredentials`, `TooManyFailures`, `LoginBusy`.
 
-
-def check_credentials(username: str, password: str, *, now: datetime) -> User:
-    """Who this is, at whichever door they knock. Raises `WrongCredentials`, `TooManyFailures`.
-
-    Attempts count in the order in which their outcome is written: however many are made at once, no more than
-    `FAILURES_ALLOWED` of them learn anything, and a right guess beyond those is refused like a wrong one.
+    Takes equally long whether or not there is such a user, has a password, and is active.
     """
     user = _user_named(username)
-    name = _counted_name(user.username if user else username)
-    _refuse_if_blocked(LoginFailures.objects.filter(pk=name).first(), now)
-    if user is None:
-        make_password(password)  # takes as long as a check: the time must not tell who exists
-    if user is None or not user.check_password(password) or not user.is_active:
-        _count_failure(name, now)
+    limits = Limits(username, user, client or Client(), now=now)
+    limits.refuse_if_spent()
+    with hashing.slots.one():
+        is_right = _is_password_of(user, password)
+    if user is None or not is_right or not user.is_active:
+        limits.count_failure()
         raise WrongCredentials
     with transaction.atomic():
-        failures = LoginFailures.objects.select_for_update().filter(pk=name).first()
-        _refuse_if_blocked(failures, now)
-        if failures is not None:
-            failures.delete()
+        limits.settle_success()
     return user
 
 
-def log_in(username: str, password: str, *, now: datetime) -> Session:
-    """Begin a session. Raises `WrongCredentials`, `TooManyFailures`."""
-    user = check_credentials(username, password, now=now)
+def log_in(username: str, password: str, *, now: datetime, client: Client | None = None) -> Session:
+    """Begin a session. Raises as `check_credentials`."""
+    user = check_credentials(username, password, now=now, client=client)
     with transaction.atomic():
+        # A change of the password or a deactivation may have ended all sessions since the credentials were checked.
+        if not User.objects.for_update().filter(pk=user.pk, is_active=True, password=user.password):
+            raise WrongCredentials
         session = Session.objects.create(
             user=user, refresh_id=token_hex(16), created_at=now, expires_at=now + SESSION_LIFETIME
         )
@@ -80,40 +72,11 @@ def _user_named(username: str) -> User | None:
         return None
 
 
-def _counted_name(username: str) -> str:
-    longest: int = LoginFailures._meta.pk.max_length  # type: ignore[assignment]
-    return username.lower()[:longest]
-
-
-def _refuse_if_blocked(failures: LoginFailures | None, now: datetime) -> None:
-    if failures is None or failures.count < FAILURES_ALLOWED:
-        return
-    left = failures.window_started_at + FAILURE_WINDOW - now
-    if left > timedelta():
-        raise TooManyFailures(ceil(left.total_seconds()))
-
-
-# One statement, so that failures at the same moment in several processes are all counted.
-_COUNT_FAILURE = """
-    INSERT INTO accounts_loginfailures AS failures (username, window_started_at, count)
-    VALUES (%(name)s, %(now)s, 1)
-    ON CONFLICT (username) DO UPDATE SET
-        count = CASE WHEN failures.window_started_at > %(window)s THEN failures.count + 1 ELSE 1 END,
-        window_started_at = CASE
-            WHEN failures.window_started_at > %(window)s THEN failures.window_started_at
-            ELSE excluded.window_started_at
-        END
-    RETURNING count, window_started_at
-"""
-
-
-def _count_failure(name: str, now: datetime) -> None:
-    """Raises `TooManyFailures` when more had failed before than are allowed."""
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNT_FAILURE, {"name": name, "now": now, "window": now - FAILURE_WINDOW})
-        count, started_at = cursor.fetchone()
-    if count > FAILURES_ALLOWED:
-        _refuse_if_blocked(LoginFailures(name, started_at, count), now)
+def _is_password_of(user: User | None, password: str) -> bool:
+    if user is None:
+        make_password(password)  # takes as long as a check: the time must not tell who exists
+        return False
+    return user.check_password(password)
 
 
 # --- sessions -------------------------------------------------------------------------------------
@@ -164,41 +127,65 @@ def revoke(session_id: str, *, now: datetime) -> None:
 
 
 def log_out(user: User, *, now: datetime, by: User | None = None, reason: str = "") -> None:
-    """End all sessions of `user`; `by` asks for it, else the user does.
+    """End all sessions of `user`, those of the admin too; `by` asks for it, else the user does.
 
     Tokens of the identity provider count only when issued after `now`.
     """
     with transaction.atomic():
         user = User.objects.for_update().get(pk=user.pk)
         ended = Session.objects.filter(user=user, ended_at__isnull=True).update(ended_at=now)
-        if user.identity_issuer:
-            user.identity_tokens_from = now
-            user.save(update_fields=["identity_tokens_from"])
+        user.session_epoch += 1
+        user.identity_tokens_from = now if user.identity_issuer else None
+        user.save(update_fields=["session_epoch", "identity_tokens_from"])
         after = {"ended_sessions": ended}
         audit.record("log_out", user, by=by or user, now=now, before={}, after=after, reason=reason)
 
 
-@transaction.atomic
-def change_password(user: User, password: str, *, by: User, now: datetime) -> None:
-    """Set a password that its form has validated, and end all sessions: they may be why it was changed."""
-    user = User.objects.for_update().get(pk=user.pk)
-    user.set_password(password)
-    user.updated_at = now
-    user.save(update_fields=["password", "updated_at"])
-    audit.record("change_password", user, by=by, now=now, before={}, after={})
-    log_out(user, by=by, now=now, reason="password changed")
+def change_own_password(
+    user: User, old_password: str, new_password: str, *, now: datetime, client: Client | None = None
+) -> None:
+    """Set a password that its form has validated, and end all sessions: they may be why it was changed.
+
+    A wrong `old_password` counts as a failed login. Raises `Invalid`, `TooManyFailures`, `LoginBusy`.
+    """
+    limits = Limits(user.username, user, client or Client(), now=now)
+    limits.refuse_if_spent()
+    with hashing.slots.one():
+        is_right = user.check_password(old_password)
+        hashed = make_password(new_password) if is_right else ""
+    if not is_right:
+        limits.count_failure()
+        raise Invalid("old_password", _("is wrong"))
+    with transaction.atomic():
+        limits.settle_success()
+        user = User.objects.for_update().get(pk=user.pk)
+        user.password, user.updated_at = hashed, now
+        user.save(update_fields=["password", "updated_at"])
+        audit.record("change_password", user, by=user, now=now, before={}, after={})
+        log_out(user, now=now, reason="password changed")
+
+
+def may_be_logged_in(user: User, *, now: datetime) -> bool:
+    """Whether `log_out` may have something to end: a session of the API or the admin, or a provider's token."""
+    if user.identity_issuer or user.is_staff:
+        return True
+    if user.last_login is not None and now - user.last_login < timedelta(seconds=settings.SESSION_COOKIE_AGE):
+        return True
+    return Session.objects.filter(user=user, ended_at__isnull=True, expires_at__gt=now).exists()
 
 
 def purge_sessions(*, now: datetime, dry_run: bool = False) -> int:
     """Remove sessions that ended or lapsed longer ago than deleted rows are kept, and say how many.
 
-    Forgets what is left of failed logins, too. The audit trail keeps when each session began and ended.
+    Forgets sessions of the admin that have lapsed, failed logins, and addresses that nobody logs in from any more,
+    too. The audit trail keeps when each session began and ended.
     """
     before = now - settings.DELETED_RETENTION
     over = Session.objects.filter(Q(ended_at__lt=before) | Q(expires_at__lt=before))
     if dry_run:
         return over.count()
-    LoginFailures.objects.filter(window_started_at__lt=now - FAILURE_WINDOW).delete()
+    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
+    login_limits.purge(now=now)
     removed, _ = over.delete()
     return removed
 
@@ -255,6 +242,70 @@ def create_user(username: str, password: str | None, *, by: User | None, now: da
     return user
 
 
+class Oneself(Forbidden):
+    code = "not_oneself"
+    message = _("you may not do this to your own account")
+
+
+class OnlyBySuperuser(Forbidden):
+    code = "only_by_superuser"
+    message = _("only a superuser may do this to a member of staff")
+
+
+class AlreadyActive(Conflict):
+    code = "user_already_active"
+    message = _("the account is active already")
+
+
+class AlreadyInactive(Conflict):
+    code = "user_already_inactive"
+    message = _("the account is inactive already")
+
+
+def deactivate_user(user_id: str, *, by: User, now: datetime, reason: str) -> None:
+    """Refuse all further logins and end all sessions. Raises `Oneself`, `OnlyBySuperuser`, `AlreadyInactive`."""
+    with transaction.atomic():
+        user = _set_active(user_id, to=False, by=by, now=now, reason=reason, otherwise=AlreadyInactive)
+        log_out(user, by=by, now=now, reason=reason)
+
+
+def activate_user(user_id: str, *, by: User, now: datetime, reason: str) -> None:
+    """Allow logins again; sessions from before stay ended. Raises `Oneself`, `OnlyBySuperuser`, `AlreadyActive`."""
+    with transaction.atomic():
+        _set_active(user_id, to=True, by=by, now=now, reason=reason, otherwise=AlreadyActive)
+
+
+def may_set_active(user: User, *, by: User) -> bool:
+    """Whether `by` is of a rank that may activate and deactivate `user`."""
+    return user.pk != by.pk and (by.is_superuser or not (user.is_staff or user.is_superuser))
+
+
+def _set_active(user_id: str, *, to: bool, by: User, now: datetime, reason: str, otherwise: type[Conflict]) -> User:
+    # Both rows, in one order: of two people who deactivate each other, one is first.
+    locked = {user.pk: user for user in User.objects.for_update().filter(pk__in=[user_id, by.pk]).order_by("pk")}
+    user, by = locked[user_id], locked[by.pk]
+    if user.pk == by.pk:
+        raise Oneself
+    if not may_set_active(user, by=by):
+        raise OnlyBySuperuser
+    if not by.is_active:
+        raise Forbidden
+    if user.is_active is to:
+        raise otherwise
+    user.is_active, user.updated_at = to, now
+    user.save(update_fields=["is_active", "updated_at"])
+    audit.record(
+        "activate_user" if to else "deactivate_user",
+        user,
+        by=by,
+        now=now,
+        before={"is_active": not to},
+        after={"is_active": to},
+        reason=reason,
+    )
+    return user
+
+
 # --- people of the identity provider --------------------------------------------------------------
 
 
@@ -264,7 +315,7 @@ def user_of_identity(claims: Mapping[str, Any], *, now: datetime) -> User:
     A username that somebody here has already gets a random ending: a name proves nothing about who one is.
     """
     issuer, subject = claims["iss"], claims["sub"]
-    wanted = _username_from(claims)
+    wanted = identity.username_from(claims)
     username = wanted
     while True:
         known = User.objects.filter(identity_issuer=issuer, identity_subject=subject).first()
@@ -276,41 +327,15 @@ def user_of_identity(claims: Mapping[str, Any], *, now: datetime) -> User:
                 None,
                 by=None,
                 now=now,
-                name=_text(claims, "given_name", "name"),
-                surname=_text(claims, "family_name"),
-                email=_email_from(claims),
+                name=identity.text_from(claims, "given_name", "name"),
+                surname=identity.text_from(claims, "family_name"),
+                email=identity.email_from(claims),
                 identity_issuer=issuer,
                 identity_subject=subject,
             )
         except IntegrityError:
             # Another request was first with this person (found at the next look) or with this name.
             username = f"{wanted[:140]}-{token_hex(4)}"
-
-
-def _username_from(claims: Mapping[str, Any]) -> str:
-    local_part = _text(claims, "email").partition("@")[0]
-    for candidate in (_text(claims, "preferred_username", "nickname"), local_part, claims["sub"]):
-        if username := re.sub(r"[^\w.@+-]", "", candidate)[:150]:
-            return username
-    return f"user-{token_hex(4)}"
-
-
-def _email_from(claims: Mapping[str, Any]) -> str:
-    email = _text(claims, "email", longest=254)
-    try:
-        validate_email(email)
-    except ValidationError:
-        return ""
-    return email
-
-
-def _text(claims: Mapping[str, Any], *names: str, longest: int = 150) -> str:
-    """The first of these claims that is a text with something in it, made fit for a column."""
-    for name in names:
-        value = claims.get(name)
-        if isinstance(value, str) and (text := re.sub(r"[\0-\x1f]", " ", value).strip()):
-            return text[:longest]
-    return ""
 
 
 # --- pictures -------------------------------------------------------------------------------------

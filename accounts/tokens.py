@@ -1,6 +1,6 @@
 """Tokens: making ours, and deciding which ones to believe. Whether the session holds is asked elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
@@ -20,6 +20,7 @@ from common.refusals import Unauthenticated
 type Claims = Mapping[str, Any]
 
 TOKENS_REMEMBERED = 10_000
+LONGEST_TOKEN = 4096  # characters
 
 
 class TokenInvalid(Unauthenticated):
@@ -75,7 +76,7 @@ def verified(token: str, *, now: datetime) -> Claims:
 
     Raises `TokenInvalid`, `TokenExpired`, or `ProviderUnavailable` when the provider's keys cannot be had.
     """
-    claims = signed_claims(token)
+    claims = signed_claims(token, identity.keys_in_use())
     if claims["exp"] <= now.timestamp():
         raise TokenExpired
     return claims
@@ -86,11 +87,14 @@ def is_provider_token(claims: Claims) -> bool:
 
 
 @lru_cache(maxsize=TOKENS_REMEMBERED)
-def signed_claims(token: str) -> Claims:
-    """Checking a signature costs more than all the rest of a token, so each text is checked once.
+def signed_claims(token: str, _keys: Hashable) -> Claims:
+    """Checking a signature costs more than all the rest of a token, so each text is checked once with the same keys.
 
-    What may change afterwards (its expiry, its session) is looked at each time.
+    What may change afterwards (its expiry, its session) is looked at each time. Only what is signed and short is
+    remembered, so memory is bounded: a refusal is raised, and `lru_cache` keeps no exceptions.
     """
+    if len(token) > LONGEST_TOKEN:
+        raise TokenInvalid
     try:
         if settings.IDENTITY_ISSUER and is_provider_token(jwt.decode(token, options={"verify_signature": False})):
             return identity.claims_of(token)

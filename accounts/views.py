@@ -10,6 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import services, tokens
+from accounts.devices import remember_device
+from accounts.hashing import LoginBusy
+from accounts.login_limits import Client, TooManyFailures
 from accounts.models import Session, User
 from accounts.serializers import (
     CurrentUserSerializer,
@@ -18,6 +21,7 @@ from accounts.serializers import (
     TokensSerializer,
     UserSummarySerializer,
 )
+from common.addresses import client_address
 from common.fields import ObjectIdField
 from common.queries import Param, Question
 from common.refusals import Refusal
@@ -48,7 +52,7 @@ class TokensViewSet(ApiViewSet):
     authentication_classes = ()
     permission_classes = ()
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
-        "log_in": [services.WrongCredentials, services.TooManyFailures],
+        "log_in": [services.WrongCredentials, TooManyFailures, LoginBusy],
         "refresh": [services.RefreshTokenInvalid, services.RefreshTokenReused],
         "revoke": [],
     }
@@ -64,12 +68,19 @@ class TokensViewSet(ApiViewSet):
         """Begin a session with a username, in any case of its letters, and a password.
 
         The access token goes into the `Authorization` header of other calls, the refresh token to
-        `/auth/refresh` before the access token expires. After 10 failed logins with one username within
-        5 minutes, further ones with it are refused until `Retry-After` has passed.
+        `/auth/refresh` before the access token expires.
+
+        Within 5 minutes, 10 logins may fail from one address with one username, 100 from one address, and 50 with one
+        username from all addresses that have not logged in with it before; further ones are refused until
+        `Retry-After` has passed. The cookie `device` of the answer tells the device from others behind its address;
+        clients may leave it out. When more people log in than can be served at once, `login_busy` asks to try again.
         """
-        now = timezone.now()
-        session = services.log_in(**LoginSerializer.validated(request.data), now=now)
-        return Response(pair(session, now=now), headers=NOT_KEPT)
+        now, sent = timezone.now(), LoginSerializer.validated(request.data)
+        client = Client(client_address(request.META), request.COOKIES)
+        session = services.log_in(**sent, now=now, client=client)
+        response = Response(pair(session, now=now), headers=NOT_KEPT)
+        remember_device(response, session.user, request.COOKIES, path=request.path)
+        return response
 
     @extend_schema(
         operation_id="refreshTokensV1",

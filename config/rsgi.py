@@ -17,5 +17,5 @@ from common.server.handler import LenientHandler  # noqa: E402
 connections.settings["default"]["TIME_LIMITS"] = settings.REQUEST_TIME_LIMITS
 # Each thread keeps a connection to the database, and Python runs one thread of a process at a time: more of them than
 # two only wait for each other. Those that wait for something else than the processor come on top.
-THREADS = 2 + settings.WAITING_POLLS
+THREADS = 2 + settings.WAITING_POLLS + settings.PASSWORD_HASHING_SLOTS + settings.PASSWORD_HASHING_QUEUE
 application = Application(LenientHandler(), threads=THREADS)

@@ -8,6 +8,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
+from common.addresses import networks
 from common.logging import logging_config
 from config.channels import check_email, check_webhook, mailer
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
@@ -49,6 +50,11 @@ CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")  # where clients reach this server
 DATA_DIR = (BASE_DIR / env.str("KUMANDA_DATA", default=".data")).resolve()
 SECURE = env.bool("SECURE", default=False)  # served over TLS: secure cookies, HSTS
+
+try:
+    TRUSTED_PROXIES = networks(env.list("TRUSTED_PROXIES", default=[]))
+except ValueError as error:
+    raise ImproperlyConfigured(f"TRUSTED_PROXIES: {error}") from error
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SECURE_HSTS_SECONDS = 31_536_000 if SECURE else 0
@@ -165,6 +171,13 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 LOGIN_URL = reverse_lazy("admin:login")
+SESSION_COOKIE_AGE = 3600 * env.int("ADMIN_SESSION_HOURS", default=12)
+# Password hashes that a server process computes at once, each on a core. As many more logins as the queue holds wait
+# for their turn, each in a thread: see config/server.py.
+PASSWORD_HASHING_SLOTS = env.int("PASSWORD_HASHING_SLOTS", default=1)
+PASSWORD_HASHING_QUEUE = 4
+if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1:
+    raise ImproperlyConfigured("ADMIN_SESSION_HOURS and PASSWORD_HASHING_SLOTS must be at least 1.")
 
 SIMPLE_JWT = {
     "SIGNING_KEY": JWT_SIGNING_KEY,
@@ -180,6 +193,9 @@ IDENTITY_AUDIENCE = env.str("IDENTITY_AUDIENCE", default="")
 IDENTITY_PUBLIC_KEY = env.str("IDENTITY_PUBLIC_KEY", default="", multiline=True)
 IDENTITY_JWKS_URL = env.str("IDENTITY_JWKS_URL", default="")
 IDENTITY_ALGORITHMS = env.list("IDENTITY_ALGORITHMS", default=["RS256", "ES256"])
+IDENTITY_TOKEN_MAX_SECONDS = env.int("IDENTITY_TOKEN_MAX_SECONDS", default=86_400)
+if IDENTITY_TOKEN_MAX_SECONDS < 60:
+    raise ImproperlyConfigured("IDENTITY_TOKEN_MAX_SECONDS must be at least 60.")
 if IDENTITY_ISSUER and not (IDENTITY_AUDIENCE and bool(IDENTITY_PUBLIC_KEY) != bool(IDENTITY_JWKS_URL)):
     raise ImproperlyConfigured(
         "IDENTITY_ISSUER is set: set IDENTITY_AUDIENCE too, "
@@ -255,7 +271,7 @@ if "email" in NOTIFICATION_CHANNELS:
 
 # What /readyz tells beside its state, and what the doctor looks at beside what every installation has.
 READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
-DOCTOR_CHECKS = ["common.audit_doctor.examine", "reminders.doctor.examine"]
+DOCTOR_CHECKS = ["common.audit_doctor.examine", "accounts.doctor.examine", "reminders.doctor.examine"]
 
 # A worker says every WORKER_HEARTBEAT seconds that it lives; after WORKER_LOST_AFTER its jobs are taken over.
 WORKER_HEARTBEAT = env.int("WORKER_HEARTBEAT_SECONDS", default=5)

@@ -20,6 +20,7 @@ PASSWORD = "correct horse battery staple"
 def _place(settings: Any, tmp_path: Any) -> None:
     """Hashing that costs nothing, pictures that go away, and no identity provider."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.PASSWORD_HASHING_QUEUE = 100
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.WHITENOISE_AUTOREFRESH = True  # finds static files when asked, not for each new client
     settings.IDENTITY_ISSUER = settings.IDENTITY_PUBLIC_KEY = settings.IDENTITY_JWKS_URL = ""

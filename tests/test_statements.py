@@ -121,7 +121,7 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     "me": (2, "scheduled", lambda client, stream: client.get("/api/v1/users/me")),
     "refresh": (4, "scheduled", lambda client, stream: client.post(f"{AUTH}/refresh", refresh_token(stream))),
     "revoke": (3, "scheduled", lambda client, stream: client.post(f"{AUTH}/revoke-token", refresh_token(stream))),
-    "logout": (4, "scheduled", lambda client, stream: client.post(f"{AUTH}/logout")),
+    "logout": (5, "scheduled", lambda client, stream: client.post(f"{AUTH}/logout")),
     "delete": (7, "scheduled", lambda client, stream: client.delete(stream_url(stream))),
 }
 

@@ -1,8 +1,10 @@
 """Logging in to the admin and changing one's own password there."""
 
+from typing import Any
+
 from django.test import Client
 
-from accounts.models import LoginFailures, Session, User
+from accounts.models import LoginCounter, Session, User
 from common.models import AuditEntry
 from tests.admin.conftest import Office
 from tests.admin.pages import text_of
@@ -26,8 +28,8 @@ def test_guesses_are_limited_as_at_the_api_and_the_form_says_so(client: Client, 
     answer = client.post(LOGIN, {"username": moderator.username, "password": PASSWORD})
 
     assert answer.status_code == 200
-    assert "too many failed logins with this username; wait before you try again" in text_of(answer)
-    assert LoginFailures.objects.get(pk=moderator.username).count >= 10
+    assert "too many failed logins; try again in 5 minutes" in text_of(answer)
+    assert set(LoginCounter.objects.values_list("count", flat=True)) == {10}
 
 
 def test_a_changed_password_leaves_an_audit_row_and_ends_the_sessions_of_the_api(
@@ -46,6 +48,52 @@ def test_a_changed_password_leaves_an_audit_row_and_ends_the_sessions_of_the_api
     entry = AuditEntry.objects.get(target_id=moderator.pk, action="change_password")
     assert (entry.door, entry.actor_id, entry.before, entry.after) == ("admin", moderator.pk, {}, {})
     assert client.get("/admin/").status_code == 200, "who changed the password stays logged in here"
+
+
+def change(client: Client, old: str, address: str = "192.0.2.1") -> Any:
+    sent = {"old_password": old, "new_password1": NEW, "new_password2": NEW}
+    return client.post("/admin/password_change/", sent, REMOTE_ADDR=address)
+
+
+def enter(client: Client, password: str, address: str = "192.0.2.1") -> Any:
+    return client.post(LOGIN, {"username": "moderator", "password": password}, REMOTE_ADDR=address)
+
+
+def test_wrong_old_passwords_are_limited_as_logins_are(office: Office, moderator: User) -> None:
+    client = office(moderator)
+    for _ in range(10):
+        wrong = change(client, "a guess")
+        assert wrong.context["form"].errors == {
+            "old_password": ["Your old password was entered incorrectly. Please enter it again."]
+        }
+
+    answer = change(client, PASSWORD)
+
+    assert answer.context["form"].errors == {"old_password": ["too many failed logins; try again in 5 minutes"]}
+    moderator.refresh_from_db()
+    assert moderator.check_password(PASSWORD)
+    assert change(client, PASSWORD, "198.51.100.1").status_code == 302, "elsewhere it is another client's count"
+
+
+def test_the_password_form_and_the_login_count_together(office: Office, moderator: User) -> None:
+    for _ in range(5):
+        change(office(moderator), "a guess")
+        enter(Client(), "a guess")
+
+    assert change(office(moderator), PASSWORD).status_code == 200
+    assert "try again in 5 minutes" in text_of(enter(Client(), PASSWORD))
+
+
+def test_a_changed_password_forgets_the_wrong_ones(office: Office, moderator: User) -> None:
+    client = office(moderator)
+    for _ in range(9):
+        change(client, "a guess")
+
+    assert change(client, PASSWORD).status_code == 302
+
+    for _ in range(9):
+        enter(Client(), "a guess")
+    assert enter(Client(), NEW).status_code == 302
 
 
 def test_a_weak_password_is_refused(office: Office, moderator: User) -> None:

@@ -11,7 +11,8 @@ from django.conf import settings as django_settings
 from django.urls import resolve
 from django.utils import timezone
 
-from accounts import services, tokens
+from accounts import hashing, services, tokens
+from accounts.login_limits import FAILURES_OF_CLIENT
 from bans.services import lift_ban
 from common.fields import new_object_id
 from livestreams.models import LiveStream, Status
@@ -63,9 +64,15 @@ def wrong_password(world: World, operation: Operation, _: pytest.MonkeyPatch) ->
 
 
 def eleventh_wrong_password(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
-    for _attempt in range(services.FAILURES_ALLOWED):
+    for _attempt in range(FAILURES_OF_CLIENT):
         wrong_password(world, operation, patch)
     return world.call(operation)
+
+
+def while_no_slot_is_free(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
+    patch.setattr(django_settings, "PASSWORD_HASHING_QUEUE", 0)
+    with hashing.slots.one():
+        return world.call(operation)
 
 
 def access_token_as_refresh_token(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
@@ -229,6 +236,7 @@ SCENARIOS: dict[str, Scenario] = {
     "headers_too_large": large_headers,
     "identity_provider_unavailable": lost_identity_provider,
     "internal_error": crash,
+    "login_busy": while_no_slot_is_free,
     "malformed_request": broken_json,
     "moment_passed": for_a_moment_that_has_passed,
     "not_a_service_account": as_a_stranger,

@@ -120,12 +120,13 @@ def test_a_storage_that_cannot_be_written_is_found(run: Run, tmp_path: Path) -> 
         ({"DEBUG": "true"}, {"debug_on"}),
         ({"ALLOWED_HOSTS": "*"}, {"any_host_allowed"}),
         ({"SECURE": "false"}, {"cookies_not_secure"}),
+        ({"TRUSTED_PROXIES": ""}, {"proxies_unknown"}),
         ({"PUBLIC_URL": "http://live.example.org"}, {"public_url_not_https"}),
         ({"PRODUCTION_SERVER_URL": "http://live.example.org"}, {"production_server_not_https"}),
     ],
 )
 def test_an_insecure_setting_in_public_is_found(variables: dict[str, str], codes: set[str], run: Run) -> None:
-    public = {"PUBLIC_URL": "https://live.example.org", "SECURE": "true"}
+    public = {"PUBLIC_URL": "https://live.example.org", "SECURE": "true", "TRUSTED_PROXIES": "192.0.2.7"}
     assert found_by(run, **public) == {}
     found = found_by(run, **public | variables)
     assert set(found) == codes

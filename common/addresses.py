@@ -1,0 +1,67 @@
+"""The network address of the client, also behind reverse proxies."""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from django.conf import settings
+
+type Address = IPv4Address | IPv6Address
+type Network = IPv4Network | IPv6Network
+
+# Each proxy adds one entry. A longer chain is an attempt to make us parse.
+MOST_HOPS = 32
+# A provider gives each IPv6 customer at least a /64, so one client can use any address in it.
+IPV6_CLIENT_PREFIX = 64
+
+
+def networks(written: Iterable[str]) -> list[Network]:
+    """Raises ValueError for what is no address or network in CIDR notation."""
+    return [ip_network(text.strip()) for text in written]
+
+
+def client_address(meta: Mapping[str, Any]) -> str:
+    """The address of the client in canonical form, or "" when there is none (a Unix socket).
+
+    `X-Forwarded-For` is read only when the connection comes from one of `settings.TRUSTED_PROXIES`, from right to
+    left: each proxy appends the address that it saw, and the rightmost one that is not a trusted proxy is the client.
+    What stands further left was sent by the client and proves nothing.
+    """
+    client = _parsed(meta.get("REMOTE_ADDR", ""))
+    if client is None or not _is_trusted(client):
+        return str(client or "")
+    for hop in reversed(meta.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", MOST_HOPS)[-MOST_HOPS:]):
+        address = _parsed(hop)
+        if address is None:
+            break
+        client = address
+        if not _is_trusted(client):
+            break
+    return str(client)
+
+
+def client_network(address: str) -> str:
+    """What stands for one client in counters: the IPv4 address itself, or the /64 of an IPv6 address."""
+    parsed = _parsed(address)
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((parsed, IPV6_CLIENT_PREFIX), strict=False))
+    return str(parsed or "")
+
+
+def _parsed(text: str) -> Address | None:
+    """Also from `address:port`, `[address]:port` and `address%zone`, as some proxies write them."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    # A socket that listens on IPv6 shows IPv4 clients as ::ffff:192.0.2.1.
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def _is_trusted(address: Address) -> bool:
+    return any(address in network for network in settings.TRUSTED_PROXIES)

@@ -1,0 +1,144 @@
+"""How long a verdict on a token is remembered: no longer than the keys that it rests on, and in bounded memory."""
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts import identity, tokens
+from accounts.models import User
+from tests.accounts.test_identity_provider import (
+    EC_KEY,
+    STRANGE_KEY,
+    Provider,
+    jwk_of,
+    me,
+    provider,  # noqa: F401 - a fixture
+    token,
+)
+from tests.conftest import Api, session_of
+from tests.envelope import assert_refused, data_of
+
+KEPT = 0.3  # seconds, instead of KEYS_KEPT
+
+
+@pytest.fixture
+def short_lived_keys(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:  # noqa: F811
+    monkeypatch.setattr(identity, "KEYS_KEPT", KEPT)
+    return provider
+
+
+def test_a_token_of_a_removed_key_is_refused_when_the_keys_have_lapsed(api: Api, short_lived_keys: Provider) -> None:
+    text = token()
+    data_of(me(api, text))
+    short_lived_keys.keys = [jwk_of(EC_KEY, "ec")]
+    time.sleep(KEPT + 0.1)
+
+    assert_refused(me(api, text), 401, "token_invalid")
+    assert_refused(me(api, text), 401, "token_invalid")
+    data_of(me(api, token(EC_KEY, "ec", "ES256")))
+
+
+def test_a_key_that_was_replaced_under_its_name_is_not_believed_any_more(api: Api, short_lived_keys: Provider) -> None:
+    text = token()
+    data_of(me(api, text))
+    short_lived_keys.keys = [jwk_of(STRANGE_KEY, "rsa")]
+    time.sleep(KEPT + 0.1)
+
+    assert_refused(me(api, text), 401, "token_invalid")
+    data_of(me(api, token(STRANGE_KEY)))
+
+
+def test_a_token_of_a_removed_key_is_refused_as_soon_as_keys_are_fetched_for_another(
+    api: Api,
+    provider: Provider,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(identity, "ASKS_APART", 0)
+    text = token()
+    data_of(me(api, text))
+    provider.keys = [jwk_of(EC_KEY, "next")]
+
+    data_of(me(api, token(EC_KEY, "next", "ES256")))
+
+    assert_refused(me(api, text), 401, "token_invalid")
+
+
+def test_a_token_is_checked_again_when_the_keys_have_lapsed_and_stays_good_with_its_key(
+    api: Api, short_lived_keys: Provider
+) -> None:
+    text = token()
+    for _ in range(3):
+        data_of(me(api, text))
+    assert short_lived_keys.asked == 1
+    time.sleep(KEPT + 0.1)
+
+    data_of(me(api, text))
+
+    assert short_lived_keys.asked == 2
+
+
+def test_lapsed_keys_of_a_provider_that_is_down_decide_nothing(
+    api: Api, short_lived_keys: Provider, creator: User
+) -> None:
+    text, ours = token(), str(tokens.AccessToken.of(session_of(creator), now=timezone.now()))
+    data_of(me(api, text))
+    short_lived_keys.status = 500
+    time.sleep(KEPT + 0.1)
+
+    assert_refused(me(api, text), 503, "identity_provider_unavailable")
+    data_of(me(api, ours))
+
+
+# --- how long a provider's token is good ------------------------------------------------------------
+
+
+def test_a_providers_token_expires_a_day_after_its_issue_whatever_it_says(api: Api, provider: Provider) -> None:  # noqa: F811
+    now, day, years = int(time.time()), 86_400, 10 * 365 * 86_400
+
+    data_of(me(api, token(iat=now - day + 60, exp=now + years)))
+    assert_refused(me(api, token(iat=now - day - 1, exp=now + years)), 401, "token_expired")
+
+
+def test_the_cap_is_a_setting_and_holds_for_tokens_that_were_seen(
+    api: Api,
+    provider: Provider,  # noqa: F811
+    settings: Any,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.IDENTITY_TOKEN_MAX_SECONDS = 120
+    text = token()  # issued 5 s ago, good for 600 s
+    data_of(me(api, text))
+
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(seconds=121))
+
+    assert_refused(me(api, text), 401, "token_expired")
+
+
+def test_a_token_that_expires_earlier_is_not_prolonged(api: Api, provider: Provider) -> None:  # noqa: F811
+    assert_refused(me(api, token(exp=int(time.time()) - 1)), 401, "token_expired")
+
+
+# --- memory -----------------------------------------------------------------------------------------------
+
+
+def test_a_token_longer_than_four_kilobytes_is_refused(
+    api: Api,
+    provider: Provider,  # noqa: F811
+) -> None:
+    data_of(me(api, token(filler="x" * 2000)))
+    assert_refused(me(api, token(filler="x" * 4000)), 401, "token_invalid")
+
+
+def test_what_is_refused_is_not_remembered(creator: User, now: datetime) -> None:
+    text = str(tokens.AccessToken.of(session_of(creator), now=now))
+    before = tokens.signed_claims.cache_info().currsize
+
+    for number in range(100):
+        with pytest.raises(tokens.TokenInvalid):
+            tokens.verified(f"{text[:-8]}{number:08}", now=now)
+
+    assert tokens.signed_claims.cache_info().currsize == before

@@ -1,0 +1,114 @@
+"""Logins at the production server: two processes, real password hashes, many at the same moment."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from accounts import tokens
+from accounts.models import User
+from tests.conftest import PASSWORD, make_user, session_of
+from tests.races import at_once
+from tests.servers import Answer, Server, running_server
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LOGIN = "/api/v1/auth/login"
+ME = "/api/v1/users/me"
+SLOWEST = 5.0  # seconds, for busy machines; without slots, 40 logins keep other calls waiting for 20 and more
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """With real hashes, and this machine as a trusted proxy, so that the tests can speak for many addresses."""
+    with running_server(workers=2, TRUSTED_PROXIES="127.0.0.1") as started:
+        yield started
+
+
+def log_in(server: Server, username: str, password: str, address: str = "192.0.2.1") -> Answer:
+    connected = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    headers = {"Content-Type": "application/json", "X-Forwarded-For": address}
+    try:
+        connected.request("POST", LOGIN, json.dumps({"username": username, "password": password}), headers)
+        response = connected.getresponse()
+        return Answer(response.status, {name.lower(): text for name, text in response.getheaders()}, response.read())
+    finally:
+        connected.close()
+
+
+def outcome_of(server: Server, username: str, password: str, address: str = "192.0.2.1") -> Answer:
+    """The answer of a login that is tried again as long as the server is too busy for it."""
+    for _ in range(60):
+        answer = log_in(server, username, password, address)
+        if answer.status != 503:
+            return answer
+        assert answer.headers["x-error-code"] == "login_busy"
+        time.sleep(int(answer.headers["retry-after"]))
+    raise AssertionError("the server was too busy for a minute")
+
+
+@pytest.fixture
+def mora() -> User:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    return make_user("mora")
+
+
+def test_forty_logins_with_made_up_names_leave_threads_for_other_calls(server: Server, mora: User) -> None:
+    token = str(tokens.AccessToken.of(session_of(mora), now=timezone.now()))
+    until = time.monotonic() + 6
+
+    def flood(number: int) -> list[Answer]:
+        answers = []
+        while time.monotonic() < until:
+            # Each from an address of its own, so that only the slots bound them.
+            answers.append(log_in(server, f"nobody-{number}", "guess", f"192.0.2.{number}"))
+            time.sleep(0.05)
+        return answers
+
+    def look() -> list[float]:
+        took: list[float] = []
+        while time.monotonic() < until:
+            begun = time.monotonic()
+            answer = server.call("GET", "/healthz") if len(took) % 2 else server.call("GET", ME, token=token)
+            took.append(time.monotonic() - begun)
+            assert answer.status == 200
+            time.sleep(0.02)
+        return took
+
+    with ThreadPoolExecutor(41) as pool:
+        looking = pool.submit(look)
+        answers = [answer for sent in pool.map(flood, range(40)) for answer in sent]
+        took = sorted(looking.result())
+
+    assert len(took) > 20
+    assert took[-1] < SLOWEST, f"median {took[len(took) // 2]:.3f} s, slowest {took[-1]:.3f} s"
+    counted = Counter(answer.status for answer in answers)
+    assert set(counted) <= {401, 429, 503}
+    assert counted[401] > 0
+    assert counted[503] > 0
+    assert {answer.headers["x-error-code"] for answer in answers if answer.status == 503} == {"login_busy"}
+    assert all(answer.headers["retry-after"] == "1" for answer in answers if answer.status == 503)
+    assert json.loads(next(answer.body for answer in answers if answer.status == 503))["isSuccess"] is False
+
+
+def test_of_forty_guesses_at_once_at_two_processes_ten_learn_that_they_are_wrong(server: Server, mora: User) -> None:
+    answers = at_once(40, lambda _: outcome_of(server, "mora", "guess"))
+
+    assert Counter(answer.status for answer in answers) == {401: 10, 429: 30}
+    refused = [answer for answer in answers if answer.status == 429]
+    assert all(200 < int(answer.headers["retry-after"]) <= 300 for answer in refused)
+    assert outcome_of(server, "mora", PASSWORD).status == 429
+    assert outcome_of(server, "mora", PASSWORD, "198.51.100.1").status == 200, "a client elsewhere is not refused"
+
+
+def test_the_header_of_a_client_that_is_no_trusted_proxy_is_ignored(mora: User) -> None:
+    with running_server(workers=2) as server:
+        answers = [outcome_of(server, "mora", "guess", f"192.0.2.{number}") for number in range(11)]
+
+    assert [answer.status for answer in answers] == [401] * 10 + [429]
