@@ -317,9 +317,8 @@ def _text(claims: Mapping[str, Any], *names: str, longest: int = 150) -> str:
 
 
 def set_profile_photo(user: User, picture: IO[bytes], *, by: User | None, now: datetime) -> User:
-    """Replace the profile photo. Raises `Invalid` on `profilePhoto`, as `pictures.reencoded` does."""
-    full = pictures.reencoded(picture, field="profilePhoto", max_side=1024)
-    stored = _stored_photo(full)
+    """Replace the profile photo. Raises what `pictures.reencoded` does, on `profilePhoto`."""
+    stored = _stored_photo(*pictures.with_squares(picture, PHOTO_SIZES, field="profilePhoto", max_side=1024))
     try:
         with transaction.atomic():
             user = User.objects.for_update().get(pk=user.pk)
@@ -349,10 +348,10 @@ def set_profile_photo(user: User, picture: IO[bytes], *, by: User | None, now: d
     return user
 
 
-def _stored_photo(full: bytes) -> dict[str, str]:
+def _stored_photo(full: bytes, squares: dict[int, bytes]) -> dict[str, str]:
     """Store the photo and its squares; the names say nothing and cannot be guessed."""
     name = f"photos/{token_urlsafe(16)}"
-    files = {"full": full} | {str(size): square for size, square in pictures.squares(full, PHOTO_SIZES).items()}
+    files = {"full": full} | {str(size): square for size, square in squares.items()}
     return {key: default_storage.save(f"{name}-{key}.webp", ContentFile(content)) for key, content in files.items()}
 
 
