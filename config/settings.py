@@ -194,6 +194,8 @@ PROBLEM_TYPE_PREFIX = "urn:kumanda:error:"  # `type` of problem+json, before the
 JSON_BODY_LIMIT = 1_048_576  # bytes
 UPLOAD_BODY_LIMIT = 6 * 1_048_576  # bytes: a picture of 5 MB and the fields beside it
 DATA_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_BODY_LIMIT
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
+FILE_UPLOAD_HANDLERS = ["common.uploads.BoundedUploadHandler"]
 # Pictures that each server process decodes at once: see common/pictures.
 PICTURE_SLOTS = env.int("PICTURE_SLOTS", default=1)
 if PICTURE_SLOTS < 1:

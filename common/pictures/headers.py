@@ -109,7 +109,10 @@ def _segments(content: bytes) -> Iterator[tuple[int, int]]:
         # What is below 0xC0 has no segment, or is reserved and skipped by decoders without one.
         if marker >= 0xC0 and marker != _START_OF_IMAGE:
             yield marker, at
-            at += struct.unpack_from(">H", content, at)[0]
+            (length,) = struct.unpack_from(">H", content, at)  # of itself too
+            if length < 2:
+                raise Damaged
+            at += length
     raise Damaged
 
 
