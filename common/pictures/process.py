@@ -116,10 +116,14 @@ def _run(content: bytes, order: dict[str, object]) -> bytes:
         raise Unfit(_("takes too much work to decode; save it anew in a simpler form"))
     if done.returncode == DAMAGED:
         raise Damaged
-    if done.returncode:
+    if done.returncode in (-signal.SIGTERM, -signal.SIGINT):  # the service is being stopped
+        raise PictureSlotsFull
+    if done.returncode < 0:
         # A crash of a decoder is a reason to look; what it was fed is still only a picture that cannot be read.
-        logger.error("the decoder ended with %d: %s", done.returncode, done.stderr[-2000:].decode(errors="replace"))
+        logger.error("a decoder of %s was ended by signal %d", order["format"], -done.returncode)
         raise Damaged
+    if done.returncode:
+        raise RuntimeError(f"the decoder did not start: {done.stderr[-2000:].decode(errors='replace')}")
     return done.stdout
 
 

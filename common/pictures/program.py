@@ -26,6 +26,11 @@ def main() -> int:
     order = json.loads(sys.argv[1])
     _confine(order)
     sys.path.insert(0, order["packages"])
+    # Here, because the path of Pillow is known and the limits are set only now. With the three plugins named,
+    # Pillow never looks for others.
+    from PIL import Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401, PLC0415
+
+    Image.MAX_IMAGE_PIXELS = None  # the server has looked, and its limit is lower
     content = sys.stdin.buffer.read()
     try:
         outputs = _outputs(content, order)
@@ -59,16 +64,13 @@ def _confine(order: dict[str, Any]) -> None:
 
 
 def _outputs(content: bytes, order: dict[str, Any]) -> list[bytes]:
-    # Here, because the path of Pillow is known and the limits are set only now. With the three plugins named,
-    # Pillow never looks for others.
-    from PIL import Image, ImageOps, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401, PLC0415
+    from PIL import Image, ImageOps  # noqa: PLC0415
 
     def webp(image: Image.Image) -> bytes:
         encoded = io.BytesIO()
         image.save(encoded, "WEBP", quality=order["quality"])
         return encoded.getvalue()
 
-    Image.MAX_IMAGE_PIXELS = None  # the server has looked, and its limit is lower
     with Image.open(io.BytesIO(content), formats=[order["format"]]) as image:
         if [image.width, image.height] != order["size"]:
             raise ValueError("the decoder reads another size than the server did")
