@@ -27,12 +27,16 @@ class BoundedUploadHandler(FileUploadHandler):
     wherever a form is read, before a login too (the CSRF check reads forms).
     """
 
+    def __init__(self, request: Any = None) -> None:
+        # Without the request, which keeps its handlers: that ring would keep megabytes until the cycle collector runs.
+        super().__init__()
+
     def handle_raw_input(
         self,
         input_data: Any,
         META: dict[str, Any],  # noqa: N803 - Django's name
         content_length: int,
-        boundary: bytes,
+        boundary: Any,  # bytes, whatever the type stubs say
         encoding: str | None = None,
     ) -> tuple[Any, Any]:
         """The fields and the files. Raises RequestDataTooBig, MultiPartParserError."""
@@ -43,7 +47,7 @@ class BoundedUploadHandler(FileUploadHandler):
         # The last part ends with the boundary too.
         if body.count(b"--" + boundary) > MOST_PARTS + 1:
             raise MultiPartParserError(_("more than %(limit)d parts") % {"limit": MOST_PARTS})
-        handlers = [MemoryFileUploadHandler(self.request), TemporaryFileUploadHandler(self.request)]
+        handlers = [MemoryFileUploadHandler(), TemporaryFileUploadHandler()]
         return DjangoParser(META, BytesIO(body), handlers, encoding).parse()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:

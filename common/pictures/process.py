@@ -102,8 +102,7 @@ def _run(content: bytes, order: dict[str, object]) -> bytes:
             # Isolated, without site packages and without writing bytecode: it starts faster and reads less.
             [sys.executable, "-I", "-S", "-B", "-W", "ignore", str(PROGRAM), json.dumps(order)],
             input=content,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
             cwd="/",
             timeout=DEADLINE_SECONDS,  # it is killed then

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,14 +96,17 @@ def test_a_hostile_file_is_refused_with_its_rule_and_costs_little(name: str) -> 
 def test_what_lies_beside_the_pixels_costs_little(name: str) -> None:
     content = hostile_pictures.ODD[name]()
 
+    said: list[Any] = []
+
     def read() -> None:
         try:
-            assert Image.open(io.BytesIO(pictures.reencoded(io.BytesIO(content), field="p"))).size == (16, 16)
+            said.append(Image.open(io.BytesIO(pictures.reencoded(io.BytesIO(content), field="p"))).size)
         except Invalid as refused:
-            assert refused.reasons == [f"p: {NO_PICTURE}"]
+            said.append(refused.reasons)
 
     seconds, memory = spent(read)
 
+    assert said in ([(16, 16)], [[f"p: {NO_PICTURE}"]])
     assert seconds < 2
     assert memory < 40_000_000
 
@@ -150,7 +154,8 @@ def test_an_animation_is_its_first_frame() -> None:
         made = Image.open(io.BytesIO(pictures.reencoded(io.BytesIO(content), field="p")))
         assert (made.size, getattr(made, "n_frames", 1)) == ((20, 10), 1)
         red, _green, blue = made.convert("RGB").getpixel((5, 5))  # type: ignore[misc]
-        assert red > 200 > 60 > blue
+        assert red > 200
+        assert blue < 60
 
 
 # --- what is large and no attack ------------------------------------------------------------------
@@ -196,7 +201,7 @@ def test_photos_of_25_million_pixels_are_taken_with_a_wide_margin(monkeypatch: p
 @pytest.mark.timeout(120)
 def test_what_costs_most_of_what_is_let_through_costs_this_process_nothing() -> None:
     for name, content in hostile_pictures.at_the_limits():
-        _seconds, memory = spent(lambda content=content: pictures.reencoded(io.BytesIO(content), field="p"))
+        _seconds, memory = spent(partial(pictures.reencoded, io.BytesIO(content), field="p"))
         assert memory < 20_000_000, name
 
 
@@ -400,9 +405,7 @@ def test_the_api_names_the_field_and_the_rule(api: Api, creator: User) -> None:
     assert_refused(answer, 400, "validation_failed", f"thumbnail: {SIDE}")
 
 
-def test_the_admin_says_that_the_slots_are_full(
-    client: Any, creator: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_admin_says_that_the_slots_are_full(client: Any, creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
     full(monkeypatch)
     boss = User.objects.create_superuser("boss", "boss")
     client.force_login(boss)
