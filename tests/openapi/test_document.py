@@ -90,6 +90,7 @@ FROZEN = {
     "too_many_requests": 429,
     "internal_error": 500,
     "identity_provider_unavailable": 503,
+    "picture_slots_full": 503,
     "service_unavailable": 503,
 }
 
