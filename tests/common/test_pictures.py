@@ -19,15 +19,10 @@ import pytest
 from django.conf import settings as django_settings
 from PIL import Image
 
-from accounts.models import User
 from common import pictures
 from common.pictures import PictureSlotsFull, headers, process
 from common.refusals import Invalid
 from tests import hostile_pictures
-from tests.admin.pages import act_url
-from tests.admin.test_users import picture
-from tests.conftest import Api
-from tests.envelope import assert_refused
 
 SIDE = "must have no side longer than 12000 pixels"
 PIXELS = "must have at most 25000000 pixels"
@@ -373,46 +368,3 @@ def until[Found](ask: Callable[[], Found]) -> Found:
             return found
         time.sleep(0.05)
     raise AssertionError("it did not happen")
-
-
-# --- what callers are told ------------------------------------------------------------------------
-
-
-def full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No slot is free for anybody."""
-    slots = process.Slots(1)
-    slots._free.acquire()
-    monkeypatch.setattr(process, "slots", slots)
-    monkeypatch.setattr(process, "WAIT_SECONDS", 0.01)
-
-
-def test_the_api_says_that_the_slots_are_full(api: Api, creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    full(monkeypatch)
-
-    sent = {"title": "Talk", "thumbnail": picture()}
-    answer = api(creator).post("/api/v1/live-stream/create", sent, format="multipart")
-
-    assert_refused(answer, 503, "picture_slots_full", "too many pictures are being processed; try again shortly")
-    assert answer.headers["Retry-After"] == "5"
-
-
-def test_the_api_names_the_field_and_the_rule(api: Api, creator: User) -> None:
-    file = io.BytesIO(hostile_pictures.huge_webp())
-    file.name = "x.webp"
-
-    answer = api(creator).post("/api/v1/live-stream/create", {"title": "T", "thumbnail": file}, format="multipart")
-
-    assert_refused(answer, 400, "validation_failed", f"thumbnail: {SIDE}")
-
-
-def test_the_admin_says_that_the_slots_are_full(client: Any, creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    full(monkeypatch)
-    boss = User.objects.create_superuser("boss", "boss")
-    client.force_login(boss)
-
-    answer = client.post(act_url(creator, "set_profile_photo"), {"photo": picture()}, headers={"Accept-Language": "en"})
-
-    assert answer.status_code == 200
-    assert "too many pictures are being processed; try again shortly" in answer.content.decode()
-    creator.refresh_from_db()
-    assert creator.profile_photo is None
