@@ -32,6 +32,7 @@ from accounts.login_limits import Client, TooManyFailures
 from accounts.models import User
 from accounts.serializers import file_url
 from common.admin import Act, ActingAdmin
+from common.pictures import PictureSlotsFull
 from common.refusals import Invalid
 
 # Who may do what changes through the command line until a service does it and leaves an audit row.
@@ -201,6 +202,8 @@ class UserAdmin(ActingAdmin):
                 )
             except Invalid as refusal:
                 form.add_error("photo", str(refusal.rule))
+            except PictureSlotsFull as refusal:
+                form.add_error("photo", str(refusal.message))
             else:
                 self.message_user(request, _("The profile photo was set."), messages.SUCCESS)
                 return HttpResponseRedirect(self.page_of(user))

@@ -342,9 +342,14 @@ def user_of_identity(claims: Mapping[str, Any], *, now: datetime) -> User:
 
 
 def set_profile_photo(user: User, picture: IO[bytes], *, by: User | None, now: datetime) -> User:
-    """Replace the profile photo. Raises `Invalid` on `profilePhoto`, as `pictures.reencoded` does."""
-    full = pictures.reencoded(picture, field="profilePhoto", max_side=1024)
-    stored = _stored_photo(full)
+    """Replace the profile photo. Raises what `pictures.reencoded` does, on `profilePhoto`."""
+    full, squares = pictures.with_squares(picture, PHOTO_SIZES, field="profilePhoto", max_side=1024)
+    return set_own_photo(user, full, squares, by=by, now=now)
+
+
+def set_own_photo(user: User, full: bytes, squares: Mapping[int, bytes], *, by: User | None, now: datetime) -> User:
+    """Replace the profile photo by WebP files that this program made; `squares` has one for each of `PHOTO_SIZES`."""
+    stored = _stored_photo(full, squares)
     try:
         with transaction.atomic():
             user = User.objects.for_update().get(pk=user.pk)
@@ -374,10 +379,10 @@ def set_profile_photo(user: User, picture: IO[bytes], *, by: User | None, now: d
     return user
 
 
-def _stored_photo(full: bytes) -> dict[str, str]:
+def _stored_photo(full: bytes, squares: Mapping[int, bytes]) -> dict[str, str]:
     """Store the photo and its squares; the names say nothing and cannot be guessed."""
     name = f"photos/{token_urlsafe(16)}"
-    files = {"full": full} | {str(size): square for size, square in pictures.squares(full, PHOTO_SIZES).items()}
+    files = {"full": full} | {str(size): square for size, square in squares.items()}
     return {key: default_storage.save(f"{name}-{key}.webp", ContentFile(content)) for key, content in files.items()}
 
 

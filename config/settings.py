@@ -221,6 +221,12 @@ PROBLEM_TYPE_PREFIX = "urn:kumanda:error:"  # `type` of problem+json, before the
 JSON_BODY_LIMIT = 1_048_576  # bytes
 UPLOAD_BODY_LIMIT = 6 * 1_048_576  # bytes: a picture of 5 MB and the fields beside it
 DATA_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_BODY_LIMIT
+DATA_UPLOAD_MAX_NUMBER_FILES = 10
+FILE_UPLOAD_HANDLERS = ["common.uploads.BoundedUploadHandler"]
+# Pictures that each server process decodes at once: see common/pictures.
+PICTURE_SLOTS = env.int("PICTURE_SLOTS", default=1)
+if PICTURE_SLOTS < 1:
+    raise ImproperlyConfigured("PICTURE_SLOTS must be at least 1.")
 DEVELOPMENT_SERVER_URL = env.str("DEVELOPMENT_SERVER_URL", default=PUBLIC_URL)
 PRODUCTION_SERVER_URL = env.str("PRODUCTION_SERVER_URL", default="https://api.example.com")
 

@@ -16,7 +16,7 @@ import accounts.services
 import bans.services
 import livestreams.services
 import reminders.services
-from accounts.models import User
+from accounts.models import PHOTO_SIZES, User
 from bans.models import LiveStreamBan
 from livestreams.models import LiveStream, Status
 from reminders.models import Round
@@ -116,12 +116,13 @@ def _people(now: datetime) -> list[User]:
         )
         if role == "moderator":
             user.groups.set(Group.objects.filter(name=MODERATORS))
-        photo = _portrait(name[0] + surname[0], number / len(PEOPLE))
-        people.append(accounts.services.set_profile_photo(user, photo, by=user, now=joined))
+        full, squares = _portrait(name[0] + surname[0], number / len(PEOPLE))
+        people.append(accounts.services.set_own_photo(user, full, squares, by=user, now=joined))
     return people
 
 
-def _portrait(initials: str, hue: float) -> io.BytesIO:
+def _portrait(initials: str, hue: float) -> tuple[bytes, dict[int, bytes]]:
+    """A photo and its squares as WebP. Made here, so that no process is started to decode and check each."""
     light, dark = (
         tuple(round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.55)) for lightness in (0.62, 0.38)
     )
@@ -129,10 +130,13 @@ def _portrait(initials: str, hue: float) -> io.BytesIO:
     photo = Image.composite(Image.new("RGB", mask.size, dark), Image.new("RGB", mask.size, light), mask)
     font = ImageFont.load_default(PHOTO_SIDE * 2 // 5)
     ImageDraw.Draw(photo).text((PHOTO_SIDE / 2, PHOTO_SIDE / 2), initials, fill="white", font=font, anchor="mm")
+    return _webp(photo), {side: _webp(photo.resize((side, side))) for side in PHOTO_SIZES}
+
+
+def _webp(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    photo.save(file, "PNG")
-    file.seek(0)
-    return file
+    image.save(file, "WEBP")
+    return file.getvalue()
 
 
 def _streams(people: Sequence[User], now: datetime) -> None:

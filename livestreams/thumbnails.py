@@ -17,7 +17,7 @@ LONGEST_SIDE = 1280  # pixels
 def stored_thumbnail(picture: IO[bytes] | None) -> Iterator[str]:
     """The name of the stored file ("" without a picture); it is removed again when the block fails.
 
-    Raises Invalid when `picture` is not a JPEG, PNG or WebP of at most 5 MB.
+    Raises what `reencoded` does, on `thumbnail`.
     """
     if picture is None:
         yield ""

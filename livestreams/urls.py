@@ -2,10 +2,10 @@
 
 from django.conf import settings
 from django.urls import path
-from rest_framework.parsers import MultiPartParser
 from rest_framework.permissions import AllowAny
 
 from common.api import JSONParser
+from common.uploads import MultiPartParser
 from livestreams.views import AudienceViewSet, LiveStreamViewSet
 
 view = LiveStreamViewSet.as_view

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from accounts.models import User
 from common.fields import ObjectIdField
 from common.pagination import Listing, Ordering, PageQuery
+from common.pictures import PictureSlotsFull
 from common.queries import Param, Question
 from common.refusals import Missing, Refusal
 from common.schema import page_of
@@ -140,6 +141,7 @@ class LiveStreamViewSet(ApiViewSet):
         "cancel": [IsCreatorOrGuest],
     }
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
+        "create": [PictureSlotsFull],
         "retrieve": [StreamMissing, services.Banned],
         "partial_update": [StreamMissing, NotTheCreator, services.StreamNotEditable],
         "destroy": [StreamMissing, NotTheCreator, services.StreamNotDeletable],

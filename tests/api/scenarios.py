@@ -15,6 +15,7 @@ from accounts import hashing, services, tokens
 from accounts.login_limits import FAILURES_OF_CLIENT
 from bans.services import lift_ban
 from common.fields import new_object_id
+from common.pictures import process
 from livestreams.models import LiveStream, Status
 from tests import servers
 from tests.api.at_the_server import large_headers, long_address, no_free_thread, slow_body
@@ -22,6 +23,8 @@ from tests.api.operations import UNCHANGED, Operation, World
 from tests.bans.people import lapsed_ban, make_ban, permitted
 from tests.conftest import make_user
 from tests.envelope import data_of
+from tests.hostile_forms import CONTENT_TYPE, form_with
+from tests.hostile_pictures import small_png
 from tests.servers import free_port
 from tests.streams import make_stream
 
@@ -210,6 +213,11 @@ def lost_identity_provider(world: World, operation: Operation, patch: pytest.Mon
     return world.call(operation, authorization=f"Bearer {token}")
 
 
+def while_others_decode_pictures(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
+    patch.setattr(process, "slots", process.Slots(0))
+    return world.call(operation, raw=form_with(small_png()), content_type=CONTENT_TYPE)
+
+
 def unchanged(world: World, operation: Operation, _: Any) -> Any:
     return world.call(operation, unless=world.call(operation).headers["ETag"])
 
@@ -248,6 +256,7 @@ SCENARIOS: dict[str, Scenario] = {
     "not_the_creator_or_guest": as_a_stranger,
     "notification_not_found": with_unknown("id"),
     "payload_too_large": ten_megabytes,
+    "picture_slots_full": while_others_decode_pictures,
     "refresh_token_invalid": access_token_as_refresh_token,
     "refresh_token_reused": refresh_token_again,
     "reminder_not_found": on_a_stream_that_is(Status.SCHEDULED),

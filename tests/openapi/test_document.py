@@ -95,6 +95,7 @@ FROZEN = {
     "internal_error": 500,
     "identity_provider_unavailable": 503,
     "login_busy": 503,
+    "picture_slots_full": 503,
     "service_unavailable": 503,
 }
 

@@ -1,0 +1,61 @@
+"""What callers are told when a picture is refused: over the API and in the admin."""
+
+import io
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from common.pictures import process
+from tests import hostile_pictures
+from tests.admin.pages import act_url
+from tests.conftest import Api
+from tests.envelope import assert_refused
+
+
+def picture(content: bytes) -> io.BytesIO:
+    file = io.BytesIO(content)
+    file.name = "picture.png"
+    return file
+
+
+def full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No slot is free for anybody."""
+    slots = process.Slots(1)
+    slots._free.acquire()
+    monkeypatch.setattr(process, "slots", slots)
+    monkeypatch.setattr(process, "WAIT_SECONDS", 0.01)
+
+
+def test_the_api_says_that_the_slots_are_full(api: Api, creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    full(monkeypatch)
+
+    sent = {"title": "Talk", "thumbnail": picture(hostile_pictures.small_png())}
+    answer = api(creator).post("/api/v1/live-stream/create", sent, format="multipart")
+
+    assert_refused(answer, 503, "picture_slots_full", "too many pictures are being processed; try again shortly")
+    assert answer.headers["Retry-After"] == "5"
+
+
+def test_the_api_names_the_field_and_the_rule(api: Api, creator: User) -> None:
+    sent = {"title": "Talk", "thumbnail": picture(hostile_pictures.huge_webp())}
+    answer = api(creator).post("/api/v1/live-stream/create", sent, format="multipart")
+
+    assert_refused(answer, 400, "validation_failed", "thumbnail: must have no side longer than 12000 pixels")
+
+
+def test_the_admin_says_that_the_slots_are_full(client: Any, creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    full(monkeypatch)
+    boss = User.objects.create_superuser("boss", "boss")
+    client.force_login(boss)
+
+    answer = client.post(
+        act_url(creator, "set_profile_photo"),
+        {"photo": picture(hostile_pictures.small_png())},
+        headers={"Accept-Language": "en"},
+    )
+
+    assert answer.status_code == 200
+    assert "too many pictures are being processed; try again shortly" in answer.content.decode()
+    creator.refresh_from_db()
+    assert creator.profile_photo is None
