@@ -179,8 +179,11 @@ def log_out(user: User, *, now: datetime, by: User | None = None, reason: str = 
 
 
 @transaction.atomic
-def change_password(user: User, password: str, *, by: User, now: datetime) -> None:
-    """Set a password that its form has validated, and end all sessions: they may be why it was changed."""
+def change_password(user: User, password: str, *, by: User | None, now: datetime) -> None:
+    """Set a password that its form has validated, and end all sessions: they may be why it was changed.
+
+    `by` None is an operator at the command line.
+    """
     user = User.objects.for_update().get(pk=user.pk)
     user.set_password(password)
     user.updated_at = now

@@ -244,7 +244,7 @@ if "email" in NOTIFICATION_CHANNELS:
 
 # What /readyz tells beside its state, and what the doctor looks at beside what every installation has.
 READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
-DOCTOR_CHECKS = ["reminders.doctor.examine"]
+DOCTOR_CHECKS = ["reminders.doctor.examine", "config.doctor.examine"]
 
 # A worker says every WORKER_HEARTBEAT seconds that it lives; after WORKER_LOST_AFTER its jobs are taken over.
 WORKER_HEARTBEAT = env.int("WORKER_HEARTBEAT_SECONDS", default=5)
