@@ -158,11 +158,21 @@ def change_own_password(
         raise Invalid("old_password", _("is wrong"))
     with transaction.atomic():
         limits.settle_success()
-        user = User.objects.for_update().get(pk=user.pk)
-        user.password, user.updated_at = hashed, now
-        user.save(update_fields=["password", "updated_at"])
-        audit.record("change_password", user, by=user, now=now, before={}, after={})
-        log_out(user, now=now, reason="password changed")
+        _store_password(user, hashed, by=user, now=now)
+
+
+@transaction.atomic
+def replace_password(user: User, password: str, *, by: User | None, now: datetime) -> None:
+    """Set `password` and end all sessions. `by` None is an operator at the command line."""
+    _store_password(user, make_password(password), by=by, now=now)
+
+
+def _store_password(user: User, hashed: str, *, by: User | None, now: datetime) -> None:
+    user = User.objects.for_update().get(pk=user.pk)
+    user.password, user.updated_at = hashed, now
+    user.save(update_fields=["password", "updated_at"])
+    audit.record("change_password", user, by=by, now=now, before={}, after={})
+    log_out(user, by=by, now=now, reason="password changed")
 
 
 def may_be_logged_in(user: User, *, now: datetime) -> bool:

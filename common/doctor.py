@@ -197,7 +197,7 @@ def _free_space(folder: str) -> Iterator[Finding]:
 
 
 def _exposure() -> Iterator[Finding]:
-    is_public = not _is_local(settings.PUBLIC_URL)
+    is_public = not is_local(settings.PUBLIC_URL)
     worse_in_public = error if is_public else warning
     if settings.DEBUG:
         yield worse_in_public(
@@ -237,14 +237,15 @@ def _exposure() -> Iterator[Finding]:
         )
 
 
-def _is_local(url: str) -> bool:
+def is_local(url: str) -> bool:
+    """Whether only this machine can reach the address."""
     host = urlsplit(url).hostname or ""
     return host in LOCAL_HOSTS or host.endswith(".localhost")
 
 
 def _is_open(url: str) -> bool:
     """Whether what is sent there can be read on the way."""
-    return not _is_local(url) and urlsplit(url).scheme != "https"
+    return not is_local(url) and urlsplit(url).scheme != "https"
 
 
 # --- the identity provider ------------------------------------------------------------------------

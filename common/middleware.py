@@ -9,12 +9,10 @@ from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.middleware.clickjacking import XFrameOptionsMiddleware
-from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.locale import LocaleMiddleware
-from django.middleware.security import SecurityMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from common.origin import Door, entering
@@ -60,15 +58,14 @@ class ForBrowsers:
             return self.get_response(request)  # type: ignore[attr-defined]
         return super().__call__(request)  # type: ignore[misc]
 
-    def process_view(self, request: HttpRequest, *args: Any) -> Any:
-        if request.path_info.startswith(settings.API_PREFIX):
-            return None
-        inherited = getattr(super(), "process_view", None)
-        return inherited(request, *args) if inherited else None
 
+class BrowserPolicyMiddleware(ForBrowsers, ContentSecurityPolicyMiddleware):
+    """`settings.SECURE_CSP` for what is served outside the API, `settings.ADMIN_CSP` for the admin."""
 
-class BrowserSecurityMiddleware(ForBrowsers, SecurityMiddleware):
-    pass
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        if request.path_info.startswith(settings.ADMIN_PREFIX) and not hasattr(response, "_csp_config"):
+            response._csp_config = settings.ADMIN_CSP  # type: ignore[attr-defined]
+        return super().process_response(request, response)
 
 
 class BrowserStaticMiddleware(ForBrowsers, WhiteNoiseMiddleware):
@@ -83,17 +80,9 @@ class BrowserLocaleMiddleware(ForBrowsers, LocaleMiddleware):
     pass
 
 
-class BrowserCsrfMiddleware(ForBrowsers, CsrfViewMiddleware):
-    pass
-
-
 class BrowserAuthenticationMiddleware(ForBrowsers, AuthenticationMiddleware):
     pass
 
 
 class BrowserMessageMiddleware(ForBrowsers, MessageMiddleware):
-    pass
-
-
-class BrowserFrameMiddleware(ForBrowsers, XFrameOptionsMiddleware):
     pass

@@ -4,7 +4,7 @@ import colorsys
 import io
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -32,7 +32,7 @@ class Account:
     password: str
 
 
-# Known to everybody who reads this: for a server on your own machine only.
+# Known to everybody who reads this: for the embedded database of your own machine only, see config/demo.py.
 ACCOUNTS = [
     Account("admin", "admin", "admin-of-the-demo"),
     Account("moderator", "defne", "defne-of-the-demo"),
@@ -40,6 +40,13 @@ ACCOUNTS = [
     Account("guest", "emily", "emily-of-the-demo"),
     Account("viewer", "kerem", "kerem-of-the-demo"),
 ]
+
+
+def table_of(accounts_to_open: Sequence[Account]) -> str:
+    rows = [("role", "username", "password"), *map(astuple, accounts_to_open)]
+    return "\n".join(f"  {role:<10} {username:<10} {password}" for role, username, password in rows)
+
+
 MODERATORS = "Moderators"  # the group; a migration of the bans makes it
 
 PEOPLE = [
@@ -81,23 +88,26 @@ def is_there() -> bool:
 
 
 @transaction.atomic
-def seed(now: datetime) -> bool:
-    """Make the world around `now`; False when it is there already. All of it or, on a failure, nothing."""
+def seed(now: datetime, accounts_to_open: Sequence[Account] = ACCOUNTS) -> bool:
+    """Make the world around `now`; False when it is there already. All of it or, on a failure, nothing.
+
+    `accounts_to_open` has the passwords of the five people who can log in.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SEED_LOCK])
     if is_there():
         return False
-    people = _people(now)
+    people = _people(now, accounts_to_open)
     _streams(people, now)
     _bans(people, now)
     _reminders(people, now)
     return True
 
 
-def _people(now: datetime) -> list[User]:
+def _people(now: datetime, accounts_to_open: Sequence[Account]) -> list[User]:
     chance = random.Random(50)
-    passwords = {account.username: account.password for account in ACCOUNTS}
-    roles = {account.username: account.role for account in ACCOUNTS}
+    passwords = {account.username: account.password for account in accounts_to_open}
+    roles = {account.username: account.role for account in accounts_to_open}
     people = []
     for number, (username, name, surname) in enumerate(PEOPLE):
         joined = now - timedelta(days=chance.randint(30, 400), minutes=number)

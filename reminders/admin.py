@@ -202,7 +202,11 @@ class RoundAdmin(ReadOnlyAdmin):
 class ChunkAdmin(ReadOnlyAdmin):
     list_display = ("on_stream", "of_round", "number", "due_at", "status", "told", "missed", "closed_at")
     list_display_links = ("number",)
-    list_filter = (("state", ChoicesDropdownFilter), ("due_at", RangeDateTimeFilter))
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        ("round", AutocompleteSelectFilter),
+        ("due_at", RangeDateTimeFilter),
+    )
     list_select_related = ("round__stream",)
     ordering = ("-id",)
     sortable_by = ()
@@ -214,9 +218,6 @@ class ChunkAdmin(ReadOnlyAdmin):
         (_("People"), {"fields": ("after_user", "up_to_user")}),
         (_("Times"), {"fields": ("due_at", "closed_at")}),
     )
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return lookup == "round__id__exact" or super().lookup_allowed(lookup, value, request)
 
     @display(description=_("stream"))
     def on_stream(self, chunk: Chunk) -> str:

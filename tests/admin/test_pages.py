@@ -146,7 +146,7 @@ def test_an_act_on_a_wrong_id_leads_back(pk: str, office: Office, moderator: Use
     ["status=x", "creator__id__exact=x", "planned_start_at_from_0=x&planned_start_at_from_1=y", "p=x", "o=99", "q=%00"],
 )
 def test_a_wrong_filter_is_no_crash(query: str, office: Office, reader: User) -> None:
-    assert office(reader).get(f"{list_url(LiveStream)}?{query}").status_code in {200, 302}
+    assert office(reader).get(f"{list_url(LiveStream)}?{query}").status_code in {200, 302, 400}
 
 
 @pytest.mark.parametrize("model", OURS)

@@ -12,9 +12,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from django.conf import global_settings
 from django.db import connection
 
+from accounts.models import User
 from common.doctor import LEAST_FREE, LITTLE_FREE, Severity, examine
+from config.doctor import examine as examine_place
 from tests.commands.conftest import Run
 
 GOOD_KEY = "q8Zr2vN5xLw0TbY7cHj4KmP1sDf6GuE9aRiXoWnBtVzJyQhMlC"
@@ -270,3 +273,42 @@ def test_a_public_key_is_read(healthy: Any, key: Any) -> None:
     assert codes() == set()
     healthy.IDENTITY_PUBLIC_KEY = "not a key"
     assert codes() == {"identity_keys_unreadable"}
+
+
+# --- accounts of the demonstration ----------------------------------------------------------------
+
+
+@pytest.fixture
+def demo_admin(transactional_db: None, settings: Any) -> User:
+    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # as the command has them
+    return User.objects.create_superuser("admin", "admin-of-the-demo")
+
+
+def test_a_public_password_that_opens_an_account_is_an_error(run: Run, demo_admin: User) -> None:
+    before = demo_admin.password
+
+    found = found_by(run)
+
+    assert found["demo_password_works"]["severity"] == "error"
+    assert "admin (superuser)" in found["demo_password_works"]["meaning"]
+    assert "seed_demo --close" in found["demo_password_works"]["remedy"]
+    demo_admin.refresh_from_db()
+    assert demo_admin.password == before, "looking changes nothing"
+    run("seed_demo", "--close")
+    assert found_by(run) == {}
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"username": "somebody"}])
+def test_an_account_that_does_not_open_is_no_finding(run: Run, demo_admin: User, change: dict[str, Any]) -> None:
+    User.objects.filter(pk=demo_admin.pk).update(**change)
+    assert found_by(run) == {}
+
+
+def test_the_demonstration_on_the_own_machine_is_only_warned_of(
+    demo_admin: User, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "EMBEDDED_DATA_DIR", "somewhere")
+    settings.PUBLIC_URL = "http://localhost:8000"
+    assert [finding.severity for finding in examine_place()] == [Severity.WARNING]
+    settings.PUBLIC_URL = "https://live.example.org"
+    assert [finding.severity for finding in examine_place()] == [Severity.ERROR]

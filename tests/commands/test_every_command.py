@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 
@@ -68,6 +69,26 @@ def needed(command: str, files: Path) -> list[str]:
     }.get(command, [])
 
 
+@pytest.fixture
+def place_of(place: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+    """The environment that a command is for: `seed_demo` has an embedded database of its own."""
+
+    def chosen(command: str) -> dict[str, str]:
+        if command != "seed_demo":
+            return place
+        own = place | {"DATABASE_URL": "", "KUMANDA_DATA": str(tmp_path_factory.mktemp("own"))}
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+            cwd=django_settings.BASE_DIR,
+            env=own,
+            timeout=120,
+            check=True,
+        )
+        return own
+
+    return chosen
+
+
 def examples_of(help_text: str) -> list[str]:
     shown = help_text.split("\nexamples:\n")[1].split("\n\n", maxsplit=1)[0]
     return [line.strip() for line in shown.splitlines()]
@@ -89,8 +110,11 @@ def test_these_are_the_commands() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_example_of_the_help_works_as_printed(command: str, run: Run, place: dict[str, str], files: Path) -> None:
+def test_every_example_of_the_help_works_as_printed(
+    command: str, run: Run, place_of: Callable[[str], dict[str, str]], files: Path
+) -> None:
     examples = examples_of(run(command, "--help").stdout)
+    place = place_of(command)
 
     assert len(examples) >= 2
     for example in examples:
@@ -120,8 +144,10 @@ def test_the_help_names_every_exit_code(command: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_json_is_one_object_and_nothing_else(command: str, run: Run, files: Path) -> None:
-    finished = run(command, *needed(command, files), "--json")
+def test_json_is_one_object_and_nothing_else(
+    command: str, run: Run, place_of: Callable[[str], dict[str, str]], files: Path
+) -> None:
+    finished = run(command, *needed(command, files), "--json", **place_of(command))
     assert isinstance(json.loads(finished.stdout), dict)
     assert finished.stdout.count("\n") == 1
     assert finished.stderr == ""

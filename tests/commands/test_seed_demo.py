@@ -1,32 +1,48 @@
 """manage.py seed_demo"""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
+import pytest
 from django.conf import global_settings
+from django.contrib.auth.hashers import check_password
+from django.db import connection
+from psycopg import sql
 
-from accounts.models import User
+from accounts import services
+from accounts.models import Session, User
 from common.models import AuditEntry
+from config.demo import FLAG, open_accounts
 from config.world import ACCOUNTS, PEOPLE
 from livestreams.models import LiveStream, Status
 from tests.commands.conftest import Run, Start
+from tests.conftest import make_user, session_of
+from tests.servers import database_url, free_port
+
+EXTERNAL = ("seed_demo", FLAG)
 
 
-def test_it_makes_people_with_photos_and_streams_in_every_state(run: Run, settings: Any) -> None:
+@pytest.fixture(autouse=True)
+def _real_hashing(settings: Any) -> None:
     settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # as the command has them
-    assert json.loads(run("seed_demo", "--json").stdout) == {"dry_run": False, "seeded": True}
 
+
+def test_it_makes_people_with_photos_and_streams_in_every_state(run: Run) -> None:
+    said = json.loads(run(*EXTERNAL, "--json").stdout)
+
+    assert {key: said[key] for key in ("dry_run", "seeded")} == {"dry_run": False, "seeded": True}
     assert User.objects.count() == len(PEOPLE) == 50
     assert not User.objects.filter(profile_photo=None).exists()
     assert set(LiveStream.objects.values_list("status", flat=True)) == set(Status.values)
     assert LiveStream.all_objects.filter(deleted_at__isnull=False).count() == 2
     assert LiveStream.objects.filter(guest__isnull=False).exists()
-    for account in ACCOUNTS:
-        assert User.objects.get(username=account.username).check_password(account.password)
 
 
 def test_every_row_of_the_world_left_its_audit_row(run: Run) -> None:
-    run("seed_demo")
+    run(*EXTERNAL)
 
     created = AuditEntry.objects.filter(action__in=("create_user", "create_stream"))
     assert created.count() == User.objects.count() + LiveStream.all_objects.count()
@@ -34,15 +50,138 @@ def test_every_row_of_the_world_left_its_audit_row(run: Run) -> None:
 
 
 def test_a_dry_run_makes_nothing(run: Run) -> None:
-    assert json.loads(run("seed_demo", "--dry-run", "--json").stdout) == {"dry_run": True, "seeded": True}
+    assert json.loads(run(*EXTERNAL, "--dry-run", "--json").stdout) == {"dry_run": True, "seeded": True}
     assert not User.objects.exists()
 
 
 def test_two_copies_at_once_make_one_world(start: Start) -> None:
-    copies = [start("seed_demo", "--json") for _ in range(2)]
+    copies = [start(*EXTERNAL, "--json") for _ in range(2)]
 
     answers = [copy.communicate(timeout=120) for copy in copies]
 
-    assert sorted(json.loads(output)["seeded"] for output, _ in answers) == [False, True]
-    assert [errors for _, errors in answers] == ["", ""]
+    # Whoever looks before the other has finished waits for it; whoever looks afterwards is refused.
+    assert sum('"seeded":true' in output for output, _ in answers) == 1
+    assert all(not errors or "has users already" in errors for _, errors in answers)
     assert User.objects.count() == 50
+
+
+# --- databases that are not the embedded one ------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--json",)])
+def test_an_external_database_is_refused_unless_it_is_asked_for(run: Run, more: tuple[str, ...]) -> None:
+    finished = run("seed_demo", *more)
+
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert "DATABASE_URL names a database" in finished.stderr
+    assert FLAG in finished.stderr
+    assert not User.objects.exists()
+    assert not AuditEntry.objects.exists()
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",), ("--json",)])
+def test_an_external_database_with_users_is_refused_even_when_it_is_asked_for(run: Run, more: tuple[str, ...]) -> None:
+    make_user("somebody")
+
+    finished = run(*EXTERNAL, *more)
+
+    assert (finished.returncode, finished.stdout) == (2, "")
+    assert "has users already" in finished.stderr
+    assert User.objects.count() == 1
+
+
+def test_a_second_run_on_an_external_database_is_refused_and_changes_no_password(run: Run) -> None:
+    run(*EXTERNAL)
+    before = list(User.objects.order_by("pk").values_list("password", flat=True))
+
+    assert run(*EXTERNAL).returncode == 2
+    assert list(User.objects.order_by("pk").values_list("password", flat=True)) == before
+
+
+def test_the_passwords_of_an_external_database_are_random_and_printed_once(run: Run) -> None:
+    told = json.loads(run(*EXTERNAL, "--json").stdout)["accounts"]
+
+    assert [account["role"] for account in told] == ["admin", "moderator", "creator", "guest", "viewer"]
+    for account, public in zip(told, ACCOUNTS, strict=True):
+        user = User.objects.get(username=account["username"])
+        assert check_password(account["password"], user.password)
+        assert not check_password(public.password, user.password)
+        assert len(account["password"]) >= 16
+    assert len({account["password"] for account in told}) == len(told)
+    assert open_accounts() == []
+
+
+def test_people_read_the_random_passwords_too(run: Run) -> None:
+    said = run(*EXTERNAL).stdout
+
+    row = next(line for line in said.splitlines() if line.split()[:2] == ["admin", "admin"])
+    assert check_password(row.split()[2], User.objects.get(username="admin").password)
+    assert "shown only now" in said
+
+
+# --- the demo command -----------------------------------------------------------------------------
+
+
+@contextmanager
+def connected_to(database: str) -> Iterator[psycopg.Connection[Any]]:
+    connection.ensure_connection()
+    info = connection.connection.info
+    with psycopg.connect(host=info.host, port=info.port, user=info.user, dbname=database, autocommit=True) as other:
+        yield other
+
+
+@pytest.fixture
+def bare_database(transactional_db: None) -> Iterator[str]:
+    """The name of a database without tables, beside that of the tests."""
+    name = f"{connection.settings_dict['NAME']}_bare"
+    with connected_to("postgres") as server:
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        yield name
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize("command", ["demo", "seed_demo"])
+def test_a_refused_command_migrates_nothing(run: Run, bare_database: str, command: str) -> None:
+    url = database_url().rsplit("/", 1)[0] + f"/{bare_database}"
+
+    finished = run(command, DATABASE_URL=url)
+
+    assert finished.returncode == 2
+    assert FLAG in finished.stderr
+    with connected_to(bare_database) as own:
+        assert own.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall() == []
+
+
+def test_the_demo_refuses_an_external_database_with_users(run: Run) -> None:
+    make_user("somebody")
+
+    finished = run("demo", FLAG, "--port", str(free_port()))
+
+    assert finished.returncode == 2
+    assert "has users already" in finished.stderr
+    assert User.objects.count() == 1
+
+
+# --- undoing --------------------------------------------------------------------------------------
+
+
+def test_closing_shuts_the_accounts_that_a_public_password_opens_and_no_other(run: Run) -> None:
+    now = session_of(make_user("somebody")).created_at
+    admin = services.create_user("admin", "admin-of-the-demo", by=None, now=now, is_staff=True, is_superuser=True)
+    own = services.create_user("deniz", "a password of my own", by=None, now=now)
+    session = services.log_in("admin", "admin-of-the-demo", now=now)
+
+    assert json.loads(run("seed_demo", "--close", "--dry-run", "--json").stdout) == {
+        "dry_run": True,
+        "closed": ["admin"],
+    }
+    assert [user.username for user in open_accounts()] == ["admin"]
+    assert json.loads(run("seed_demo", "--close", "--json").stdout) == {"dry_run": False, "closed": ["admin"]}
+
+    admin.refresh_from_db()
+    assert not check_password("admin-of-the-demo", admin.password)
+    assert Session.objects.get(pk=session.pk).ended_at is not None
+    assert check_password("a password of my own", User.objects.get(pk=own.pk).password)
+    entry = AuditEntry.objects.get(action="change_password")
+    assert (entry.target_id, entry.door, entry.actor_id) == (admin.pk, "command", None)
+    assert run("seed_demo", "--close").stdout == "No account opens with a public password.\n"

@@ -3,15 +3,19 @@
 import json
 import os
 import sys
-from argparse import ArgumentParser
+from collections.abc import Sequence
+from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
 
+from config import demo
 from config.server import port_number, refuse_taken_port, serve
-from config.world import ACCOUNTS
+from config.world import ACCOUNTS, PEOPLE, Account, table_of
 
 BANNER = """
 Kumanda is running. Ctrl-C stops it.
@@ -20,7 +24,6 @@ Kumanda is running. Ctrl-C stops it.
   API         {url}/api/v1/
   Admin       {url}/admin/
 
-  role       username   password
 {accounts}
 
 Try it:
@@ -41,7 +44,7 @@ CURLS = """\
 class Command(BaseCommand):
     help = "Migrate, fill an empty database with a believable world, print how to get in, and serve until Ctrl-C."
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=port_number, default=8000, help="port on 127.0.0.1 (default: %(default)s)")
         parser.add_argument(
             "--data",
@@ -50,20 +53,35 @@ class Command(BaseCommand):
             help="where the database and the pictures live (default: .data)",
         )
         parser.add_argument("--json", action="store_true", help="print one line of JSON when ready, instead of prose")
+        demo.add_flag(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         url = f"http://localhost:{options['port']}"
         refuse_taken_port("127.0.0.1", options["port"])
+        try:
+            demo.refuse_wrong_database(is_external_wanted=options["external_database"])
+        except OperationalError as error:
+            raise CommandError(f"The database does not answer: {error}") from error
         self._in_place(url, options["data"])
         call_command("migrate", verbosity=0)
-        call_command("seed_demo", stdout=sys.stderr, verbosity=0 if options["json"] else 1)
-        announcement = self._line(url) if options["json"] else self._prose(url)
+        accounts = self._seed(options)
+        announcement = self._line(url, accounts) if options["json"] else self._prose(url, accounts)
 
         def announce() -> None:
             self.stdout.write(announcement)
             self.stdout.flush()
 
         serve("127.0.0.1", options["port"], beside=["worker"], when_ready=announce)
+
+    def _seed(self, options: dict[str, Any]) -> list[Account]:
+        """The accounts with their passwords: of the world that was made, or of the one that was there."""
+        said = StringIO()
+        call_command("seed_demo", json=True, external_database=options["external_database"], stdout=said)
+        facts = json.loads(said.getvalue())
+        if not facts["seeded"]:
+            return ACCOUNTS
+        self.stderr.write(f"{len(PEOPLE)} people and their streams were made.")
+        return [Account(**account) for account in facts["accounts"]]
 
     def _in_place(self, url: str, data: Path | None) -> None:
         """Settings are read once: other addresses or folders than theirs need a process that starts with them."""
@@ -73,15 +91,10 @@ class Command(BaseCommand):
         if any(os.environ.get(name) != value for name, value in wanted.items()):
             os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | wanted)  # noqa: S606 - ourselves
 
-    def _line(self, url: str) -> str:
-        accounts = [
-            {"username": account.username, "password": account.password, "role": account.role} for account in ACCOUNTS
-        ]
-        return json.dumps({"url": url, "accounts": accounts})
+    def _line(self, url: str, accounts: Sequence[Account]) -> str:
+        return json.dumps({"url": url, "accounts": [asdict(account) for account in accounts]})
 
-    def _prose(self, url: str) -> str:
-        creator = next(account for account in ACCOUNTS if account.role == "creator")
-        rows = [f"  {account.role:<10} {account.username:<10} {account.password}" for account in ACCOUNTS]
-        known = {"url": url, "username": creator.username, "password": creator.password}
-        curls = CURLS.format(**known)
-        return BANNER.format(url=url, accounts="\n".join(rows), curls=curls)
+    def _prose(self, url: str, accounts: Sequence[Account]) -> str:
+        creator = next(account for account in accounts if account.role == "creator")
+        curls = CURLS.format(url=url, username=creator.username, password=creator.password)
+        return BANNER.format(url=url, accounts=table_of(accounts), curls=curls)

@@ -1,30 +1,56 @@
 """Fill an empty database with the world of the demonstration."""
 
+from dataclasses import asdict
 from typing import Any
 
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from common.commands import OperatorCommand, Outcome
-from config import world
+from config import demo, world
 
 
 class Command(OperatorCommand):
     help = (
         "Make a believable world around the present moment: fifty people with photos, and streams in every state,\n"
-        "past and coming, in Turkish and English. Where it is already, nothing happens. Its passwords are known to\n"
-        "everybody who reads this project: never run it on a server that others can reach."
+        "past and coming, in Turkish and English. Where it is already, nothing happens. On the embedded database its\n"
+        "passwords are those of the README, known to everybody. Any other database is refused unless it has no users\n"
+        "and --external-database is given: then the passwords are random and printed once."
     )
     examples = (
         "python manage.py seed_demo --dry-run",
         "python manage.py seed_demo",
         "python manage.py seed_demo --json",
+        "python manage.py seed_demo --close",
     )
     changes_data = True
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        demo.add_flag(parser)
+        parser.add_argument(
+            "--close",
+            action="store_true",
+            help="close the accounts that the public passwords open, on any database, and make nothing",
+        )
+
     def work(self, **options: Any) -> Outcome:
+        if options["close"]:
+            return self._close(dry_run=options["dry_run"])
+        demo.refuse_wrong_database(is_external_wanted=options["external_database"])
         if options["dry_run"]:
             missing = not world.is_there()
             return Outcome({"dry_run": True, "seeded": missing}, "It would be made." if missing else "It is there.")
-        seeded = world.seed(timezone.now())
-        text = f"{len(world.PEOPLE)} people and their streams were made." if seeded else "The world is there already."
-        return Outcome({"dry_run": False, "seeded": seeded}, text)
+        accounts = demo.accounts_for_this_database()
+        if not world.seed(timezone.now(), accounts):
+            return Outcome({"dry_run": False, "seeded": False}, "The world is there already.")
+        facts = {"dry_run": False, "seeded": True, "accounts": [asdict(account) for account in accounts]}
+        text = f"{len(world.PEOPLE)} people and their streams were made."
+        if not demo.is_embedded():
+            text = f"{text} These passwords are shown only now:\n\n{world.table_of(accounts)}"
+        return Outcome(facts, text)
+
+    def _close(self, *, dry_run: bool) -> Outcome:
+        closed = [user.username for user in demo.open_accounts()] if dry_run else demo.close_accounts()
+        verb = "would be closed" if dry_run else "closed"
+        text = f"Accounts {verb}: {', '.join(closed)}." if closed else "No account opens with a public password."
+        return Outcome({"dry_run": dry_run, "closed": closed}, text)

@@ -1,0 +1,115 @@
+"""Errors inside the admin: pages in its frame, in the reader's language, with the status that the API would have.
+
+`common.api` hands over what happens below `settings.ADMIN_PREFIX`.
+"""
+
+from collections.abc import Callable
+from copy import copy
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import BadRequest, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils.translation import get_language_from_request, override
+from django.utils.translation import gettext_lazy as _
+
+from common.origin import origin
+
+# Heading and advice of each status.
+TEXTS: dict[int, tuple[Any, Any]] = {
+    400: (
+        _("This request is not understood"),
+        _("A value in the address or in the form is not accepted here."),
+    ),
+    403: (
+        _("You may not do this"),
+        _("Your account lacks the permission. Ask who administers the accounts for it."),
+    ),
+    404: (_("There is no such page"), _("The address is wrong, or what it showed is not there any more.")),
+    405: (_("This address is not for reading"), _("Open the page that leads to it, and use its buttons.")),
+    413: (_("This is too large"), _("Send less at once, or a smaller file.")),
+    500: (_("Something went wrong here"), _("The fault was recorded. Tell your operators the request id below.")),
+    503: (_("The database does not answer"), _("Try again in a moment. Tell your operators if it lasts.")),
+}
+CSRF_TEXTS = (
+    _("This form is not valid any more"),
+    _("It was open for long, or your browser keeps no cookies. Go back, reload the page, and send the form again."),
+)
+
+
+class RefusedParameter(BadRequest):
+    """A value that a page does not take; its text, in the reader's language, is shown to the reader."""
+
+
+def is_inside(request: HttpRequest) -> bool:
+    return request.path_info.startswith(settings.ADMIN_PREFIX)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        return error_page(request, 413)
+    return error_page(request, 400, reason=str(exception) if isinstance(exception, RefusedParameter) else "")
+
+
+def crashed(request: HttpRequest, exception: BaseException | None) -> HttpResponse:
+    """Asks the database for nothing: the crash may be its own."""
+    status = 503 if isinstance(exception, (OperationalError, InterfaceError)) else 500
+    return error_page(_of_nobody(request), status)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """For `settings.CSRF_FAILURE_VIEW`: addresses outside the admin that check forms use the same page."""
+    return error_page(request, 403, texts=CSRF_TEXTS)
+
+
+def error_page(
+    request: HttpRequest, status: int, *, texts: tuple[Any, Any] | None = None, reason: str = ""
+) -> HttpResponse:
+    """In the frame with the sidebar for those who may enter the admin, in that of the login page for others."""
+    title, advice = texts or TEXTS.get(status) or (HTTPStatus(status).phrase, "")
+    is_staff = hasattr(request, "user") and admin.site.has_permission(request)
+    if not is_staff:
+        request = _of_nobody(request)
+    with override(get_language_from_request(request)):
+        context = {
+            **admin.site.each_context(request),
+            "title": title,
+            "advice": advice,
+            "reason": reason,
+            "request_id": origin().request_id if status >= 500 else "",
+            "request_id_label": _("Request id"),
+            "home_text": _("To the start of the admin"),
+        }
+        template = "admin/error.html" if is_staff else "admin/error_outside.html"
+        return render(request, template, context, status=status)
+
+
+def _of_nobody(request: HttpRequest) -> HttpRequest:
+    """The same request without its session and its user, who would come from the database."""
+    stranger = copy(request)
+    stranger.user = AnonymousUser()
+    return stranger
+
+
+def framed(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Middleware that gives a page to errors inside the admin which Django answers with an empty body, as 405."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
+        if not is_inside(request) or response.status_code < 400 or not isinstance(response, HttpResponse):
+            return response
+        if response.content:
+            return response
+        page = error_page(request, response.status_code)
+        for name, value in response.headers.items():
+            if name not in {"Content-Type", "Content-Length"}:
+                page.headers[name] = value
+        return page
+
+    return middleware

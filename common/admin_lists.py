@@ -1,0 +1,67 @@
+"""What the address of an admin list may ask for: the filters that the list declares, and nothing else.
+
+Django lets the query string filter by every column of the model and sort by every column of the list. Whoever may see
+a list could then read columns that it never shows, one comparison after the other.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin import FieldListFilter, ListFilter
+from django.contrib.admin.utils import get_fields_from_path
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import InvalidPage
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from common.admin_errors import RefusedParameter
+
+MOST_SHOWN = 100  # characters of a refused name
+
+
+class DeclaredChangeList(ChangeList):
+    """Raises `RefusedParameter` for a parameter that no filter of `list_filter` declares."""
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        for name in self.get_filters_params():
+            if not self.model_admin.lookup_allowed(name, "", request):
+                shown = name[:MOST_SHOWN]
+                raise RefusedParameter(_("%(name)s: this list has no such filter") % {"name": shown})
+        return super().get_filters(request)
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """None, which sorts by nothing, for a column that is not in `sortable_by`: Django only hides its link."""
+        return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
+
+
+def declared_parameters(model_admin: "admin.ModelAdmin[Any]", request: HttpRequest) -> frozenset[str]:
+    """The names that the filters in `list_filter` take from the query string."""
+    names: set[str | None] = set()
+    for declared in model_admin.get_list_filter(request):
+        names.update(_filter(declared, model_admin, request).expected_parameters())
+    return frozenset(name for name in names if name)
+
+
+def _filter(declared: Any, model_admin: "admin.ModelAdmin[Any]", request: HttpRequest) -> ListFilter:
+    """One entry of `list_filter` as the list itself makes it, with an empty query string."""
+    model = model_admin.model
+    if callable(declared):
+        return declared(request, {}, model, model_admin)
+    path, make = declared if isinstance(declared, (tuple, list)) else (declared, FieldListFilter.create)
+    field = get_fields_from_path(model, path)[-1]
+    return make(field, request, {}, model, model_admin, field_path=path)
+
+
+_search = admin.site.search  # type: ignore[attr-defined]
+
+
+def search_pages(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    """The search of the sidebar, which raises `RefusedParameter` on a page that is none; Unfold's own crashes."""
+    try:
+        answer: HttpResponse = _search(request, extra_context)
+    except (InvalidPage, ValueError) as error:
+        raise RefusedParameter(_("page: there is no such page")) from error
+    return answer
+
+
+admin.site.search = search_pages  # type: ignore[attr-defined]

@@ -1,0 +1,90 @@
+"""Where the world of the demonstration may be made, and what its accounts open with.
+
+Its usual passwords stand in this repository. They are right on the embedded database of one's own machine, and nowhere
+else: an external database gets random ones, and only while it has no users.
+"""
+
+from dataclasses import replace
+from secrets import token_urlsafe
+
+from django.contrib.auth.hashers import check_password
+from django.core.management.base import CommandError, CommandParser
+from django.db import connection
+from django.utils import timezone
+
+import accounts.services
+from accounts.models import User
+from config.world import ACCOUNTS, Account
+
+FLAG = "--external-database"
+
+
+def is_embedded() -> bool:
+    return bool(connection.settings_dict.get("EMBEDDED_DATA_DIR"))
+
+
+def add_flag(parser: CommandParser) -> None:
+    parser.add_argument(
+        FLAG,
+        action="store_true",
+        help="use the database of DATABASE_URL, which must have no users yet; the passwords are then random",
+    )
+
+
+def refuse_wrong_database(*, is_external_wanted: bool) -> None:
+    """Raises CommandError on a database that is neither the embedded one nor, when wanted, without users.
+
+    Changes nothing. A database without our tables has no users.
+    """
+    if is_embedded():
+        return
+    if not is_external_wanted:
+        raise CommandError(
+            "DATABASE_URL names a database of its own, and the demonstration would fill it with made-up people, one of "
+            f"them a superuser. Leave DATABASE_URL out to use the embedded database, or say {FLAG}.",
+            returncode=2,
+        )
+    if has_users():
+        raise CommandError(
+            "The database of DATABASE_URL has users already: the demonstration is made in a database without any. "
+            "Nothing was changed.",
+            returncode=2,
+        )
+
+
+def has_users() -> bool:
+    with connection.cursor() as cursor:
+        tables = connection.introspection.table_names(cursor)
+    return User._meta.db_table in tables and User.objects.exists()
+
+
+def accounts_for_this_database() -> list[Account]:
+    """With the public passwords on the embedded database, with new random ones on any other."""
+    if is_embedded():
+        return ACCOUNTS
+    return [replace(account, password=token_urlsafe(12)) for account in ACCOUNTS]
+
+
+# --- accounts that the public passwords open ------------------------------------------------------
+
+
+def open_accounts() -> list[User]:
+    """Active users who log in with the public password of their account of the demonstration."""
+    return [user for account in ACCOUNTS if (user := _opened_by(account)) is not None]
+
+
+def close_accounts() -> list[str]:
+    """Give each of them a password that nobody knows, end their sessions, and say their names."""
+    opened = open_accounts()
+    for user in opened:
+        accounts.services.replace_password(user, token_urlsafe(32), by=None, now=timezone.now())
+    return [user.username for user in opened]
+
+
+def _opened_by(account: Account) -> User | None:
+    try:
+        user = User.objects.get_by_natural_key(account.username)
+    except User.DoesNotExist:
+        return None
+    # The function, not the method of the user, which would store the hash anew.
+    return user if user.is_active and check_password(account.password, user.password) else None

@@ -1,0 +1,27 @@
+"""What is wrong with this place as a whole: `settings.DOCTOR_CHECKS` names it."""
+
+from collections.abc import Iterator
+
+from django.conf import settings
+
+from common.doctor import Finding, error, is_local, warning
+from config.demo import is_embedded, open_accounts
+
+CLOSE = "python manage.py seed_demo --close"
+
+
+def examine() -> Iterator[Finding]:
+    """For `settings.DOCTOR_CHECKS`."""
+    opened = open_accounts()
+    if not opened:
+        return
+    # A demonstration on one's own machine is what these passwords are for.
+    is_own_machine = is_embedded() and is_local(settings.PUBLIC_URL)
+    find = warning if is_own_machine else error
+    names = ", ".join(user.username + (" (superuser)" if user.is_superuser else "") for user in opened)
+    yield find(
+        "demo_password_works",
+        f"Passwords that stand in the public documentation of the demonstration open these accounts: {names}.",
+        f"Close them, if others can reach this service: {CLOSE}. It gives them a password that nobody knows and ends "
+        "their sessions.",
+    )
