@@ -17,6 +17,7 @@ from django.middleware.locale import LocaleMiddleware
 from django.middleware.security import SecurityMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from common.languages import understood
 from common.origin import Door, entering
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -71,7 +72,10 @@ class BrowserSessionMiddleware(ForBrowsers, SessionMiddleware):
 
 
 class BrowserLocaleMiddleware(ForBrowsers, LocaleMiddleware):
-    pass
+    def process_request(self, request: HttpRequest) -> None:
+        if accepted := request.META.get("HTTP_ACCEPT_LANGUAGE"):
+            request.META["HTTP_ACCEPT_LANGUAGE"] = understood(accepted)
+        super().process_request(request)
 
 
 class BrowserCsrfMiddleware(ForBrowsers, CsrfViewMiddleware):

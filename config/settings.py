@@ -191,9 +191,10 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 PROBLEM_TYPE_PREFIX = "urn:kumanda:error:"  # `type` of problem+json, before the code
-JSON_BODY_LIMIT = 1_048_576  # bytes
+JSON_BODY_LIMIT = 65_536  # bytes
+LARGE_JSON_BODY_LIMIT = 1_048_576  # bytes: where a body lists many things
 UPLOAD_BODY_LIMIT = 6 * 1_048_576  # bytes: a picture of 5 MB and the fields beside it
-DATA_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_BODY_LIMIT
+DATA_UPLOAD_MAX_MEMORY_SIZE = LARGE_JSON_BODY_LIMIT  # of a form without its files
 DEVELOPMENT_SERVER_URL = env.str("DEVELOPMENT_SERVER_URL", default=PUBLIC_URL)
 PRODUCTION_SERVER_URL = env.str("PRODUCTION_SERVER_URL", default="https://api.example.com")
 
