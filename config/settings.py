@@ -243,7 +243,13 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="")
 if "email" in NOTIFICATION_CHANNELS:
     check_email(MAILERS, DEFAULT_FROM_EMAIL)
 
-# What /readyz tells beside its state, and what the doctor looks at beside what every installation has.
+# What /readyz tells operators beside its state, and what the doctor looks at beside what every installation has.
+OPERATIONS_TOKEN = env.str("OPERATIONS_TOKEN", default="")
+if OPERATIONS_TOKEN and len(OPERATIONS_TOKEN) < 32:
+    raise ImproperlyConfigured("OPERATIONS_TOKEN must have at least 32 characters.")
+# How long a process goes by what it has found, so that many calls of /readyz cost no more than one.
+READY_KEPT_SECONDS = 1.0
+UNREADY_KEPT_SECONDS = 0.2
 READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
 DOCTOR_CHECKS = ["reminders.doctor.examine"]
 
