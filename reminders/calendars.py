@@ -22,7 +22,8 @@ AWAITED = (Status.SCHEDULED, Status.PREPARING)
 _LINE_BREAK = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 LONGEST_LINE = 75  # bytes
-_ESCAPED = str.maketrans({"\\": r"\\", ";": r"\;", ",": r"\,", "\n": r"\n"})
+# The backslash first: the others are escaped with it.
+_ESCAPED = (("\\", r"\\"), (";", r"\;"), (",", r"\,"), ("\n", r"\n"))
 
 
 class Entry(NamedTuple):
@@ -131,16 +132,22 @@ def _event(entry: Entry, host: str) -> bytes:
 
 
 def _moment(moment: datetime) -> str:
-    return f"{moment:%Y%m%dT%H%M%SZ}"
+    """In UTC, as PostgreSQL's driver gives it."""
+    return moment.isoformat(timespec="seconds")[:19].replace("-", "").replace(":", "") + "Z"
 
 
 def _escaped(text: str) -> str:
-    return _CONTROL.sub("", _LINE_BREAK.sub("\n", text)).translate(_ESCAPED)
+    text = _CONTROL.sub("", _LINE_BREAK.sub("\n", text))
+    for sign, escaped in _ESCAPED:
+        text = text.replace(sign, escaped)
+    return text
 
 
 def _folded(line: str) -> bytes:
     """The line in pieces of at most 75 bytes, none of which ends within a character or an escape (section 3.1)."""
     whole = line.encode()
+    if len(whole) <= LONGEST_LINE:
+        return whole + b"\r\n"
     pieces, start, room = [], 0, LONGEST_LINE
     while len(whole) - start > room:
         cut = start + room
