@@ -17,7 +17,7 @@ from django.db.models.expressions import Expression
 from django.db.models.sql.compiler import SQLCompiler
 from psycopg.sql import Literal
 
-SHAPES_KEPT = 512
+SHAPES_KEPT = 128  # of each question; one takes about 25 KB
 
 
 class Param(Expression):

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from django.http import QueryDict
 from django.urls import resolve
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import ValidationError
 
@@ -66,10 +67,9 @@ def lists_in_queries() -> list[Any]:
 def declared_by(operation: Operation, where: str, kind: str = "application/json") -> type[InputSerializer]:
     """The serializer of the body, or of the query, that the view of the operation declares."""
     path = operation.path.replace("{", "").replace("}", "")
-    view: Any = resolve(path).func
-    action = getattr(view.cls, view.actions[operation.method.lower()])
-    schema = action.kwargs["schema"]()
-    schema.view = view.cls(**view.initkwargs)
+    view = SchemaGenerator().create_view(resolve(path).func, operation.method)
+    schema = getattr(view, view.action).kwargs["schema"]()
+    schema.view = view
     schema.method, schema.path = operation.method, operation.path
     if where == "query":
         found = schema.get_override_parameters()
@@ -281,7 +281,7 @@ def test_a_ban_names_its_stream_in_the_body_and_only_that_is_read_first(
     path: str, api: Api, creator: User, stranger: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = make_stream(creator)
-    wrong = {"targets": [0] * 100_000, "targetUserId": 0, "reason": 0, "actionType": [], "dryRun": "x"}
+    wrong = {"targets": [0] * 10_000, "targetUserId": 0, "reason": 0, "actionType": [], "dryRun": "x"}
 
     refused = api(stranger).post(path, wrong | {"liveStreamId": stream.pk})
     unknown = api(stranger).post(path, wrong | {"liveStreamId": new_object_id()})
