@@ -253,7 +253,9 @@ class EnvelopeSchema(AutoSchema):
             found[415][HTTP_CODES[415]] = [str(UnsupportedMediaType("text/plain").detail)]
         if "path" in places:
             found[404][Missing.code] = [str(Missing.message)]
-        limit = getattr(self.view, "upload_limit", None) or getattr(self.view, "body_limit", settings.JSON_BODY_LIMIT)
+        limit: Any = getattr(self.view, "upload_limit", None) or getattr(
+            self.view, "body_limit", settings.JSON_BODY_LIMIT
+        )
         found[413][HTTP_CODES[413]] = [str(PayloadTooLarge(limit).detail)]
         found[500][HTTP_CODES[500]] = []
         found[503].setdefault(HTTP_CODES[503], [str(Unavailable.message)])

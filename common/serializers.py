@@ -255,9 +255,10 @@ class StrictList(serializers.ListField):
 
     def __init__(self, *, max_length: int, **kwargs: Any) -> None:
         super().__init__(max_length=max_length, **kwargs)
+        self.most = max_length
 
     def to_internal_value(self, data: Any) -> list[Any]:
-        refuse_unless_bounded_list(self, data, self.max_length)
+        refuse_unless_bounded_list(self, data, self.most)
         values: list[Any] = self.run_child_validation(data)
         return values
 
