@@ -7,7 +7,13 @@ from typing import IO, Any
 
 import orjson
 from django.conf import settings
-from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation, TooManyFilesSent
+from django.core.exceptions import (
+    BadRequest,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError, connection
@@ -37,6 +43,8 @@ logger = logging.getLogger(__name__)
 
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
+
+MOST_REASONS = 20  # lines that an error answer has at most beside its title
 
 # What clients compare with, in every language: errors[0] of each status.
 TITLES: dict[int, str] = {
@@ -134,6 +142,7 @@ def envelope(status: int, data: Any, errors: Sequence[str] = ()) -> bytes:
 
 def error_body(status: int, code: str, reasons: Sequence[str], *, as_problem: bool) -> bytes:
     """An error in the envelope, or after RFC 9457 for who asked for that."""
+    reasons = first_of(reasons)
     if not as_problem:
         return envelope(status, None, [TITLES[status], *reasons])
     return orjson.dumps(
@@ -198,6 +207,14 @@ class JSONParser(parsers.BaseParser):
             ) from error
 
 
+def first_of(reasons: Sequence[str]) -> Sequence[str]:
+    """At most MOST_REASONS lines; where there are more reasons, the last line says how many are not listed."""
+    if len(reasons) <= MOST_REASONS:
+        return reasons
+    listed = reasons[: MOST_REASONS - 1]
+    return [*listed, _("and %(count)d more") % {"count": len(reasons) - len(listed)}]
+
+
 def reasons_of(detail: Any, field: str = "") -> list[str]:
     """DRF's nested error details as `field: rule` lines."""
     if isinstance(detail, Mapping):
@@ -260,7 +277,9 @@ def answer_to(  # noqa: C901 - a flat table of kinds
         case RequestDataTooBig():
             return error_answer(meta, 413, HTTP_CODES[413])
         case BadRequest() | SuspiciousOperation() | TooManyFilesSent():
-            return error_answer(meta, 400, HTTP_CODES[400])
+            limit = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+            reason = _("at most %(limit)d values may be sent") % {"limit": limit}
+            return error_answer(meta, 400, HTTP_CODES[400], [reason] if isinstance(error, TooManyFieldsSent) else [])
     logger.error("a request failed", exc_info=error)
     got_request_exception.send(sender=None, request=request)
     return error_answer(meta, 500, HTTP_CODES[500])

@@ -15,6 +15,7 @@ from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.locale import LocaleMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from common.languages import understood
 from common.origin import Door, entering
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -77,7 +78,10 @@ class BrowserSessionMiddleware(ForBrowsers, SessionMiddleware):
 
 
 class BrowserLocaleMiddleware(ForBrowsers, LocaleMiddleware):
-    pass
+    def process_request(self, request: HttpRequest) -> None:
+        if accepted := request.META.get("HTTP_ACCEPT_LANGUAGE"):
+            request.META["HTTP_ACCEPT_LANGUAGE"] = understood(accepted)
+        super().process_request(request)
 
 
 class BrowserAuthenticationMiddleware(ForBrowsers, AuthenticationMiddleware):

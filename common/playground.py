@@ -4,13 +4,16 @@
 # mypy: disable-error-code="no-untyped-call"
 
 from functools import cache
-from typing import Any
+from hashlib import sha256
+from threading import Lock
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import render
+from django.utils.http import parse_etags
 from django.utils.translation import override
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
@@ -30,13 +33,35 @@ def _document() -> dict[str, Any]:
     return document
 
 
-def document() -> dict[str, Any]:
+def document(development: str, production: str) -> dict[str, Any]:
     """The document with the addresses of this place."""
     servers = [
-        {"url": settings.DEVELOPMENT_SERVER_URL, "description": "Development"},
-        {"url": settings.PRODUCTION_SERVER_URL, "description": "Production"},
+        {"url": development, "description": "Development"},
+        {"url": production, "description": "Production"},
     ]
     return {**_document(), "servers": servers}
+
+
+class Written(NamedTuple):
+    body: bytes
+    content_type: str
+    etag: str
+
+
+_writing = Lock()  # making the document takes seconds: one thread does it, the others wait for the result
+
+
+@cache
+def _written(kind: str, development: str, production: str) -> Written:
+    described = document(development, production)
+    body = orjson.dumps(described) if kind == "json" else OpenApiYamlRenderer().render(described)
+    return Written(body, JSON if kind == "json" else YAML, f'"{sha256(body).hexdigest()[:32]}"')
+
+
+def written_document(kind: str) -> Written:
+    """The document in bytes; `kind` is json or yaml. Each is written once a process."""
+    with _writing:
+        return _written(kind, settings.DEVELOPMENT_SERVER_URL, settings.PRODUCTION_SERVER_URL)
 
 
 class PublicView(APIView):
@@ -51,9 +76,13 @@ class PublicView(APIView):
 class SchemaView(PublicView):
     def get(self, request: Request) -> HttpResponse:
         accepted = request.headers.get("Accept", "")
-        if request.GET.get("format", "json" if "json" in accepted else "yaml") == "json":
-            return HttpResponse(orjson.dumps(document()), content_type=JSON)
-        return HttpResponse(OpenApiYamlRenderer().render(document()), content_type=YAML)
+        wanted = request.GET.get("format", "json" if "json" in accepted else "yaml")
+        written = written_document("json" if wanted == "json" else "yaml")
+        headers = {"ETag": written.etag, "Cache-Control": "no-cache", "Vary": "Accept"}
+        known = {tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))}
+        if known & {written.etag, "*"}:
+            return HttpResponseNotModified(headers=headers)
+        return HttpResponse(written.body, content_type=written.content_type, headers=headers)
 
 
 def origin_of(url: str) -> str:

@@ -19,7 +19,7 @@ from psycopg.sql import Literal
 
 from common.postgres.base import ServerSilent
 
-SHAPES_KEPT = 512
+SHAPES_KEPT = 128  # of each question; one takes about 25 KB
 
 
 class Param(Expression):

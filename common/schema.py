@@ -265,7 +265,9 @@ class EnvelopeSchema(AutoSchema):
             found[415][HTTP_CODES[415]] = [str(UnsupportedMediaType("text/plain").detail)]
         if "path" in places:
             found[404][Missing.code] = [str(Missing.message)]
-        limit = getattr(self.view, "body_limit", settings.JSON_BODY_LIMIT)
+        limit: Any = getattr(self.view, "upload_limit", None) or getattr(
+            self.view, "body_limit", settings.JSON_BODY_LIMIT
+        )
         # What the server refuses before a view sees it, whatever the operation.
         found[408][HTTP_CODES[408]] = [str(RequestTimeout.default_detail)]
         found[413][HTTP_CODES[413]] = [str(PayloadTooLarge(limit).detail)]

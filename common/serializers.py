@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import MaxLengthValidator
 from django.utils.text import format_lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -187,7 +188,11 @@ class StrictString(WithoutRings, serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return super().to_internal_value(data)
+        text: str = super().to_internal_value(data)
+        # The validators look at every character, so what is too long does not get that far.
+        if self.max_length is not None and len(text) > self.max_length:
+            self.fail("max_length", max_length=self.max_length)
+        return text
 
 
 def between(low: float, high: float) -> dict[str, Text]:
@@ -239,12 +244,53 @@ class StrictChoice(serializers.ChoiceField):
 
 
 class StrictList(serializers.ListField):
+    """A list with a bound. DRF would validate every item before it looks at the length."""
+
     default_error_messages: ClassVar = {
         **ALWAYS,
         "not_a_list": _("must be a list"),
         "max_length": _("must have at most {max_length} items"),
         "min_length": _("must have at least {min_length} items"),
     }
+
+    def __init__(self, *, max_length: int, **kwargs: Any) -> None:
+        super().__init__(max_length=max_length, **kwargs)
+        self.most = max_length
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        refuse_unless_bounded_list(self, data, self.most)
+        values: list[Any] = self.run_child_validation(data)
+        return values
+
+
+class StrictMultipleChoice(serializers.MultipleChoiceField):
+    """Some of the choices, in any order; more values than there are choices are refused unread."""
+
+    default_error_messages: ClassVar = {
+        **ALWAYS,
+        "not_a_list": _("must be a list"),
+        "max_length": _("must have at most {max_length} items"),
+        "unknown": _("must be one of {choices}"),
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # For the document; `to_internal_value` has refused such lists already.
+        self.validators.append(MaxLengthValidator(len(self.choices)))
+
+    def to_internal_value(self, data: Any) -> tuple[str, ...]:  # type: ignore[override]  # sorted: part of a cache key
+        refuse_unless_bounded_list(self, data, len(self.choices))
+        if not all(isinstance(value, str) and value in self.choices for value in data):
+            self.fail("unknown", choices=", ".join(self.choices))
+        return tuple(sorted(set(data)))
+
+
+def refuse_unless_bounded_list(field: serializers.Field, data: Any, max_length: int) -> None:
+    """Type and length, before any work is done for an item. Raises ValidationError."""
+    if not isinstance(data, list):
+        field.fail("not_a_list")
+    if len(data) > max_length:
+        field.fail("max_length", max_length=max_length)
 
 
 class WireTime(serializers.DateTimeField):
@@ -284,6 +330,19 @@ class InputSerializer(serializers.Serializer[Any]):
         # As a plain dictionary: of a form's values, DRF takes the empty ones for absent ones.
         values = serializer.taken_from(data) if is_form else data
         return serializer.run_validation(values)
+
+    @classmethod
+    def validated_field(cls, data: Any, name: str) -> Any:
+        """The value of the field `name` alone, so that permission can be checked before the rest is validated.
+
+        Raises the ValidationError of the whole when this field is not valid.
+        """
+        field = _bound(cls, html.is_html_input(data), get_language()).fields[name]
+        try:
+            return field.run_validation(data.get(name, serializers.empty) if isinstance(data, dict) else data)
+        except serializers.ValidationError:
+            cls.validated(data)
+            raise
 
     def taken_from(self, form: Any) -> dict[str, Any]:
         many = (serializers.ListField, serializers.MultipleChoiceField)

@@ -228,9 +228,10 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 PROBLEM_TYPE_PREFIX = "urn:kumanda:error:"  # `type` of problem+json, before the code
-JSON_BODY_LIMIT = 1_048_576  # bytes
+JSON_BODY_LIMIT = 65_536  # bytes
+LARGE_JSON_BODY_LIMIT = 1_048_576  # bytes: where a body lists many things
 UPLOAD_BODY_LIMIT = 6 * 1_048_576  # bytes: a picture of 5 MB and the fields beside it
-DATA_UPLOAD_MAX_MEMORY_SIZE = UPLOAD_BODY_LIMIT
+DATA_UPLOAD_MAX_MEMORY_SIZE = LARGE_JSON_BODY_LIMIT  # of a form without its files
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 FILE_UPLOAD_HANDLERS = ["common.uploads.BoundedUploadHandler"]
 # Pictures that each server process decodes at once: see common/pictures.
@@ -285,7 +286,13 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="")
 if "email" in NOTIFICATION_CHANNELS:
     check_email(MAILERS, DEFAULT_FROM_EMAIL)
 
-# What /readyz tells beside its state, and what the doctor looks at beside what every installation has.
+# What /readyz tells operators beside its state, and what the doctor looks at beside what every installation has.
+OPERATIONS_TOKEN = env.str("OPERATIONS_TOKEN", default="")
+if OPERATIONS_TOKEN and len(OPERATIONS_TOKEN) < 32:
+    raise ImproperlyConfigured("OPERATIONS_TOKEN must have at least 32 characters.")
+# How long a process goes by what it has found, so that many calls of /readyz cost no more than one.
+READY_KEPT_SECONDS = 1.0
+UNREADY_KEPT_SECONDS = 0.2
 READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
 DOCTOR_CHECKS = [
     "common.audit_doctor.examine",

@@ -24,6 +24,7 @@ from common.serializers import (
     StrictChoice,
     StrictInteger,
     StrictList,
+    StrictMultipleChoice,
     StrictString,
     WireTime,
     WithoutRings,
@@ -256,18 +257,6 @@ class FoldedField(StrictString):
         return folded(super().to_internal_value(data))
 
 
-class StatusesField(serializers.MultipleChoiceField):
-    """A filter that may be repeated."""
-
-    default_error_messages: ClassVar = {"unknown": _("must be one of {choices}")}
-
-    def to_internal_value(self, data: Any) -> tuple[str, ...]:  # type: ignore[override]
-        statuses = tuple(sorted(set(data)))
-        if not all(status in self.choices for status in statuses):
-            self.fail("unknown", choices=", ".join(self.choices))
-        return statuses
-
-
 SORTABLE = {
     "createdAt": "created_at",
     "updatedAt": "updated_at",
@@ -284,7 +273,7 @@ class SortedQuery(PageQuery):
 
 
 class ListStreamsQuery(SortedQuery):
-    status = StatusesField(choices=Status.choices, required=False, help_text="May be repeated.")
+    status = StrictMultipleChoice(choices=Status.choices, required=False, help_text="May be repeated.")
     creatorId = IdField(source="creator", required=False)
     interest = StrictString(max_length=50, required=False)
     search = FoldedField(
@@ -298,7 +287,7 @@ class ListStreamsQuery(SortedQuery):
 
 
 class GuestStreamsQuery(SortedQuery):
-    status = StatusesField(choices=Status.choices, required=False, help_text="May be repeated.")
+    status = StrictMultipleChoice(choices=Status.choices, required=False, help_text="May be repeated.")
 
 
 class WindowQuery(PageQuery):

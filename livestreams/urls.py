@@ -18,7 +18,7 @@ v1 = [
         view(
             {"post": "create"},
             parser_classes=[JSONParser, MultiPartParser],
-            body_limit=settings.UPLOAD_BODY_LIMIT,
+            upload_limit=settings.UPLOAD_BODY_LIMIT,
         ),
     ),
     path("live-stream/join", audience({"post": "join"})),

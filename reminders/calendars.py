@@ -7,8 +7,8 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from icalendar import Alarm, Calendar, Event
-from icalendar.prop import vDatetime, vDuration, vInline, vInt, vText, vUri
+from icalendar import Calendar
+from icalendar.prop import vDuration, vText
 
 from livestreams.models import Status, planned_end
 
@@ -21,7 +21,9 @@ AWAITED = (Status.SCHEDULED, Status.PREPARING)
 # readers end a line at any of these.
 _LINE_BREAK = re.compile(r"\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-_ESCAPED = str.maketrans({"\\": r"\\", ";": r"\;", ",": r"\,", "\n": r"\n"})
+LONGEST_LINE = 75  # bytes
+# The backslash first: the others are escaped with it.
+_ESCAPED = (("\\", r"\\"), (";", r"\;"), (",", r"\,"), ("\n", r"\n"))
 
 
 class Entry(NamedTuple):
@@ -56,70 +58,106 @@ class Entry(NamedTuple):
         return end and end.replace(microsecond=0)
 
 
-class _Text(vText):
-    """The library's own takes a backslash before an N for a line break; people may write one."""
-
-    def to_ical(self) -> bytes:
-        return _CONTROL.sub("", _LINE_BREAK.sub("\n", self)).translate(_ESCAPED).encode()
-
-
 def calendar_of(entry: Entry) -> bytes:
     """A calendar with this stream alone."""
-    return _calendar([entry]).to_ical()
+    return _with_events(_calendar(), [entry])
 
 
 def feed_of(name: str, entries: Iterable[Entry]) -> bytes:
     """A calendar called `name` that programs may follow."""
-    calendar = _calendar(entries)
+    calendar = _calendar()
     # The first is the standard's (RFC 7986), the second what most programs look for.
     calendar["NAME"] = calendar["X-WR-CALNAME"] = _Text(name)
     calendar.add("REFRESH-INTERVAL", REFRESH, {"VALUE": "DURATION"})
     calendar["X-PUBLISHED-TTL"] = vDuration(REFRESH)
-    return calendar.to_ical()
+    return _with_events(calendar, entries)
 
 
-def _calendar(entries: Iterable[Entry]) -> Calendar:
+class _Text(vText):
+    """The library's own takes a backslash before an N for a line break; people may write one."""
+
+    def to_ical(self) -> bytes:
+        return _escaped(self).encode()
+
+
+def _calendar() -> Calendar:
     # No METHOD: with one, mail programs take the file for an invitation that wants an answer.
     calendar = Calendar()
     calendar["VERSION"] = vText("2.0")
     calendar["PRODID"] = vText(PRODUCER)
-    host = urlsplit(settings.PUBLIC_URL).hostname
-    for entry in entries:
-        calendar.add_component(_event(entry, host or "localhost"))
     return calendar
 
 
-def _event(entry: Entry, host: str) -> Event:
+# --- events: written here, since the library takes 0.3 ms for one, about ten times as long ---------
+
+
+def _with_events(calendar: Calendar, entries: Iterable[Entry]) -> bytes:
+    host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
+    before, end, after = calendar.to_ical().rpartition(b"END:VCALENDAR")
+    return b"".join((before, *(_event(entry, host) for entry in entries), end, after))
+
+
+def _event(entry: Entry, host: str) -> bytes:
     begin, end = entry.begin, entry.end
     assert begin is not None, "a stream without a moment has no place in a calendar"  # noqa: S101 - callers look
-    event = Event()  # set property by property: its `new` takes twice as long
-    event["UID"] = vText(f"{entry.id}@{host}")
-    # Without a METHOD, when what is shown was changed last (RFC 5545, section 3.8.7.2).
-    event["DTSTAMP"] = event["LAST-MODIFIED"] = vDatetime(entry.updated_at)
-    event["CREATED"] = vDatetime(entry.created_at)
-    event["SEQUENCE"] = vInt(entry.revision)
-    event["DTSTART"] = vDatetime(begin)
+    title, changed = _escaped(entry.title), _moment(entry.updated_at)
+    lines = [
+        "BEGIN:VEVENT",
+        f"UID:{entry.id}@{host}",
+        # Without a METHOD, when what is shown was changed last (RFC 5545, section 3.8.7.2).
+        f"DTSTAMP:{changed}",
+        f"LAST-MODIFIED:{changed}",
+        f"CREATED:{_moment(entry.created_at)}",
+        f"SEQUENCE:{entry.revision}",
+        f"DTSTART:{_moment(begin)}",
+        f"SUMMARY:{title}",
+        # Where a newer version of this very event is to be had (RFC 5545, section 3.8.4.6).
+        f"URL:{settings.PUBLIC_URL}/api/v1/live-stream/{entry.id}/calendar.ics",
+        f"STATUS:{'CANCELLED' if entry.status in CALLED_OFF else 'CONFIRMED'}",
+        # Somebody else's stream makes nobody busy.
+        "TRANSP:TRANSPARENT",
+    ]
     # Where nobody knows the end there is none: the event is a moment, which programs show at its hour. It must lie
     # after the start.
     if end is not None and end > begin:
-        event["DTEND"] = vDatetime(end)
-    event["SUMMARY"] = _Text(entry.title)
+        lines.append(f"DTEND:{_moment(end)}")
     if entry.motivation:
-        event["DESCRIPTION"] = _Text(entry.motivation)
-    # Where a newer version of this very event is to be had (RFC 5545, section 3.8.4.6).
-    event["URL"] = vUri(f"{settings.PUBLIC_URL}/api/v1/live-stream/{entry.id}/calendar.ics")
-    event["STATUS"] = vText("CANCELLED" if entry.status in CALLED_OFF else "CONFIRMED")
-    # Somebody else's stream makes nobody busy.
-    event["TRANSP"] = vText("TRANSPARENT")
+        lines.append(f"DESCRIPTION:{_escaped(entry.motivation)}")
     if entry.lead is not None and entry.status in AWAITED:
-        event.add_component(_alarm(entry.title, entry.lead))
-    return event
+        # In minutes: a day has 23 hours where the clock is put forward.
+        trigger = f"-PT{entry.lead}M" if entry.lead else "PT0M"
+        lines += ["BEGIN:VALARM", "ACTION:DISPLAY", f"DESCRIPTION:{title}", f"TRIGGER:{trigger}", "END:VALARM"]
+    lines.append("END:VEVENT")
+    return b"".join(map(_folded, lines))
 
 
-def _alarm(title: str, lead: int) -> Alarm:
-    alarm = Alarm()
-    alarm["ACTION"] = vText("DISPLAY")
-    alarm["DESCRIPTION"] = _Text(title)
-    # The library would write 1440 minutes as a day, which has 23 hours where the clock is put forward.
-    alarm["TRIGGER"] = vInline(f"-PT{lead}M" if lead else "PT0M")
-    return alarm
+def _moment(moment: datetime) -> str:
+    """In UTC, as PostgreSQL's driver gives it."""
+    return moment.isoformat(timespec="seconds")[:19].replace("-", "").replace(":", "") + "Z"
+
+
+def _escaped(text: str) -> str:
+    text = _CONTROL.sub("", _LINE_BREAK.sub("\n", text))
+    for sign, escaped in _ESCAPED:
+        text = text.replace(sign, escaped)
+    return text
+
+
+def _folded(line: str) -> bytes:
+    """The line in pieces of at most 75 bytes, none of which ends within a character or an escape (section 3.1)."""
+    whole = line.encode()
+    if len(whole) <= LONGEST_LINE:
+        return whole + b"\r\n"
+    pieces, start, room = [], 0, LONGEST_LINE
+    while len(whole) - start > room:
+        cut = start + room
+        while whole[cut] & 0b1100_0000 == 0b1000_0000:  # not the first byte of a character
+            cut -= 1
+        piece = whole[start:cut]
+        # The last of an odd number of backslashes escapes what follows.
+        if (len(piece) - len(piece.rstrip(b"\\"))) % 2:
+            piece = piece[:-1]
+        pieces.append(piece)
+        start += len(piece)
+        room = LONGEST_LINE - 1  # the space counts
+    return b"\r\n ".join((*pieces, whole[start:])) + b"\r\n"

@@ -23,6 +23,7 @@ def _place(settings: Any, tmp_path: Any) -> None:
     settings.PASSWORD_HASHING_QUEUE = 100
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.WHITENOISE_AUTOREFRESH = True  # finds static files when asked, not for each new client
+    settings.READY_KEPT_SECONDS = settings.UNREADY_KEPT_SECONDS = 0
     settings.IDENTITY_ISSUER = settings.IDENTITY_PUBLIC_KEY = settings.IDENTITY_JWKS_URL = ""
 
 

@@ -18,6 +18,13 @@ from tests.servers import lost_database
 from tests.streams import make_stream
 
 PLACES = ["/healthz", "/readyz"]
+TOKEN = "operations-token-of-these-tests-32"
+OPERATOR: Any = {"HTTP_AUTHORIZATION": f"Bearer {TOKEN}"}
+
+
+@pytest.fixture(autouse=True)
+def _token_of_operators(settings: Any) -> None:
+    settings.OPERATIONS_TOKEN = TOKEN
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -37,7 +44,8 @@ def test_they_are_only_read(place: str, client: Client, db: None) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_lost_database_makes_it_unready_and_not_dead_until_it_is_back(client: Client) -> None:
     with lost_database():
-        assert_refused(client.get("/readyz"), 503, "service_unavailable", "the database does not answer")
+        refused = client.get("/readyz", **OPERATOR)
+        assert_refused(refused, 503, "service_unavailable", "the database does not answer")
         assert data_of(client.get("/healthz")) == {"status": "alive"}
 
     assert data_of(client.get("/readyz"))["status"] == "ready"
@@ -61,7 +69,7 @@ def test_a_missing_migration_makes_it_unready(client: Client) -> None:
         name, applied = cursor.fetchone()
     try:
         reason = "1 migrations are not applied; run manage.py migrate"
-        assert_refused(client.get("/readyz"), 503, "service_unavailable", reason)
+        assert_refused(client.get("/readyz", **OPERATOR), 503, "service_unavailable", reason)
     finally:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -75,7 +83,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def dispatch(client: Client) -> dict[str, Any]:
-    told: dict[str, Any] = data_of(client.get("/readyz"))["dispatch"]
+    told: dict[str, Any] = data_of(client.get("/readyz", **OPERATOR))["dispatch"]
     return told
 
 
@@ -94,7 +102,7 @@ def test_the_lag_is_the_time_since_somebody_looked_and_makes_nobody_unready(
         services.set_reminder(stream.pk, by=viewer, now=asked, minute=minute, language="en")
     Lookout.objects.create(found_until=asked)
 
-    response = client.get("/readyz")
+    response = client.get("/readyz", **OPERATOR)
 
     told = data_of(response)["dispatch"]
     assert 7200 <= told["lagSeconds"] < 7260
@@ -132,7 +140,7 @@ def test_a_worker_that_says_that_it_lives_is_seen(seconds: int, client: Client, 
 @pytest.mark.django_db(transaction=True)
 def test_a_table_that_somebody_holds_keeps_nobody_from_being_ready(client: Client) -> None:
     with waiting_for("reminders_round", 0):
-        assert data_of(client.get("/readyz")) == {"status": "ready", "dispatch": None}
+        assert data_of(client.get("/readyz", **OPERATOR)) == {"status": "ready", "dispatch": None}
     assert dispatch(client)["working"] is False
 
 

@@ -73,8 +73,10 @@ class MyBanViewSet(ApiViewSet):
     )
     def appeal(self, request: Request, id: str) -> Response:
         """Appeal against a ban of yours, as long as it holds; once."""
+        _, target_id, *_ = self.found(id)
+        if target_id != self.user.pk:
+            raise services.NotTheBannedPerson
         values = AppealBanSerializer.validated(request.data)
-        self.found(id)
         services.appeal_ban(id, by=self.user, now=timezone.now(), **values)
         return Response(self.written(id), status=201)
 

@@ -111,8 +111,8 @@ class LiveStreamBanViewSet(ApiViewSet):
     )
     def create(self, request: Request) -> Response:
         """Ban a person from a stream: `BLOCK` from watching it, `CHAT_ONLY` from writing in it."""
+        self.refuse_unless_mine(CreateBanSerializer.validated_field(request.data, "liveStreamId"))
         values = CreateBanSerializer.validated(request.data)
-        self.refuse_unless_mine(values["stream_id"])
         ban = services.ban_user(**values, by=self.user, now=timezone.now())
         return Response(self.written(ban.pk), status=201)
 

@@ -39,8 +39,8 @@ class BulkBanViewSet(ApiViewSet):
 
         Whoever is banned already, is protected from bans or does not exist keeps nobody else from being banned.
         """
+        self.refuse_unless_mine(BulkBanSerializer.validated_field(request.data, "liveStreamId"))
         values = BulkBanSerializer.validated(request.data)
-        self.refuse_unless_mine(values["stream_id"])
         batch = services.ban_many(**values, by=self.user, now=timezone.now())
         counted = Counter(answer.outcome for answer in batch.answers)
         return Response(

@@ -63,7 +63,7 @@ class Application:
         length = body_length(environ)
         if length != 0:
             is_form = environ.get("CONTENT_TYPE", "").lower().startswith("multipart/form-data")
-            limit = settings.UPLOAD_BODY_LIMIT if is_form else settings.JSON_BODY_LIMIT
+            limit = settings.UPLOAD_BODY_LIMIT if is_form else settings.LARGE_JSON_BODY_LIMIT
             body = await self._bodies.read(protocol, length=length, limit=limit)
             # Django takes a body without a length for an empty one.
             environ["CONTENT_LENGTH"] = str(len(body))

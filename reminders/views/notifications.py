@@ -35,6 +35,12 @@ MINE = Listing(
 )
 NOTIFICATION = Question(lambda: Notification.objects.filter(pk=Param("id", ID)).values_list(*COLUMNS))
 
+MINE_EXISTS = Question(
+    lambda: Notification.objects.filter(
+        pk=Param("id", ID), user=Param("user", ID), stream__deleted_at__isnull=True
+    ).values_list("pk")
+)
+
 
 class NotificationViewSet(ApiViewSet):
     """What you were told."""
@@ -63,7 +69,8 @@ class NotificationViewSet(ApiViewSet):
     )
     def mark(self, request: Request, id: str) -> Response:
         """Mark one of your notifications as read, or as unread."""
-        read = MarkNotificationSerializer.validated(request.data)["read"]
+        with self.refused_first(lambda: self.refuse_unless_mine(id)):
+            read = MarkNotificationSerializer.validated(request.data)["read"]
         services.mark_notification(id, by=self.user, now=timezone.now(), read=read)
         (row,) = NOTIFICATION.rows(id=id)
         return Response(built(row, self.user.pk))
@@ -81,3 +88,8 @@ class NotificationViewSet(ApiViewSet):
     @property
     def user(self) -> User:
         return cast("User", self.request.user)
+
+    def refuse_unless_mine(self, notification_id: str) -> None:
+        """Raises NotificationMissing."""
+        if not MINE_EXISTS.rows(id=notification_id, user=self.user.pk):
+            raise services.NotificationMissing

@@ -3,7 +3,7 @@
 from typing import Any, ClassVar, cast
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, OuterRef
 from django.utils import timezone
 from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema
@@ -18,7 +18,7 @@ from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
 from livestreams.models import LiveStream
-from livestreams.services import Banned, StreamMissing
+from livestreams.services import Banned, StreamMissing, audience_restriction, refuse_blocked
 from reminders import services
 from reminders.models import Reminder
 from reminders.serializers import MyReminderSerializer, ReminderSerializer, SetReminderSerializer, written
@@ -44,6 +44,11 @@ ON_STREAM = Question(
         _of_user(user=Param("user", ID), now=Param("now", TIME))
         .filter(stream=Param("stream", ID))
         .values_list(*COLUMNS)
+    )
+)
+AT_THE_STREAM = Question(
+    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
+        audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME))
     )
 )
 STREAM_EXISTS = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list("pk"))
@@ -79,7 +84,8 @@ class ReminderViewSet(ApiViewSet):
         earlier you are told then. Cancelling tells you so; deleting, ending and expiring are silent, and so is a ban
         that keeps you from watching, for as long as it holds. You are told in the language of this call.
         """
-        minute = SetReminderSerializer.validated(request.data)["minute"]
+        with self.refused_first(lambda: self.refuse_unless_admitted(id)):
+            minute = SetReminderSerializer.validated(request.data)["minute"]
         language = get_language()
         reminded = services.set_reminder(id, by=self.user, now=timezone.now(), minute=minute, language=language)
         return Response(written(reminded))
@@ -121,3 +127,10 @@ class ReminderViewSet(ApiViewSet):
     @property
     def user(self) -> User:
         return cast("User", self.request.user)
+
+    def refuse_unless_admitted(self, stream_id: str) -> None:
+        """Raises StreamMissing, Banned."""
+        rows = AT_THE_STREAM.rows(id=stream_id, caller=self.user.pk, now=timezone.now())
+        if not rows:
+            raise StreamMissing
+        refuse_blocked(rows[0][0])
