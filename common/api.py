@@ -19,8 +19,7 @@ from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError, connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
-from django.utils.translation import override
+from django.utils.translation import gettext_lazy, override
 from rest_framework import exceptions, parsers, renderers
 from rest_framework.response import Response
 
@@ -104,7 +103,7 @@ class PayloadTooLarge(exceptions.APIException):
 class RequestTimeout(exceptions.APIException):
     status_code = 408
     default_code = "request_timeout"
-    default_detail = _lazy("the body did not arrive in time")
+    default_detail = gettext_lazy("the body did not arrive in time")
 
 
 class UriTooLong(exceptions.APIException):

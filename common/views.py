@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from io import BytesIO
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -98,15 +97,13 @@ class ApiViewSet(GenericViewSet[Any]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         limit = self.limit_of(request._request)
-        self._refuse_longer(request._request, limit)
+        if int(request._request.META.get("CONTENT_LENGTH") or 0) > limit:
+            raise api.PayloadTooLarge(limit)
         self.perform_authentication(request)
         self.check_permissions(request)
         for name, value in kwargs.items():
             if not OBJECT_ID.fullmatch(value):
                 raise Invalid(name, _("must be 24 lower-case hexadecimal characters"))
-        if "HTTP_TRANSFER_ENCODING" in request._request.META:
-            self._take_in_chunks(request._request, limit)
-            self._refuse_longer(request._request, limit)
 
     def limit_of(self, request: HttpRequest) -> int:
         """How many bytes the body of this request may have."""
@@ -149,18 +146,6 @@ class ApiViewSet(GenericViewSet[Any]):
     def query(self, kind: type[InputSerializer]) -> dict[str, Any]:
         """The query parameters as `kind` reads them; raises ValidationError. Shared: do not change it."""
         return _validated_query(kind, self.request._request.META.get("QUERY_STRING", ""))
-
-    @staticmethod
-    def _refuse_longer(request: HttpRequest, limit: int) -> None:
-        if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
-            raise api.PayloadTooLarge(limit)
-
-    @staticmethod
-    def _take_in_chunks(request: HttpRequest, limit: int) -> None:
-        """A body that is sent in chunks comes without its length, and Django would take it for an empty one."""
-        body = request.META["wsgi.input"].read(limit + 1)
-        request.META["CONTENT_LENGTH"] = str(len(body))
-        request._stream = BytesIO(body)
 
     def _cut_rings(self) -> None:
         drf_request = self.request

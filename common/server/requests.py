@@ -1,6 +1,6 @@
 """From an RSGI request to the environ of WSGI."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from common.api import HeadersTooLarge, UriTooLong
@@ -13,8 +13,7 @@ UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"
 
 
 class Headers(Protocol):
-    def items(self) -> list[tuple[str, str]]: ...
-    def get(self, key: str, default: Any = None) -> Any: ...
+    def items(self) -> Iterable[tuple[str, str]]: ...
 
 
 class Scope(Protocol):

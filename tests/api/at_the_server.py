@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,11 +60,11 @@ def _request(world: World, operation: Operation, *, query: str = "", **headers: 
     return Scope(operation.method, path, query, sent), Connection()
 
 
-def _answered(application: Callable[[Scope, Connection], Awaitable[None]], requests: Iterable[Request]) -> Any:
+def _answered(application: Application, requests: Iterable[Request]) -> Any:
     """The answer to the last of `requests`, which come at the same moment."""
 
     async def ask() -> None:
-        await asyncio.gather(*(application(*request) for request in requests))
+        await asyncio.gather(*(application.__rsgi__(*request) for request in requests))
 
     asyncio.run(ask())
     ((status, headers, content),) = list(requests)[-1][1].answers
@@ -79,18 +79,18 @@ def _never_called(environ: Any, start_response: Any) -> Any:
 
 def long_address(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     application = Application(_never_called, threads=1)
-    return _answered(application.__rsgi__, [_request(world, operation, query="a" * 10_000)])
+    return _answered(application, [_request(world, operation, query="a" * 10_000)])
 
 
 def large_headers(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     application = Application(_never_called, threads=1)
-    return _answered(application.__rsgi__, [_request(world, operation, x_large="a" * 40_000)])
+    return _answered(application, [_request(world, operation, x_large="a" * 40_000)])
 
 
 def slow_body(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
     patch.setattr(bodies, "BODY_SECONDS", 0.01)
     application = Application(_never_called, threads=1)
-    return _answered(application.__rsgi__, [_request(world, operation, content_length="100")])
+    return _answered(application, [_request(world, operation, content_length="100")])
 
 
 def no_free_thread(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
@@ -104,4 +104,4 @@ def no_free_thread(world: World, operation: Operation, patch: pytest.MonkeyPatch
         start_response("200 OK", [])
         return HttpResponse()
 
-    return _answered(Application(held, threads=1).__rsgi__, [first, second])
+    return _answered(Application(held, threads=1), [first, second])
