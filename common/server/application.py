@@ -13,7 +13,7 @@ from common import api
 from common.languages import preferred_language
 from common.middleware import request_id_of, with_common_headers
 from common.origin import Door, entering
-from common.server.bodies import BodyReader, Receiving
+from common.server.bodies import BodyReader, ClientGone, Receiving
 from common.server.files import StoredFiles
 from common.server.requests import Scope, body_length, environ_of, refuse_oversized
 from common.server.threads import RequestThreads
@@ -54,6 +54,8 @@ class Application:
         try:
             refuse_oversized(scope)
             status, headers, content = await self._answer(environ, protocol)
+        except ClientGone:
+            return None
         except Exception as error:
             return self._send(protocol, environ, _refusal(environ, error))
         return protocol.response_bytes(status, headers, content)

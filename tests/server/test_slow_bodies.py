@@ -95,3 +95,13 @@ def test_a_body_that_is_far_too_large_is_refused_without_reading_it(server: Serv
     assert received.startswith(b"HTTP/1.1 413 ")
     assert b"connection: close" in received
     assert seconds < BODY_SECONDS / 2
+
+
+def test_a_client_that_goes_away_is_no_fault_of_the_server(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
+    for head in (ANNOUNCED, CHUNKED, LOGIN + b"Content-Length: 500000\r\n\r\n{"):
+        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connected:
+            connected.sendall(head)
+            time.sleep(0.2)
+    assert server.call("GET", "/readyz").status == 200
+
+    assert "failed" not in capfd.readouterr().err
