@@ -6,6 +6,7 @@ cryptography in use, as a management command has, can inherit a lock that nobody
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -19,10 +20,14 @@ from contextlib import suppress
 from django.conf import settings
 from django.core.management.base import CommandError
 
+# Open connections of one process, each of which needs a file descriptor. A connection that does nothing costs about 20
+# KB, and a new one waits when there are that many: then only a proxy helps.
+CONNECTIONS = 4096
 # Granian with the application of config/rsgi.py, as the benchmark chose. HTTP/1 is what proxies speak to a server
 # behind them. The warnings of Granian are of no use to an operator.
 PROGRAM = (
     *(sys.executable, "-m", "granian", "--interface", "rsgi", "--loop", "uvloop", "--http", "1", "--no-ws"),
+    *("--backpressure", str(CONNECTIONS), "--backlog", str(CONNECTIONS)),
     *("--log-level", "error", "--respawn-failed-workers", "config.rsgi:application"),
 )
 SECONDS_UNTIL_READY = 60
@@ -66,6 +71,7 @@ def serve(
     Raises CommandError when the port is taken, or when one of the programs ends by itself.
     """
     refuse_taken_port(host, port)
+    _allow_open_files()
     stopped = threading.Event()
     # SIGHUP: somebody closed the terminal.
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -80,6 +86,15 @@ def serve(
         _stop(program)
     if not stopped.is_set():
         raise CommandError("The server, or what ran beside it, ended by itself; what it said stands above.")
+
+
+def _allow_open_files() -> None:
+    """Raise the soft limit, often 1,024, to what the connections of a process need, as far as the hard limit allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * CONNECTIONS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _started(command: list[str]) -> "subprocess.Popen[bytes]":

@@ -1,10 +1,12 @@
 """Clients that send their bodies slowly, or more than is wanted, cost the other callers nothing."""
 
 import json
+import resource
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import pytest
 
@@ -57,6 +59,19 @@ def test_slow_bodies_get_a_408_and_hold_up_nobody(head: bytes, server: Server) -
         assert b"x-error-code: request_timeout" in top
         assert json.loads(body)["errors"] == ["Request timeout", "the body did not arrive in time"]
         assert BODY_SECONDS - 1 < seconds < 2 * BODY_SECONDS
+
+
+def test_connections_that_say_nothing_hold_up_nobody(server: Server) -> None:
+    """More than a process of Granian accepts by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    with ExitStack() as open_connections:
+        for _ in range(1_500):
+            address = ("127.0.0.1", server.port)
+            open_connections.enter_context(socket.create_connection(address, timeout=20))
+        assert server.call("GET", "/healthz").status == 200
+        assert server.call("GET", "/api/v1/live-stream/upcoming").status == 200
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_body_that_arrives_steadily_may_take_longer(server: Server) -> None:
