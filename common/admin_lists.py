@@ -52,16 +52,18 @@ def _filter(declared: Any, model_admin: "admin.ModelAdmin[Any]", request: HttpRe
     return make(field, request, {}, model, model_admin, field_path=path)
 
 
-_search = admin.site.search  # type: ignore[attr-defined]
+# Only Unfold's site has a search. Other programs may load these models with Django's own admin.
+_search = getattr(admin.site, "search", None)
 
 
 def search_pages(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """The search of the sidebar, which raises `RefusedParameter` on a page that is none; Unfold's own crashes."""
     try:
-        answer: HttpResponse = _search(request, extra_context)
+        answer: HttpResponse = _search(request, extra_context)  # type: ignore[misc]
     except (InvalidPage, ValueError) as error:
         raise RefusedParameter(_("page: there is no such page")) from error
     return answer
 
 
-admin.site.search = search_pages  # type: ignore[attr-defined]
+if _search is not None:
+    admin.site.search = search_pages  # type: ignore[attr-defined]
