@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from base64 import urlsafe_b64encode
 from collections import Counter
 from collections.abc import Awaitable
 from importlib import import_module
@@ -183,6 +184,7 @@ async def costly_reads(target: Target, seconds: float) -> Outcome:
 def _absurd_calls(target: Target) -> list[bytes]:
     me, past = "/api/v1/users/me", f"/api/v1/live-stream/{target.stream}/revocations?since="
     long = "a" * 10_000
+    cursors = (_cursor(target.stream, 2**63), _cursor(target.stream, 2**64 - 1), str(2**63), "9" * 5_000)
     content_types = (long, f"application/json; charset={long}", "a;" * 5_000, ";", "\xe9/\xe9")
     headers = (
         *(f"Accept: {value}" for value in (long, ";q=", "*/*;q=nan", "\xff")),
@@ -197,7 +199,7 @@ def _absurd_calls(target: Target) -> list[bytes]:
     )
     return [
         *(encoded("POST", LOGIN, f"Content-Type: {named}", body=b"{}") for named in content_types),
-        *(encoded("GET", past + value, token=target.token("edge")) for value in (str(2**63), str(2**70), "9" * 5_000)),
+        *(encoded("GET", past + value, token=target.token("edge")) for value in cursors),
         *(encoded("GET", me, header) for header in headers),
         *(encoded("GET", "/readyz", header) for header in headers),
         *(encoded("GET", "/admin/login/", header) for header in headers),
@@ -205,6 +207,11 @@ def _absurd_calls(target: Target) -> list[bytes]:
         encoded("GET", "/" + "a" * 70_000),
         encoded("GET", me, *[f"X-{number}: a" for number in range(200)]),
     ]
+
+
+def _cursor(stream: str, position: int) -> str:
+    """As `revocations` gives them out, with a position that the database cannot hold."""
+    return urlsafe_b64encode(bytes.fromhex(stream) + position.to_bytes(8)).decode().rstrip("=")
 
 
 async def absurd_headers(target: Target, seconds: float) -> Outcome:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable
 from contextlib import suppress
+from itertools import cycle
 
 import psutil
 import psycopg
@@ -18,10 +19,12 @@ CALLERS = 45
 async def locked_table(target: Target, seconds: float) -> Outcome:
     """Somebody holds the strongest lock on the table of streams while many read one."""
     read = encoded("GET", f"/api/v1/live-stream/{target.stream}", token=target.token("viewer"))
-    with target.connect() as connection, connection.transaction():
-        connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {int(seconds * 1000) + 5_000}")
-        connection.execute("LOCK TABLE livestreams_livestream IN ACCESS EXCLUSIVE MODE")
-        return await _many(target, read, seconds)
+    with target.connect() as connection:
+        with connection.transaction():
+            connection.execute("LOCK TABLE livestreams_livestream IN ACCESS EXCLUSIVE MODE")
+            asking = asyncio.create_task(_many(target, read, seconds))
+            await asyncio.sleep(seconds)
+        return await asking
 
 
 async def stopped_database(target: Target, seconds: float) -> Outcome:
@@ -30,11 +33,14 @@ async def stopped_database(target: Target, seconds: float) -> Outcome:
     for process in members:
         process.send_signal(signal.SIGSTOP)
     try:
-        return await _many(target, encoded("GET", "/api/v1/users/me", token=target.token("viewer")), seconds)
+        request = encoded("GET", "/api/v1/users/me", token=target.token("viewer"))
+        asking = asyncio.create_task(_many(target, request, seconds))
+        await asyncio.sleep(seconds)
     finally:
         for process in members:
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGCONT)
+    return await asking
 
 
 async def _many(target: Target, request: bytes, seconds: float) -> Outcome:
@@ -52,16 +58,31 @@ async def _many(target: Target, request: bytes, seconds: float) -> Outcome:
 
 async def closed_connections(target: Target, seconds: float) -> Outcome:
     """The database closes all connections; `value` is the number of calls after that which failed, of 60 each time."""
-    request = encoded("GET", "/api/v1/users/me", token=target.token("viewer"))
     replies: list[Reply] = []
     until = asyncio.get_running_loop().time() + seconds
-    while asyncio.get_running_loop().time() < until:
+    for request in cycle(_kinds(target)):
         # So that every thread has a connection.
-        await asyncio.gather(*(call(target.port, request) for _ in range(60)))
+        await _sixty(target, request)
         await asyncio.to_thread(_terminate_all, target)
-        replies += await asyncio.gather(*(call(target.port, request) for _ in range(60)))
+        replies += await _sixty(target, request)
+        if asyncio.get_running_loop().time() > until:
+            break
     failed = sum(not reply.is_answer(200) for reply in replies)
     return Outcome(f"{failed} of {len(replies)} calls failed: {statuses(replies)}", failed)
+
+
+def _kinds(target: Target) -> list[bytes]:
+    """Calls that read and change, by the ORM and by prepared statements."""
+    edit = b'{"durationGoal": 60}'
+    return [
+        encoded("GET", "/.well-known/jwks.json"),
+        encoded("PATCH", f"/api/v1/live-stream/{target.planned}", token=target.token("busy"), body=edit),
+        *(request for _, request in target.ordinary_calls()),
+    ]
+
+
+async def _sixty(target: Target, request: bytes) -> list[Reply]:
+    return list(await asyncio.gather(*(call(target.port, request) for _ in range(60))))
 
 
 def _terminate_all(target: Target) -> None:

@@ -29,6 +29,7 @@ from common.postgres.embedded import PORT, server_in
 WORKERS = 2
 START_TIMEOUT = 60  # seconds
 STREAMS_OF_THE_BUSY = 1_000
+FIRST_PLANNED = f"{1:024x}"
 USERS = ("creator", "viewer", "busy", "attacker", "edge")
 
 # Runs in the checkout under attack, whose services may be older than these lines' neighbours.
@@ -50,11 +51,15 @@ print(json.dumps(people))
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an attack is told: ports, people (`id` and `token` by name), a live stream, and the database."""
+    """What an attack is told: ports, people (`id` and `token` by name), and the database.
+
+    `stream` is the creator's live stream, and `planned` one of the busy user's.
+    """
 
     port: int
     people: dict[str, dict[str, str]]
     stream: str
+    planned: str
     sockets: str
     postmaster: int
     proxy_port: int = 0
@@ -185,7 +190,7 @@ def running(place: Place) -> Iterator[tuple[psutil.Process, Target]]:
         stream = _live_stream(port, place)
         yield (
             psutil.Process(process.pid),
-            Target(port, place.people, stream, str(place.sockets), place.postmaster),
+            Target(port, place.people, stream, FIRST_PLANNED, str(place.sockets), place.postmaster),
         )
     finally:
         place.resume()
