@@ -75,7 +75,7 @@ def measured(attack: Attack, place: Place, *, seconds: float, memory_limit: int)
         calls_failed=seen.calls_failed,
         failures=seen.failures,
         memory_before=before,
-        memory_peak=memory.peak,
+        memory_peak=max(memory.peak, before, after),
         memory_after=after,
         stopped=stopped,
         value=outcome.value,

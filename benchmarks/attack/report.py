@@ -67,7 +67,8 @@ def all_broken(run: Run) -> list[str]:
 
 def table(before: Run, now: Run) -> str:
     """What was asked about `now`, with `before` beside it."""
-    return report.table(HEAD, _rows(before, now)) + "\n\n" + report.table(_ANSWERS, _answers(before, now))
+    answers = report.table(_ANSWERS, _answers(before, now)).replace("---:", "---", 2)
+    return report.table(HEAD, _rows(before, now)) + "\n\n" + answers
 
 
 _ANSWERS = ("attack", "what the attacker got, before", "now")
