@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev test lint format schema messages pictures bench-quick bench-fanout lock
+.PHONY: help demo setup setup-dev test lint format schema messages pictures attack bench-quick bench-fanout lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -58,6 +58,9 @@ pictures: $(DEV) .env ## Take the pictures of the README from a demo, with Chrom
 
 bench-fanout: $(BENCH) .env ## Measure how long telling a million people takes, against two other ways
 	@$(BIN)/python -m benchmarks.fanout $(ARGS)
+
+attack: $(BENCH) .env ## Attack the service on this machine and tell what others notice (under three minutes)
+	@$(BIN)/python -m benchmarks.attack $(ARGS)
 
 bench-quick: $(BENCH) .env ## Measure the hot endpoints against their peers (under five minutes)
 	@$(BIN)/python -m benchmarks.quick $(ARGS)

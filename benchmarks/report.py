@@ -39,10 +39,14 @@ def machine_of(world: World, *, packages: Sequence[str], load_before: float) -> 
         postgresql = connection.info.server_version
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return f"""\
-- {datetime.now(UTC):%Y-%m-%d}; {_cpu_model()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB;
+- {datetime.now(UTC):%Y-%m-%d}; {hardware()};
   load average before the run {load_before:.1f}.
 - Python {platform.python_version()}, PostgreSQL {postgresql // 10000}.{postgresql % 10000} (as embedded, Unix socket);
   {versions}."""
+
+
+def hardware() -> str:
+    return f"{_cpu_model()}, {os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB"
 
 
 def _cpu_model() -> str:

@@ -95,7 +95,7 @@ def running(stacks: Sequence[Stack], world: World) -> Iterator[list[Running]]:
     """All of `stacks`, each on a free port of the loopback interface; stopped at the end in any case."""
     with ExitStack() as everything:
         # Started one after the other and awaited together.
-        ports = _free_ports(len(stacks))
+        ports = free_ports(len(stacks))
         servers = [
             everything.enter_context(_started(stack, world, port)) for stack, port in zip(stacks, ports, strict=True)
         ]
@@ -120,7 +120,7 @@ def _started(stack: Stack, world: World, port: int) -> Iterator[tuple[Running, s
         stopped(process)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Held together while they are drawn: Granian shares a port that is taken instead of refusing it."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
