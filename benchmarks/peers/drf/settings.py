@@ -70,3 +70,7 @@ REST_FRAMEWORK = {
     ],
 }
 SIMPLE_JWT = {"SIGNING_KEY": os.environ["JWT_SIGNING_KEY"], "ISSUER": "kumanda", "USER_ID_CLAIM": "sub"}
+# What Kumanda's modules read when they are imported. Nothing that is measured uses it.
+PICTURE_SLOTS = PASSWORD_HASHING_SLOTS = 1
+PASSWORD_HASHING_QUEUE = 0
+JSON_BODY_LIMIT = 65_536
