@@ -30,8 +30,8 @@ PROGRAM = (
     *("--backpressure", str(CONNECTIONS), "--backlog", str(CONNECTIONS)),
     *("--log-level", "error", "--respawn-failed-workers", "config.rsgi:application"),
 )
-# For the allocator of glibc. Without these it keeps a heap for each thread, and large blocks in them once one was freed:
-# after uploads the memory of a process grew by 12 % within minutes, with these by 2 %.
+# For the allocator of glibc. Without these it has a heap for each thread and keeps large blocks in them: after uploads
+# the memory of a process grew by 12 % within minutes, with these by 2 %.
 ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144"}
 SECONDS_UNTIL_READY = 60
 SECONDS_TO_STOP = 5
