@@ -115,8 +115,9 @@ def asked(creator: User) -> Iterator[Asked]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_operation_fails_at_a_hostile_header(name: str, asked: Asked) -> None:
-    for operation in operations():
-        for value in VALUES:
+    # Each value at every third operation, so that the whole takes a minute and not three.
+    for offset, operation in enumerate(operations()):
+        for value in VALUES[offset % 3 :: 3]:
             asked.answer(operation, **{name: value})
 
 
