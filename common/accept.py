@@ -31,11 +31,9 @@ def _kept(accept: str, offered: str) -> Rank:
 def _rank(accept: str, offered: str) -> Rank:
     media_type = MediaType(offered)
     # The most specific range that matches decides, even when its weight is 0.
-    ranges = [one for one in map(_range, (accept.strip() or "*/*").split(",")) if one and media_type.match(one)]
-    if not ranges:
-        return 0.0, 0
-    best = max(ranges, key=lambda one: (one.specificity, one.quality))
-    return best.quality, best.specificity
+    ranges = [one for one in map(_range, (accept.strip() or "*/*").split(",")) if one and _matches(media_type, one)]
+    best = max(ranges, key=lambda one: (one.specificity, one.quality), default=None)
+    return (best.quality, best.specificity) if best and best.quality else (0.0, 0)
 
 
 def _range(text: str) -> MediaType | None:
@@ -44,6 +42,10 @@ def _range(text: str) -> MediaType | None:
     except ValueError:
         return None
     # Everything is written in UTF-8, so that this parameter does not exclude anything.
-    if found.params.get("charset", "").lower() in {"utf-8", "utf8"}:
+    if str(found.params.get("charset", "")).lower() in {"utf-8", "utf8"}:
         del found.params["charset"]
-    return found if WEIGHT.fullmatch(found.params.get("q", "1")) else None
+    return found if WEIGHT.fullmatch(str(found.params.get("q", "1"))) else None
+
+
+def _matches(offered: MediaType, accepted: MediaType) -> bool:
+    return offered.match(accepted)  # type: ignore[arg-type]  # the stubs know only text

@@ -36,16 +36,12 @@ def understood(accepted: str) -> str:
     ranges = [tag for part in accepted.lower().replace("_", "-").split(",") if len(tag := part.strip()) <= LONGEST_TAG]
     spoken = [code for code, _ in settings.LANGUAGES]
     named = {_primary(tag) for tag in ranges}
-    wanted: list[str] = []
-    for tag in ranges:
-        if NOT_WANTED.search(tag):
-            continue
-        if _primary(tag) in spoken:
-            wanted.append(tag)
-        elif _primary(tag) == "*":
-            # Every language that the header does not name.
-            wanted += [code + tag.removeprefix("*") for code in spoken if code not in named]
-    return ",".join(wanted[:MOST_TAGS])
+    accepted_ranges = [tag for tag in ranges if not NOT_WANTED.search(tag)]
+    wanted = [tag for tag in accepted_ranges if _primary(tag) in spoken]
+    # Every language that the header does not name; of equal weights, a name counts more.
+    others = [tag.removeprefix("*") for tag in accepted_ranges if _primary(tag) == "*"][:1]
+    wanted = wanted[:MOST_TAGS] + [code + weight for weight in others for code in spoken if code not in named]
+    return ",".join(wanted)
 
 
 @lru_cache(maxsize=1024)

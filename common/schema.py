@@ -248,8 +248,8 @@ class EnvelopeSchema(AutoSchema):
         if self.method not in SAFE_METHODS:
             operation["description"] = f"{WARNING}\n\n{operation.get('description', '')}".strip()
         if "304" in operation["responses"]:
-            for status in ("200", "304"):
-                operation["responses"][status]["headers"]["ETag"] = ETAG
+            for cached in ("200", "304"):
+                operation["responses"][cached]["headers"]["ETag"] = ETAG
         if "requestBody" in operation and self.method == "PATCH":
             # An edit needs none of its fields, but one of them.
             operation["requestBody"]["required"] = True

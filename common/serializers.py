@@ -393,10 +393,12 @@ class InputSerializer(serializers.Serializer[Any]):
 
     def taken_from(self, form: Any) -> dict[str, Any]:
         """The values of a form or query. Raises ValidationError when a field that takes one value is repeated."""
-        sent = {name: form.getlist(name) for name in self.fields if name in form}
-        taken, repeated = {}, {}
-        for name, values in sent.items():
-            field = self.fields[name]
+        taken: dict[str, Any] = {}
+        repeated: dict[str, Any] = {}
+        for name, field in self.fields.items():
+            if name not in form:
+                continue
+            values = form.getlist(name)
             if self.empty_is_absent and not field.required and all(value == "" for value in values):
                 continue
             if isinstance(field, serializers.ListField):

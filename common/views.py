@@ -147,8 +147,8 @@ class ApiViewSet(GenericViewSet[Any]):
         if length:
             refuse_encoded(meta.get("HTTP_CONTENT_ENCODING", ""))
         query_string = meta.get("QUERY_STRING", "")
-        # Without an action the method is not allowed, which is told next.
-        if self.action and (length or query_string):
+        # Another method is not allowed, which is told next.
+        if (length or query_string) and str(request.method).lower() in self.action_map:
             self.refuse_untaken(request, query_string, has_body=length > 0)
 
     def refuse_untaken(self, request: Request, query_string: str, *, has_body: bool) -> None:
@@ -187,14 +187,12 @@ class ApiViewSet(GenericViewSet[Any]):
             return self.handle_exception(error)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        language = preferred_language(request.META)
-        if language != settings.LANGUAGE_CODE:
-            translation.activate(language)
+        # Also where it is the default: a page of the admin leaves its language to the thread.
+        translation.activate(preferred_language(request.META))
         try:
             return super().dispatch(request, *args, **kwargs)
         finally:
-            if language != settings.LANGUAGE_CODE:
-                translation.deactivate()
+            translation.deactivate()
             self._cut_rings()
 
     def query(self, kind: type[InputSerializer]) -> dict[str, Any]:

@@ -76,8 +76,11 @@ same however deep.
 HTTP_MEANINGS = {
     400: "the body is not JSON, or the request is broken in another way",
     405: "the address does not know this method; `Allow` names those that it knows",
+    408: "the body did not arrive in time",
     413: "the body is larger than the operation takes",
-    415: "the operation does not read this kind of body",
+    414: "path and query are longer than the server reads",
+    415: "the operation does not read this kind of body, or the body is compressed",
+    431: "the headers are larger than the server reads",
     500: "something broke on our side; the log knows more under the request's id",
 }
 

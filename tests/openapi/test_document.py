@@ -62,6 +62,7 @@ FROZEN = {
     "stream_not_found": 404,
     "user_not_found": 404,
     "method_not_allowed": 405,
+    "request_timeout": 408,
     "already_appealed": 409,
     "already_banned": 409,
     "already_delivered": 409,
@@ -89,13 +90,16 @@ FROZEN = {
     "user_already_active": 409,
     "user_already_inactive": 409,
     "payload_too_large": 413,
+    "uri_too_long": 414,
     "unsupported_media_type": 415,
     "too_many_failed_logins": 429,
     "too_many_requests": 429,
+    "headers_too_large": 431,
     "internal_error": 500,
     "identity_provider_unavailable": 503,
     "login_busy": 503,
     "picture_slots_full": 503,
+    "server_busy": 503,
     "service_unavailable": 503,
 }
 
@@ -290,32 +294,36 @@ def test_headers_say_who_asked_how_to_log_in_and_when_to_come_back(document: Doc
         assert ("Retry-After" in response["headers"]) is (status in {429, 503}), name
 
 
+# Whatever the operation is: what the server itself refuses, and keys that nothing takes.
+EVERYWHERE = {400, 408, 413, 414, 415, 431, 500, 503}
+
+
 @pytest.mark.parametrize(
     ("operation", "expected"),
     [
-        ("cancelLiveStreamByIdV1", {200, 400, 401, 403, 404, 409, 413, 500, 503}),
-        ("updateLiveStreamByIdV1", {200, 400, 401, 403, 404, 409, 413, 415, 500, 503}),
-        ("createLiveStreamV1", {201, 400, 401, 413, 415, 500, 503}),
-        ("listLiveStreamsV1", {200, 400, 401, 413, 500, 503}),
-        ("readMyActiveStreamV1", {200, 401, 413, 500, 503}),
-        ("listPastStreamsByUserIdV1", {200, 400, 401, 404, 413, 500, 503}),
-        ("joinLiveStreamV1", {200, 400, 401, 403, 404, 409, 413, 415, 500, 503}),
-        ("createLiveStreamBanV1", {201, 400, 401, 403, 404, 409, 413, 415, 500, 503}),
-        ("listMyBansV1", {200, 400, 401, 413, 500, 503}),
-        ("readLiveStreamCalendarByIdV1", {200, 304, 400, 401, 403, 404, 409, 413, 500, 503}),
-        ("readCalendarByUserIdV1", {200, 304, 400, 401, 404, 413, 500, 503}),
-        ("setReminderByIdV1", {200, 400, 401, 403, 404, 409, 413, 415, 500, 503}),
-        ("readReminderByIdV1", {200, 400, 401, 404, 413, 500, 503}),
-        ("listMyRemindersV1", {200, 400, 401, 413, 500, 503}),
-        ("markNotificationByIdV1", {200, 400, 401, 404, 413, 415, 500, 503}),
-        ("loginV1", {200, 400, 401, 413, 415, 429, 500, 503}),
-        ("revokeTokenV1", {200, 400, 413, 415, 500, 503}),
+        ("cancelLiveStreamByIdV1", {200, 401, 403, 404, 409}),
+        ("updateLiveStreamByIdV1", {200, 401, 403, 404, 409}),
+        ("createLiveStreamV1", {201, 401}),
+        ("listLiveStreamsV1", {200, 401}),
+        ("readMyActiveStreamV1", {200, 401}),
+        ("listPastStreamsByUserIdV1", {200, 401, 404}),
+        ("joinLiveStreamV1", {200, 401, 403, 404, 409}),
+        ("createLiveStreamBanV1", {201, 401, 403, 404, 409}),
+        ("listMyBansV1", {200, 401}),
+        ("readLiveStreamCalendarByIdV1", {200, 304, 401, 403, 404, 409}),
+        ("readCalendarByUserIdV1", {200, 304, 401, 404}),
+        ("setReminderByIdV1", {200, 401, 403, 404, 409}),
+        ("readReminderByIdV1", {200, 401, 404}),
+        ("listMyRemindersV1", {200, 401}),
+        ("markNotificationByIdV1", {200, 401, 404}),
+        ("loginV1", {200, 401, 429}),
+        ("revokeTokenV1", {200}),
     ],
 )
 def test_an_operation_lists_the_statuses_that_it_can_answer(
     document: Document, operation: str, expected: set[int]
 ) -> None:
-    assert {status for name, status, _ in responses(document) if name == operation} == expected
+    assert {status for name, status, _ in responses(document) if name == operation} == expected | EVERYWHERE
 
 
 def test_a_required_token_can_fail_in_each_way_that_authentication_knows(document: Document) -> None:
