@@ -207,6 +207,8 @@ class AppealBanSerializer(InputSerializer):
 class ImportedBanSerializer(InputSerializer):
     """One line of a file of bans. What an export has beside these says nothing that an import needs."""
 
+    ignored_keys = frozenset({"_id", "createdAt", "deletedBy"})
+
     liveStreamId = IdField(source="stream_id")
     targetUserId = IdField(source="target_id", required=False, allow_null=True)
     targetUsername = StrictString(source="target_username", max_length=150, required=False, allow_null=True)

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 import orjson
 from django.conf import settings
@@ -24,6 +24,8 @@ from rest_framework import exceptions, parsers, renderers
 from rest_framework.response import Response
 
 from common import admin_errors
+from common.accept import rank
+from common.keys import shown
 from common.languages import preferred_language
 from common.origin import origin
 from common.refusals import (
@@ -122,6 +124,18 @@ class HeadersTooLarge(exceptions.APIException):
         super().__init__(_("headers: must have at most %(limit)d characters altogether") % {"limit": limit})
 
 
+class UnsupportedEncoding(exceptions.APIException):
+    """A compressed body. The answer says which encoding is read: RFC 9110, section 15.5.16."""
+
+    status_code = 415
+    default_code = "unsupported_media_type"
+    headers: ClassVar = {"Accept-Encoding": "identity"}
+
+    def __init__(self, encoding: str) -> None:
+        reason = _("Content-Encoding: %(encoding)s is not read; send the body without it")
+        super().__init__(reason % {"encoding": shown(encoding)})
+
+
 def status_of(refusal: Refusal | type[Refusal]) -> int:
     kind = refusal if isinstance(refusal, type) else type(refusal)
     return next(STATUSES[parent] for parent in kind.__mro__ if parent in STATUSES)
@@ -164,7 +178,8 @@ def error_answer(
     reasons: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    as_problem = PROBLEM_JSON in meta.get("HTTP_ACCEPT", "")
+    accept = meta.get("HTTP_ACCEPT", "")
+    as_problem = rank(accept, PROBLEM_JSON)[0] > rank(accept, JSON)[0]
     response = HttpResponse(
         error_body(status, code, reasons, as_problem=as_problem),
         status=status,
@@ -265,7 +280,8 @@ def answer_to(  # noqa: C901 - a flat table of kinds
             return error_answer(meta, 401, Unauthenticated.code, reasons, {"WWW-Authenticate": "Bearer"})
         case exceptions.APIException():
             code = HTTP_CODES.get(error.status_code, "malformed_request")
-            return error_answer(meta, error.status_code, code, reasons_of(error.detail))
+            named = getattr(error, "headers", None)
+            return error_answer(meta, error.status_code, code, reasons_of(error.detail), named)
         case OperationalError() | InterfaceError():
             logger.error("the database does not answer: %s", error)
             # The next request on this thread connects anew instead of failing on the dead connection. After a statement

@@ -1,5 +1,6 @@
 """Which of our languages a request asks for."""
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -12,26 +13,35 @@ LONGEST_READ = 512  # characters of an Accept-Language that are looked at
 MOST_TAGS = 8  # of our languages, in one Accept-Language
 LONGEST_TAG = 24  # characters, with its weight: tr-Latn-TR;q=0.875
 
+NOT_WANTED = re.compile(r";\s*q\s*=\s*0(\.0*)?\s*$", re.ASCII)
+
 
 def preferred_language(meta: Mapping[str, Any]) -> str:
     """`X-Language`, else the best of `Accept-Language`, as far as we speak them; else the language of the source."""
     chosen, accepted = meta.get("HTTP_X_LANGUAGE", ""), meta.get("HTTP_ACCEPT_LANGUAGE", "")
     if len(chosen) + len(accepted) <= LONGEST_KEPT:
         return _kept(chosen, accepted)
-    return _best(chosen[: LONGEST_TAG + 1], accepted)
+    return _best(chosen, accepted)
 
 
 def understood(accepted: str) -> str:
-    """The part of an Accept-Language that names languages of ours; short, however long the header is.
+    """The part of an Accept-Language that asks for languages of ours; short, however long the header is.
 
-    Django remembers the headers that it parses. Of those that nobody understands it would keep megabytes.
+    Django remembers the headers that it parses. Of those that nobody understands it would keep megabytes. It also takes
+    a language with the weight 0, which is not acceptable (RFC 9110, section 12.4.2), for the last choice.
     """
-    spoken = {code for code, _ in settings.LANGUAGES}
     if len(accepted) > LONGEST_READ:
         accepted = accepted[:LONGEST_READ].rpartition(",")[0]
-    tags = (tag.strip() for tag in accepted.lower().split(","))
-    ours = [tag for tag in tags if len(tag) <= LONGEST_TAG and _primary(tag) in spoken]
-    return ",".join(ours[:MOST_TAGS])
+    # Platforms write tr_TR for tr-TR.
+    ranges = [tag for part in accepted.lower().replace("_", "-").split(",") if len(tag := part.strip()) <= LONGEST_TAG]
+    spoken = [code for code, _ in settings.LANGUAGES]
+    named = {_primary(tag) for tag in ranges}
+    accepted_ranges = [tag for tag in ranges if not NOT_WANTED.search(tag)]
+    wanted = [tag for tag in accepted_ranges if _primary(tag) in spoken]
+    # Every language that the header does not name; of equal weights, a name counts more.
+    others = [tag.removeprefix("*") for tag in accepted_ranges if _primary(tag) == "*"][:1]
+    wanted = wanted[:MOST_TAGS] + [code + weight for weight in others for code in spoken if code not in named]
+    return ",".join(wanted)
 
 
 @lru_cache(maxsize=1024)
@@ -40,12 +50,8 @@ def _kept(chosen: str, accepted: str) -> str:
 
 
 def _best(chosen: str, accepted: str) -> str:
-    spoken = {code for code, _ in settings.LANGUAGES}
-    tags = (tag for tag, _ in parse_accept_lang_header(understood(accepted)))
-    for wanted in (chosen.strip().lower(), *tags):
-        if _primary(wanted) in spoken:
-            return _primary(wanted)
-    return settings.LANGUAGE_CODE
+    tags = (tag for header in (chosen, accepted) for tag, _ in parse_accept_lang_header(understood(header)))
+    return next(map(_primary, tags), settings.LANGUAGE_CODE)
 
 
 def _primary(tag: str) -> str:

@@ -13,13 +13,14 @@ import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import render
-from django.utils.http import parse_etags
 from django.utils.translation import override
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from common.accept import rank
+from common.etags import is_known
 from common.views import AlwaysJSON
 
 JSON = "application/vnd.oai.openapi+json"
@@ -64,6 +65,13 @@ def written_document(kind: str) -> Written:
         return _written(kind, settings.DEVELOPMENT_SERVER_URL, settings.PRODUCTION_SERVER_URL)
 
 
+def preferred_form(accept: str) -> str:
+    """json or yaml, which is also what somebody gets who has no preference."""
+    as_json = max(rank(accept, JSON), rank(accept, "application/json"))
+    as_yaml = max(rank(accept, YAML), rank(accept, "application/yaml"))
+    return "json" if as_json > as_yaml else "yaml"
+
+
 class PublicView(APIView):
     """For everybody, and no operation of the API itself."""
 
@@ -75,12 +83,10 @@ class PublicView(APIView):
 
 class SchemaView(PublicView):
     def get(self, request: Request) -> HttpResponse:
-        accepted = request.headers.get("Accept", "")
-        wanted = request.GET.get("format", "json" if "json" in accepted else "yaml")
+        wanted = request.GET.get("format", preferred_form(request.headers.get("Accept", "")))
         written = written_document("json" if wanted == "json" else "yaml")
         headers = {"ETag": written.etag, "Cache-Control": "no-cache", "Vary": "Accept"}
-        known = {tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))}
-        if known & {written.etag, "*"}:
+        if is_known(request.headers.get("If-None-Match", ""), written.etag):
             return HttpResponseNotModified(headers=headers)
         return HttpResponse(written.body, content_type=written.content_type, headers=headers)
 

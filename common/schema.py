@@ -117,6 +117,11 @@ REQUEST_ID: Schema = {
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$", "examples": [EXAMPLE_REQUEST_ID]},
 }
 BEARER: Schema = {"required": True, "schema": {"type": "string", "const": "Bearer"}}
+ETAG: Schema = {
+    "description": "Changes with the content. Send it back as `If-None-Match`.",
+    "required": True,
+    "schema": {"type": "string", "pattern": '^(W/)?"[^"]*"$', "examples": ['"2f9a4c5e7b6d8f1a"']},
+}
 RETRY_AFTER: Schema = {
     "description": "Seconds to wait before trying again.",
     "required": True,
@@ -242,6 +247,9 @@ class EnvelopeSchema(AutoSchema):
             return None
         if self.method not in SAFE_METHODS:
             operation["description"] = f"{WARNING}\n\n{operation.get('description', '')}".strip()
+        if "304" in operation["responses"]:
+            for cached in ("200", "304"):
+                operation["responses"][cached]["headers"]["ETag"] = ETAG
         if "requestBody" in operation and self.method == "PATCH":
             # An edit needs none of its fields, but one of them.
             operation["requestBody"]["required"] = True
@@ -257,12 +265,10 @@ class EnvelopeSchema(AutoSchema):
         for kind in self._refusals():
             found[status_of(kind)].setdefault(kind.code, [str(kind.message)])
         places = {parameter["in"] for parameter in operation.get("parameters", [])}
-        has_body = "requestBody" in operation
-        if places or has_body:
-            found[400][Invalid.code] = [self._broken_rule()]
-        if has_body:
-            found[400][HTTP_CODES[400]] = ["body: is not JSON: unexpected character at line 1, column 1"]
-            found[415][HTTP_CODES[415]] = [str(UnsupportedMediaType("text/plain").detail)]
+        # Also where neither a query nor a body is taken: one that is sent all the same is refused.
+        found[400][Invalid.code] = [self._broken_rule()]
+        found[400][HTTP_CODES[400]] = ["body: is not JSON: unexpected character at line 1, column 1"]
+        found[415][HTTP_CODES[415]] = [str(UnsupportedMediaType("text/plain").detail)]
         if "path" in places:
             found[404][Missing.code] = [str(Missing.message)]
         limit: Any = getattr(self.view, "upload_limit", None) or getattr(
@@ -306,7 +312,7 @@ class EnvelopeSchema(AutoSchema):
                 for name, field in force_instance(parameter).fields.items():
                     if "invalid" in field.error_messages:
                         return f"{name}: {field.error_messages['invalid']}"
-        return f"body: {Invalid.message}"
+        return "dryrun: unknown"
 
     def _shared(self, status: int, codes: Codes) -> Schema:
         """A reference to the component that holds this response; the same content is one component."""
@@ -366,6 +372,10 @@ class EnvelopeSchema(AutoSchema):
         schema: Schema = super()._map_basic_serializer(serializer, direction)
         if self.method == "PATCH" and direction == "request":
             schema["minProperties"] = 1
+        if isinstance(declared := force_instance(serializer), InputSerializer):
+            for name in sorted(declared.ignored_keys):
+                schema["properties"][name] = {"description": "Accepted and ignored."}
+            schema["additionalProperties"] = False
         return schema
 
     def _is_list_view(self, serializer: Any = None) -> bool:

@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, cached_property
+from math import isfinite
 from typing import Any, ClassVar
 
+import orjson
+from django.conf import settings
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.core.validators import MaxLengthValidator
 from django.utils.text import format_lazy
@@ -15,6 +18,7 @@ from rest_framework.fields import get_error_detail
 from rest_framework.utils import html
 
 from common.fields import OBJECT_ID
+from common.keys import reasons_of_unknown, unknown_keys
 from common.refusals import Text
 from common.times import optional_wire_time, wire_time
 
@@ -137,8 +141,12 @@ class ReadSerializer(serializers.Serializer[Any]):
 
 # --- in: what somebody sent -----------------------------------------------------------------------
 
-RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
-
+RFC_3339 = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:(?P<second>[0-5]\d|60)(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+# Numbers as forms and addresses write them. Python reads much more: 1_000, ١٢, " 5 ", +5, 1e3, nan.
+WHOLE_NUMBER = re.compile(r"-?\d{1,19}", re.ASCII)
+NUMBER = re.compile(r"-?\d{1,19}(\.\d{1,19})?", re.ASCII)
 
 # How rules are told, after the name of the field: `minute: must be between 0 and 10080`.
 ALWAYS: dict[str, Text] = {"required": _("is required"), "null": _("must not be null")}
@@ -213,12 +221,26 @@ class StrictInteger(WithoutRings, serializers.IntegerField):
 
     def to_internal_value(self, data: Any) -> int:
         if isinstance(data, str):
-            if not (from_form(self) and re.fullmatch(r"-?\d{1,19}", data, re.ASCII)):
+            if not (from_form(self) and WHOLE_NUMBER.fullmatch(data)):
                 self.fail("invalid")
         elif isinstance(data, bool) or not (isinstance(data, int) or (isinstance(data, float) and data.is_integer())):
             # 60.0 is whole as well: JSON has one kind of number.
             self.fail("invalid")
         return super().to_internal_value(data if isinstance(data, str) else int(data))
+
+
+class StrictNumber(WithoutRings, serializers.FloatField):
+    """A number sent as one; as text, in digits with a point, only in forms and addresses."""
+
+    default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be a number")}
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, str):
+            if not (from_form(self) and NUMBER.fullmatch(data)):
+                self.fail("invalid")
+        elif isinstance(data, bool) or not isinstance(data, (int, float)) or not isfinite(data):
+            self.fail("invalid")
+        return float(data)
 
 
 class StrictBoolean(serializers.BooleanField):
@@ -302,31 +324,44 @@ class WireTime(serializers.DateTimeField):
             ("invalid", "overflow"),
             _("must be an ISO 8601 time with a time zone, such as 2026-01-15T10:30:00.000Z"),
         ),
+        "leap_second": _("must not be a leap second (:60); send the second before or after it"),
     }
 
     def to_internal_value(self, value: Any) -> Any:
-        if not (isinstance(value, str) and RFC_3339.fullmatch(value)):
+        written = RFC_3339.fullmatch(value) if isinstance(value, str) else None
+        if written is None:
             self.fail("invalid")
+        if written["second"] == "60":
+            self.fail("leap_second")
         try:
-            return super().to_internal_value(value)
+            # RFC 3339 allows t and z; Python does not read them.
+            return super().to_internal_value(value.upper())
         except OverflowError:
             self.fail("invalid")
 
 
 class InputSerializer(serializers.Serializer[Any]):
-    """What somebody sent. Unlike DRF's it is bound once and shared: building it costs more than running it."""
+    """What somebody sent. Unlike DRF's it is bound once and shared: building it costs more than running it.
+
+    Keys that are neither fields, nor in `ignored_keys`, nor in `settings.IGNORED_KEYS` are refused: a misspelt key that
+    is ignored asks for something else than its sender means.
+    """
 
     default_error_messages: ClassVar = dict.fromkeys(("invalid", "null"), _("body: must be a JSON object"))
     from_form: bool = False
     # A form sends its empty fields, too; an address has no reason to name what it leaves empty.
     empty_is_absent: ClassVar[bool] = True
     documented_as_form: ClassVar[bool] = False
+    # What clients may send although nothing reads it.
+    ignored_keys: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def validated(cls, data: Any) -> dict[str, Any]:
         """`data` (parsed JSON, a form, or an address's query) in the names of the domain; raises ValidationError."""
         is_form = html.is_html_input(data)
         serializer = _bound(cls, is_form, get_language())
+        if isinstance(data, dict):
+            serializer.refuse_unknown(data)
         # As a plain dictionary: of a form's values, DRF takes the empty ones for absent ones.
         values = serializer.taken_from(data) if is_form else data
         return serializer.run_validation(values)
@@ -344,13 +379,50 @@ class InputSerializer(serializers.Serializer[Any]):
             cls.validated(data)
             raise
 
+    def refuse_unknown(self, data: dict[str, Any]) -> None:
+        """Raises ValidationError with a line for each key of `data` that nothing takes."""
+        if data.keys() <= self.taken_keys:
+            return
+        known = frozenset(self.fields)
+        if names := unknown_keys(data, known=known, ignored=self.ignored_keys.union(settings.IGNORED_KEYS)):
+            raise serializers.ValidationError(reasons_of_unknown(names, known))
+
+    @cached_property
+    def taken_keys(self) -> frozenset[str]:
+        return self.ignored_keys.union(self.fields)
+
     def taken_from(self, form: Any) -> dict[str, Any]:
-        many = (serializers.ListField, serializers.MultipleChoiceField)
-        return {
-            name: form.getlist(name) if isinstance(field, many) else form[name]
-            for name, field in self.fields.items()
-            if name in form and not (self.empty_is_absent and form[name] == "" and not field.required)
-        }
+        """The values of a form or query. Raises ValidationError when a field that takes one value is repeated."""
+        taken: dict[str, Any] = {}
+        repeated: dict[str, Any] = {}
+        for name, field in self.fields.items():
+            if name not in form:
+                continue
+            values = form.getlist(name)
+            if self.empty_is_absent and not field.required and all(value == "" for value in values):
+                continue
+            if isinstance(field, serializers.ListField):
+                taken[name] = listed(values)
+            elif isinstance(field, serializers.MultipleChoiceField):
+                taken[name] = values
+            elif len(values) == 1:
+                taken[name] = values[0]
+            else:
+                # Which of them would count is not documented anywhere, and differs between servers.
+                repeated[name] = [_("must not be repeated")]
+        if repeated:
+            raise serializers.ValidationError(repeated)
+        return taken
+
+
+def listed(values: list[Any]) -> Any:
+    """A list in a form: a part for each item, or all items as JSON text in one part."""
+    if len(values) != 1 or not isinstance(values[0], str) or not values[0].lstrip().startswith("["):
+        return values
+    try:
+        return orjson.loads(values[0])
+    except orjson.JSONDecodeError:
+        return values[0]  # no list: the field says so
 
 
 @cache

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django.conf import settings
 from django.http import HttpRequest, QueryDict
@@ -42,6 +42,10 @@ def _shared(kinds: tuple[type, ...]) -> list[Any]:
 
 _negotiator = AlwaysJSON()
 
+BODY_METHODS = ("POST", "PUT", "PATCH")
+# Bodies that say nothing; clients send them where there is nothing to say.
+EMPTY_BODIES: tuple[Any, ...] = (None, {}, [], "")
+
 LONGEST_KEPT_QUERY = 128  # characters; with 4,096 of them kept, about 4 MB a process
 
 
@@ -58,6 +62,38 @@ def _kept_query(kind: type[InputSerializer], query_string: str) -> dict[str, Any
     return kind.validated(QueryDict(query_string))
 
 
+class Takes(NamedTuple):
+    """What an operation takes beside its path."""
+
+    query: bool
+    body: bool
+
+
+@cache
+def _takes(kind: "type[ApiViewSet]", action: str, method: str) -> Takes:
+    """From what `extend_schema` declares for the document, so that neither can be right without the other."""
+    schema = getattr(kind, action).kwargs["schema"]()
+    schema.view, schema.method = kind(), method
+    schema.view.request, schema.view.kwargs = None, {}
+    query = any(_is_input(parameter) for parameter in schema.get_override_parameters())
+    return Takes(query, method in BODY_METHODS and schema.get_request_serializer() is not None)
+
+
+def _is_input(parameter: Any) -> bool:
+    return isinstance(parameter, type) and issubclass(parameter, InputSerializer)
+
+
+class Nothing(InputSerializer):
+    """The query or the body of an operation that has none: every key is unknown."""
+
+
+def refuse_encoded(content_encoding: str) -> None:
+    """Raises UnsupportedEncoding for a body that is compressed."""
+    for encoding in content_encoding.split(","):
+        if encoding.strip().lower() not in ("", "identity"):
+            raise api.UnsupportedEncoding(encoding.strip())
+
+
 class ApiViewSet(GenericViewSet[Any]):
     """A viewset whose ids are checked, whose bodies are limited, and which leaves nothing to the cycle collector.
 
@@ -72,6 +108,9 @@ class ApiViewSet(GenericViewSet[Any]):
     # In bytes. `upload_limit` is that of a multipart body, where a view takes one.
     body_limit: ClassVar[int] = settings.JSON_BODY_LIMIT
     upload_limit: ClassVar[int | None] = None
+    # For addresses that people paste into other programs, which add parameters of their own. Only where nothing is
+    # taken from the query, so that no parameter can be misspelt.
+    ignores_query: ClassVar[bool] = False
 
     def get_authenticators(self) -> list[Any]:
         return _shared(tuple(self.authentication_classes))
@@ -96,14 +135,29 @@ class ApiViewSet(GenericViewSet[Any]):
         return {}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        limit = self.limit_of(request._request)
-        if int(request._request.META.get("CONTENT_LENGTH") or 0) > limit:
+        limit, meta = self.limit_of(request._request), request._request.META
+        length = int(meta.get("CONTENT_LENGTH") or 0)
+        if length > limit:
             raise api.PayloadTooLarge(limit)
         self.perform_authentication(request)
         self.check_permissions(request)
         for name, value in kwargs.items():
             if not OBJECT_ID.fullmatch(value):
                 raise Invalid(name, _("must be 24 lower-case hexadecimal characters"))
+        if length:
+            refuse_encoded(meta.get("HTTP_CONTENT_ENCODING", ""))
+        query_string = meta.get("QUERY_STRING", "")
+        # Another method is not allowed, which is told next.
+        if (length or query_string) and str(request.method).lower() in self.action_map:
+            self.refuse_untaken(request, query_string, has_body=length > 0)
+
+    def refuse_untaken(self, request: Request, query_string: str, *, has_body: bool) -> None:
+        """Keys of a query or a body that the operation does not have. Where it has one, reading it refuses them."""
+        takes = _takes(type(self), self.action, str(request.method))
+        if query_string and not takes.query and not self.ignores_query:
+            _validated_query(Nothing, query_string)
+        if has_body and not takes.body and request.data not in EMPTY_BODIES:
+            Nothing.validated(request.data)
 
     def limit_of(self, request: HttpRequest) -> int:
         """How many bytes the body of this request may have."""
@@ -133,14 +187,12 @@ class ApiViewSet(GenericViewSet[Any]):
             return self.handle_exception(error)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        language = preferred_language(request.META)
-        if language != settings.LANGUAGE_CODE:
-            translation.activate(language)
+        # Also where it is the default: a page of the admin leaves its language to the thread.
+        translation.activate(preferred_language(request.META))
         try:
             return super().dispatch(request, *args, **kwargs)
         finally:
-            if language != settings.LANGUAGE_CODE:
-                translation.deactivate()
+            translation.deactivate()
             self._cut_rings()
 
     def query(self, kind: type[InputSerializer]) -> dict[str, Any]:

@@ -50,9 +50,17 @@ an unknown `kid`: a new key is there 15 seconds before it signs. An edge also fo
 ## Errors
 
 `data` is null. `errors[0]` is the same for a status in every language; what follows it is for people.
-Programs read the reason from the header `X-Error-Code`. With `Accept: application/problem+json` errors follow
-RFC 9457 instead. Every answer carries `X-Request-ID`, which also stands in the logs: yours, when you send a
-sane one.
+Programs read the reason from the header `X-Error-Code`. Where `Accept` prefers `application/problem+json` to JSON,
+errors follow RFC 9457 instead. Every answer carries `X-Request-ID`, which also stands in the logs: yours, when you
+send a sane one.
+
+## Keys that nobody knows
+
+A key in a body or a query that the operation does not know is refused with 400, with the nearest key that it knows:
+`dryrun: unknown; did you mean dryRun?`. So is a query or a body where none is taken; an empty one (`{}`) is accepted
+everywhere. A query parameter that takes one value must not be repeated. Calendars ignore whatever is in their query.
+A multipart form sends a list as repeated parts or as JSON text in one part (`["673ac9e2c93fe18d3fdd23f1"]`).
+A body must come without `Content-Encoding`.
 
 ## Languages
 
@@ -68,10 +76,10 @@ same however deep.
 HTTP_MEANINGS = {
     400: "the body is not JSON, or the request is broken in another way",
     405: "the address does not know this method; `Allow` names those that it knows",
-    408: "the body did not arrive within its time limit",
+    408: "the body did not arrive in time",
     413: "the body is larger than the operation takes",
     414: "path and query are longer than the server reads",
-    415: "the operation does not read this kind of body",
+    415: "the operation does not read this kind of body, or the body is compressed",
     431: "the headers are larger than the server reads",
     500: "something broke on our side; the log knows more under the request's id",
 }

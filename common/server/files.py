@@ -7,6 +7,10 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import NamedTuple
 
+from django.utils.http import parse_http_date_safe
+
+from common import etags
+
 SECONDS_CACHED = 86_400
 HEADERS = {
     "Cache-Control": f"public, max-age={SECONDS_CACHED}",
@@ -23,8 +27,10 @@ class StoredFile(NamedTuple):
     def is_known(self, request: Mapping[str, str]) -> bool:
         """Whether the client has this version already; `request` is an environ."""
         if "HTTP_IF_NONE_MATCH" in request:
-            return self.headers["ETag"] in request["HTTP_IF_NONE_MATCH"]
-        return request.get("HTTP_IF_MODIFIED_SINCE") == self.headers["Last-Modified"]
+            return etags.is_known(request["HTTP_IF_NONE_MATCH"], self.headers["ETag"])
+        since = parse_http_date_safe(request.get("HTTP_IF_MODIFIED_SINCE", ""))
+        modified = parse_http_date_safe(self.headers["Last-Modified"])
+        return since is not None and modified is not None and modified <= since
 
 
 class StoredFiles:

@@ -99,6 +99,9 @@ MEMBER = Question(lambda: User.objects.filter(pk=Param("id", ID)).only("username
 class CalendarViewSet(ApiViewSet):
     """Streams in people's calendars."""
 
+    # People add `?t=1` to make their calendar fetch a feed anew; programs that share a link add parameters, too.
+    ignores_query = True
+
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "retrieve": [StreamMissing, Banned, NothingToEnter],
         "of_user": [UserMissing],

@@ -34,7 +34,7 @@ type Scenario = Callable[[World, Operation, pytest.MonkeyPatch], Any]
 def invalid(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     if operation.variables:
         return world.call(operation, path=world.path(operation, **dict.fromkeys(operation.variables, "UPPER")))
-    if operation.query:
+    if operation.query or not operation.has_body:
         return world.call(operation, path=f"{operation.path}?limit=101")
     return world.call(operation, body={})
 

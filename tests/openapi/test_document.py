@@ -103,9 +103,6 @@ FROZEN = {
     "service_unavailable": 503,
 }
 
-# What the server itself can answer to every request.
-EVERYWHERE = {408, 413, 414, 431, 500, 503}
-
 type Document = dict[str, Any]
 type Operation = tuple[str, dict[str, Any]]
 
@@ -297,33 +294,36 @@ def test_headers_say_who_asked_how_to_log_in_and_when_to_come_back(document: Doc
         assert ("Retry-After" in response["headers"]) is (status in {429, 503}), name
 
 
+# Whatever the operation is: what the server itself refuses, and keys that nothing takes.
+EVERYWHERE = {400, 408, 413, 414, 415, 431, 500, 503}
+
+
 @pytest.mark.parametrize(
     ("operation", "expected"),
     [
-        ("cancelLiveStreamByIdV1", {200, 400, 401, 403, 404, 409}),
-        ("updateLiveStreamByIdV1", {200, 400, 401, 403, 404, 409, 415}),
-        ("createLiveStreamV1", {201, 400, 401, 415}),
-        ("listLiveStreamsV1", {200, 400, 401}),
+        ("cancelLiveStreamByIdV1", {200, 401, 403, 404, 409}),
+        ("updateLiveStreamByIdV1", {200, 401, 403, 404, 409}),
+        ("createLiveStreamV1", {201, 401}),
+        ("listLiveStreamsV1", {200, 401}),
         ("readMyActiveStreamV1", {200, 401}),
-        ("listPastStreamsByUserIdV1", {200, 400, 401, 404}),
-        ("joinLiveStreamV1", {200, 400, 401, 403, 404, 409, 415}),
-        ("createLiveStreamBanV1", {201, 400, 401, 403, 404, 409, 415}),
-        ("listMyBansV1", {200, 400, 401}),
-        ("readLiveStreamCalendarByIdV1", {200, 304, 400, 401, 403, 404, 409}),
-        ("readCalendarByUserIdV1", {200, 304, 400, 401, 404}),
-        ("setReminderByIdV1", {200, 400, 401, 403, 404, 409, 415}),
-        ("readReminderByIdV1", {200, 400, 401, 404}),
-        ("listMyRemindersV1", {200, 400, 401}),
-        ("markNotificationByIdV1", {200, 400, 401, 404, 415}),
-        ("loginV1", {200, 400, 401, 415, 429}),
-        ("revokeTokenV1", {200, 400, 415}),
+        ("listPastStreamsByUserIdV1", {200, 401, 404}),
+        ("joinLiveStreamV1", {200, 401, 403, 404, 409}),
+        ("createLiveStreamBanV1", {201, 401, 403, 404, 409}),
+        ("listMyBansV1", {200, 401}),
+        ("readLiveStreamCalendarByIdV1", {200, 304, 401, 403, 404, 409}),
+        ("readCalendarByUserIdV1", {200, 304, 401, 404}),
+        ("setReminderByIdV1", {200, 401, 403, 404, 409}),
+        ("readReminderByIdV1", {200, 401, 404}),
+        ("listMyRemindersV1", {200, 401}),
+        ("markNotificationByIdV1", {200, 401, 404}),
+        ("loginV1", {200, 401, 429}),
+        ("revokeTokenV1", {200}),
     ],
 )
 def test_an_operation_lists_the_statuses_that_it_can_answer(
     document: Document, operation: str, expected: set[int]
 ) -> None:
-    found = {status for name, status, _ in responses(document) if name == operation}
-    assert found == expected | EVERYWHERE
+    assert {status for name, status, _ in responses(document) if name == operation} == expected | EVERYWHERE
 
 
 def test_a_required_token_can_fail_in_each_way_that_authentication_knows(document: Document) -> None:
