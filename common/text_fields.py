@@ -18,6 +18,15 @@ from common.texts import (
     normalized_lines,
 )
 
+# What a pattern can say of the rules. The marks of all scripts and the pairs of isolates would not fit in one, so some
+# texts that match are refused for them. Line breaks at the ends are trimmed.
+_NOT_IN_LINE = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\ufdd0-\ufdef\ufffe\uffff"
+_NOT_IN_LINES = _NOT_IN_LINE.replace(r"\x00-\x1f", r"\x00-\x08\x0b\x0c\x0e-\x1f")
+_EMPTY = (
+    r"\s\xad\u0300-\u036f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u2800\u3164"
+    r"\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc"
+)
+
 
 class WrittenText(StrictString):
     """Text in NFC, in which `max_length` counts; trimmed."""
@@ -38,6 +47,13 @@ class OneLine(WrittenText):
     """A title, a name, a short reason: visible, in one line."""
 
     many_lines: ClassVar[bool] = False
+
+    @property
+    def pattern(self) -> str:
+        """The rule as far as a regular expression of ECMA-262 and Python can tell it: all that is accepted matches."""
+        refused = _NOT_IN_LINES if self.many_lines else _NOT_IN_LINE
+        visible = "" if self.allow_blank else f"[^{refused}{_EMPTY}][^{refused}]*"
+        return rf"^\s*[^{refused}]*{visible}\s*$"
 
     def to_internal_value(self, data: Any) -> str:
         text = super().to_internal_value(data)
