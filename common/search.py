@@ -16,7 +16,8 @@ class FoldedColumn(models.TextField):
     def __init__(self, *, of: Sequence[str], **kwargs: Any) -> None:
         self.of = tuple(of)
         # With a default of the database, processes of the version before go on adding rows while a new one starts.
-        super().__init__(**{"editable": False, "default": "", "db_default": ""} | kwargs)
+        defaults: dict[str, Any] = {"editable": False, "default": "", "db_default": ""}
+        super().__init__(**defaults | kwargs)
 
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()
@@ -70,7 +71,7 @@ def fold_again(model: type[models.Model], name: str, *, using: str = "default") 
 def _write(model: type[models.Model], column: FoldedColumn, values: dict[Any, str], using: str) -> None:
     connection, key = connections[using], model._meta.pk
     assert key is not None  # noqa: S101 - every table of ours has one
-    table, to, by = map(connection.ops.quote_name, (model._meta.db_table, column.column, key.column))
+    table, to, by = map(connection.ops.quote_name, (model._meta.db_table, str(column.column), str(key.column)))
     ids = [key.get_db_prep_value(pk, connection) for pk in values]
     with connection.cursor() as cursor:
         cursor.execute(

@@ -1,6 +1,5 @@
 """Fields for the texts that people write: of the API, and of the admin's forms. The rules are in common/texts.py."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
@@ -32,7 +31,9 @@ class WrittenText(StrictString):
     """Text in NFC, in which `max_length` counts; trimmed."""
 
     default_error_messages: ClassVar = dict(RULES)
-    normalized: ClassVar[Callable[[str], str]] = staticmethod(normalized_line)
+
+    def normalized(self, text: str) -> str:
+        return normalized_line(text)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -66,8 +67,10 @@ class OneLine(WrittenText):
 class ManyLines(OneLine):
     """The same with line breaks, each of which becomes LF, and tabs."""
 
-    normalized: ClassVar[Callable[[str], str]] = staticmethod(normalized_lines)
     many_lines: ClassVar[bool] = True
+
+    def normalized(self, text: str) -> str:
+        return normalized_lines(text)
 
 
 class SearchedText(WrittenText):
