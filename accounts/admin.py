@@ -34,6 +34,7 @@ from accounts.serializers import file_url
 from common.admin import Act, ActingAdmin
 from common.pictures import PictureSlotsFull
 from common.refusals import Invalid
+from common.texts import folded
 
 # Who may do what changes through the command line until a service does it and leaves an audit row.
 admin.site.unregister(Group)
@@ -168,10 +169,11 @@ class UserAdmin(ActingAdmin):
         return offered
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        found = Q(username__icontains=text) | Q(email__iexact=text)
-        for word in text.split():
-            found |= Q(name__iexact=word) | Q(surname__iexact=word)
-        return queryset.filter(found)
+        words = folded(text).split()
+        if not words:
+            return queryset.none()
+        named = Q(*(Q(names_folded__contains=word) for word in words))
+        return queryset.filter(named | Q(email__iexact=text))
 
     @display(description=_("user"), ordering="username", header=True)
     def person(self, user: User) -> list[Any]:

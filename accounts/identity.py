@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from jwt.exceptions import InvalidSubjectError
 
 from common.refusals import Unavailable
+from common.texts import fitted_line
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +122,6 @@ def text_from(claims: Mapping[str, Any], *names: str, longest: int = 150) -> str
     """The first of these claims that is a text with something in it, made fit for a column."""
     for name in names:
         value = claims.get(name)
-        if isinstance(value, str) and (text := re.sub(r"[\0-\x1f]", " ", value).strip()):
-            return text[:longest]
+        if isinstance(value, str) and (text := fitted_line(value, longest=longest)):
+            return text
     return ""

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.fields import ObjectIdKey
 from common.models import LockingQuerySet, TimestampedModel
+from common.search import FoldedColumn, SearchedModel
 
 PHOTO_SIZES = (40, 76, 160)  # pixels, square
 
@@ -55,7 +56,7 @@ class UserManager(BaseUserManager["User"].from_queryset(LockingQuerySet["User"])
         return self.create_user(username, password, **{"is_staff": True, "is_superuser": True} | fields)
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
     class Availability(models.TextChoices):
         AVAILABLE = "available", _("available")
         BUSY = "busy", _("busy")
@@ -70,6 +71,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     name = models.CharField(_("name"), max_length=150, blank=True)
     surname = models.CharField(_("surname"), max_length=150, blank=True)
+    names_folded = FoldedColumn(of=["username", "name", "surname"])
     email = models.EmailField(_("email"), blank=True)
     profile_photo = models.ForeignKey(Media, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     availability_status = models.CharField(max_length=10, choices=Availability, default=Availability.OFFLINE)

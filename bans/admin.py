@@ -24,6 +24,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from bans.models import Appeal, LiveStreamBan
 from bans.services import review_ban
 from common.admin import Act, ActingAdmin, ReasonForm, Service, SoftDeleteAdmin, linked
+from common.texts import folded
 
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
@@ -185,7 +186,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
     )
     ordering = (Case(When(_waiting(), then=0), default=1).asc(), "-created_at", "-id")
     search_fields = ("target__username",)
-    search_help_text = _("Username, or id of a ban, a person or a stream")
+    search_help_text = _("Username or name, or id of a ban, a person or a stream")
     id_fields = ("pk", "target_id", "stream_id")
     readonly_fields = ("end_in_words", "objection_state", "objection_text", "objection_at")
 
@@ -208,7 +209,8 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
         return (made, *((appeal,) if obj and _appeal(obj) else ()), review, details)
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        return queryset.filter(target__username__icontains=text)
+        part = folded(text)
+        return queryset.filter(target__names_folded__contains=part) if part else queryset.none()
 
     # --- who may --------------------------------------------------------------------------------
 

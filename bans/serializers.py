@@ -23,6 +23,7 @@ from common.serializers import (
     StrictString,
     WireTime,
 )
+from common.text_fields import ManyLines
 
 LONGEST_BAN_SECONDS = 31_536_000  # a year
 
@@ -79,12 +80,12 @@ class CreateBanSerializer(EndOfBan):
     actionType = StrictChoice(
         LiveStreamBan.ActionType.choices, source="action_type", default=LiveStreamBan.ActionType.BLOCK
     )
-    reason = StrictString(max_length=500, allow_null=True, required=False)
+    reason = ManyLines(max_length=500, allow_null=True, required=False)
 
 
 class ChangeBanSerializer(EndOfBan):
     actionType = StrictChoice(LiveStreamBan.ActionType.choices, source="action_type", required=False)
-    reason = StrictString(max_length=500, allow_null=True, required=False)
+    reason = ManyLines(max_length=500, allow_null=True, required=False)
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
         changes = super().validate(values)
@@ -143,7 +144,7 @@ class BulkBanSerializer(EndOfBan):
     actionType = StrictChoice(
         LiveStreamBan.ActionType.choices, source="action_type", default=LiveStreamBan.ActionType.BLOCK
     )
-    reason = StrictString(max_length=500, allow_null=True, required=False)
+    reason = ManyLines(max_length=500, allow_null=True, required=False)
     dryRun = StrictBoolean(source="dry_run", default=False, help_text="Tell what would become of each, and ban nobody.")
 
 
@@ -198,7 +199,7 @@ class AppealSerializer(ReadSerializer):
 
 
 class AppealBanSerializer(InputSerializer):
-    text = StrictString(max_length=500)
+    text = ManyLines(max_length=500)
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -215,7 +216,7 @@ class ImportedBanSerializer(InputSerializer):
     actionType = StrictChoice(
         LiveStreamBan.ActionType.choices, source="action_type", default=LiveStreamBan.ActionType.BLOCK
     )
-    reason = StrictString(max_length=500, allow_null=True, required=False)
+    reason = ManyLines(max_length=500, allow_null=True, required=False)
     expiresAt = WireTime(source="expires_at", allow_null=True, required=False)
     createdBy = IdField(source="created_by", allow_null=True, required=False)
     deletedAt = WireTime(source="deleted_at", allow_null=True, required=False)

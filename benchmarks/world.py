@@ -296,6 +296,7 @@ class _Loader:
             "username": f"kişi{number}",
             "name": "Ayşe" if number % 2 else "John",
             "surname": "Yılmaz" if number % 3 else "Smith",
+            "names_folded": f"kisi{number} {'ayse' if number % 2 else 'john'} {'yilmaz' if number % 3 else 'smith'}",
             "email": f"{number}@example.com",
             "availability_status": ("available", "busy", "offline")[number % 3],
             "is_superuser": False,

@@ -33,6 +33,8 @@ from common.admin_lists import DeclaredChangeList, declared_parameters
 from common.fields import OBJECT_ID
 from common.models import AuditEntry
 from common.refusals import Refusal
+from common.text_fields import ManyLinesFormField
+from common.texts import isolated
 
 LONGEST_REASON = 500  # characters
 # Each row is a transaction of its own, and its id a field of the form: Django takes a thousand fields.
@@ -195,7 +197,7 @@ class Act:
 
 
 class ReasonForm(forms.Form):
-    reason = forms.CharField(
+    reason = ManyLinesFormField(
         label=_("Reason"),
         max_length=LONGEST_REASON,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "autofocus": True}),
@@ -339,7 +341,7 @@ def link(address: str, text: str) -> str:
 
 
 def _named(names: list[str], *, most: int = 3) -> str:
-    shown, more = ", ".join(f"“{name}”" for name in names[:most]), len(names) - most
+    shown, more = ", ".join(f"“{isolated(name)}”" for name in names[:most]), len(names) - most
     if more <= 0:
         return shown
     text = ngettext("%(names)s and %(count)d more", "%(names)s and %(count)d more", more)

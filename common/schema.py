@@ -52,6 +52,7 @@ from common.serializers import (
 )
 from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
 from common.server.threads import ServerBusy
+from common.text_fields import OneLine
 from common.views import ApiViewSet
 
 type Schema = dict[str, Any]
@@ -366,7 +367,8 @@ class EnvelopeSchema(AutoSchema):
     def _insert_field_validators(self, field: serializers.Field, schema: Schema) -> None:
         super()._insert_field_validators(field, schema)
         if isinstance(field, StrictString):
-            schema.setdefault("pattern", NO_NUL if field.allow_blank or not field.trim_whitespace else NOT_BLANK)
+            plain = NO_NUL if field.allow_blank or not field.trim_whitespace else NOT_BLANK
+            schema.setdefault("pattern", field.pattern if isinstance(field, OneLine) else plain)
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Schema:
         schema: Schema = super()._map_basic_serializer(serializer, direction)

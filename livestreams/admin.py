@@ -13,9 +13,9 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from common.admin import Act, ActingAdmin, DeletedFilter, SoftDeleteAdmin
+from common.texts import folded
 from livestreams import services
 from livestreams.models import Action, LiveStream, Status, next_status
-from livestreams.names import folded
 
 END = Act(
     service=services.end_stream,
@@ -89,8 +89,11 @@ class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
     )
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+        part = folded(text)
+        if not part:
+            return queryset.none()
         return queryset.filter(
-            Q(title_folded__contains=folded(text)) | Q(channel_name=text.lower()) | Q(creator__username__iexact=text)
+            Q(title_folded__contains=part) | Q(channel_name=text.lower()) | Q(creator__username__iexact=text)
         )
 
     def is_possible(self, act: Act, row: LiveStream) -> bool:

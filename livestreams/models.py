@@ -13,6 +13,7 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from common.models import IdentifiedModel, LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
+from common.search import FoldedColumn, SearchedModel
 
 # --- lifecycle: state × action → next state ------------------------------------------------------
 
@@ -161,7 +162,7 @@ class LivingStreams(LivingManager.from_queryset(LiveStreamQuerySet)):  # type: i
     pass
 
 
-class LiveStream(TimestampedModel, SoftDeleteModel):
+class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
     class Type(models.TextChoices):
         SOLO = "solo", _("solo")
         DUO_CROWD = "duocrowd", _("duo, crowd")
@@ -177,7 +178,7 @@ class LiveStream(TimestampedModel, SoftDeleteModel):
         AUDIENCE = "audience", _("audience")
 
     title = models.CharField(_("title"), max_length=140)
-    title_folded = models.CharField(max_length=280, editable=False)
+    title_folded = FoldedColumn(of=["title"])
     type = models.CharField(_("type"), max_length=10, choices=Type, default=Type.SOLO)
     channel_name = models.CharField(_("channel name"), max_length=150, unique=True, editable=False)
     creator = models.ForeignKey(

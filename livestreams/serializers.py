@@ -30,10 +30,12 @@ from common.serializers import (
     ZeroOrOne,
     between,
 )
+from common.text_fields import FoldedText, ManyLines, OneLine, SearchedText
 from livestreams.models import LATEST_PLAN, LiveStream, Revocation, Status, planned_end, role_of
-from livestreams.names import folded
 
 LONGEST_WINDOW_HOURS = 8760  # a year
+# Three times what a name may have: capitals can be that much longer.
+LONGEST_SEARCH = 450
 LARGEST_PRICE = 99_999_999
 
 # --- out ------------------------------------------------------------------------------------------
@@ -175,14 +177,14 @@ class PlannedStartField(WireTime):
 
 
 class EditStreamSerializer(InputSerializer):
-    title = StrictString(max_length=140)
+    title = OneLine(max_length=140)
     guests = GuestsField(source="guest", max_length=1, help_text="Ids: one for a duo, none for a solo stream.")
     price = PriceField(allow_null=True, help_text="Above 0: paid.")
-    interest = StrictString(max_length=50, allow_null=True)
+    interest = OneLine(max_length=50, allow_null=True)
     durationGoal = StrictInteger(
         source="duration_goal", min_value=1, max_value=1440, allow_null=True, help_text="Minutes."
     )
-    motivation = StrictString(max_length=1000, allow_null=True, allow_blank=True)
+    motivation = ManyLines(max_length=1000, allow_null=True, allow_blank=True)
     plannedStartDate = PlannedStartField(
         source="planned_start_at", allow_null=True, help_text="In the future. Null: preparing."
     )
@@ -201,13 +203,13 @@ class EditStreamSerializer(InputSerializer):
 
 
 class CreateStreamSerializer(InputSerializer):
-    title = StrictString(max_length=140)
+    title = OneLine(max_length=140)
     liveStreamType = StrictChoice(LiveStream.Type.choices, source="type", default=LiveStream.Type.SOLO)
     guests = GuestsField(
         source="guest", max_length=1, required=False, help_text="Ids: one for a duo, none for a solo stream."
     )
     price = PriceField(allow_null=True, required=False, help_text="Above 0: paid.")
-    interest = StrictString(max_length=50, allow_null=True, required=False)
+    interest = OneLine(max_length=50, allow_null=True, required=False)
     durationGoal = StrictInteger(
         source="duration_goal",
         min_value=1,
@@ -216,7 +218,7 @@ class CreateStreamSerializer(InputSerializer):
         required=False,
         help_text="Minutes.",
     )
-    motivation = StrictString(max_length=1000, allow_null=True, allow_blank=True, required=False)
+    motivation = ManyLines(max_length=1000, allow_null=True, allow_blank=True, required=False)
     plannedStartDate = PlannedStartField(
         source="planned_start_at",
         allow_null=True,
@@ -245,11 +247,6 @@ class JoinSerializer(InputSerializer):
 # --- asked ----------------------------------------------------------------------------------------
 
 
-class FoldedField(StrictString):
-    def to_internal_value(self, data: Any) -> str:
-        return folded(super().to_internal_value(data))
-
-
 SORTABLE = {
     "createdAt": "created_at",
     "updatedAt": "updated_at",
@@ -268,12 +265,12 @@ class SortedQuery(PageQuery):
 class ListStreamsQuery(SortedQuery):
     status = StrictMultipleChoice(choices=Status.choices, required=False, help_text="May be repeated.")
     creatorId = IdField(source="creator", required=False)
-    interest = StrictString(max_length=50, required=False)
-    search = FoldedField(
+    interest = SearchedText(max_length=50, required=False)
+    search = FoldedText(
         source="title",
-        max_length=140,
+        max_length=LONGEST_SEARCH,
         required=False,
-        help_text="Part of the title; letters with and without marks.",
+        help_text="Part of the title; in any case, with and without accents.",
     )
     plannedFrom = WireTime(source="planned_from", required=False)
     plannedTo = WireTime(source="planned_to", required=False)
@@ -315,10 +312,10 @@ class UpcomingInMinutesQuery(WindowQuery):
 
 
 class ViewersQuery(PageQuery):
-    search = FoldedField(
-        max_length=150,
+    search = FoldedText(
+        max_length=LONGEST_SEARCH,
         required=False,
-        help_text="Part of the username, name or surname; letters with and without marks.",
+        help_text="Part of the username, name or surname; in any case, with and without accents.",
     )
 
 

@@ -22,6 +22,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from common.admin import Act, ActingAdmin, ReadOnlyAdmin, link, linked
+from common.texts import folded
 from reminders.models import Chunk, Delivery, Reminder, Round, scheduled_for, state_of
 from reminders.services import send_again
 from reminders.services.channels import channel_names
@@ -74,7 +75,7 @@ class ReminderAdmin(ReadOnlyAdmin):
     ordering = ("-id",)  # ids rise with time, and their index is there
     sortable_by = ()  # a million rows are not sorted for one page
     search_fields = ("user__username",)
-    search_help_text = _("Username, or id of a reminder, a person or a stream")
+    search_help_text = _("Username or name, or id of a reminder, a person or a stream")
     id_fields = ("pk", "user_id", "stream_id")
     fieldsets = (
         (None, {"fields": ("user", "stream", "state_in_words", "minute", "due", "language")}),
@@ -86,7 +87,8 @@ class ReminderAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).with_fate(timezone.now()).select_related("user", "stream")
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        return queryset.filter(user__username__icontains=text)
+        part = folded(text)
+        return queryset.filter(user__names_folded__contains=part) if part else queryset.none()
 
     @display(description=_("user"), header=True)
     def person(self, reminder: Reminder) -> list[str]:

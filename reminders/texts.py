@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext, ngettext
 
+from common.texts import isolated
 from reminders.models import Kind
 
 
@@ -19,6 +20,7 @@ def title_of(kind: str) -> str:
 
 def message_of(kind: str, stream: str, planned_start_at: datetime | None, told_at: datetime) -> str:
     """`stream` is the stream's title. How long it is until the start follows from when the notice went out."""
+    stream = isolated(stream)
     match Kind(kind):
         case Kind.LIVE:
             return gettext("“%(stream)s” has started.") % {"stream": stream}

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from common.fields import new_object_id
 from common.refusals import Forbidden
+from common.texts import isolated
 from common.times import wire_time
 from livestreams.models import Revocation, Status
 from livestreams.services.join_keys import signing_key
@@ -42,7 +43,7 @@ class Banned(Forbidden):
         message: Any = self.message
         if until is not None:
             message = gettext("you are banned from this stream until %(until)s") % {"until": wire_time(until)}
-        super().__init__(f"{message}: {reason}" if reason else message)
+        super().__init__(f"{message}: {isolated(reason)}" if reason else message)
 
 
 class JoinToken(NamedTuple):

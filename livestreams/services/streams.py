@@ -21,7 +21,7 @@ from common.fields import ObjectIdField
 from common.queries import Param, Question
 from common.refusals import Conflict, Invalid, Missing
 from livestreams.models import Action, LiveStream, Status, next_status, refusal_message
-from livestreams.names import folded, new_channel_name
+from livestreams.names import new_channel_name
 from livestreams.services.turns import take_turn
 
 CHANNEL_NAME_TRIES = 5
@@ -176,7 +176,6 @@ def create_stream(
     _check_guest(type, guest, creator_id=by.pk)
     stream = LiveStream(
         title=title,
-        title_folded=folded(title),
         type=type,
         creator=by,
         guest_id=guest,
@@ -248,8 +247,6 @@ def edit_stream(
     if "guest" in values:
         values["guest_id"] = values.pop("guest")
         _check_guest(stream.type, values["guest_id"], creator_id=stream.creator_id)
-    if "title" in values:
-        values["title_folded"] = folded(values["title"])
     if "price" in values:
         values["price"] = values["price"] or None
     return _change(stream, "edit_stream", by=by, now=now, reason=reason, **values)

@@ -6,8 +6,7 @@ from typing import Any, ClassVar, cast
 import orjson
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Func, OuterRef, Subquery, Value
-from django.db.models.functions import Concat
+from django.db.models import F, Func, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -26,7 +25,6 @@ from common.times import optional_wire_time, wire_time
 from common.views import ApiViewSet
 from livestreams import services
 from livestreams.models import LiveStream, Participant
-from livestreams.names import Folded
 from livestreams.permissions import NotAServiceAccount
 from livestreams.serializers import (
     JoinedSerializer,
@@ -81,9 +79,7 @@ class _Viewers(Listing):
         users = User.objects.filter(participations__in=present)
         if search is None:
             return users
-        return users.alias(named=Folded(Concat("username", Value(" "), "name", Value(" "), "surname"))).filter(
-            named__contains=search
-        )
+        return users.filter(names_folded__contains=search)
 
     def _all(self, shape: Shape) -> models.QuerySet[Any]:
         # Who left meanwhile still marks a place in the order.

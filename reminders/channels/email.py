@@ -18,6 +18,7 @@ from django.utils.encoding import punycode
 from django.utils.translation import gettext
 
 from common.fields import OBJECT_ID
+from common.texts import isolated
 from reminders.channels import Batch, Person, Unreached
 from reminders.texts import message_of, title_of
 
@@ -118,7 +119,9 @@ def message(batch: Batch, person: Person) -> mail.EmailMultiAlternatives:
         texts = {
             "language": person.language,
             "heading": title_of(batch.kind),
-            "greeting": gettext("Hello %(name)s,") % {"name": person.name} if person.name else gettext("Hello,"),
+            "greeting": gettext("Hello %(name)s,") % {"name": isolated(person.name)}
+            if person.name
+            else gettext("Hello,"),
             "message": told,
             "planned_start": _planned_start(batch),
             "why": gettext("You get this email because you asked to be told of this stream."),

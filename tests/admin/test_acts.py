@@ -146,7 +146,7 @@ def test_many_refusals_for_one_reason_are_one_message(office: Office, moderator:
         ("", "This field is required."),
         ("   ", "This field is required."),
         ("x" * (LONGEST_REASON + 1), f"at most {LONGEST_REASON} characters"),
-        ("a\0b", "Null characters are not allowed."),
+        ("a\0b", "must not have control characters other than line breaks and tabs, such as U+0000"),
     ],
 )
 def test_without_a_fitting_reason_nothing_happens(

@@ -155,8 +155,8 @@ def test_an_insane_request_id_is_replaced(insane: str, api: Api) -> None:
 
 
 NUL_REFUSED = {
-    "en": "title: Null characters are not allowed.",
-    "tr": "title: Boş karakterlere izin verilmiyor.",
+    "en": "title: must not have line breaks or control characters, such as U+0000",
+    "tr": "title: satır sonu ya da denetim karakteri içeremez, örneğin U+0000",
 }
 
 

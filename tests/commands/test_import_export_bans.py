@@ -187,7 +187,7 @@ def test_what_was_exported_is_the_same_on_other_streams(
     form: str, imported: Import, creator: User, viewer: User, stranger: User, guest: User, now: datetime
 ) -> None:
     old, new = [make_stream(creator) for _ in range(2)], [make_stream(creator) for _ in range(2)]
-    make_ban(viewer, old[0], reason='Küfür, "spam"\r\nve\ndaha', expires_at=now + timedelta(days=1))
+    make_ban(viewer, old[0], reason='Küfür, "spam"\n\nve\tdaha', expires_at=now + timedelta(days=1))
     make_ban(stranger, old[0], action_type="CHAT_ONLY")
     make_ban(viewer, old[1], reason="'; --")
     make_ban(guest, old[1])

@@ -1,0 +1,95 @@
+"""Every place that takes a text from somebody has one of the rules for it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django import forms
+from django.utils.module_loading import import_string
+from rest_framework import serializers
+
+from common.serializers import IdField, InputSerializer
+from common.text_fields import ManyLines, ManyLinesFormField, OneLine, SearchedText
+
+# Names of accounts, which have rules of their own, and what is compared with something that was made here.
+OPAQUE = {
+    "LoginSerializer.username",
+    "LoginSerializer.password",
+    "RefreshTokenSerializer.refreshToken",
+    "RevocationsQuery.since",
+    "ListBansQuery.targetUser",
+    "BulkBanSerializer.targets",
+    "ImportedBanSerializer.targetUsername",
+}
+ROOT = Path(__file__).parents[1]
+APPS = ("accounts", "bans", "common", "livestreams", "reminders")
+MODULES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for app in APPS
+    for path in sorted((ROOT / app).rglob("*.py"))
+    if path.name in {"serializers.py", "pagination.py", "admin.py"}
+]
+
+
+def every_kind(of: type[Any]) -> Iterator[type[Any]]:
+    for kind in of.__subclasses__():
+        yield kind
+        yield from every_kind(kind)
+
+
+def text_fields() -> dict[str, serializers.Field]:
+    for module in MODULES:
+        import_string(f"{module}.__name__")
+    found: dict[str, serializers.Field] = {}
+    for kind in every_kind(InputSerializer):
+        for name, field in kind().fields.items():
+            whole = getattr(field, "child", field)
+            if isinstance(whole, serializers.CharField) and not isinstance(whole, IdField):
+                found[f"{kind.__name__}.{name}"] = whole
+    return found
+
+
+def test_every_text_of_the_api_and_the_import_has_a_rule() -> None:
+    fields = text_fields()
+    assert {
+        "CreateStreamSerializer.title",
+        "EditStreamSerializer.motivation",
+        "CreateBanSerializer.reason",
+        "BulkBanSerializer.reason",
+        "ImportedBanSerializer.reason",
+        "AppealBanSerializer.text",
+        "ListStreamsQuery.search",
+        "ViewersQuery.search",
+    } <= fields.keys()
+
+    without = {name for name, field in fields.items() if not isinstance(field, (OneLine, ManyLines, SearchedText))}
+
+    assert without <= OPAQUE
+    assert fields.keys() >= OPAQUE, "an exception that is none any more"
+
+
+def test_every_text_of_a_form_of_the_admin_has_a_rule() -> None:
+    ours = [kind for kind in every_kind(forms.Form) if kind.__module__.split(".")[0] in APPS]
+    texts = {
+        f"{kind.__name__}.{name}": field
+        for kind in ours
+        for name, field in kind.base_fields.items()
+        # Subclasses of it, such as addresses and passwords, have their own rules.
+        if type(field) is forms.CharField or isinstance(field, ManyLinesFormField)
+    }
+    passwords = {name for name in texts if "password" in name}
+
+    assert {"ReasonForm.reason", "ChangeForm.reason"} <= texts.keys()
+    assert [name for name, field in texts.items() if type(field) is forms.CharField and name not in passwords] == []
+
+
+@pytest.mark.parametrize("name", ["CreateStreamSerializer.title", "CreateStreamSerializer.motivation"])
+def test_the_rules_have_a_pattern_that_a_client_can_use(name: str) -> None:
+    field: Any = text_fields()[name]
+    for good in ("a", " a\n", "👨‍👩‍👧", "می‌خواهم", "विद्या", "\u2067a\u2069", "ş"):
+        assert re.search(field.pattern, good), good
+    for bad in ("a\x1bb", "a\u202eb", "a\u2028b"):
+        assert not re.search(field.pattern, bad), ascii(bad)
+    assert bool(re.search(field.pattern, "a\nb")) is isinstance(field, ManyLines)
