@@ -168,7 +168,7 @@ class UserAdmin(ActingAdmin):
         return offered
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        found = Q(username__icontains=text) | Q(email__iexact=text)
+        found = Q(username_key__contains=User.key_of(text)) | Q(email__iexact=text)
         for word in text.split():
             found |= Q(name__iexact=word) | Q(surname__iexact=word)
         return queryset.filter(found)

@@ -21,6 +21,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from accounts.models import User
 from bans.models import Appeal, LiveStreamBan
 from bans.services import review_ban
 from common.admin import Act, ActingAdmin, ReasonForm, Service, SoftDeleteAdmin, linked
@@ -208,7 +209,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
         return (made, *((appeal,) if obj and _appeal(obj) else ()), review, details)
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        return queryset.filter(target__username__icontains=text)
+        return queryset.filter(target__username_key__contains=User.key_of(text))
 
     # --- who may --------------------------------------------------------------------------------
 

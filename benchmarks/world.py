@@ -294,6 +294,7 @@ class _Loader:
             "id": self.user_id(number),
             "password": "!",
             "username": f"kişi{number}",
+            "username_key": f"kişi{number}",
             "name": "Ayşe" if number % 2 else "John",
             "surname": "Yılmaz" if number % 3 else "Smith",
             "email": f"{number}@example.com",

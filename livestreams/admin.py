@@ -12,6 +12,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
+from accounts.models import User
 from common.admin import Act, ActingAdmin, DeletedFilter, SoftDeleteAdmin
 from livestreams import services
 from livestreams.models import Action, LiveStream, Status, next_status
@@ -90,7 +91,9 @@ class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
         return queryset.filter(
-            Q(title_folded__contains=folded(text)) | Q(channel_name=text.lower()) | Q(creator__username__iexact=text)
+            Q(title_folded__contains=folded(text))
+            | Q(channel_name=text.lower())
+            | Q(creator__username_key=User.key_of(text))
         )
 
     def is_possible(self, act: Act, row: LiveStream) -> bool:

@@ -21,6 +21,7 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
+from accounts.models import User
 from common.admin import Act, ActingAdmin, ReadOnlyAdmin, link, linked
 from reminders.models import Chunk, Delivery, Reminder, Round, scheduled_for, state_of
 from reminders.services import send_again
@@ -86,7 +87,7 @@ class ReminderAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).with_fate(timezone.now()).select_related("user", "stream")
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        return queryset.filter(user__username__icontains=text)
+        return queryset.filter(user__username_key__contains=User.key_of(text))
 
     @display(description=_("user"), header=True)
     def person(self, reminder: Reminder) -> list[str]:
