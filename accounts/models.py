@@ -51,7 +51,7 @@ class UserQuerySet(LockingQuerySet["User"]):
 
     def impersonated_by(self, username: str) -> list[str]:
         """The names of members of staff that people may take `username` for."""
-        return names.look_alikes(username, self.staff().values_list("username", flat=True).order_by("pk"))
+        return names.LookAlikes(self.staff().values_list("username", flat=True).order_by("pk")).of(username)
 
 
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]

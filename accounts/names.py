@@ -103,14 +103,22 @@ def _beginning(name: str) -> str:
 # --- names that look alike ------------------------------------------------------------------------
 
 
-def look_alikes(username: str, names: Iterable[str]) -> list[str]:
-    """Those of `names` that people may take `username` for, but that are other names than it."""
-    key, seen_as = normalized(username), _skeletons(username)
-    return [
-        name
-        for name in names
-        if normalized(name) != key and not seen_as.isdisjoint(_skeletons(name) | {_skeleton(normalized(name).upper())})
-    ]
+class LookAlikes:
+    """Answers which of some names people may take another name for."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._key_of = {name: normalized(name) for name in names}
+        self._seen_as: dict[str, list[str]] = {}
+        for name, key in self._key_of.items():
+            # Also in capitals, where the small letter l looks like the capital I of the real name.
+            for skeleton in _skeletons(name) | {_skeleton(key.upper())}:
+                self._seen_as.setdefault(skeleton, []).append(name)
+
+    def of(self, username: str) -> list[str]:
+        """The names that are other names than `username` and look like it."""
+        found = {name for skeleton in _skeletons(username) for name in self._seen_as.get(skeleton, ())}
+        key = normalized(username) if found else ""
+        return sorted(name for name in found if self._key_of[name] != key)
 
 
 def _skeletons(username: str) -> set[str]:
