@@ -81,7 +81,8 @@ def usable_part(text: str) -> str:
     kept = "".join(character for character in stored(text) if _may_stand_in_name(character))
     without_joiners = kept.translate(dict.fromkeys(map(ord, JOINERS)))
     for candidate in (kept, without_joiners, without_joiners.strip(SIGNS)):
-        name = _beginning(candidate)
+        # What is left may compose: a letter and a mark, when a space between them was dropped.
+        name = _beginning(stored(candidate))
         if name and _broken_rule(name) is None:
             return name
     return ""
