@@ -1,11 +1,10 @@
 """The platform's own identity provider: which of its tokens we believe."""
 
 import logging
-import re
 import time
 from collections.abc import Hashable, Mapping
 from functools import cache
-from secrets import token_hex
+from secrets import randbelow, token_hex
 from typing import Any
 
 import jwt
@@ -15,6 +14,7 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 from jwt.exceptions import InvalidSubjectError
 
+from accounts import names
 from common.refusals import Unavailable
 from common.texts import fitted_line
 
@@ -87,6 +87,7 @@ def claims_of(token: str) -> Mapping[str, Any]:
         algorithms=[name for name in settings.IDENTITY_ALGORITHMS if name in ASYMMETRIC],
         issuer=settings.IDENTITY_ISSUER,
         audience=settings.IDENTITY_AUDIENCE,
+        leeway=settings.CLOCK_LEEWAY,  # of `exp` too, which `tokens.verified` compares exactly
         options={"require": ["exp", "iat", "sub", "iss", "aud"]},
     )
     if not 0 < len(claims["sub"]) <= LONGEST_SUBJECT or "\0" in claims["sub"]:
@@ -100,12 +101,17 @@ def claims_of(token: str) -> Mapping[str, Any]:
 
 
 def username_from(claims: Mapping[str, Any]) -> str:
-    """A username that the model allows; somebody may have it already."""
+    """A username that is allowed; somebody may have it already."""
     local_part = text_from(claims, "email").partition("@")[0]
     for candidate in (text_from(claims, "preferred_username", "nickname"), local_part, claims["sub"]):
-        if username := re.sub(r"[^\w.@+-]", "", candidate)[:150]:
+        if username := names.usable_part(candidate):
             return username
     return f"user-{token_hex(4)}"
+
+
+def with_random_ending(username: str) -> str:
+    """Ten digits: beside letters that are written from the right, others are not allowed."""
+    return names.usable_part(f"{username[:139]}-{randbelow(10**10):010d}") or f"user-{token_hex(4)}"
 
 
 def email_from(claims: Mapping[str, Any]) -> str:

@@ -71,7 +71,7 @@ class Limits:
 
     def __init__(self, username: str, user: User | None, client: Client, *, now: datetime) -> None:
         self._user, self._now = user, now
-        name = (user.username if user else username).lower()
+        name = User.key_of(username)
         network = client_network(client.address)
         self._address = _key("address", network)
         device = device_of(user, client.cookies)

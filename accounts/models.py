@@ -6,14 +6,16 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth import load_backend
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import names, passwords
+from accounts.fields import UsernameField, UsernameKeyField
 from common.fields import ObjectIdKey
 from common.models import LockingQuerySet, TimestampedModel
 from common.search import FoldedColumn, SearchedModel
@@ -39,21 +41,44 @@ class Media(TimestampedModel):
         return self.file
 
 
-class UserManager(BaseUserManager["User"].from_queryset(LockingQuerySet["User"])):  # type: ignore[misc]
+class UserQuerySet(LockingQuerySet["User"]):
+    def update(self, **values: Any) -> int:
+        if "username" in values:
+            values["username_key"] = names.normalized(values["username"])
+        return super().update(**values)
+
+    def staff(self) -> "UserQuerySet":
+        return self.filter(STAFF)
+
+    def impersonated_by(self, username: str) -> list[str]:
+        """The names of members of staff that people may take `username` for."""
+        return names.LookAlikes(self.staff().values_list("username", flat=True).order_by("pk")).of(username)
+
+
+class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """A user who can log in with `password`, or only through the identity provider when it is None."""
+        """A user who can log in with `password`, or only through the identity provider when it is None.
+
+        Raises ValidationError when the username is not allowed or looks like the name of a member of staff, or when
+        the password has characters that are not allowed.
+        """
         user = self.model(username=username, **fields)
+        user.username = user.checked_username()
+        if self.impersonated_by(user.username):
+            raise ValidationError({"username": names.Rule.LOOK_ALIKE})
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        """By username in any case of its letters; raises `User.DoesNotExist`."""
-        named = self.annotate(lowered=Lower("username")).filter(lowered=Lower(models.Value(username)))
-        return named.get()
+        """By username, in any normal form and any case of its letters; raises `User.DoesNotExist`."""
+        return self.get(username_key=names.normalized(username or ""))
 
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
         return self.create_user(username, password, **{"is_staff": True, "is_superuser": True} | fields)
+
+
+STAFF = Q(is_staff=True) | Q(is_superuser=True)
 
 
 class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
@@ -63,12 +88,13 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
         OFFLINE = "offline", _("offline")
 
     id = ObjectIdKey()
-    username = models.CharField(
+    username = UsernameField(
         _("username"),
-        max_length=150,
+        max_length=names.LONGEST,
         unique=True,  # Django asks for it; the constraint below is the stronger one
-        validators=[RegexValidator(r"\A[\w.@+-]+\Z", _("may have letters, digits and the signs . @ + - _ only"))],
+        validators=[names.validate],
     )
+    username_key = UsernameKeyField(max_length=names.LONGEST_KEY, editable=False)
     name = models.CharField(_("name"), max_length=150, blank=True)
     surname = models.CharField(_("surname"), max_length=150, blank=True)
     names_folded = FoldedColumn(of=["username", "name", "surname"])
@@ -99,8 +125,8 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
         verbose_name_plural = _("users")
         constraints = [
             models.UniqueConstraint(
-                Lower("username"),
-                name="user_username_unique",
+                fields=["username_key"],
+                name="user_username_key_unique",
                 violation_error_message=_("A user with that username already exists."),
             ),
             models.UniqueConstraint(
@@ -109,9 +135,61 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
                 name="user_identity_unique",
             ),
         ]
+        # The few rows that a new username is compared with.
+        indexes = [models.Index(fields=["id"], condition=STAFF, name="user_staff")]
 
     def __str__(self) -> str:
         return self.username
+
+    @staticmethod
+    def key_of(username: str) -> str:
+        """What to compare with `username_key`: see `names.normalized`."""
+        return names.normalized(username)
+
+    @staticmethod
+    def id_in(text: str) -> str | None:
+        """The id that `text` looks like, else None: see `names.id_in`."""
+        return names.id_in(text)
+
+    def checked_username(self) -> str:
+        """The username in its stored form. Raises ValidationError on `username`."""
+        try:
+            return str(self._meta.get_field("username").clean(self.username, self))  # type: ignore[union-attr]
+        except ValidationError as error:
+            raise ValidationError({"username": error.error_list}) from error
+
+    def clean_fields(self, exclude: Any = None) -> None:
+        self.username_key = names.normalized(self.username)
+        super().clean_fields(exclude)
+
+    def save(self, *args: Any, update_fields: Any = None, **kwargs: Any) -> None:
+        if update_fields is not None and "username" in update_fields:
+            update_fields = {*update_fields, "username_key"}
+        super().save(*args, update_fields=update_fields, **kwargs)
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Raises ValidationError where PRECIS does not allow the password."""
+        super().set_password(None if raw_password is None else passwords.prepared(raw_password))
+
+    def check_password(self, raw_password: str) -> bool:
+        """Costs a second hash only when the password was sent in another form than it is stored in.
+
+        A hash of that other form, from before passwords were normalized, is replaced by one of the stored form.
+        """
+        prepared, *as_sent = passwords.forms(raw_password)
+        if super().check_password(prepared):
+            return True
+        if not as_sent or not super().check_password(as_sent[0]):
+            return False
+        return self._replace_hash(make_password(prepared)) or super().check_password(prepared)
+
+    def _replace_hash(self, password: str) -> bool:
+        """Whether it was still the hash that was checked; if not, the new one is read."""
+        if type(self).objects.filter(pk=self.pk, password=self.password).update(password=password):
+            self.password = password
+            return True
+        self.refresh_from_db(fields=["password"])
+        return False
 
     def get_full_name(self) -> str:
         return f"{self.name} {self.surname}".strip()
@@ -137,8 +215,8 @@ def holders_of(permission: str) -> models.QuerySet[User]:
 class Session(models.Model):
     """One login on one device. Access tokens name it, so ending it ends them at their next use.
 
-    Rotation keeps the id of the one refresh token that is good (`refresh_id`); an older one that turns up
-    again was copied, which ends the session.
+    Rotation keeps the id of the one refresh token that is good (`refresh_id`). An older one that turns up again gets
+    its `RefreshedPair` while that lasts; after that it was copied, which ends the session.
     """
 
     id = ObjectIdKey()
@@ -163,6 +241,25 @@ class Session(models.Model):
 
     def holds(self, now: datetime) -> bool:
         return self.ended_at is None and now < self.expires_at
+
+
+class RefreshedPair(models.Model):
+    """The tokens that were given for a refresh token, for retries whose first answer was lost.
+
+    `pair` is encrypted. After `until` the row has no effect, and is removed by the next refresh of the session or by a
+    job.
+    """
+
+    refresh_id = models.CharField(max_length=32, primary_key=True)  # of the token that was exchanged
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="+")
+    pair = models.BinaryField()
+    until = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.session_id} {self.until:%Y-%m-%d %H:%M:%S}"
 
 
 class LoginCounter(models.Model):

@@ -6,6 +6,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from accounts.models import Media, User
+from accounts.names import LONGEST, stored
 from common.serializers import Derived, IdField, InputSerializer, ReadSerializer, StrictString, WireTime
 
 
@@ -42,9 +43,18 @@ class CurrentUserSerializer(UserSummarySerializer):
     updatedAt = WireTime(source="updated_at")
 
 
+class UsernameText(StrictString):
+    """A username in its stored form, which its length is of."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return super().to_internal_value(stored(data) if isinstance(data, str) else data)
+
+
 class LoginSerializer(InputSerializer):
-    username = StrictString(max_length=150)
-    password = StrictString(max_length=128, trim_whitespace=False)
+    username = UsernameText(max_length=LONGEST)
+    # As it was sent: old hashes may be of another normal form. Of 128 characters, decomposing makes up to four times as
+    # many.
+    password = StrictString(max_length=512, trim_whitespace=False)
 
 
 class RefreshTokenSerializer(InputSerializer):

@@ -13,7 +13,7 @@ from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
 
 from accounts import identity
 from accounts.models import Session
-from accounts.services import RefreshTokenInvalid
+from accounts.services import Pair, RefreshTokenInvalid
 from common.fields import OBJECT_ID
 from common.refusals import Unauthenticated
 
@@ -57,18 +57,29 @@ class RefreshToken(_OfSession, simplejwt.RefreshToken):  # type: ignore[misc]
         return token
 
 
+def signed_pair(session: Session, *, now: datetime) -> Pair:
+    return Pair(str(AccessToken.of(session, now=now)), str(RefreshToken.of(session, now=now)))
+
+
 class RefreshClaims(NamedTuple):
     session_id: str
     refresh_id: str
 
 
-def refresh_claims(refresh_token: str) -> RefreshClaims:
+def refresh_claims(refresh_token: str, *, now: datetime) -> RefreshClaims:
     """Raises `RefreshTokenInvalid` when it is not a refresh token of ours or has expired."""
     try:
         claims = RefreshToken(refresh_token).payload  # type: ignore[arg-type]
     except (TokenError, ValueError) as error:
         raise RefreshTokenInvalid from error
+    if _has_expired(claims, now):
+        raise RefreshTokenInvalid
     return RefreshClaims(claims["sid"], claims["jti"])
+
+
+def _has_expired(claims: Claims, now: datetime) -> bool:
+    """Exactly. The libraries give `exp` the leeway that is meant for `iat` and `nbf`."""
+    return bool(claims["exp"] <= now.timestamp())
 
 
 def verified(token: str, *, now: datetime) -> Claims:
@@ -77,7 +88,7 @@ def verified(token: str, *, now: datetime) -> Claims:
     Raises `TokenInvalid`, `TokenExpired`, or `ProviderUnavailable` when the provider's keys cannot be had.
     """
     claims = signed_claims(token, identity.keys_in_use())
-    if claims["exp"] <= now.timestamp():
+    if _has_expired(claims, now):
         raise TokenExpired
     return claims
 

@@ -1,7 +1,6 @@
 """Logging in, staying in, logging out, and who one is."""
 
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, ClassVar, cast
 
 from django.utils import timezone
@@ -13,7 +12,7 @@ from accounts import services, tokens
 from accounts.devices import remember_device
 from accounts.hashing import LoginBusy
 from accounts.login_limits import Client, TooManyFailures
-from accounts.models import Session, User
+from accounts.models import User
 from accounts.serializers import (
     CurrentUserSerializer,
     LoginSerializer,
@@ -35,11 +34,11 @@ CURRENT_USER_COLUMNS, current_user = CurrentUserSerializer.compiled()
 USER = Question(lambda columns: User.objects.filter(pk=Param("id", ObjectIdField())).values_list(*columns))
 
 
-def pair(session: Session, *, now: datetime) -> dict[str, Any]:
-    (row,) = USER.rows(USER_COLUMNS, id=session.user_id)
+def tokens_data(user_id: str, pair: services.Pair) -> dict[str, Any]:
+    (row,) = USER.rows(USER_COLUMNS, id=user_id)
     return {
-        "accessToken": str(tokens.AccessToken.of(session, now=now)),
-        "refreshToken": str(tokens.RefreshToken.of(session, now=now)),
+        "accessToken": pair.access,
+        "refreshToken": pair.refresh,
         "expiresIn": int(tokens.AccessToken.lifetime.total_seconds()),
         "refreshExpiresIn": int(tokens.RefreshToken.lifetime.total_seconds()),
         "user": user_summary(row, None),
@@ -53,7 +52,7 @@ class TokensViewSet(ApiViewSet):
     permission_classes = ()
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "log_in": [services.WrongCredentials, TooManyFailures, LoginBusy],
-        "refresh": [services.RefreshTokenInvalid, services.RefreshTokenReused],
+        "refresh": [services.RefreshTokenInvalid, services.RefreshTokenReused, services.RefreshInProgress],
         "revoke": [],
     }
 
@@ -78,7 +77,8 @@ class TokensViewSet(ApiViewSet):
         now, sent = timezone.now(), LoginSerializer.validated(request.data)
         client = Client(client_address(request.META), request.COOKIES)
         session = services.log_in(**sent, now=now, client=client)
-        response = Response(pair(session, now=now), headers=NOT_KEPT)
+        data = tokens_data(session.user_id, tokens.signed_pair(session, now=now))
+        response = Response(data, headers=NOT_KEPT)
         remember_device(response, session.user, request.COOKIES, path=request.path)
         return response
 
@@ -92,12 +92,18 @@ class TokensViewSet(ApiViewSet):
     def refresh(self, request: Request) -> Response:
         """Exchange a refresh token for a new pair of tokens.
 
-        The refresh token that was sent is dead afterwards. Sent again more than ten seconds later, it counts as
-        copied: the whole session is ended, and whoever holds tokens of it has to log in again.
+        Use the new refresh token from then on. When the answer is lost, send the same token again: for 60 seconds it
+        gets the same new pair, also when several requests send it at once. Sent later, it counts as copied
+        (`refresh_token_reused`): the whole session is ended, and whoever holds tokens of it has to log in again.
+        Access tokens from before the refresh stay valid until they expire.
+
+        `refresh_in_progress` means that another refresh of the same session has not finished within two seconds.
+        Nothing is lost: send the same token again after `Retry-After`.
         """
         now = timezone.now()
-        claims = tokens.refresh_claims(**RefreshTokenSerializer.validated(request.data))
-        return Response(pair(services.refresh(*claims, now=now), now=now), headers=NOT_KEPT)
+        claims = tokens.refresh_claims(**RefreshTokenSerializer.validated(request.data), now=now)
+        refreshed = services.refresh(*claims, now=now, sign=tokens.signed_pair)
+        return Response(tokens_data(*refreshed), headers=NOT_KEPT)
 
     @extend_schema(
         operation_id="revokeTokenV1",
@@ -113,8 +119,9 @@ class TokensViewSet(ApiViewSet):
         which is what was wanted.
         """
         sent = RefreshTokenSerializer.validated(request.data)
+        now = timezone.now()
         with suppress(services.RefreshTokenInvalid):
-            services.revoke(tokens.refresh_claims(**sent).session_id, now=timezone.now())
+            services.revoke(tokens.refresh_claims(**sent, now=now).session_id, now=now)
         return Response(None)
 
 
@@ -128,7 +135,7 @@ class CurrentUserViewSet(ApiViewSet):
     )
     def log_out(self, request: Request) -> Response:
         """End all sessions of the caller; access tokens issued before it stop working at once."""
-        services.log_out(cast("User", request.user), now=timezone.now())
+        services.log_out(cast("User", request.user), now=timezone.now(), issued_at=request.auth["iat"])
         return Response(None)
 
     @extend_schema(

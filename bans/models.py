@@ -35,18 +35,18 @@ class BanQuerySet(LockingQuerySet["LiveStreamBan"]):
         now: Any,
         creator: Any = None,
         target: Any = None,
-        username: Any = None,
+        username_key: Any = None,
         stream: Any = None,
         action_type: str | None = None,
         made_from: Any = None,
         made_to: Any = None,
     ) -> Self:
-        """Holding bans on living streams that satisfy all that is given; `username` is in small letters."""
+        """Holding bans on living streams that satisfy all that is given; `username_key` is of the banned person."""
         wanted = {
             "stream__deleted_at__isnull": True,
             "stream__creator": creator,
             "target": target,
-            "target__username__iexact": username,
+            "target__username_key": username_key,
             "stream": stream,
             "action_type": action_type,
             "created_at__gte": made_from,

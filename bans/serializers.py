@@ -7,10 +7,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from accounts.models import User
 from accounts.serializers import UserSummarySerializer
 from bans.models import Appeal, LiveStreamBan
 from bans.services import LARGEST_BATCH, Outcome
-from common.fields import OBJECT_ID
 from common.pagination import PageQuery
 from common.serializers import (
     ALWAYS,
@@ -110,7 +110,8 @@ class ListBansQuery(PageQuery):
         """`targetUser` becomes the one of the two that it is."""
         named = query.pop("target_user", None)
         if named is not None:
-            query["target" if OBJECT_ID.fullmatch(named) else "username"] = named
+            pk = User.id_in(named)
+            query |= {"target": pk} if pk else {"username_key": User.key_of(named)}
         return query
 
 

@@ -47,11 +47,12 @@ EXPLANATION = """\
 # Their ids tell different seconds, as those of people who joined one after the other do.
 CROWD = """
     INSERT INTO accounts_user (
-        id, password, username, name, surname, email, availability_status, is_superuser, is_staff, is_active,
-        created_at, updated_at, identity_issuer, identity_subject
+        id, password, username, username_key, name, surname, email, availability_status, is_superuser, is_staff,
+        is_active, created_at, updated_at, identity_issuer, identity_subject
     )
     SELECT int4send(1700000000 + number) || '\\x0000000006'::bytea || substr(int4send(number), 2),
-        '!', 'viewer' || number, 'John', 'Smith', '', 'offline', false, false, true, now(), now(), '', ''
+        '!', 'viewer' || number, 'viewer' || number, 'John', 'Smith', '', 'offline', false, false, true,
+        now(), now(), '', ''
     FROM generate_series(1, %s) AS number
 """
 WAITING = """

@@ -294,6 +294,7 @@ class _Loader:
             "id": self.user_id(number),
             "password": "!",
             "username": f"kişi{number}",
+            "username_key": f"kişi{number}",
             "name": "Ayşe" if number % 2 else "John",
             "surname": "Yılmaz" if number % 3 else "Smith",
             "names_folded": f"kisi{number} {'ayse' if number % 2 else 'john'} {'yilmaz' if number % 3 else 'smith'}",

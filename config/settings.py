@@ -186,6 +186,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.LimitedBackend"]
 AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "accounts.passwords.PreparedPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
@@ -201,6 +202,9 @@ if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1:
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 CSRF_FAILURE_VIEW = "common.admin_errors.csrf_failure"
 
+# How far the clocks of other machines may be ahead of ours: what tokens say of when they were issued and from when they
+# hold may lie so far in the future. Their expiry has no leeway.
+CLOCK_LEEWAY = timedelta(seconds=30)
 SIMPLE_JWT = {
     "SIGNING_KEY": JWT_SIGNING_KEY,
     "ALGORITHM": "HS256",
@@ -208,6 +212,7 @@ SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(hours=1),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
     "USER_ID_CLAIM": "sub",
+    "LEEWAY": CLOCK_LEEWAY,
 }
 # The platform's own identity provider, when it has one: its tokens are accepted beside ours.
 IDENTITY_ISSUER = env.str("IDENTITY_ISSUER", default="")

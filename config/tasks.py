@@ -7,11 +7,13 @@ from django.utils import timezone
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from accounts.services import forget_refreshed_pairs
 from common.seals import log_seal, seal_rows
 from reminders.services.jobs import DELIVERING
 
 NIGHTLY = "47 2 * * *"  # UTC
 HOURLY = "0 * * * *"
+EVERY_MINUTE = "* * * * *"
 # A transaction that held the seals up has ended by then; else the next hour's job makes them.
 AGAIN_SOON = RetryStrategy(max_attempts=5, wait=60)
 
@@ -29,3 +31,10 @@ def purge(timestamp: int) -> None:
 def seal_audit_trail(timestamp: int) -> None:
     """Also the hours that were missed while no worker ran."""
     seal_rows(now=timezone.now(), tell=log_seal)
+
+
+@app.periodic(cron=EVERY_MINUTE)
+@app.task(queue=DELIVERING, queueing_lock="forget_tokens")
+def forget_tokens(timestamp: int) -> None:
+    """Pairs of tokens are stored, encrypted, only as long as a retry of their refresh may ask for them."""
+    forget_refreshed_pairs(now=timezone.now())

@@ -12,6 +12,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFil
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
+from accounts.models import User
 from common.admin import Act, ActingAdmin, DeletedFilter, SoftDeleteAdmin
 from common.texts import folded
 from livestreams import services
@@ -93,7 +94,9 @@ class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
         if not part:
             return queryset.none()
         return queryset.filter(
-            Q(title_folded__contains=part) | Q(channel_name=text.lower()) | Q(creator__username__iexact=text)
+            Q(title_folded__contains=part)
+            | Q(channel_name=text.lower())
+            | Q(creator__username_key=User.key_of(text))
         )
 
     def is_possible(self, act: Act, row: LiveStream) -> bool:

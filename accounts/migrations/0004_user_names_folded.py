@@ -5,7 +5,7 @@ import common.search
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0002_login_limits_and_session_epoch"),
+        ("accounts", "0003_names"),
     ]
 
     operations = [

@@ -30,7 +30,7 @@ from bans.services.bans import (
     targets,
 )
 from common import audit
-from common.fields import OBJECT_ID, new_object_id
+from common.fields import new_object_id
 from common.models import AuditEntry
 from common.refusals import Conflict, Invalid, Missing, Refusal
 from livestreams.models import LiveStream
@@ -69,7 +69,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One ban that is asked for; `target` is an id, or a username in any case, and `by` whose ban it becomes."""
+    """One ban that is asked for; `target` is an id, or a username in any form, and `by` whose ban it becomes."""
 
     target: str
     by: User
@@ -99,11 +99,11 @@ class Batch:
 
 # --- banning --------------------------------------------------------------------------------------
 
-# The database folds the names, because only its way of folding decides which user a name means.
+# Names are folded here and not by the database, whose way of folding depends on its locale.
 _RESOLVED = """
     SELECT COALESCE(sent.id, named.id)
     FROM unnest(%s::bytea[], %s::text[]) WITH ORDINALITY AS sent (id, name, place)
-    LEFT JOIN accounts_user named ON lower(named.username) = lower(sent.name)
+    LEFT JOIN accounts_user named ON named.username_key = sent.name
     ORDER BY sent.place
 """
 
@@ -168,11 +168,14 @@ def ban_each(
 
 
 def _resolved(sent: Iterable[str]) -> list[str | None]:
-    """The user's id for each id or username; None for a name that nobody has."""
-    ids = [bytes.fromhex(target) if OBJECT_ID.fullmatch(target) else None for target in sent]
-    names = [None if pk else target for pk, target in zip(ids, sent, strict=True)]
+    """The user's id for each id or username; None for a name that nobody has.
+
+    What looks like an id always is one, also beside a user whose old username is the same text.
+    """
+    ids = [User.id_in(target) for target in sent]
+    names = [None if pk else User.key_of(target) for pk, target in zip(ids, sent, strict=True)]
     with connection.cursor() as cursor:
-        cursor.execute(_RESOLVED, (ids, names))
+        cursor.execute(_RESOLVED, ([pk and bytes.fromhex(pk) for pk in ids], names))
         return [pk and pk.hex() for (pk,) in cursor]
 
 

@@ -58,7 +58,7 @@ BANS = Listing(
         "now": TIME,
         "creator": ID,
         "target": ID,
-        "username": TEXT,
+        "username_key": TEXT,
         "stream": ID,
         "made_from": TIME,
         "made_to": TIME,

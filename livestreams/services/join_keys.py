@@ -5,17 +5,15 @@ has lapsed: whoever fetches the keys when it meets an unknown `kid` can verify e
 """
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, NamedTuple
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.fernet import InvalidToken
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
@@ -23,11 +21,13 @@ from jwt.algorithms import ECAlgorithm
 
 from accounts.models import User
 from common import audit
+from common.encryption import cipher
 from common.fields import new_object_id
 from livestreams.models import JoinKey
 
 KEPT_SECONDS = 5  # how long a process goes by the keys that it has read, and others by the published ones
 KEY_PUBLISHED_BEFORE = timedelta(seconds=3 * KEPT_SECONDS)  # so that all know a key when it begins to sign
+ENCRYPTED_FOR = "join keys"
 LOCK = 7_305_811_094_416_280_001  # of the advisory lock under which keys are made; any number will do
 
 
@@ -126,7 +126,7 @@ def _make_key(old: JoinKey | None, *, by: User | None, now: datetime, retire_at:
     numbers: dict[str, Any] = json.loads(ECAlgorithm.to_jwk(private_key.public_key()))
     key = JoinKey.objects.create(
         pk=kid,
-        private_key=_cipher().encrypt(pem).decode(),
+        private_key=cipher(ENCRYPTED_FOR).encrypt(pem).decode(),
         public_jwk=numbers | {"kid": kid, "use": "sig", "alg": "ES256"},
         created_at=now,
     )
@@ -148,15 +148,6 @@ def _usable(now: datetime) -> tuple[SigningKey, ...]:
 
 
 def _decrypted(text: str) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(_cipher().decrypt(text), password=None)
+    key = serialization.load_pem_private_key(cipher(ENCRYPTED_FOR).decrypt(text), password=None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)  # noqa: S101 - we wrote it
     return key
-
-
-def _cipher() -> MultiFernet:
-    return MultiFernet([_fernet(secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
-
-
-def _fernet(secret: str) -> Fernet:
-    derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"join keys")
-    return Fernet(urlsafe_b64encode(derivation.derive(secret.encode())))

@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from accounts import services
 from accounts.login_limits import TooManyFailures
 from accounts.models import Session, User
+from accounts.services import logins
 from common.models import AuditEntry
 from tests.conftest import PASSWORD, Api, make_user
 from tests.envelope import assert_refused, data_of
@@ -85,7 +86,7 @@ def test_a_wrong_password_an_unknown_and_an_inactive_user_are_refused_alike(api:
 
 def test_an_unknown_user_costs_a_password_hash_too(db: None, monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
     hashed: list[str] = []
-    monkeypatch.setattr(services, "make_password", hashed.append)
+    monkeypatch.setattr(logins, "make_password", hashed.append)
 
     with pytest.raises(services.WrongCredentials):
         services.log_in("nobody", "guess", now=now)

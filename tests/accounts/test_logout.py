@@ -41,7 +41,7 @@ def test_refresh_tokens_die_as_well(api: Api, creator: User, now: datetime) -> N
     data_of(api(creator).post(LOGOUT))
 
     with pytest.raises(services.RefreshTokenInvalid):
-        services.refresh(session.pk, session.refresh_id, now=now)
+        services.refresh(session.pk, session.refresh_id, now=now, sign=tokens.signed_pair)
 
 
 def test_a_new_login_works_afterwards(api: Api, creator: User) -> None:

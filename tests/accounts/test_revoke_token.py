@@ -39,7 +39,7 @@ def test_other_sessions_of_the_user_go_on(api: Api, creator: User, now: datetime
 def test_a_token_that_was_rotated_away_still_ends_its_session(api: Api, creator: User, now: datetime) -> None:
     session = session_of(creator)
     old = str(tokens.RefreshToken.of(session, now=now))
-    services.refresh(session.pk, session.refresh_id, now=now)
+    services.refresh(session.pk, session.refresh_id, now=now, sign=tokens.signed_pair)
 
     data_of(api().post(REVOKE, {"refreshToken": old}))
 

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts import services
+from accounts import services, tokens
 from accounts.models import Session, User
 from common.models import AuditEntry
 from common.refusals import Forbidden
@@ -41,7 +41,7 @@ def test_a_deactivated_user_is_out_at_once_and_stays_out(
     assert_refused(speaking.get(ME), 401, "session_ended")
     assert_refused(api().post(LOGIN, {"username": "creator", "password": PASSWORD}), 401, "wrong_credentials")
     with pytest.raises(services.RefreshTokenInvalid):
-        services.refresh(session.pk, session.refresh_id, now=timezone.now())
+        services.refresh(session.pk, session.refresh_id, now=timezone.now(), sign=tokens.signed_pair)
     entry = AuditEntry.objects.get(target_id=creator.pk, action="deactivate_user")
     assert (entry.door, entry.actor_id, entry.reason) == ("admin", moderator.pk, REASON["reason"])
     assert (entry.before, entry.after) == ({"is_active": True}, {"is_active": False})

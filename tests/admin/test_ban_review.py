@@ -419,10 +419,10 @@ FILL = """
     ),
     people AS (
         INSERT INTO accounts_user (
-            id, password, is_superuser, username, name, surname, email, availability_status, is_staff, is_active,
-            created_at, updated_at, identity_issuer, identity_subject, identity_tokens_from, names_folded)
-        SELECT id, '', false, 'person' || n, 'P', 'Q', '', 'offline', false, true, now(), now(), '', '', NULL,
-            'person' || n || ' p q'
+            id, password, is_superuser, username, username_key, name, surname, email, availability_status, is_staff,
+            is_active, created_at, updated_at, identity_issuer, identity_subject, identity_tokens_from, names_folded)
+        SELECT id, '', false, 'person' || n, 'person' || n, 'P', 'Q', '', 'offline', false, true,
+            now(), now(), '', '', NULL, 'person' || n || ' p q'
         FROM numbers
     ),
     bans AS (

@@ -107,9 +107,9 @@ def test_among_a_hundred_thousand_bans_it_reads_an_index_and_no_table(creator: U
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO accounts_user (id, username, password, name, surname, email, availability_status,
+            INSERT INTO accounts_user (id, username, username_key, password, name, surname, email, availability_status,
                 is_staff, is_active, is_superuser, created_at, updated_at, identity_issuer, identity_subject)
-            SELECT decode(lpad(to_hex(n), 24, '0'), 'hex'), 'many' || n, '', '', '', '', 'offline',
+            SELECT decode(lpad(to_hex(n), 24, '0'), 'hex'), 'many' || n, 'many' || n, '', '', '', '', 'offline',
                 false, true, false, now(), now(), '', ''
             FROM generate_series(1, 1000) AS n
             """

@@ -25,7 +25,7 @@ from tests.streams import make_stream
 COMMANDS = sorted(
     name
     for name, app in get_commands().items()
-    if app in {"bans", "common", "config", "livestreams", "reminders"}
+    if app in {"accounts", "bans", "common", "config", "livestreams", "reminders"}
     and isinstance(load_command_class(app, name), OperatorCommand)
 )
 CHANGING = [
@@ -34,6 +34,7 @@ CHANGING = [
     "grant_service_role",
     "import_bans",
     "purge",
+    "rename_user",
     "rotate_join_key",
     "seal_audit_trail",
 ]
@@ -66,6 +67,7 @@ def needed(command: str, files: Path) -> list[str]:
         "export_bans": ["--output", os.devnull],
         "grant_service_role": [SERVICE_ROLE],
         "import_bans": [str(files / "bans.ndjson")],
+        "rename_user": ["viewer", "other.viewer"],
     }.get(command, [])
 
 
@@ -103,6 +105,7 @@ def test_these_are_the_commands() -> None:
         "grant_service_role",
         "import_bans",
         "purge",
+        "rename_user",
         "rotate_join_key",
         "seal_audit_trail",
         "seed_demo",
