@@ -19,10 +19,17 @@ from accounts import hashing, identity, login_limits
 from accounts.login_limits import Client, Limits
 from accounts.models import PHOTO_SIZES, Media, Session, User
 from common import audit, pictures
-from common.refusals import Conflict, Forbidden, Invalid, Unauthenticated
+from common.refusals import Conflict, Forbidden, Invalid, Missing, Unauthenticated
 
 SESSION_LIFETIME = timedelta(days=30)  # without a refresh
 REFRESH_RACE = timedelta(seconds=10)
+
+
+class UserMissing(Missing):
+    """Also when the user is removed between the look and the lock."""
+
+    code = "user_not_found"
+    message = _("there is no user with this id")
 
 
 # --- logging in -----------------------------------------------------------------------------------
@@ -132,7 +139,7 @@ def log_out(user: User, *, now: datetime, by: User | None = None, reason: str = 
     Tokens of the identity provider count only when issued after `now`.
     """
     with transaction.atomic():
-        user = User.objects.for_update().get(pk=user.pk)
+        user = User.objects.locked(user.pk, otherwise=UserMissing)
         ended = Session.objects.filter(user=user, ended_at__isnull=True).update(ended_at=now)
         user.session_epoch += 1
         user.identity_tokens_from = now if user.identity_issuer else None
@@ -168,7 +175,7 @@ def replace_password(user: User, password: str, *, by: User | None, now: datetim
 
 
 def _store_password(user: User, hashed: str, *, by: User | None, now: datetime) -> None:
-    user = User.objects.for_update().get(pk=user.pk)
+    user = User.objects.locked(user.pk, otherwise=UserMissing)
     user.password, user.updated_at = hashed, now
     user.save(update_fields=["password", "updated_at"])
     audit.record("change_password", user, by=by, now=now, before={}, after={})
@@ -293,6 +300,10 @@ def may_set_active(user: User, *, by: User) -> bool:
 def _set_active(user_id: str, *, to: bool, by: User, now: datetime, reason: str, otherwise: type[Conflict]) -> User:
     # Both rows, in one order: of two people who deactivate each other, one is first.
     locked = {user.pk: user for user in User.objects.for_update().filter(pk__in=[user_id, by.pk]).order_by("pk")}
+    if user_id not in locked:
+        raise UserMissing
+    if by.pk not in locked:
+        raise Forbidden
     user, by = locked[user_id], locked[by.pk]
     if user.pk == by.pk:
         raise Oneself
@@ -362,7 +373,7 @@ def set_own_photo(user: User, full: bytes, squares: Mapping[int, bytes], *, by: 
     stored = _stored_photo(full, squares)
     try:
         with transaction.atomic():
-            user = User.objects.for_update().get(pk=user.pk)
+            user = User.objects.locked(user.pk, otherwise=UserMissing)
             old = user.profile_photo
             user.profile_photo = Media.objects.create(
                 file=stored["full"],

@@ -23,10 +23,14 @@ from common import commands
 from common.api import reasons_of
 from common.commands import OperatorCommand, Outcome
 from common.fields import OBJECT_ID
+from common.items import Items
 from common.refusals import Invalid, Refusal
 from livestreams.services import StreamMissing
 
 type Line = tuple[int, Any]
+
+
+_FAILED = "liveStreamId: the bans of this stream could not be made; the log says why"
 
 
 class NotALine(ValueError):
@@ -102,8 +106,12 @@ class Command(OperatorCommand):
         for number, maker in makers.items():
             streams.setdefault(read[number].pop("stream_id"), []).append(number)
             read[number] = {name: value for name, value in read[number].items() if name != "created_by"} | {"by": maker}
+        items = Items("import_bans")
         for stream_id, numbers in streams.items():
-            refused |= self.ban(stream_id, {number: Wanted(**read[number]) for number in numbers}, by, dry_run)
+            with items.item(stream_id):
+                refused |= self.ban(stream_id, {number: Wanted(**read[number]) for number in numbers}, by, dry_run)
+            if stream_id in items.failed:
+                refused |= {number: [_FAILED] for number in numbers}
         for number, reasons in sorted(refused.items()):
             self.refuse(number, reasons)
 
