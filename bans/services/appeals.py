@@ -46,7 +46,10 @@ class AppealDecided(Conflict):
 
 @transaction.atomic
 def appeal_ban(ban_id: str, *, by: User, now: datetime, text: str) -> Appeal:
-    """Appeal, once, against a ban that exists. Raises BanMissing, NotTheBannedPerson, NothingToAppeal, AlreadyAppealed."""
+    """Appeal, once, against a ban that exists.
+
+    Raises BanMissing, NotTheBannedPerson, NothingToAppeal, AlreadyAppealed.
+    """
     ban = locked_ban(ban_id, by=by)
     if not ban.holds(now):
         raise NothingToAppeal
