@@ -12,7 +12,7 @@ import resource
 import signal
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -199,7 +199,7 @@ _SRGB_GAMMA = 1 / 2.2
 _SAME_GAMMA = 0.05  # libpng's threshold: two gammas that differ by less look alike
 
 
-def _srgb(image: "Image.Image", info: dict[str, Any]) -> "Image.Image":
+def _srgb(image: "Image.Image", info: Mapping[Any, Any]) -> "Image.Image":
     """As RGB or RGBA in sRGB: by the profile that the file has, else by its gamma, else as it is."""
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
     colours = image.convert({"LA": "L", "RGBA": "RGB"}.get(image.mode, image.mode))
@@ -228,14 +228,14 @@ def _by_profile(image: "Image.Image", profile: bytes) -> "Image.Image | None":
         return None
 
 
-def _by_gamma(image: "Image.Image", info: dict[str, Any]) -> "Image.Image":
+def _by_gamma(image: "Image.Image", info: Mapping[Any, Any]) -> "Image.Image":
     curve = _curve(info)
     if curve is _as_it_is:
         return image
     return image.point([round(255 * curve(value / 255)) for value in range(256)] * 3)
 
 
-def _curve(info: dict[str, Any]) -> Callable[[float], float]:
+def _curve(info: Mapping[Any, Any]) -> Callable[[float], float]:
     """From a sample of a PNG to one of sRGB, each from 0 to 1, by the chunk gAMA.
 
     A profile or the chunk sRGB overrules gAMA (W3C PNG, section 4.3). The primaries of cHRM are not regarded.

@@ -11,7 +11,8 @@ from accounts.models import User
 from bans.models import LiveStreamBan
 from common.models import AuditEntry
 from tests.bans.people import make_ban
-from tests.commands.test_import_export_bans import Import, exported, imported, line  # noqa: F401 - a fixture
+from tests.commands.conftest import Import
+from tests.commands.test_import_export_bans import exported, line
 from tests.conftest import make_user
 from tests.streams import make_stream
 

@@ -37,8 +37,7 @@ def made(content: bytes) -> Image.Image:
 def is_taken(content: bytes) -> bool:
     try:
         pictures.reencoded(io.BytesIO(content), field="p")
-    except Invalid as refused:
-        assert refused.reasons == ["p: must be a JPEG, PNG or WebP picture"]
+    except Invalid:
         return False
     return True
 
@@ -174,15 +173,14 @@ def test_a_png_keeps_its_colours(name: str) -> None:
     for place, expected in ((LEFT, left), (RIGHT, right)):
         found = picture.getpixel(place)
         assert isinstance(found, tuple)
-        if expected[3:] == (0,):  # what nobody sees may have any colour
-            found, expected = found[3:], expected[3:]
-        assert_near(found, expected)
+        from_ = 3 if expected[3:] == (0,) else 0  # what nobody sees may have any colour
+        assert_near(found[from_:], expected[from_:])
 
 
 @pytest.mark.parametrize("colour", COLOURS, ids=str)
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
 def test_display_p3_is_converted(form: str, colour: Colour) -> None:
-    options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(form, {})
+    options: dict[str, Any] = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(form, {})
     content = file(Image.new("RGB", SIZE, colour), form, icc_profile=P3, **options)
     as_stored = Image.open(io.BytesIO(content)).convert("RGB").getpixel(LEFT)  # a JPEG changes it a little
     assert_near(made(content).getpixel(LEFT), srgb_of_display_p3(as_stored))  # type: ignore[arg-type]
@@ -267,7 +265,8 @@ def test_a_profile_that_cannot_be_used_counts_as_srgb() -> None:
         content = file(Image.new("RGB", SIZE, RED), "JPEG", icc_profile=unusable, quality=100, subsampling=0)
         assert_near(made(content).getpixel(LEFT), RED)
     content = file(Image.new("RGB", SIZE, RED), "JPEG", icc_profile=large, quality=100, subsampling=0)
-    assert_near(made(content).getpixel(LEFT), srgb_of_display_p3(RED))
+    as_stored = Image.open(io.BytesIO(content)).convert("RGB").getpixel(LEFT)
+    assert_near(made(content).getpixel(LEFT), srgb_of_display_p3(as_stored))  # type: ignore[arg-type]
 
 
 def test_random_changes_of_a_profile_harm_nothing() -> None:

@@ -23,6 +23,7 @@ from common import pictures
 from common.pictures import PictureSlotsFull, headers, process
 from common.refusals import Invalid
 from tests import hostile_pictures
+from tests.colour_profiles import display_p3
 
 SIDE = "must have no side longer than 12000 pixels"
 PIXELS = "must have at most 25000000 pixels"
@@ -175,12 +176,17 @@ def test_photos_of_25_million_pixels_are_taken_with_a_wide_margin(monkeypatch: p
     monkeypatch.setattr(process, "MEMORY_BYTES", process.MEMORY_BYTES * 9 // 10)
     monkeypatch.setattr(process, "DEADLINE_SECONDS", 60)
     photo = noise(5_000, detail=4)
+    grey = Image.linear_gradient("L").resize((5_000, 5_000))
     clear = Image.linear_gradient("L").resize((5_000, 5_000)).convert("RGBA")
     files = {
         "as cameras write": encoded(photo, "JPEG", quality=35),
         "progressive": encoded(photo, "JPEG", quality=25, progressive=True, subsampling=0),
         "of a printer": encoded(photo.convert("CMYK"), "JPEG", quality=10, progressive=True),
         "lossy": encoded(photo, "WEBP", quality=5, method=0),
+        "of a telephone": encoded(photo, "JPEG", quality=35, icc_profile=display_p3()),
+        "without its end": encoded(photo, "JPEG", quality=25, progressive=True)[:-2],
+        "grey of 16 bits": encoded(grey.convert("I").point(lambda value: value * 257).convert("I;16"), "PNG"),
+        "a palette": encoded(clear.convert("P"), "PNG", transparency=0, compress_level=1),
         "lossless with transparency": encoded(clear, "PNG", compress_level=1),
     }
     for name, content in files.items():

@@ -19,7 +19,7 @@ CELLS = st.builds(lambda beginning, rest: beginning + rest, BEGINNINGS, TEXTS)
 
 
 def table(content: bytes) -> Table:
-    return Table(io.BufferedReader(io.BytesIO(content)), known=KNOWN, required=REQUIRED)  # type: ignore[arg-type]
+    return Table(io.BufferedReader(io.BytesIO(content)), known=KNOWN, required=REQUIRED)
 
 
 def records(content: bytes) -> list[dict[str, str]]:
@@ -131,6 +131,6 @@ def test_half_a_character_at_the_end_is_no_text() -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 @pytest.mark.parametrize("text", ["", "a", "{}\n", "ab\ncd", "a\r\n\nb\rc\n", "x" * 100_000 + "\ny"])
 def test_lines_are_those_of_the_text(text: str, encoding: str) -> None:
-    read = list(text_lines(io.BufferedReader(io.BytesIO(text.encode(encoding)))))  # type: ignore[arg-type]
+    read = list(text_lines(io.BufferedReader(io.BytesIO(text.encode(encoding)))))
     assert read == text.replace("\n", "\n\0").split("\0")[: len(read)]
     assert "".join(read) == text
