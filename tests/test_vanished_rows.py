@@ -163,6 +163,7 @@ WITHOUT_LOCK = {
     "accounts.may_set_active",
     "accounts.logged_out_since",
     "accounts.set_profile_photo",  # set_own_photo behind it
+    "bans.decide_appeal",  # of a locked ban
     "bans.stream_of_batch",
     "livestreams.admit",
     "livestreams.audience_restriction",
@@ -206,7 +207,8 @@ def test_every_service_that_takes_a_row_is_tried() -> None:
             if any(TAKES_A_ROW.fullmatch(parameter) for parameter in inspect.signature(service).parameters):
                 found.add(f"{app}.{name}")
     creating = {"livestreams.create_stream", "livestreams.rotate_join_key", "accounts.create_user"}
-    assert found - creating == CASES.keys() | WITHOUT_LOCK - (WITHOUT_LOCK - found)
+    by_name = {"accounts.log_in"}
+    assert found - creating == CASES.keys() - by_name | WITHOUT_LOCK
 
 
 def test_no_service_gets_a_row_that_may_be_gone() -> None:
