@@ -103,7 +103,7 @@ class PhotoForm(forms.Form):
 
 
 def log_out(user_id: str, *, by: User, now: datetime, reason: str) -> None:
-    services.log_out(User.objects.get(pk=user_id), by=by, now=now, reason=reason)
+    services.log_out(User(pk=user_id), by=by, now=now, reason=reason)
 
 
 END_SESSIONS = Act(

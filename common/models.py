@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.fields import ObjectIdField, ObjectIdKey
 from common.origin import Door
+from common.refusals import Missing
 
 
 class IdentifiedModel(models.Model):
@@ -35,6 +36,16 @@ class LockingQuerySet[T: models.Model](models.QuerySet[T]):
         NO KEY UPDATE still lets other transactions insert rows that point here.
         """
         return self.select_for_update(no_key=True, of=("self",), skip_locked=skip_locked)
+
+    def locked(self, pk: str, *, otherwise: type[Missing]) -> T:
+        """The row with this key, locked. Raises `otherwise` when it does not exist, or was removed before the lock.
+
+        Services use this instead of `get`: a row that a caller has just seen may be purged meanwhile.
+        """
+        row = self.for_update().filter(pk=pk).first()
+        if row is None:
+            raise otherwise
+        return row
 
 
 class LivingManager[T: models.Model](models.Manager[T]):

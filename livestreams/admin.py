@@ -94,9 +94,7 @@ class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
         if not part:
             return queryset.none()
         return queryset.filter(
-            Q(title_folded__contains=part)
-            | Q(channel_name=text.lower())
-            | Q(creator__username_key=User.key_of(text))
+            Q(title_folded__contains=part) | Q(channel_name=text.lower()) | Q(creator__username_key=User.key_of(text))
         )
 
     def is_possible(self, act: Act, row: LiveStream) -> bool:

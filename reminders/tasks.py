@@ -11,11 +11,13 @@ from procrastinate import JobContext, RetryStrategy, exceptions
 from procrastinate.contrib.django import app
 from procrastinate.jobs import Status
 
+from common import stopping
+from common.items import Items, for_each
 from common.origin import Door, entering
 from livestreams.models import LiveStream
 from livestreams.services import expire_stream
 from reminders import services
-from reminders.services.jobs import DELIVERING, TELLING, URGENT
+from reminders.services.jobs import DELIVERING, TELLING, URGENT, shared_out
 
 logger = logging.getLogger(__name__)
 
@@ -62,24 +64,27 @@ def open_due_rounds_of_stream(stream_id: str) -> None:
 
 @task(retry=PATIENT)
 def cut_rounds(round_ids: list[str]) -> None:
-    _each(services.cut_round, round_ids)
+    _each("cut_rounds", "round_ids", services.cut_round, round_ids)
 
 
 @task(retry=PATIENT)
 def tell_chunks(chunk_ids: list[str]) -> None:
-    _each(services.tell_chunk, chunk_ids)
+    _each("tell_chunks", "chunk_ids", services.tell_chunk, chunk_ids)
 
 
-def _each(service: Callable[..., Any], ids: list[str]) -> None:
-    """A transaction for each. One that fails holds up no other; the retry passes over those that are done."""
-    failure = None
-    for one in ids:
-        try:
+def _each(task_name: str, argument: str, service: Callable[..., Any], ids: list[str]) -> None:
+    """A transaction for each. One that fails holds up no other; the retry passes over those that are done.
+
+    A worker that is asked to stop finishes the one in hand, and enters a job for the rest.
+    """
+    items = Items(task_name)
+    for number, one in enumerate(ids):
+        if stopping.is_asked():
+            shared_out(task_name, argument, ids[number:], priority=URGENT)
+            break
+        with items.item(one):
             service(one, now=timezone.now())
-        except Exception as error:  # whatever it is, the others are not to blame
-            failure = error
-    if failure is not None:
-        raise failure
+    items.raise_failures()
 
 
 @task(queue=DELIVERING, retry=PATIENT)
@@ -94,8 +99,8 @@ def deliver(delivery_id: str) -> None:
 @task(queueing_lock="expire_no_shows")
 def expire_no_shows(timestamp: int) -> None:
     now = timezone.now()
-    for stream_id in LiveStream.objects.no_shows(now).values_list("pk", flat=True):
-        expire_stream(stream_id, now=now)
+    no_shows = LiveStream.objects.no_shows(now).order_by("pk").values_list("pk", flat=True)
+    for_each("expire_stream", no_shows, lambda stream_id: expire_stream(stream_id, now=now))
 
 
 @app.periodic(cron=EVERY_TEN_SECONDS)
@@ -103,15 +108,18 @@ def expire_no_shows(timestamp: int) -> None:
 async def take_over_stalled_jobs(context: JobContext, timestamp: int) -> None:
     """The jobs of workers that were killed; a worker that lives says so every few seconds."""
     jobs = context.app.job_manager
+    items = Items("take_over_stalled_jobs")
     for job in await jobs.get_stalled_jobs(seconds_since_heartbeat=settings.WORKER_LOST_AFTER):
-        try:
-            await jobs.retry_job(job)
-        except exceptions.UniqueViolation:
-            # A periodic job whose successor waits already.
-            await jobs.finish_job(job, Status.ABORTED, delete_job=True)
-        except exceptions.ConnectorException:
-            # Another worker took it over, and has perhaps done it.
-            logger.info("job %s is not there to be taken over", job.id)
+        with items.item(str(job.id)):
+            try:
+                await jobs.retry_job(job)
+            except exceptions.UniqueViolation:
+                # A periodic job whose successor waits already.
+                await jobs.finish_job(job, Status.ABORTED, delete_job=True)
+            except exceptions.ConnectorException:
+                # Another worker took it over, and has perhaps done it.
+                logger.info("job %s is not there to be taken over", job.id)
+    items.raise_failures()
 
 
 @app.periodic(cron=EVERY_FIVE_MINUTES)

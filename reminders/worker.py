@@ -18,6 +18,8 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.jobs import DeleteJobCondition
 
+from common import stopping
+
 logger = logging.getLogger(__name__)
 
 SECONDS_UNTIL_NEW_TRY = 2
@@ -43,11 +45,13 @@ class _Stopped(Exception):
 
 
 async def _work(jobs_at_once: Mapping[str, int], *, until_idle: bool) -> None:
-    stopping = asyncio.Event()
+    asked = asyncio.Event()
+    stopping.forget()
     workers: list[asyncio.Task[None]] = []
 
     def stop() -> None:
-        stopping.set()
+        asked.set()
+        stopping.ask()  # for the threads of the jobs in hand
         for worker in workers:
             worker.cancel()
 
@@ -61,18 +65,18 @@ async def _work(jobs_at_once: Mapping[str, int], *, until_idle: bool) -> None:
     loop.set_default_executor(ThreadPoolExecutor(sum(jobs_at_once.values())))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    while not stopping.is_set():
+    while not asked.is_set():
         try:
             async with app.open_async(), asyncio.TaskGroup() as group:
                 workers[:] = [group.create_task(work_off(queue, count)) for queue, count in jobs_at_once.items()]
-                if stopping.is_set():  # asked while the connections were opened
+                if asked.is_set():  # asked while the connections were opened
                     stop()
         except* (_Stopped, exceptions.ConnectorException, psycopg.Error, DatabaseError) as lost:
             logger.warning("the database does not answer; trying again", exc_info=lost)
         else:
             return
         with suppress(TimeoutError):
-            await asyncio.wait_for(stopping.wait(), SECONDS_UNTIL_NEW_TRY)
+            await asyncio.wait_for(asked.wait(), SECONDS_UNTIL_NEW_TRY)
 
 
 def run(jobs_at_once: Mapping[str, int], *, until_idle: bool = False) -> None:

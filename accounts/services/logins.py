@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import hashing, passwords
 from accounts.login_limits import Client, Limits
 from accounts.models import Session, User
-from accounts.services.sessions import SESSION_LIFETIME, log_out, session_state
+from accounts.services.sessions import SESSION_LIFETIME, UserMissing, log_out, session_state
 from common import audit
 from common.refusals import Invalid, Unauthenticated
 
@@ -95,7 +95,7 @@ def replace_password(user: User, password: str, *, by: User | None, now: datetim
 
 
 def _store_password(user: User, hashed: str, *, by: User | None, now: datetime) -> None:
-    user = User.objects.for_update().get(pk=user.pk)
+    user = User.objects.locked(user.pk, otherwise=UserMissing)
     user.password, user.updated_at = hashed, now
     user.save(update_fields=["password", "updated_at"])
     audit.record("change_password", user, by=by, now=now, before={}, after={})

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import identity, names
 from accounts.models import User
-from accounts.services.sessions import log_out
+from accounts.services.sessions import UserMissing, log_out
 from common import audit
 from common.refusals import Conflict, Forbidden, Invalid
 
@@ -42,7 +42,7 @@ def rename_user(user_id: str, username: str, *, by: User | None, now: datetime, 
 
     Raises Invalid on `username` when it is not allowed, taken, or looks like the name of another member of staff.
     """
-    user = User.objects.for_update().get(pk=user_id)
+    user = User.objects.locked(user_id, otherwise=UserMissing)
     before, user.username = user.username, username
     try:
         user.username = user.checked_username()
@@ -101,6 +101,10 @@ def may_set_active(user: User, *, by: User) -> bool:
 def _set_active(user_id: str, *, to: bool, by: User, now: datetime, reason: str, otherwise: type[Conflict]) -> User:
     # Both rows, in one order: of two people who deactivate each other, one is first.
     locked = {user.pk: user for user in User.objects.for_update().filter(pk__in=[user_id, by.pk]).order_by("pk")}
+    if user_id not in locked:
+        raise UserMissing
+    if by.pk not in locked:
+        raise Forbidden
     user, by = locked[user_id], locked[by.pk]
     if user.pk == by.pk:
         raise Oneself

@@ -10,6 +10,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from accounts.models import PHOTO_SIZES, Media, User
+from accounts.services.sessions import UserMissing
 from common import audit, pictures
 
 
@@ -24,7 +25,7 @@ def set_own_photo(user: User, full: bytes, squares: Mapping[int, bytes], *, by: 
     stored = _stored_photo(full, squares)
     try:
         with transaction.atomic():
-            user = User.objects.for_update().get(pk=user.pk)
+            user = User.objects.locked(user.pk, otherwise=UserMissing)
             old = user.profile_photo
             user.profile_photo = Media.objects.create(
                 file=stored["full"],

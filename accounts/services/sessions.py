@@ -18,11 +18,18 @@ from accounts import login_limits
 from accounts.models import RefreshedPair, Session, User
 from common import audit
 from common.encryption import cipher
-from common.refusals import Conflict, Unauthenticated
+from common.refusals import Conflict, Missing, Unauthenticated
 
 SESSION_LIFETIME = timedelta(days=30)  # without a refresh
 RETRY_WINDOW = timedelta(seconds=60)  # after a refresh, in which its refresh token gets the same pair again
 PAIRS = "refreshed pairs"  # the purpose of their encryption
+
+
+class UserMissing(Missing):
+    """Also when the user is removed between the look and the lock."""
+
+    code = "user_not_found"
+    message = _("there is no user with this id")
 
 
 class Pair(NamedTuple):
@@ -149,7 +156,7 @@ def log_out(
     which the user asks for it, in seconds since 1970.
     """
     with transaction.atomic():
-        user = User.objects.for_update().get(pk=user.pk)
+        user = User.objects.locked(user.pk, otherwise=UserMissing)
         ended = Session.objects.filter(user=user, ended_at__isnull=True).update(ended_at=now)
         RefreshedPair.objects.filter(session__user=user).delete()
         user.session_epoch += 1

@@ -14,6 +14,11 @@ from common.refusals import Conflict, Forbidden, Missing
 State = Appeal.State
 
 
+class BanMissing(Missing):
+    code = "ban_not_found"
+    message = _("there is no ban with this id")
+
+
 class NotTheBannedPerson(Forbidden):
     code = "not_the_banned_person"
     message = _("only the banned person may do this")
@@ -41,7 +46,10 @@ class AppealDecided(Conflict):
 
 @transaction.atomic
 def appeal_ban(ban_id: str, *, by: User, now: datetime, text: str) -> Appeal:
-    """Appeal, once, against a ban that exists. Raises NotTheBannedPerson, NothingToAppeal, AlreadyAppealed."""
+    """Appeal, once, against a ban that exists.
+
+    Raises BanMissing, NotTheBannedPerson, NothingToAppeal, AlreadyAppealed.
+    """
     ban = locked_ban(ban_id, by=by)
     if not ban.holds(now):
         raise NothingToAppeal
@@ -56,7 +64,7 @@ def appeal_ban(ban_id: str, *, by: User, now: datetime, text: str) -> Appeal:
 
 @transaction.atomic
 def withdraw_appeal(ban_id: str, *, by: User, now: datetime) -> Appeal:
-    """Raises NotTheBannedPerson, AppealMissing, AppealDecided."""
+    """Raises BanMissing, NotTheBannedPerson, AppealMissing, AppealDecided."""
     ban = locked_ban(ban_id, by=by)
     appeal = Appeal.objects.filter(ban=ban).first()
     if appeal is None:
@@ -83,7 +91,7 @@ def decide_appeals(
 
 
 def locked_ban(ban_id: str, *, by: User) -> LiveStreamBan:
-    ban = LiveStreamBan.all_objects.for_update().get(pk=ban_id)
+    ban = LiveStreamBan.all_objects.locked(ban_id, otherwise=BanMissing)
     if ban.target_id != by.pk:
         raise NotTheBannedPerson
     return ban

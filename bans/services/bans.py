@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, holders_of
 from bans.models import Appeal, LiveStreamBan
-from bans.services.appeals import decide_appeal
+from bans.services.appeals import BanMissing, decide_appeal
 from common import audit
 from common.fields import ObjectIdField
 from common.queries import Param, Question
@@ -25,11 +25,6 @@ ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
 OPEN_FOR_BANS = (Status.SCHEDULED, Status.PREPARING, Status.ACTIVE)
 LIFTED = "LIFTED"  # what edges are told when nothing restricts the person any more
-
-
-class BanMissing(Missing):
-    code = "ban_not_found"
-    message = _("there is no ban with this id")
 
 
 class TargetMissing(Missing):
@@ -103,13 +98,16 @@ def locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:
 
 
 def locked_ban(ban_id: str) -> LiveStreamBan:
-    """The ban, locked after its stream; a stream that was deleted meanwhile still has its bans."""
+    """The ban, locked after its stream; a stream that was deleted meanwhile still has its bans.
+
+    Raises BanMissing, also when the stream is purged with its bans between the look and the lock.
+    """
     rows = _STREAM_OF.rows(id=ban_id)
     if not rows:
         raise BanMissing
     take_turn(rows[0][0])
-    LiveStream.all_objects.for_update().get(pk=rows[0][0])
-    return LiveStreamBan.all_objects.for_update().get(pk=ban_id)
+    LiveStream.all_objects.locked(rows[0][0], otherwise=BanMissing)
+    return LiveStreamBan.all_objects.locked(ban_id, otherwise=BanMissing)
 
 
 def locked_holding_ban(ban_id: str, now: datetime) -> LiveStreamBan:

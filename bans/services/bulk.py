@@ -213,7 +213,7 @@ def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[Answer]:
     """
     stream_id = stream_of_batch(batch_id)
     take_turn(stream_id)
-    LiveStream.all_objects.for_update().get(pk=stream_id)
+    LiveStream.all_objects.locked(stream_id, otherwise=BatchMissing)
     trail = AuditEntry.objects.filter(target_id=OuterRef("pk"), target_type=LiveStreamBan._meta.model_name)
     bans = list(
         LiveStreamBan.all_objects.filter(batch_id=batch_id)
@@ -221,6 +221,8 @@ def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[Answer]:
         .order_by("pk")
         .for_update()
     )
+    if not bans:  # purged between the look and the lock
+        raise BatchMissing
     if any(ban.undone for ban in bans):  # type: ignore[attr-defined]
         raise BatchUndone
     answers, lifted = [], []

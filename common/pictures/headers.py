@@ -44,6 +44,7 @@ class Header:
     height: int
     scans: int = 1
     frames: int = 1
+    has_all_scans: bool = True  # of a JPEG: whether its scans hold every coefficient to its last bit
 
 
 def checked_header(content: bytes) -> Header:
@@ -80,20 +81,37 @@ def _read(content: bytes) -> Header:
 # In coded data 0xFF is followed by 0 or is a restart marker (D0 to D7); repeated, it is padding.
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN = 0xD8, 0xD9, 0xDA
+_ALL_COEFFICIENTS = (1 << 64) - 1
 _FRAME_HEADERS = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 def _jpeg(content: bytes) -> Header:
     sizes, scans = [], 0
+    components = b""
+    held: dict[int, int] = {}  # by component: a bit for each coefficient
     for marker, at in _segments(content):
         if marker in _FRAME_HEADERS:
-            sizes.append(struct.unpack_from(">HH", content, at + 3))
+            *size, count = struct.unpack_from(">HHB", content, at + 3)
+            sizes.append(size)
+            components = content[at + 8 : at + 8 + 3 * count : 3]
         elif marker == _START_OF_SCAN:
             scans += 1
+            for component, coefficients in _scan(content, at):
+                held[component] = held.get(component, 0) | coefficients
     if len(sizes) != 1:
         raise Damaged
     ((height, width),) = sizes
-    return Header("JPEG", width, height, scans=scans)
+    has_all_scans = all(held.get(component) == _ALL_COEFFICIENTS for component in components)
+    return Header("JPEG", width, height, scans=scans, has_all_scans=has_all_scans)
+
+
+def _scan(content: bytes, at: int) -> Iterator[tuple[int, int]]:
+    """Each component of a scan, and a bit for each coefficient of which the scan has the last bit (B.2.3)."""
+    count = content[at + 2] if at + 2 < len(content) else 0
+    first, last, approximation = struct.unpack_from("3B", content, at + 3 + 2 * count)
+    is_final = not approximation & 0xF and first <= last <= 63
+    for component in content[at + 3 : at + 3 + 2 * count : 2]:
+        yield component, (2 << last) - (1 << first) if is_final else 0
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, int]]:

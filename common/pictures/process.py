@@ -75,6 +75,7 @@ def decoded(content: bytes, header: Header, *, max_side: int, squares: Sequence[
     order = {
         "format": header.format,
         "size": [header.width, header.height],
+        "has_all_scans": header.has_all_scans,
         "max_side": max_side,
         "squares": list(squares),
         "quality": QUALITY,

@@ -22,7 +22,7 @@ from common.queries import Param, Question
 from common.refusals import Conflict, Invalid, Missing
 from livestreams.models import Action, LiveStream, Status, next_status, refusal_message
 from livestreams.names import new_channel_name
-from livestreams.services.turns import take_turn
+from livestreams.services.turns import take_turn, try_turn
 
 CHANNEL_NAME_TRIES = 5
 SHOWN_IN_CALENDARS = frozenset({"status", "planned_start_at", "duration_goal", "title", "motivation", "deleted_at"})
@@ -306,9 +306,11 @@ def restore_stream(stream_id: str, *, by: User | None, now: datetime, reason: st
 def expire_stream(stream_id: str, *, now: datetime) -> bool:
     """Expire this stream if it still is a no-show; False when somebody was faster or it has been rescued.
 
-    A row that another transaction holds is left to that one.
+    Never waits: a stream whose turn or row another transaction holds is left to that one, with False. The caller
+    comes back to it the next time.
     """
-    take_turn(stream_id)
+    if not try_turn(stream_id):
+        return False
     stream = LiveStream.objects.no_shows(now).filter(pk=stream_id).for_update(skip_locked=True).first()
     if stream is None:
         return False

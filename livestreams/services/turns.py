@@ -9,11 +9,19 @@ from django.db import connection
 
 _TAKE = "SELECT pg_advisory_xact_lock(%s)"
 _SHARE = "SELECT pg_advisory_xact_lock_shared(%s)"
+_TRY = "SELECT pg_try_advisory_xact_lock(%s)"
 
 
 def take_turn(stream_id: str) -> None:
     """Wait until nobody else has a turn, and keep everybody else waiting until the transaction ends."""
     _wait(_TAKE, stream_id)
+
+
+def try_turn(stream_id: str) -> bool:
+    """Take the turn if nobody else has or shares one; never waits."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TRY, [_key(stream_id)])
+        return bool(cursor.fetchone()[0])
 
 
 def share_turn(stream_id: str) -> None:
@@ -22,7 +30,10 @@ def share_turn(stream_id: str) -> None:
 
 
 def _wait(sql: str, stream_id: str) -> None:
-    # Of the id, what tells streams of one second apart. Two streams that met in it would only wait for each other.
-    key = int.from_bytes(bytes.fromhex(stream_id)[-8:], signed=True)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [key])
+        cursor.execute(sql, [_key(stream_id)])
+
+
+def _key(stream_id: str) -> int:
+    # Of the id, what tells streams of one second apart. Two streams that met in it would only wait for each other.
+    return int.from_bytes(bytes.fromhex(stream_id)[-8:], signed=True)

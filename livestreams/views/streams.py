@@ -6,17 +6,17 @@ from django.db import models
 from django.db.models import F, OuterRef, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.models import User
+from accounts.services import UserMissing
 from common.fields import ObjectIdField
 from common.pagination import Listing, Ordering, PageQuery
 from common.pictures import PictureSlotsFull
 from common.queries import Param, Question
-from common.refusals import Missing, Refusal
+from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
 from livestreams import services
@@ -36,12 +36,6 @@ from livestreams.serializers import (
 )
 from livestreams.services import StreamMissing
 from livestreams.thumbnails import stored_thumbnail
-
-
-class UserMissing(Missing):
-    code = "user_not_found"
-    message = _("there is no user with this id")
-
 
 ID = ObjectIdField()
 TIME = models.DateTimeField()

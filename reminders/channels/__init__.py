@@ -4,7 +4,8 @@ Whoever is sent to must expect repeats: a worker may die between the sending and
 key is the same each time, so that they can be dropped.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -19,9 +20,18 @@ class Person:
     language: str
 
 
+def _unnoted(user_id: str | None) -> None:
+    """For a batch whose progress nobody keeps."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """At most a thousand people who are told the same of the same stream, in the order of their ids."""
+    """At most a thousand people who are told the same of the same stream, in the order of their ids.
+
+    A channel that reaches people one after the other calls `reached` after each of them, with the id of the last one
+    who needs no further message (None: nobody yet), so that what a killed worker has sent is not sent again. It may
+    raise Interrupted, which the channel lets pass.
+    """
 
     key: str
     kind: str
@@ -30,6 +40,7 @@ class Batch:
     planned_start_at: datetime | None
     told_at: datetime
     people: tuple[Person, ...]
+    reached: Callable[[str | None], None] = field(default=_unnoted, compare=False, repr=False)
 
 
 class Unreached(Exception):
@@ -45,6 +56,17 @@ class Unreached(Exception):
         super().__init__(why)
 
 
+class Interrupted(Exception):
+    """Sending shall end here: the worker stops, or the delivery is no longer its own.
+
+    `reached_user` is the last person who was reached, None when nobody was.
+    """
+
+    def __init__(self, reached_user: str | None) -> None:
+        self.reached_user = reached_user
+        super().__init__(reached_user)
+
+
 class Channel(Protocol):
     def send(self, batch: Batch) -> None:
-        """Raises Unreached."""
+        """Raises Unreached, and lets Interrupted pass."""

@@ -19,7 +19,7 @@ from django.utils.translation import gettext
 
 from common.fields import OBJECT_ID
 from common.texts import isolated
-from reminders.channels import Batch, Person, Unreached
+from reminders.channels import Batch, Interrupted, Person, Unreached
 from reminders.texts import message_of, title_of
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ class EmailChannel:
     def send(self, batch: Batch) -> None:
         """Pass over whoever has no address or whose mail the server refuses, and log these.
 
+        Says after each person whom `batch` has reached, as far as that counts.
+
         Raises Unreached, also when the server refuses the mail to every address: it is us then whom it does not want.
         """
         reached: str | None = None  # whoever was refused counts only when somebody was not
@@ -43,6 +45,9 @@ class EmailChannel:
                 refusal = _send(mailer, batch, person)
                 if refusal is None or reached:
                     reached = person.user_id
+                batch.reached(reached)
+        except Interrupted:
+            raise
         except OSError as error:  # as are all errors of smtplib
             raise Unreached(_reason(error), reached_user=reached) from error
         except Exception as error:  # whatever it is, nobody's mail is sent again for it

@@ -11,15 +11,15 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from common import audit
+from common import audit, stopping
 from common.refusals import Conflict, Missing
 from livestreams.models import Status
-from reminders.channels import Batch, Person, Unreached
+from reminders.channels import Batch, Interrupted, Person, Unreached
 from reminders.models import SAYABLE, Delivery, Kind, MutedChannel, Notification, Reminder, blocks_of
 from reminders.services.channels import channel
 from reminders.services.jobs import DELIVERING, later
@@ -43,6 +43,7 @@ JITTER = 0.1  # of the gap, so that what failed together does not come back toge
 LONGEST_WISH = timedelta(days=1)  # what a receiver may ask for with Retry-After
 LOOK_AGAIN_AFTER = timedelta(seconds=30)
 LONGEST_ERROR = 500  # characters
+NOTED_EVERY = 50  # people: a worker that is killed repeats at most so many messages
 
 
 class DeliveryMissing(Missing):
@@ -73,6 +74,8 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
     Nothing is sent inside a transaction, and by one process at a time. What fails is due again after a gap of GAPS,
     or after what the receiver asked for, where that is longer. An attempt that got on begins the gaps anew. What is no
     longer true of the stream is void and sent to nobody.
+    Channels that reach people one after the other have their progress noted every NOTED_EVERY people, and are
+    interrupted when the worker is asked to stop; the rest is due at once, for another worker.
     """
     with _alone_with(delivery_id) as is_alone:
         if not is_alone:
@@ -164,7 +167,38 @@ def _batch(delivery: Delivery, people: list[tuple[Any, ...]]) -> Batch:
             for user_id, name, surname, email, language in people
             if delivery.reached_user is None or user_id > delivery.reached_user
         ),
+        reached=_Progress(delivery.pk),
     )
+
+
+class _Progress:
+    """Called after each person, with the id of the last one who was reached. Raises Interrupted.
+
+    Written without an audit row: the row of the attempt tells how far it came, or `before` in the row of the next one.
+    """
+
+    def __init__(self, delivery_id: str) -> None:
+        self.delivery_id, self.since_note = delivery_id, 0
+
+    def __call__(self, user_id: str | None) -> None:
+        if user_id is not None:
+            self.since_note += 1
+            if self.since_note == NOTED_EVERY:
+                self.since_note = 0
+                self._note(user_id)
+        if stopping.is_asked():
+            raise Interrupted(user_id)
+
+    def _note(self, user_id: str) -> None:
+        try:
+            noted = Delivery.objects.filter(pk=self.delivery_id, state=Delivery.State.PENDING).update(
+                reached_user=user_id
+            )
+        except (DatabaseError, InterfaceError) as error:
+            # Without its connection this process has lost the advisory lock too: another one may be sending the rest.
+            raise Interrupted(user_id) from error
+        if not noted:  # purged with its stream
+            raise Interrupted(user_id)
 
 
 def _failure_of_sending(delivery: Delivery, people: list[tuple[Any, ...]]) -> Exception | None:
@@ -176,8 +210,8 @@ def _failure_of_sending(delivery: Delivery, people: list[tuple[Any, ...]]) -> Ex
     try:
         if batch.people:
             way.send(batch)
-    except Unreached as unreached:
-        return unreached
+    except (Unreached, Interrupted) as ended:
+        return ended
     except Exception as error:  # whatever a channel does, the worker goes on
         logger.exception("the channel %s failed", delivery.channel)
         return Unreached(f"{type(error).__name__}: {error}")
@@ -194,10 +228,14 @@ def _note(delivery_id: str, failure: Exception | None, *, recipients: int, now: 
         return None
     before = _seen(delivery)
     delivery.recipients = recipients
-    delivery.attempts += 1
     delivery.attempted_at = now
-    delivery.last_error = "" if failure is None else _without_secrets(str(failure))
+    if not isinstance(failure, Interrupted):
+        delivery.attempts += 1
+        delivery.last_error = "" if failure is None else _without_secrets(str(failure))
     match failure:
+        case Interrupted():
+            delivery.reached_user = failure.reached_user or delivery.reached_user
+            _send_at(delivery, now)
         case None:
             _close(delivery, Delivery.State.DELIVERED, now)
         case Unreached(for_good=True):

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from accounts.services import UserMissing
 from common import audit
 from common.refusals import Invalid
 from reminders.models import MutedChannel
@@ -26,14 +27,15 @@ def channels_of(user: User) -> dict[str, bool]:
 def choose_channels(*, by: User, now: datetime, wanted: Mapping[str, bool]) -> dict[str, bool]:
     """Switch the named channels of `by` on or off and leave the others; the result as `channels_of` tells it.
 
-    Raises Invalid when the inbox is switched off, and for a channel that this place does not have.
+    Raises Invalid when the inbox is switched off, and for a channel that this place does not have, and
+    UserMissing.
     """
     for name, is_wanted in wanted.items():
         if name == INBOX and not is_wanted:
             raise Invalid(name, _("cannot be switched off"))
         if name not in (INBOX, *channel_names()):
             raise Invalid(name, _("is no channel of this service"))
-    User.objects.for_update().get(pk=by.pk)
+    User.objects.locked(by.pk, otherwise=UserMissing)
     for name, is_wanted in wanted.items():
         if name != INBOX:
             _switch(name, by=by, now=now, on=is_wanted)

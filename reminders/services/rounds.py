@@ -12,7 +12,7 @@ from django.db.models.functions import RowNumber
 
 from common import audit
 from livestreams.models import LiveStream, Status
-from livestreams.services import take_turn
+from livestreams.services import StreamMissing, take_turn
 from reminders.models import SAYABLE, Chunk, Kind, Lookout, Reminder, Round, came_due
 from reminders.services.jobs import URGENT, later, shared_out
 
@@ -251,7 +251,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     round_ = Round.objects.for_update().filter(pk=round_id, state=Round.State.OPEN).first()
     if round_ is None:
         return []
-    stream = LiveStream.all_objects.for_update().get(pk=round_.stream_id)
+    stream = LiveStream.all_objects.locked(round_.stream_id, otherwise=StreamMissing)
     chunks: list[Chunk] = []
     round_.reminders = awaiting(round_).count()
     if not is_sayable(round_, stream) or not round_.reminders:

@@ -17,9 +17,10 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
 from accounts.models import User
+from accounts.services import UserMissing
 from common.fields import ObjectIdField
 from common.queries import Param, Question
-from common.refusals import Missing, Refusal
+from common.refusals import Refusal
 from common.views import ApiViewSet
 from livestreams.models import LiveStream
 from livestreams.services import Banned, StreamMissing, audience_restriction, refuse_blocked
@@ -61,11 +62,6 @@ DOCUMENTED = {
     (200, ICALENDAR): CALENDAR,
     304: OpenApiResponse(description="Nothing has changed since the answer with the `ETag` that was sent along."),
 }
-
-
-class UserMissing(Missing):
-    code = "user_not_found"
-    message = _("there is no user with this id")
 
 
 class NothingToEnter(StreamWithoutPlan):

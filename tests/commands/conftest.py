@@ -1,5 +1,6 @@
 """Commands as operators run them: processes of their own, on the database of the tests."""
 
+import json
 import os
 import signal
 import subprocess
@@ -7,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from tests.servers import database_url
@@ -107,3 +110,25 @@ def waiting_for(table: str, processes: int) -> Iterator[Callable[[], None]]:
 
 def waiting_for_streams(processes: int) -> AbstractContextManager[Callable[[], None]]:
     return waiting_for("livestreams_livestream", processes)
+
+
+type Import = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Import:
+    """Imports what it is given as a file and returns the facts, with `stderr` and the exit code as `code`."""
+
+    def bring_in(content: str | bytes, *words: str, name: str = "bans.ndjson") -> dict[str, Any]:
+        file = tmp_path / name
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        said, told = StringIO(), StringIO()
+        code = 0
+        try:
+            call_command("import_bans", str(file), "--json", *words, stdout=said, stderr=told)
+        except CommandError as error:
+            code = error.returncode
+        facts: dict[str, Any] = json.loads(said.getvalue())
+        return facts | {"stderr": told.getvalue(), "code": code}
+
+    return bring_in

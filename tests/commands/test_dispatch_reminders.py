@@ -79,7 +79,7 @@ def test_what_is_due_is_sent_from_the_lead_time_to_the_receiver(
 
     assert facts == {
         "dry_run": False, "stream": None, "opened": 1, "cut": 1, "told": 1, "missed": 0,
-        "delivered": 1, "waiting": 0, "given_up": 0, "stopped": 0, "void": 0,
+        "delivered": 1, "waiting": 0, "given_up": 0, "stopped": 0, "void": 0, "failed_ids": [],
     }  # fmt: skip
     assert Notification.objects.values_list("kind", "user").get() == ("reminder", viewer.pk)
     assert gateway.only_call.recipients == [viewer.pk]

@@ -25,7 +25,7 @@ from common.models import AuditEntry
 from common.times import wire_time
 from livestreams.models import LiveStream
 from tests.bans.people import lapsed_ban, make_ban
-from tests.commands.conftest import Run, Start, waiting_for_streams
+from tests.commands.conftest import Import, Run, Start, waiting_for_streams
 from tests.conftest import make_user
 from tests.streams import make_stream
 
@@ -43,8 +43,6 @@ COLUMNS = [
     "deletedBy",
 ]
 
-type Import = Callable[..., dict[str, Any]]
-
 
 def exported(*words: str) -> str:
     written = StringIO()
@@ -54,25 +52,6 @@ def exported(*words: str) -> str:
 
 def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
-
-
-@pytest.fixture
-def imported(tmp_path: Path) -> Import:
-    """Imports what it is given as a file and returns the facts, with `stderr` and the exit code as `code`."""
-
-    def bring_in(content: str | bytes, *words: str, name: str = "bans.ndjson") -> dict[str, Any]:
-        file = tmp_path / name
-        file.write_bytes(content.encode() if isinstance(content, str) else content)
-        said, told = StringIO(), StringIO()
-        code = 0
-        try:
-            call_command("import_bans", str(file), "--json", *words, stdout=said, stderr=told)
-        except CommandError as error:
-            code = error.returncode
-        facts: dict[str, Any] = json.loads(said.getvalue())
-        return facts | {"stderr": told.getvalue(), "code": code}
-
-    return bring_in
 
 
 def meaning() -> list[Any]:

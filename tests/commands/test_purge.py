@@ -60,6 +60,7 @@ def test_long_deleted_streams_go_and_others_stay(creator: User, now: datetime) -
 
     assert facts == {
         "dry_run": False, "purged": 1, "sessions": 0, "kept": 0, "ids": [gone.pk], "kept_ids": [], "files_left": [],
+        "failed": [],
     }  # fmt: skip
     assert set(LiveStream.all_objects.values_list("pk", flat=True)) == {living.pk, just_deleted.pk}
 

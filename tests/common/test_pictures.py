@@ -23,6 +23,7 @@ from common import pictures
 from common.pictures import PictureSlotsFull, headers, process
 from common.refusals import Invalid
 from tests import hostile_pictures
+from tests.colour_profiles import display_p3
 
 SIDE = "must have no side longer than 12000 pixels"
 PIXELS = "must have at most 25000000 pixels"
@@ -169,28 +170,40 @@ def noise(side: int, *, detail: int = 1) -> Image.Image:
     return Image.merge("RGB", [grey, *turned])
 
 
+def large_grey() -> Image.Image:
+    return Image.linear_gradient("L").resize((5_000, 5_000))
+
+
+# Files of 25 million pixels.
+LARGE: dict[str, Callable[[], bytes]] = {
+    "as cameras write": lambda: encoded(noise(5_000, detail=4), "JPEG", quality=35),
+    "of a telephone": lambda: encoded(noise(5_000, detail=4), "JPEG", quality=35, icc_profile=display_p3()),
+    "progressive": lambda: encoded(noise(5_000, detail=4), "JPEG", quality=25, progressive=True, subsampling=0),
+    "without its end": lambda: encoded(noise(5_000, detail=4), "JPEG", quality=25, progressive=True)[:-2],
+    "of a printer": lambda: encoded(noise(5_000, detail=4).convert("CMYK"), "JPEG", quality=10, progressive=True),
+    "lossy": lambda: encoded(noise(5_000, detail=4), "WEBP", quality=5, method=0),
+    "lossless with transparency": lambda: encoded(large_grey().convert("RGBA"), "PNG", compress_level=1),
+    "grey of 16 bits": lambda: encoded(
+        large_grey().convert("I").point(lambda value: value * 257).convert("I;16"), "PNG", compress_level=1
+    ),
+    "a palette": lambda: encoded(large_grey().convert("P"), "PNG", transparency=0, compress_level=1),
+}
+
+
 @pytest.mark.timeout(120)
-def test_photos_of_25_million_pixels_are_taken_with_a_wide_margin(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", LARGE)
+def test_photos_of_25_million_pixels_are_taken_with_a_wide_margin(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "CPU_SECONDS", process.CPU_SECONDS // 2)
     monkeypatch.setattr(process, "MEMORY_BYTES", process.MEMORY_BYTES * 9 // 10)
     monkeypatch.setattr(process, "DEADLINE_SECONDS", 60)
-    photo = noise(5_000, detail=4)
-    clear = Image.linear_gradient("L").resize((5_000, 5_000)).convert("RGBA")
-    files = {
-        "as cameras write": encoded(photo, "JPEG", quality=35),
-        "progressive": encoded(photo, "JPEG", quality=25, progressive=True, subsampling=0),
-        "of a printer": encoded(photo.convert("CMYK"), "JPEG", quality=10, progressive=True),
-        "lossy": encoded(photo, "WEBP", quality=5, method=0),
-        "lossless with transparency": encoded(clear, "PNG", compress_level=1),
+    content = LARGE[name]()
+    assert len(content) <= pictures.LARGEST_BYTES
+    full, squares = pictures.with_squares(io.BytesIO(content), (40, 160), field="p", max_side=1280)
+    assert Image.open(io.BytesIO(full)).size == (1280, 1280)
+    assert {side: Image.open(io.BytesIO(square)).size for side, square in squares.items()} == {
+        40: (40, 40),
+        160: (160, 160),
     }
-    for name, content in files.items():
-        assert len(content) <= pictures.LARGEST_BYTES, name
-        full, squares = pictures.with_squares(io.BytesIO(content), (40, 160), field="p", max_side=1280)
-        assert Image.open(io.BytesIO(full)).size == (1280, 1280), name
-        assert {side: Image.open(io.BytesIO(square)).size for side, square in squares.items()} == {
-            40: (40, 40),
-            160: (160, 160),
-        }
 
 
 @pytest.mark.timeout(120)

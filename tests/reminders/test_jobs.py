@@ -7,7 +7,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
 from livestreams import services as streams
-from reminders import services, tasks
+from reminders import services
 from reminders.models import Chunk, Notification, Round
 from reminders.services import jobs
 from tests.conftest import make_user
@@ -50,20 +50,6 @@ def test_however_much_comes_due_at_once_it_is_few_jobs(
     assert [len(job.args["round_ids"]) for job in waiting("cut_rounds")] == [3, 2]
     working.work_off(now + 45 * MINUTE)
     assert Notification.objects.count() == 5
-
-
-def test_a_chunk_that_fails_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    done = []
-
-    def tell(chunk_id: str, *, now: datetime) -> None:
-        if chunk_id == "broken":
-            raise ZeroDivisionError
-        done.append(chunk_id)
-
-    with pytest.raises(ZeroDivisionError):
-        tasks._each(tell, ["first", "broken", "last"])
-
-    assert done == ["first", "last"]
 
 
 def test_what_lost_its_job_is_taken_up_again(creator: User, viewer: User, now: datetime) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from bans.models import LiveStreamBan
 from common.commands import OperatorCommand, Outcome
 from common.fields import OBJECT_ID
+from common.tables import escaped
 from common.times import optional_wire_time
 
 ROWS_AT_ONCE = 2000
@@ -38,7 +39,9 @@ class Command(OperatorCommand):
     help = (
         "Write the bans that hold, stream by stream, as import_bans reads them.\n"
         "They go to the standard output unless a file is named; what is said about them then goes to the\n"
-        "standard error, and --json needs the file. Rows are passed on as they come, in flat memory."
+        "standard error, and --json needs the file. Rows are passed on as they come, in flat memory.\n"
+        "In CSV a cell that a spreadsheet would compute, or that begins with an apostrophe, has an apostrophe more\n"
+        "in front, which import_bans takes away."
     )
     examples = (
         "python manage.py export_bans --format csv",
@@ -92,7 +95,7 @@ def _ndjson(file: IO[str]) -> Write:
 def _csv(file: IO[str]) -> Write:
     writer = csv.writer(file)
     writer.writerow(COLUMNS)
-    return writer.writerow
+    return lambda row: writer.writerow([escaped(cell) if isinstance(cell, str) else cell for cell in row])
 
 
 FORMATS = {"ndjson": _ndjson, "csv": _csv}

@@ -1,6 +1,6 @@
 """Read bans from a file, such as export_bans writes."""
 
-import csv
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,14 +23,19 @@ from common import commands
 from common.api import reasons_of
 from common.commands import OperatorCommand, Outcome
 from common.fields import OBJECT_ID
+from common.items import Items
 from common.refusals import Invalid, Refusal
+from common.tables import NotARecord, NotATable, Table, is_text, text_lines
 from livestreams.services import StreamMissing
 
 type Line = tuple[int, Any]
 
+READ = tuple(ImportedBanSerializer().fields)
+# What an export has beside these and an import makes anew.
+SAYS_NOTHING = ("_id", "createdAt", "deletedBy")
 
-class NotALine(ValueError):
-    """Why a line cannot be read at all."""
+
+_FAILED = "liveStreamId: the bans of this stream could not be made; the log says why"
 
 
 @dataclass
@@ -44,7 +49,9 @@ class Tally:
 class Command(OperatorCommand):
     help = (
         "Ban whom the lines of a file name: liveStreamId, targetUserId or targetUsername, actionType, reason,\n"
-        "expiresAt and createdBy; a CSV file names them in its first line. The bans begin now.\n"
+        "expiresAt and createdBy; a CSV file names them in its first line, in any case, separated by , ; | or tab.\n"
+        "A first line that lacks or has other names ends the command with 2, and nothing is imported. The text is\n"
+        "UTF-8 or UTF-16. In CSV an apostrophe before = + - @ ' is taken away (see export_bans). The bans begin now.\n"
         "A line that is refused is told with its number, field and rule, and stops no other. Who is banned already\n"
         "is passed over, so any number of copies may run at once, and a second run imports nothing.\n"
         "Lines are read in blocks, in flat memory; a dry run does not see that two blocks name the same person."
@@ -58,19 +65,22 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", help="what to read; - is the standard input")
-        parser.add_argument("--format", choices=FORMATS, help="default: csv for a file named so, else ndjson")
+        parser.add_argument("--format", choices=FORMATS, help="default: csv for a file named .csv or .tsv, else ndjson")
         parser.add_argument(
             "--by", metavar="USERNAME", help="whose bans they become; without it each line's createdBy says so"
         )
 
     def work(self, **options: Any) -> Outcome:
         by = _user_named(options["by"]) if options["by"] else None
-        name = options["format"] or ("csv" if options["file"].endswith(".csv") else "ndjson")
+        name = options["format"] or ("csv" if CSV_FILE.fullmatch(options["file"]) else "ndjson")
         dry_run = options["dry_run"]
         self.tally, self.keeps_refused = Tally(), options["json"]
         with _opened(options["file"]) as file:
-            for block in batched(FORMATS[name](file), commands.BATCH):
-                self.take(block, by=by, dry_run=dry_run)
+            try:
+                for block in batched(FORMATS[name](file), commands.BATCH):
+                    self.take(block, by=by, dry_run=dry_run)
+            except NotATable as why:
+                raise CommandError(f"FILE: {why}", returncode=2) from why
         tally = self.tally
         facts = {
             "dry_run": dry_run,
@@ -90,10 +100,10 @@ class Command(OperatorCommand):
         read: dict[int, dict[str, Any]] = {}
         for number, line in block:
             try:
-                if isinstance(line, NotALine):
+                if isinstance(line, NotARecord):
                     raise line
                 read[number] = ImportedBanSerializer.validated(line)
-            except NotALine as why:
+            except NotARecord as why:
                 refused[number] = [str(why)]
             except ValidationError as why:
                 refused[number] = reasons_of(why.detail)
@@ -102,8 +112,12 @@ class Command(OperatorCommand):
         for number, maker in makers.items():
             streams.setdefault(read[number].pop("stream_id"), []).append(number)
             read[number] = {name: value for name, value in read[number].items() if name != "created_by"} | {"by": maker}
+        items = Items("import_bans")
         for stream_id, numbers in streams.items():
-            refused |= self.ban(stream_id, {number: Wanted(**read[number]) for number in numbers}, by, dry_run)
+            with items.item(stream_id):
+                refused |= self.ban(stream_id, {number: Wanted(**read[number]) for number in numbers}, by, dry_run)
+            if stream_id in items.failed:
+                refused |= {number: [_FAILED] for number in numbers}
         for number, reasons in sorted(refused.items()):
             self.refuse(number, reasons)
 
@@ -182,41 +196,30 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 
 
 def _ndjson(file: IO[bytes]) -> Iterator[Line]:
-    for number, line in enumerate(file, start=1):
-        if line.strip():
-            try:
-                yield number, orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                yield number, NotALine(f"is not JSON: {error}")
+    for number, line in enumerate(text_lines(file), start=1):
+        if not line.strip():
+            continue
+        if not is_text(line):
+            yield number, NotARecord("is not UTF-8")
+            continue
+        try:
+            read = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            yield number, NotARecord(f"is not JSON: {error}")
+            continue
+        yield number, _wanted(read) if isinstance(read, dict) else read
 
 
 def _csv(file: IO[bytes]) -> Iterator[Line]:
-    # A record may go over several lines, of which the last is told; bytes that are no UTF-8 spoil their record only.
-    text = (line.decode("utf-8-sig", errors="surrogateescape") for line in file)
-    records = csv.DictReader(text, strict=True)
-    while True:
-        try:
-            record = next(records)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield records.reader.line_num, NotALine(f"is not CSV: {error}")
-            continue
-        if None in record:
-            yield records.line_num, NotALine("has more cells than the first line has names")
-        elif any(not (value or "").isascii() and not _is_unicode(value) for value in record.values()):
-            yield records.line_num, NotALine("is not UTF-8")
-        else:
-            # An empty cell says that there is nothing to say.
-            yield records.line_num, {name: value for name, value in record.items() if value}
+    known = [*READ, *SAYS_NOTHING]
+    table = Table(file, known=known, required=[["liveStreamId"], ["targetUserId", "targetUsername"]])
+    for number, record in table.records():
+        yield number, _wanted(record) if isinstance(record, dict) else record
 
 
-def _is_unicode(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _wanted(record: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in record.items() if name not in SAYS_NOTHING}
 
 
 FORMATS = {"ndjson": _ndjson, "csv": _csv}
+CSV_FILE = re.compile(r".*\.(csv|tsv|tab)", re.IGNORECASE | re.DOTALL)

@@ -5,6 +5,7 @@ from typing import Any
 from django.utils import timezone
 
 from common.commands import OperatorCommand, Outcome
+from common.items import Items
 from livestreams.models import LiveStream
 from livestreams.services import expire_stream
 
@@ -13,7 +14,8 @@ class Command(OperatorCommand):
     help = (
         "Expire the no-shows: scheduled and preparing streams that nobody started within the grace\n"
         "(NO_SHOW_GRACE_MINUTES after the planned start; PREPARING_GRACE_MINUTES without one).\n"
-        "Workers do this each minute. Any number of copies may run beside them: each stream is expired once."
+        "Workers do this each minute. Any number of copies may run beside them: each stream is expired once.\n"
+        "A stream that cannot be expired stops no other; it is reported, and the command ends with 1."
     )
     examples = (
         "python manage.py expire_streams --dry-run",
@@ -26,13 +28,22 @@ class Command(OperatorCommand):
         dry_run = options["dry_run"]
         now = timezone.now()
         expired, passed_over = [], 0
+        items = Items("expire_stream")
         for stream_id in self.each_id(LiveStream.objects.no_shows(now), label="Expiring"):
-            if dry_run or expire_stream(stream_id, now=now):
-                expired.append(stream_id)
-            else:
-                passed_over += 1
-        facts = {"dry_run": dry_run, "expired": len(expired), "passed_over": passed_over, "ids": expired}
+            with items.item(stream_id):
+                if dry_run or expire_stream(stream_id, now=now):
+                    expired.append(stream_id)
+                else:
+                    passed_over += 1
+        facts = {
+            "dry_run": dry_run,
+            "expired": len(expired),
+            "passed_over": passed_over,
+            "ids": expired,
+            "failed_ids": items.failed,
+        }
         if dry_run:
             return Outcome(facts, "\n".join([*expired, f"{len(expired)} streams would expire."]))
-        # Passed over: started, moved, deleted or expired by somebody else since they were listed.
-        return Outcome(facts, f"{len(expired)} streams expired, {passed_over} passed over.")
+        # Passed over: started, moved, deleted or expired by somebody else since they were listed, or in use just now.
+        text = f"{len(expired)} streams expired, {passed_over} passed over."
+        return Outcome(facts, text, "\n".join(items.problems))

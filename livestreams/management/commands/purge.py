@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.services import purge_sessions
 from common.commands import OperatorCommand, Outcome
+from common.items import Items
 from livestreams.models import LiveStream
 from livestreams.services import purge_stream
 
@@ -17,6 +18,7 @@ class Command(OperatorCommand):
         "Remove the streams that were deleted more than DELETED_RETENTION_DAYS ago, their pictures, and the\n"
         "sessions that ended or lapsed as long ago.\n"
         "What something still points to is kept and counted. The audit trail keeps all it knows.\n"
+        "A stream that cannot be removed stops no other; it is reported, and the command ends with 1.\n"
         "Any number of copies may run at once: each stream is removed once."
     )
     examples = (
@@ -32,18 +34,22 @@ class Command(OperatorCommand):
         purged: list[str] = []
         kept: list[str] = []
         files_left: list[str] = []
+        items = Items("purge")
         for stream_id in self.each_id(LiveStream.all_objects.past_retention(now), label="Purging"):
-            try:
-                thumbnail = "" if dry_run else purge_stream(stream_id, now=now)
-            except IntegrityError:  # Django's ProtectedError is one too.
-                kept.append(stream_id)
-                continue
-            if thumbnail is None:
-                continue  # restored, or removed by another copy
-            purged.append(stream_id)
-            if thumbnail and not _removed(thumbnail):
-                files_left.append(thumbnail)
-        sessions = purge_sessions(now=now, dry_run=dry_run)
+            with items.item(stream_id):
+                try:
+                    thumbnail = "" if dry_run else purge_stream(stream_id, now=now)
+                except IntegrityError:  # Django's ProtectedError is one too.
+                    kept.append(stream_id)
+                    continue
+                if thumbnail is None:
+                    continue  # restored, or removed by another copy
+                purged.append(stream_id)
+                if thumbnail and not _removed(thumbnail):
+                    files_left.append(thumbnail)
+        sessions = 0
+        with items.item("sessions"):
+            sessions = purge_sessions(now=now, dry_run=dry_run)
         facts = {
             "dry_run": dry_run,
             "purged": len(purged),
@@ -52,6 +58,7 @@ class Command(OperatorCommand):
             "ids": purged,
             "kept_ids": kept,
             "files_left": files_left,
+            "failed": items.failed,
         }
         if dry_run:
             return Outcome(
@@ -59,6 +66,7 @@ class Command(OperatorCommand):
             )
         problems = [f"stream {stream_id} is kept: something still points to it" for stream_id in kept]
         problems += [f"the file {name} could not be removed; remove it by hand" for name in files_left]
+        problems += items.problems
         return Outcome(
             facts,
             f"{len(purged)} streams and {sessions} sessions removed, {len(kept)} streams kept.",

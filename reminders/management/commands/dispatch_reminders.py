@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from common.commands import OperatorCommand, Outcome
 from common.fields import OBJECT_ID
+from common.items import Items
 from livestreams.models import LiveStream
 from reminders import services
 from reminders.models import Chunk, Delivery, Kind, Round
@@ -39,13 +40,17 @@ class Command(OperatorCommand):
         return _foretold(stream_id) if options["dry_run"] else self._dispatched(stream_id)
 
     def _dispatched(self, stream_id: str | None) -> Outcome:
+        items = Items("dispatch")
         done = _opened(stream_id, timezone.now())
         for round_id in self.each_id(open_rounds(stream_id), label="Cutting"):
-            done += _cut(round_id, timezone.now())
+            with items.item(round_id):
+                done += _cut(round_id, timezone.now())
         for chunk_id in self.each_id(waiting_chunks(stream_id), label="Telling"):
-            done += _told(chunk_id, timezone.now())
+            with items.item(chunk_id):
+                done += _told(chunk_id, timezone.now())
         for delivery_id in self.each_id(due_deliveries(timezone.now(), stream_id), label="Delivering"):
-            done[services.deliver(delivery_id, now=timezone.now()) or "left_to_others"] += 1
+            with items.item(delivery_id):
+                done[services.deliver(delivery_id, now=timezone.now()) or "left_to_others"] += 1
         facts = {
             "dry_run": False,
             "stream": stream_id,
@@ -58,12 +63,13 @@ class Command(OperatorCommand):
             "given_up": done[Delivery.State.FAILED],
             "stopped": done[Delivery.State.STOPPED],
             "void": done[Delivery.State.VOID],
+            "failed_ids": items.failed,
         }
         text = (
             f"{facts['opened']} rounds opened and {facts['cut']} cut, {facts['told']} people told,"
             f" {facts['delivered']} deliveries made."
         )
-        return Outcome(facts, text, "\n".join(_problems(facts)))
+        return Outcome(facts, text, "\n".join([*_problems(facts), *items.problems]))
 
 
 def _existing(stream_id: str | None) -> str | None:

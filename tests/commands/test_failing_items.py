@@ -1,0 +1,343 @@
+"""One item that fails stops no other: in every loop of a command or a task, which then fails visibly itself."""
+
+import ast
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from accounts.models import User
+from bans import services as ban_services
+from bans.models import LiveStreamBan
+from common import stopping
+from common.items import Items, ItemsFailed, for_each
+from livestreams import services as stream_services
+from livestreams.management.commands import expire_streams, purge
+from livestreams.models import LiveStream, Status
+from reminders import services as reminder_services
+from reminders import tasks
+from reminders.services.jobs import URGENT
+from tests.conftest import make_user
+from tests.streams import make_stream
+
+APPS = ("accounts", "bans", "common", "config", "livestreams", "reminders")
+# Each of these seals, copies or statements builds on the one before it: without that it must not be made.
+DEPENDENT = {"common/management/commands/grant_service_role.py"}
+
+
+class Broken(Exception):
+    """What no service raises."""
+
+
+def failing(service: Callable[..., Any], broken: str) -> Callable[..., Any]:
+    """The service, which fails for this item."""
+
+    def act(item_id: str, *args: Any, **options: Any) -> Any:
+        if item_id == broken:
+            raise Broken
+        return service(item_id, *args, **options)
+
+    return act
+
+
+def command(*words: str) -> tuple[dict[str, Any], str]:
+    """The facts of a command that ends with 1, and its problems."""
+    said = StringIO()
+    with pytest.raises(CommandError) as failed:
+        call_command(*words, "--json", stdout=said, stderr=StringIO())
+    assert failed.value.returncode == 1
+    return json.loads(said.getvalue()), str(failed.value)
+
+
+def no_shows(creator: User) -> list[str]:
+    return sorted(make_stream(creator, now=timezone.now() - timedelta(days=9)).pk for _ in range(3))
+
+
+def deleted(creator: User) -> list[str]:
+    long_ago = timezone.now() - django_settings.DELETED_RETENTION - timedelta(days=1)
+    streams = [make_stream(creator, now=long_ago) for _ in range(3)]
+    for stream in streams:
+        stream_services.delete_stream(stream.pk, by=creator, now=long_ago)
+    return sorted(stream.pk for stream in streams)
+
+
+def assert_logged(caplog: pytest.LogCaptureFixture, action: str, item_id: str) -> None:
+    (logged,) = [record for record in caplog.records if record.name == "common.items"]
+    assert (logged.getMessage(), logged.exc_info is not None) == (f"{action} failed for {item_id}", True)
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+
+def test_expire_streams_goes_on(
+    creator: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, *others = no_shows(creator)
+    monkeypatch.setattr(expire_streams, "expire_stream", failing(stream_services.expire_stream, broken))
+
+    facts, problem = command("expire_streams")
+
+    assert (facts["ids"], facts["failed_ids"]) == (others, [broken])
+    assert problem == f"expire_stream failed for {broken}; the log says why"
+    assert set(LiveStream.objects.filter(status=Status.EXPIRED).values_list("pk", flat=True)) == set(others)
+    assert_logged(caplog, "expire_stream", broken)
+
+
+def test_purge_goes_on_to_the_other_streams_and_the_sessions(
+    creator: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, *others = deleted(creator)
+    monkeypatch.setattr(purge, "purge_stream", failing(stream_services.purge_stream, broken))
+    monkeypatch.setattr(purge, "purge_sessions", lambda **_: 7)
+
+    facts, problem = command("purge")
+
+    assert (facts["ids"], facts["failed"], facts["sessions"]) == (others, [broken], 7)
+    assert problem == f"purge failed for {broken}; the log says why"
+    assert list(LiveStream.all_objects.values_list("pk", flat=True)) == [broken]
+    assert_logged(caplog, "purge", broken)
+
+
+def test_purge_tells_of_sessions_that_it_cannot_remove(creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = deleted(creator)
+    monkeypatch.setattr(purge, "purge_sessions", failing(lambda _: 0, "sessions"))
+    monkeypatch.setattr(purge, "purge_sessions", lambda **_: 1 / 0)
+    facts, problem = command("purge")
+    assert (facts["ids"], facts["failed"]) == (gone, ["sessions"])
+    assert problem == "purge failed for sessions; the log says why"
+
+
+@pytest.fixture
+def awaited(creator: User, viewer: User, settings: Any) -> list[str]:
+    """Streams that have just started, for which somebody waits."""
+    settings.NOTIFICATION_CHANNELS = {"nowhere": "tests.commands.test_failing_items.Nowhere"}
+    now = timezone.now()
+    streams = [make_stream(make_user(f"host{number}"), now=now) for number in range(3)]
+    for stream in streams:
+        reminder_services.set_reminder(stream.pk, by=viewer, now=now, minute=None, language="en")
+        stream_services.start_stream(stream.pk, by=stream.creator, now=now)
+    return [stream.pk for stream in streams]
+
+
+class Nowhere:
+    def send(self, batch: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("service", "model", "rest"),
+    [("cut_round", "Round", "delivered"), ("tell_chunk", "Chunk", "delivered"), ("deliver", "Delivery", "delivered")],
+)
+def test_dispatch_reminders_goes_on(
+    service: str,
+    model: str,
+    rest: str,
+    awaited: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    original, tried = getattr(reminder_services, service), list[str]()
+
+    def fail_first(item_id: str, **options: Any) -> Any:
+        tried.append(item_id)
+        if len(tried) == 1:
+            raise Broken
+        return original(item_id, **options)
+
+    monkeypatch.setattr(reminder_services, service, fail_first)
+
+    facts, problem = command("dispatch_reminders")
+
+    assert (len(tried), facts["failed_ids"], facts[rest]) == (3, tried[:1], 2)
+    assert problem == f"dispatch failed for {tried[0]}; the log says why"
+    assert_logged(caplog, "dispatch", tried[0])
+
+
+def test_import_bans_goes_on_to_the_other_streams(
+    creator: User, viewer: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = [make_stream(creator).pk for _ in range(3)]
+    monkeypatch.setattr(ban_services, "ban_each", failing(ban_services.ban_each, streams[0]))
+    file = tmp_path / "bans.ndjson"
+    ban = {"targetUserId": viewer.pk, "createdBy": creator.pk}
+    file.write_text("".join(json.dumps({"liveStreamId": pk, **ban}) + "\n" for pk in streams))
+
+    facts, problem = command("import_bans", str(file))
+
+    told = "liveStreamId: the bans of this stream could not be made; the log says why"
+    assert facts["refused_lines"] == [{"line": 1, "reasons": [told]}]
+    assert problem == "1 lines were refused."
+    assert set(LiveStreamBan.objects.values_list("stream_id", flat=True)) == set(streams[1:])
+
+
+# --- tasks ----------------------------------------------------------------------------------------
+
+
+def run(task: Any, **arguments: Any) -> None:
+    """The function of a task, without its queue."""
+    task.func.__wrapped__(**arguments)
+
+
+def test_the_task_that_expires_goes_on_and_fails(
+    creator: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, *others = no_shows(creator)
+    monkeypatch.setattr(tasks, "expire_stream", failing(stream_services.expire_stream, broken))
+
+    with pytest.raises(ItemsFailed, match=f"expire_stream failed for 1: {broken}") as failed:
+        run(tasks.expire_no_shows, timestamp=0)
+
+    assert failed.value.ids == [broken]
+    assert isinstance(failed.value.__cause__, Broken)
+    assert set(LiveStream.objects.filter(status=Status.EXPIRED).values_list("pk", flat=True)) == set(others)
+    assert_logged(caplog, "expire_stream", broken)
+
+
+@pytest.mark.parametrize(
+    ("task", "argument", "service"),
+    [("cut_rounds", "round_ids", "cut_round"), ("tell_chunks", "chunk_ids", "tell_chunk")],
+)
+def test_the_tasks_that_tell_go_on_and_fail(
+    task: str, argument: str, service: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(reminder_services, service, failing(lambda one, now: done.append(one), "broken"))
+
+    with pytest.raises(ItemsFailed, match=f"{task} failed for 1: broken"):
+        run(getattr(tasks, task), **{argument: ["first", "broken", "last"]})
+
+    assert done == ["first", "last"]
+    assert_logged(caplog, task, "broken")
+
+
+def test_stalled_jobs_are_taken_over_although_one_cannot_be(caplog: pytest.LogCaptureFixture) -> None:
+    class Job:
+        def __init__(self, number: int) -> None:
+            self.id = number
+
+    class Jobs:
+        def __init__(self) -> None:
+            self.taken: list[int] = []
+
+        async def get_stalled_jobs(self, **_: Any) -> list[Job]:
+            return [Job(1), Job(2), Job(3)]
+
+        async def retry_job(self, job: Job) -> None:
+            if job.id == 1:
+                raise Broken
+            self.taken.append(job.id)
+
+    class Context:
+        class app:  # noqa: N801 - Procrastinate's name
+            job_manager = Jobs()
+
+    run_job: Any = tasks.take_over_stalled_jobs.func
+    with pytest.raises(ItemsFailed, match="take_over_stalled_jobs failed for 1: 1"):
+        asyncio.run(run_job(Context(), timestamp=0))
+
+    assert Context.app.job_manager.taken == [2, 3]
+    assert_logged(caplog, "take_over_stalled_jobs", "1")
+
+
+@pytest.fixture
+def _asked_to_stop() -> Iterator[None]:
+    stopping.ask()
+    yield
+    stopping.forget()
+
+
+@pytest.mark.usefixtures("_asked_to_stop")
+def test_a_worker_that_is_to_stop_leaves_the_rest_to_another_job(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    later: list[Any] = []
+    monkeypatch.setattr(tasks, "shared_out", lambda *arguments, **options: later.append((arguments, options)))
+
+    run(tasks.tell_chunks, chunk_ids=["first", "last"])
+
+    assert later == [(("tell_chunks", "chunk_ids", ["first", "last"]), {"priority": URGENT})]
+
+
+# --- the helper, and who uses it ------------------------------------------------------------------
+
+
+def test_a_database_that_does_not_answer_ends_the_loop(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+
+    def lose(item_id: str) -> None:
+        tried.append(item_id)
+        raise OperationalError("gone")
+
+    with pytest.raises(ItemsFailed):
+        for_each("act", ["a", "b"], lose)
+    assert tried == ["a", "b"]
+    monkeypatch.setattr(connection, "is_usable", lambda: False)
+    with pytest.raises(OperationalError):
+        for_each("act", ["c", "d"], lose)
+    assert tried == ["a", "b", "c"]
+
+
+def test_ctrl_c_ends_the_loop() -> None:
+    items = Items("act")
+    with pytest.raises(KeyboardInterrupt), items.item("a"):
+        raise KeyboardInterrupt
+    assert items.failed == []
+
+
+def test_many_failures_are_one_short_message(db: None) -> None:
+    with pytest.raises(ItemsFailed) as failed:
+        for_each("act", [str(number) for number in range(30)], lambda _: 1 / 0)
+    assert str(failed.value) == "act failed for 30: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …"
+    assert len(failed.value.ids) == 30
+
+
+def loops_over_items(tree: ast.Module) -> Iterator[tuple[int, bool]]:
+    """The line of each loop that calls a service or a job manager, and whether each call stands in `items.item`."""
+    services = {
+        name.asname or name.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith(".services")
+        for name in node.names
+    }
+
+    def is_call_of_service(node: ast.AST) -> bool:
+        match node:
+            case ast.Call(func=ast.Name(id=name)):
+                return name in services or name in {"service", "act", "_cut", "_told"}
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr=attr)):
+                return module in {"services", "jobs"} or (module, attr) == ("self", "ban")
+        return False
+
+    def is_guarded(loop: ast.For) -> bool:
+        guarded = {
+            id(inner)
+            for node in ast.walk(loop)
+            if isinstance(node, ast.With) and ".item(" in ast.unparse(node.items[0])
+            for inner in ast.walk(node)
+        }
+        return all(id(node) in guarded for part in loop.body for node in ast.walk(part) if is_call_of_service(node))
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For):
+            inside = [inner for part in node.body for inner in ast.walk(part)]
+            if any(map(is_call_of_service, inside)):
+                yield node.lineno, is_guarded(node)
+
+
+def test_every_loop_over_items_is_guarded() -> None:
+    found = []
+    for app in APPS:
+        folder = Path(django_settings.BASE_DIR, app)
+        for path in sorted([*folder.glob("tasks.py"), *folder.glob("management/commands/*.py")]):
+            name = str(path.relative_to(django_settings.BASE_DIR))
+            if name not in DEPENDENT:
+                found += [(name, *loop) for loop in loops_over_items(ast.parse(path.read_text(encoding="utf-8")))]
+    assert len(found) >= 8
+    assert [(name, line) for name, line, is_guarded in found if not is_guarded] == []

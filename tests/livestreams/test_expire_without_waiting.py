@@ -1,0 +1,54 @@
+"""Expiring leaves a stream that another transaction has in hand to that one, and never waits for it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from livestreams.models import LiveStream, Status
+from livestreams.services import expire_stream
+from livestreams.services.turns import _SHARE, _TAKE, _key
+from tests.conftest import make_user
+from tests.streams import make_stream
+
+_ROW = "SELECT 1 FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE"
+
+
+@contextmanager
+def another_transaction(sql: str, value: Any) -> Iterator[None]:
+    params: dict[str, Any] = {
+        key: given
+        for key, given in connection.get_connection_params().items()
+        if key in {"dbname", "host", "port", "user", "password"}
+    }
+    with psycopg.connect(**params) as holder:
+        holder.execute(sql, [value])
+        yield
+        holder.rollback()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("held", ["turn", "shared turn", "row"])
+def test_a_stream_in_hand_is_left_alone_at_once(held: str) -> None:
+    now = timezone.now()
+    stream = make_stream(make_user("creator"), now=now)
+    late = now + timedelta(days=9)
+    sql, value = {
+        "turn": (_TAKE, _key(stream.pk)),
+        "shared turn": (_SHARE, _key(stream.pk)),
+        "row": (_ROW, bytes.fromhex(stream.pk)),
+    }[held]
+
+    with another_transaction(sql, value), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '1s'")  # who waits is ended by it
+        cursor.execute("SET LOCAL statement_timeout = '5s'")
+        assert expire_stream(stream.pk, now=late) is False
+    assert LiveStream.objects.get(pk=stream.pk).status == Status.SCHEDULED
+
+    assert expire_stream(stream.pk, now=late) is True
+    assert LiveStream.objects.get(pk=stream.pk).status == Status.EXPIRED

@@ -1,0 +1,273 @@
+"""Rows that are purged between the look at them and their lock: every service refuses, and none fails."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from accounts import services as accounts
+from accounts.models import PHOTO_SIZES, Session, User
+from bans import services as bans
+from bans.models import LiveStreamBan
+from common.refusals import Refusal
+from livestreams import services as streams
+from livestreams.models import LiveStream
+from reminders import services as reminders
+from reminders.models import Chunk, Delivery, Notification, Round
+from tests.conftest import PASSWORD, make_user
+from tests.races import at_once
+from tests.reminders.sending import delivery_to
+from tests.streams import make_stream
+
+_LOCKING = re.compile(r'FROM "(\w+)".*FOR NO KEY UPDATE', re.DOTALL)
+
+
+def vanish(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
+    """Empties each table just before rows of it are locked."""
+    if locking := _LOCKING.search(str(sql)):
+        execute(f'DELETE FROM "{locking[1]}"', None, False, context)  # noqa: FBT003
+    return execute(sql, params, many, context)
+
+
+@dataclass
+class World:
+    now: datetime
+    creator: User
+    viewer: User
+    moderator: User
+    stream: LiveStream
+    ban: LiveStreamBan
+    delivery: Delivery
+
+    @property
+    def by(self) -> dict[str, Any]:
+        return {"by": self.moderator, "now": self.now}
+
+    @property
+    def by_viewer(self) -> dict[str, Any]:
+        return {"by": self.viewer, "now": self.now}
+
+    @property
+    def notice(self) -> Notification:
+        return Notification.objects.get()
+
+
+@pytest.fixture
+def world(creator: User, viewer: User, moderator: User, settings: Any) -> World:
+    settings.NOTIFICATION_CHANNELS = {"webhook": "reminders.channels.webhook.WebhookChannel"}
+    settings.WEBHOOK_URL = "http://127.0.0.1:9/"
+    now = timezone.now()
+    reader = make_user("reader")
+    delivery = delivery_to(reader, now=now)
+    stream = make_stream(creator, now=now)
+    batch = bans.ban_many(stream.pk, [viewer.pk], by=creator, now=now)
+    ban = LiveStreamBan.objects.get(batch_id=batch.id)
+    return World(now, creator, viewer, moderator, stream, ban, delivery)
+
+
+def session_of(world: World) -> Session:
+    return Session.objects.create(
+        user=world.viewer, refresh_id="0" * 32, created_at=world.now, expires_at=world.now + timedelta(days=1)
+    )
+
+
+# What each says then: a refusal, or that there was nothing to do.
+Case = tuple[Callable[[World], Any], "type[Refusal] | bool | list[Any] | None"]
+CASES: dict[str, Case] = {
+    "bans.appeal_ban": (lambda w: bans.appeal_ban(w.ban.pk, text="no", **w.by_viewer), bans.BanMissing),
+    "bans.withdraw_appeal": (lambda w: bans.withdraw_appeal(w.ban.pk, **w.by_viewer), bans.BanMissing),
+    "bans.ban_user": (lambda w: bans.ban_user(w.viewer.pk, w.stream.pk, **w.by), streams.StreamMissing),
+    "bans.ban_many": (lambda w: bans.ban_many(w.stream.pk, [w.viewer.pk], **w.by), streams.StreamMissing),
+    "bans.ban_each": (
+        lambda w: bans.ban_each(w.stream.pk, [bans.Wanted(w.viewer.pk, w.moderator)], **w.by),
+        streams.StreamMissing,
+    ),
+    "bans.change_ban": (lambda w: bans.change_ban(w.ban.pk, changes={"reason": "x"}, **w.by), bans.BanMissing),
+    "bans.lift_ban": (lambda w: bans.lift_ban(w.ban.pk, **w.by), bans.BanMissing),
+    "bans.review_ban": (
+        lambda w: bans.review_ban(w.ban.pk, verdict=LiveStreamBan.Review.UPHELD, reason="x", **w.by),
+        bans.BanMissing,
+    ),
+    "bans.undo_batch": (lambda w: bans.undo_batch(w.ban.batch_id or "", **w.by), bans.BatchMissing),
+    "livestreams.edit_stream": (
+        lambda w: streams.edit_stream(w.stream.pk, changes={"title": "x"}, **w.by),
+        streams.StreamMissing,
+    ),
+    "livestreams.start_stream": (lambda w: streams.start_stream(w.stream.pk, **w.by), streams.StreamMissing),
+    "livestreams.end_stream": (lambda w: streams.end_stream(w.stream.pk, **w.by), streams.StreamMissing),
+    "livestreams.cancel_stream": (lambda w: streams.cancel_stream(w.stream.pk, **w.by), streams.StreamMissing),
+    "livestreams.delete_stream": (lambda w: streams.delete_stream(w.stream.pk, **w.by), streams.StreamMissing),
+    "livestreams.restore_stream": (lambda w: streams.restore_stream(w.stream.pk, **w.by), streams.StreamMissing),
+    "livestreams.expire_stream": (lambda w: streams.expire_stream(w.stream.pk, now=w.now + timedelta(days=9)), False),
+    "livestreams.purge_stream": (lambda w: streams.purge_stream(w.stream.pk, now=w.now + timedelta(days=99)), None),
+    "reminders.choose_channels": (
+        lambda w: reminders.choose_channels(wanted={"webhook": False}, **w.by_viewer),
+        accounts.UserMissing,
+    ),
+    "reminders.unsubscribe": (lambda w: reminders.unsubscribe(w.viewer.pk, now=w.now), False),
+    "reminders.mark_notification": (
+        lambda w: reminders.mark_notification(w.notice.pk, by=w.notice.user, now=w.now, read=True),
+        reminders.NotificationMissing,
+    ),
+    "reminders.remove_reminder": (
+        lambda w: reminders.remove_reminder(w.notice.stream_id, by=w.notice.user, now=w.now),
+        reminders.ReminderMissing,
+    ),
+    "reminders.cut_round": (lambda w: reminders.cut_round(Round.objects.get().pk, now=w.now), []),
+    "reminders.tell_chunk": (lambda w: reminders.tell_chunk(Chunk.objects.get().pk, now=w.now), []),
+    "reminders.deliver": (lambda w: reminders.deliver(w.delivery.pk, now=w.now + timedelta(seconds=1)), None),
+    "reminders.send_again": (
+        lambda w: reminders.send_again(w.delivery.pk, **w.by),
+        reminders.DeliveryMissing,
+    ),
+    "accounts.log_in": (lambda w: accounts.log_in("viewer", PASSWORD, now=w.now), accounts.WrongCredentials),
+    "accounts.refresh": (
+        lambda w: accounts.refresh(session_of(w).pk, "0" * 32, now=w.now),
+        accounts.RefreshTokenInvalid,
+    ),
+    "accounts.revoke": (lambda w: accounts.revoke(session_of(w).pk, now=w.now), None),
+    "accounts.log_out": (lambda w: accounts.log_out(w.viewer, **w.by), accounts.UserMissing),
+    "accounts.change_own_password": (
+        lambda w: accounts.change_own_password(w.viewer, PASSWORD, "another one", now=w.now),
+        accounts.UserMissing,
+    ),
+    "accounts.replace_password": (
+        lambda w: accounts.replace_password(w.viewer, "another one", **w.by),
+        accounts.UserMissing,
+    ),
+    "accounts.deactivate_user": (
+        lambda w: accounts.deactivate_user(w.viewer.pk, reason="x", **w.by),
+        accounts.UserMissing,
+    ),
+    "accounts.activate_user": (
+        lambda w: accounts.activate_user(w.viewer.pk, reason="x", **w.by),
+        accounts.UserMissing,
+    ),
+    "accounts.set_own_photo": (
+        lambda w: accounts.set_own_photo(w.viewer, b"x", dict.fromkeys(PHOTO_SIZES, b"x"), **w.by),
+        accounts.UserMissing,
+    ),
+}
+# These lock no row that they have looked at before: they read, or look only after they have the stream's turn.
+WITHOUT_LOCK = {
+    "accounts.may_be_logged_in",
+    "accounts.may_set_active",
+    "accounts.logged_out_since",
+    "accounts.set_profile_photo",  # set_own_photo behind it
+    "bans.decide_appeal",  # of a locked ban
+    "bans.stream_of_batch",
+    "livestreams.admit",
+    "livestreams.audience_restriction",
+    "livestreams.cursor_for",
+    "livestreams.news_since",
+    "livestreams.record_revocation",
+    "livestreams.record_revocations",
+    "livestreams.reminder_waits",
+    "livestreams.share_turn",
+    "livestreams.take_turn",
+    "reminders.channels_of",
+    "reminders.due_of_stream",
+    "reminders.follow_stream",
+    "reminders.open_due_rounds_of_stream",
+    "reminders.set_reminder",
+}
+TAKES_A_ROW = re.compile(r"(\w+_id|user|stream|ban|by)")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_row_that_is_purged_before_its_lock_is_missing(name: str, world: World) -> None:
+    act, expected = CASES[name]
+    with transaction.atomic():
+        with connection.execute_wrapper(vanish):
+            if isinstance(expected, type):
+                with pytest.raises(expected):
+                    act(world)
+            else:
+                assert act(world) == expected
+        transaction.set_rollback(True)
+
+
+def test_every_service_that_takes_a_row_is_tried() -> None:
+    found = set()
+    for app, module in (("bans", bans), ("livestreams", streams), ("reminders", reminders), ("accounts", accounts)):
+        names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
+        for name in names:
+            service = getattr(module, name)
+            if not inspect.isfunction(service) or not service.__module__.startswith(module.__name__):
+                continue
+            if any(TAKES_A_ROW.fullmatch(parameter) for parameter in inspect.signature(service).parameters):
+                found.add(f"{app}.{name}")
+    creating = {"livestreams.create_stream", "livestreams.rotate_join_key", "accounts.create_user"}
+    by_name = {"accounts.log_in"}
+    assert found - creating == CASES.keys() - by_name | WITHOUT_LOCK
+
+
+def test_no_service_gets_a_row_that_may_be_gone() -> None:
+    """`get` raises DoesNotExist, which callers learn as a failure of the server; `locked` raises a refusal."""
+    sources = [
+        path
+        for app in ("accounts", "bans", "livestreams", "reminders")
+        for path in [*Path(django_settings.BASE_DIR, app).glob("services/*.py"), *Path(app).glob("services.py")]
+    ]
+    assert len(sources) > 15
+    for path in sources:
+        assert not re.search(r"(objects|for_update\(.*\))\.get\(", path.read_text(encoding="utf-8")), path
+
+
+# --- with real locks ------------------------------------------------------------------------------
+
+_WAITING = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE datname = current_database() AND NOT granted
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", ["appeal_ban", "lift_ban", "change_ban", "review_ban", "undo_batch"])
+def test_who_waits_for_a_ban_that_is_purged_is_refused(name: str) -> None:
+    creator, viewer, now = make_user("creator"), make_user("viewer"), timezone.now()
+    stream = make_stream(creator)
+    batch = bans.ban_many(stream.pk, [viewer.pk], by=creator, now=now)
+    ban = LiveStreamBan.objects.get(batch_id=batch.id)
+    acts: dict[str, Callable[[], Any]] = {
+        "appeal_ban": lambda: bans.appeal_ban(ban.pk, by=viewer, now=now, text="no"),
+        "lift_ban": lambda: bans.lift_ban(ban.pk, by=creator, now=now),
+        "change_ban": lambda: bans.change_ban(ban.pk, by=creator, now=now, changes={"reason": "x"}),
+        "review_ban": lambda: bans.review_ban(
+            ban.pk, by=creator, now=now, verdict=LiveStreamBan.Review.UPHELD, reason="x"
+        ),
+        "undo_batch": lambda: bans.undo_batch(batch.id or "", by=creator, now=now),
+    }
+    held = Event()
+
+    def act(number: int) -> Any:
+        if number == 0:
+            with transaction.atomic(), connection.cursor() as cursor:
+                streams.take_turn(stream.pk)
+                LiveStreamBan.all_objects.for_update().filter(pk=ban.pk).first()
+                held.set()
+                for _ in range(500):
+                    cursor.execute(_WAITING)
+                    if cursor.fetchone()[0]:
+                        break
+                    cursor.execute("SELECT pg_sleep(0.02)")
+                LiveStreamBan.all_objects.filter(pk=ban.pk).delete()
+                LiveStream.all_objects.filter(pk=stream.pk).delete()
+            return None
+        assert held.wait(30)
+        try:
+            return acts[name]()
+        except Exception as error:  # what it is is asserted
+            return type(error)
+
+    _, answer = at_once(2, act)
+    assert answer is (bans.BatchMissing if name == "undo_batch" else bans.BanMissing)
