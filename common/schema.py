@@ -53,7 +53,7 @@ from common.serializers import (
 from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
 from common.server.threads import ServerBusy
 from common.text_fields import OneLine
-from common.views import ApiViewSet
+from common.views import BODY_METHODS, ApiViewSet
 
 type Schema = dict[str, Any]
 # The codes of one status, each with the reasons that its example gives.
@@ -302,9 +302,9 @@ class EnvelopeSchema(AutoSchema):
         """An example of what a 400 of this operation says."""
         if variables := re.findall(r"{(\w+)}", self.path):
             return f"{variables[0]}: {IdField().error_messages['id']}"
-        body: Any = self.get_request_serializer()
+        body: Any = self.get_request_serializer() if self.method in BODY_METHODS else None
         sent = next(iter(body.values())) if isinstance(body, dict) else body
-        if self.method not in SAFE_METHODS and is_basic_serializer(sent):
+        if is_basic_serializer(sent):
             for name, field in force_instance(sent).fields.items():
                 if field.required:
                     return f"{name}: {field.error_messages['required']}"
