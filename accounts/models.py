@@ -171,11 +171,13 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
         """Raises ValidationError where PRECIS does not allow the password."""
         super().set_password(None if raw_password is None else passwords.prepared(raw_password))
 
-    def check_password(self, raw_password: str) -> bool:
+    def check_password(self, raw_password: str | None) -> bool:
         """Costs a second hash only when the password was sent in another form than it is stored in.
 
         A hash of that other form, from before passwords were normalized, is replaced by one of the stored form.
         """
+        if raw_password is None:
+            return super().check_password(None)
         prepared, *as_sent = passwords.forms(raw_password)
         if super().check_password(prepared):
             return True

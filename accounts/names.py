@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from precis_i18n import get_profile
 
 from common.fields import OBJECT_ID
+from common.refusals import Text
 
 LONGEST = 150  # characters of a username
 LONGEST_KEY = 3 * LONGEST  # folding makes at most three characters of one
@@ -63,7 +64,7 @@ def validate(username: str) -> None:
         raise ValidationError(rule)
 
 
-def _broken_rule(username: str) -> object:
+def _broken_rule(username: str) -> Text | None:
     if _OTHER_SIGN.search(username):
         return Rule.CHARACTERS
     if not username.isascii():

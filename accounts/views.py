@@ -135,7 +135,8 @@ class CurrentUserViewSet(ApiViewSet):
     )
     def log_out(self, request: Request) -> Response:
         """End all sessions of the caller; access tokens issued before it stop working at once."""
-        services.log_out(cast("User", request.user), now=timezone.now(), issued_at=request.auth["iat"])
+        claims = cast("tokens.Claims", request.auth)
+        services.log_out(cast("User", request.user), now=timezone.now(), issued_at=claims["iat"])
         return Response(None)
 
     @extend_schema(

@@ -18,7 +18,7 @@ from tests.envelope import assert_refused, data_of
 __all__ = ["provider"]  # a fixture
 
 AHEAD = [(1, True), (29, True), (31 + 5, False)]  # seconds; the last one with time for a slow machine
-KEYS = {"RS256": {}, "ES256": {"key": EC_KEY, "kid": "ec", "algorithm": "ES256"}}
+KEYS: dict[str, dict[str, Any]] = {"RS256": {}, "ES256": {"key": EC_KEY, "kid": "ec", "algorithm": "ES256"}}
 REFRESH = "/api/v1/auth/refresh"
 
 
@@ -71,7 +71,7 @@ def test_a_token_of_the_provider_may_be_issued_half_a_minute_ahead(
     seconds: int,
     accepted: bool,
 ) -> None:
-    text = token(**KEYS[algorithm], **{claim: soon(seconds)})
+    text = token(**KEYS[algorithm] | {claim: soon(seconds)})
     if key_from == "pem":
         key = EC_KEY if algorithm == "ES256" else RSA_KEY
         settings.IDENTITY_JWKS_URL, settings.IDENTITY_PUBLIC_KEY = "", pem_of(key)

@@ -8,11 +8,14 @@ from urllib.parse import quote
 import jwt
 import pytest
 from django.conf import settings as django_settings
+from django.db import OperationalError
 from django.urls import resolve
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from accounts import hashing, services, tokens
 from accounts.login_limits import FAILURES_OF_CLIENT
+from accounts.models import RefreshedPair
 from bans.services import lift_ban
 from common.fields import new_object_id
 from common.pictures import process
@@ -86,6 +89,16 @@ def access_token_as_refresh_token(world: World, operation: Operation, _: pytest.
 def refresh_token_again(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     body = {"refreshToken": world.refresh_token()}
     data_of(world.call(operation, body=body))
+    RefreshedPair.objects.all().delete()  # as after a minute
+    return world.call(operation, body=body)
+
+
+def while_another_refresh_holds_the_lock(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
+    def waited_in_vain(*_: Any, **__: Any) -> None:
+        raise OperationalError from LockNotAvailable()
+
+    body = {"refreshToken": world.refresh_token()}
+    patch.setattr("accounts.services.sessions._refresh", waited_in_vain)
     return world.call(operation, body=body)
 
 
@@ -257,6 +270,7 @@ SCENARIOS: dict[str, Scenario] = {
     "notification_not_found": with_unknown("id"),
     "payload_too_large": ten_megabytes,
     "picture_slots_full": while_others_decode_pictures,
+    "refresh_in_progress": while_another_refresh_holds_the_lock,
     "refresh_token_invalid": access_token_as_refresh_token,
     "refresh_token_reused": refresh_token_again,
     "reminder_not_found": on_a_stream_that_is(Status.SCHEDULED),

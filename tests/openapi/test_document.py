@@ -31,6 +31,7 @@ FROZEN = {
     "moment_passed": 400,
     "validation_failed": 400,
     "authentication_required": 401,
+    "refresh_in_progress": 409,
     "refresh_token_invalid": 401,
     "refresh_token_reused": 401,
     "session_ended": 401,
