@@ -180,8 +180,12 @@ def test_a_png_keeps_its_colours(name: str) -> None:
 @pytest.mark.parametrize("colour", COLOURS, ids=str)
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
 def test_display_p3_is_converted(form: str, colour: Colour) -> None:
-    options: dict[str, Any] = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}.get(form, {})
-    content = file(Image.new("RGB", SIZE, colour), form, icc_profile=P3, **options)
+    options: dict[str, dict[str, Any]] = {
+        "PNG": {},
+        "JPEG": {"quality": 100, "subsampling": 0},
+        "WEBP": {"lossless": True},
+    }
+    content = file(Image.new("RGB", SIZE, colour), form, icc_profile=P3, **options[form])
     as_stored = Image.open(io.BytesIO(content)).convert("RGB").getpixel(LEFT)  # a JPEG changes it a little
     assert_near(made(content).getpixel(LEFT), srgb_of_display_p3(as_stored))  # type: ignore[arg-type]
 

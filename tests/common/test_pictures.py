@@ -181,6 +181,9 @@ LARGE: dict[str, Callable[[], bytes]] = {
     "progressive": lambda: encoded(noise(5_000, detail=4), "JPEG", quality=25, progressive=True, subsampling=0),
     "without its end": lambda: encoded(noise(5_000, detail=4), "JPEG", quality=25, progressive=True)[:-2],
     "of a printer": lambda: encoded(noise(5_000, detail=4).convert("CMYK"), "JPEG", quality=10, progressive=True),
+    "of a printer, without its end": lambda: encoded(
+        noise(5_000, detail=4).convert("CMYK"), "JPEG", quality=10, progressive=True
+    )[:-2],
     "lossy": lambda: encoded(noise(5_000, detail=4), "WEBP", quality=5, method=0),
     "lossless with transparency": lambda: encoded(large_grey().convert("RGBA"), "PNG", compress_level=1),
     "grey of 16 bits": lambda: encoded(
