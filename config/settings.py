@@ -118,7 +118,7 @@ if CORS_ALLOWED_ORIGINS:
         "x-language",
         "x-request-id",
     ]
-    CORS_EXPOSE_HEADERS = ["X-Error-Code", "X-Request-ID", "Retry-After"]
+    CORS_EXPOSE_HEADERS = ["X-Error-Code", "X-Next-Cursor", "X-Request-ID", "Retry-After"]
     CORS_URLS_REGEX = rf"^{API_PREFIX}"
 
 ROOT_URLCONF = "config.urls"

@@ -34,6 +34,7 @@ def _of_user(*, user: Any, now: Any) -> models.QuerySet[Any]:
 
 
 MINE = Listing(
+    "reminders",
     MyReminderSerializer,
     _of_user,
     values={"user": ID, "now": TIME},
@@ -122,7 +123,7 @@ class ReminderViewSet(ApiViewSet):
 
         Those on deleted streams are gone with them.
         """
-        return Response(MINE.page(self.query(PageQuery), caller=self.user.pk, user=self.user.pk, now=timezone.now()))
+        return MINE.page(self.query(PageQuery), caller=self.user.pk, user=self.user.pk, now=timezone.now())
 
     @property
     def user(self) -> User:
