@@ -139,7 +139,9 @@ class Listing:
                 "hasPrevPage": total > 0 and (after is not None or page > 1),
             },
         }
-        return Response(data, headers={NEXT_CURSOR: self._cursor(rows[limit - 1], sort, descending)} if has_next else {})
+        return Response(
+            data, headers={NEXT_CURSOR: self._cursor(rows[limit - 1], sort, descending)} if has_next else {}
+        )
 
     # --- places ---------------------------------------------------------------------------------------
 

@@ -141,8 +141,8 @@ class CalendarViewSet(ApiViewSet):
         Each is the event that its own calendar has, in the order of their begin: those of the last 90 days and all
         that are planned, at most 200, the nearest. A cancelled stream stays, as `STATUS:CANCELLED`; a deleted one
         is gone, and so is one that has no planned start. The streams are the same for everybody, also for those whom
-        a ban keeps from one of them; with a token, your reminders are alarms, but for those on such streams. Send the `ETag` back as
-        `If-None-Match` and get an empty 304 while nothing has changed.
+        a ban keeps from one of them; with a token, your reminders are alarms, but for those on such streams. Send
+        the `ETag` back as `If-None-Match` and get an empty 304 while nothing has changed.
         """
         member: User | None = MEMBER.instance(id=userId)
         if member is None:

@@ -48,7 +48,7 @@ def test_every_list_of_the_document_is_walked() -> None:
 def test_a_walk_reads_every_row_that_stayed_exactly_once(
     name: str, sort: str | None, descending: bool, seed: int, api: Api
 ) -> None:
-    world = LISTS[name](Random(seed))  # noqa: S311 - to be repeated, not to be secret
+    world = LISTS[name](Random(seed))
     for _ in range(ROWS):
         world.add()
     client = api(world.caller)

@@ -28,6 +28,8 @@ from tests.streams import make_stream
 type Key = Any
 type Keys = dict[str, tuple[Key, str]]
 
+NOWHERE: tuple[Key, str] = (None, "")  # of rows whose place never changes
+
 
 class World:
     """Rows of one list, which `caller` reads. Times are drawn from few, so that many rows are equal in their order."""
@@ -65,7 +67,15 @@ class World:
 
 
 class Streams(World):
-    statuses = ("scheduled", "scheduled", "scheduled", "preparing", "active", "ended", "cancelled_by_host")
+    statuses: tuple[str, ...] = (
+        "scheduled",
+        "scheduled",
+        "scheduled",
+        "preparing",
+        "active",
+        "ended",
+        "cancelled_by_host",
+    )
     orders: Any = STREAMS
 
     def address(self) -> str:
@@ -203,15 +213,16 @@ class Reminders(World):
     def address(self) -> str:
         return MINE
 
-    def add(self) -> object:
-        return remind(self.caller, make_stream(self.person()), minute=None, now=self.moment())
+    def add(self) -> None:
+        remind(self.caller, make_stream(self.person()), minute=None, now=self.moment())
 
     def change(self, target: str) -> object:
         stream = Reminder.objects.select_related("stream__creator").get(pk=target).stream
         by, now = stream.creator, self.moment()
         match self.random.randrange(5):
             case 0:
-                return remind(self.caller, stream, minute=5, now=now)
+                remind(self.caller, stream, minute=5, now=now)
+                return None
             case 1:
                 return remove_reminder(stream.pk, by=self.caller, now=now)
             case 2:
@@ -298,7 +309,7 @@ def walked(
         if not page["pagination"]["hasNextPage"]:
             return walk
         after = place_after(response)
-        place = world.keys(key, descending).get(walk.read[-1])
+        place = world.keys(key, descending).get(walk.read[-1], NOWHERE)
         for _ in range(min(world.random.randrange(1, 5), most_changes - walk.changes)):
             before = world.keys(key, descending)
             # Often what was just read: its place is the one from which the walk goes on.

@@ -6,6 +6,7 @@ from typing import Any
 
 import jwt
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
 from bans.services import lift_ban
@@ -144,8 +145,8 @@ def facts_of(client: Any, address: str) -> tuple[list[dict[str, Any]], Any]:
 def test_lists_and_the_calendar_of_a_user_tell_everybody_the_same(
     caller: str, api: Api, creator: User, viewer: User, stranger: User
 ) -> None:
-    streams = [make_stream(creator, status) for status in ("scheduled", "preparing", "active")]
     make_stream(creator, "ended", now=timezone.now() - timedelta(hours=2))
+    streams = [make_stream(creator, status) for status in ("scheduled", "preparing", "active")]
     for user in (viewer, stranger):
         remind(user, streams[0])
     for stream in streams:
