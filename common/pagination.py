@@ -35,7 +35,7 @@ class PlaceField(serializers.CharField):
         "invalid": _("must be 24 lower-case hexadecimal characters, or the X-Next-Cursor of a page"),
     }
 
-    def to_internal_value(self, data: Any) -> str | Cursor:
+    def to_internal_value(self, data: Any) -> Any:
         if not (isinstance(data, str) and PLACE.fullmatch(data)):
             self.fail("invalid")
         place = data if len(data) != cursors.LENGTH else cursors.read(data)
@@ -139,9 +139,8 @@ class Listing:
                 "hasPrevPage": total > 0 and (after is not None or page > 1),
             },
         }
-        return Response(
-            data, headers={NEXT_CURSOR: self._cursor(rows[limit - 1], sort, descending)} if has_next else {}
-        )
+        headers = {NEXT_CURSOR: self._cursor(rows[limit - 1], sort, descending)} if has_next else {}
+        return Response(data, headers=headers)
 
     # --- places ---------------------------------------------------------------------------------------
 
@@ -233,4 +232,5 @@ class Listing:
 
 def _is_column(key: Any, columns: Sequence[str]) -> bool:
     """Whether the rows have the value to sort by already."""
-    return isinstance(key, F) and key.name in columns
+    # The type stubs do not know the name of an F.
+    return isinstance(key, F) and key.name in columns  # type: ignore[attr-defined]
