@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from django.db import models
 from django.db.models import F, Func, Q, Subquery
 from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.response import Response
 
-from common.fields import ObjectIdField
+from common import cursors
+from common.cursors import Cursor
+from common.fields import OBJECT_ID, ObjectIdField
 from common.queries import Param, Question
 from common.refusals import Invalid
-from common.serializers import IdField, InputSerializer, ReadSerializer, StrictInteger
+from common.serializers import ALWAYS, InputSerializer, ReadSerializer, StrictInteger
 
 LARGEST_PAGE = 2_147_483_647
+NEXT_CURSOR = "X-Next-Cursor"
+PLACE = re.compile(f"{OBJECT_ID.pattern}|{cursors.PATTERN}")
 
 type Ordering = Callable[[bool], Any]
 type Shape = tuple[tuple[str, Any], ...]
+
+
+class PlaceField(serializers.CharField):
+    """Where to go on reading: an id, as it is, or a Cursor."""
+
+    default_error_messages: ClassVar = {
+        **ALWAYS,
+        "invalid": _("must be 24 lower-case hexadecimal characters, or the X-Next-Cursor of a page"),
+    }
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not (isinstance(data, str) and PLACE.fullmatch(data)):
+            self.fail("invalid")
+        place = data if len(data) != cursors.LENGTH else cursors.read(data)
+        if place is None:
+            self.fail("invalid")
+        return place
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        # As with an id, an empty text is not a missing one.
+        return serializers.Field.run_validation(self, data)
 
 
 class PageQuery(InputSerializer):
@@ -26,30 +54,44 @@ class PageQuery(InputSerializer):
     empty_is_absent = False
     page = StrictInteger(min_value=1, max_value=LARGEST_PAGE, default=1, help_text="Which page, from 1.")
     limit = StrictInteger(min_value=1, max_value=100, default=10, help_text="Items a page.")
-    after = IdField(
+    after = PlaceField(
         required=False,
-        help_text="Id of the last item that you have: gives what comes after it. `page` is ignored.",
+        help_text="The `X-Next-Cursor` of the page before: gives what comes after it. `page` is ignored. Also the id "
+        "of the last item that you have, which is safe only in orders whose value never changes.",
     )
+
+
+class _Place(NamedTuple):
+    """Where a page begins. `kind` chooses the statement, `holes` are its values."""
+
+    kind: str
+    holes: dict[str, Any]
+
+
+_START, _AFTER_ID, _AFTER_CURSOR = "start", "id", "cursor"
 
 
 class Listing:
     """A list endpoint: which rows, in which orders, written by which serializer.
 
-    `select` takes the filters by name and returns the queryset; a filter named in `values` is given as a hole, any
-    other as it is. `orders` maps the names that `sortBy` may have to a function of `descending` that gives the
-    expression to sort by, which is never null. The id always comes last, so that the order is total.
+    `name` tells its cursors from those of other lists and never changes. `select` takes the filters by name and returns
+    the queryset; a filter named in `values` is given as a hole, any other as it is. `orders` maps the names that
+    `sortBy` may have to a function of `descending` that gives the expression to sort by: a time or an integer that is
+    never null. The id always comes last, so that the order is total. The serializer writes the id of each row.
     """
 
     filters_not_rows: ClassVar[frozenset[str]] = frozenset({"page", "limit", "after", "sort_by", "sort_order"})
 
     def __init__(
         self,
+        name: str,
         serializer: type[ReadSerializer],
         select: Callable[..., models.QuerySet[Any]],
         *,
         values: Mapping[str, models.Field[Any, Any]],
         orders: Mapping[str, Ordering],
     ) -> None:
+        self.name = name
         self.serializer = serializer
         self.select = select
         self.values = values
@@ -57,11 +99,14 @@ class Listing:
         self._rows = Question(self._build_rows)
         self._total = Question(self._build_total)
         self._anchor = Question(self._build_anchor)
+        self._positions: dict[tuple[str, bool], tuple[int, int]] = {}
+        self._kinds: dict[str, models.Field[Any, Any]] = {}
 
-    def page(self, query: Mapping[str, Any], *, caller: str | None, **given: Any) -> dict[str, Any]:
+    def page(self, query: Mapping[str, Any], *, caller: str | None, **given: Any) -> Response:
         """The answer to a validated query. `given` are filters that the query does not have.
 
-        Raises Invalid when `after` names nothing.
+        With a next page it has the header X-Next-Cursor. Raises Invalid when `after` names nothing, or is a cursor of
+        another list or order.
         """
         page, limit, after = query["page"], query["limit"], query.get("after")
         filters = {name: value for name, value in query.items() if name not in self.filters_not_rows} | given
@@ -71,29 +116,75 @@ class Listing:
         sort = query.get("sort_by", next(iter(self.orders)))
         descending = query.get("sort_order", "desc") == "desc"
         offset = 0 if after else (page - 1) * limit
-        place = {"limit": limit + 1, "offset": offset, "after": after}
-        rows = self._rows.rows(shape, sort, descending, after is not None, **place, **filters)
+        place = self._place(after, shape, sort, descending)
+        rows = self._rows.rows(
+            shape, sort, descending, place.kind, limit=limit + 1, offset=offset, **place.holes, **filters
+        )
         if rows:
             total = rows[0][-1]
         elif page == 1 and not after:
             total = 0
         else:
-            total = self._total_past_the_end(shape, after, filters)
+            total = self._total_past_the_end(shape, place, filters)
         _, build = self.serializer.compiled()
-        return {
+        has_next = len(rows) > limit
+        data = {
             "list": [build(row, caller) for row in rows[:limit]],
             "pagination": {
                 "currentPage": 1 if after else page,
                 "totalPages": -(-total // limit),
                 "totalItems": total,
                 "itemsPerPage": limit,
-                "hasNextPage": len(rows) > limit,
+                "hasNextPage": has_next,
                 "hasPrevPage": total > 0 and (after is not None or page > 1),
             },
         }
+        headers = {NEXT_CURSOR: self._cursor(rows[limit - 1], sort, descending)} if has_next else {}
+        return Response(data, headers=headers)
 
-    def _total_past_the_end(self, shape: Shape, after: str | None, filters: Mapping[str, Any]) -> int:
-        if after and not self._anchor.rows(shape, after=after):
+    # --- places ---------------------------------------------------------------------------------------
+
+    def _place(self, after: str | Cursor | None, shape: Shape, sort: str, descending: bool) -> _Place:
+        """Raises Invalid."""
+        if after is None:
+            return _Place(_START, {})
+        if isinstance(after, str):
+            return _Place(_AFTER_ID, {"after": after})
+        if after.order != cursors.digest_of(self.name, sort, descending):
+            raise Invalid("after", _("this cursor belongs to another list or order"))
+        try:
+            value = cursors.value_of(after.value, self._kind_of_key(shape, sort))
+        except cursors.ValueOutOfRange as error:
+            raise Invalid("after", _("this is no cursor of this list")) from error
+        return _Place(_AFTER_CURSOR, {"after": after.id, "value": value})
+
+    def _cursor(self, row: Sequence[Any], sort: str, descending: bool) -> str:
+        key, pk = self._position_of_key(sort, descending)
+        order = cursors.digest_of(self.name, sort, descending)
+        return Cursor(order, cursors.number_of(row[key]), row[pk]).written()
+
+    def _position_of_key(self, sort: str, descending: bool) -> tuple[int, int]:
+        """Where in a row the value that it is sorted by stands, and where its id."""
+        known = self._positions.get((sort, descending))
+        if known is None:
+            columns, _build = self.serializer.compiled()
+            key = self.orders[sort](descending)
+            at = columns.index(key.name) if _is_column(key, columns) else len(columns)
+            known = self._positions[sort, descending] = (at, columns.index("id"))
+        return known
+
+    def _kind_of_key(self, shape: Shape, sort: str) -> models.Field[Any, Any]:
+        """The field of the hole that takes a value to sort by."""
+        kind = self._kinds.get(sort)
+        if kind is None:
+            rows = self._filtered(shape).alias(sort_key=self.orders[sort](False))  # noqa: FBT003 - either is as good
+            kind = self._kinds[sort] = cursors.kind_of(rows.query.annotations["sort_key"].output_field)
+        return kind
+
+    # --- questions ------------------------------------------------------------------------------------
+
+    def _total_past_the_end(self, shape: Shape, place: _Place, filters: Mapping[str, Any]) -> int:
+        if place.kind == _AFTER_ID and not self._anchor.rows(shape, **place.holes):
             raise Invalid("after", _("there is nothing with this id"))
         total: int = self._total.rows(shape, **filters)[0][0]
         return total
@@ -117,16 +208,29 @@ class Listing:
         # A row that was deleted or no longer matches still marks a place in the order.
         return self._filtered(shape).model._base_manager.all()
 
-    def _build_rows(self, shape: Shape, sort: str, descending: bool, keyset: bool) -> models.QuerySet[Any]:
+    def _build_rows(self, shape: Shape, sort: str, descending: bool, place: str) -> models.QuerySet[Any]:
         rows = self._filtered(shape)
         key = self.orders[sort](descending)
-        if keyset:
-            after = Param("after", ObjectIdField())
-            place = Subquery(self._all(shape).filter(pk=after).values_list(key)[:1])
+        if place != _START:
+            after, value = Param("after", ObjectIdField()), self._value(shape, sort, descending, place)
             beyond = "lt" if descending else "gt"
             rows = rows.alias(sort_key=key).filter(
-                Q(**{f"sort_key__{beyond}": place}) | Q(sort_key=place, **{f"pk__{beyond}": after})
+                Q(**{f"sort_key__{beyond}": value}) | Q(sort_key=value, **{f"pk__{beyond}": after})
             )
-        columns, _ = self.serializer.compiled()
+        columns, _build = self.serializer.compiled()
+        beside = () if _is_column(key, columns) else (key,)
         order = (key.desc(), F("pk").desc()) if descending else (key.asc(), F("pk").asc())
-        return rows.order_by(*order).values_list(*columns, Subquery(self._count(shape)))
+        return rows.order_by(*order).values_list(*columns, *beside, Subquery(self._count(shape)))
+
+    def _value(self, shape: Shape, sort: str, descending: bool, place: str) -> Any:
+        """An expression for the value after which the page begins: as it was read, or as the row with the id has it."""
+        if place == _AFTER_CURSOR:
+            return Param("value", self._kind_of_key(shape, sort))
+        key, after = self.orders[sort](descending), Param("after", ObjectIdField())
+        return Subquery(self._all(shape).filter(pk=after).values_list(key)[:1])
+
+
+def _is_column(key: Any, columns: Sequence[str]) -> bool:
+    """Whether the rows have the value to sort by already."""
+    # The type stubs do not know the name of an F.
+    return isinstance(key, F) and key.name in columns  # type: ignore[attr-defined]

@@ -38,7 +38,9 @@ from common.api import (
     UriTooLong,
     status_of,
 )
+from common.cursors import PATTERN as CURSOR_PATTERN
 from common.fields import OBJECT_ID
+from common.pagination import NEXT_CURSOR, PLACE, PlaceField
 from common.refusals import Forbidden, Invalid, Missing, Refusal, Unauthenticated, Unavailable
 from common.serializers import (
     Derived,
@@ -66,6 +68,7 @@ WARNING = (
 EXAMPLE_ID = "673ac9e2c93fe18d3fdd23f1"
 EXAMPLE_TIME = "2026-01-15T10:30:00.000Z"
 EXAMPLE_REQUEST_ID = "0b8c8d0e4d2f4b0f9d3a5c1e7f6a2b34"
+EXAMPLE_CURSOR = "AUx2Z9q0hAAGSBa7p8PAZzrJ4sk_4Y0_3SPx"
 
 ID: Schema = {"type": "string", "pattern": f"^{OBJECT_ID.pattern}$", "examples": [EXAMPLE_ID]}
 WRITTEN_TIME: Schema = {
@@ -129,16 +132,24 @@ RETRY_AFTER: Schema = {
     "schema": {"type": "integer", "minimum": 0, "examples": [1]},
 }
 
+CURSOR: Schema = {
+    "description": "For `after` of the next page; there when `hasNextPage` is true. Opaque: it holds the place of the "
+    "last item as this page has it, so that a walk misses and repeats nothing when that item changes meanwhile.",
+    "required": False,
+    "schema": {"type": "string", "pattern": f"^{CURSOR_PATTERN}$", "examples": [EXAMPLE_CURSOR]},
+}
+
 SHARED: dict[str, tuple[str, Schema]] = {
     "Failure": (ResolvedComponent.SCHEMA, FAILURE),
     "Problem": (ResolvedComponent.SCHEMA, PROBLEM),
     "X-Request-ID": (ResolvedComponent.HEADER, REQUEST_ID),
+    NEXT_CURSOR: (ResolvedComponent.HEADER, CURSOR),
 }
 
 
 def bases_without_text() -> list[type]:
     """Classes whose docstrings are for us, not for the document's readers."""
-    return [*get_lib_doc_excludes(), ApiViewSet, InputSerializer, ReadSerializer]
+    return [*get_lib_doc_excludes(), ApiViewSet, InputSerializer, PageSerializer, ReadSerializer]
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -153,11 +164,15 @@ class Pagination(serializers.Serializer[Any]):
     hasPrevPage = serializers.BooleanField()
 
 
+class PageSerializer(serializers.Serializer[Any]):
+    """The base of what lists answer; such an answer may have a cursor."""
+
+
 @cache
 def page_of(item: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
     """What a list of such items answers, for `responses=`."""
     name = item.__name__.removesuffix("Serializer") + "Page"
-    return type(name, (serializers.Serializer,), {"list": item(many=True), "pagination": Pagination()})
+    return type(name, (PageSerializer,), {"list": item(many=True), "pagination": Pagination()})
 
 
 # --- operations -----------------------------------------------------------------------------------
@@ -344,9 +359,12 @@ class EnvelopeSchema(AutoSchema):
             if getattr(declared, "allow_null", False):
                 data = {"oneOf": [data, {"type": "null"}]}
             content = {JSON: {"schema": enveloped(status, data)}}
+        headers: Schema = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
+        if is_basic_serializer(declared) and isinstance(force_instance(declared), PageSerializer):
+            headers[NEXT_CURSOR] = {"$ref": f"#/components/headers/{NEXT_CURSOR}"}
         answer: Schema = {
             "description": (declared is not serializer and serializer.description) or HTTPStatus(status).phrase,
-            "headers": {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}},
+            "headers": headers,
             "content": content,
         }
         if status == HTTPStatus.NOT_MODIFIED:  # has no body: RFC 9110, section 15.4.5
@@ -419,6 +437,13 @@ class IdFieldSchema(OpenApiSerializerFieldExtension):
 
     def map_serializer_field(self, *_: Any) -> Schema:
         return dict(ID)
+
+
+class PlaceFieldSchema(OpenApiSerializerFieldExtension):
+    target_class = PlaceField
+
+    def map_serializer_field(self, *_: Any) -> Schema:
+        return {"type": "string", "pattern": f"^({PLACE.pattern})$", "examples": [EXAMPLE_CURSOR]}
 
 
 class WireTimeSchema(OpenApiSerializerFieldExtension):

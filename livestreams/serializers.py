@@ -50,8 +50,9 @@ def default_thumbnail_url() -> str:
     return urljoin(settings.PUBLIC_URL, static("livestreams/default-thumbnail.webp"))
 
 
-def thumbnail_url(file: str) -> str:
-    return file_url(file) if file else default_thumbnail_url()
+def thumbnail_url(file: str, deleted_at: datetime | None) -> str:
+    # The answer to a deletion is the last one about the stream, and must not tell where its picture is now.
+    return file_url(file) if file and deleted_at is None else default_thumbnail_url()
 
 
 def broadcasters(creator: dict[str, Any], guests: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -74,7 +75,7 @@ class LiveStreamSerializer(ReadSerializer):
     broadcasters = Siblings(
         serializers.ListField(child=BroadcasterSerializer()), of=["creator", "guests"], by=broadcasters
     )
-    thumbnailUrl = Derived(serializers.CharField(), of=["thumbnail"], by=thumbnail_url)
+    thumbnailUrl = Derived(serializers.CharField(), of=["thumbnail", "deleted_at"], by=thumbnail_url)
     status = serializers.ChoiceField(Status.choices)
     accessType = Derived(serializers.ChoiceField(LiveStream.AccessType.choices), of=["price"], by=access_type)
     price = serializers.FloatField(allow_null=True)

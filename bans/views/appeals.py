@@ -13,7 +13,7 @@ from bans import services
 from bans.models import LiveStreamBan
 from bans.permissions import NotConcerned, refuse_unless_concerned
 from bans.serializers import AppealBanSerializer, AppealSerializer, BanSerializer
-from bans.views.bans import BANS, ID
+from bans.views.bans import ID, listing
 from common.pagination import PageQuery
 from common.queries import Param, Question
 from common.refusals import Refusal
@@ -29,6 +29,7 @@ def _appeal() -> models.QuerySet[Any]:
     )
 
 
+MINE = listing("my-bans")
 ANY_APPEAL = Question(_appeal)
 # A deleted stream is in no answer, and neither is a ban from it.
 APPEAL = Question(lambda: _appeal().filter(stream__deleted_at__isnull=True))
@@ -63,7 +64,7 @@ class MyBanViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         """The bans that hold against you now, with their reason and end. Newest first, equal ones by id."""
         query = self.query(PageQuery)
-        return Response(BANS.page(query, caller=self.user.pk, target=self.user.pk, now=timezone.now()))
+        return MINE.page(query, caller=self.user.pk, target=self.user.pk, now=timezone.now())
 
     @extend_schema(
         operation_id="appealBanV1",

@@ -51,10 +51,11 @@ BAN = Question(
     )
 )
 CREATOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list("creator_id"))
-BANS = Listing(
-    BanSerializer,
-    LiveStreamBan.objects.matching,
-    values={
+
+
+def listing(name: str) -> Listing:
+    """Holding bans, the newest first."""
+    values: dict[str, models.Field[Any, Any]] = {
         "now": TIME,
         "creator": ID,
         "target": ID,
@@ -62,9 +63,12 @@ BANS = Listing(
         "stream": ID,
         "made_from": TIME,
         "made_to": TIME,
-    },
-    orders={"createdAt": lambda descending: F("created_at")},
-)
+    }
+    orders = {"createdAt": lambda descending: F("created_at")}
+    return Listing(name, BanSerializer, LiveStreamBan.objects.matching, values=values, orders=orders)
+
+
+BANS = listing("bans")
 
 
 def _check() -> models.QuerySet[Any]:
@@ -126,7 +130,7 @@ class LiveStreamBanViewSet(ApiViewSet):
         """The bans that hold now: on your own streams, or, for a moderator, on all. Newest first, equal ones by id."""
         query = self.query(ListBansQuery)
         creator = None if moderates(self.user) else self.user.pk
-        return Response(BANS.page(query, caller=self.user.pk, creator=creator, now=timezone.now()))
+        return BANS.page(query, caller=self.user.pk, creator=creator, now=timezone.now())
 
     @extend_schema(operation_id="readLiveStreamBanByIdV1", tags=["Bans"], responses={200: BanSerializer})
     def retrieve(self, request: Request, id: str) -> Response:

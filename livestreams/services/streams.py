@@ -23,6 +23,7 @@ from common.refusals import Conflict, Invalid, Missing
 from livestreams.models import Action, LiveStream, Status, next_status, refusal_message
 from livestreams.names import new_channel_name
 from livestreams.services.turns import take_turn, try_turn
+from livestreams.thumbnails import renamed_later
 
 CHANNEL_NAME_TRIES = 5
 SHOWN_IN_CALENDARS = frozenset({"status", "planned_start_at", "duration_goal", "title", "motivation", "deleted_at"})
@@ -285,10 +286,16 @@ def cancel_stream(stream_id: str, *, by: User | None, now: datetime, reason: str
 
 @transaction.atomic
 def delete_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
-    """Take the stream out of sight; `purge_streams` removes it after the retention time."""
+    """Take the stream out of sight; `purge` removes it after the retention time.
+
+    Its thumbnail gets another name, which is told to nobody until the stream is restored.
+    """
     stream = _locked(stream_id)
     _allow(stream, Action.DELETE)
-    return _change(stream, "delete_stream", by=by, now=now, reason=reason, deleted_at=now, deleted_by_id=by and by.pk)
+    values: dict[str, Any] = {"deleted_at": now, "deleted_by_id": by and by.pk}
+    if stream.thumbnail:
+        values["thumbnail"] = renamed_later(stream.thumbnail, stream_id=stream.pk)
+    return _change(stream, "delete_stream", by=by, now=now, reason=reason, **values)
 
 
 @transaction.atomic

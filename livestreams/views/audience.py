@@ -67,6 +67,7 @@ class _Viewers(Listing):
 
     def __init__(self) -> None:
         super().__init__(
+            "viewers",
             UserSummarySerializer,
             self._present,
             values={"stream": ID, "seen_after": TIME, "search": models.TextField()},
@@ -149,7 +150,7 @@ class AudienceViewSet(ApiViewSet):
         if not rows:
             raise StreamMissing
         services.refuse_blocked(rows[0][1])
-        return Response(VIEWERS.page(query, caller=self.user.pk, stream=id, seen_after=_seen_after(now)))
+        return VIEWERS.page(query, caller=self.user.pk, stream=id, seen_after=_seen_after(now))
 
     @extend_schema(operation_id="countViewersByIdV1", tags=["Streams"], responses={200: ViewerCountSerializer})
     def viewer_count(self, request: Request, id: str) -> Response:

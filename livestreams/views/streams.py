@@ -76,20 +76,16 @@ ACTIVE_STREAM = Question(
 AT_THE_DOOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).only("creator", "guest"))
 USER_EXISTS = Question(lambda: User.objects.filter(pk=Param("id", ID)).values_list("pk"))
 
-STREAMS = Listing(
-    LiveStreamSerializer,
-    LiveStream.objects.matching,
-    values={
-        "creator": ID,
-        "guest": ID,
-        "interest": TEXT,
-        "title": TEXT,
-        "planned_from": TIME,
-        "planned_to": TIME,
-    },
-    orders=_orders(),
-)
+
+def _sorted_streams(name: str) -> Listing:
+    values = {"creator": ID, "guest": ID, "interest": TEXT, "title": TEXT, "planned_from": TIME, "planned_to": TIME}
+    return Listing(name, LiveStreamSerializer, LiveStream.objects.matching, values=values, orders=_orders())
+
+
+STREAMS = _sorted_streams("streams")
+GUESTED = _sorted_streams("guest-streams")
 PAST = Listing(
+    "past-streams",
     LiveStreamSerializer,
     LiveStream.objects.matching,
     values={"creator": ID},
@@ -106,6 +102,7 @@ def _upcoming(*, earliest: Any, latest: Any, now: Any, member: Any = None, viewe
 
 
 UPCOMING = Listing(
+    "upcoming-streams",
     UpcomingStreamSerializer,
     _upcoming,
     values={"earliest": TIME, "latest": TIME, "now": TIME, "member": ID, "viewer": ID},
@@ -239,7 +236,7 @@ class LiveStreamViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         """All streams, newest first unless `sortBy` and `sortOrder` say otherwise; equal ones stand by id."""
         query = self.query(ListStreamsQuery)
-        return Response(STREAMS.page(query, caller=self.user.pk))
+        return STREAMS.page(query, caller=self.user.pk)
 
     @extend_schema(
         operation_id="readMyActiveStreamV1",
@@ -259,7 +256,7 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def my_past_streams(self, request: Request) -> Response:
         """Your ended streams, the one that ended last first."""
-        return Response(self.past(self.user.pk))
+        return self.past(self.user.pk)
 
     @extend_schema(
         operation_id="listPastStreamsByUserIdV1",
@@ -269,7 +266,7 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def past_of_user(self, request: Request, userId: str) -> Response:
         """A user's ended streams, the one that ended last first."""
-        return Response(self.of_user(userId, self.past(userId)))
+        return self.of_user(userId, self.past(userId))
 
     @extend_schema(
         operation_id="listGuestStreamsV1",
@@ -280,7 +277,7 @@ class LiveStreamViewSet(ApiViewSet):
     def guest_streams(self, request: Request) -> Response:
         """Streams in which you are the guest, newest first unless asked otherwise."""
         query = self.query(GuestStreamsQuery)
-        return Response(STREAMS.page(query, caller=self.user.pk, guest=self.user.pk))
+        return GUESTED.page(query, caller=self.user.pk, guest=self.user.pk)
 
     @extend_schema(
         operation_id="listUpcomingStreamsV1",
@@ -290,7 +287,7 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def upcoming(self, request: Request) -> Response:
         """Active and preparing streams, and the scheduled ones whose start is near; in the order of their begin."""
-        return Response(self.near(UpcomingQuery))
+        return self.near(UpcomingQuery)
 
     @extend_schema(
         operation_id="listUpcomingStreamsByUserIdV1",
@@ -300,7 +297,7 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def upcoming_of_user(self, request: Request, userId: str) -> Response:
         """What is coming up with a user as creator or guest, in the order of its begin."""
-        return Response(self.of_user(userId, self.near(UpcomingQuery, member=userId)))
+        return self.of_user(userId, self.near(UpcomingQuery, member=userId))
 
     @extend_schema(
         operation_id="listUpcomingStreamsByUserIdV2",
@@ -310,7 +307,7 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def upcoming_of_user_in_minutes(self, request: Request, userId: str) -> Response:
         """What is coming up with a user as creator or guest, in the order of its begin; the window in minutes."""
-        return Response(self.of_user(userId, self.near(UpcomingInMinutesQuery, member=userId)))
+        return self.of_user(userId, self.near(UpcomingInMinutesQuery, member=userId))
 
     # --- steps ----------------------------------------------------------------------------------------
 
@@ -338,16 +335,16 @@ class LiveStreamViewSet(ApiViewSet):
         (row,) = ANY_STREAM.rows(id=stream_id)
         return LiveStreamSerializer.compiled()[1](row, self.caller)
 
-    def past(self, creator: str) -> dict[str, Any]:
+    def past(self, creator: str) -> Response:
         return PAST.page(self.query(PageQuery), caller=self.caller, creator=creator, status=(Status.ENDED,))
 
-    def near(self, kind: type[UpcomingQuery | UpcomingInMinutesQuery], member: str | None = None) -> dict[str, Any]:
+    def near(self, kind: type[UpcomingQuery | UpcomingInMinutesQuery], member: str | None = None) -> Response:
         now = timezone.now()
         query, window = kind.window(self.query(kind), now)
         return UPCOMING.page(query, caller=self.caller, viewer=self.caller, member=member, now=now, **window)
 
-    def of_user(self, user_id: str, page: dict[str, Any]) -> dict[str, Any]:
+    def of_user(self, user_id: str, page: Response) -> Response:
         """The page; UserMissing instead of an empty one when there is no such user."""
-        if not page["list"] and not USER_EXISTS.rows(id=user_id):
+        if not page.data["list"] and not USER_EXISTS.rows(id=user_id):
             raise UserMissing
         return page

@@ -7,9 +7,11 @@ from typing import Any
 
 from procrastinate.contrib.django import app
 
+from common.jobs import SLOW_QUEUE
+
 # Telling must not wait behind receivers that hang, so deliveries have workers of their own.
 TELLING = "telling"
-DELIVERING = "delivering"
+DELIVERING = SLOW_QUEUE
 # What people wait for in front of their screens goes before what was asked for long ago, however much that is.
 URGENT = 10
 # Each look for the next job reads all that wait, so what is entered at once is few jobs, however much it is.

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, models, transaction
 from django.db.models import Exists, OuterRef
+from django.db.models.expressions import Combinable
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -59,11 +60,19 @@ def _at_the_stream() -> models.QuerySet[Any]:
         "planned_start_at",
         "plan_set_at",
         Exists(told_of(stream=OuterRef("pk"), user=caller, planned=OuterRef("planned_start_at"))),
-        audience_restriction(stream=OuterRef("pk"), user=caller, now=Param("now", models.DateTimeField())),
+        _restriction(),
     )
 
 
+def _restriction() -> Combinable:
+    now = Param("now", models.DateTimeField())
+    return audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=now)
+
+
 _AT_THE_STREAM = Question(_at_the_stream)
+_ITS_PLAN = Question(
+    lambda: LiveStream.objects.filter(pk=Param("stream", ID)).values_list("planned_start_at", _restriction())
+)
 
 # Two devices of one person make one reminder. Once its round is open a lead time is taken: who comes later would be
 # left out of it. The lead time is written by whoever holds the reminder, so that no two wait for each other.
@@ -157,15 +166,17 @@ def _write(values: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
 
 @transaction.atomic
 def remove_reminder(stream_id: str, *, by: User, now: datetime) -> Reminded:
-    """Raises StreamMissing, ReminderMissing."""
-    stream = LiveStream.objects.filter(pk=stream_id).only("planned_start_at").first()
-    if stream is None:
+    """Raises StreamMissing, Banned, ReminderMissing."""
+    rows = _ITS_PLAN.rows(stream=stream_id, caller=by.pk, now=now)
+    if not rows:
         raise StreamMissing
+    planned, restriction = rows[0]
+    refuse_blocked(restriction)
     reminder = Reminder.objects.for_update().filter(stream=stream_id, user=by).first()
     if reminder is None:
         raise ReminderMissing
     before = {"stream_id": stream_id, "minute": reminder.minute}
     audit.record("remove_reminder", reminder, by=by, now=now, before=before, after={})
     reminder.delete()
-    due = scheduled_for(reminder.minute, stream.planned_start_at)
+    due = scheduled_for(reminder.minute, planned)
     return Reminded(stream_id, reminder.minute, due, Reminder.State.CANCELLED)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import Exists, F, OuterRef, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpResponse, HttpResponseNotModified
 from django.utils import timezone
@@ -25,7 +25,7 @@ from common.views import ApiViewSet
 from livestreams.models import LiveStream
 from livestreams.services import Banned, StreamMissing, audience_restriction, refuse_blocked
 from reminders.calendars import Entry, calendar_of, feed_of
-from reminders.models import Reminder
+from reminders.models import Reminder, blocks_of
 from reminders.services import StreamWithoutPlan
 
 ICALENDAR = "text/calendar"
@@ -69,7 +69,9 @@ class NothingToEnter(StreamWithoutPlan):
 
 
 def _shown() -> models.QuerySet[Any]:
-    mine = Reminder.objects.filter(stream=OuterRef("pk"), user=Param("caller", ID))
+    # A block holds on the reminder, so on its alarm too, and on nothing else of a feed.
+    block = blocks_of(stream=OuterRef("stream"), user=OuterRef("user"), now=Param("now", TIME))
+    mine = Reminder.objects.filter(~Exists(block), stream=OuterRef("pk"), user=Param("caller", ID))
     return LiveStream.objects.annotate(lead=Subquery(mine.values(minutes=Coalesce("minute", 0))[:1]))
 
 
@@ -138,8 +140,8 @@ class CalendarViewSet(ApiViewSet):
         Each is the event that its own calendar has, in the order of their begin: those of the last 90 days and all
         that are planned, at most 200, the nearest. A cancelled stream stays, as `STATUS:CANCELLED`; a deleted one
         is gone, and so is one that has no planned start. The streams are the same for everybody, also for those whom
-        a ban keeps from one of them; with a token, your reminders are alarms. Send the `ETag` back as
-        `If-None-Match` and get an empty 304 while nothing has changed.
+        a ban keeps from one of them; with a token, your reminders are alarms, but for those on such streams. Send
+        the `ETag` back as `If-None-Match` and get an empty 304 while nothing has changed.
         """
         member: User | None = MEMBER.instance(id=userId)
         if member is None:

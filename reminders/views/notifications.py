@@ -31,7 +31,11 @@ def _of_user(*, user: Any, read: bool | None = None, category: str | None = None
 
 
 MINE = Listing(
-    NotificationSerializer, _of_user, values={"user": ID}, orders={"createdAt": lambda descending: F("created_at")}
+    "notifications",
+    NotificationSerializer,
+    _of_user,
+    values={"user": ID},
+    orders={"createdAt": lambda descending: F("created_at")},
 )
 NOTIFICATION = Question(lambda: Notification.objects.filter(pk=Param("id", ID)).values_list(*COLUMNS))
 
@@ -59,7 +63,7 @@ class NotificationViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         """Your notifications, newest first; title and message are in the language of this call."""
-        return Response(MINE.page(self.query(ListNotificationsQuery), caller=self.user.pk, user=self.user.pk))
+        return MINE.page(self.query(ListNotificationsQuery), caller=self.user.pk, user=self.user.pk)
 
     @extend_schema(
         operation_id="markNotificationByIdV1",

@@ -34,6 +34,7 @@ def _of_user(*, user: Any, now: Any) -> models.QuerySet[Any]:
 
 
 MINE = Listing(
+    "reminders",
     MyReminderSerializer,
     _of_user,
     values={"user": ID, "now": TIME},
@@ -43,7 +44,10 @@ ON_STREAM = Question(
     lambda: (
         _of_user(user=Param("user", ID), now=Param("now", TIME))
         .filter(stream=Param("stream", ID))
-        .values_list(*COLUMNS)
+        .values_list(
+            *COLUMNS,
+            audience_restriction(stream=OuterRef("stream"), user=Param("user", ID), now=Param("now", TIME)),
+        )
     )
 )
 AT_THE_STREAM = Question(
@@ -51,7 +55,6 @@ AT_THE_STREAM = Question(
         audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME))
     )
 )
-STREAM_EXISTS = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list("pk"))
 
 
 class ReminderViewSet(ApiViewSet):
@@ -66,8 +69,8 @@ class ReminderViewSet(ApiViewSet):
             services.StreamNotAwaited,
             services.StreamWithoutPlan,
         ],
-        "retrieve": [StreamMissing, services.ReminderMissing],
-        "destroy": [StreamMissing, services.ReminderMissing],
+        "retrieve": [StreamMissing, Banned, services.ReminderMissing],
+        "destroy": [StreamMissing, Banned, services.ReminderMissing],
     }
 
     @extend_schema(
@@ -96,18 +99,22 @@ class ReminderViewSet(ApiViewSet):
 
         `ARMED_ON_START` and `SCHEDULED` wait. `SENT`: you were told, before the start or at it. `MISSED`: nothing
         could be sent in time; if the stream has not started you are told when it does. `CANCELLED`: the stream is
-        cancelled or over, or a ban keeps you from it.
+        cancelled or over. While a ban keeps you from the stream this is refused; the list of your reminders shows it
+        as `CANCELLED`.
         """
         rows = ON_STREAM.rows(user=self.user.pk, stream=id, now=timezone.now())
         if not rows:
-            raise services.ReminderMissing if STREAM_EXISTS.rows(id=id) else StreamMissing
+            self.refuse_unless_admitted(id)
+            raise services.ReminderMissing
+        refuse_blocked(rows[0][-1])
         return Response(built(rows[0], self.user.pk))
 
     @extend_schema(operation_id="deleteReminderByIdV1", tags=["Reminders"], responses={200: ReminderSerializer})
     def destroy(self, request: Request, id: str) -> Response:
         """Remove your reminder on this stream; what went out already stays in your notifications.
 
-        The answer is what was removed, now `CANCELLED`.
+        The answer is what was removed, now `CANCELLED`. While a ban keeps you from the stream this is refused; nothing
+        is told of it then anyway.
         """
         return Response(written(services.remove_reminder(id, by=self.user, now=timezone.now())))
 
@@ -122,7 +129,7 @@ class ReminderViewSet(ApiViewSet):
 
         Those on deleted streams are gone with them.
         """
-        return Response(MINE.page(self.query(PageQuery), caller=self.user.pk, user=self.user.pk, now=timezone.now()))
+        return MINE.page(self.query(PageQuery), caller=self.user.pk, user=self.user.pk, now=timezone.now())
 
     @property
     def user(self) -> User:

@@ -1,18 +1,22 @@
 """A ban at every door: each operation of the document that names a stream refuses whom a ban keeps from it."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
+from django.utils import timezone
 
 from accounts.models import User
+from bans.services import lift_ban
 from livestreams.models import Status
 from tests.api.operations import Operation, World, assert_succeeded, document, operations, world_for
 from tests.bans.people import BANS, make_ban
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused, data_of
 from tests.livestreams.conftest import token_of
-from tests.reminders.asking import remind, reminder_url
+from tests.reminders.asking import MINE, remind, reminder_url
 from tests.servers import Server, running_server
 from tests.streams import STREAMS, make_stream, stream_url
 
@@ -35,10 +39,9 @@ OPEN_TO_THE_BANNED = {
     "checkLiveStreamBanV1",
     # The bans on one's own streams; asked about the stream of another it is empty.
     "listLiveStreamBansV1",
-    # One's own reminder, which says that it is cancelled, and which one may be rid of.
-    "readReminderByIdV1",
-    "deleteReminderByIdV1",
 }
+PERSONAL = {"role", "isReminderActive"}
+ALARM = re.compile(rb"BEGIN:VALARM.*?END:VALARM\r\n", re.DOTALL)
 OPEN_TO_ANYBODY = {
     # Calendar programs cannot log in. It says no more than the list of what is coming up; who says who they are and is
     # banned is refused all the same.
@@ -108,15 +111,60 @@ def test_who_is_blocked_may_ask_about_the_own_ban_and_sees_none_of_the_others(
     assert data_of(client.get(BANS, query))["list"] == []
 
 
-def test_who_is_blocked_may_look_at_the_own_reminder_and_remove_it(api: Api, creator: User, viewer: User) -> None:
+@pytest.mark.parametrize("reminded", [True, False])
+def test_a_block_holds_on_the_reminder_until_it_is_lifted(
+    reminded: bool, api: Api, creator: User, viewer: User
+) -> None:
     stream = make_stream(creator)
-    remind(viewer, stream)
-    make_ban(viewer, stream)
+    if reminded:
+        remind(viewer, stream)
+    ban = make_ban(viewer, stream, reason="spam")
     client = api(viewer)
+    reason = "you are banned from this stream until a moderator lifts it: spam"
 
-    answers = [client.get(reminder_url(stream)), client.delete(reminder_url(stream))]
+    for answer in (
+        client.get(reminder_url(stream)),
+        client.post(reminder_url(stream), {"minute": 5}),
+        client.delete(reminder_url(stream)),
+    ):
+        assert_refused(answer, 403, "banned", reason)
+    assert [each["status"] for each in data_of(client.get(MINE))["list"]] == ["CANCELLED"] * reminded
+    lift_ban(ban.pk, by=creator, now=timezone.now())
 
-    assert [data_of(answer)["status"] for answer in answers] == ["CANCELLED", "CANCELLED"]
+    expected = (200, 200) if reminded else (404, 404)
+    assert (client.get(reminder_url(stream)).status_code, client.delete(reminder_url(stream)).status_code) == expected
+
+
+def facts_of(client: Any, address: str) -> tuple[list[dict[str, Any]], Any]:
+    """What a list tells, without what it tells of the caller alone."""
+    data = data_of(client.get(address, {"limit": 100}))
+    return [{name: each[name] for name in each.keys() - PERSONAL} for each in data["list"]], data["pagination"]
+
+
+@pytest.mark.parametrize("caller", ["nobody", "stranger", "banned"])
+def test_lists_and_the_calendar_of_a_user_tell_everybody_the_same(
+    caller: str, api: Api, creator: User, viewer: User, stranger: User
+) -> None:
+    make_stream(creator, "ended", now=timezone.now() - timedelta(hours=2))
+    streams = [make_stream(creator, status) for status in ("scheduled", "preparing", "active")]
+    for user in (viewer, stranger):
+        remind(user, streams[0])
+    for stream in streams:
+        make_ban(viewer, stream)
+    user_url = f"{STREAMS}/user/{creator.pk}"
+    asking = api({"nobody": None, "stranger": stranger, "banned": viewer}[caller])
+
+    lists = [f"{user_url}/upcoming-live-streams", f"{user_url}/past-streams", f"{STREAMS}/upcoming"]
+    # What needs a token is compared for who has one.
+    lists += [] if caller == "nobody" else [STREAMS, f"{STREAMS}?creatorId={creator.pk}&status=active&search=talk"]
+    for address in lists:
+        told = facts_of(asking, address)
+        assert told[0], address
+        assert told == facts_of(api(creator), address), address
+    feed = asking.get(f"{user_url}/calendar.ics").content
+    assert ALARM.sub(b"", feed) == api().get(f"{user_url}/calendar.ics").content
+    assert feed.count(b"BEGIN:VEVENT") == 3, "all but the one that has no start"
+    assert feed.count(b"BEGIN:VALARM") == (caller == "stranger"), "the reminder of the banned is cancelled"
 
 
 @pytest.mark.parametrize(

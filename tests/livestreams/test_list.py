@@ -92,6 +92,7 @@ def test_nothing_at_all_is_an_empty_list_of_no_pages(api: Api, viewer: User) -> 
     }
 
 
+NO_PLACE = "must be 24 lower-case hexadecimal characters, or the X-Next-Cursor of a page"
 BAD = {
     "limit=0": "limit: must be between 1 and 100",
     "limit=101": "limit: must be between 1 and 100",
@@ -104,8 +105,8 @@ BAD = {
     "page=0": "page: must be between 1 and 2147483647",
     "page=abc": "page: must be a whole number",
     "page=2147483648": "page: must be between 1 and 2147483647",
-    "after=abc": "after: must be 24 lower-case hexadecimal characters",
-    "after=": "after: must be 24 lower-case hexadecimal characters",
+    "after=abc": f"after: {NO_PLACE}",
+    "after=": f"after: {NO_PLACE}",
     f"after={'0' * 24}": "after: there is nothing with this id",
     "status=paused": (
         "status: must be one of scheduled, preparing, active, ended, cancelled_by_host, cancelled_by_guest, expired"

@@ -138,7 +138,7 @@ BAD = {
     "limit=0": "limit: must be between 1 and 100",
     "limit=101": "limit: must be between 1 and 100",
     "page=0": "page: must be between 1 and 2147483647",
-    "after=x": "after: must be 24 lower-case hexadecimal characters",
+    "after=x": "after: must be 24 lower-case hexadecimal characters, or the X-Next-Cursor of a page",
     f"after={'0' * 24}": "after: there is nothing with this id",
 }
 

@@ -110,12 +110,14 @@ def test_one_on_a_stream_that_is_over_can_be_removed(status: str, api: Api, crea
     assert data_of(api(viewer).delete(reminder_url(stream)))["status"] == "CANCELLED"
 
 
-def test_who_is_blocked_may_remove_the_own_one(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_who_is_blocked_is_refused_and_keeps_it_for_the_time_after_the_ban(
+    api: Api, stream: LiveStream, viewer: User
+) -> None:
     remind(viewer, stream)
     make_ban(viewer, stream)
 
-    assert data_of(api(viewer).delete(reminder_url(stream)))["status"] == "CANCELLED"
-    assert not Reminder.objects.exists()
+    assert_refused(api(viewer).delete(reminder_url(stream)), 403, "banned")
+    assert Reminder.objects.filter(user=viewer).exists()
 
 
 def test_what_does_not_exist_is_missing(

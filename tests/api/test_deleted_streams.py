@@ -1,0 +1,225 @@
+"""A deleted stream is in no answer to anybody until it is restored: every GET of the document, asked by everybody."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from procrastinate.contrib.django.models import ProcrastinateJob
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from bans.services import appeal_ban, ban_many
+from common.models import AuditEntry
+from common.server.files import StoredFiles
+from livestreams import services
+from livestreams.models import LiveStream
+from livestreams.tasks import rename_thumbnail
+from livestreams.thumbnails import new_name
+from reminders.models import Kind, Notification
+from tests.api.operations import Operation, operations
+from tests.bans.people import make_ban, permitted
+from tests.conftest import Api, make_user
+from tests.envelope import data_of
+from tests.reminders.asking import remind
+from tests.streams import STREAMS, make_stream, stream_url
+
+TITLE = "Confidential rehearsal"
+READS = [operation for operation in operations() if operation.method == "GET"]
+# What tells when an answer was made or the stream was changed, and where its picture is now.
+MOVING = re.compile(
+    r'"timestamp":"[^"]*"|"updatedAt":"[^"]*"|"thumbnailUrl":"[^"]*"|"cursor":"[^"]*"|"at":"[^"]*"'
+    r"|(?<=\n)(DTSTAMP|LAST-MODIFIED|SEQUENCE):[^\r]*"
+)
+
+type Answers = dict[tuple[str, str, str], tuple[int, str]]
+
+
+class Scene:
+    """A stream with everything that can hang on one, and everybody who may ask for it."""
+
+    def __init__(self, api: Api, status: str, now: datetime) -> None:
+        people = {name: make_user(name) for name in ("creator", "guest", "viewer", "banned", "muted", "bulked")}
+        self.creator = people["creator"]
+        thumbnail = default_storage.save(new_name(), ContentFile(b"picture"))
+        self.stream = stream = make_stream(
+            self.creator, "scheduled", guest=people["guest"], title=TITLE, thumbnail=thumbnail
+        )
+        for name in ("creator", "guest", "viewer", "banned"):
+            remind(people[name], stream, minute=5)
+            self.notice = Notification.objects.create(
+                user=people[name], stream=stream, kind=Kind.REMINDER, minute=15, created_at=now
+            )
+        self.ban = make_ban(people["banned"], stream, reason=TITLE)
+        make_ban(people["muted"], stream, action_type="CHAT_ONLY")
+        batch = ban_many(stream.pk, [people["bulked"].pk], by=self.creator, now=now)
+        appeal_ban(self.ban.pk, by=people["banned"], now=now, text=TITLE)
+        if status == "cancelled_by_host":
+            services.cancel_stream(stream.pk, by=self.creator, now=now)
+        if status == "ended":
+            services.start_stream(stream.pk, by=self.creator, now=now)
+            data_of(api(people["viewer"]).post(f"{STREAMS}/join", {"liveStreamId": stream.pk}))
+            services.end_stream(stream.pk, by=self.creator, now=now + timedelta(seconds=1))
+        people |= {"moderator": permitted("moderator", "moderate"), "edge": permitted("edge", "enforce")}
+        self.clients: dict[str, APIClient] = {"nobody": api()} | {name: api(user) for name, user in people.items()}
+        self.people = people
+        self.stream.refresh_from_db()
+        self.needles = {TITLE, stream.pk, stream.channel_name, self.ban.pk, thumbnail, batch.id or "none"}
+
+    def addresses(self, operation: Operation) -> Iterator[str]:
+        """The operation about this stream in each way: all that its variables and its query can name."""
+        users = [user.pk for user in self.people.values()]
+        of_ban = operation.path.startswith("/api/v1/live-stream-ban/{id}")
+        values = {"id": [self.ban.pk if of_ban else self.stream.pk], "userId": users, "targetUserId": users}
+        paths = [operation.path]
+        for variable in operation.variables:
+            paths = [path.replace(f"{{{variable}}}", value) for path in paths for value in values[variable]]
+        named = {"liveStreamId": self.stream.pk, "creatorId": self.creator.pk, "search": TITLE[3:9], "limit": "100"}
+        taken = {parameter["name"] for parameter in operation.query}
+        required = {parameter["name"] for parameter in operation.query if parameter.get("required")}
+        sets = [required | ({"limit"} & taken), taken & named.keys()]
+        for path in paths:
+            for names in {frozenset(each) for each in sets}:
+                query = "&".join(f"{name}={named[name]}" for name in sorted(names))
+                yield path + (f"?{query}" if query else "")
+
+    def answers(self) -> Answers:
+        found: Answers = {}
+        for operation in READS:
+            for address in self.addresses(operation):
+                for name, client in self.clients.items():
+                    response: Any = client.get(address)
+                    found[str(operation), address, name] = response.status_code, response.content.decode()
+        return found
+
+
+def told(answers: Answers, needles: set[str]) -> set[tuple[str, str, str]]:
+    return {key for key, (_, body) in answers.items() if any(needle in body for needle in needles)}
+
+
+def work() -> None:
+    """What the worker does with renamings of pictures."""
+    for job in ProcrastinateJob.objects.filter(task_name="livestreams.tasks.rename_thumbnail").order_by("id"):
+        rename_thumbnail(**job.args)
+
+
+def content_of(file: str) -> bytes:
+    with default_storage.open(file) as stored:
+        return stored.read()
+
+
+def is_served(file: str) -> bool:
+    return StoredFiles(settings.MEDIA_ROOT).find(file) is not None
+
+
+@pytest.mark.parametrize("status", ["scheduled", "cancelled_by_host", "ended"])
+def test_a_deleted_stream_is_in_no_answer_and_a_restored_one_is_back_in_each(
+    status: str, api: Api, now: datetime
+) -> None:
+    scene = Scene(api, status, now)
+    before = scene.answers()
+    picture = scene.stream.thumbnail
+    assert is_served(picture)
+    services.delete_stream(scene.stream.pk, by=scene.creator, now=now + timedelta(seconds=2))
+    work()
+    during = scene.answers()
+    hidden = LiveStream.all_objects.get(pk=scene.stream.pk).thumbnail
+
+    assert told(during, scene.needles | {hidden}) == set()
+    assert not is_served(picture)
+    assert content_of(hidden) == b"picture", "it is kept, under a name that nobody was told"
+
+    services.restore_stream(scene.stream.pk, by=scene.creator, now=now + timedelta(seconds=3))
+    after = scene.answers()
+
+    assert after.keys() == before.keys()
+    different = {
+        key: (before[key], after[key])
+        for key in before
+        if (before[key][0], MOVING.sub("", before[key][1])) != (after[key][0], MOVING.sub("", after[key][1]))
+    }
+    assert different == {}
+    assert told(after, {hidden}) == told(before, {picture}) != set()
+    # That nothing was told of it proves something only where something was told before.
+    lists = {"listLiveStreamsV1", "listGuestStreamsV1", "listMyRemindersV1", "listNotificationsV2", "listMyBansV1"}
+    lists |= {"readLiveStreamBanByIdV1", "readAppealV1", "readLiveStreamByIdV1", "listLiveStreamBansV1"}
+    lists |= {"listMyPastStreamsV1", "listPastStreamsByUserIdV1"} if status == "ended" else {"readCalendarByUserIdV1"}
+    lists |= {"listUpcomingStreamsV1", "listUpcomingStreamsByUserIdV2"} if status == "scheduled" else set()
+    assert lists <= {name for name, _, _ in told(before, scene.needles)}
+
+
+@pytest.mark.parametrize("way", ["API", "service"])
+def test_the_answer_to_the_deletion_tells_no_address_of_the_picture(way: str, api: Api, now: datetime) -> None:
+    scene = Scene(api, "scheduled", now)
+    if way == "API":
+        data = data_of(scene.clients["creator"].delete(stream_url(scene.stream)))
+        assert data["thumbnailUrl"].endswith("/static/livestreams/default-thumbnail.webp")
+    else:
+        services.delete_stream(scene.stream.pk, by=None, now=now)
+    work()
+
+    stream = LiveStream.all_objects.get(pk=scene.stream.pk)
+    assert stream.thumbnail != scene.stream.thumbnail
+    entry = AuditEntry.objects.get(action="delete_stream")
+    assert (entry.before["thumbnail"], entry.after["thumbnail"]) == (scene.stream.thumbnail, stream.thumbnail)
+
+
+def test_a_name_of_a_picture_tells_nothing_of_its_stream(creator: User) -> None:
+    names = {new_name() for _ in range(1000)}
+
+    assert len(names) == 1000
+    assert all(re.fullmatch(r"thumbnails/[0-9a-f]{32}\.webp", name) for name in names)
+    # An ObjectId begins with its second and ends with a counter: the names have nothing in common, wherever one looks.
+    for at in range(len("thumbnails/"), len("thumbnails/") + 32):
+        assert len({name[at] for name in names}) == 16
+
+
+def test_a_stream_without_a_picture_leaves_no_work(creator: User, now: datetime) -> None:
+    services.delete_stream(make_stream(creator).pk, by=creator, now=now)
+
+    assert not ProcrastinateJob.objects.exists()
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def test_a_picture_that_is_deleted_restored_and_deleted_ends_under_its_last_name(creator: User, now: datetime) -> None:
+    first = default_storage.save(new_name(), ContentFile(b"picture"))
+    stream = make_stream(creator, thumbnail=first)
+    for act in (services.delete_stream, services.restore_stream, services.delete_stream):
+        act(stream.pk, by=creator, now=now)
+    work()
+    work()  # a worker that was killed before it could say that it was done
+
+    last = LiveStream.all_objects.get(pk=stream.pk).thumbnail
+    _, files = default_storage.listdir("thumbnails")
+    assert [f"thumbnails/{file}" for file in files] == [last]
+    assert content_of(last) == b"picture"
+    locks = set(ProcrastinateJob.objects.values_list("lock", flat=True))
+    assert locks == {f"thumbnail-{stream.pk}"}, "they must not overtake each other"
+
+
+@pytest.mark.parametrize("fails", ["save", "delete"])
+def test_an_interrupted_renaming_is_finished_by_its_repetition(fails: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = default_storage.save(new_name(), ContentFile(b"picture")), new_name()
+
+    def interrupted(name: str, *_: Any) -> None:
+        if fails == "save":
+            real(name, ContentFile(b"pic"))
+        if name == old or fails == "save":
+            raise OSError("no space left")
+
+    real = getattr(default_storage, fails)
+    with monkeypatch.context() as patch:
+        patch.setattr(default_storage._wrapped, fails, interrupted)  # type: ignore[attr-defined]
+        with pytest.raises(OSError, match="no space left"):
+            rename_thumbnail(old=old, new=new)
+    assert default_storage.exists(old), "nothing is removed before the copy is complete"
+    rename_thumbnail(old=old, new=new)
+
+    assert content_of(new) == b"picture"
+    assert not default_storage.exists(old)
