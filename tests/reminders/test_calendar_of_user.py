@@ -56,7 +56,7 @@ def test_who_has_no_name_goes_by_the_username(api: Api) -> None:
 def test_a_feed_has_the_streams_of_its_person_as_creator_and_as_guest(
     api: Api, creator: User, guest: User, stranger: User
 ) -> None:
-    make_stream(creator, title="with guest", guest=guest)
+    make_stream(creator, title="with guest", guest=guest, answer="accepted")
     make_stream(guest, title="own")
     make_stream(stranger, title="foreign")
 
