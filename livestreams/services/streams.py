@@ -293,7 +293,7 @@ def cancel_stream(
     With `as_member` nobody else may: raises NotTheCreatorOrGuest, also for a guest who has been replaced meanwhile.
     """
     stream = _locked(stream_id)
-    role = role_of(by and by.pk, stream.creator_id, stream.guest_id, stream.guest_status)
+    role = role_of(by.pk if by else None, stream.creator_id, stream.guest_id, stream.guest_status)
     if as_member and role not in (LiveStream.Role.HOST, LiveStream.Role.GUEST):
         raise NotTheCreatorOrGuest
     by_guest = role == LiveStream.Role.GUEST

@@ -90,7 +90,7 @@ class LiveStream(Wire):
     planned_end_date: Time | None
     started_at: Time | None
     ended_at: Time | None
-    guest_status: Literal["invited", "accepted", "declined"] | None
+    guest_status: str | None
     role: Literal["host", "guest", "audience"]
     deleted_at: Time | None
     deleted_by: str | None
