@@ -1,5 +1,6 @@
 """Every page of the admin: it opens, it is found, and it refuses to add, change or delete."""
 
+import re
 from typing import Any
 
 import pytest
