@@ -360,6 +360,7 @@ class _Loader:
             "ended_at": at + timedelta(minutes=70) if stream.status == "ended" else None,
             "creator_id": bytes.fromhex(stream.creator.id),
             "guest_id": bytes.fromhex(stream.guest_id) if stream.guest_id else None,
+            "guest_status": "accepted" if stream.guest_id else None,
         }
 
     # --- bans -------------------------------------------------------------------------------------

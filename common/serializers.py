@@ -48,11 +48,13 @@ class Derived(serializers.Field):
 
 
 class Siblings(serializers.Field):
-    """A value made by `by` from nested objects of the same serializer that are declared before it."""
+    """A value made by `by` from nested objects of the same serializer that are declared before it, then `columns`."""
 
-    def __init__(self, child: serializers.Field, *, of: Sequence[str], by: Callable[..., Any]) -> None:
+    def __init__(
+        self, child: serializers.Field, *, of: Sequence[str], columns: Sequence[str] = (), by: Callable[..., Any]
+    ) -> None:
         super().__init__(read_only=True, source="*")
-        self.child, self.of, self.by = child, of, by
+        self.child, self.of, self.columns, self.by = child, of, columns, by
 
 
 class ZeroOrOne(serializers.ListField):
@@ -98,7 +100,8 @@ class RowCompiler:
                 made = f"{self.constant(field.by)}({', '.join((['caller'] if field.asks_caller else []) + values)})"
                 return f"optional_time({made})" if isinstance(field.child, serializers.DateTimeField) else made
             case Siblings():
-                return f"{self.constant(field.by)}({', '.join(field.of)})"
+                values = [*field.of, *(self.column(prefix + name) for name in field.columns)]
+                return f"{self.constant(field.by)}({', '.join(values)})"
             case ZeroOrOne():
                 key = self.column(path + "__id")
                 return f"([] if {key} is None else [{self.nested(field.child, path)}])"

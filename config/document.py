@@ -123,6 +123,7 @@ EXAMPLES: dict[str, Any] = {
     "plannedStartDate": "2035-01-16T20:00:00.000Z",  # in requests: the future
     "startedAt": None,
     "endedAt": None,
+    "guestStatus": None,
     "LiveStream.role": "host",
     "deletedAt": None,
     "deletedBy": None,

@@ -19,6 +19,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "StreamStatus": "livestreams.models.Status",
         "StreamType": "livestreams.models.LiveStream.Type",
+        "GuestStatus": "livestreams.models.GuestStatus",
         "StreamRole": "livestreams.models.LiveStream.Role",
         "AccessType": "livestreams.models.LiveStream.AccessType",
         "RevocationAction": "livestreams.models.Revocation.Action",

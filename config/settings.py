@@ -10,6 +10,7 @@ from django.urls import reverse_lazy
 
 from common.addresses import networks
 from common.logging import logging_config
+from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.csp import NOTHING, admin_policy
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
@@ -269,6 +270,12 @@ DELETED_RETENTION = timedelta(days=env.int("DELETED_RETENTION_DAYS", default=30)
 JOIN_TOKEN_LIFETIME = timedelta(seconds=env.int("JOIN_TOKEN_SECONDS", default=120))
 if not timedelta(seconds=10) <= JOIN_TOKEN_LIFETIME <= timedelta(hours=1):
     raise ImproperlyConfigured("JOIN_TOKEN_SECONDS must be between 10 and 3600.")
+# Of the UIDs of calendar events, which programs recognize an event by: it never changes, unlike PUBLIC_URL.
+CALENDAR_DOMAIN = env.str("CALENDAR_DOMAIN", default="kumanda.invalid")
+check_calendar_domain(CALENDAR_DOMAIN)
+# Where people watch a stream, with {id} or {channelName}; without it calendar events have no URL.
+STREAM_PAGE_URL = env.str("STREAM_PAGE_URL", default="")
+check_stream_page_url(STREAM_PAGE_URL)
 # Whether somebody is restricted on a stream is known above livestreams: see livestreams/audience.py.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
 # So is who waits for a stream: what follows from its changes, and whether somebody still waits for it.

@@ -18,7 +18,7 @@ import livestreams.services
 import reminders.services
 from accounts.models import PHOTO_SIZES, User
 from bans.models import LiveStreamBan
-from livestreams.models import LiveStream, Status
+from livestreams.models import GuestStatus, LiveStream, Status
 from reminders.models import Round
 
 SEED_LOCK = 0x6B756D616E6461  # "kumanda": two seeders at once take turns
@@ -182,6 +182,7 @@ def _streams(people: Sequence[User], now: datetime) -> None:
         guest = emily if number % 6 == 0 else None
         start = now - timedelta(days=number + 1, minutes=chance.randint(0, 300))
         stream = planned(host, number, announced=start - timedelta(days=2), start=start, guest=guest)
+        _answer(stream, guest)
         live_through(stream, host, start + timedelta(minutes=chance.randint(0, 9)), chance.randint(20, 95))
 
     for number in range(6):  # on air now
@@ -193,12 +194,14 @@ def _streams(people: Sequence[User], now: datetime) -> None:
         livestreams.services.start_stream(stream.pk, by=host, now=start)
         _tell(stream, start)
 
+    answers = {5: GuestStatus.INVITED, 15: GuestStatus.DECLINED}
     for number in range(18):  # coming
         host = deniz if number % 5 == 0 else hosts[(number + 17) % len(hosts)]
         guest = emily if host is deniz else hosts[number] if number % 4 == 1 and hosts[number] is not host else None
         announced = now - timedelta(hours=number + 1)
         start = now + timedelta(minutes=20 + 190 * number)
-        planned(host, number + 11, announced=announced, start=start, guest=guest)
+        stream = planned(host, number + 11, announced=announced, start=start, guest=guest)
+        _answer(stream, guest, answers.get(number, GuestStatus.ACCEPTED))
 
     for number in range(3):  # being prepared
         livestreams.services.create_stream(
@@ -271,6 +274,15 @@ def _bans(people: Sequence[User], now: datetime) -> None:
 
 
 LEADS = [15, None, 15, 15, None]  # minutes before the start; None: at the start
+
+
+def _answer(stream: LiveStream, guest: User | None, answer: GuestStatus = GuestStatus.ACCEPTED) -> None:
+    """Ten minutes after the stream was announced."""
+    at = stream.created_at + timedelta(minutes=10)
+    if guest is not None and answer == GuestStatus.ACCEPTED:
+        livestreams.services.accept_guest(stream.pk, by=guest, now=at)
+    if guest is not None and answer == GuestStatus.DECLINED:
+        livestreams.services.decline_guest(stream.pk, by=guest, now=at)
 
 
 def _remind(stream: LiveStream, people: Sequence[User], at: datetime) -> None:

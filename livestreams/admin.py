@@ -75,7 +75,20 @@ class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
     search_help_text = _("Title, id, channel name or username of the creator")
     id_fields = ("pk", "creator_id", "guest_id")
     fieldsets = (
-        (None, {"fields": ("status", "creator", "guest", "planned_start_at", "deleted_at", "deleted_by")}),
+        (
+            None,
+            {
+                "fields": (
+                    "status",
+                    "creator",
+                    "guest",
+                    "guest_status",
+                    "planned_start_at",
+                    "deleted_at",
+                    "deleted_by",
+                )
+            },
+        ),
         (
             _("Times"),
             {"classes": ("tab",), "fields": ("duration_goal", "started_at", "ended_at", "created_at", "updated_at")},

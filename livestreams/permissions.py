@@ -7,17 +7,13 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from common.refusals import Forbidden
-from livestreams.models import LiveStream
+from livestreams.models import LiveStream, role_of
+from livestreams.services import NotTheCreatorOrGuest
 
 
 class NotTheCreator(Forbidden):
     code = "not_the_creator"
     message = _("only the creator of the stream may do this")
-
-
-class NotTheCreatorOrGuest(Forbidden):
-    code = "not_the_creator_or_guest"
-    message = _("only the creator or a guest of the stream may do this")
 
 
 class NotAServiceAccount(Forbidden):
@@ -34,6 +30,7 @@ class IsCreator(BasePermission):
 
 class IsCreatorOrGuest(BasePermission):
     def has_object_permission(self, request: Request, view: Any, stream: LiveStream) -> bool:
-        if request.user.pk not in (stream.creator_id, stream.guest_id):
+        role = role_of(request.user.pk, stream.creator_id, stream.guest_id, stream.guest_status)
+        if role not in (LiveStream.Role.HOST, LiveStream.Role.GUEST):
             raise NotTheCreatorOrGuest
         return True

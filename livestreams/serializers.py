@@ -31,7 +31,7 @@ from common.serializers import (
     between,
 )
 from common.text_fields import FoldedText, ManyLines, OneLine, SearchedText
-from livestreams.models import LATEST_PLAN, LiveStream, Revocation, Status, planned_end, role_of
+from livestreams.models import LATEST_PLAN, GuestStatus, LiveStream, Revocation, Status, planned_end, role_of
 
 LONGEST_WINDOW_HOURS = 8760  # a year
 # Three times what a name may have: capitals can be that much longer.
@@ -55,8 +55,13 @@ def thumbnail_url(file: str, deleted_at: datetime | None) -> str:
     return file_url(file) if file and deleted_at is None else default_thumbnail_url()
 
 
-def broadcasters(creator: dict[str, Any], guests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def broadcasters(
+    creator: dict[str, Any], guests: list[dict[str, Any]], guest_status: str | None
+) -> list[dict[str, Any]]:
+    """The creator, and the guest unless they have declined."""
     host = {"user": creator, "role": "host"}
+    if guest_status == GuestStatus.DECLINED:
+        return [host]
     return [host, *({"user": guest, "role": "guest"} for guest in guests)]
 
 
@@ -73,7 +78,10 @@ class LiveStreamSerializer(ReadSerializer):
     creator = UserSummarySerializer()
     guests = ZeroOrOne(child=UserSummarySerializer(), source="guest")
     broadcasters = Siblings(
-        serializers.ListField(child=BroadcasterSerializer()), of=["creator", "guests"], by=broadcasters
+        serializers.ListField(child=BroadcasterSerializer()),
+        of=["creator", "guests"],
+        columns=["guest_status"],
+        by=broadcasters,
     )
     thumbnailUrl = Derived(serializers.CharField(), of=["thumbnail", "deleted_at"], by=thumbnail_url)
     status = serializers.ChoiceField(Status.choices)
@@ -86,9 +94,15 @@ class LiveStreamSerializer(ReadSerializer):
     plannedEndDate = Derived(WireTime(allow_null=True), of=["planned_start_at", "duration_goal"], by=planned_end)
     startedAt = WireTime(source="started_at", allow_null=True)
     endedAt = WireTime(source="ended_at", allow_null=True)
+    guestStatus = serializers.ChoiceField(
+        GuestStatus.choices,
+        source="guest_status",
+        allow_null=True,
+        help_text="What the guest answered; null without a guest. Only an accepted one is shown in public lists.",
+    )
     role = Derived(
         serializers.ChoiceField(LiveStream.Role.choices, allow_null=True),
-        of=["creator_id", "guest_id"],
+        of=["creator_id", "guest_id", "guest_status"],
         by=role_of,
         asks_caller=True,
         help_text="What the caller is to the stream; null when nobody is logged in.",
@@ -179,7 +193,9 @@ class PlannedStartField(WireTime):
 
 class EditStreamSerializer(InputSerializer):
     title = OneLine(max_length=140)
-    guests = GuestsField(source="guest", max_length=1, help_text="Ids: one for a duo, none for a solo stream.")
+    guests = GuestsField(
+        source="guest", max_length=1, help_text="Ids: one for a duo, none for a solo stream. A new one is invited."
+    )
     price = PriceField(allow_null=True, help_text="Above 0: paid.")
     interest = OneLine(max_length=50, allow_null=True)
     durationGoal = StrictInteger(

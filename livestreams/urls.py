@@ -6,10 +6,11 @@ from rest_framework.permissions import AllowAny
 
 from common.api import JSONParser
 from common.uploads import MultiPartParser
-from livestreams.views import AudienceViewSet, LiveStreamViewSet
+from livestreams.views import AudienceViewSet, GuestViewSet, LiveStreamViewSet
 
 view = LiveStreamViewSet.as_view
 audience = AudienceViewSet.as_view
+guest = GuestViewSet.as_view
 
 v1 = [
     path("live-stream", view({"get": "list"})),
@@ -41,6 +42,8 @@ v1 = [
     path("live-stream/<str:id>/start", view({"post": "start"})),
     path("live-stream/<str:id>/end", view({"post": "end"})),
     path("live-stream/<str:id>/cancel", view({"post": "cancel"})),
+    path("live-stream/<str:id>/guest/accept", guest({"post": "accept"})),
+    path("live-stream/<str:id>/guest/decline", guest({"post": "decline"})),
     path("live-stream/<str:id>/viewers", audience({"get": "viewers"})),
     path("live-stream/<str:id>/viewer-count", audience({"get": "viewer_count"})),
     path("live-stream/<str:id>/revocations", audience({"get": "revocations"})),

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from icalendar import Calendar
@@ -33,6 +32,7 @@ class Entry(NamedTuple):
     """
 
     id: str
+    channel_name: str
     title: str
     motivation: str | None
     status: str
@@ -92,18 +92,18 @@ def _calendar() -> Calendar:
 
 
 def _with_events(calendar: Calendar, entries: Iterable[Entry]) -> bytes:
-    host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
     before, end, after = calendar.to_ical().rpartition(b"END:VCALENDAR")
-    return b"".join((before, *(_event(entry, host) for entry in entries), end, after))
+    return b"".join((before, *(_event(entry) for entry in entries), end, after))
 
 
-def _event(entry: Entry, host: str) -> bytes:
+def _event(entry: Entry) -> bytes:
     begin, end = entry.begin, entry.end
     assert begin is not None, "a stream without a moment has no place in a calendar"  # noqa: S101 - callers look
     title, changed = _escaped(entry.title), _moment(entry.updated_at)
     lines = [
         "BEGIN:VEVENT",
-        f"UID:{entry.id}@{host}",
+        # Programs recognize the event by it, so nothing that may change is part of it (RFC 7986, section 5.3).
+        f"UID:{entry.id}@{settings.CALENDAR_DOMAIN}",
         # Without a METHOD, when what is shown was changed last (RFC 5545, section 3.8.7.2).
         f"DTSTAMP:{changed}",
         f"LAST-MODIFIED:{changed}",
@@ -111,8 +111,6 @@ def _event(entry: Entry, host: str) -> bytes:
         f"SEQUENCE:{entry.revision}",
         f"DTSTART:{_moment(begin)}",
         f"SUMMARY:{title}",
-        # Where a newer version of this very event is to be had (RFC 5545, section 3.8.4.6).
-        f"URL:{settings.PUBLIC_URL}/api/v1/live-stream/{entry.id}/calendar.ics",
         f"STATUS:{'CANCELLED' if entry.status in CALLED_OFF else 'CONFIRMED'}",
         # Somebody else's stream makes nobody busy.
         "TRANSP:TRANSPARENT",
@@ -121,6 +119,8 @@ def _event(entry: Entry, host: str) -> bytes:
     # after the start.
     if end is not None and end > begin:
         lines.append(f"DTEND:{_moment(end)}")
+    if settings.STREAM_PAGE_URL:
+        lines.append(f"URL:{_page_of(entry)}")
     if entry.motivation:
         lines.append(f"DESCRIPTION:{_escaped(entry.motivation)}")
     if entry.lead is not None and entry.status in AWAITED:
@@ -129,6 +129,12 @@ def _event(entry: Entry, host: str) -> bytes:
         lines += ["BEGIN:VALARM", "ACTION:DISPLAY", f"DESCRIPTION:{title}", f"TRIGGER:{trigger}", "END:VALARM"]
     lines.append("END:VEVENT")
     return b"".join(map(_folded, lines))
+
+
+def _page_of(entry: Entry) -> str:
+    """Where people watch the stream. Both values consist of letters, digits and hyphens, so they need no encoding."""
+    page: str = settings.STREAM_PAGE_URL
+    return page.replace("{id}", entry.id).replace("{channelName}", entry.channel_name)
 
 
 def _moment(moment: datetime) -> str:

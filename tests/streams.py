@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from livestreams import services
-from livestreams.models import LiveStream, Status
+from livestreams.models import GuestStatus, LiveStream, Status
 
 STREAMS = "/api/v1/live-stream"
 
@@ -23,9 +23,10 @@ def make_stream(
     *,
     now: datetime | None = None,
     guest: User | None = None,
+    answer: str = "invited",
     **fields: Any,
 ) -> LiveStream:
-    """A stream of `creator` in `status`, as of `now`. It is a duo when it has a guest."""
+    """A stream of `creator` in `status`, as of `now`. It is a duo when it has a guest, whose answer is `answer`."""
     now = now or timezone.now()
     if status == Status.CANCELLED_BY_GUEST and guest is None:
         guest = User.objects.create_user(f"guest-of-{creator.username}-{User.objects.count()}")
@@ -35,6 +36,8 @@ def make_stream(
     if status == Status.EXPIRED:
         defaults["planned_start_at"] = now - settings.NO_SHOW_GRACE
     stream = services.create_stream(by=creator, now=now, guest=guest.pk if guest else None, **defaults | fields)
+    if guest:
+        stream = answered(stream, guest, answer, now=now)
     match Status(status):
         case Status.ACTIVE:
             stream = services.start_stream(stream.pk, by=creator, now=now)
@@ -50,3 +53,11 @@ def make_stream(
             stream.refresh_from_db()
     assert stream.status == status
     return stream
+
+
+def answered(stream: LiveStream, guest: User, answer: str, *, now: datetime | None = None) -> LiveStream:
+    """The stream after its guest has given this answer; `invited` is none."""
+    answers = {GuestStatus.ACCEPTED: services.accept_guest, GuestStatus.DECLINED: services.decline_guest}
+    if answer == GuestStatus.INVITED:
+        return stream
+    return answers[GuestStatus(answer)](stream.pk, by=guest, now=now or timezone.now())

@@ -16,7 +16,7 @@ from accounts.models import User
 from common.times import wire_time
 from livestreams.models import LiveStream
 from reminders.models import Notification
-from tests.conftest import Api, session_of
+from tests.conftest import Api, make_user, session_of
 from tests.envelope import data_of
 from tests.reminders.asking import (
     MINE,
@@ -49,7 +49,12 @@ def refresh_token(stream: LiveStream) -> dict[str, str]:
 
 
 def stream_that_is(status: str, creator: User) -> LiveStream:
-    """In this state; or scheduled and "awaited" by its creator, or started, who was "told" of it."""
+    """In this state; or scheduled and "awaited" by its creator, or started, who was "told" of it.
+
+    "guested" is a stream of somebody else with this user as guest.
+    """
+    if status == "guested":
+        return make_stream(make_user("host"), guest=creator)
     stream = make_stream(creator, "scheduled" if status in {"awaited", "told"} else status)
     if status == "awaited":
         remind(creator, stream)
@@ -96,6 +101,8 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     ),
     "end": (7, "active", lambda client, stream: client.post(stream_url(stream, "end"))),
     "cancel": (8, "scheduled", lambda client, stream: client.post(stream_url(stream, "cancel"))),
+    "accept as guest": (7, "guested", lambda client, stream: client.post(stream_url(stream, "guest/accept"))),
+    "decline as guest": (7, "guested", lambda client, stream: client.post(stream_url(stream, "guest/decline"))),
     "set a reminder": (5, "scheduled", lambda client, stream: client.post(reminder_url(stream), {"minute": 15})),
     "read a reminder": (2, "awaited", lambda client, stream: client.get(reminder_url(stream))),
     "remove a reminder": (5, "awaited", lambda client, stream: client.delete(reminder_url(stream))),

@@ -18,7 +18,7 @@ from common import audit
 from common.fields import ObjectIdField
 from common.queries import Param, Question
 from common.refusals import Conflict, Forbidden, Invalid, Missing
-from livestreams.models import LiveStream, Status
+from livestreams.models import GuestStatus, LiveStream, Status
 from livestreams.services import StreamMissing, record_revocation, take_turn
 
 ActionType = LiveStreamBan.ActionType
@@ -125,7 +125,7 @@ def refuse_protected(stream: LiveStream, target: User, *, by: User) -> None:
         raise CannotBanOneself
     if target.pk == stream.creator_id:
         raise CannotBanCreator
-    if target.pk == stream.guest_id:
+    if target.pk == stream.guest_id and stream.guest_status != GuestStatus.DECLINED:
         raise CannotBanGuest
     if target.protected:  # type: ignore[attr-defined]
         raise CannotBanStaff

@@ -105,7 +105,8 @@ def stream(row: tuple[Any, ...], user_id: bytes) -> dict[str, Any]:
     planned, minutes = row[10], row[8]
     creator = person(row[17:28])
     guests = [person(row[28:39])] if row[28] else []
-    role = "host" if user_id == row[17] else "guest" if user_id == row[28] else "audience"
+    declined = row[39] == "declined"
+    role = "host" if user_id == row[17] else "guest" if user_id == row[28] and not declined else "audience"
     return {
         "id": row[0].hex(),
         "title": row[1],
@@ -115,7 +116,7 @@ def stream(row: tuple[Any, ...], user_id: bytes) -> dict[str, Any]:
         "guests": guests,
         "broadcasters": [
             {"user": creator, "role": "host"},
-            *({"user": guest, "role": "guest"} for guest in guests),
+            *({"user": guest, "role": "guest"} for guest in guests if not declined),
         ],
         "thumbnailUrl": MEDIA_URL + row[4] if row[4] else DEFAULT_THUMBNAIL,
         "status": row[5],
@@ -128,6 +129,7 @@ def stream(row: tuple[Any, ...], user_id: bytes) -> dict[str, Any]:
         "plannedEndDate": wire_time(planned + timedelta(minutes=minutes)) if planned and minutes else None,
         "startedAt": wire_time(row[11]),
         "endedAt": wire_time(row[12]),
+        "guestStatus": row[39],
         "role": role,
         "deletedAt": wire_time(row[13]),
         "deletedBy": row[14] and row[14].hex(),
@@ -203,17 +205,23 @@ def turn(stream_id: bytes) -> int:
     return int.from_bytes(stream_id[-8:], signed=True)
 
 
+def members(creator: bytes, guest: bytes | None, guest_status: str | None) -> tuple[bytes | None, ...]:
+    return (creator,) if guest_status == "declined" else (creator, guest)
+
+
 def cancel(user: tuple[Any, ...], stream_id: bytes, now: datetime, request_id: str) -> dict[str, Any]:
     door = connection().execute(sql.AT_THE_DOOR, (stream_id,)).fetchone()
     if door is None:
         raise Refused("404 Not Found")
-    if user[0] not in door[1:]:
+    if user[0] not in members(*door[1:]):
         raise Refused("403 Forbidden")
     with connection().transaction():
         connection().execute(sql.TAKE_TURN, (turn(stream_id),))
         row = connection().execute(sql.LOCK, (stream_id,)).fetchone()
         if row is None or row[3] is not None:
             raise Refused("404 Not Found")
+        if user[0] not in members(row[9], row[10], row[22]):
+            raise Refused("403 Forbidden")
         before, revision = row[12], row[19]
         if before not in ("scheduled", "preparing"):
             raise Refused("409 Conflict")

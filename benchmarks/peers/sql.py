@@ -16,7 +16,8 @@ COLUMNS = """
     c.id, c.username, c.name, c.surname, c.availability_status,
     cp.id, cp.file, cp.type, cp.variants, cp.created_at, cp.updated_at,
     g.id, g.username, g.name, g.surname, g.availability_status,
-    gp.id, gp.file, gp.type, gp.variants, gp.created_at, gp.updated_at
+    gp.id, gp.file, gp.type, gp.variants, gp.created_at, gp.updated_at,
+    s.guest_status
 """
 FROM = """
     FROM livestreams_livestream s
@@ -40,11 +41,13 @@ PAGE = """
     {tables} WHERE s.deleted_at IS NULL AND s.{wanted} ORDER BY s.created_at DESC, s.id DESC
 """
 BY_CREATOR = PAGE.format(columns=COLUMNS, tables=FROM, wanted="creator_id = %s")
-AT_THE_DOOR = "SELECT id, creator_id, guest_id FROM livestreams_livestream WHERE deleted_at IS NULL AND id = %s"
+AT_THE_DOOR = """
+    SELECT id, creator_id, guest_id, guest_status FROM livestreams_livestream WHERE deleted_at IS NULL AND id = %s
+"""
 LOCK = """
     SELECT id, created_at, updated_at, deleted_at, deleted_by_id, title, title_folded, type, channel_name, creator_id,
         guest_id, thumbnail, status, price, interest, duration_goal, motivation, planned_start_at, plan_set_at,
-        revision, started_at, ended_at
+        revision, started_at, ended_at, guest_status
     FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE
 """
 CANCEL = "UPDATE livestreams_livestream SET status = %s, updated_at = %s, revision = %s WHERE id = %s"

@@ -1,6 +1,7 @@
 """What may happen to streams and in them. Nothing else writes: API, admin, commands and tasks all come here."""
 
 from livestreams.services.audience import Banned, JoinToken, admit, audience_restriction, refuse_blocked, reminder_waits
+from livestreams.services.guests import GuestHasDeclined, NotTheCreatorOrGuest, NotTheGuest
 from livestreams.services.join_keys import KEY_PUBLISHED_BEFORE, forget_keys, public_keys, rotate_join_key
 from livestreams.services.revocations import (
     CHANNEL,
@@ -14,6 +15,7 @@ from livestreams.services.revocations import (
 from livestreams.services.streams import (
     REFUSALS,
     AlreadyLive,
+    GuestAnswerTooLate,
     MoveRefused,
     StreamMissing,
     StreamNotActive,
@@ -24,8 +26,10 @@ from livestreams.services.streams import (
     StreamNotEndable,
     StreamNotExpirable,
     StreamNotStartable,
+    accept_guest,
     cancel_stream,
     create_stream,
+    decline_guest,
     delete_stream,
     edit_stream,
     end_stream,
@@ -43,9 +47,13 @@ __all__ = [
     "AlreadyLive",
     "Banned",
     "Cursor",
+    "GuestAnswerTooLate",
+    "GuestHasDeclined",
     "JoinToken",
     "MoveRefused",
     "News",
+    "NotTheCreatorOrGuest",
+    "NotTheGuest",
     "StreamMissing",
     "StreamNotActive",
     "StreamNotCancellable",
@@ -55,11 +63,13 @@ __all__ = [
     "StreamNotEndable",
     "StreamNotExpirable",
     "StreamNotStartable",
+    "accept_guest",
     "admit",
     "audience_restriction",
     "cancel_stream",
     "create_stream",
     "cursor_for",
+    "decline_guest",
     "delete_stream",
     "edit_stream",
     "end_stream",

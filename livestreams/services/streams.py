@@ -19,9 +19,19 @@ from accounts.models import User
 from common import audit
 from common.fields import ObjectIdField
 from common.queries import Param, Question
-from common.refusals import Conflict, Invalid, Missing
-from livestreams.models import Action, LiveStream, Status, next_status, refusal_message
+from common.refusals import Conflict, Missing
+from livestreams.models import (
+    ANSWERABLE,
+    Action,
+    GuestStatus,
+    LiveStream,
+    Status,
+    next_status,
+    refusal_message,
+    role_of,
+)
 from livestreams.names import new_channel_name
+from livestreams.services.guests import GuestHasDeclined, NotTheCreatorOrGuest, NotTheGuest, check_guest
 from livestreams.services.turns import take_turn, try_turn
 from livestreams.thumbnails import renamed_later
 
@@ -74,6 +84,11 @@ class StreamNotExpirable(MoveRefused):
 class StreamNotDeletable(MoveRefused):
     code = "stream_not_deletable"
     message = _("an active stream cannot be deleted; end it first")
+
+
+class GuestAnswerTooLate(MoveRefused):
+    code = "guest_answer_too_late"
+    message = _("a guest can only answer while the stream is scheduled, preparing or active")
 
 
 class AlreadyLive(Conflict):
@@ -171,15 +186,16 @@ def create_stream(
 ) -> LiveStream:
     """A stream that is `scheduled` when it has a planned start and `preparing` when it has none.
 
-    `guest` is a user's id: a duo has exactly one, a solo none. `thumbnail` is a file in the storage.
+    `guest` is a user's id: a duo has exactly one, who is invited, a solo none. `thumbnail` is a file in the storage.
     Raises Invalid when the guest does not fit the type or does not exist.
     """
-    _check_guest(type, guest, creator_id=by.pk)
+    check_guest(type, guest, creator_id=by.pk)
     stream = LiveStream(
         title=title,
         type=type,
         creator=by,
         guest_id=guest,
+        guest_status=guest and GuestStatus.INVITED,
         thumbnail=thumbnail,
         status=Status.PREPARING if planned_start_at is None else Status.SCHEDULED,
         price=price or None,
@@ -198,6 +214,7 @@ def create_stream(
             "title": title,
             "type": type,
             "guest_id": guest,
+            "guest_status": stream.guest_status,
             "planned_start_at": planned_start_at,
         }
         audit.record("create_stream", stream, by=by, now=now, before={}, after=after)
@@ -217,19 +234,6 @@ def _insert_with_new_channel_name(stream: LiveStream) -> None:
             return
 
 
-def _check_guest(type: str, guest: str | None, *, creator_id: str) -> None:
-    if type == LiveStream.Type.SOLO:
-        if guest is not None:
-            raise Invalid("guests", _("a solo stream has none"))
-        return
-    if guest is None:
-        raise Invalid("guests", _("a duo stream has exactly one"))
-    if guest == creator_id:
-        raise Invalid("guests", _("the creator cannot be the guest"))
-    if not User.objects.filter(pk=guest, is_active=True).exists():
-        raise Invalid("guests", _("there is no user with the id %(id)s") % {"id": guest})
-
-
 @transaction.atomic
 def edit_stream(
     stream_id: str, *, by: User | None, now: datetime, changes: Mapping[str, Any], reason: str = ""
@@ -237,7 +241,8 @@ def edit_stream(
     """Change a scheduled or preparing stream.
 
     `changes` may name title, motivation, interest, duration_goal, guest, price and planned_start_at. A planned start
-    makes the stream `scheduled`, None makes it `preparing`. What is equal already leaves no trace.
+    makes the stream `scheduled`, None makes it `preparing`. Another guest is invited, and so is the same one who has
+    declined. What is equal already leaves no trace.
     """
     stream = _locked(stream_id)
     values = dict(changes)
@@ -247,7 +252,9 @@ def edit_stream(
         values["status"] = _allow(stream, action)
     if "guest" in values:
         values["guest_id"] = values.pop("guest")
-        _check_guest(stream.type, values["guest_id"], creator_id=stream.creator_id)
+        check_guest(stream.type, values["guest_id"], creator_id=stream.creator_id)
+        if values["guest_id"] != stream.guest_id or stream.guest_status == GuestStatus.DECLINED:
+            values["guest_status"] = GuestStatus.INVITED
     if "price" in values:
         values["price"] = values["price"] or None
     return _change(stream, "edit_stream", by=by, now=now, reason=reason, **values)
@@ -276,12 +283,45 @@ def end_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = 
 
 
 @transaction.atomic
-def cancel_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
-    """Cancel on behalf of the guest when the guest asks, else of the host; the audit row names who it was."""
+def cancel_stream(
+    stream_id: str, *, by: User | None, now: datetime, reason: str = "", as_member: bool = False
+) -> LiveStream:
+    """Cancel on behalf of the guest when the guest asks, else of the host; the audit row names who it was.
+
+    With `as_member` nobody else may: raises NotTheCreatorOrGuest, also for a guest who has been replaced meanwhile.
+    """
     stream = _locked(stream_id)
-    by_guest = by is not None and by.pk == stream.guest_id
+    role = role_of(by.pk if by else None, stream.creator_id, stream.guest_id, stream.guest_status)
+    if as_member and role not in (LiveStream.Role.HOST, LiveStream.Role.GUEST):
+        raise NotTheCreatorOrGuest
+    by_guest = role == LiveStream.Role.GUEST
     status = _allow(stream, Action.CANCEL_BY_GUEST if by_guest else Action.CANCEL_BY_HOST)
     return _change(stream, "cancel_stream", by=by, now=now, reason=reason, status=status)
+
+
+def _locked_for_answer(stream_id: str, guest: User) -> LiveStream:
+    stream = _locked(stream_id)
+    if guest.pk != stream.guest_id:
+        raise NotTheGuest
+    if stream.status not in ANSWERABLE:
+        raise GuestAnswerTooLate(stream.status)
+    return stream
+
+
+@transaction.atomic
+def accept_guest(stream_id: str, *, by: User, now: datetime) -> LiveStream:
+    """The guest accepts; again it changes nothing. Raises NotTheGuest, GuestAnswerTooLate, GuestHasDeclined."""
+    stream = _locked_for_answer(stream_id, by)
+    if stream.guest_status == GuestStatus.DECLINED:
+        raise GuestHasDeclined
+    return _change(stream, "accept_guest", by=by, now=now, guest_status=GuestStatus.ACCEPTED)
+
+
+@transaction.atomic
+def decline_guest(stream_id: str, *, by: User, now: datetime) -> LiveStream:
+    """The guest declines or leaves; again it changes nothing. Raises NotTheGuest, GuestAnswerTooLate."""
+    stream = _locked_for_answer(stream_id, by)
+    return _change(stream, "decline_guest", by=by, now=now, guest_status=GuestStatus.DECLINED)
 
 
 @transaction.atomic

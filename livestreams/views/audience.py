@@ -1,5 +1,6 @@
 """The audience of a stream over HTTP: joining, who watches, and what edges must know of bans."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
@@ -24,7 +25,7 @@ from common.schema import page_of
 from common.times import optional_wire_time, wire_time
 from common.views import ApiViewSet
 from livestreams import services
-from livestreams.models import LiveStream, Participant
+from livestreams.models import GuestStatus, LiveStream, Participant, Status
 from livestreams.permissions import NotAServiceAccount
 from livestreams.serializers import (
     JoinedSerializer,
@@ -116,10 +117,17 @@ class AudienceViewSet(ApiViewSet):
 
         It is a short JWT (ES256) for the audience `media`, with `sub` (you), `stream`, `role`, `grants` (`watch`, and
         `chat` unless a ban says otherwise) and `jti`. Its keys are at `/.well-known/jwks.json`, so that an edge
-        verifies it without asking. Join again before it lapses; a ban is found then at the latest.
+        verifies it without asking. Join again before it lapses; a ban is found then at the latest. An invited guest
+        accepts by joining; one who has declined joins as audience.
         """
         stream_id = JoinSerializer.validated(request.data)["stream_id"]
         stream, restriction = seen_stream(stream_id, caller=self.user.pk)
+        if _accepts_by_joining(stream):
+            services.refuse_blocked(restriction)
+            # Who has declined on another device meanwhile, or comes as the stream ends, is answered by the second look.
+            with suppress(services.GuestHasDeclined, services.GuestAnswerTooLate):
+                services.accept_guest(stream_id, by=self.user, now=timezone.now())
+            stream, restriction = seen_stream(stream_id, caller=self.user.pk)
         joined = services.admit(
             self.user,
             stream_id,
@@ -196,6 +204,15 @@ class AudienceViewSet(ApiViewSet):
     @property
     def user(self) -> User:
         return cast("User", self.request.user)
+
+
+def _accepts_by_joining(stream: dict[str, Any]) -> bool:
+    """Whether who reads `stream` is its invited guest, and it can be joined."""
+    return (stream["status"], stream["role"], stream["guestStatus"]) == (
+        Status.ACTIVE,
+        LiveStream.Role.GUEST,
+        GuestStatus.INVITED,
+    )
 
 
 def _written(news: services.News) -> dict[str, Any]:

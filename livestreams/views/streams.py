@@ -21,7 +21,7 @@ from common.schema import page_of
 from common.views import ApiViewSet
 from livestreams import services
 from livestreams.models import LiveStream, Status, last_when_missing
-from livestreams.permissions import IsCreator, IsCreatorOrGuest, NotTheCreator, NotTheCreatorOrGuest
+from livestreams.permissions import IsCreator, IsCreatorOrGuest, NotTheCreator
 from livestreams.serializers import (
     SORTABLE,
     CreateStreamFormSerializer,
@@ -73,7 +73,7 @@ ACTIVE_STREAM = Question(
         *LiveStreamSerializer.compiled()[0]
     )
 )
-AT_THE_DOOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).only("creator", "guest"))
+AT_THE_DOOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).only("creator", "guest", "guest_status"))
 USER_EXISTS = Question(lambda: User.objects.filter(pk=Param("id", ID)).values_list("pk"))
 
 
@@ -138,7 +138,7 @@ class LiveStreamViewSet(ApiViewSet):
         "destroy": [StreamMissing, NotTheCreator, services.StreamNotDeletable],
         "start": [StreamMissing, NotTheCreator, services.StreamNotStartable, services.AlreadyLive],
         "end": [StreamMissing, NotTheCreator, services.StreamNotEndable],
-        "cancel": [StreamMissing, NotTheCreatorOrGuest, services.StreamNotCancellable],
+        "cancel": [StreamMissing, services.NotTheCreatorOrGuest, services.StreamNotCancellable],
         "past_of_user": [UserMissing],
         "upcoming_of_user": [UserMissing],
         "upcoming_of_user_in_minutes": [UserMissing],
@@ -222,7 +222,7 @@ class LiveStreamViewSet(ApiViewSet):
     def cancel(self, request: Request, id: str) -> Response:
         """Cancel a stream that has not started; it becomes `cancelled_by_host` or `cancelled_by_guest`."""
         self.get_object()
-        services.cancel_stream(id, by=self.user, now=timezone.now())
+        services.cancel_stream(id, by=self.user, now=timezone.now(), as_member=True)
         return Response(self.written(id))
 
     # --- many ---------------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(LiveStreamSerializer)},
     )
     def guest_streams(self, request: Request) -> Response:
-        """Streams in which you are the guest, newest first unless asked otherwise."""
+        """Streams in which you are named as guest, whatever your answer, newest first unless asked otherwise."""
         query = self.query(GuestStreamsQuery)
         return GUESTED.page(query, caller=self.user.pk, guest=self.user.pk)
 
@@ -296,7 +296,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(UpcomingStreamSerializer)},
     )
     def upcoming_of_user(self, request: Request, userId: str) -> Response:
-        """What is coming up with a user as creator or guest, in the order of its begin."""
+        """What is coming up with a user as creator or as accepted guest, in the order of its begin."""
         return self.of_user(userId, self.near(UpcomingQuery, member=userId))
 
     @extend_schema(
@@ -306,7 +306,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(UpcomingStreamSerializer)},
     )
     def upcoming_of_user_in_minutes(self, request: Request, userId: str) -> Response:
-        """What is coming up with a user as creator or guest, in the order of its begin; the window in minutes."""
+        """What is coming up with a user as creator or as accepted guest, by its begin; the window in minutes."""
         return self.of_user(userId, self.near(UpcomingInMinutesQuery, member=userId))
 
     # --- steps ----------------------------------------------------------------------------------------

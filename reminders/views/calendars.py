@@ -30,7 +30,7 @@ from reminders.services import StreamWithoutPlan
 
 ICALENDAR = "text/calendar"
 KEPT = timedelta(days=90)  # how long a feed shows what is over
-FORM = 1  # to be raised when the same streams are written in another way: part of the ETag
+FORM = 2  # to be raised when the same streams are written in another way: part of the ETag
 MOST = 200  # events of a feed: some 10 ms of work
 
 ID = ObjectIdField()
@@ -45,7 +45,7 @@ SUMMARY:Akşam sohbeti
 DTSTART:20260116T200000Z
 DTEND:20260116T210000Z
 DTSTAMP:20260115T103000Z
-UID:673ac9e2c93fe18d3fdd23f1@api.example.com
+UID:673ac9e2c93fe18d3fdd23f1@calendar.example.com
 SEQUENCE:2
 STATUS:CONFIRMED
 TRANSP:TRANSPARENT
@@ -77,7 +77,7 @@ def _shown() -> models.QuerySet[Any]:
 
 def _one() -> models.QuerySet[Any]:
     restriction = audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME))
-    return _shown().filter(pk=Param("id", ID)).values_list(*Entry._fields, "channel_name", restriction)
+    return _shown().filter(pk=Param("id", ID)).values_list(*Entry._fields, restriction)
 
 
 def _with_member() -> models.QuerySet[Any]:
@@ -113,21 +113,22 @@ class CalendarViewSet(ApiViewSet):
     def retrieve(self, request: Request, id: str) -> HttpResponse:
         """One stream as an iCalendar file (RFC 5545), to be entered into a calendar.
 
-        The event keeps its UID, and its SEQUENCE rises with each change of what is shown. It stands at the planned
-        start until the stream starts, then at the moment at which it did. It ends with the stream, until then as its
-        `durationGoal` says; without one it has no end. A cancelled or expired stream is `STATUS:CANCELLED`. With a
-        token, your reminder is the event's alarm. A stream with neither a planned start nor a real one is refused
-        with 409. Send the `ETag` back as `If-None-Match` and get an empty 304 while nothing has changed.
+        The event keeps its UID, and its SEQUENCE rises with each change of what is shown. Its URL, if
+        there is one, is the page where people watch. It stands at the planned start until the stream starts, then at
+        the moment at which it did. It ends with the stream, until then as its `durationGoal` says; without one it has
+        no end. A cancelled or expired stream is `STATUS:CANCELLED`. With a token, your reminder is the event's alarm.
+        A stream with neither a planned start nor a real one is refused with 409. Send the `ETag` back as
+        `If-None-Match` and get an empty 304 while nothing has changed.
         """
         rows = ONE.rows(id=id, caller=self.caller, now=timezone.now())
         if not rows:
             raise StreamMissing
-        *columns, channel_name, restriction = rows[0]
+        *columns, restriction = rows[0]
         refuse_blocked(restriction)
         entry = Entry(*columns)
         if entry.begin is None:
             raise NothingToEnter
-        return _answer(request.META, lambda: calendar_of(entry), channel_name, made_of=entry)
+        return _answer(request.META, lambda: calendar_of(entry), entry.channel_name, made_of=entry)
 
     @extend_schema(
         operation_id="readCalendarByUserIdV1",
@@ -135,7 +136,7 @@ class CalendarViewSet(ApiViewSet):
         responses=DOCUMENTED,
     )
     def of_user(self, request: Request, userId: str) -> HttpResponse:
-        """The streams of a user, as creator or guest, as an iCalendar feed to subscribe to.
+        """The streams of a user, as creator or accepted guest, as an iCalendar feed to subscribe to.
 
         Each is the event that its own calendar has, in the order of their begin: those of the last 90 days and all
         that are planned, at most 200, the nearest. A cancelled stream stays, as `STATUS:CANCELLED`; a deleted one
@@ -160,7 +161,8 @@ class CalendarViewSet(ApiViewSet):
 
 def _answer(meta: Mapping[str, Any], write: Callable[[], bytes], name: str, *, made_of: object) -> HttpResponse:
     """`write` makes the calendar, from nothing but `made_of` and the settings; a 304 does without it."""
-    etag = f'"{sha256(repr((FORM, settings.PUBLIC_URL, made_of)).encode()).hexdigest()[:32]}"'
+    written_with = (FORM, settings.CALENDAR_DOMAIN, settings.STREAM_PAGE_URL, made_of)
+    etag = f'"{sha256(repr(written_with).encode()).hexdigest()[:32]}"'
     # Kept by whoever asked, and asked again each time: what it says depends on the token.
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     known = {tag.removeprefix("W/") for tag in parse_etags(meta.get("HTTP_IF_NONE_MATCH", ""))}

@@ -1,5 +1,6 @@
 """Every page of the admin: it opens, it is found, and it refuses to add, change or delete."""
 
+import re
 from typing import Any
 
 import pytest
@@ -269,3 +270,15 @@ def test_the_admin_speaks_the_language_of_the_browser(client: Client, db: None) 
     with override(None):  # the thread would go on in Turkish
         page = client.get(reverse("admin:login"), headers={"Accept-Language": "tr"})
     assert 'lang="tr"' in page.content.decode()
+
+
+@pytest.mark.parametrize("answer", ["invited", "accepted", "declined"])
+def test_the_page_of_a_stream_shows_the_answer_of_its_guest(
+    answer: str, office: Office, reader: User, creator: User, guest: User
+) -> None:
+    stream = make_stream(creator, guest=guest, answer=answer)
+
+    page = office(reader).get(reverse("admin:livestreams_livestream_change", args=[stream.pk])).content.decode()
+
+    assert "Answer of the guest" in page
+    assert re.search(rf">\s*{answer}\s*<", page)

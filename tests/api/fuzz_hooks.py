@@ -196,6 +196,10 @@ def stream_for(case: Any) -> str:
     if not WORLD["owns"] or next(turns) % 4 == 0:
         return in_turn(WORLD["awaited" if about_a_reminder else "streams"])
     asked: dict[str, Any] = {"title": "Evening talk"}
+    if name_of(case) in {"acceptLiveStreamGuestByIdV1", "declineLiveStreamGuestByIdV1"}:
+        invited = asked | {"liveStreamType": "duoself", "guests": [WORLD["me"]]}
+        named: str = ask("POST", f"{STREAMS}/create", invited, token=WORLD["host"])["id"]
+        return named
     if about_a_reminder or name_of(case) == "readLiveStreamCalendarByIdV1":
         # So far ahead that no lead time has passed.
         asked |= {"plannedStartDate": f"{FUTURE}-01-01T20:00:00Z"}

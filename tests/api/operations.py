@@ -206,6 +206,9 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
     name = str(operation)
     viewer, caller = make_user("viewer"), creator
     stream = make_stream(creator, Status.ACTIVE if name in {"endLiveStreamByIdV1", "joinLiveStreamV1"} else "scheduled")
+    if name in {"acceptLiveStreamGuestByIdV1", "declineLiveStreamGuestByIdV1"}:
+        caller = make_user("guest")
+        stream = make_stream(creator, guest=caller)
     ids = {"id": stream.pk, "liveStreamId": stream.pk, "userId": creator.pk, "targetUserId": viewer.pk}
     if name == "listRevocationsByIdV1":
         caller = permitted("edge", "enforce")

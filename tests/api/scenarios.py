@@ -20,6 +20,7 @@ from bans.services import lift_ban
 from common.fields import new_object_id
 from common.pictures import process
 from livestreams.models import LiveStream, Status
+from livestreams.services import edit_stream
 from tests import servers
 from tests.api.at_the_server import large_headers, long_address, no_free_thread, slow_body
 from tests.api.operations import UNCHANGED, Operation, World
@@ -107,7 +108,17 @@ def as_a_stranger(world: World, operation: Operation, _: pytest.MonkeyPatch) -> 
 
 
 def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    if str(operation) == "acceptLiveStreamGuestByIdV1":
+        return as_a_guest_who_was_banned_before(world, operation)
     make_ban(world.viewer, world.stream)
+    return world.call(operation, by=world.viewer)
+
+
+def as_a_guest_who_was_banned_before(world: World, operation: Operation) -> Any:
+    """A guest cannot be banned, but who is banned can be named as guest."""
+    guest = {"guest": world.viewer.pk}
+    make_ban(world.viewer, world.stream)
+    edit_stream(world.stream.pk, by=world.creator, now=timezone.now(), changes=guest)
     return world.call(operation, by=world.viewer)
 
 
@@ -131,6 +142,14 @@ def on(world: World, stream: LiveStream) -> None:
 def on_a_stream_that_is(status: Status) -> Scenario:
     def scenario(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
         on(world, make_stream(world.creator, status))
+        return world.call(operation)
+
+    return scenario
+
+
+def of_the_caller_as_guest(status: Status, answer: str = "invited") -> Scenario:
+    def scenario(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+        on(world, make_stream(world.creator, status, guest=world.caller, answer=answer))
         return world.call(operation)
 
     return scenario
@@ -254,6 +273,8 @@ SCENARIOS: dict[str, Scenario] = {
     "cannot_ban_guest": banning_the_guest,
     "cannot_ban_oneself": banning_oneself,
     "cannot_ban_staff": banning_staff,
+    "guest_answer_too_late": of_the_caller_as_guest(Status.ENDED),
+    "guest_has_declined": of_the_caller_as_guest(Status.SCHEDULED, "declined"),
     "headers_too_large": large_headers,
     "identity_provider_unavailable": lost_identity_provider,
     "internal_error": crash,
@@ -267,6 +288,7 @@ SCENARIOS: dict[str, Scenario] = {
     "not_the_banned_person": as_a_stranger,
     "not_the_creator": as_a_stranger,
     "not_the_creator_or_guest": as_a_stranger,
+    "not_the_guest": as_a_stranger,
     "notification_not_found": with_unknown("id"),
     "payload_too_large": ten_megabytes,
     "picture_slots_full": while_others_decode_pictures,

@@ -28,6 +28,8 @@ SHUT_TO_ALL_VIEWERS = {
     "startLiveStreamByIdV1": "not_the_creator",
     "endLiveStreamByIdV1": "not_the_creator",
     "cancelLiveStreamByIdV1": "not_the_creator_or_guest",
+    "acceptLiveStreamGuestByIdV1": "not_the_guest",
+    "declineLiveStreamGuestByIdV1": "not_the_guest",
     # Acts of its creator or a moderator, neither of whom can be banned from it.
     "createLiveStreamBanV1": "not_creator_or_moderator",
     "bulkBanV1": "not_creator_or_moderator",

@@ -36,7 +36,8 @@ def test_a_title_is_enough_and_makes_a_preparing_solo_stream(api: Api, creator: 
     assert list(data) == [
         "id", "title", "liveStreamType", "channelName", "creator", "guests", "broadcasters", "thumbnailUrl",
         "status", "accessType", "price", "interest", "durationGoal", "motivation", "plannedStartDate",
-        "plannedEndDate", "startedAt", "endedAt", "role", "deletedAt", "deletedBy", "createdAt", "updatedAt",
+        "plannedEndDate", "startedAt", "endedAt", "guestStatus", "role", "deletedAt", "deletedBy", "createdAt",
+        "updatedAt",
     ]  # fmt: skip
     assert data["status"] == "preparing"
     assert data["liveStreamType"] == "solo"
@@ -44,6 +45,7 @@ def test_a_title_is_enough_and_makes_a_preparing_solo_stream(api: Api, creator: 
     assert data["price"] is None
     assert data["creator"]["_id"] == creator.pk
     assert data["guests"] == []
+    assert data["guestStatus"] is None
     assert data["broadcasters"] == [{"user": data["creator"], "role": "host"}]
     assert data["role"] == "host"
     assert data["thumbnailUrl"].endswith("/static/livestreams/default-thumbnail.webp")
@@ -69,6 +71,7 @@ def test_everything_that_can_be_said_comes_back(api: Api, creator: User, guest: 
     assert data["plannedEndDate"] == "2031-05-01T18:30:00.000Z"
     assert [user["_id"] for user in data["guests"]] == [guest.pk]
     assert [part["role"] for part in data["broadcasters"]] == ["host", "guest"]
+    assert data["guestStatus"] == "invited"
     assert {
         name: data[name] for name in ("title", "liveStreamType", "price", "interest", "durationGoal", "motivation")
     } == {name: sent[name] for name in ("title", "liveStreamType", "price", "interest", "durationGoal", "motivation")}

@@ -108,7 +108,7 @@ def test_only_one_stream_of_a_creator_is_active(creator: User, now: datetime) ->
 
 # --- no other code writes the state ---------------------------------------------------------------
 
-STATE = {"status", "started_at", "ended_at", "deleted_at", "deleted_by", "deleted_by_id"}
+STATE = {"status", "guest_status", "started_at", "ended_at", "deleted_at", "deleted_by", "deleted_by_id"}
 WRITING_CALLS = {
     "update",
     "create",
@@ -186,6 +186,15 @@ IMPOSSIBLE = {
     "deleted by somebody at no time": ("ended", "deleted_by_id = creator_id"),
     "a solo with a guest": ("scheduled", "type = 'duocrowd'"),
     "its own guest": ("scheduled", "type = 'duocrowd', guest_id = creator_id"),
+    "an answer without a guest": ("scheduled", "guest_status = 'accepted'"),
+    "a guest without an answer": (
+        "scheduled",
+        "type = 'duoself', guest_id = (SELECT max(id) FROM accounts_user WHERE id <> creator_id)",
+    ),
+    "an answer that does not exist": (
+        "scheduled",
+        "type = 'duoself', guest_id = (SELECT max(id) FROM accounts_user WHERE id <> creator_id), guest_status = 'x'",
+    ),
     "a price of nothing": ("scheduled", "price = 0"),
     "a goal of more than a day": ("scheduled", "duration_goal = 1441"),
     "an id of eleven bytes": ("scheduled", "id = substring(id from 1 for 11)"),

@@ -1,6 +1,7 @@
 """POST /api/v1/live-stream/{id}/start, /end, /cancel and DELETE /api/v1/live-stream/{id}"""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -142,9 +143,9 @@ def test_who_won_is_answered_even_when_the_stream_was_deleted_a_moment_later(
     stream = make_stream(creator)
     cancel = services.cancel_stream
 
-    def cancelled_and_then_deleted(stream_id: str, **given: Any) -> None:
-        cancel(stream_id, **given)
-        services.delete_stream(stream_id, **given)
+    def cancelled_and_then_deleted(stream_id: str, *, by: User, now: datetime, **given: Any) -> None:
+        cancel(stream_id, by=by, now=now, **given)
+        services.delete_stream(stream_id, by=by, now=now)
 
     monkeypatch.setattr(services, "cancel_stream", cancelled_and_then_deleted)
 

@@ -61,7 +61,7 @@ def test_the_window_of_v2_is_in_minutes(api: Api, creator: User, now: datetime) 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_a_member_is_creator_or_guest(version: str, api: Api, creator: User, guest: User, stranger: User) -> None:
-    make_stream(creator, title="with guest", guest=guest)
+    make_stream(creator, title="with guest", guest=guest, answer="accepted")
     make_stream(guest, title="own")
     make_stream(stranger, title="foreign")
 

@@ -25,7 +25,7 @@ def stream(creator: User, guest: User) -> LiveStream:
 
 def seen(stream: LiveStream, user: User, *, first: datetime, last: datetime | None = None) -> None:
     for now in (first, last or first):
-        role = role_of(user.pk, stream.creator_id, stream.guest_id) or ""
+        role = role_of(user.pk, stream.creator_id, stream.guest_id, stream.guest_status) or ""
         services.admit(user, stream.pk, status=stream.status, role=role, restriction=None, now=now)
 
 

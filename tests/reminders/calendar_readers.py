@@ -35,6 +35,7 @@ class Shown(NamedTuple):
     status: str
     sequence: int
     alarms: list[float]
+    url: str | None
 
 
 def read_by_ical(text: str) -> list[Shown]:
@@ -48,6 +49,7 @@ def read_by_ical(text: str) -> list[Shown]:
             str(event.status.value),
             event.sequence,
             [alarm.trigger / timedelta(minutes=1) for alarm in event.alarm],
+            None if event.url is None else str(event.url),
         )
 
     return [shown(event) for event in IcsCalendarStream.calendar_from_ics(text).events]
@@ -67,6 +69,7 @@ def read_by_vobject(text: str) -> list[Shown]:
             event.status.value,
             int(event.sequence.value),
             [alarm.trigger.value / timedelta(minutes=1) for alarm in event.contents.get("valarm", [])],
+            value(event, "url"),
         )
 
     return [shown(event) for event in vobject.readOne(text).contents.get("vevent", [])]

@@ -56,7 +56,7 @@ def test_who_has_no_name_goes_by_the_username(api: Api) -> None:
 def test_a_feed_has_the_streams_of_its_person_as_creator_and_as_guest(
     api: Api, creator: User, guest: User, stranger: User
 ) -> None:
-    make_stream(creator, title="with guest", guest=guest)
+    make_stream(creator, title="with guest", guest=guest, answer="accepted")
     make_stream(guest, title="own")
     make_stream(stranger, title="foreign")
 
@@ -150,7 +150,7 @@ def test_the_api_and_the_feed_say_the_same_of_any_streams(
         # Nothing else of somebody can end while one of theirs is active.
         for status, title, minutes, is_deleted in sorted(made, key=lambda each: each[0] == Status.ACTIVE):
             planned = now + timedelta(minutes=minutes)
-            with_plan = {} if status == Status.PREPARING else {"planned_start_at": planned}
+            with_plan: dict[str, Any] = {} if status == Status.PREPARING else {"planned_start_at": planned}
             made_at = planned + timedelta(hours=2) if status == Status.EXPIRED else planned - HOUR
             of_guest = guest if status == Status.CANCELLED_BY_GUEST else None
             stream = make_stream(creator, status, now=made_at, title=title, guest=of_guest, **with_plan)

@@ -82,6 +82,7 @@ class LiveStreamSerializer(serializers.ModelSerializer[LiveStream]):
     plannedEndDate = serializers.SerializerMethodField()
     startedAt = WireTime(source="started_at")
     endedAt = WireTime(source="ended_at")
+    guestStatus = serializers.CharField(source="guest_status")
     role = serializers.SerializerMethodField()
     deletedAt = WireTime(source="deleted_at")
     deletedBy = serializers.CharField(source="deleted_by_id")
@@ -108,6 +109,7 @@ class LiveStreamSerializer(serializers.ModelSerializer[LiveStream]):
             "plannedEndDate",
             "startedAt",
             "endedAt",
+            "guestStatus",
             "role",
             "deletedAt",
             "deletedBy",
@@ -135,11 +137,12 @@ class LiveStreamSerializer(serializers.ModelSerializer[LiveStream]):
         user = self.context["request"].user
         if user == stream.creator:
             return "host"
-        return "guest" if user == stream.guest else "audience"
+        return "guest" if user == stream.guest and stream.guest_status != "declined" else "audience"
 
     def to_representation(self, stream: LiveStream) -> dict[str, Any]:
         wire = super().to_representation(stream)
-        guests = [{"user": guest, "role": "guest"} for guest in wire["guests"]]
+        standing = [] if stream.guest_status == "declined" else wire["guests"]
+        guests = [{"user": guest, "role": "guest"} for guest in standing]
         return wire | {"broadcasters": [{"user": wire["creator"], "role": "host"}, *guests]}
 
 
@@ -212,12 +215,13 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
         request_id = uuid4().hex
         with transaction.atomic():
             stream = get_object_or_404(LiveStream.objects.select_for_update(), pk=pk)
-            if request.user not in (stream.creator, stream.guest):
+            is_guest = request.user == stream.guest and stream.guest_status != "declined"
+            if request.user != stream.creator and not is_guest:
                 raise PermissionDenied
             if stream.status not in ("scheduled", "preparing"):
                 raise Conflict
             before = stream.status
-            stream.status = "cancelled_by_guest" if request.user == stream.guest else "cancelled_by_host"
+            stream.status = "cancelled_by_guest" if is_guest else "cancelled_by_host"
             stream.updated_at = max(timezone.now(), stream.updated_at)
             stream.revision += 1
             stream.save()

@@ -7,7 +7,8 @@ DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    # Without looking for the apps' admin modules, which need Kumanda's own site.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

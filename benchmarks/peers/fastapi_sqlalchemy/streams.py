@@ -98,12 +98,13 @@ async def cancel(
         )
         if row is None:
             raise HTTPException(404)
-        if user.id not in (row.creator_id, row.guest_id):
+        is_guest = user.id == row.guest_id and row.guest_status != "declined"
+        if user.id != row.creator_id and not is_guest:
             raise HTTPException(403)
         if row.status not in ("scheduled", "preparing"):
             raise HTTPException(409)
         before = row.status
-        row.status = "cancelled_by_guest" if user.id == row.guest_id else "cancelled_by_host"
+        row.status = "cancelled_by_guest" if is_guest else "cancelled_by_host"
         row.updated_at = max(now, row.updated_at)
         row.revision += 1
         session.add(

@@ -90,6 +90,7 @@ class StreamRow(Base):
     ended_at: Mapped[datetime | None]
     creator_id: Mapped[str] = mapped_column(ObjectId, ForeignKey("accounts_user.id"))
     guest_id: Mapped[str | None] = mapped_column(ObjectId, ForeignKey("accounts_user.id"))
+    guest_status: Mapped[str | None]
 
     creator: Mapped[UserRow] = relationship(foreign_keys=creator_id)
     guest: Mapped[UserRow | None] = relationship(foreign_keys=guest_id)

@@ -90,6 +90,7 @@ class LiveStream(Wire):
     planned_end_date: Time | None
     started_at: Time | None
     ended_at: Time | None
+    guest_status: str | None
     role: Literal["host", "guest", "audience"]
     deleted_at: Time | None
     deleted_by: str | None
@@ -100,6 +101,7 @@ class LiveStream(Wire):
     def of(cls, row: StreamRow, user: UserRow) -> Self:
         creator = UserSummary.of(row.creator)
         guests = [UserSummary.of(row.guest)] if row.guest else []
+        declined = row.guest_status == "declined"
         planned_end = None
         if row.planned_start_at and row.duration_goal:
             planned_end = row.planned_start_at + timedelta(minutes=row.duration_goal)
@@ -112,7 +114,7 @@ class LiveStream(Wire):
             guests=guests,
             broadcasters=[
                 Broadcaster(user=creator, role="host"),
-                *(Broadcaster(user=guest, role="guest") for guest in guests),
+                *(Broadcaster(user=guest, role="guest") for guest in guests if not declined),
             ],
             thumbnail_url=MEDIA_URL + row.thumbnail if row.thumbnail else DEFAULT_THUMBNAIL,
             status=row.status,
@@ -125,7 +127,12 @@ class LiveStream(Wire):
             planned_end_date=planned_end,
             started_at=row.started_at,
             ended_at=row.ended_at,
-            role="host" if user.id == row.creator_id else "guest" if user.id == row.guest_id else "audience",
+            guest_status=row.guest_status,
+            role="host"
+            if user.id == row.creator_id
+            else "guest"
+            if user.id == row.guest_id and not declined
+            else "audience",
             deleted_at=row.deleted_at,
             deleted_by=row.deleted_by_id,
             created_at=row.created_at,

@@ -116,6 +116,14 @@ def as_guest() -> Rows:
     )
 
 
+def answering() -> Rows:
+    """Own is a stream of the host in which the caller is the guest."""
+    return pairs(
+        lambda world, caller, owner: Call({"id": world.guested[owner].pk}),
+        lambda world, caller, owner: Call({"id": world.guested_deleted[owner].pk}),
+    )
+
+
 def creating(world: World, *guests: str) -> Call:
     invited = {"liveStreamType": "duocrowd", "guests": list(guests)} if guests else {}
     return Call(body={"title": "Evening talk"} | invited)
@@ -307,6 +315,7 @@ def with_refresh_token(*, audited: Callable[[str], int]) -> Rows:
 
 
 ROWS: dict[str, Rows] = {
+    "acceptLiveStreamGuestByIdV1": answering(),
     "appealBanV1": on_appeal({"text": "It was not me."}, made=False),
     "bulkBanV1": in_body(targets=lambda world: [world.bystander.pk]),
     "cancelLiveStreamByIdV1": on_stream(),
@@ -319,6 +328,7 @@ ROWS: dict[str, Rows] = {
         OWN_DELETED: Inapplicable("a new stream cannot be deleted yet"),
         ANOTHERS_DELETED: Inapplicable("the body refers to a user, and users are not deleted"),
     },
+    "declineLiveStreamGuestByIdV1": answering(),
     "deleteLiveStreamByIdV1": on_stream(),
     "deleteReminderByIdV1": on_reminder(),
     "endLiveStreamByIdV1": on_stream(active=True),

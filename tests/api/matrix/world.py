@@ -109,7 +109,8 @@ def build() -> World:
 def _streams_of(world: World, name: str) -> None:
     user = world.user(name)
     guest = world.user(GUEST) if name in (CREATOR, ANOTHER_CREATOR) else None
-    world.planned[name] = make_stream(user, guest=guest, title=f"Evening talk of {name}")
+    # Accepted, so that joining changes nothing.
+    world.planned[name] = make_stream(user, guest=guest, answer="accepted", title=f"Evening talk of {name}")
     world.ended[name] = make_stream(user, Status.ENDED, guest=guest)
     world.deleted[name] = make_stream(user, guest=guest, title=f"{WITHDRAWN} by {name}")
 

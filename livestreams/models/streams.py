@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from common.models import IdentifiedModel, LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
+from common.models import LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
 from common.search import FoldedColumn, SearchedModel
 
 # --- lifecycle: state × action → next state ------------------------------------------------------
@@ -106,6 +106,21 @@ def lifecycle_diagram() -> str:
     return "\n".join(lines)
 
 
+# --- the guest -----------------------------------------------------------------------------------
+
+
+class GuestStatus(models.TextChoices):
+    """The guest's answer. Naming a guest invites them; accepting may still be followed by declining, which is final."""
+
+    INVITED = "invited", _("invited")
+    ACCEPTED = "accepted", _("accepted")
+    DECLINED = "declined", _("declined")
+
+
+# While a stream is in one of these states its guest may answer.
+ANSWERABLE = (*UPCOMING, Status.ACTIVE)
+
+
 # --- the stream ----------------------------------------------------------------------------------
 
 
@@ -124,7 +139,11 @@ class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
         planned_from: Any = None,
         planned_to: Any = None,
     ) -> Self:
-        """Streams that satisfy all that is given; `title` is a part of it in `folded` form."""
+        """Streams that satisfy all that is given; `title` is a part of it in `folded` form.
+
+        `guest` also finds streams whose guest has not accepted. `member` (creator or guest) does not: what it finds
+        is public.
+        """
         wanted = {
             "status__in": status,
             "creator": creator,
@@ -135,7 +154,9 @@ class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
             "planned_start_at__lte": planned_to,
         }
         found = self.filter(**{name: value for name, value in wanted.items() if value is not None})
-        return found if member is None else found.filter(Q(creator=member) | Q(guest=member))
+        if member is None:
+            return found
+        return found.filter(Q(creator=member) | Q(guest=member, guest_status=GuestStatus.ACCEPTED))
 
     def upcoming(self, *, earliest: Any, latest: Any, member: Any = None) -> Self:
         """Running and preparing streams, and the scheduled ones whose start is planned inside the window."""
@@ -193,6 +214,9 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
         related_name="+",
         verbose_name=_("guest"),
     )
+    guest_status = models.CharField(  # noqa: DJ001 - null on the wire
+        _("answer of the guest"), max_length=10, choices=GuestStatus, null=True, editable=False
+    )
     thumbnail = models.CharField(max_length=200, blank=True, editable=False)
     status = models.CharField(_("status"), max_length=20, choices=Status, editable=False)
     price = models.DecimalField(_("price"), max_digits=10, decimal_places=2, null=True, blank=True)
@@ -245,6 +269,12 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
                 | (Q(type__in=("duocrowd", "duoself"), guest__isnull=False) & ~Q(guest=F("creator"))),
                 name="stream_guest_fits_type",
             ),
+            # NULL IN (...) is NULL, which a CHECK lets pass.
+            models.CheckConstraint(
+                condition=Q(guest__isnull=True, guest_status__isnull=True)
+                | Q(guest__isnull=False, guest_status__isnull=False, guest_status__in=GuestStatus.values),
+                name="stream_guest_status_fits_guest",
+            ),
             models.CheckConstraint(condition=Q(price__isnull=True) | Q(price__gt=0), name="stream_price_positive"),
             models.CheckConstraint(
                 condition=Q(duration_goal__isnull=True) | Q(duration_goal__range=(1, 1440)),
@@ -265,6 +295,12 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
                 name="stream_by_creator",
             ),
             models.Index(fields=["guest", "-created_at", "-id"], condition=Q(deleted_at=None), name="stream_by_guest"),
+            # Public lists of a member read no row of invitations, however many strangers name that member as guest.
+            models.Index(
+                fields=["guest", "-created_at", "-id"],
+                condition=Q(deleted_at=None, guest_status="accepted"),
+                name="stream_by_accepted_guest",
+            ),
             models.Index(fields=["planned_start_at"], condition=Q(status="scheduled"), name="stream_by_planned_start"),
             models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="stream_deleted"),
             GinIndex(fields=["title_folded"], opclasses=["gin_trgm_ops"], name="stream_by_title"),
@@ -281,105 +317,19 @@ def planned_end(planned_start_at: datetime | None, duration_goal: int | None) ->
     return planned_start_at + timedelta(minutes=duration_goal)
 
 
-def role_of(user_id: str | None, creator_id: str, guest_id: str | None) -> LiveStream.Role | None:
-    """What the user is to a stream with this creator and guest; nobody is nothing."""
+def role_of(
+    user_id: str | None, creator_id: str, guest_id: str | None, guest_status: str | None
+) -> LiveStream.Role | None:
+    """What the user is to a stream with this creator and guest; nobody is nothing, a guest who declined is audience."""
     if user_id is None:
         return None
     if user_id == creator_id:
         return LiveStream.Role.HOST
-    return LiveStream.Role.GUEST if user_id == guest_id else LiveStream.Role.AUDIENCE
+    is_guest = user_id == guest_id and guest_status != GuestStatus.DECLINED
+    return LiveStream.Role.GUEST if is_guest else LiveStream.Role.AUDIENCE
 
 
 def last_when_missing(column: str, *, descending: bool) -> Coalesce:
     """A time to sort by that puts rows without it at the end."""
     edge = datetime(1, 1, 1, tzinfo=UTC) if descending else datetime(9999, 12, 31, tzinfo=UTC)
     return Coalesce(F(column), Value(edge), output_field=models.DateTimeField())
-
-
-# --- its audience --------------------------------------------------------------------------------
-
-
-class ParticipantQuerySet(models.QuerySet["Participant"]):
-    def audience(self, *, stream: Any, seen_after: Any) -> Self:
-        """Who watches: seen after that moment, and neither creator nor guest. Takes values or expressions."""
-        present = self.filter(stream=stream, last_seen_at__gt=seen_after)
-        return present.exclude(user=F("stream__creator")).exclude(user=F("stream__guest"))
-
-
-class Participant(IdentifiedModel):
-    """Who joined a stream, in whatever role; joining again, as every token makes one do, moves `last_seen_at`."""
-
-    stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="participants", db_index=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="participations")
-    first_seen_at = models.DateTimeField()
-    last_seen_at = models.DateTimeField()
-
-    objects: ClassVar[models.Manager["Participant"]] = models.Manager.from_queryset(ParticipantQuerySet)()
-
-    class Meta:
-        default_permissions = ()
-        constraints = [
-            models.UniqueConstraint(fields=["stream", "user"], name="participant_once"),
-        ]
-        indexes = [
-            # Those who are there now are few of those who ever came. It is what a join writes to, each time.
-            models.Index(fields=["stream", "last_seen_at"], name="participant_seen"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user_id} {self.stream_id}"
-
-
-class Revocation(models.Model):
-    """What media edges and chat servers must know: from here on this holds for that person on that stream.
-
-    Rows are only ever added. The key comes from a sequence and is drawn under the lock of the stream, so that for one
-    stream its order is the order of the commits: who has read up to a row has missed none before it.
-    """
-
-    class Action(models.TextChoices):
-        BLOCK = "BLOCK"
-        CHAT_ONLY = "CHAT_ONLY"
-        LIFTED = "LIFTED"
-
-    stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="revocations", db_index=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
-    action = models.CharField(max_length=10, choices=Action)
-    until = models.DateTimeField(null=True)
-    at = models.DateTimeField()
-
-    class Meta:
-        default_permissions = ()
-        constraints = [
-            models.CheckConstraint(condition=Q(action__in=("BLOCK", "CHAT_ONLY", "LIFTED")), name="revocation_known"),
-        ]
-        indexes = [
-            models.Index(fields=["stream", "id"], name="revocation_by_stream"),
-            models.Index(fields=["user", "stream", "id"], name="revocation_by_user"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.action} {self.user_id}"
-
-
-class JoinKey(IdentifiedModel):
-    """A key pair that signs join tokens; its id is the `kid`.
-
-    It signs from the moment its predecessor retires, and stays public until the last token that it signed has lapsed.
-    """
-
-    private_key = models.TextField()  # PEM, encrypted with a key that is made of SECRET_KEY
-    public_jwk = models.JSONField()
-    created_at = models.DateTimeField()
-    retired_at = models.DateTimeField(null=True)
-
-    class Meta:
-        default_permissions = ()
-        constraints = [
-            models.UniqueConstraint(
-                fields=["retired_at"], nulls_distinct=False, condition=Q(retired_at=None), name="join_key_one_newest"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.pk

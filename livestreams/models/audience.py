@@ -1,0 +1,99 @@
+"""The audience of a stream: who joined, what holds for them, and the keys that sign join tokens."""
+
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from common.models import IdentifiedModel
+from livestreams.models.streams import GuestStatus, LiveStream
+
+
+class ParticipantQuerySet(models.QuerySet["Participant"]):
+    def audience(self, *, stream: Any, seen_after: Any) -> Self:
+        """Who watches: seen after that moment, and neither creator nor guest. Takes values or expressions.
+
+        A guest who declined may watch like everybody else.
+        """
+        present = self.filter(stream=stream, last_seen_at__gt=seen_after).exclude(user=F("stream__creator"))
+        return present.filter(~Q(user=F("stream__guest")) | Q(stream__guest_status=GuestStatus.DECLINED))
+
+
+class Participant(IdentifiedModel):
+    """Who joined a stream, in whatever role; joining again, as every token makes one do, moves `last_seen_at`."""
+
+    stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="participants", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="participations")
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager["Participant"]] = models.Manager.from_queryset(ParticipantQuerySet)()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "user"], name="participant_once"),
+        ]
+        indexes = [
+            # Those who are there now are few of those who ever came. It is what a join writes to, each time.
+            models.Index(fields=["stream", "last_seen_at"], name="participant_seen"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.stream_id}"
+
+
+class Revocation(models.Model):
+    """What media edges and chat servers must know: from here on this holds for that person on that stream.
+
+    Rows are only ever added. The key comes from a sequence and is drawn under the lock of the stream, so that for one
+    stream its order is the order of the commits: who has read up to a row has missed none before it.
+    """
+
+    class Action(models.TextChoices):
+        BLOCK = "BLOCK"
+        CHAT_ONLY = "CHAT_ONLY"
+        LIFTED = "LIFTED"
+
+    stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="revocations", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
+    action = models.CharField(max_length=10, choices=Action)
+    until = models.DateTimeField(null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(condition=Q(action__in=("BLOCK", "CHAT_ONLY", "LIFTED")), name="revocation_known"),
+        ]
+        indexes = [
+            models.Index(fields=["stream", "id"], name="revocation_by_stream"),
+            models.Index(fields=["user", "stream", "id"], name="revocation_by_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.user_id}"
+
+
+class JoinKey(IdentifiedModel):
+    """A key pair that signs join tokens; its id is the `kid`.
+
+    It signs from the moment its predecessor retires, and stays public until the last token that it signed has lapsed.
+    """
+
+    private_key = models.TextField()  # PEM, encrypted with a key that is made of SECRET_KEY
+    public_jwk = models.JSONField()
+    created_at = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["retired_at"], nulls_distinct=False, condition=Q(retired_at=None), name="join_key_one_newest"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.pk

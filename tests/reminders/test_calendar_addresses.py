@@ -1,0 +1,129 @@
+"""The UID of a calendar event never changes, and its URL leads to the page where people watch."""
+
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.conf import settings as place
+from django.core.exceptions import ImproperlyConfigured
+
+from accounts.models import User
+from config.calendars import check_calendar_domain, check_stream_page_url
+from tests.conftest import Api
+from tests.reminders.calendar_readers import calendar_in, events_in, feed_url, one_url
+from tests.streams import make_stream
+
+ADDRESSES = (
+    "http://localhost:8000",
+    "https://live.example.org",
+    "https://live.example.net:8443/kumanda",
+    "http://[::1]",
+)
+
+
+def test_no_event_changes_its_uid_with_the_address_of_the_service(api: Api, creator: User, settings: Any) -> None:
+    stream = make_stream(creator)
+    seen = []
+    for address in ADDRESSES:
+        settings.PUBLIC_URL = address
+        seen += [calendar_in(api().get(url)) for url in (one_url(stream), feed_url(creator))]
+
+    events = [re.findall("BEGIN:VEVENT.*END:VEVENT", text, re.DOTALL) for text in seen]
+    assert all(each == events[0] for each in events), "nothing of an event has the address in it"
+    assert f"UID:{stream.pk}@kumanda.invalid\r\n" in events[0][0]
+
+
+def test_the_domain_of_the_uids_is_a_setting(api: Api, creator: User, settings: Any) -> None:
+    settings.CALENDAR_DOMAIN = "calendar.example.com"
+    stream = make_stream(creator)
+
+    (event,) = events_in(api().get(one_url(stream)))
+
+    assert event.uid == f"{stream.pk}@calendar.example.com"
+
+
+def test_without_a_page_an_event_leads_nowhere(api: Api, creator: User) -> None:
+    stream = make_stream(creator)
+
+    response = api().get(one_url(stream))
+
+    assert [event.url for event in events_in(response)] == [None]
+    assert "\r\nURL" not in calendar_in(response)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "https://www.example.com/live/{channelName}",
+        "https://www.example.com/watch?stream={id}&from=calendar",
+        "http://localhost:3000/#/{id}/{channelName}",
+        f"https://www.example.com/{'long-' * 30}/{{id}}",
+    ],
+)
+def test_an_event_leads_to_the_page_where_people_watch(template: str, api: Api, creator: User, settings: Any) -> None:
+    settings.STREAM_PAGE_URL = template
+    stream = make_stream(creator, title="Çığ, 50% {id}; \\n")
+    page = template.replace("{channelName}", stream.channel_name).replace("{id}", stream.pk)
+
+    for url in (one_url(stream), feed_url(creator)):
+        assert [event.url for event in events_in(api().get(url))] == [page]
+
+
+def test_another_page_or_domain_is_another_answer(api: Api, creator: User, settings: Any) -> None:
+    stream, tags = make_stream(creator), []
+    for page, domain in (("", "a.example"), ("https://www.example.com/{id}", "a.example"), ("", "b.example")):
+        settings.STREAM_PAGE_URL, settings.CALENDAR_DOMAIN = page, domain
+        tags.append(api().get(one_url(stream)).headers["ETag"])
+
+    assert len(set(tags)) == 3
+    settings.PUBLIC_URL = "https://live.example.org"
+    assert api().get(one_url(stream)).headers["ETag"] == tags[2]
+
+
+BAD_PAGES = (
+    "www.example.com/{id}", "https://www.example.com/live", "https://{channelName}.example.com/", "https:///{id}",
+    "https://www.example.com/{name}", "https://www.example.com/{id", "https://www.example.com/{}/{id}",
+    "javascript:alert({id})", "https://www.example.com/a b/{id}", "https://www.example.com/{id}\r\nX-A:1",
+    "https://user:pass@www.example.com/{id}", "https://www.example.com:99999/{id}", "https://www.example.com/ş/{id}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("template", BAD_PAGES)
+def test_a_page_that_is_no_address_of_a_stream_is_refused_at_the_start(template: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="STREAM_PAGE_URL must be an http or https address"):
+        check_stream_page_url(template)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    ["https://example.com", "example.com:80", "Example.com", "a b", "a@b", "-a.example", "a..b", "x" * 64, "a.\n"],
+)
+def test_what_is_no_domain_is_refused_at_the_start(domain: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="CALENDAR_DOMAIN must be a domain name"):
+        check_calendar_domain(domain)
+
+
+@pytest.mark.parametrize("domain", ["localhost", "calendar.example.com", "xn--bcher-kva.example", "1.example"])
+def test_a_domain_is_accepted(domain: str) -> None:
+    check_calendar_domain(domain)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("CALENDAR_DOMAIN", "https://example.com"), ("STREAM_PAGE_URL", "https://example.com/")]
+)
+def test_no_process_starts_with_a_wrong_setting(name: str, value: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=place.BASE_DIR,
+        env=os.environ | {name: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode != 0
+    assert f"{name} must be" in ended.stderr
