@@ -119,6 +119,33 @@ def _allow(stream: LiveStream, action: Action) -> Status:
     return status
 
 
+# What verbs that staff may call check of a stream, under the lock; the admin offers an act where they raise nothing.
+
+
+def allow_end(stream: LiveStream, *, by: User | None, now: datetime) -> Status:
+    return _allow_living(stream, Action.END)
+
+
+def allow_cancel(stream: LiveStream, *, by: User | None, now: datetime) -> Status:
+    by_guest = by is not None and by.pk == stream.guest_id
+    return _allow_living(stream, Action.CANCEL_BY_GUEST if by_guest else Action.CANCEL_BY_HOST)
+
+
+def allow_delete(stream: LiveStream, *, by: User | None, now: datetime) -> Status:
+    return _allow_living(stream, Action.DELETE)
+
+
+def allow_restore(stream: LiveStream, *, by: User | None, now: datetime) -> None:
+    if not stream.is_deleted:
+        raise StreamNotDeleted
+
+
+def _allow_living(stream: LiveStream, action: Action) -> Status:
+    if stream.is_deleted:
+        raise StreamMissing
+    return _allow(stream, action)
+
+
 def _change(
     stream: LiveStream, verb: str, *, by: User | None, now: datetime, reason: str = "", **values: Any
 ) -> LiveStream:
@@ -271,7 +298,7 @@ def start_stream(stream_id: str, *, by: User | None, now: datetime) -> LiveStrea
 @transaction.atomic
 def end_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
     stream = _locked(stream_id)
-    status = _allow(stream, Action.END)
+    status = allow_end(stream, by=by, now=now)
     # As in _change: this call's clock may have been read before the start's.
     ended_at = max(now, stream.started_at or now)
     return _change(stream, "end_stream", by=by, now=now, reason=reason, status=status, ended_at=ended_at)
@@ -281,8 +308,7 @@ def end_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = 
 def cancel_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
     """Cancel on behalf of the guest when the guest asks, else of the host; the audit row names who it was."""
     stream = _locked(stream_id)
-    by_guest = by is not None and by.pk == stream.guest_id
-    status = _allow(stream, Action.CANCEL_BY_GUEST if by_guest else Action.CANCEL_BY_HOST)
+    status = allow_cancel(stream, by=by, now=now)
     return _change(stream, "cancel_stream", by=by, now=now, reason=reason, status=status)
 
 
@@ -290,15 +316,14 @@ def cancel_stream(stream_id: str, *, by: User | None, now: datetime, reason: str
 def delete_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
     """Take the stream out of sight; `purge_streams` removes it after the retention time."""
     stream = _locked(stream_id)
-    _allow(stream, Action.DELETE)
+    allow_delete(stream, by=by, now=now)
     return _change(stream, "delete_stream", by=by, now=now, reason=reason, deleted_at=now, deleted_by_id=by and by.pk)
 
 
 @transaction.atomic
 def restore_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
     stream = _locked(stream_id, deleted=True)
-    if not stream.is_deleted:
-        raise StreamNotDeleted
+    allow_restore(stream, by=by, now=now)
     return _change(stream, "restore_stream", by=by, now=now, reason=reason, deleted_at=None, deleted_by_id=None)
 
 
