@@ -210,7 +210,7 @@ def test_a_date_means_the_whole_day_and_a_time_the_whole_second(
 
 
 def test_dates_are_read_as_the_calendar_of_the_page_writes_them(three_days: Any, client_of_root: Client) -> None:
-    for text in ("17.05.2031", "17/05/2031", "2031-05-17"):
+    for text in ("17/05/2031", "2031-05-17"):
         assert found(client_of_root, "tr", from_0=text, to_0=text) == {"first", "noon", "last"}
 
 
