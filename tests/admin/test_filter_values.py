@@ -130,7 +130,7 @@ def right_values(changelist: ChangeList) -> Iterator[tuple[str, str]]:
     """Every value that the filters on the page offer, as far as they list them."""
     for one in changelist.filter_specs:
         for choice in one.choices(changelist):
-            form = choice.get("form")  # type: ignore[attr-defined]
+            form: Any = choice.get("form")
             for name, field in form.fields.items() if form else ():
                 yield from ((name, str(value)) for value, _label in getattr(field, "choices", ()) if value)
 
@@ -148,7 +148,7 @@ def test_every_value_that_a_filter_offers_is_taken(model: type[Model], client_of
 
 def ranges() -> list[tuple[type[Model], str]]:
     return [
-        (model, entry[0])
+        (model, str(entry[0]))
         for model in REGISTERED
         for entry in admin.site._registry[model].list_filter
         if isinstance(entry, tuple) and isinstance(model._meta.get_field(str(entry[0])), DateField)

@@ -9,6 +9,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.test import Client
 from django.utils import timezone
 
 from accounts import services as accounts
@@ -90,13 +91,20 @@ def all_bans(moderator: User, root: User) -> list[Any]:
     def appeal(one: LiveStreamBan) -> None:
         bans.appeal_ban(one.pk, by=one.target, now=timezone.now(), text="No.")
 
-    for fields in ({}, {"action_type": CHAT_ONLY}, {"expires_at": timezone.now() + timedelta(hours=5)}):
+    soon = timezone.now() + timedelta(hours=5)
+    for fields in (
+        {},
+        {"action_type": CHAT_ONLY},
+        {"expires_at": soon},
+        {"action_type": CHAT_ONLY, "expires_at": soon},
+    ):
         ban(**fields)
         appeal(ban(**fields))
-        for by in (faster, moderator, root):
-            for given in (Review.UPHELD, Review.CHANGED, Review.LIFTED):
-                verdict(ban(**fields), by, given)
-        appeal(verdict(ban(**fields), faster, Review.UPHELD))
+    for by in (faster, moderator, root):
+        for given in (Review.UPHELD, Review.CHANGED, Review.LIFTED):
+            verdict(ban(), by, given)
+    appeal(verdict(ban(), faster, Review.UPHELD))
+    appeal(verdict(ban(), faster, Review.CHANGED))
     bans.lift_ban(ban().pk, by=host, now=timezone.now())
     made.append(lapsed_ban(make_user("lapsed"), make_stream(host)))
     made.append(verdict(lapsed_ban(make_user("lapsed-upheld"), make_stream(host)), faster, Review.UPHELD))
@@ -160,6 +168,11 @@ def sent_to(act: str, row: Any) -> dict[str, str]:
     return REASON | {"action_type": other, "expires_at": end, "appeal": "denied"}
 
 
+def posted(client: Client, address: str, sent: dict[str, str]) -> Any:
+    client.cookies.pop("messages", None)  # of what was taken back
+    return client.post(address, sent)
+
+
 def happens(press: Callable[[], Any], row: Any) -> bool:
     """Whether pressing has left an audit row; nothing of it stays."""
     with taken_back():
@@ -167,7 +180,7 @@ def happens(press: Callable[[], Any], row: Any) -> bool:
         answer = press()
         happened = AuditEntry.objects.filter(target_id=row.pk).count() > before
         if answer.status_code == 302:
-            assert happened == any(" was " in told or " is sent " in told for told in messages_of(answer))
+            assert happened == any(told.startswith("1 ") for told in messages_of(answer))
     return happened
 
 
@@ -180,9 +193,8 @@ def test_a_button_of_a_page_works_and_an_act_without_a_button_is_refused(
     user = User.objects.get(pk=request.getfixturevalue(who).pk)
     model_admin: Any = admin.site._registry[model]
     acts = [act for act in dict.fromkeys(model_admin.actions_detail) if act != "set_profile_photo"]
-    offered_at_all = 0
+    client, offered_at_all = office(user), 0
     for row in rows:
-        client = office(user)
         page = client.get(page_url(row)).content.decode()
         for act in acts:
             is_offered = f'"{act_url(row, act)}"' in page
@@ -190,7 +202,7 @@ def test_a_button_of_a_page_works_and_an_act_without_a_button_is_refused(
             if act in USUAL_NAMES:  # of one ban, the form does that
                 assert not is_offered
                 continue
-            happened = happens(lambda: office(user).post(act_url(row, act), sent_to(act, row)), row)  # noqa: B023
+            happened = happens(lambda: posted(client, act_url(row, act), sent_to(act, row)), row)  # noqa: B023
             assert happened == is_offered, (act, row, row.__dict__)
     assert (offered_at_all > 0) == (who != "reader")
 
@@ -202,20 +214,22 @@ def test_what_the_menu_of_a_list_asks_for_works_for_every_row_that_it_shows_as_p
 ) -> None:
     rows = WORLDS[model](moderator, root)
     user = User.objects.get(pk=request.getfixturevalue(who).pk)
-    listed = office(user).get(list_url(model))
+    client = office(user)
+    listed = client.get(list_url(model))
     menu = [name for name, _label in listed.context["action_form"].fields["action"].choices if name] if (
         listed.context.get("action_form")
     ) else []  # fmt: skip
     assert bool(menu) == (who != "reader")
     for act in menu:
-        page = act_on_many(office(user), act, rows)
+        page = act_on_many(client, act, rows)
         possible = {row.pk for row, _description in page.context["rows"]}
         refused = {row.pk for row, _description, _why in page.context["refused"]}
         assert possible | refused == {row.pk for row in rows}
         assert bool(possible) == ('name="reason"' in page.content.decode())
         for row in rows:
-            press = lambda: act_on_many(office(user), act, [row], confirmed="yes", **REASON)  # noqa: B023, E731
-            assert happens(press, row) == (row.pk in possible), (act, row, row.__dict__)
+            chosen = {"action": act, "_selected_action": row.pk, "confirmed": "yes"} | REASON
+            happened = happens(lambda: posted(client, list_url(model), chosen), row)  # noqa: B023
+            assert happened == (row.pk in possible), (act, row, row.__dict__)
 
 
 @pytest.mark.parametrize("act", ["overrule_uphold", "overrule_lift", "overrule_change"])
