@@ -98,9 +98,15 @@ def _of_nobody(request: HttpRequest) -> HttpRequest:
 
 
 def framed(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware that gives a page to errors inside the admin which Django answers with an empty body, as 405."""
+    """Middleware that gives a page to errors inside the admin which Django answers with an empty body, as 405.
+
+    It refuses null characters in the address, for all pages at once: PostgreSQL stores none and crashes on a comparison
+    with one.
+    """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
+        if is_inside(request) and (name := _parameter_with_null(request)) is not None:
+            return error_page(request, 400, reason=_("%(name)s: null characters are not allowed") % {"name": name})
         response = get_response(request)
         if not is_inside(request) or response.status_code < 400 or not isinstance(response, HttpResponse):
             return response
@@ -113,3 +119,12 @@ def framed(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[
         return page
 
     return middleware
+
+
+def _parameter_with_null(request: HttpRequest) -> str | None:
+    """The name of a parameter of the address that has a null character in its name or its value."""
+    if "%00" not in request.META["QUERY_STRING"]:
+        return None
+    return next(
+        (name.replace("\0", "") for name, values in request.GET.lists() if "\0" in "".join([name, *values])), None
+    )

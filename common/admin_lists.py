@@ -15,19 +15,30 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from common.admin_errors import RefusedParameter
-
-MOST_SHOWN = 100  # characters of a refused name
+from common.admin_filters import MOST_SHOWN, MomentRangeFilter, refuse_wrong_values
 
 
 class DeclaredChangeList(ChangeList):
-    """Raises `RefusedParameter` for a parameter that no filter of `list_filter` declares."""
+    """Raises `RefusedParameter` for a parameter that no filter of `list_filter` declares, and for a wrong value."""
+
+    def get_filters_params(self, params: Any = None) -> Any:
+        """A form of filters sends them all; those without a value ask for nothing."""
+        sent = super().get_filters_params(params)
+        return {name: values for name, values in sent.items() if any(values)}
 
     def get_filters(self, request: HttpRequest) -> Any:
         for name in self.get_filters_params():
             if not self.model_admin.lookup_allowed(name, "", request):
                 shown = name[:MOST_SHOWN]
                 raise RefusedParameter(_("%(name)s: this list has no such filter") % {"name": shown})
-        return super().get_filters(request)
+        # One with nothing to choose from is not on the page, and would ignore its parameter.
+        every = [_filter(declared, self.model_admin, request) for declared in self.list_filter]
+        refuse_wrong_values(every, self.get_filters_params())
+        found = super().get_filters(request)
+        for shown in found[0]:
+            if isinstance(shown, MomentRangeFilter):
+                shown.refuse_wrong()
+        return found
 
     def get_ordering_field(self, field_name: Any) -> Any:
         """None, which sorts by nothing, for a column that is not in `sortable_by`: Django only hides its link."""

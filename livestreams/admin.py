@@ -8,18 +8,20 @@ from django.db.models import Q, QuerySet
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy, pgettext_lazy
-from unfold.contrib.filters.admin import ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.models import User
-from common.admin import Act, ActingAdmin, DeletedFilter, SoftDeleteAdmin
+from common.admin import Act, ActingAdmin, DeletedFilter, MomentRangeFilter, SoftDeleteAdmin
+from common.models import AuditEntry
 from common.texts import folded
 from livestreams import services
-from livestreams.models import Action, LiveStream, Status, next_status
+from livestreams.models import LiveStream, Status
 
 END = Act(
     service=services.end_stream,
+    rule=services.allow_end,
     label=_("End"),
     done=ngettext_lazy("%(count)d stream was ended.", "%(count)d streams were ended.", "count"),
     icon="stop_circle",
@@ -27,6 +29,7 @@ END = Act(
 )
 CANCEL = Act(
     service=services.cancel_stream,
+    rule=services.allow_cancel,
     label=_("Cancel"),
     done=ngettext_lazy("%(count)d stream was cancelled.", "%(count)d streams were cancelled.", "count"),
     icon="event_busy",
@@ -34,6 +37,7 @@ CANCEL = Act(
 )
 DELETE = Act(
     service=services.delete_stream,
+    rule=services.allow_delete,
     label=_("Delete"),
     done=ngettext_lazy("%(count)d stream was deleted.", "%(count)d streams were deleted.", "count"),
     icon="delete",
@@ -41,12 +45,12 @@ DELETE = Act(
 )
 RESTORE = Act(
     service=services.restore_stream,
+    rule=services.allow_restore,
     label=_("Restore"),
     done=ngettext_lazy("%(count)d stream was restored.", "%(count)d streams were restored.", "count"),
     icon="restore_from_trash",
     variant=ActionVariant.PRIMARY,
 )
-MOVES = {END.name: Action.END, CANCEL.name: Action.CANCEL_BY_HOST, DELETE.name: Action.DELETE}
 
 STATE_COLOURS: dict[str, str] = {
     Status.SCHEDULED: "info",
@@ -67,19 +71,20 @@ class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
         ("status", ChoicesDropdownFilter),
         ("type", ChoicesDropdownFilter),
         DeletedFilter,
-        ("planned_start_at", RangeDateTimeFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("planned_start_at", MomentRangeFilter),
+        ("created_at", MomentRangeFilter),
     )
     ordering = ("-created_at", "-id")
     search_fields = ("title",)
     search_help_text = _("Title, id, channel name or username of the creator")
     id_fields = ("pk", "creator_id", "guest_id")
+    readonly_fields = ("state_in_words",)
     fieldsets = (
         (
             None,
             {
                 "fields": (
-                    "status",
+                    "state_in_words",
                     "creator",
                     "guest",
                     "guest_status",
@@ -110,11 +115,6 @@ class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
             Q(title_folded__contains=part) | Q(channel_name=text.lower()) | Q(creator__username_key=User.key_of(text))
         )
 
-    def is_possible(self, act: Act, row: LiveStream) -> bool:
-        if act is RESTORE:
-            return row.is_deleted
-        return not row.is_deleted and next_status(row.status, MOVES[act.name]) is not None
-
     def describe(self, row: LiveStream) -> str:
         return f"{row.get_status_display()} · {row.creator} · {row.channel_name}"
 
@@ -126,6 +126,22 @@ class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
     def state(self, stream: LiveStream) -> Any:
         shown = (stream.status, stream.get_status_display())
         return ("deleted", pgettext_lazy("state", "deleted")) if stream.is_deleted else shown
+
+    @display(description=_("status"))
+    def state_in_words(self, stream: LiveStream) -> str:
+        """Names who cancelled it, which people outside are told only as "its host" or "a guest"."""
+        status: str = stream.get_status_display()
+        if stream.status not in {Status.CANCELLED_BY_HOST, Status.CANCELLED_BY_GUEST}:
+            return status
+        cancelled = AuditEntry.objects.filter(target_type="livestream", target_id=stream.pk, action="cancel_stream")
+        entry = cancelled.order_by("-id").first()
+        if entry is None:
+            return status
+        if entry.actor_id in {stream.creator_id, stream.guest_id}:
+            return f"{status} ({entry.actor_name})"
+        if entry.actor_id is None:
+            return str(_("cancelled by the system"))
+        return str(_("cancelled by moderator %(name)s") % {"name": entry.actor_name})
 
     @display(description=_("type"), ordering="type")
     def kind(self, stream: LiveStream) -> str:

@@ -1,5 +1,6 @@
 """Reminders in the admin: who waits, what was told, and what did not get through and may be sent again."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -16,24 +17,28 @@ from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
     DropdownFilter,
-    RangeDateTimeFilter,
 )
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from common.admin import Act, ActingAdmin, ReadOnlyAdmin, link, linked
+from common.admin import Act, ActingAdmin, MomentRangeFilter, ReadOnlyAdmin, link, linked
 from common.texts import folded
 from reminders.models import Chunk, Delivery, Reminder, Round, scheduled_for, state_of
-from reminders.services import send_again
+from reminders.services import refuse_send_again, send_again
 from reminders.services.channels import channel_names
-from reminders.services.deliveries import is_still_true
 
 # Whoever may look at that page may retry, cancel and abort jobs on it, without a reason and without an audit row. What
 # a job is for stands here: an open round, a waiting chunk, a pending delivery; `dispatch_reminders` does what is left.
 admin.site.unregister(ProcrastinateJob)
 
+
+def _may_be_sent_again(delivery: Delivery, /, *, by: Any, now: datetime) -> None:
+    refuse_send_again(delivery)
+
+
 SEND_AGAIN = Act(
     service=send_again,
+    rule=_may_be_sent_again,
     label=_("Send again"),
     done=ngettext_lazy("%(count)d delivery is sent again.", "%(count)d deliveries are sent again.", "count"),
     icon="replay",
@@ -70,7 +75,7 @@ class ReminderAdmin(ReadOnlyAdmin):
     list_filter = (
         ("stream", AutocompleteSelectFilter),
         ("user", AutocompleteSelectFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", MomentRangeFilter),
     )
     ordering = ("-id",)  # ids rise with time, and their index is there
     sortable_by = ()  # a million rows are not sorted for one page
@@ -151,7 +156,7 @@ class RoundAdmin(ReadOnlyAdmin):
         ("state", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
         ("stream", AutocompleteSelectFilter),
-        ("due_at", RangeDateTimeFilter),
+        ("due_at", MomentRangeFilter),
     )
     ordering = ("-opened_at", "-id")
     sortable_by = ()
@@ -207,7 +212,7 @@ class ChunkAdmin(ReadOnlyAdmin):
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ("round", AutocompleteSelectFilter),
-        ("due_at", RangeDateTimeFilter),
+        ("due_at", MomentRangeFilter),
     )
     list_select_related = ("round__stream",)
     ordering = ("-id",)
@@ -252,7 +257,7 @@ class DeliveryAdmin(ActingAdmin):
         "on_stream", "way", "status", "recipients", "attempts", "error", "attempted_at", "next_attempt_at"
     )  # fmt: skip
     list_display_links = ("way",)
-    list_filter = (("state", ChoicesDropdownFilter), ChannelFilter, ("created_at", RangeDateTimeFilter))
+    list_filter = (("state", ChoicesDropdownFilter), ChannelFilter, ("created_at", MomentRangeFilter))
     ordering = ("-created_at", "-id")
     sortable_by = ()
     search_fields = ("last_error",)
@@ -269,9 +274,8 @@ class DeliveryAdmin(ActingAdmin):
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
         return queryset.filter(last_error__icontains=text)
 
-    def is_possible(self, act: Act, row: Delivery) -> bool:
-        ended_badly = row.state in {Delivery.State.FAILED, Delivery.State.STOPPED, Delivery.State.VOID}
-        return ended_badly and is_still_true(row)
+    def version_of(self, row: Delivery) -> str:
+        return f"{row.state} {row.attempts}"
 
     def describe(self, row: Delivery) -> str:
         stream = row.chunk.round.stream

@@ -160,7 +160,8 @@ CASES: dict[str, Case] = {
 # These lock no row that they have looked at before: they read, or look only after they have the stream's turn.
 WITHOUT_LOCK = {
     "accounts.may_be_logged_in",
-    "accounts.may_set_active",
+    "accounts.refuse_log_out",
+    "accounts.refuse_set_active",
     "accounts.logged_out_since",
     "accounts.set_profile_photo",  # set_own_photo behind it
     "bans.decide_appeal",  # of a locked ban

@@ -15,7 +15,7 @@ from accounts.services.people import (
     activate_user,
     create_user,
     deactivate_user,
-    may_set_active,
+    refuse_set_active,
     rename_user,
     user_of_identity,
 )
@@ -23,6 +23,7 @@ from accounts.services.photos import set_own_photo, set_profile_photo
 from accounts.services.sessions import (
     RETRY_WINDOW,
     SESSION_LIFETIME,
+    NoSession,
     Pair,
     RefreshInProgress,
     RefreshTokenInvalid,
@@ -34,6 +35,7 @@ from accounts.services.sessions import (
     may_be_logged_in,
     purge_sessions,
     refresh,
+    refuse_log_out,
     revoke,
 )
 
@@ -42,6 +44,7 @@ __all__ = [
     "SESSION_LIFETIME",
     "AlreadyActive",
     "AlreadyInactive",
+    "NoSession",
     "Oneself",
     "OnlyBySuperuser",
     "Pair",
@@ -60,9 +63,10 @@ __all__ = [
     "log_out",
     "logged_out_since",
     "may_be_logged_in",
-    "may_set_active",
     "purge_sessions",
     "refresh",
+    "refuse_log_out",
+    "refuse_set_active",
     "rename_user",
     "replace_password",
     "revoke",

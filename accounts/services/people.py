@@ -83,22 +83,29 @@ class AlreadyInactive(Conflict):
 def deactivate_user(user_id: str, *, by: User, now: datetime, reason: str) -> None:
     """Refuse all further logins and end all sessions. Raises `Oneself`, `OnlyBySuperuser`, `AlreadyInactive`."""
     with transaction.atomic():
-        user = _set_active(user_id, to=False, by=by, now=now, reason=reason, otherwise=AlreadyInactive)
+        user = _set_active(user_id, to=False, by=by, now=now, reason=reason)
         log_out(user, by=by, now=now, reason=reason)
 
 
 def activate_user(user_id: str, *, by: User, now: datetime, reason: str) -> None:
     """Allow logins again; sessions from before stay ended. Raises `Oneself`, `OnlyBySuperuser`, `AlreadyActive`."""
     with transaction.atomic():
-        _set_active(user_id, to=True, by=by, now=now, reason=reason, otherwise=AlreadyActive)
+        _set_active(user_id, to=True, by=by, now=now, reason=reason)
 
 
-def may_set_active(user: User, *, by: User) -> bool:
-    """Whether `by` is of a rank that may activate and deactivate `user`."""
-    return user.pk != by.pk and (by.is_superuser or not (user.is_staff or user.is_superuser))
+def refuse_set_active(user: User, *, to: bool, by: User) -> None:
+    """Raises what forbids `by` to activate or deactivate `user`, both as they are now."""
+    if user.pk == by.pk:
+        raise Oneself
+    if not by.is_superuser and (user.is_staff or user.is_superuser):
+        raise OnlyBySuperuser
+    if not by.is_active:
+        raise Forbidden
+    if user.is_active is to:
+        raise AlreadyActive if to else AlreadyInactive
 
 
-def _set_active(user_id: str, *, to: bool, by: User, now: datetime, reason: str, otherwise: type[Conflict]) -> User:
+def _set_active(user_id: str, *, to: bool, by: User, now: datetime, reason: str) -> User:
     # Both rows, in one order: of two people who deactivate each other, one is first.
     locked = {user.pk: user for user in User.objects.for_update().filter(pk__in=[user_id, by.pk]).order_by("pk")}
     if user_id not in locked:
@@ -106,14 +113,7 @@ def _set_active(user_id: str, *, to: bool, by: User, now: datetime, reason: str,
     if by.pk not in locked:
         raise Forbidden
     user, by = locked[user_id], locked[by.pk]
-    if user.pk == by.pk:
-        raise Oneself
-    if not may_set_active(user, by=by):
-        raise OnlyBySuperuser
-    if not by.is_active:
-        raise Forbidden
-    if user.is_active is to:
-        raise otherwise
+    refuse_set_active(user, to=to, by=by)
     user.is_active, user.updated_at = to, now
     user.save(update_fields=["is_active", "updated_at"])
     audit.record(

@@ -180,6 +180,17 @@ def _tokens_from(user: User, now: datetime, by: User | None, issued_at: float | 
     return max(moments)
 
 
+class NoSession(Conflict):
+    code = "no_session"
+    message = _("the user is not logged in anywhere")
+
+
+def refuse_log_out(user: User, *, now: datetime) -> None:
+    """Raises `NoSession` when `log_out` has nothing to end."""
+    if not may_be_logged_in(user, now=now):
+        raise NoSession
+
+
 def may_be_logged_in(user: User, *, now: datetime) -> bool:
     """Whether `log_out` may have something to end: a session of the API or the admin, or a provider's token."""
     if user.identity_issuer or user.is_staff:

@@ -35,7 +35,19 @@ from bans.services.bulk import (
     stream_of_batch,
     undo_batch,
 )
-from bans.services.review import BanReviewed, BanUnchanged, review_ban
+from bans.services.review import (
+    AppealUndecided,
+    BanChangedMeanwhile,
+    BanReviewed,
+    BanUnchanged,
+    NothingToOverrule,
+    OverrulingRefused,
+    overrule_review,
+    refuse_overruling,
+    refuse_review,
+    review_ban,
+    version_of_ban,
+)
 
 __all__ = [
     "LARGEST_BATCH",
@@ -45,6 +57,8 @@ __all__ = [
     "Answer",
     "AppealDecided",
     "AppealMissing",
+    "AppealUndecided",
+    "BanChangedMeanwhile",
     "BanLapsed",
     "BanLifted",
     "BanMissing",
@@ -55,7 +69,9 @@ __all__ = [
     "BatchUndone",
     "NotTheBannedPerson",
     "NothingToAppeal",
+    "NothingToOverrule",
     "Outcome",
+    "OverrulingRefused",
     "StreamOver",
     "TargetMissing",
     "Wanted",
@@ -66,8 +82,12 @@ __all__ = [
     "change_ban",
     "decide_appeal",
     "lift_ban",
+    "overrule_review",
+    "refuse_overruling",
+    "refuse_review",
     "review_ban",
     "stream_of_batch",
     "undo_batch",
+    "version_of_ban",
     "withdraw_appeal",
 ]

@@ -80,14 +80,24 @@ def decide_appeal(ban: LiveStreamBan, state: str, *, by: User | None, now: datet
     decide_appeals([ban], state, by=by, now=now, reason=reason)
 
 
+def redecide_appeal(ban: LiveStreamBan, state: str, *, by: User, now: datetime, reason: str) -> None:
+    """Approve or deny the appeal against a locked ban, also one that was decided otherwise; not a withdrawn one."""
+    appeal = Appeal.objects.filter(ban=ban).exclude(state__in=(State.WITHDRAWN, state)).first()
+    if appeal is not None:
+        _set_state(_verb(state), [appeal], state, by=by, now=now, reason=reason)
+
+
+def _verb(state: str) -> str:
+    return "approve_appeal" if state == State.APPROVED else "deny_appeal"
+
+
 def decide_appeals(
     bans: Sequence[LiveStreamBan], state: str, *, by: User | None, now: datetime, reason: str = ""
 ) -> None:
     """The same for many."""
     pending = list(Appeal.objects.filter(ban__in=[ban.pk for ban in bans], state=State.PENDING))
     if pending:
-        verb = "approve_appeal" if state == State.APPROVED else "deny_appeal"
-        _set_state(verb, pending, state, by=by, now=now, reason=reason)
+        _set_state(_verb(state), pending, state, by=by, now=now, reason=reason)
 
 
 def locked_ban(ban_id: str, *, by: User) -> LiveStreamBan:

@@ -150,8 +150,20 @@ def state_of(ban: LiveStreamBan) -> dict[str, Any]:
     }
 
 
-def write_ban(ban: LiveStreamBan, verb: str, *, by: User, now: datetime, why: str = "", **values: Any) -> LiveStreamBan:
-    """Write what differs, with its audit row, and tell the edges when the restriction is another one."""
+def write_ban(
+    ban: LiveStreamBan,
+    verb: str,
+    *,
+    by: User,
+    now: datetime,
+    why: str = "",
+    noted: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
+    **values: Any,
+) -> LiveStreamBan:
+    """Write what differs, with its audit row, and tell the edges when the restriction is another one.
+
+    `noted` is what the audit row says besides, before and after.
+    """
     before = {name: getattr(ban, name) for name, value in values.items() if getattr(ban, name) != value}
     if not before:
         return ban
@@ -161,7 +173,7 @@ def write_ban(ban: LiveStreamBan, verb: str, *, by: User, now: datetime, why: st
     ban.updated_at = now
     ban.save(update_fields=[*before, "updated_at"], force_update=True)
     after = {name: values[name] for name in before}
-    audit.record(verb, ban, by=by, now=now, before=before, after=after, reason=why)
+    audit.record(verb, ban, by=by, now=now, before=before | noted[0], after=after | noted[1], reason=why)
     if before.keys() & {"action_type", "expires_at", "deleted_at"}:
         _tell_edges(ban, now)
     return ban

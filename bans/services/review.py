@@ -1,17 +1,36 @@
-"""The review of a ban by a moderator: who decides first decides, and the other is told."""
+"""The verdict of a moderator on a ban: who decides first decides, and a superuser may overrule.
+
+`refuse_review` and `refuse_overruling` are the rules; services check them under the lock, and the admin offers what
+they let through. The rules are explained in docs/decisions/0020-verdicts.md.
+"""
 
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from bans.models import Appeal, LiveStreamBan
-from bans.services.appeals import decide_appeal
-from bans.services.bans import ActionType, BanLapsed, BanLifted, Review, locked_ban, refuse_past_end, write_ban
-from common.refusals import Conflict
+from bans.services.appeals import redecide_appeal
+from bans.services.bans import (
+    ActionType,
+    AlreadyBanned,
+    BanLapsed,
+    BanLifted,
+    Review,
+    locked_ban,
+    refuse_past_end,
+    refuse_protected,
+    targets,
+    write_ban,
+)
+from common.refusals import Conflict, Forbidden
+from livestreams.models import LiveStream
+
+State = Appeal.State
 
 
 class BanReviewed(Conflict):
@@ -21,46 +40,98 @@ class BanReviewed(Conflict):
 
 class BanUnchanged(Conflict):
     code = "ban_not_changed"
-    message = _("the ban is like that already; uphold it instead")
+    message = _("nothing was changed: the ban is like that already")
 
 
-@transaction.atomic
-def review_ban(
-    ban_id: str, *, by: User, now: datetime, verdict: Review, reason: str, changes: dict[str, Any] | None = None
-) -> LiveStreamBan:
-    """Uphold, change or lift a ban, and decide the appeal that is pending against it.
+class AppealUndecided(Conflict):
+    code = "appeal_undecided"
+    message = _("the change makes the ban harder, and an appeal is pending: say whether it is approved or denied")
 
-    With CHANGED, `changes` names action_type, expires_at or both, and the rules of `change_ban` hold; the appeal is
-    approved unless the ban became harder. UPHELD denies it and LIFTED approves it. A verdict binds the other
-    moderators, until a new appeal asks for another look.
-    Raises BanMissing, BanReviewed, BanLifted, BanLapsed, BanUnchanged, Invalid.
+
+class OverrulingRefused(Forbidden):
+    code = "overruling_by_superusers_only"
+    message = _("only a superuser may overrule a verdict")
+
+
+class NothingToOverrule(Conflict):
+    code = "ban_not_reviewed"
+    message = _("nobody has reviewed the ban yet; there is no verdict to overrule")
+
+
+class BanChangedMeanwhile(Conflict):
+    code = "ban_changed_meanwhile"
+    message = _("the ban was changed while the form was open; look at it again")
+
+
+def version_of_ban(ban: LiveStreamBan) -> str:
+    """Another text whenever the ban or its appeal has changed. Reads the appeal when it was not read with the ban."""
+    appeal = getattr(ban, "appeal", None)
+    return f"{ban.updated_at.isoformat()} {appeal.state if appeal else ''}".strip()
+
+
+# --- rules ----------------------------------------------------------------------------------------
+
+
+def refuse_review(
+    ban: LiveStreamBan,
+    *,
+    by: User,
+    now: datetime,
+    verdict: Review,
+    changes: dict[str, Any] | None = None,
+    decision: str | None = None,
+) -> None:
+    """Raises BanReviewed, BanLifted, BanLapsed, BanUnchanged, AppealUndecided, Invalid.
+
+    Without `changes`, a change is refused only when no change at all would be possible.
     """
-    ban = locked_ban(ban_id)
-    appealed = Appeal.objects.filter(ban=ban, state=Appeal.State.PENDING).exists()
-    if not appealed:
+    pending = _appeal_state(ban) == State.PENDING
+    if not pending:
         _refuse_reviewed(ban, by)
     if ban.is_deleted:
         raise BanLifted
-    values: dict[str, Any] = {}
-    approved = False
-    match verdict:
-        case Review.UPHELD if ban.review == Review.UPHELD and not appealed:
-            return ban
-        case Review.UPHELD:
-            pass
-        case Review.LIFTED:
-            values = {"deleted_at": now, "deleted_by_id": by.pk}
-            approved = True
-        case Review.CHANGED:
-            values = _differing(ban, changes or {}, now)
-            approved = not _is_harder(ban, values)
-        case _:
-            raise ValueError(verdict)
-    values |= {"review": verdict, "reviewed_by_id": by.pk, "reviewed_at": now}
-    write_ban(ban, "review_ban", by=by, now=now, why=reason, **values)
-    decision = Appeal.State.APPROVED if approved else Appeal.State.DENIED
-    decide_appeal(ban, decision, by=by, now=now, reason=reason)
-    return ban
+    if verdict == Review.UPHELD and ban.review == Review.UPHELD and not pending:
+        raise BanUnchanged
+    if verdict == Review.CHANGED:
+        _refuse_change(ban, changes, now)
+        if changes and pending and decision is None and _is_harder(ban, changes):
+            raise AppealUndecided
+
+
+def refuse_overruling(
+    ban: LiveStreamBan, *, by: User, now: datetime, verdict: Review, changes: dict[str, Any] | None = None
+) -> None:
+    """Raises OverrulingRefused, NothingToOverrule, BanUnchanged, BanLifted, BanLapsed, AlreadyBanned, Invalid.
+
+    To uphold a ban that a verdict lifted makes it hold again: then the person must not be protected by now either.
+    """
+    if not by.is_superuser:
+        raise OverrulingRefused
+    if ban.review == Review.UNREVIEWED:
+        raise NothingToOverrule
+    if verdict == Review.UPHELD:
+        _refuse_upholding(ban, by, now)
+    elif ban.is_deleted:
+        raise BanLifted
+    elif verdict == Review.CHANGED:
+        _refuse_change(ban, changes, now)
+
+
+def _refuse_upholding(ban: LiveStreamBan, by: User, now: datetime) -> None:
+    if ban.review == Review.UPHELD:
+        raise BanUnchanged
+    if not ban.is_deleted:
+        return
+    if ban.review != Review.LIFTED:  # its creator lifted it, after the verdict
+        raise BanLifted
+    if ban.expires_at is not None and ban.expires_at <= now:
+        raise BanLapsed
+    overlaps = Q(expires_at__isnull=True) | Q(expires_at__gt=ban.created_at)
+    if ban.expires_at is not None:
+        overlaps &= Q(created_at__lt=ban.expires_at)
+    if LiveStreamBan.objects.filter(overlaps, stream=ban.stream_id, target=ban.target_id).exists():
+        raise AlreadyBanned
+    refuse_protected(LiveStream.all_objects.get(pk=ban.stream_id), targets().get(pk=ban.target_id), by=by)
 
 
 def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:
@@ -79,17 +150,121 @@ def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:
     )
 
 
-def _differing(ban: LiveStreamBan, changes: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _refuse_change(ban: LiveStreamBan, changes: dict[str, Any] | None, now: datetime) -> None:
     if not ban.holds(now):
         raise BanLapsed
+    if changes is None:
+        return
     refuse_past_end(changes.get("expires_at"), now)
-    values = {name: value for name, value in changes.items() if getattr(ban, name) != value}
-    if not values:
+    if not _differing(ban, changes):
         raise BanUnchanged
-    return values
 
 
-def _is_harder(ban: LiveStreamBan, values: dict[str, Any]) -> bool:
+def _differing(ban: LiveStreamBan, changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in changes.items() if getattr(ban, name) != value}
+
+
+def _is_harder(ban: LiveStreamBan, changes: dict[str, Any]) -> bool:
+    values = _differing(ban, changes)
     end = values.get("expires_at", ban.expires_at)
     longer = ban.expires_at is not None and (end is None or end > ban.expires_at)
     return longer or values.get("action_type") == ActionType.BLOCK
+
+
+def _appeal_state(ban: LiveStreamBan) -> str | None:
+    appeal = getattr(ban, "appeal", None)
+    return appeal.state if appeal else None
+
+
+# --- verbs ----------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def review_ban(
+    ban_id: str,
+    *,
+    by: User,
+    now: datetime,
+    verdict: Review,
+    reason: str,
+    changes: dict[str, Any] | None = None,
+    decision: str | None = None,
+    seen: str | None = None,
+) -> LiveStreamBan:
+    """Uphold, change or lift a ban, and decide the appeal that is pending against it.
+
+    With CHANGED, `changes` names action_type, expires_at or both. UPHELD denies the appeal and LIFTED approves it.
+    CHANGED approves it unless `decision` says otherwise; a change that makes the ban harder needs a `decision`.
+    A verdict binds the other moderators, until a new appeal asks for another look.
+    `seen` is the version (see `version_of_ban`) that the moderator looked at.
+    Raises BanMissing, BanChangedMeanwhile, and what `refuse_review` raises.
+    """
+    ban = _locked(ban_id, seen)
+    refuse_review(ban, by=by, now=now, verdict=verdict, changes=changes or {}, decision=decision)
+    pending = _appeal_state(ban) == State.PENDING
+    values = _values(ban, verdict, changes, by=by, now=now)
+    write_ban(ban, "review_ban", by=by, now=now, why=reason, **values)
+    if pending:
+        redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+    return ban
+
+
+@transaction.atomic
+def overrule_review(
+    ban_id: str,
+    *,
+    by: User,
+    now: datetime,
+    verdict: Review,
+    reason: str,
+    changes: dict[str, Any] | None = None,
+    decision: str | None = None,
+    seen: str | None = None,
+) -> LiveStreamBan:
+    """Put another verdict in the place of the one that a ban has; the audit row names both who decided.
+
+    The appeal follows the new verdict, also when it was decided before: as in `review_ban`, but a change leaves it as
+    it is without a `decision`. UPHELD in the place of LIFTED makes the ban hold again, as it was.
+    Raises BanMissing, BanChangedMeanwhile, and what `refuse_overruling` raises.
+    """
+    ban = _locked(ban_id, seen)
+    refuse_overruling(ban, by=by, now=now, verdict=verdict, changes=changes or {})
+    before = {"reviewer": ban.reviewed_by.get_username() if ban.reviewed_by else None}
+    values = _values(ban, verdict, changes, by=by, now=now)
+    if verdict == Review.UPHELD and ban.is_deleted:
+        values |= {"deleted_at": None, "deleted_by_id": None}
+    noted = before, {"reviewer": by.get_username()}
+    write_ban(ban, "overrule_review", by=by, now=now, why=reason, noted=noted, **values)
+    if verdict != Review.CHANGED or decision is not None:
+        redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+    return ban
+
+
+def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:
+    ban = locked_ban(ban_id)
+    if seen is not None and seen != version_of_ban(ban):
+        raise BanChangedMeanwhile
+    return ban
+
+
+def _values(
+    ban: LiveStreamBan, verdict: Review, changes: dict[str, Any] | None, *, by: User, now: datetime
+) -> dict[str, Any]:
+    values: dict[str, Any] = {"review": verdict, "reviewed_by_id": by.pk, "reviewed_at": now}
+    match verdict:
+        case Review.UPHELD:
+            return values
+        case Review.LIFTED:
+            return values | {"deleted_at": now, "deleted_by_id": by.pk}
+        case Review.CHANGED:
+            return values | _differing(ban, changes or {})
+    raise ValueError(verdict)
+
+
+def _decision(verdict: Review, decision: str | None) -> str:
+    match verdict:
+        case Review.UPHELD:
+            return State.DENIED
+        case Review.LIFTED:
+            return State.APPROVED
+    return decision or State.APPROVED

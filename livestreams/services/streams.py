@@ -135,6 +135,37 @@ def _allow(stream: LiveStream, action: Action) -> Status:
     return status
 
 
+# What verbs that staff may call check of a stream, under the lock; the admin offers an act where they raise nothing.
+
+
+def allow_end(stream: LiveStream, *, by: User | None, now: datetime) -> Status:
+    return _allow_living(stream, Action.END)
+
+
+def _role_of(user: User | None, stream: LiveStream) -> str | None:
+    return role_of(user.pk if user else None, stream.creator_id, stream.guest_id, stream.guest_status)
+
+
+def allow_cancel(stream: LiveStream, *, by: User | None, now: datetime) -> Status:
+    by_guest = _role_of(by, stream) == LiveStream.Role.GUEST
+    return _allow_living(stream, Action.CANCEL_BY_GUEST if by_guest else Action.CANCEL_BY_HOST)
+
+
+def allow_delete(stream: LiveStream, *, by: User | None, now: datetime) -> Status:
+    return _allow_living(stream, Action.DELETE)
+
+
+def allow_restore(stream: LiveStream, *, by: User | None, now: datetime) -> None:
+    if not stream.is_deleted:
+        raise StreamNotDeleted
+
+
+def _allow_living(stream: LiveStream, action: Action) -> Status:
+    if stream.is_deleted:
+        raise StreamMissing
+    return _allow(stream, action)
+
+
 def _change(
     stream: LiveStream, verb: str, *, by: User | None, now: datetime, reason: str = "", **values: Any
 ) -> LiveStream:
@@ -276,7 +307,7 @@ def start_stream(stream_id: str, *, by: User | None, now: datetime) -> LiveStrea
 @transaction.atomic
 def end_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
     stream = _locked(stream_id)
-    status = _allow(stream, Action.END)
+    status = allow_end(stream, by=by, now=now)
     # As in _change: this call's clock may have been read before the start's.
     ended_at = max(now, stream.started_at or now)
     return _change(stream, "end_stream", by=by, now=now, reason=reason, status=status, ended_at=ended_at)
@@ -291,11 +322,9 @@ def cancel_stream(
     With `as_member` nobody else may: raises NotTheCreatorOrGuest, also for a guest who has been replaced meanwhile.
     """
     stream = _locked(stream_id)
-    role = role_of(by.pk if by else None, stream.creator_id, stream.guest_id, stream.guest_status)
-    if as_member and role not in (LiveStream.Role.HOST, LiveStream.Role.GUEST):
+    if as_member and _role_of(by, stream) not in (LiveStream.Role.HOST, LiveStream.Role.GUEST):
         raise NotTheCreatorOrGuest
-    by_guest = role == LiveStream.Role.GUEST
-    status = _allow(stream, Action.CANCEL_BY_GUEST if by_guest else Action.CANCEL_BY_HOST)
+    status = allow_cancel(stream, by=by, now=now)
     return _change(stream, "cancel_stream", by=by, now=now, reason=reason, status=status)
 
 
@@ -331,7 +360,7 @@ def delete_stream(stream_id: str, *, by: User | None, now: datetime, reason: str
     Its thumbnail gets another name, which is told to nobody until the stream is restored.
     """
     stream = _locked(stream_id)
-    _allow(stream, Action.DELETE)
+    allow_delete(stream, by=by, now=now)
     values: dict[str, Any] = {"deleted_at": now, "deleted_by_id": by and by.pk}
     if stream.thumbnail:
         values["thumbnail"] = renamed_later(stream.thumbnail, stream_id=stream.pk)
@@ -341,8 +370,7 @@ def delete_stream(stream_id: str, *, by: User | None, now: datetime, reason: str
 @transaction.atomic
 def restore_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
     stream = _locked(stream_id, deleted=True)
-    if not stream.is_deleted:
-        raise StreamNotDeleted
+    allow_restore(stream, by=by, now=now)
     return _change(stream, "restore_stream", by=by, now=now, reason=reason, deleted_at=None, deleted_by_id=None)
 
 

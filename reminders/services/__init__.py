@@ -1,7 +1,14 @@
 """What may happen to reminders, and the telling. API, admin, commands and tasks all come here."""
 
 from reminders.services.chunks import tell_chunk
-from reminders.services.deliveries import AlreadyDelivered, DeliveryMissing, NoLongerTrue, deliver, send_again
+from reminders.services.deliveries import (
+    AlreadyDelivered,
+    DeliveryMissing,
+    NoLongerTrue,
+    deliver,
+    refuse_send_again,
+    send_again,
+)
 from reminders.services.notifications import NotificationMissing, mark_notification
 from reminders.services.preferences import INBOX, channels_of, choose_channels, unsubscribe
 from reminders.services.reminders import (
@@ -55,6 +62,7 @@ __all__ = [
     "oldest_overdue_delivery",
     "open_due_rounds",
     "open_due_rounds_of_stream",
+    "refuse_send_again",
     "remove_reminder",
     "send_again",
     "set_reminder",

@@ -304,6 +304,14 @@ def _without_secrets(text: str) -> str:
 # --- again ----------------------------------------------------------------------------------------
 
 
+def refuse_send_again(delivery: Delivery) -> None:
+    """Raises AlreadyDelivered, NoLongerTrue for the delivery as it is now."""
+    if delivery.state == Delivery.State.DELIVERED:
+        raise AlreadyDelivered
+    if not is_still_true(delivery):
+        raise NoLongerTrue
+
+
 @transaction.atomic
 def send_again(delivery_id: str, *, by: User, now: datetime, reason: str = "") -> Delivery:
     """Send what was given up, stopped or void from where it stood, with all attempts anew; or what waits, at once.
@@ -313,10 +321,7 @@ def send_again(delivery_id: str, *, by: User, now: datetime, reason: str = "") -
     delivery = Delivery.objects.for_update().filter(pk=delivery_id).first()
     if delivery is None:
         raise DeliveryMissing
-    if delivery.state == Delivery.State.DELIVERED:
-        raise AlreadyDelivered
-    if not is_still_true(delivery):
-        raise NoLongerTrue
+    refuse_send_again(delivery)
     before = _seen(delivery)
     if delivery.state != Delivery.State.PENDING:
         delivery.attempts = 0

@@ -120,24 +120,18 @@ def test_what_waits_for_a_moderator_comes_first_and_then_the_newest(
         ({"q": "other"}, "ended lifted"),
         ({"q": "person"}, "fresh"),
         ({"q": "ban"}, "fresh"),
-        ({"holding": "nonsense", "appeal": "nonsense"}, None),
     ],
     ids=str,
 )
 def test_bans_are_found_by_filters_names_and_ids(
-    query: dict[str, str], names: str | None, all_kinds: LiveStream, office: Office, moderator: User
+    query: dict[str, str], names: str, all_kinds: LiveStream, office: Office, moderator: User
 ) -> None:
     fresh = LiveStreamBan.objects.get(target__username="fresh")
     known = {"other": all_kinds.pk, "moderator": moderator.pk, "person": fresh.target_id, "ban": fresh.pk.upper()}
 
     found = listed(office(moderator), **{name: known.get(value, value) for name, value in query.items()})
 
-    assert len(found) == 7 if names is None else set(found) == set(names.split())
-
-
-@pytest.mark.parametrize("query", ["stream__id__exact=x", "reviewed_by__id__exact=%00", "review__exact=x", "o=99"])
-def test_a_wrong_filter_is_no_crash(query: str, ban: LiveStreamBan, office: Office, moderator: User) -> None:
-    assert office(moderator).get(f"{list_url(LiveStreamBan)}?{query}").status_code in {200, 302}
+    assert set(found) == set(names.split())
 
 
 @pytest.mark.parametrize(
@@ -260,18 +254,27 @@ def test_what_the_form_left_alone_stays_to_the_microsecond(
     assert "expires_at" not in AuditEntry.objects.get(action="review_ban").after
 
 
-def test_an_emptied_end_means_until_it_is_lifted(
+def test_an_end_is_taken_away_by_a_tick_and_not_by_an_empty_field(
     viewer: User, stream: LiveStream, office: Office, moderator: User, now: datetime
 ) -> None:
     ban = make_ban(viewer, stream, expires_at=now + HOUR)
-    office(moderator).post(act_url(ban, "change_ban"), {"action_type": "BLOCK", "expires_at": ""} | REASON)
+    before, client = row_of(ban), office(moderator)
+    for sent in ({"expires_at": ""}, {}, {"expires_at": "", "action_type": "CHAT_ONLY"}):
+        answer = client.post(act_url(ban, "change_ban"), {"action_type": "BLOCK"} | sent | REASON)
+        assert "tick “Holds until it is lifted”" in text_of(answer)
+        assert row_of(ban) == before
+
+    both = {"action_type": "BLOCK", "expires_at": "2040-01-01T12:30:00", "no_end": "on"}
+    assert "not both" in text_of(client.post(act_url(ban, "change_ban"), both | REASON))
+    assert row_of(ban) == before
+
+    client.post(act_url(ban, "change_ban"), {"action_type": "BLOCK", "expires_at": "", "no_end": "on"} | REASON)
     assert row_of(ban)["expires_at"] is None
 
 
 @pytest.mark.parametrize(
     ("sent", "told"),
     [
-        ({"action_type": "BLOCK"}, "the ban is like that already; uphold it instead"),
         ({"action_type": "BLOCK", "expires_at": "2001-01-01T00:00:00"}, "expiresAt: must lie in the future"),
     ],
     ids=str,
@@ -291,6 +294,8 @@ def test_a_refused_change_is_told_as_a_message(
     [
         {"action_type": "MUTE"} | REASON,
         {"action_type": "CHAT_ONLY", "expires_at": "soon"} | REASON,
+        {"action_type": "CHAT_ONLY", "expires_at": "٢٠٤٠-٠١-٠١T١٢:٣٠"} | REASON,
+        {"action_type": "BLOCK"} | REASON,
         {"action_type": "CHAT_ONLY", "reason": " "},
         REASON,
     ],
@@ -332,6 +337,7 @@ def test_the_page_offers_what_the_ban_allows(
         return [act for act in [*ACTS, "change_ban"] if f'"{act_url(one, act)}"' in page]
 
     assert offered(ban) == ["uphold_ban", "lift_ban", "change_ban"]
+    assert text_of(client.get(act_url(lifted, "lift_ban"))).count("the ban has been lifted already") == 1
     assert offered(ended) == ["uphold_ban", "lift_ban"]
     assert offered(lifted) == []
     review(ban, moderator, "upheld")

@@ -177,7 +177,7 @@ def test_every_declared_filter_still_works(model: type[Model], office: Office, r
     for name in names:
         for value in ("", "a", "f" * 24, "2026-01-01", "%00", "x" * 5000):
             answer = client.get(list_url(model), {name: value})
-            assert answer.status_code in {200, 302}, (name, value)
+            assert answer.status_code in {200, 400}, (name, value)
 
 
 @pytest.mark.parametrize("model", REGISTERED)

@@ -230,7 +230,7 @@ def test_the_audit_trail_is_filtered(wanted: str, office: Office, reader: User, 
     nothing = office(reader).get(f"{list_url(AuditEntry)}?{wanted}xyz")
 
     assert [entry.target_id for entry in found.context["cl"].result_list] == [stream.pk]
-    assert nothing.status_code == 302 or not nothing.context["cl"].result_list
+    assert nothing.status_code == 400 or not nothing.context["cl"].result_list
 
 
 def test_an_audit_entry_is_found_by_its_actor_and_its_request(

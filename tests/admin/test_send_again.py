@@ -96,13 +96,16 @@ def test_a_crafted_post_of_somebody_without_the_permission_sends_nothing(
     assert AuditEntry.objects.count() == entries
 
 
-def test_it_is_offered_for_what_stopped_and_not_for_what_waits(
+def test_it_is_offered_for_what_stopped_or_waits_and_not_for_what_was_delivered(
     stopped: Delivery, guest: User, viewer: User, office: Office, moderator: User, reader: User
 ) -> None:
     waiting = tell_of_start(make_stream(guest), [viewer])
+    delivered = tell_of_start(make_stream(make_user("other")), [viewer])
+    services.deliver(delivered.pk, now=timezone.now())
 
     assert act_url(stopped, ACT) in office(moderator).get(page_url(stopped)).content.decode()
-    assert act_url(waiting, ACT) not in office(moderator).get(page_url(waiting)).content.decode()
+    assert act_url(waiting, ACT) in office(moderator).get(page_url(waiting)).content.decode()
+    assert act_url(delivered, ACT) not in office(moderator).get(page_url(delivered)).content.decode()
     assert act_url(stopped, ACT) not in office(reader).get(page_url(stopped)).content.decode()
 
 

@@ -143,11 +143,12 @@ def test_whoever_decided_may_think_better_of_it(ban: LiveStreamBan, moderator: U
     assert [entry.after["review"] for entry in entries("review_ban")] == ["upheld", "changed", "lifted"]
 
 
-def test_upholding_twice_changes_nothing_the_second_time(ban: LiveStreamBan, moderator: User) -> None:
+def test_upholding_twice_is_refused_the_second_time(ban: LiveStreamBan, moderator: User) -> None:
     review(ban, moderator, Review.UPHELD)
     before = row_of(ban)
 
-    review(ban, moderator, Review.UPHELD)
+    with pytest.raises(services.BanUnchanged):
+        review(ban, moderator, Review.UPHELD)
 
     assert row_of(ban) == before
     assert len(entries("review_ban")) == 1
@@ -225,8 +226,15 @@ def test_a_verdict_decides_the_appeal_with_an_audit_row_of_its_own(
     ],
     ids=str,
 )
-def test_a_change_that_makes_the_ban_harder_denies_the_appeal(
-    was: dict[str, Any], becomes: dict[str, Any], viewer: User, stream: LiveStream, moderator: User, now: datetime
+@pytest.mark.parametrize("decision", [State.APPROVED, State.DENIED])
+def test_a_change_that_makes_the_ban_harder_needs_a_word_about_the_appeal(
+    was: dict[str, Any],
+    becomes: dict[str, Any],
+    decision: str,
+    viewer: User,
+    stream: LiveStream,
+    moderator: User,
+    now: datetime,
 ) -> None:
     for values in (was, becomes):
         if values.get("expires_at"):
@@ -234,9 +242,14 @@ def test_a_change_that_makes_the_ban_harder_denies_the_appeal(
     ban = make_ban(viewer, stream, **was)
     appeal_ban(ban.pk, by=viewer, now=timezone.now(), text="No.")
 
-    review(ban, moderator, Review.CHANGED, **becomes)
+    with pytest.raises(services.AppealUndecided):
+        review(ban, moderator, Review.CHANGED, **becomes)
+    assert (Appeal.objects.get().state, row_of(ban)["review"]) == (State.PENDING, "unreviewed")
 
-    assert Appeal.objects.get().state == State.DENIED
+    services.review_ban(
+        ban.pk, by=moderator, now=timezone.now(), verdict=Review.CHANGED, reason="", changes=becomes, decision=decision
+    )
+    assert Appeal.objects.get().state == decision
 
 
 def test_an_appeal_against_a_reviewed_ban_asks_for_another_look_once(

@@ -12,7 +12,7 @@ from tests.streams import make_stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-BEFORE, AFTER = [("livestreams", "0003_plan")], [("livestreams", "0004_guest_status")]
+BEFORE, AFTER = [("livestreams", "0005_fold_titles")], [("livestreams", "0006_guest_status")]
 
 
 def migrate(target: list[tuple[str, str]]) -> None:
@@ -33,7 +33,7 @@ def test_guests_of_existing_streams_are_accepted_and_streams_without_one_have_no
     duos = [make_stream(creator, guest=guest).pk for _ in range(7)]
     solo = make_stream(creator).pk
     migrate(BEFORE)
-    module = __import__("livestreams.migrations.0004_guest_status", fromlist=["BATCH"])
+    module = __import__("livestreams.migrations.0006_guest_status", fromlist=["BATCH"])
     monkeypatch.setattr(module, "BATCH", 3)
 
     migrate(AFTER)

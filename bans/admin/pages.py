@@ -1,167 +1,82 @@
-"""Bans in the admin: those that wait for a review come first, and moderators uphold, change or lift them."""
+"""The list of bans and the page of one."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, Q, QuerySet, When
+from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy, pgettext, pgettext_lazy
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter
+from django.utils.translation import pgettext
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action, display
-from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from bans.admin.acts import CHANGED, LIFT, OVERRULED, OVERRULINGS, UPHOLD, USUAL_CHANGES, USUAL_NAMES, ChangeForm
+from bans.admin.filters import AppealFilter, HoldingFilter, waiting
 from bans.models import Appeal, LiveStreamBan
-from bans.services import review_ban
-from common.admin import Act, ActingAdmin, ReasonForm, Service, SoftDeleteAdmin, linked
+from bans.services import overrule_review, refuse_overruling, refuse_review, review_ban, version_of_ban
+from common.admin import Act, ActingAdmin, SoftDeleteAdmin, linked
+from common.admin_acts import Rule, versions_sent
+from common.admin_trail import written
+from common.refusals import Refusal
 from common.texts import folded
 
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
 
 EARLIER_BANS_SHOWN = 20
-SOON = timedelta(hours=24)
-
-# --- acts -----------------------------------------------------------------------------------------
-
-
-def reviewing(name: str, verdict: Review, changes: Callable[[datetime], dict[str, Any]] = lambda now: {}) -> Service:
-    def review(ban_id: str, /, *, by: Any, now: datetime, reason: str) -> object:
-        return review_ban(ban_id, by=by, now=now, verdict=verdict, reason=reason, changes=changes(now))
-
-    review.__name__ = name
-    return review
-
-
-CHANGED = ngettext_lazy("%(count)d ban was changed.", "%(count)d bans were changed.", "count")
-UPHOLD = Act(
-    service=reviewing("uphold_ban", Review.UPHELD),
-    label=_("Uphold"),
-    done=ngettext_lazy("%(count)d ban was upheld.", "%(count)d bans were upheld.", "count"),
-    icon="verified",
-    variant=ActionVariant.PRIMARY,
-)
-LIFT = Act(
-    service=reviewing("lift_ban", Review.LIFTED),
-    label=_("Lift"),
-    done=ngettext_lazy("%(count)d ban was lifted.", "%(count)d bans were lifted.", "count"),
-    icon="lock_open",
-    variant=ActionVariant.WARNING,
-)
-
-
-def _change(name: str, label: Any, changes: Callable[[datetime], dict[str, Any]]) -> Act:
-    return Act(service=reviewing(name, Review.CHANGED, changes), label=label, done=CHANGED, icon="edit")
-
-
-# What many bans are changed to at once; one alone is changed on its page, with a form.
-USUAL_CHANGES = (
-    _change("block_watching", _("Change: may not watch"), lambda now: {"action_type": ActionType.BLOCK}),
-    _change("block_writing", _("Change: may not write"), lambda now: {"action_type": ActionType.CHAT_ONLY}),
-    _change("end_in_an_hour", _("Change: ends in 1 hour"), lambda now: {"expires_at": now + timedelta(hours=1)}),
-    _change("end_in_a_day", _("Change: ends in 1 day"), lambda now: {"expires_at": now + timedelta(days=1)}),
-    _change("end_in_a_week", _("Change: ends in 7 days"), lambda now: {"expires_at": now + timedelta(days=7)}),
-    _change("hold_until_lifted", _("Change: holds until lifted"), lambda now: {"expires_at": None}),
-)
-USUAL_NAMES = {act.name for act in USUAL_CHANGES}
-
-
-class ChangeForm(ReasonForm):
-    action_type = forms.ChoiceField(label=_("Kind"), choices=ActionType.choices, widget=UnfoldAdminSelectWidget)
-    expires_at = forms.DateTimeField(
-        label=_("Ends"),
-        required=False,
-        widget=UnfoldAdminTextInputWidget(attrs={"type": "datetime-local", "step": 1}),
-        help_text=_("In the time zone of the server. Empty: the ban holds until it is lifted."),
-    )
-    field_order = ("action_type", "expires_at", "reason")
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in ("action_type", "expires_at") if name in self.changed_data}
-
-
-# --- finding --------------------------------------------------------------------------------------
-
-
-def _waiting() -> Q:
-    """Bans that ask for a moderator: nobody has looked at them yet, or the banned person objects."""
-    return Q(review=Review.UNREVIEWED, deleted_at__isnull=True) | Q(appeal__state=Appeal.State.PENDING)
-
-
-def waiting_badge(request: HttpRequest) -> str | None:
-    """How many bans nobody has reviewed, for the sidebar of every page: it stops counting where it stops mattering."""
-    unreviewed = LiveStreamBan.objects.filter(review=Review.UNREVIEWED).order_by()
-    count = unreviewed[:100].count()
-    return None if not count else str(count) if count < 100 else "99+"
-
-
-class HoldingFilter(DropdownFilter):
-    title = pgettext_lazy("ban", "holding")
-    parameter_name = "holding"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [
-            ("yes", pgettext_lazy("ban", "holds")),
-            ("soon", _("holds, and ends within 24 hours")),
-            ("ended", pgettext_lazy("ban", "has ended")),
-            ("lifted", pgettext_lazy("ban", "was lifted")),
-        ]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        now = timezone.now()
-        match self.value():
-            case "yes":
-                return queryset.holding(now)  # type: ignore[attr-defined]
-            case "soon":
-                return queryset.holding(now).filter(expires_at__lte=now + SOON)  # type: ignore[attr-defined]
-            case "ended":
-                return queryset.filter(deleted_at__isnull=True, expires_at__lte=now)
-            case "lifted":
-                return queryset.filter(deleted_at__isnull=False)
-        return queryset
-
-
-class AppealFilter(DropdownFilter):
-    title = _("appeal")
-    parameter_name = "appeal"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("any", _("appealed")), *Appeal.State.choices]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        match self.value():
-            case "any":
-                return queryset.filter(appeal__isnull=False)
-            case state if state in Appeal.State:
-                return queryset.filter(appeal__state=state)
-        return queryset
-
-
-# --- the pages ------------------------------------------------------------------------------------
 
 
 def _holding(ban: LiveStreamBan, now: datetime) -> tuple[str, str]:
     """Whether it holds, and since or until when."""
     if ban.deleted_at is not None:
-        return pgettext("ban", "was lifted"), _moment(ban.deleted_at)
+        return pgettext("ban", "was lifted"), written(ban.deleted_at)
     if ban.expires_at is None:
         return pgettext("ban", "holds"), str(_("until it is lifted"))
-    return pgettext("ban", "holds") if ban.holds(now) else pgettext("ban", "has ended"), _moment(ban.expires_at)
+    return pgettext("ban", "holds") if ban.holds(now) else pgettext("ban", "has ended"), written(ban.expires_at)
 
 
-def _moment(moment: datetime) -> str:
-    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
+def _changeable(ban: LiveStreamBan, /, *, by: Any, now: datetime) -> None:
+    refuse_review(ban, by=by, now=now, verdict=Review.CHANGED)
+
+
+def _overrulable(ban: LiveStreamBan, /, *, by: Any, now: datetime) -> None:
+    refuse_overruling(ban, by=by, now=now, verdict=Review.CHANGED)
+
+
+CHANGES: dict[str, Rule] = {"change_ban": _changeable, "overrule_change": _overrulable}
+
+
+def _act_of(form: ChangeForm, *, overruling: bool, seen: str | None) -> Act:
+    """The change that a form asks for, as an act."""
+
+    def change(ban_id: str, /, *, by: Any, now: datetime, reason: str) -> object:
+        service = overrule_review if overruling else review_ban
+        return service(
+            ban_id,
+            by=by,
+            now=now,
+            verdict=Review.CHANGED,
+            reason=reason,
+            changes=form.changes,
+            decision=form.decision,
+            seen=seen,
+        )
+
+    return Act(
+        service=change,
+        rule=_overrulable if overruling else _changeable,
+        label=_("Overrule: change") if overruling else _("Change"),
+        done=OVERRULED if overruling else CHANGED,
+        icon="edit",
+    )
 
 
 def _appeal(ban: LiveStreamBan) -> Appeal | None:
@@ -170,8 +85,8 @@ def _appeal(ban: LiveStreamBan) -> Appeal | None:
 
 @admin.register(LiveStreamBan)
 class BanAdmin(ActingAdmin, SoftDeleteAdmin):
-    acts = (UPHOLD, LIFT, *USUAL_CHANGES)
-    actions_detail = ("change_ban",)
+    acts = (UPHOLD, LIFT, *OVERRULINGS, *USUAL_CHANGES)
+    actions_detail = ("change_ban", "overrule_change")
     change_form_outer_after_template = "admin/ban.html"
     list_display = ("person", "on_stream", "kind", "why", "ends", "verdict", "objection", "created_at")
     list_display_links = ("person",)
@@ -184,7 +99,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
         HoldingFilter,
         AppealFilter,
     )
-    ordering = (Case(When(_waiting(), then=0), default=1).asc(), "-created_at", "-id")
+    ordering = (Case(When(waiting(), then=0), default=1).asc(), "-created_at", "-id")
     search_fields = ("target__username",)
     search_help_text = _("Username or name, or id of a ban, a person or a stream")
     id_fields = ("pk", "target_id", "stream_id")
@@ -234,19 +149,24 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
 
     # --- acting ---------------------------------------------------------------------------------
 
-    def is_possible(self, act: Act, row: LiveStreamBan) -> bool:
-        if act is UPHOLD:
-            appeal = _appeal(row)
-            objected = appeal is not None and appeal.state == Appeal.State.PENDING
-            return not row.is_deleted and (row.review == Review.UNREVIEWED or objected)
-        return not row.is_deleted if act is LIFT else row.holds(timezone.now())
+    def version_of(self, row: LiveStreamBan) -> str:
+        return version_of_ban(row)
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[UnfoldAction]:
-        """One form instead of the usual changes."""
+        """Forms of a change instead of the usual changes."""
+        ban = self.get_object(request, unquote(str(object_id)))
+        hidden = set(USUAL_NAMES)
+        if ban is not None:
+            hidden |= {name for name, rule in CHANGES.items() if self._is_refused(request, rule, ban)}
         offered = super().get_actions_detail(request, object_id)
-        usual = [one for one in offered if one.method.__name__ in USUAL_NAMES]
-        hidden = USUAL_NAMES if usual else {"change_ban"}
         return [one for one in offered if one.method.__name__ not in hidden]
+
+    def _is_refused(self, request: HttpRequest, rule: Rule, ban: LiveStreamBan) -> bool:
+        try:
+            rule(ban, by=request.user, now=timezone.now())
+        except Refusal:
+            return True
+        return False
 
     def describe(self, row: LiveStreamBan) -> str:
         return (
@@ -255,16 +175,26 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
 
     @action(description=_("Change"), permissions=["act"], icon="edit")
     def change_ban(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._change(request, object_id, overruling=False)
+
+    @action(description=_("Overrule: change"), permissions=["act"], icon="gavel")
+    def overrule_change(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        if not getattr(request.user, "is_superuser", False):
+            raise PermissionDenied
+        return self._change(request, object_id, overruling=True)
+
+    def _change(self, request: HttpRequest, object_id: str, *, overruling: bool) -> HttpResponse:
         ban = self.get_object(request, unquote(object_id))
         if ban is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, unquote(object_id))
-        now_is = {"action_type": ban.action_type, "expires_at": ban.expires_at}
-        form = ChangeForm(request.POST if request.method == "POST" else None, initial=now_is)
-        if form.is_valid():
-            act = _change("change_ban", _("Change"), lambda now: form.changes)
-            self._perform(request, act, [ban], form.cleaned_data["reason"])
+        form = ChangeForm(ban, request.POST if request.method == "POST" else None, overruling=overruling)
+        act = _act_of(form, overruling=overruling, seen=versions_sent(request).get(ban.pk))
+        # Before the form is checked: what it left alone would else count as changed.
+        stale = self.stale(request, ban) if form.is_bound else None
+        if stale is not None or form.is_valid():
+            self._perform(request, act, [ban], form.data.get("reason", ""))
             return HttpResponseRedirect(self.page_of(ban))
-        return self.ask(request, [ban], form, label=_("Change"), back=self.page_of(ban))
+        return self.ask_for(request, act, [ban], form, back=self.page_of(ban))
 
     # --- showing --------------------------------------------------------------------------------
 
@@ -291,7 +221,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
         now = timezone.now()
         rows = [
             [
-                linked(one, _moment(one.created_at)),
+                linked(one, written(one.created_at)),
                 one.stream.title,
                 one.get_action_type_display(),
                 one.reason or "–",
@@ -360,4 +290,4 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
     @display(description=_("time"))
     def objection_at(self, ban: LiveStreamBan) -> str:
         appeal = _appeal(ban)
-        return _moment(appeal.created_at) if appeal else "–"
+        return written(appeal.created_at) if appeal else "–"

@@ -1,0 +1,304 @@
+"""Acts of the admin: services that staff call for one row or for many, with a reason."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import orjson
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import ActionLocation, helpers
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from unfold.dataclasses import UnfoldAction
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+
+from common.admin_bases import ReadOnlyAdmin
+from common.admin_forms import LONGEST_REASON, ReasonForm
+from common.admin_trail import actor_of, written
+from common.models import AuditEntry
+from common.refusals import Conflict, Refusal
+from common.texts import isolated
+
+__all__ = ["LONGEST_REASON", "MOST_AT_ONCE", "Act", "ActingAdmin", "ChangedMeanwhile", "ReasonForm", "Service"]
+
+# Each row is a transaction of its own, and its id a field of the form: Django takes a thousand fields.
+MOST_AT_ONCE = 500
+VERSIONS = "versions"  # the hidden field with what the form showed of each row: a JSON object, ids as keys
+
+
+class ChangedMeanwhile(Conflict):
+    code = "changed_meanwhile"
+    message = _("it was changed while the form was open; look at it again")
+
+
+class Service(Protocol):
+    """Raises a `Refusal` when it may not happen."""
+
+    __name__: str
+
+    def __call__(self, target_id: str, /, *, by: Any, now: datetime, reason: str) -> object: ...
+
+
+class Rule(Protocol):
+    """Raises the `Refusal` that the service would raise for this row as it is now."""
+
+    def __call__(self, row: Any, /, *, by: Any, now: datetime) -> object: ...
+
+
+@dataclass(frozen=True)
+class Act:
+    """A service that staff may call, for one row or for many. `done` takes `count`.
+
+    `rule` is what the service itself checks under its lock: a page offers the act for the rows that it lets through.
+    """
+
+    service: Service
+    rule: Rule
+    label: str | Promise
+    done: str | Promise
+    icon: str
+    variant: ActionVariant = ActionVariant.DEFAULT
+    for_superusers: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.service.__name__
+
+    def on_the_page(self) -> Callable[..., Any]:
+        """What a ModelAdmin has under `name`: Unfold calls it with an id, Django with a queryset."""
+
+        def run(
+            model_admin: "ActingAdmin",
+            request: HttpRequest,
+            queryset: QuerySet[Any] | None = None,
+            object_id: str = "",
+        ) -> HttpResponse | None:
+            if queryset is None:
+                return model_admin.act_on_one(request, self, object_id)
+            return model_admin.act_on_many(request, self, queryset)
+
+        run.__name__ = self.name
+        method: Callable[..., Any] = action(
+            run, permissions=["act"], description=self.label, icon=self.icon, variant=self.variant
+        )
+        return method
+
+
+class ActingAdmin(ReadOnlyAdmin):
+    """Lets those with the model's change permission call `acts`: for one row, or for many in the list."""
+
+    acts: tuple[Act, ...] = ()
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for act in cls.acts:
+            setattr(cls, act.name, act.on_the_page())
+        cls.actions = tuple(act.name for act in cls.acts)
+        cls.actions_detail = (*cls.actions, *cls.actions_detail)
+
+    def has_act_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def refusal(self, request: HttpRequest, act: Act, row: Any) -> Refusal | None:
+        """Why the act would be refused for this row. The service decides again when it is called."""
+        try:
+            act.rule(row, by=request.user, now=timezone.now())
+        except Refusal as refusal:
+            return refusal
+        return None
+
+    def version_of(self, row: Any) -> str:
+        """Another text whenever something has changed that people look at before they act."""
+        return row.updated_at.isoformat() if hasattr(row, "updated_at") else ""
+
+    def describe(self, row: Any) -> str:
+        """What tells this row from others with the same name."""
+        return str(row.pk)
+
+    def get_actions(self, request: HttpRequest, action_location: Any = ActionLocation.CHANGE_LIST) -> Any:
+        offered = super().get_actions(request, action_location)
+        barred = {act.name for act in self.acts if self._is_barred(request, act)}
+        return {name: entry for name, entry in offered.items() if name not in barred}
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[UnfoldAction]:
+        row = self.get_object(request, unquote(str(object_id)))
+        if row is None:
+            return []
+        refused = {act.name for act in self.acts if self.refusal(request, act, row) is not None}
+        return [
+            offered
+            for offered in super().get_actions_detail(request, object_id)
+            if offered.method.__name__ not in refused
+        ]
+
+    def _is_barred(self, request: HttpRequest, act: Act) -> bool:
+        return act.for_superusers and not getattr(request.user, "is_superuser", False)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "POST":
+            self._refuse_crafted(request)
+        return super().changelist_view(request, extra_context)
+
+    def _refuse_crafted(self, request: HttpRequest) -> None:
+        """Django would pass over what it did not offer, and crash on ids that are none."""
+        if not self.has_act_permission(request):
+            raise PermissionDenied
+        if any(act.name == request.POST.get("action") and self._is_barred(request, act) for act in self.acts):
+            raise PermissionDenied
+        for chosen in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME):
+            try:
+                self.opts.pk.to_python(chosen)
+            except ValidationError as error:
+                raise BadRequest from error
+
+    def act_on_one(self, request: HttpRequest, act: Act, object_id: str) -> HttpResponse:
+        if self._is_barred(request, act):
+            raise PermissionDenied
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, unquote(object_id))
+        form = ReasonForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            self._perform(request, act, [row], form.cleaned_data["reason"])
+            return HttpResponseRedirect(self.page_of(row))
+        return self.ask_for(request, act, [row], form, back=self.page_of(row))
+
+    def act_on_many(self, request: HttpRequest, act: Act, queryset: QuerySet[Any]) -> HttpResponse | None:
+        confirmed = "confirmed" in request.POST
+        if confirmed:
+            # The rows that were shown, also those that a filter of the list hides by now.
+            chosen = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)
+            queryset = self.get_queryset(request).filter(pk__in=chosen)
+        rows = list(queryset[: MOST_AT_ONCE + 1])
+        if len(rows) > MOST_AT_ONCE:
+            text = _("Choose at most %(most)d at once.") % {"most": MOST_AT_ONCE}
+            self.message_user(request, text, messages.ERROR)
+            return None
+        filters = QueryDict(request.POST.get("filters", "")) if confirmed else request.GET
+        back = f"{request.path}?{filters.urlencode()}" if filters else request.path
+        form = ReasonForm(request.POST if confirmed else None)
+        if form.is_valid():
+            self._perform(request, act, rows, form.cleaned_data["reason"])
+            return HttpResponseRedirect(back)
+        hidden = [("action", act.name), ("confirmed", "yes"), ("filters", filters.urlencode())]
+        return self.ask_for(request, act, rows, form, back=back, hidden=hidden)
+
+    def page_of(self, row: Any) -> str:
+        name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change"
+        return reverse(name, args=(quote(row.pk),))
+
+    def _perform(self, request: HttpRequest, act: Act, rows: Iterable[Any], reason: str) -> None:
+        done = 0
+        refused: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            try:
+                if (stale := self.stale(request, row)) is not None:
+                    raise stale
+                act.service(row.pk, by=request.user, now=timezone.now(), reason=reason)
+            except Refusal as refusal:
+                refused["; ".join(refusal.reasons)].append(str(row))
+            else:
+                done += 1
+        if done:
+            self.message_user(request, str(act.done % {"count": done}), messages.SUCCESS)
+        for why, names in refused.items():
+            self.message_user(request, f"{_named(names)}: {why}", messages.WARNING)
+
+    def stale(self, request: HttpRequest, row: Any) -> ChangedMeanwhile | None:
+        """The refusal of a form whose row is not any more as it showed it, which names who changed it.
+
+        A form that does not say what it showed claims nothing: scripts may act without looking first.
+        """
+        shown = versions_sent(request).get(str(row.pk))
+        if shown is None or shown == self.version_of(row):
+            return None
+        newest = AuditEntry.objects.filter(target_id=row.pk, target_type=self.opts.model_name).order_by("-id").first()
+        if newest is None:
+            return ChangedMeanwhile()
+        told = _("%(who)s changed it while the form was open, on %(moment)s (%(action)s); look at it again")
+        names = {"who": actor_of(newest), "moment": written(newest.at), "action": newest.action}
+        return ChangedMeanwhile(told % names)
+
+    def ask_for(
+        self,
+        request: HttpRequest,
+        act: Act,
+        rows: Sequence[Any],
+        form: forms.Form,
+        *,
+        back: str,
+        hidden: Sequence[tuple[str, str]] = (),
+    ) -> HttpResponse:
+        """Asks for those rows that the act is possible for, and says why it is not for the others."""
+        refusals = {row: self.refusal(request, act, row) for row in rows}
+        possible = [row for row, refusal in refusals.items() if refusal is None]
+        refused = [(row, "; ".join(refusal.reasons)) for row, refusal in refusals.items() if refusal is not None]
+        if hidden:
+            hidden = [*hidden, *((helpers.ACTION_CHECKBOX_NAME, row.pk) for row in possible)]
+        return self.ask(
+            request, possible, form, label=act.label, variant=act.variant, back=back, hidden=hidden, refused=refused
+        )
+
+    def ask(
+        self,
+        request: HttpRequest,
+        rows: Sequence[Any],
+        form: forms.Form,
+        *,
+        label: str | Promise,
+        back: str,
+        variant: ActionVariant = ActionVariant.DEFAULT,
+        hidden: Sequence[tuple[str, str]] = (),
+        refused: Sequence[tuple[Any, str]] = (),
+    ) -> HttpResponse:
+        """The page that shows what will be acted on and takes what `form` asks for.
+
+        What was `refused` is shown with the reason and not acted on; without any row in `rows` there is no form.
+        """
+        seen = versions_sent(request) or {str(row.pk): self.version_of(row) for row in rows}
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "media": form.media,
+            "title": label,
+            "is_dangerous": variant is ActionVariant.DANGER,
+            "rows": [(row, self.describe(row)) for row in rows],
+            "refused": [(row, self.describe(row), why) for row, why in refused],
+            "refused_text": _("Not possible:"),
+            "form": form,
+            "hidden": [*hidden, (VERSIONS, orjson.dumps(seen).decode())],
+            "back": back,
+            "back_text": _("Back"),
+        }
+        return TemplateResponse(request, "admin/act.html", context)
+
+
+def versions_sent(request: HttpRequest) -> dict[str, str]:
+    """What the form that was sent showed of each row; empty when none was sent."""
+    try:
+        sent = orjson.loads(request.POST.get(VERSIONS, "{}"))
+    except orjson.JSONDecodeError as error:
+        raise BadRequest from error
+    if not isinstance(sent, dict):
+        raise BadRequest
+    return sent
+
+
+def _named(names: list[str], *, most: int = 3) -> str:
+    shown, more = ", ".join(f"“{isolated(name)}”" for name in names[:most]), len(names) - most
+    if more <= 0:
+        return shown
+    text = ngettext("%(names)s and %(count)d more", "%(names)s and %(count)d more", more)
+    return text % {"names": shown, "count": more}

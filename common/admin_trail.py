@@ -1,0 +1,56 @@
+"""The audit trail as pages of the admin tell it."""
+
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext_lazy as _
+
+from common.models import AuditEntry
+
+ENTRIES_SHOWN = 200
+
+
+def trail_of(target_type: str, target_id: str) -> dict[str, Any]:
+    """What happened to the row, oldest first, and only the last of a very long story."""
+    newest = AuditEntry.objects.filter(target_id=target_id, target_type=target_type)
+    entries = list(newest.order_by("-id")[:ENTRIES_SHOWN])[::-1]
+    headers = [_("time"), _("action"), _("by"), _("door"), _("change"), _("reason"), _("request")]
+    return {
+        "title": _("Audit trail"),
+        "entries": entries,
+        "table": {"headers": headers, "rows": [_told(entry) for entry in entries]},
+    }
+
+
+def _told(entry: AuditEntry) -> list[str]:
+    changes = format_html_join(mark_safe("<br>"), "{}: {} → {}", changes_of(entry))
+    return [moment_of(entry), entry.action, actor_of(entry), entry.door, changes, entry.reason, entry.request_id]
+
+
+def moment_of(entry: AuditEntry) -> str:
+    return format_html('<span class="whitespace-nowrap">{}</span>', written(entry.at))
+
+
+def written(moment: datetime) -> str:
+    """In the current time zone, to the second."""
+    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def actor_of(entry: AuditEntry) -> str:
+    return entry.actor_name or str(_("the system"))
+
+
+def changes_of(entry: AuditEntry) -> list[tuple[str, str, str]]:
+    """Field, value before, value after."""
+    fields = entry.before | entry.after
+    return [(field, _value(entry.before.get(field)), _value(entry.after.get(field))) for field in fields]
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "–"
+    return value if isinstance(value, str) else orjson.dumps(value).decode()

@@ -1,0 +1,269 @@
+"""What a page offers succeeds, and what it does not offer is refused: for every state, every act and every role."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts import services as accounts
+from accounts.models import User
+from bans import services as bans
+from bans.admin.acts import USUAL_NAMES
+from bans.models import LiveStreamBan
+from common.admin import ActingAdmin
+from common.models import AuditEntry
+from livestreams import services as streams
+from livestreams.models import LiveStream, Status
+from reminders.models import Delivery
+from tests.admin.conftest import ACTING, Office, permit
+from tests.admin.pages import act_on_many, act_url, list_url, messages_of, page_url
+from tests.admin.telling import tell_of_start
+from tests.bans.people import lapsed_ban, make_ban
+from tests.conftest import make_user
+from tests.streams import make_stream
+
+REASON = {"reason": "A test of all of them."}
+Review = LiveStreamBan.Review
+BLOCK, CHAT_ONLY = LiveStreamBan.ActionType.BLOCK, LiveStreamBan.ActionType.CHAT_ONLY
+# The forms of a change, filled in so that they change something whatever the ban is like.
+CHANGES = ("change_ban", "overrule_change")
+
+
+@pytest.fixture
+def moderator(db: None) -> User:
+    user = permit(make_user("moderator", is_staff=True), ACTING)
+    user.groups.add(Group.objects.get(name="Moderators"))
+    return User.objects.get(pk=user.pk)
+
+
+@pytest.fixture
+def root(db: None) -> User:
+    return User.objects.create_superuser("root", "password")
+
+
+@pytest.fixture
+def reader(reader: User) -> User:
+    return permit(reader, ("view_livestream", "view_user", "view_livestreamban", "view_delivery"))
+
+
+# --- states ---------------------------------------------------------------------------------------
+
+
+def all_streams() -> list[Any]:
+    made = [make_stream(make_user(f"host-of-{status}"), status) for status in Status]
+    for status in set(Status) - {Status.ACTIVE}:
+        stream = make_stream(make_user(f"deleted-{status}"), status)
+        streams.delete_stream(stream.pk, by=None, now=timezone.now())
+        made.append(LiveStream.all_objects.get(pk=stream.pk))
+    return made
+
+
+def all_users() -> list[Any]:
+    made = [make_user("plain"), make_user("staff", is_staff=True), User.objects.create_superuser("other", "p")]
+    made += [make_user("gone", is_active=False), make_user("gone-staff", is_active=False, is_staff=True)]
+    made += [make_user("of-provider", identity_issuer="https://id.example", identity_subject="1"), make_user("logged")]
+    accounts.log_in("logged", "correct horse battery staple", now=timezone.now())
+    return made + list(User.objects.filter(username__in=("moderator", "root")))
+
+
+def all_bans(moderator: User, root: User) -> list[Any]:
+    """Unreviewed, upheld, changed and lifted, by one or another; appealed or not; timed, lapsed."""
+    faster = make_user("faster", is_staff=True)
+    host = make_user("host")
+    made: list[LiveStreamBan] = []
+
+    def ban(**fields: Any) -> LiveStreamBan:
+        made.append(make_ban(make_user(f"banned{len(made)}"), make_stream(host), **fields))
+        return made[-1]
+
+    def verdict(one: LiveStreamBan, by: User, verdict: Review) -> LiveStreamBan:
+        changes = {"expires_at": timezone.now() + timedelta(days=2)} if verdict == Review.CHANGED else None
+        bans.review_ban(one.pk, by=by, now=timezone.now(), verdict=verdict, reason="Seen.", changes=changes)
+        return one
+
+    def appeal(one: LiveStreamBan) -> None:
+        bans.appeal_ban(one.pk, by=one.target, now=timezone.now(), text="No.")
+
+    soon = timezone.now() + timedelta(hours=5)
+    for fields in (
+        {},
+        {"action_type": CHAT_ONLY},
+        {"expires_at": soon},
+        {"action_type": CHAT_ONLY, "expires_at": soon},
+    ):
+        ban(**fields)
+        appeal(ban(**fields))
+    for by in (faster, moderator, root):
+        for given in (Review.UPHELD, Review.CHANGED, Review.LIFTED):
+            verdict(ban(), by, given)
+    appeal(verdict(ban(), faster, Review.UPHELD))
+    appeal(verdict(ban(), faster, Review.CHANGED))
+    bans.lift_ban(ban().pk, by=host, now=timezone.now())
+    made.append(lapsed_ban(make_user("lapsed"), make_stream(host)))
+    made.append(verdict(lapsed_ban(make_user("lapsed-upheld"), make_stream(host)), faster, Review.UPHELD))
+    became_staff = verdict(ban(), faster, Review.LIFTED)
+    User.objects.filter(pk=became_staff.target_id).update(is_staff=True)
+    banned_anew = verdict(ban(), faster, Review.LIFTED)
+    make_ban(banned_anew.target, banned_anew.stream)
+    for one in (ban(), verdict(ban(), faster, Review.UPHELD)):
+        streams.delete_stream(one.stream_id, by=None, now=timezone.now())
+    return list(LiveStreamBan.all_objects.order_by("pk"))
+
+
+def all_deliveries() -> list[Any]:
+    made = []
+    for number, state in enumerate(Delivery.State):
+        for true in (True, False):
+            host = make_user(f"told-host-{number}-{true}")
+            stream = make_stream(host)
+            delivery = tell_of_start(stream, [make_user(f"told{number}-{true}")])
+            is_open = state == Delivery.State.PENDING
+            Delivery.objects.filter(pk=delivery.pk).update(
+                state=state,
+                closed_at=None if is_open else timezone.now(),
+                next_attempt_at=timezone.now() if is_open else None,
+            )
+            if not true:
+                streams.end_stream(stream.pk, by=host, now=timezone.now())
+            made.append(Delivery.objects.get(pk=delivery.pk))
+    return made
+
+
+WORLDS: dict[type, Callable[[User, User], list[Any]]] = {
+    LiveStream: lambda moderator, root: all_streams(),
+    User: lambda moderator, root: all_users(),
+    LiveStreamBan: all_bans,
+    Delivery: lambda moderator, root: all_deliveries(),
+}
+
+
+def test_every_page_with_acts_has_its_states_here() -> None:
+    acting = {model for model, pages in admin.site._registry.items() if isinstance(pages, ActingAdmin)}
+    assert acting == WORLDS.keys()
+
+
+# --- pressing -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def taken_back() -> Iterator[None]:
+    """Whatever happens inside has not happened afterwards."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def sent_to(act: str, row: Any) -> dict[str, str]:
+    if act not in CHANGES:
+        return REASON
+    other = CHAT_ONLY if row.action_type == BLOCK else BLOCK
+    end = f"{row.expires_at:%Y-%m-%dT%H:%M:%S}" if row.expires_at else ""
+    return REASON | {"action_type": other, "expires_at": end, "appeal": "denied"}
+
+
+def posted(client: Client, address: str, sent: dict[str, str]) -> Any:
+    client.cookies.pop("messages", None)  # of what was taken back
+    return client.post(address, sent)
+
+
+def happens(press: Callable[[], Any], row: Any) -> bool:
+    """Whether pressing has left an audit row; nothing of it stays."""
+    with taken_back():
+        before = AuditEntry.objects.filter(target_id=row.pk).count()
+        answer = press()
+        happened = AuditEntry.objects.filter(target_id=row.pk).count() > before
+        if answer.status_code == 302:
+            assert happened == any(told.startswith("1 ") for told in messages_of(answer))
+    return happened
+
+
+@pytest.mark.parametrize("who", ["reader", "moderator", "root"])
+@pytest.mark.parametrize("model", WORLDS)
+def test_a_button_of_a_page_works_and_an_act_without_a_button_is_refused(
+    model: type[Any], who: str, request: Any, office: Office, moderator: User, root: User
+) -> None:
+    rows = WORLDS[model](moderator, root)
+    user = User.objects.get(pk=request.getfixturevalue(who).pk)
+    model_admin: Any = admin.site._registry[model]
+    acts = [act for act in dict.fromkeys(model_admin.actions_detail) if act != "set_profile_photo"]
+    client, offered_at_all = office(user), 0
+    for row in rows:
+        page = client.get(page_url(row)).content.decode()
+        for act in acts:
+            is_offered = f'"{act_url(row, act)}"' in page
+            offered_at_all += is_offered
+            if act in USUAL_NAMES:  # of one ban, the form does that
+                assert not is_offered
+                continue
+            happened = happens(lambda: posted(client, act_url(row, act), sent_to(act, row)), row)  # noqa: B023
+            assert happened == is_offered, (act, row, row.__dict__)
+    assert (offered_at_all > 0) == (who != "reader")
+
+
+@pytest.mark.parametrize("who", ["reader", "moderator", "root"])
+@pytest.mark.parametrize("model", WORLDS)
+def test_what_the_menu_of_a_list_asks_for_works_for_every_row_that_it_shows_as_possible(
+    model: type[Any], who: str, request: Any, office: Office, moderator: User, root: User
+) -> None:
+    rows = WORLDS[model](moderator, root)
+    user = User.objects.get(pk=request.getfixturevalue(who).pk)
+    client = office(user)
+    listed = client.get(list_url(model))
+    menu = [name for name, _label in listed.context["action_form"].fields["action"].choices if name] if (
+        listed.context.get("action_form")
+    ) else []  # fmt: skip
+    assert bool(menu) == (who != "reader")
+    for act in menu:
+        page = act_on_many(client, act, rows)
+        possible = {row.pk for row, _description in page.context["rows"]}
+        refused = {row.pk for row, _description, _why in page.context["refused"]}
+        assert possible | refused == {row.pk for row in rows}
+        assert bool(possible) == ('name="reason"' in page.content.decode())
+        for row in rows:
+            chosen = {"action": act, "_selected_action": row.pk, "confirmed": "yes"} | REASON
+            happened = happens(lambda: posted(client, list_url(model), chosen), row)  # noqa: B023
+            assert happened == (row.pk in possible), (act, row, row.__dict__)
+
+
+@pytest.mark.parametrize("act", ["overrule_uphold", "overrule_lift", "overrule_change"])
+@pytest.mark.parametrize("many", [False, True])
+def test_overruling_is_forbidden_to_moderators(
+    act: str, many: bool, office: Office, moderator: User, creator: User, viewer: User
+) -> None:
+    ban = make_ban(viewer, make_stream(creator))
+    faster = make_user("faster")
+    bans.review_ban(ban.pk, by=faster, now=timezone.now(), verdict=Review.UPHELD, reason="Seen.")
+    before, client = LiveStreamBan.all_objects.values().get(pk=ban.pk), office(moderator)
+    if many:
+        answer = act_on_many(client, act, [ban], confirmed="yes", **REASON)
+        assert answer.status_code == (403 if act != "overrule_change" else 302)
+    else:
+        assert client.post(act_url(ban, act), REASON).status_code == 403
+    assert LiveStreamBan.all_objects.values().get(pk=ban.pk) == before
+
+
+def test_the_page_of_a_stream_names_who_cancelled_it_and_people_are_told_that_its_host_did(
+    office: Office, moderator: User, reader: User, creator: User, guest: User, api: Any
+) -> None:
+    by_moderator, by_host, by_guest = (make_stream(creator, guest=guest) for _ in range(3))
+    office(moderator).post(act_url(by_moderator, "cancel_stream"), REASON)
+    streams.cancel_stream(by_host.pk, by=creator, now=timezone.now())
+    streams.cancel_stream(by_guest.pk, by=guest, now=timezone.now())
+
+    pages = {one: office(reader).get(page_url(one)).content.decode() for one in (by_moderator, by_host, by_guest)}
+
+    assert "cancelled by moderator moderator" in pages[by_moderator]
+    assert "cancelled by its host (creator)" in pages[by_host]
+    assert "cancelled by a guest (guest)" in pages[by_guest]
+    entry = AuditEntry.objects.get(action="cancel_stream", target_id=by_moderator.pk)
+    assert (entry.door, entry.actor_name) == ("admin", "moderator")
+    told = api(creator).get(f"/api/v1/live-stream/{by_moderator.pk}")
+    assert "cancelled_by_host" in told.content.decode()
+    assert "moderator" not in told.content.decode()
