@@ -337,6 +337,7 @@ class ViewersQuery(PageQuery):
 
 
 class RevocationsQuery(InputSerializer):
+    empty_is_absent = False
     since = StrictString(
         max_length=64, required=False, help_text="The `cursor` of the call before. Left out: all that holds now."
     )

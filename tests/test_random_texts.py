@@ -33,7 +33,7 @@ from reminders.channels.webhook import payload
 from reminders.texts import message_of
 from tests.admin.pages import act_url, list_url
 from tests.bans.people import BANS, make_ban
-from tests.conftest import Api, make_user
+from tests.conftest import Api, make_user, session_of
 from tests.envelope import assert_refused, data_of
 from tests.random_texts import anything, beginning, fitting, in_every_case, unfitting
 from tests.streams import STREAMS, make_stream, stream_url
@@ -120,7 +120,7 @@ def assert_told(title: str, stream_id: str) -> None:
     people = (Person(stream_id, title, "a@example.com", "en"),)
     batch = Batch(stream_id, "reminder", stream_id, title, at + timedelta(minutes=15), at, people)
     told = message_of(batch.kind, title, batch.planned_start_at, at)
-    assert told.replace("\u2068", "").replace("\u2069", "").count(without_isolates(title)) == 1
+    assert told.replace("\u2068", "").replace("\u2069", "").count(f"“{without_isolates(title)}”") == 1
     assert told.endswith(" starts in 15 minutes.")
     assert is_left_to_right(told.removesuffix(" starts in 15 minutes."), title)
 
@@ -307,6 +307,7 @@ def test_a_reason_given_in_the_admin_is_in_the_audit_trail_and_people_are_found_
     root, _ = User.objects.get_or_create(username="root", defaults={"is_staff": True, "is_superuser": True})
     client = Client()
     client.force_login(root)
+    session_of(viewer)  # something to end
     known = set(AuditEntry.objects.values_list("pk", flat=True))
 
     answer = client.post(act_url(viewer, "log_out"), {"reason": reason})

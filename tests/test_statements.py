@@ -126,9 +126,9 @@ PINNED: dict[str, tuple[int, str, Call]] = {
         lambda client, stream: client.patch("/api/v1/notifications/channels", {"inbox": True}),
     ),
     "me": (2, "scheduled", lambda client, stream: client.get("/api/v1/users/me")),
-    "refresh": (4, "scheduled", lambda client, stream: client.post(f"{AUTH}/refresh", refresh_token(stream))),
-    "revoke": (3, "scheduled", lambda client, stream: client.post(f"{AUTH}/revoke-token", refresh_token(stream))),
-    "logout": (5, "scheduled", lambda client, stream: client.post(f"{AUTH}/logout")),
+    "refresh": (6, "scheduled", lambda client, stream: client.post(f"{AUTH}/refresh", refresh_token(stream))),
+    "revoke": (4, "scheduled", lambda client, stream: client.post(f"{AUTH}/revoke-token", refresh_token(stream))),
+    "logout": (6, "scheduled", lambda client, stream: client.post(f"{AUTH}/logout")),
     "delete": (7, "scheduled", lambda client, stream: client.delete(stream_url(stream))),
 }
 

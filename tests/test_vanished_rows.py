@@ -80,6 +80,10 @@ def session_of(world: World) -> Session:
     )
 
 
+def never_signed(session: Session, *, now: datetime) -> accounts.Pair:
+    raise AssertionError("there is no session to sign for")
+
+
 # What each says then: a refusal, or that there was nothing to do.
 Case = tuple[Callable[[World], Any], "type[Refusal] | bool | list[Any] | None"]
 CASES: dict[str, Case] = {
@@ -98,6 +102,12 @@ CASES: dict[str, Case] = {
         bans.BanMissing,
     ),
     "bans.undo_batch": (lambda w: bans.undo_batch(w.ban.batch_id or "", **w.by), bans.BatchMissing),
+    "bans.overrule_review": (
+        lambda w: bans.overrule_review(w.ban.pk, verdict=LiveStreamBan.Review.UPHELD, reason="x", **w.by),
+        bans.BanMissing,
+    ),
+    "livestreams.accept_guest": (lambda w: streams.accept_guest(w.stream.pk, **w.by), streams.StreamMissing),
+    "livestreams.decline_guest": (lambda w: streams.decline_guest(w.stream.pk, **w.by), streams.StreamMissing),
     "livestreams.edit_stream": (
         lambda w: streams.edit_stream(w.stream.pk, changes={"title": "x"}, **w.by),
         streams.StreamMissing,
@@ -131,7 +141,7 @@ CASES: dict[str, Case] = {
     ),
     "accounts.log_in": (lambda w: accounts.log_in("viewer", PASSWORD, now=w.now), accounts.WrongCredentials),
     "accounts.refresh": (
-        lambda w: accounts.refresh(session_of(w).pk, "0" * 32, now=w.now),
+        lambda w: accounts.refresh(session_of(w).pk, "0" * 32, now=w.now, sign=never_signed),
         accounts.RefreshTokenInvalid,
     ),
     "accounts.revoke": (lambda w: accounts.revoke(session_of(w).pk, now=w.now), None),
@@ -152,6 +162,10 @@ CASES: dict[str, Case] = {
         lambda w: accounts.activate_user(w.viewer.pk, reason="x", **w.by),
         accounts.UserMissing,
     ),
+    "accounts.rename_user": (
+        lambda w: accounts.rename_user(w.viewer.pk, "another", **w.by),
+        accounts.UserMissing,
+    ),
     "accounts.set_own_photo": (
         lambda w: accounts.set_own_photo(w.viewer, b"x", dict.fromkeys(PHOTO_SIZES, b"x"), **w.by),
         accounts.UserMissing,
@@ -165,11 +179,17 @@ WITHOUT_LOCK = {
     "accounts.logged_out_since",
     "accounts.set_profile_photo",  # set_own_photo behind it
     "bans.decide_appeal",  # of a locked ban
+    "bans.refuse_overruling",
+    "bans.refuse_review",
     "bans.stream_of_batch",
+    "bans.version_of_ban",
     "livestreams.admit",
+    "livestreams.allow_cancel",
+    "livestreams.allow_delete",
+    "livestreams.allow_end",
+    "livestreams.allow_restore",
     "livestreams.audience_restriction",
     "livestreams.cursor_for",
-    "livestreams.news_since",
     "livestreams.record_revocation",
     "livestreams.record_revocations",
     "livestreams.reminder_waits",

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from bans.models import Appeal, LiveStreamBan
-from bans.services.appeals import redecide_appeal
+from bans.services.appeals import BanMissing, redecide_appeal
 from bans.services.bans import (
     ActionType,
     AlreadyBanned,
@@ -131,7 +131,12 @@ def _refuse_upholding(ban: LiveStreamBan, by: User, now: datetime) -> None:
         overlaps &= Q(created_at__lt=ban.expires_at)
     if LiveStreamBan.objects.filter(overlaps, stream=ban.stream_id, target=ban.target_id).exists():
         raise AlreadyBanned
-    refuse_protected(LiveStream.all_objects.get(pk=ban.stream_id), targets().get(pk=ban.target_id), by=by)
+    stream = LiveStream.all_objects.filter(pk=ban.stream_id).first()
+    target = targets().filter(pk=ban.target_id).first()
+    if stream is None or target is None:
+        # Purged meanwhile, and the ban with them.
+        raise BanMissing
+    refuse_protected(stream, target, by=by)
 
 
 def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:

@@ -16,7 +16,7 @@ from tests.admin.telling import tell_of_start
 from tests.admin.test_users import picture
 from tests.bans.people import make_ban
 from tests.browser import OWED
-from tests.conftest import PASSWORD, make_user
+from tests.conftest import PASSWORD, make_user, session_of
 from tests.streams import make_stream
 
 pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
@@ -90,6 +90,7 @@ def test_the_policy_stops_nothing_that_people_do(
     page.locator(".select2-selection").first.click()
     expect(page.locator(".select2-results__option").filter(has_text="Işık ve gölge").first).to_be_visible()
     page.keyboard.press("Escape")
+    session_of(User.objects.get(username="creator"))  # something to end
     page.goto(f"{live_server.url}/admin/accounts/user/?q=creator")
     page.locator("input.action-select").last.check()
     page.get_by_label("Select action to run").select_option(index=1)

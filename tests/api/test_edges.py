@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import pytest
 from django.test import Client
 from django.utils import timezone
+from rest_framework.response import Response
 
 from accounts import tokens
 from accounts.models import User
@@ -106,7 +107,7 @@ def test_an_answer_that_cannot_be_written_is_a_crash_like_others(
     debugging: bool, api: Api, creator: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = debugging
-    monkeypatch.setattr("livestreams.views.streams.STREAMS.page", lambda *args, **kwargs: {"list": object()})
+    monkeypatch.setattr("livestreams.views.streams.STREAMS.page", lambda *args, **kwargs: Response({"list": object()}))
 
     assert_refused(api(creator).get(STREAMS), 500, "internal_error")
 

@@ -66,8 +66,9 @@ def queries(operation: Operation) -> list[Callable[[int, int], str]]:
 
 def kept(call: Callable[[int], Any], numbers: range) -> int:
     """How many bytes more are allocated after the calls than before them."""
+    # As well-formed as those that count: the first Turkish answer reads the catalogue.
     for number in numbers[:20]:
-        call(-number - 1)
+        call(number + 100)
     tracemalloc.start()
     try:
         gc.collect()

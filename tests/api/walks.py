@@ -86,7 +86,7 @@ class Streams(World):
         status = self.random.choice(self.statuses)
         if status == "scheduled":
             values["planned_start_at"] = self.moment() + timedelta(hours=self.random.randrange(3))
-        return make_stream(self.person(), status, now=self.moment(), guest=self.caller, **values)
+        return make_stream(self.person(), status, now=self.moment(), guest=self.caller, answer="accepted", **values)
 
     def change(self, target: str) -> object:
         stream = LiveStream.all_objects.get(pk=target)
@@ -310,13 +310,17 @@ def walked(
             return walk
         after = place_after(response)
         place = world.keys(key, descending).get(walk.read[-1], NOWHERE)
+
+        def is_read(at: tuple[Any, str], place: tuple[Any, str] = place) -> bool:
+            return at >= place if descending else at <= place
+
         for _ in range(min(world.random.randrange(1, 5), most_changes - walk.changes)):
             before = world.keys(key, descending)
             # Often what was just read: its place is the one from which the walk goes on.
             world.act(walk.read[-1] if world.random.randrange(2) else world.random.choice(sorted(walk.stayed)))
             walk.changes += 1
             now = world.keys(key, descending)
-            walk.crossed |= {pk for pk in before if (before[pk] <= place) != (now[pk] <= place)}
+            walk.crossed |= {pk for pk in before if is_read(before[pk]) != is_read(now[pk])}
             walk.stayed &= present()
         walk.stayed -= walk.crossed
 

@@ -111,9 +111,13 @@ def test_a_bad_text_names_its_rule(rule: str, sent: dict[str, Any], api: Api, vi
     assert_refused(api(viewer).post(appeal_url(ban), sent), 400, "validation_failed", rule)
 
 
+def sent_with(method: str) -> dict[str, Any] | None:
+    return {"text": TEXT} if method == "post" else None
+
+
 @pytest.mark.parametrize("method", ["post", "get", "delete"])
 def test_an_unknown_ban_is_missing(method: str, api: Api, viewer: User) -> None:
-    assert_refused(getattr(api(viewer), method)(NO_BAN, {"text": TEXT}), 404, "ban_not_found")
+    assert_refused(getattr(api(viewer), method)(NO_BAN, sent_with(method)), 404, "ban_not_found")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -253,5 +257,5 @@ def test_it_runs_as_many_statements_as_it_must(
     client = api(viewer)
     if method != "post":
         appealed(ban)
-    run = statements(lambda: getattr(client, method)(appeal_url(ban), {"text": TEXT}))
+    run = statements(lambda: getattr(client, method)(appeal_url(ban), sent_with(method)))
     assert len(run) == count, "\n".join(run)

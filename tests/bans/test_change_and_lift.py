@@ -159,12 +159,16 @@ def test_a_ban_outlives_its_stream_and_can_still_be_lifted(
     data_of(api(creator).delete(ban_url(ban)))
 
 
+def sent_with(method: str) -> dict[str, Any] | None:
+    return {"reason": "x"} if method == "patch" else None
+
+
 @pytest.mark.parametrize("method", ["get", "patch", "delete"])
 def test_unknown_and_malformed_ids(method: str, api: Api, creator: User) -> None:
     call = getattr(api(creator), method)
 
-    assert_refused(call(f"{BANS}/{'0' * 24}", {"reason": "x"}), 404, "ban_not_found")
-    assert_refused(call(f"{BANS}/x", {"reason": "x"}), 400, "validation_failed")
+    assert_refused(call(f"{BANS}/{'0' * 24}", sent_with(method)), 404, "ban_not_found")
+    assert_refused(call(f"{BANS}/x", sent_with(method)), 400, "validation_failed")
 
 
 @pytest.mark.parametrize("method", ["patch", "delete"])
@@ -174,9 +178,9 @@ def test_only_the_creator_and_moderators_change_and_lift(
     ban = make_ban(viewer, stream)
 
     for other in (viewer, stranger):
-        response = getattr(api(other), method)(ban_url(ban), {"reason": "x"})
+        response = getattr(api(other), method)(ban_url(ban), sent_with(method))
         assert_refused(response, 403, "not_creator_or_moderator")
-    assert getattr(api(permitted("mod", "moderate")), method)(ban_url(ban), {"reason": "x"}).status_code == 200
+    assert getattr(api(permitted("mod", "moderate")), method)(ban_url(ban), sent_with(method)).status_code == 200
 
 
 def test_a_ban_is_read_by_whom_it_concerns(

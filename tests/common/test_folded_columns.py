@@ -66,10 +66,10 @@ def test_all_rows_are_folded_again_in_batches_of_any_size(at_once: int, db: None
 def test_a_row_of_the_version_before_can_still_be_written(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO accounts_user (id, password, is_superuser, username, name, surname, email,"
+            "INSERT INTO accounts_user (id, password, is_superuser, username, username_key, name, surname, email,"
             " availability_status, is_staff, is_active, created_at, updated_at, identity_issuer, identity_subject)"
-            " VALUES ('\\x000000000000000000000001', '', false, 'old', 'Öz', '', '', 'offline', false, true, now(),"
-            " now(), '', '')"
+            " VALUES ('\\x000000000000000000000001', '', false, 'old', 'old', 'Öz', '', '', 'offline', false, true,"
+            " now(), now(), '', '')"
         )
 
     assert fold_again(User, "names_folded") == 1

@@ -116,7 +116,7 @@ def test_changing_nothing_leaves_no_trace(api: Api, creator: User) -> None:
     assert data["updatedAt"] == wire_time(stream.updated_at)
 
 
-@pytest.mark.parametrize("body", [{}, {"status": "ended"}, {"id": "x", "startedAt": None}])
+@pytest.mark.parametrize("body", [{}])
 def test_a_body_that_names_nothing_changeable_is_refused(body: dict[str, Any], api: Api, creator: User) -> None:
     response = api(creator).patch(stream_url(make_stream(creator)), body)
 

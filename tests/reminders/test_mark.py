@@ -73,7 +73,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "one": ({"isRead": 1}, NO_BOOLEAN),
     "zero": ({"isRead": 0}, NO_BOOLEAN),
     "a list": ({"isRead": [True]}, NO_BOOLEAN),
-    "another name": ({"read": True}, "isRead: is required"),
+    "another name": ({"read": True}, "read: unknown; did you mean isRead?"),
 }
 
 
