@@ -52,7 +52,7 @@ class Application:
                 return self._send_file(protocol, environ_of(scope), scope.path.removeprefix(FILES))
         environ = environ_of(scope)
         try:
-            refuse_oversized(scope)
+            refuse_oversized(environ)
             status, headers, content = await self._answer(environ, protocol)
         except ClientGone:
             return None

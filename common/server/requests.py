@@ -8,6 +8,8 @@ from common.api import HeadersTooLarge, UriTooLong
 LONGEST_TARGET = 8_192  # characters of path and query
 LARGEST_HEADERS = 32_768  # characters of all names and values; what nginx takes by default
 
+HEADERS_SIZE = "server.headers_size"  # in the environ, in characters
+
 # Header names that WSGI writes without the prefix HTTP_.
 UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
@@ -50,7 +52,9 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
     }
+    size = 0
     for name, value in scope.headers.items():
+        size += len(name) + len(value)
         # A_b and A-b would be one name in the environ. A proxy removes its own headers from what a client sends in the
         # form with a hyphen only.
         if "_" in name:
@@ -59,14 +63,15 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         if key in environ:
             value = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + value  # noqa: PLW2901
         environ[key] = value
+    environ[HEADERS_SIZE] = size
     return environ
 
 
-def refuse_oversized(scope: Scope) -> None:
+def refuse_oversized(environ: Mapping[str, Any]) -> None:
     """Raises UriTooLong and HeadersTooLarge."""
-    if len(scope.path) + len(scope.query_string) > LONGEST_TARGET:
+    if len(environ["PATH_INFO"]) + len(environ["QUERY_STRING"]) > LONGEST_TARGET:
         raise UriTooLong(LONGEST_TARGET)
-    if sum(len(name) + len(value) for name, value in scope.headers.items()) > LARGEST_HEADERS:
+    if environ[HEADERS_SIZE] > LARGEST_HEADERS:
         raise HeadersTooLarge(LARGEST_HEADERS)
 
 
