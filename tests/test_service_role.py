@@ -186,9 +186,10 @@ def test_the_service_and_a_worker_do_their_work_as_a_role_that_owns_nothing(inst
     later = "from config.tasks import seal_audit_trail; seal_audit_trail.defer(timestamp=0)"
     installation.run(installation.service, "shell", "-c", later)
     log = installation.run(installation.service, "worker", "--until-idle").stderr
-    ((number, digest, rows),) = installation.ask("SELECT number, digest, rows FROM common_auditseal")
-    assert f"audit seal {number}:{digest} over ids" in log
-    assert rows == len(actions)
+    seals = installation.ask("SELECT number, digest, rows FROM common_auditseal ORDER BY number")
+    assert f"audit seal {seals[-1][0]}:{seals[-1][1]} over ids" in log
+    # In the first minutes of an hour the worker above has made the seals of the hour before.
+    assert sum(rows for _number, _digest, rows in seals) == len(actions)
 
 
 def test_its_commands_work_and_the_doctor_is_content_with_its_role(installation: Installation) -> None:

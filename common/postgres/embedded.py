@@ -30,7 +30,6 @@ from pathlib import Path
 from typing import Self
 
 import psutil
-import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from django.db.utils import OperationalError
 from psycopg import sql
@@ -129,9 +128,7 @@ class EmbeddedServer:
                 self._prepare_folder()
                 with self._start_lock():
                     self._hold_users_lock()
-                    postmaster = self._start_server()
-                    self._create_database(postmaster)
-                self._postmaster = postmaster
+                    self._postmaster = self._start_server()
             return self._postmaster.sockets
 
     def stop_if_last(self) -> None:
@@ -234,23 +231,20 @@ class EmbeddedServer:
         return shlex.join(["-D", str(self.cluster), *(word for option in options for word in ("-c", option))])
 
     def _initialise(self, account: Account) -> None:
-        # Made aside and then renamed: a cluster is there whole or not at all, also after a kill in between.
+        # Made aside and then renamed: a cluster is there whole or not at all, also after a kill in between. It has its
+        # database before it ever runs, so that a process that finds it running has nothing to ask it.
         draft = self.folder / "postgres.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         account.own(draft)
         log_start = self._log_size()
-        if not self._run(account, "initdb", "-D", str(draft), "-U", self.owner, *INITDB_OPTIONS):
+        create_database = sql.SQL("CREATE DATABASE {}\n").format(sql.Identifier(self.owner)).as_bytes()
+        if not (
+            self._run(account, "initdb", "-D", str(draft), "-U", self.owner, *INITDB_OPTIONS)
+            and self._run(account, "postgres", "--single", "-D", str(draft), "postgres", said=create_database)
+        ):
             raise self._failure("could not be set up", log_start)
         draft.rename(self.cluster)
-
-    def _create_database(self, postmaster: Postmaster) -> None:
-        with psycopg.connect(
-            host=str(postmaster.sockets), port=PORT, user=self.owner, dbname="postgres", autocommit=True
-        ) as connection:
-            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [self.owner])
-            if not found.fetchone():
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.owner)))
 
     def _stop_server(self) -> None:
         postmaster = Postmaster.of(self.cluster)
@@ -279,14 +273,17 @@ class EmbeddedServer:
             )
         return sockets
 
-    def _run(self, account: Account, program: str, *arguments: str) -> bool:
-        """Run one of PostgreSQL's programs; what it says goes to the log. Returns whether it succeeded."""
+    def _run(self, account: Account, program: str, *arguments: str, said: bytes = b"") -> bool:
+        """Run one of PostgreSQL's programs with `said` as its input; its output goes to the log.
+
+        Returns whether it succeeded.
+        """
         # The variables of libpq and of the server's programs (PGDATA, PGPORT...) are meant for other servers.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
         with self.log.open("ab") as log:
             finished = subprocess.run(
                 [binaries() / program, *arguments],
-                stdin=subprocess.DEVNULL,
+                input=said,
                 stdout=log,
                 stderr=log,
                 cwd="/",

@@ -213,6 +213,26 @@ def test_the_next_connection_brings_a_killed_server_back(folder: Path) -> None:
         assert program.ask("SELECT n FROM kept") == "7"
 
 
+def test_a_program_that_finds_a_silent_server_gives_up_in_the_time_for_a_connection(folder: Path) -> None:
+    """The server is there and says nothing: stopped by a signal, or its disk has stopped answering."""
+    impatient = CONVERSE.replace('"NAME": "app"', '"NAME": "app", "OPTIONS": {"connect_timeout": 2}')
+    assert impatient != CONVERSE
+    with Program(folder) as first:
+        first.ask("SELECT 1")
+        server = postmaster(folder)
+        assert server is not None
+        server.suspend()
+        try:
+            began = time.monotonic()
+            _, errors = Program(folder, impatient).process.communicate("SELECT 1\n", timeout=60)
+            seconds = time.monotonic() - began
+        finally:
+            server.resume()
+
+    assert "connection timeout expired" in errors
+    assert seconds < 20, "two seconds, and the start of a program on a busy machine"
+
+
 def test_a_stopped_server_is_started_by_one_of_two_programs_and_found_by_the_other(folder: Path) -> None:
     with Program(folder) as first, Program(folder) as second:
         first.ask("SELECT 1")
