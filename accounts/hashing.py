@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from common.refusals import Unavailable
+from common.server.threads import begin_wait
 
 LONGEST_WAIT = 2.0  # seconds
 
@@ -37,6 +38,7 @@ class HashingSlots:
     def one(self) -> Iterator[None]:
         """Raises `LoginBusy` when the queue is full, or after `LONGEST_WAIT`. Do not call it inside a transaction:
         its locks would be held meanwhile."""
+        begin_wait()
         with self._changed:
             if not self._is_free() and not self._wait():
                 raise LoginBusy

@@ -1,7 +1,7 @@
 """Addresses of the bans; the check comes first, chat servers ask it for every message."""
 
 from django.conf import settings
-from django.urls import path
+from django.urls import include, path
 
 from bans.views import BulkBanViewSet, LiveStreamBanViewSet, MyBanViewSet
 
@@ -9,15 +9,18 @@ view = LiveStreamBanViewSet.as_view
 bulk = BulkBanViewSet.as_view
 mine = MyBanViewSet.as_view
 
-v1 = [
-    path("live-stream-ban/check/<str:targetUserId>", view({"get": "check"})),
-    path("live-stream-ban", view({"get": "list", "post": "create"})),
-    path("live-stream-ban/mine", mine({"get": "list"})),
-    path("live-stream-ban/bulk", bulk({"post": "create"}, body_limit=settings.LARGE_JSON_BODY_LIMIT)),
-    path("live-stream-ban/bulk/<str:batchId>", bulk({"delete": "destroy"})),
+bans = [
+    path("/check/<str:targetUserId>", view({"get": "check"})),
+    path("", view({"get": "list", "post": "create"})),
+    path("/mine", mine({"get": "list"})),
+    path("/bulk", bulk({"post": "create"}, body_limit=settings.LARGE_JSON_BODY_LIMIT)),
+    path("/bulk/<str:batchId>", bulk({"delete": "destroy"})),
     path(
-        "live-stream-ban/<str:id>/appeal",
+        "/<str:id>/appeal",
         mine({"get": "read_appeal", "post": "appeal", "delete": "withdraw_appeal"}),
     ),
-    path("live-stream-ban/<str:id>", view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})),
+    path("/<str:id>", view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})),
 ]
+
+# One prefix: the addresses of other apps, which come after these, are not compared with each of them.
+v1 = [path("live-stream-ban", include(bans))]

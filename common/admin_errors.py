@@ -105,12 +105,12 @@ def framed(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[
     """
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
-        if is_inside(request) and (name := _parameter_with_null(request)) is not None:
+        if not is_inside(request):
+            return get_response(request)
+        if (name := _parameter_with_null(request)) is not None:
             return error_page(request, 400, reason=_("%(name)s: null characters are not allowed") % {"name": name})
         response = get_response(request)
-        if not is_inside(request) or response.status_code < 400 or not isinstance(response, HttpResponse):
-            return response
-        if response.content:
+        if response.status_code < 400 or not isinstance(response, HttpResponse) or response.content:
             return response
         page = error_page(request, response.status_code)
         for name, value in response.headers.items():

@@ -52,11 +52,20 @@ def origin(get_response: GetResponse) -> GetResponse:
 
 
 class ForBrowsers:
-    """Skips a middleware on API paths, where each call carries its token and nothing lives in a session."""
+    """Skips a middleware on API paths, where each call carries its token and nothing lives in a session.
+
+    The first of several that follow each other skips all of them.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        super().__init__(get_response)  # type: ignore[call-arg]
+        following = getattr(get_response, "__wrapped__", None)  # Django wraps each middleware in an error handler
+        self._answer_api: GetResponse = following._answer_api if isinstance(following, ForBrowsers) else get_response
+        self._api = settings.API_PREFIX
 
     def __call__(self, request: HttpRequest) -> Any:
-        if request.path_info.startswith(settings.API_PREFIX):
-            return self.get_response(request)  # type: ignore[attr-defined]
+        if request.path_info.startswith(self._api):
+            return self._answer_api(request)
         return super().__call__(request)  # type: ignore[misc]
 
 

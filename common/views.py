@@ -187,12 +187,16 @@ class ApiViewSet(GenericViewSet[Any]):
             return self.handle_exception(error)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        # Also where it is the default: a page of the admin leaves its language to the thread.
-        translation.activate(preferred_language(request.META))
+        language = preferred_language(request.META)
+        # A page of the admin leaves its language to the thread, so also the default may have to be set.
+        is_other = language != translation.get_language()
+        if is_other:
+            translation.activate(language)
         try:
             return super().dispatch(request, *args, **kwargs)
         finally:
-            translation.deactivate()
+            if is_other:
+                translation.deactivate()
             self._cut_rings()
 
     def query(self, kind: type[InputSerializer]) -> dict[str, Any]:

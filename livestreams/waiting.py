@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from common.server.threads import begin_wait
 from livestreams.services import CHANNEL, Cursor, News, news_since
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class _Listener:
         if bell is None:
             yield None
             return
+        begin_wait()
         try:
             with self._changed:
                 hears = self._changed.wait_for(lambda: self._hears, SECONDS_TO_CONNECT)

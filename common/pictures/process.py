@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.pictures.headers import Damaged, Header, Unfit
 from common.refusals import Unavailable
+from common.server.threads import begin_wait
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ def decoded(content: bytes, header: Header, *, max_side: int, squares: Sequence[
         "cpu_seconds": CPU_SECONDS,
         "memory_bytes": MEMORY_BYTES,
     }
+    begin_wait()
     with slots.one():
         return _outputs(_run(content, order))
 

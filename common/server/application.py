@@ -1,5 +1,6 @@
 """The RSGI application: it reads requests without threads, and has Django answer them in threads."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from io import BytesIO
@@ -23,8 +24,6 @@ logger = logging.getLogger(__name__)
 HEALTH = "/healthz"
 FILES = "/media/"
 
-type Answer = tuple[int, list[tuple[str, str]], bytes]
-
 
 class HTTPProtocol(Receiving, Protocol):
     """What Granian gives an application to read a request and to answer it with."""
@@ -43,6 +42,10 @@ class Application:
         self._bodies = BodyReader()
         self._files = StoredFiles(settings.MEDIA_ROOT)
 
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # A request begins at once, not in the loop's next round.
+        loop.set_task_factory(_eager_task)
+
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         if scope.method in ("GET", "HEAD"):
             # Without a thread: it tells that the process lives, also while every thread waits for the database.
@@ -53,14 +56,13 @@ class Application:
         environ = environ_of(scope)
         try:
             refuse_oversized(environ)
-            status, headers, content = await self._answer(environ, protocol)
+            await self._answer(environ, protocol)
         except ClientGone:
-            return None
+            pass
         except Exception as error:
-            return self._send(protocol, environ, _refusal(environ, error))
-        return protocol.response_bytes(status, headers, content)
+            self._send(protocol, environ, _refusal(environ, error))
 
-    async def _answer(self, environ: dict[str, Any], protocol: HTTPProtocol) -> Answer:
+    async def _answer(self, environ: dict[str, Any], protocol: HTTPProtocol) -> None:
         body = b""
         length = body_length(environ)
         if length != 0:
@@ -72,7 +74,7 @@ class Application:
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["wsgi.input"] = BytesIO(body)
         try:
-            return await self._threads.run(_called, self._wsgi, environ)
+            await self._threads.run(_answer_by, self._wsgi, environ, protocol)
         finally:
             self._bodies.release(body)
 
@@ -93,9 +95,15 @@ class Application:
             protocol.response_file(200, list(response.items()), found.path)
 
 
-def _called(wsgi: Callable[..., Any], environ: dict[str, Any]) -> Answer:
-    """Runs in a thread."""
-    status, headers = 0, []
+def _eager_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+    """`asyncio.eager_task_factory`, which does not take the argument `eager_start` that uvloop gives it."""
+    return asyncio.Task(coroutine, loop=loop, **options | {"eager_start": True})
+
+
+def _answer_by(wsgi: Callable[..., Any], environ: dict[str, Any], protocol: HTTPProtocol) -> None:
+    """Runs in a thread, and answers from there."""
+    status = 0
+    headers: list[tuple[str, str]] = []
 
     def start_response(line: str, named: list[tuple[str, str]], exc_info: Any = None) -> None:
         nonlocal status, headers
@@ -106,7 +114,7 @@ def _called(wsgi: Callable[..., Any], environ: dict[str, Any]) -> Answer:
         content = b"".join(response)
     finally:
         response.close()
-    return status, headers, content
+    protocol.response_bytes(status, headers, content)
 
 
 def _refusal(environ: dict[str, Any], error: Exception) -> HttpResponse:

@@ -1,8 +1,12 @@
-"""The threads that run Django: a fixed number, and a bounded wait for one of them."""
+"""The threads that run Django: few at once, more while calls wait for something, and a bounded wait for one."""
 
 import asyncio
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
@@ -10,10 +14,18 @@ from django.utils.translation import gettext_lazy as _
 
 from common.refusals import Unavailable
 
+# Calls that use the processor at the same time. Python runs one thread of a process at a time, and a thread that waits
+# for the database lets another one run; more than two make fast requests a sixth slower.
+AT_ONCE = 2
+# A call that has run for so long is taken to wait for something, as a lock in the database. It keeps its thread, and
+# another call may start.
+LONG_SECONDS = 0.05
+# How often the event loop looks for such calls, and for those that have ended.
+LOOK_SECONDS = 0.025
+# For a thread. With the time limits of database statements it keeps the longest call below five seconds.
 WAIT_SECONDS = 1.5
-"""For a free thread. With the time limits of database statements it keeps the longest call below five seconds."""
 
-type Job = tuple[asyncio.AbstractEventLoop, asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]
+_here = threading.local()
 
 
 class ServerBusy(Unavailable):
@@ -21,59 +33,137 @@ class ServerBusy(Unavailable):
     message = _("too many calls are in progress; try again shortly")
 
 
+def begin_wait() -> None:
+    """For code that waits for something else than the database: another call may start at once.
+
+    Outside of a request it does nothing.
+    """
+    if (begin := getattr(_here, "begin_wait", None)) is not None:
+        begin()
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    function: Callable[..., None]
+    args: tuple[Any, ...]
+    ended: asyncio.Future[None]
+    since: float  # on the monotonic clock: when it began to wait, then when it began to run
+    is_long: bool = False
+    error: BaseException | None = None
+
+
 class RequestThreads:
     """Runs calls in at most `count` threads, which are started as they are needed. One event loop uses it.
 
-    The standard library's executor makes two chained futures for each call, which costs a tenth of a fast request.
+    Waking the event loop costs a tenth of a fast request: its thread and that of the call contend for the interpreter.
+    So a thread that has ended a call takes the next one that waits, without asking the loop; and the loop notices the
+    end of a call with the next request, or when it looks. A call must therefore send its answer itself.
     """
 
     def __init__(self, count: int) -> None:
-        self._free = asyncio.Semaphore(count)
-        self._jobs: SimpleQueue[Job] = SimpleQueue()
-        self._running = self._started = 0
+        self._count = count
+        # The lock guards the next three.
+        self._lock = threading.Lock()
+        self._pending: deque[_Call] = deque()
+        self._running: set[_Call] = set()
+        self._active = 0  # of the running calls, those that are not long
+        self._started: SimpleQueue[_Call] = SimpleQueue()
+        self._ended: deque[_Call] = deque()
+        self._threads = 0
+        self._is_look_due = False
 
-    async def run[Result](self, call: Callable[..., Result], *args: Any) -> Result:
-        """Raises ServerBusy when no thread becomes free within `WAIT_SECONDS`, and what `call` raises."""
-        if self._free.locked():
-            try:
-                async with asyncio.timeout(WAIT_SECONDS):
-                    await self._free.acquire()
-            except TimeoutError as error:
-                raise ServerBusy from error
-        else:
-            await self._free.acquire()
-        self._running += 1
-        try:
-            loop = asyncio.get_running_loop()
-            answer: asyncio.Future[Result] = loop.create_future()
-            self._jobs.put((loop, answer, call, args))
-            if self._running > self._started:
-                self._started += 1
-                threading.Thread(target=self._work, name=f"request-{self._started}", daemon=True).start()
-            return await answer
-        finally:
-            self._running -= 1
-            self._free.release()
+    async def run(self, function: Callable[..., None], *args: Any) -> None:
+        """Raises ServerBusy when no thread becomes free within `WAIT_SECONDS`, and what `function` raises.
 
-    def _work(self) -> None:
-        while True:
-            loop, answer, call, args = self._jobs.get()
-            try:
-                result = call(*args)
-            except BaseException as error:
-                loop.call_soon_threadsafe(_fail, answer, error)
+        Returns some time after `function` has.
+        """
+        loop = asyncio.get_running_loop()
+        self._notice_ended()
+        now = time.monotonic()
+        call = _Call(function, args, loop.create_future(), now)
+        with self._lock:
+            self._pending.append(call)
+            self._start(loop, now)
+        if not self._is_look_due:
+            self._is_look_due = True
+            loop.call_later(LOOK_SECONDS, self._look, loop)
+        await call.ended
+
+    def _start(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
+        """Start what may start. The caller holds the lock."""
+        while self._pending and self._active < AT_ONCE and len(self._running) < self._count:
+            self._started.put(self._next(now))
+            if self._threads < len(self._running):
+                self._threads += 1
+                threading.Thread(target=self._work, args=(loop,), name=f"request-{self._threads}", daemon=True).start()
+
+    def _next(self, now: float) -> _Call:
+        call = self._pending.popleft()
+        call.since = now
+        self._running.add(call)
+        self._active += 1
+        return call
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = time.monotonic()
+        overdue: list[_Call] = []
+        with self._lock:
+            for call in self._running:
+                if now - call.since >= LONG_SECONDS:
+                    self._count_as_long(call)
+            while self._pending and now - self._pending[0].since >= WAIT_SECONDS:
+                overdue.append(self._pending.popleft())
+            self._start(loop, now)
+            self._is_look_due = bool(self._running)
+        self._notice_ended()
+        for call in overdue:
+            call.ended.set_exception(ServerBusy())
+        if self._is_look_due:
+            loop.call_later(LOOK_SECONDS, self._look, loop)
+
+    def _notice_ended(self) -> None:
+        """Runs in the loop."""
+        while self._ended:
+            call = self._ended.popleft()
+            if call.ended.done():  # cancelled
+                continue
+            if call.error is None:
+                call.ended.set_result(None)
             else:
-                loop.call_soon_threadsafe(_succeed, answer, result)
-                del result
-            # A thread that waits for its next job must not keep the last one alive.
-            del loop, answer, call, args
+                call.ended.set_exception(call.error)
 
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Runs in a thread."""
+        while True:
+            call: _Call | None = self._started.get()
+            while call is not None:
+                _here.begin_wait = partial(self._begin_wait, call, loop)
+                try:
+                    call.function(*call.args)
+                except BaseException as error:
+                    call.error = error
+                self._ended.append(call)
+                if call.error is not None:
+                    loop.call_soon_threadsafe(self._notice_ended)
+                del _here.begin_wait  # an idle thread must not keep its last call alive
+                call = self._end(call)
 
-def _succeed(answer: asyncio.Future[Any], result: Any) -> None:
-    if not answer.done():
-        answer.set_result(result)
+    def _begin_wait(self, call: _Call, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            self._count_as_long(call)
+            self._start(loop, time.monotonic())
 
+    def _count_as_long(self, call: _Call) -> None:
+        if not call.is_long:
+            call.is_long = True
+            self._active -= 1
 
-def _fail(answer: asyncio.Future[Any], error: BaseException) -> None:
-    if not answer.done():
-        answer.set_exception(error)
+    def _end(self, call: _Call) -> _Call | None:
+        """What the thread of `call` runs next, if it shall run something."""
+        with self._lock:
+            self._running.remove(call)
+            if not call.is_long:
+                self._active -= 1
+            if self._pending and self._active < AT_ONCE:
+                return self._next(time.monotonic())
+        return None

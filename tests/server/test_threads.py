@@ -1,0 +1,164 @@
+"""The threads that run Django: how many run at once, who may start meanwhile, and who is refused."""
+
+import asyncio
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from common.server import threads
+from common.server.threads import AT_ONCE, RequestThreads, ServerBusy, begin_wait
+
+PATIENCE = 10  # seconds until a test that hangs fails
+
+
+class Gate:
+    """Calls that stay in their threads until the gate opens; it counts those that have entered."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        self.opened = threading.Event()
+        self.inside = self.most_inside = 0
+
+    def enter(self) -> None:
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
+        self.entered.release()
+        assert self.opened.wait(PATIENCE)
+        self.inside -= 1
+
+    def enter_and_wait(self) -> None:
+        begin_wait()
+        self.enter()
+
+    async def has_let_in(self, count: int) -> None:
+        for _ in range(count):
+            assert await asyncio.to_thread(self.entered.acquire, timeout=PATIENCE)
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    made = Gate()
+    yield made
+    made.opened.set()
+
+
+@pytest.fixture
+def _nothing_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "LONG_SECONDS", 1000)
+
+
+async def started(pool: RequestThreads, function: Callable[..., None], count: int) -> list[asyncio.Task[None]]:
+    tasks = [asyncio.create_task(pool.run(function)) for _ in range(count)]
+    await asyncio.sleep(0)
+    return tasks
+
+
+@pytest.mark.usefixtures("_nothing_is_long")
+def test_two_calls_run_at_once_and_the_others_follow_in_their_order(gate: Gate) -> None:
+    pool = RequestThreads(10)
+    order: list[int] = []
+
+    async def calls() -> None:
+        first = await started(pool, gate.enter, AT_ONCE)
+        await gate.has_let_in(AT_ONCE)
+        others = [asyncio.create_task(pool.run(order.append, number)) for number in range(5)]
+        await asyncio.sleep(0.1)
+        assert order == []
+        gate.opened.set()
+        await asyncio.gather(*first, *others)
+
+    asyncio.run(calls())
+    assert (gate.most_inside, sorted(order)) == (AT_ONCE, [0, 1, 2, 3, 4])
+
+
+def test_a_call_that_runs_for_long_lets_another_one_start(gate: Gate) -> None:
+    pool = RequestThreads(10)
+    ran: list[str] = []
+
+    async def calls() -> None:
+        first = await started(pool, gate.enter, 6)
+        await asyncio.wait_for(pool.run(ran.append, "another"), PATIENCE)
+        assert gate.inside == 6
+        gate.opened.set()
+        await asyncio.gather(*first)
+
+    asyncio.run(calls())
+    assert ran == ["another"]
+
+
+@pytest.mark.usefixtures("_nothing_is_long")
+def test_a_call_that_says_that_it_waits_lets_another_one_start(gate: Gate) -> None:
+    pool = RequestThreads(10)
+    ran: list[str] = []
+
+    async def calls() -> None:
+        first = await started(pool, gate.enter_and_wait, 6)
+        await asyncio.wait_for(pool.run(ran.append, "another"), PATIENCE)
+        assert gate.inside == 6
+        gate.opened.set()
+        await asyncio.gather(*first)
+
+    asyncio.run(calls())
+    assert ran == ["another"]
+
+
+def test_who_finds_all_threads_taken_is_refused_in_time_and_a_later_call_is_served(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "WAIT_SECONDS", 0.3)
+    pool = RequestThreads(3)
+    ran: list[str] = []
+
+    async def calls() -> None:
+        first = await started(pool, gate.enter_and_wait, 3)
+        await gate.has_let_in(3)
+        began = time.monotonic()
+        refused = await asyncio.gather(*[pool.run(ran.append, "refused") for _ in range(4)], return_exceptions=True)
+        assert [type(outcome) for outcome in refused] == [ServerBusy] * 4
+        assert 0.2 < time.monotonic() - began < PATIENCE
+        gate.opened.set()
+        await asyncio.gather(*first)
+        await pool.run(ran.append, "served")
+
+    asyncio.run(calls())
+    assert ran == ["served"]
+
+
+def test_what_a_call_raises_is_raised_to_who_awaits_it_and_its_thread_goes_on() -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    pool = RequestThreads(1)
+    ran: list[str] = []
+
+    async def calls() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await asyncio.wait_for(pool.run(broken), PATIENCE)
+        await pool.run(ran.append, "next")
+
+    asyncio.run(calls())
+    assert ran == ["next"]
+
+
+def test_an_idle_thread_keeps_nothing_of_its_last_call() -> None:
+    class Request:
+        pass
+
+    def handle(request: Any) -> None:
+        begin_wait()
+
+    pool = RequestThreads(1)
+
+    async def calls() -> weakref.ref[Request]:
+        request = Request()
+        await pool.run(handle, request)
+        return weakref.ref(request)
+
+    last = asyncio.run(calls())
+    gc.collect()
+    assert last() is None
