@@ -5,7 +5,8 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -52,6 +53,12 @@ def _nothing_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "LONG_SECONDS", 1000)
 
 
+def in_a_loop[Result](calls: Coroutine[Any, Any, Result]) -> Result:
+    """In a thread of its own: a browser that another test has started keeps a loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, calls).result()
+
+
 async def started(pool: RequestThreads, function: Callable[..., None], count: int) -> list[asyncio.Task[None]]:
     tasks = [asyncio.create_task(pool.run(function)) for _ in range(count)]
     await asyncio.sleep(0)
@@ -72,7 +79,7 @@ def test_two_calls_run_at_once_and_the_others_follow_in_their_order(gate: Gate) 
         gate.opened.set()
         await asyncio.gather(*first, *others)
 
-    asyncio.run(calls())
+    in_a_loop(calls())
     assert (gate.most_inside, sorted(order)) == (AT_ONCE, [0, 1, 2, 3, 4])
 
 
@@ -87,7 +94,7 @@ def test_a_call_that_runs_for_long_lets_another_one_start(gate: Gate) -> None:
         gate.opened.set()
         await asyncio.gather(*first)
 
-    asyncio.run(calls())
+    in_a_loop(calls())
     assert ran == ["another"]
 
 
@@ -103,7 +110,7 @@ def test_a_call_that_says_that_it_waits_lets_another_one_start(gate: Gate) -> No
         gate.opened.set()
         await asyncio.gather(*first)
 
-    asyncio.run(calls())
+    in_a_loop(calls())
     assert ran == ["another"]
 
 
@@ -125,7 +132,7 @@ def test_who_finds_all_threads_taken_is_refused_in_time_and_a_later_call_is_serv
         await asyncio.gather(*first)
         await pool.run(ran.append, "served")
 
-    asyncio.run(calls())
+    in_a_loop(calls())
     assert ran == ["served"]
 
 
@@ -141,7 +148,7 @@ def test_what_a_call_raises_is_raised_to_who_awaits_it_and_its_thread_goes_on() 
             await asyncio.wait_for(pool.run(broken), PATIENCE)
         await pool.run(ran.append, "next")
 
-    asyncio.run(calls())
+    in_a_loop(calls())
     assert ran == ["next"]
 
 
@@ -159,6 +166,6 @@ def test_an_idle_thread_keeps_nothing_of_its_last_call() -> None:
         await pool.run(handle, request)
         return weakref.ref(request)
 
-    last = asyncio.run(calls())
+    last = in_a_loop(calls())
     gc.collect()
     assert last() is None

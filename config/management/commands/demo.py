@@ -86,8 +86,8 @@ class Command(BaseCommand):
     def _in_place(self, url: str, data: Path | None) -> None:
         """Settings are read once: other addresses or folders than theirs need a process that starts with them."""
         wanted = {"PUBLIC_URL": url, "DEVELOPMENT_SERVER_URL": url, "MEDIA_URL": f"{url}/media/"}
-        # Seals of the audit trail and the like are for the log of a real service.
-        wanted["LOG_LEVEL"] = os.environ.get("LOG_LEVEL", "WARNING")
+        # The lines of workers that do their work are for the log of a real service.
+        wanted["LOG_LEVEL"] = "WARNING"
         if data is not None:
             wanted["KUMANDA_DATA"] = str(data.resolve())
         if any(os.environ.get(name) != value for name, value in wanted.items()):
