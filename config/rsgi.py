@@ -15,7 +15,11 @@ from common.server.handler import LenientHandler  # noqa: E402
 
 # A request does not wait without end. Commands and workers may: a migration or an export takes as long as it takes.
 connections.settings["default"]["TIME_LIMITS"] = settings.REQUEST_TIME_LIMITS
-# Each thread keeps a connection to the database, and Python runs one thread of a process at a time: more of them than
-# two only wait for each other. Those that wait for something else than the processor come on top.
-THREADS = 2 + settings.WAITING_POLLS + settings.PASSWORD_HASHING_SLOTS + settings.PASSWORD_HASHING_QUEUE
-application = Application(LenientHandler(), threads=THREADS)
+# Each thread keeps a connection to the database. Calls that wait for news or for the hash of a password come on top.
+THREADS = (
+    settings.REQUESTS_AT_ONCE
+    + settings.WAITING_POLLS
+    + settings.PASSWORD_HASHING_SLOTS
+    + settings.PASSWORD_HASHING_QUEUE
+)
+application = Application(LenientHandler(), threads=THREADS, at_once=settings.REQUESTS_AT_ONCE)

@@ -194,12 +194,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 SESSION_COOKIE_AGE = 3600 * env.int("ADMIN_SESSION_HOURS", default=12)
+# Calls that a server process answers at the same time. One that takes longer than 20 ms does not count.
+REQUESTS_AT_ONCE = env.int("REQUESTS_AT_ONCE", default=2)
 # Password hashes that a server process computes at once, each on a core. As many more logins as the queue holds wait
 # for their turn, each in a thread: see config/rsgi.py.
 PASSWORD_HASHING_SLOTS = env.int("PASSWORD_HASHING_SLOTS", default=1)
 PASSWORD_HASHING_QUEUE = 4
-if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1:
-    raise ImproperlyConfigured("ADMIN_SESSION_HOURS and PASSWORD_HASHING_SLOTS must be at least 1.")
+if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1 or REQUESTS_AT_ONCE < 1:
+    raise ImproperlyConfigured("ADMIN_SESSION_HOURS, PASSWORD_HASHING_SLOTS and REQUESTS_AT_ONCE must be at least 1.")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 CSRF_FAILURE_VIEW = "common.admin_errors.csrf_failure"
 
@@ -281,7 +283,7 @@ AUDIENCE_RESTRICTION = "bans.models.restriction"
 # So is who waits for a stream: what follows from its changes, and whether somebody still waits for it.
 STREAM_FOLLOWER = "reminders.services.follow_stream"
 REMINDER_WAITS = "reminders.models.waits"
-# Threads of a server process that may wait for news of bans, beside those that work: see config/server.py.
+# Threads of a server process that may wait for news of bans, beside those that work: see config/rsgi.py.
 WAITING_POLLS = 16
 
 # --- reminders ------------------------------------------------------------------------------------

@@ -34,11 +34,14 @@ class HTTPProtocol(Receiving, Protocol):
 
 
 class Application:
-    """Answers `HEALTH` and files itself, and everything else by `wsgi` in one of `threads` threads."""
+    """Answers `HEALTH` and files itself, and everything else by `wsgi` in one of `threads` threads.
 
-    def __init__(self, wsgi: Callable[..., Any], *, threads: int) -> None:
+    `at_once` is for `RequestThreads`.
+    """
+
+    def __init__(self, wsgi: Callable[..., Any], *, threads: int, at_once: int) -> None:
         self._wsgi = wsgi
-        self._threads = RequestThreads(threads)
+        self._threads = RequestThreads(threads, at_once=at_once)
         self._bodies = BodyReader()
         self._files = StoredFiles(settings.MEDIA_ROOT)
 

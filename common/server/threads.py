@@ -14,14 +14,11 @@ from django.utils.translation import gettext_lazy as _
 
 from common.refusals import Unavailable
 
-# Calls that use the processor at the same time. Python runs one thread of a process at a time, and a thread that waits
-# for the database lets another one run; more than two make fast requests a sixth slower.
-AT_ONCE = 2
 # A call that has run for so long is taken to wait for something, as a lock in the database. It keeps its thread, and
 # another call may start.
-LONG_SECONDS = 0.05
+LONG_SECONDS = 0.02
 # How often the event loop looks for such calls, and for those that have ended.
-LOOK_SECONDS = 0.025
+LOOK_SECONDS = 0.01
 # For a thread. With the time limits of database statements it keeps the longest call below five seconds.
 WAIT_SECONDS = 1.5
 
@@ -55,13 +52,17 @@ class _Call:
 class RequestThreads:
     """Runs calls in at most `count` threads, which are started as they are needed. One event loop uses it.
 
+    Of the calls that do not wait for anything, `at_once` run at the same time: Python runs one thread of a process at a
+    time, and a thread that waits for the database lets another one run. Decision 12 has the measurements.
+
     Waking the event loop costs a tenth of a fast request: its thread and that of the call contend for the interpreter.
     So a thread that has ended a call takes the next one that waits, without asking the loop; and the loop notices the
     end of a call with the next request, or when it looks. A call must therefore send its answer itself.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, at_once: int) -> None:
         self._count = count
+        self._at_once = at_once
         # The lock guards the next three.
         self._lock = threading.Lock()
         self._pending: deque[_Call] = deque()
@@ -91,7 +92,7 @@ class RequestThreads:
 
     def _start(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
         """Start what may start. The caller holds the lock."""
-        while self._pending and self._active < AT_ONCE and len(self._running) < self._count:
+        while self._pending and self._active < self._at_once and len(self._running) < self._count:
             self._started.put(self._next(now))
             if self._threads < len(self._running):
                 self._threads += 1
@@ -164,6 +165,6 @@ class RequestThreads:
             self._running.remove(call)
             if not call.is_long:
                 self._active -= 1
-            if self._pending and self._active < AT_ONCE:
+            if self._pending and self._active < self._at_once:
                 return self._next(time.monotonic())
         return None

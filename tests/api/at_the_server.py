@@ -78,18 +78,18 @@ def _never_called(environ: Any, start_response: Any) -> Any:
 
 
 def long_address(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-    application = Application(_never_called, threads=1)
+    application = Application(_never_called, threads=1, at_once=1)
     return _answered(application, [_request(world, operation, query="a" * 10_000)])
 
 
 def large_headers(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-    application = Application(_never_called, threads=1)
+    application = Application(_never_called, threads=1, at_once=1)
     return _answered(application, [_request(world, operation, x_large="a" * 40_000)])
 
 
 def slow_body(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
     patch.setattr(bodies, "BODY_SECONDS", 0.01)
-    application = Application(_never_called, threads=1)
+    application = Application(_never_called, threads=1, at_once=1)
     return _answered(application, [_request(world, operation, content_length="100")])
 
 
@@ -104,4 +104,4 @@ def no_free_thread(world: World, operation: Operation, patch: pytest.MonkeyPatch
         start_response("200 OK", [])
         return HttpResponse()
 
-    return _answered(Application(held, threads=1), [first, second])
+    return _answered(Application(held, threads=1, at_once=1), [first, second])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from common.server import threads
-from common.server.threads import AT_ONCE, RequestThreads, ServerBusy, begin_wait
+from common.server.threads import RequestThreads, ServerBusy, begin_wait
 
 PATIENCE = 10  # seconds until a test that hangs fails
 
@@ -67,12 +67,12 @@ async def started(pool: RequestThreads, function: Callable[..., None], count: in
 
 @pytest.mark.usefixtures("_nothing_is_long")
 def test_two_calls_run_at_once_and_the_others_follow_in_their_order(gate: Gate) -> None:
-    pool = RequestThreads(10)
+    pool = RequestThreads(10, at_once=2)
     order: list[int] = []
 
     async def calls() -> None:
-        first = await started(pool, gate.enter, AT_ONCE)
-        await gate.has_let_in(AT_ONCE)
+        first = await started(pool, gate.enter, 2)
+        await gate.has_let_in(2)
         others = [asyncio.create_task(pool.run(order.append, number)) for number in range(5)]
         await asyncio.sleep(0.1)
         assert order == []
@@ -80,11 +80,11 @@ def test_two_calls_run_at_once_and_the_others_follow_in_their_order(gate: Gate) 
         await asyncio.gather(*first, *others)
 
     in_a_loop(calls())
-    assert (gate.most_inside, sorted(order)) == (AT_ONCE, [0, 1, 2, 3, 4])
+    assert (gate.most_inside, sorted(order)) == (2, [0, 1, 2, 3, 4])
 
 
 def test_a_call_that_runs_for_long_lets_another_one_start(gate: Gate) -> None:
-    pool = RequestThreads(10)
+    pool = RequestThreads(10, at_once=2)
     ran: list[str] = []
 
     async def calls() -> None:
@@ -100,7 +100,7 @@ def test_a_call_that_runs_for_long_lets_another_one_start(gate: Gate) -> None:
 
 @pytest.mark.usefixtures("_nothing_is_long")
 def test_a_call_that_says_that_it_waits_lets_another_one_start(gate: Gate) -> None:
-    pool = RequestThreads(10)
+    pool = RequestThreads(10, at_once=2)
     ran: list[str] = []
 
     async def calls() -> None:
@@ -118,7 +118,7 @@ def test_who_finds_all_threads_taken_is_refused_in_time_and_a_later_call_is_serv
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threads, "WAIT_SECONDS", 0.3)
-    pool = RequestThreads(3)
+    pool = RequestThreads(3, at_once=2)
     ran: list[str] = []
 
     async def calls() -> None:
@@ -140,7 +140,7 @@ def test_what_a_call_raises_is_raised_to_who_awaits_it_and_its_thread_goes_on() 
     def broken() -> None:
         raise ZeroDivisionError
 
-    pool = RequestThreads(1)
+    pool = RequestThreads(1, at_once=1)
     ran: list[str] = []
 
     async def calls() -> None:
@@ -159,7 +159,7 @@ def test_an_idle_thread_keeps_nothing_of_its_last_call() -> None:
     def handle(request: Any) -> None:
         begin_wait()
 
-    pool = RequestThreads(1)
+    pool = RequestThreads(1, at_once=1)
 
     async def calls() -> weakref.ref[Request]:
         request = Request()
