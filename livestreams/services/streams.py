@@ -66,11 +66,6 @@ class StreamNotEndable(MoveRefused):
     message = _("only an active stream can be ended")
 
 
-class StreamNotActive(MoveRefused):
-    code = "stream_not_active"
-    message = _("only an active stream can be joined")
-
-
 class StreamNotCancellable(MoveRefused):
     code = "stream_not_cancellable"
     message = _("only a scheduled or preparing stream can be cancelled")
