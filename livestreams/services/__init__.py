@@ -1,7 +1,8 @@
 """What may happen to streams and in them. Nothing else writes: API, admin, commands and tasks all come here."""
 
+from livestreams.hooks import Restriction
 from livestreams.services.guests import GuestHasDeclined, NotTheCreatorOrGuest, NotTheGuest
-from livestreams.services.restrictions import Banned, Restriction, audience_restriction, refuse_blocked, reminder_waits
+from livestreams.services.restrictions import Banned, audience_restriction, refuse_blocked, reminder_waits
 from livestreams.services.streams import (
     REFUSALS,
     AlreadyLive,

@@ -1,29 +1,18 @@
 """What apps above this one know of a person and a stream: whether a ban restricts them, whether a reminder waits."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cache
-from typing import Any, TypedDict
+from typing import Any
 
-from django.conf import settings
 from django.db.models.expressions import Combinable
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.refusals import Forbidden
 from common.texts import isolated
 from common.times import wire_time
+from livestreams.hooks import AUDIENCE_RESTRICTION, REMINDER_WAITS, Restriction
 
 BLOCK = "BLOCK"  # the restriction that also keeps somebody from reading and joining the stream
-
-
-class Restriction(TypedDict):
-    """What holds for somebody on a stream: BLOCK or CHAT_ONLY, why, and until when (ISO 8601; None: until lifted)."""
-
-    action: str
-    reason: str | None
-    until: str | None
 
 
 class Banned(Forbidden):
@@ -39,28 +28,17 @@ class Banned(Forbidden):
         super().__init__(f"{message}: {isolated(reason)}" if reason else message)
 
 
-@cache
-def _restriction() -> Callable[..., Combinable]:
-    # Bans live in an app above this one, so settings name the function.
-    return import_string(settings.AUDIENCE_RESTRICTION)
-
-
 def audience_restriction(*, stream: Combinable, user: Combinable, now: Combinable) -> Combinable:
     """An expression for the Restriction that holds for `user` on `stream` at `now`, or NULL.
 
     It is a subquery: `stream` is an OuterRef to the stream's id.
     """
-    return _restriction()(stream=stream, user=user, now=now)
-
-
-@cache
-def _reminder_waits() -> Callable[..., Combinable]:
-    return import_string(settings.REMINDER_WAITS)
+    return AUDIENCE_RESTRICTION.function()(stream=stream, user=user, now=now)
 
 
 def reminder_waits(*, stream: Combinable, user: Combinable, now: Combinable) -> Combinable:
     """An expression for whether `user` will still be told of `stream`, an OuterRef to the stream's id."""
-    return _reminder_waits()(stream=stream, user=user, now=now)
+    return REMINDER_WAITS.function()(stream=stream, user=user, now=now)
 
 
 def refuse_blocked(restriction: Restriction | None) -> None:
