@@ -68,7 +68,7 @@ def check(world: World, servers: Sequence[Running]) -> int:
         _equal(asked, [_outcome(server, asked, status) for server in servers], servers)
         count += 1
     with world.connect() as listening:
-        listening.execute("LISTEN livestreams_revocations")
+        listening.execute("LISTEN edges_revocations")
         for asked in (*_cancels(world), *_lifts(world)):
             outcomes = []
             for server in servers:
@@ -230,7 +230,7 @@ def _rows_of(world: World, asked: Asked) -> dict[str, Any]:
         cursor.execute(f"SELECT * FROM {changed} WHERE id = %s", [bytes.fromhex(changed_id)])  # a name of our own
         row = cursor.fetchone()
         trail = cursor.execute("SELECT * FROM common_auditentry ORDER BY id").fetchall()
-        revocations = cursor.execute("SELECT * FROM livestreams_revocation ORDER BY id").fetchall()
+        revocations = cursor.execute("SELECT * FROM edges_revocation ORDER BY id").fetchall()
     if row is None or not trail:
         raise Unequal("a change left no row or no audit row")
     at = row["updated_at"]

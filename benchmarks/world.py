@@ -171,7 +171,7 @@ class World:
             undone = connection.execute(
                 sql.SQL("UPDATE {} SET " + change).format(sql.Identifier(table)), [list(map(bytes.fromhex, ids))]
             ).rowcount
-            connection.execute("TRUNCATE livestreams_revocation")
+            connection.execute("TRUNCATE edges_revocation")
             empty_audit_trail(connection)
             connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
         return undone

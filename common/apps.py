@@ -9,4 +9,4 @@ class CommonConfig(AppConfig):
     def ready(self) -> None:
         # drf-spectacular finds its extensions when their module is imported, and that must be
         # before it reads the first operation.
-        from common import schema  # noqa: F401, PLC0415
+        from common import hooks, schema  # noqa: F401, PLC0415 - hooks registers its system check

@@ -62,9 +62,7 @@ _OVERDUE = """
 def _late() -> Iterator[Finding]:
     """Rows of closed hours that no seal covers, which is also how removed last seals show."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            _OVERDUE, {"lowest": seals.LOWEST, "within": str(SEALED_WITHIN), "migration": "0002_audit_seals"}
-        )
+        cursor.execute(_OVERDUE, {"lowest": seals.LOWEST, "within": str(SEALED_WITHIN), "migration": "0001_initial"})
         row = cursor.fetchone()
     if row:
         yield warning(

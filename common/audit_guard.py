@@ -1,6 +1,6 @@
 """What protects the append-only tables in the database, and what differs from it.
 
-The constants here are executed by migration common.0002 and compared by `doctor`. Do not edit them: a change of
+The constants here are executed by migration common.0001 and compared by `doctor`. Do not edit them: a change of
 the protection needs new constants and a new migration.
 """
 

@@ -19,9 +19,9 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
-from django.utils.module_loading import import_string
 
 from common.fields import new_object_id
+from common.hooks import DOCTOR_CHECKS
 
 OLDEST_POSTGRES = 15
 CONNECT_WITHIN = 5  # seconds
@@ -67,7 +67,7 @@ def examine() -> list[Finding]:
     """
     found = [*_database(), *_keys(), *_storage(), *_exposure(), *_identity_provider()]
     if not {finding.code for finding in found} & {"database_unreachable", "migrations_missing"}:
-        found += chain.from_iterable(import_string(path)() for path in settings.DOCTOR_CHECKS)
+        found += chain.from_iterable(check() for check in DOCTOR_CHECKS.functions().values())
     return sorted(found, key=lambda finding: finding.severity is not Severity.ERROR)
 
 

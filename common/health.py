@@ -14,11 +14,11 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
-from django.utils.module_loading import import_string
 from django.utils.translation import override
 from django.views.decorators.csrf import csrf_exempt
 
 from common.api import HTTP_CODES, error_answer, success_answer
+from common.hooks import READINESS_FACTS
 from common.languages import preferred_language
 from common.refusals import Unavailable
 
@@ -127,6 +127,6 @@ def _facts() -> dict[str, Any]:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {FACTS_WITHIN}")
-            return {name: import_string(path)(now) for name, path in settings.READINESS_FACTS.items()}
+            return {name: fact(now) for name, fact in READINESS_FACTS.functions().items()}
     except (DatabaseError, InterfaceError):
         return dict.fromkeys(settings.READINESS_FACTS)

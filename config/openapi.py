@@ -22,7 +22,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "GuestStatus": "livestreams.models.GuestStatus",
         "StreamRole": "livestreams.models.LiveStream.Role",
         "AccessType": "livestreams.models.LiveStream.AccessType",
-        "RevocationAction": "livestreams.models.Revocation.Action",
+        "RevocationAction": "edges.models.Revocation.Action",
         "Availability": "accounts.models.User.Availability",
         "MediaType": "accounts.models.Media.Type",
         "ReminderState": "reminders.models.Reminder.State",

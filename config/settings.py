@@ -85,6 +85,7 @@ INSTALLED_APPS = [
     "common",
     "accounts",
     "livestreams",
+    "edges",
     "bans",
     "reminders",
     "procrastinate.contrib.django",
@@ -278,7 +279,7 @@ check_calendar_domain(CALENDAR_DOMAIN)
 # Where people watch a stream, with {id} or {channelName}; without it calendar events have no URL.
 STREAM_PAGE_URL = env.str("STREAM_PAGE_URL", default="")
 check_stream_page_url(STREAM_PAGE_URL)
-# Whether somebody is restricted on a stream is known above livestreams: see livestreams/audience.py.
+# Whether somebody is restricted on a stream is known above livestreams: see livestreams/hooks.py.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
 # So is who waits for a stream: what follows from its changes, and whether somebody still waits for it.
 STREAM_FOLLOWER = "reminders.services.follow_stream"

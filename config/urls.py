@@ -7,15 +7,27 @@ from django.views.generic import RedirectView
 
 import accounts.urls
 import bans.urls
+import edges.urls
 import livestreams.urls
 import reminders.urls
 from common import api, health
 from common.playground import PlaygroundView, SchemaView
-from livestreams.views import jwks
 from reminders.views import unsubscribe
 
 urlpatterns = [
-    path("api/v1/", include([*bans.urls.v1, *reminders.urls.v1, *livestreams.urls.v1, *accounts.urls.urlpatterns])),
+    path(
+        "api/v1/",
+        include(
+            [
+                *bans.urls.v1,
+                *reminders.urls.v1,
+                *edges.urls.join,
+                *livestreams.urls.v1,
+                *edges.urls.v1,
+                *accounts.urls.urlpatterns,
+            ]
+        ),
+    ),
     path("api/v2/", include([*livestreams.urls.v2, *reminders.urls.v2])),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     path("api/docs/", PlaygroundView.as_view(), name="playground"),
@@ -23,7 +35,7 @@ urlpatterns = [
     path("api/docs", RedirectView.as_view(pattern_name="playground")),
     # With DEBUG on, Django would answer unknown addresses with a page of its own.
     re_path(r"^api/", csrf_exempt(api.unknown_address)),
-    path(".well-known/jwks.json", jwks),
+    path(".well-known/", include(edges.urls.well_known)),
     path("unsubscribe/<str:token>", unsubscribe, name="unsubscribe"),
     path("healthz", health.alive),
     path("readyz", health.ready),

@@ -16,11 +16,6 @@ class NotTheCreator(Forbidden):
     message = _("only the creator of the stream may do this")
 
 
-class NotAServiceAccount(Forbidden):
-    code = "not_a_service_account"
-    message = _("only service accounts with the permission livestreams.enforce may ask this")
-
-
 class IsCreator(BasePermission):
     def has_object_permission(self, request: Request, view: Any, stream: LiveStream) -> bool:
         if stream.creator_id != request.user.pk:

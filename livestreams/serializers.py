@@ -25,13 +25,12 @@ from common.serializers import (
     StrictList,
     StrictMultipleChoice,
     StrictNumber,
-    StrictString,
     WireTime,
     ZeroOrOne,
     between,
 )
 from common.text_fields import FoldedText, ManyLines, OneLine, SearchedText
-from livestreams.models import LATEST_PLAN, GuestStatus, LiveStream, Revocation, Status, planned_end, role_of
+from livestreams.models import LATEST_PLAN, GuestStatus, LiveStream, Status, planned_end, role_of
 
 LONGEST_WINDOW_HOURS = 8760  # a year
 # Three times what a name may have: capitals can be that much longer.
@@ -119,30 +118,6 @@ class UpcomingStreamSerializer(LiveStreamSerializer):
         allow_null=True,
         help_text="Whether you will still be told of it; null when nobody is logged in.",
     )
-
-
-class JoinedSerializer(serializers.Serializer[Any]):
-    liveStream = LiveStreamSerializer()
-    token = serializers.CharField(help_text="A JWT for the media edge and the chat server.")
-    role = serializers.ChoiceField(LiveStream.Role.choices)
-    expiresAt = WireTime(help_text="When the token lapses; join again before.")
-
-
-class ViewerCountSerializer(serializers.Serializer[Any]):
-    streamId = IdField()
-    viewerCount = serializers.IntegerField(min_value=0)
-
-
-class RevocationSerializer(serializers.Serializer[Any]):
-    userId = IdField()
-    action = serializers.ChoiceField(Revocation.Action.choices)
-    until = WireTime(allow_null=True, help_text="Null: until further notice.")
-    at = WireTime()
-
-
-class RevocationsSerializer(serializers.Serializer[Any]):
-    list = RevocationSerializer(many=True)
-    cursor = serializers.CharField(help_text="For `since` of the next call.")
 
 
 # --- in -------------------------------------------------------------------------------------------
@@ -254,13 +229,6 @@ class CreateStreamFormSerializer(CreateStreamSerializer):
     )
 
 
-class JoinSerializer(InputSerializer):
-    # Sent by existing apps beside the id.
-    ignored_keys = frozenset({"appVersion", "country", "deviceModel", "deviceType", "ipAddress", "osVersion", "role"})
-
-    liveStreamId = IdField(source="stream_id")
-
-
 # --- asked ----------------------------------------------------------------------------------------
 
 
@@ -326,18 +294,3 @@ class UpcomingInMinutesQuery(WindowQuery):
     def validate(self, query: dict[str, Any]) -> dict[str, Any]:
         before, ahead = query.pop("minutesBefore"), query.pop("minutesAfter")
         return query | {"before": timedelta(minutes=before), "ahead": timedelta(minutes=ahead)}
-
-
-class ViewersQuery(PageQuery):
-    search = FoldedText(
-        max_length=LONGEST_SEARCH,
-        required=False,
-        help_text="Part of the username, name or surname; in any case, with and without accents.",
-    )
-
-
-class RevocationsQuery(InputSerializer):
-    empty_is_absent = False
-    since = StrictString(
-        max_length=64, required=False, help_text="The `cursor` of the call before. Left out: all that holds now."
-    )

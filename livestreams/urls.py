@@ -6,10 +6,9 @@ from rest_framework.permissions import AllowAny
 
 from common.api import JSONParser
 from common.uploads import MultiPartParser
-from livestreams.views import AudienceViewSet, GuestViewSet, LiveStreamViewSet
+from livestreams.views import GuestViewSet, LiveStreamViewSet
 
 view = LiveStreamViewSet.as_view
-audience = AudienceViewSet.as_view
 guest = GuestViewSet.as_view
 
 v1 = [
@@ -22,7 +21,6 @@ v1 = [
             upload_limit=settings.UPLOAD_BODY_LIMIT,
         ),
     ),
-    path("live-stream/join", audience({"post": "join"})),
     path("live-stream/my-active-stream", view({"get": "my_active_stream"})),
     path("live-stream/my-past-streams", view({"get": "my_past_streams"})),
     path("live-stream/guest-streams", view({"get": "guest_streams"})),
@@ -44,9 +42,6 @@ v1 = [
     path("live-stream/<str:id>/cancel", view({"post": "cancel"})),
     path("live-stream/<str:id>/guest/accept", guest({"post": "accept"})),
     path("live-stream/<str:id>/guest/decline", guest({"post": "decline"})),
-    path("live-stream/<str:id>/viewers", audience({"get": "viewers"})),
-    path("live-stream/<str:id>/viewer-count", audience({"get": "viewer_count"})),
-    path("live-stream/<str:id>/revocations", audience({"get": "revocations"})),
 ]
 v2 = [
     path(

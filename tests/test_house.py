@@ -46,7 +46,7 @@ def test_every_text_of_the_source_has_its_turkish() -> None:
         "pgettext_lazy": ((1, "c"), 2),
     }
     known = catalogue()
-    for app in ("accounts", "bans", "common", "config", "livestreams", "reminders"):
+    for app in ("accounts", "bans", "common", "config", "edges", "livestreams", "reminders"):
         for file, _, message, _, context in extract_from_dir(
             ROOT / app, method_map=[("**.py", "python")], keywords=keywords
         ):

@@ -25,7 +25,7 @@ from accounts.services import user_of_identity
 from bans.models import LiveStreamBan
 from common.models import AuditEntry
 from common.texts import folded
-from livestreams import services
+from edges.services import admit
 from livestreams.models import LiveStream, Status
 from reminders.channels import Batch, Person
 from reminders.channels.email import message
@@ -204,7 +204,7 @@ def test_a_name_of_the_identity_provider_comes_back_and_is_found_among_the_viewe
     claims = {"iss": "https://id.example", "sub": f"s{number}", "preferred_username": f"person{number}"}
     user = user_of_identity(claims | {"given_name": name, "family_name": surname}, now=now)
     stream = make_stream(creator, Status.ACTIVE)
-    services.admit(user, stream.pk, status="active", role="audience", restriction=None, now=now)
+    admit(user, stream.pk, status="active", role="audience", restriction=None, now=now)
 
     viewers = data_of(api(creator).get(stream_url(stream, "viewers")))["list"]
 

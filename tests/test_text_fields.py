@@ -25,7 +25,7 @@ OPAQUE = {
     "ImportedBanSerializer.targetUsername",
 }
 ROOT = Path(__file__).parents[1]
-APPS = ("accounts", "bans", "common", "livestreams", "reminders")
+APPS = ("accounts", "bans", "common", "edges", "livestreams", "reminders")
 MODULES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for app in APPS

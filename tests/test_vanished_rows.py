@@ -19,6 +19,7 @@ from accounts.models import PHOTO_SIZES, Session, User
 from bans import services as bans
 from bans.models import LiveStreamBan
 from common.refusals import Refusal
+from edges import services as edges
 from livestreams import services as streams
 from livestreams.models import LiveStream
 from reminders import services as reminders
@@ -183,15 +184,15 @@ WITHOUT_LOCK = {
     "bans.refuse_review",
     "bans.stream_of_batch",
     "bans.version_of_ban",
-    "livestreams.admit",
+    "edges.admit",
+    "edges.cursor_for",
+    "edges.record_revocation",
+    "edges.record_revocations",
     "livestreams.allow_cancel",
     "livestreams.allow_delete",
     "livestreams.allow_end",
     "livestreams.allow_restore",
     "livestreams.audience_restriction",
-    "livestreams.cursor_for",
-    "livestreams.record_revocation",
-    "livestreams.record_revocations",
     "livestreams.reminder_waits",
     "livestreams.share_turn",
     "livestreams.take_turn",
@@ -219,7 +220,8 @@ def test_a_row_that_is_purged_before_its_lock_is_missing(name: str, world: World
 
 def test_every_service_that_takes_a_row_is_tried() -> None:
     found = set()
-    for app, module in (("bans", bans), ("livestreams", streams), ("reminders", reminders), ("accounts", accounts)):
+    modules = {"bans": bans, "edges": edges, "livestreams": streams, "reminders": reminders, "accounts": accounts}
+    for app, module in modules.items():
         names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
         for name in names:
             service = getattr(module, name)
@@ -227,7 +229,7 @@ def test_every_service_that_takes_a_row_is_tried() -> None:
                 continue
             if any(TAKES_A_ROW.fullmatch(parameter) for parameter in inspect.signature(service).parameters):
                 found.add(f"{app}.{name}")
-    creating = {"livestreams.create_stream", "livestreams.rotate_join_key", "accounts.create_user"}
+    creating = {"livestreams.create_stream", "edges.rotate_join_key", "accounts.create_user"}
     by_name = {"accounts.log_in"}
     assert found - creating == CASES.keys() - by_name | WITHOUT_LOCK
 
@@ -236,7 +238,7 @@ def test_no_service_gets_a_row_that_may_be_gone() -> None:
     """`get` raises DoesNotExist, which callers learn as a failure of the server; `locked` raises a refusal."""
     sources = [
         path
-        for app in ("accounts", "bans", "livestreams", "reminders")
+        for app in ("accounts", "bans", "edges", "livestreams", "reminders")
         for path in [*Path(django_settings.BASE_DIR, app).glob("services/*.py"), *Path(app).glob("services.py")]
     ]
     assert len(sources) > 15

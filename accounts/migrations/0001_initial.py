@@ -1,11 +1,12 @@
-import django.core.validators
 import django.db.models.deletion
-import django.db.models.functions.text
 import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+import accounts.fields
+import accounts.names
 import common.fields
+import common.search
 
 
 class Migration(migrations.Migration):
@@ -17,14 +18,14 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="LoginFailures",
+            name="LoginCounter",
             fields=[
-                ("username", models.CharField(max_length=150, primary_key=True, serialize=False)),
-                ("window_started_at", models.DateTimeField()),
+                ("key", models.BinaryField(max_length=32, primary_key=True, serialize=False)),
+                ("window_started_at", models.DateTimeField(db_index=True)),
                 ("count", models.PositiveIntegerField()),
             ],
             options={
-                "default_permissions": ("view",),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
@@ -68,19 +69,19 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "username",
-                    models.CharField(
-                        max_length=150,
-                        unique=True,
-                        validators=[
-                            django.core.validators.RegexValidator(
-                                "\\A[\\w.@+-]+\\Z", "may have letters, digits and the signs . @ + - _ only"
-                            )
-                        ],
-                        verbose_name="username",
+                    accounts.fields.UsernameField(
+                        max_length=150, unique=True, validators=[accounts.names.validate], verbose_name="username"
                     ),
                 ),
+                ("username_key", accounts.fields.UsernameKeyField(editable=False, max_length=450)),
                 ("name", models.CharField(blank=True, max_length=150, verbose_name="name")),
                 ("surname", models.CharField(blank=True, max_length=150, verbose_name="surname")),
+                (
+                    "names_folded",
+                    common.search.FoldedColumn(
+                        db_default="", default="", editable=False, of=("username", "name", "surname")
+                    ),
+                ),
                 ("email", models.EmailField(blank=True, max_length=254, verbose_name="email")),
                 (
                     "availability_status",
@@ -90,19 +91,14 @@ class Migration(migrations.Migration):
                         max_length=10,
                     ),
                 ),
-                (
-                    "is_staff",
-                    models.BooleanField(default=False, help_text="may enter the admin", verbose_name="staff"),
-                ),
-                (
-                    "is_active",
-                    models.BooleanField(default=True, help_text="may log in", verbose_name="active account"),
-                ),
+                ("is_staff", models.BooleanField(default=False, help_text="may enter the admin", verbose_name="staff")),
+                ("is_active", models.BooleanField(default=True, help_text="may log in", verbose_name="active account")),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("updated_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("identity_issuer", models.CharField(blank=True, editable=False, max_length=200)),
                 ("identity_subject", models.CharField(blank=True, editable=False, max_length=200)),
                 ("identity_tokens_from", models.DateTimeField(editable=False, null=True)),
+                ("session_epoch", models.PositiveIntegerField(db_default=0, default=0, editable=False)),
                 (
                     "groups",
                     models.ManyToManyField(
@@ -169,11 +165,54 @@ class Migration(migrations.Migration):
                 "default_permissions": ("view",),
             },
         ),
+        migrations.CreateModel(
+            name="RefreshedPair",
+            fields=[
+                ("refresh_id", models.CharField(max_length=32, primary_key=True, serialize=False)),
+                ("pair", models.BinaryField()),
+                ("until", models.DateTimeField(db_index=True)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.session"
+                    ),
+                ),
+            ],
+            options={
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
+            name="KnownAddress",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("address", models.BinaryField(max_length=32)),
+                ("last_login_at", models.DateTimeField(db_index=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+            ],
+            options={
+                "default_permissions": (),
+                "constraints": [models.UniqueConstraint(fields=("user", "address"), name="knownaddress_once")],
+            },
+        ),
+        migrations.AddIndex(
+            model_name="user",
+            index=models.Index(
+                condition=models.Q(("is_staff", True), ("is_superuser", True), _connector="OR"),
+                fields=["id"],
+                name="user_staff",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="user",
             constraint=models.UniqueConstraint(
-                django.db.models.functions.text.Lower("username"),
-                name="user_username_unique",
+                fields=("username_key",),
+                name="user_username_key_unique",
                 violation_error_message="A user with that username already exists.",
             ),
         ),

@@ -18,8 +18,9 @@ from common import audit
 from common.fields import ObjectIdField
 from common.queries import Param, Question
 from common.refusals import Conflict, Forbidden, Invalid, Missing
+from edges.services import record_revocation
 from livestreams.models import GuestStatus, LiveStream, Status
-from livestreams.services import StreamMissing, record_revocation, take_turn
+from livestreams.services import StreamMissing, take_turn
 
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review

@@ -33,8 +33,9 @@ from common import audit
 from common.fields import new_object_id
 from common.models import AuditEntry
 from common.refusals import Conflict, Invalid, Missing, Refusal
+from edges.services import record_revocations
 from livestreams.models import LiveStream
-from livestreams.services import record_revocations, take_turn
+from livestreams.services import take_turn
 
 LARGEST_BATCH = 1000
 BANNING, UNDOING = "ban_user", "undo_ban"

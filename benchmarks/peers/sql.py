@@ -108,12 +108,12 @@ LIFT = "UPDATE bans_livestreamban SET updated_at = %s, deleted_at = %s, deleted_
 TELL = """
     WITH stream AS (SELECT id FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE),
     recorded AS (
-        INSERT INTO livestreams_revocation (stream_id, user_id, action, until, at)
+        INSERT INTO edges_revocation (stream_id, user_id, action, until, at)
         SELECT stream.id, told.user_id, told.action, told.until, %s
         FROM stream, unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS told(user_id, action, until)
         RETURNING 1
     )
-    SELECT pg_notify('livestreams_revocations', %s) FROM (SELECT FROM recorded LIMIT 1) AS any_of_them
+    SELECT pg_notify('edges_revocations', %s) FROM (SELECT FROM recorded LIMIT 1) AS any_of_them
 """
 PENDING = """
     SELECT id, created_at, updated_at, ban_id, text, state FROM bans_appeal WHERE ban_id = %s AND state = 'pending'

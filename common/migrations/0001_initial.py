@@ -1,22 +1,7 @@
 from django.db import migrations, models
 
 import common.fields
-
-# What a person with the application's own database account must not be able to do by mistake or in haste.
-APPEND_ONLY = """
-    CREATE FUNCTION refuse_change_of_audit_trail() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN
-        RAISE EXCEPTION 'the audit trail only grows: % on % is refused', TG_OP, TG_TABLE_NAME
-            USING ERRCODE = 'restrict_violation';
-    END
-    $$;
-    CREATE TRIGGER audit_trail_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON common_auditentry
-        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_audit_trail();
-"""
-CHANGEABLE = """
-    DROP TRIGGER audit_trail_only_grows ON common_auditentry;
-    DROP FUNCTION refuse_change_of_audit_trail();
-"""
+from common.audit_guard import CREATE_FUNCTION, FUNCTION, TRIGGER, create_trigger, enable_trigger
 
 
 class Migration(migrations.Migration):
@@ -26,22 +11,32 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="AuditSeal",
+            fields=[
+                ("number", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("hour", models.DateTimeField()),
+                ("first_id", models.BigIntegerField()),
+                ("last_id", models.BigIntegerField(unique=True)),
+                ("rows", models.BigIntegerField()),
+                ("rows_digest", models.CharField(max_length=64)),
+                ("digest", models.CharField(max_length=64)),
+                ("made_at", models.DateTimeField()),
+            ],
+            options={
+                "verbose_name": "audit seal",
+                "verbose_name_plural": "audit seals",
+                "default_permissions": (),
+            },
+        ),
+        migrations.CreateModel(
             name="AuditEntry",
             fields=[
-                (
-                    "id",
-                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("at", models.DateTimeField()),
                 (
                     "door",
                     models.CharField(
-                        choices=[
-                            ("api", "api"),
-                            ("admin", "admin"),
-                            ("command", "command"),
-                            ("task", "task"),
-                        ],
+                        choices=[("api", "api"), ("admin", "admin"), ("command", "command"), ("task", "task")],
                         max_length=10,
                     ),
                 ),
@@ -65,5 +60,10 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunSQL(APPEND_ONLY, CHANGEABLE),
+        # What a person with the application's own database account must not be able to do by mistake or in haste.
+        migrations.RunSQL(CREATE_FUNCTION, f"DROP FUNCTION {FUNCTION}()"),
+        *(
+            migrations.RunSQL([create_trigger(table), enable_trigger(table)], f"DROP TRIGGER {TRIGGER} ON {table}")
+            for table in ("common_auditentry", "common_auditseal")
+        ),
     ]

@@ -1,24 +1,14 @@
 """What may happen to streams and in them. Nothing else writes: API, admin, commands and tasks all come here."""
 
-from livestreams.services.audience import Banned, JoinToken, admit, audience_restriction, refuse_blocked, reminder_waits
+from livestreams.hooks import Restriction
 from livestreams.services.guests import GuestHasDeclined, NotTheCreatorOrGuest, NotTheGuest
-from livestreams.services.join_keys import KEY_PUBLISHED_BEFORE, forget_keys, public_keys, rotate_join_key
-from livestreams.services.revocations import (
-    CHANNEL,
-    Cursor,
-    News,
-    cursor_for,
-    news_since,
-    record_revocation,
-    record_revocations,
-)
+from livestreams.services.restrictions import Banned, audience_restriction, refuse_blocked, reminder_waits
 from livestreams.services.streams import (
     REFUSALS,
     AlreadyLive,
     GuestAnswerTooLate,
     MoveRefused,
     StreamMissing,
-    StreamNotActive,
     StreamNotCancellable,
     StreamNotDeletable,
     StreamNotDeleted,
@@ -45,21 +35,16 @@ from livestreams.services.streams import (
 from livestreams.services.turns import share_turn, take_turn
 
 __all__ = [
-    "CHANNEL",
-    "KEY_PUBLISHED_BEFORE",
     "REFUSALS",
     "AlreadyLive",
     "Banned",
-    "Cursor",
     "GuestAnswerTooLate",
     "GuestHasDeclined",
-    "JoinToken",
     "MoveRefused",
-    "News",
     "NotTheCreatorOrGuest",
     "NotTheGuest",
+    "Restriction",
     "StreamMissing",
-    "StreamNotActive",
     "StreamNotCancellable",
     "StreamNotDeletable",
     "StreamNotDeleted",
@@ -68,7 +53,6 @@ __all__ = [
     "StreamNotExpirable",
     "StreamNotStartable",
     "accept_guest",
-    "admit",
     "allow_cancel",
     "allow_delete",
     "allow_end",
@@ -76,22 +60,15 @@ __all__ = [
     "audience_restriction",
     "cancel_stream",
     "create_stream",
-    "cursor_for",
     "decline_guest",
     "delete_stream",
     "edit_stream",
     "end_stream",
     "expire_stream",
-    "forget_keys",
-    "news_since",
-    "public_keys",
     "purge_stream",
-    "record_revocation",
-    "record_revocations",
     "refuse_blocked",
     "reminder_waits",
     "restore_stream",
-    "rotate_join_key",
     "share_turn",
     "start_stream",
     "take_turn",

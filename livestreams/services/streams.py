@@ -4,15 +4,12 @@ Each verb is one transaction: lock the row, look at it, change it, record the ch
 locked row, so of any number of simultaneous calls exactly one wins and the others learn why they did not.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -20,6 +17,7 @@ from common import audit
 from common.fields import ObjectIdField
 from common.queries import Param, Question
 from common.refusals import Conflict, Missing
+from livestreams.hooks import STREAM_FOLLOWER
 from livestreams.models import (
     ANSWERABLE,
     Action,
@@ -64,11 +62,6 @@ class StreamNotStartable(MoveRefused):
 class StreamNotEndable(MoveRefused):
     code = "stream_not_endable"
     message = _("only an active stream can be ended")
-
-
-class StreamNotActive(MoveRefused):
-    code = "stream_not_active"
-    message = _("only an active stream can be joined")
 
 
 class StreamNotCancellable(MoveRefused):
@@ -188,14 +181,8 @@ def _change(
         beside.append("revision")
     stream.save(update_fields=[*after, *beside], force_update=True)
     audit.record(verb, stream, by=by, now=after_time, before=before, after=after, reason=reason)
-    _follower()(stream, changed=after.keys(), now=after_time)
+    STREAM_FOLLOWER.function()(stream, changed=after.keys(), now=after_time)
     return stream
-
-
-@cache
-def _follower() -> Callable[..., None]:
-    # Those who wait for a stream are known in an app above this one, so settings name the function.
-    return import_string(settings.STREAM_FOLLOWER)
 
 
 # --- verbs ----------------------------------------------------------------------------------------

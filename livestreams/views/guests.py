@@ -11,9 +11,9 @@ from accounts.models import User
 from common.refusals import Refusal
 from common.views import ApiViewSet
 from livestreams import services
+from livestreams.reads import any_stream, seen_stream
 from livestreams.serializers import LiveStreamSerializer
 from livestreams.services import StreamMissing
-from livestreams.views.streams import ANY_STREAM, seen_stream
 
 
 class GuestViewSet(ApiViewSet):
@@ -80,5 +80,4 @@ class GuestViewSet(ApiViewSet):
 
     def written(self, stream_id: str) -> dict[str, Any]:
         """The stream as this call has left it; somebody may have deleted it since."""
-        (row,) = ANY_STREAM.rows(id=stream_id)
-        return LiveStreamSerializer.compiled()[1](row, self.user.pk)
+        return any_stream(stream_id, caller=self.user.pk)

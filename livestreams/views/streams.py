@@ -22,6 +22,7 @@ from common.views import ApiViewSet
 from livestreams import services
 from livestreams.models import LiveStream, Status, last_when_missing
 from livestreams.permissions import IsCreator, IsCreatorOrGuest, NotTheCreator
+from livestreams.reads import any_stream, seen_stream
 from livestreams.serializers import (
     SORTABLE,
     CreateStreamFormSerializer,
@@ -58,16 +59,6 @@ def _orders() -> dict[str, Ordering]:
     return {name: by(column) for name, column in SORTABLE.items()}
 
 
-# What somebody who looks at a stream needs to be told, and whether they are kept from it.
-SEEN_STREAM = Question(
-    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
-        *LiveStreamSerializer.compiled()[0],
-        services.audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME)),
-    )
-)
-ANY_STREAM = Question(
-    lambda: LiveStream.all_objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.compiled()[0])
-)
 ACTIVE_STREAM = Question(
     lambda: LiveStream.objects.filter(creator=Param("creator", ID), status=Status.ACTIVE).values_list(
         *LiveStreamSerializer.compiled()[0]
@@ -109,15 +100,6 @@ UPCOMING = Listing(
     # When it began or will begin.
     orders={"begin": lambda descending: Coalesce(F("started_at"), F("planned_start_at"), F("created_at"))},
 )
-
-
-def seen_stream(stream_id: str, *, caller: str) -> tuple[dict[str, Any], Any]:
-    """The stream as it is written for `caller`, and what restricts them on it. Raises StreamMissing."""
-    rows = SEEN_STREAM.rows(id=stream_id, caller=caller, now=timezone.now())
-    if not rows:
-        raise StreamMissing
-    (*row, restriction) = rows[0]
-    return LiveStreamSerializer.compiled()[1](row, caller), restriction
 
 
 class LiveStreamViewSet(ApiViewSet):
@@ -332,8 +314,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     def written(self, stream_id: str) -> dict[str, Any]:
         """The stream that this call has changed, as it is now; somebody may have deleted it since."""
-        (row,) = ANY_STREAM.rows(id=stream_id)
-        return LiveStreamSerializer.compiled()[1](row, self.caller)
+        return any_stream(stream_id, caller=self.caller)
 
     def past(self, creator: str) -> Response:
         return PAST.page(self.query(PageQuery), caller=self.caller, creator=creator, status=(Status.ENDED,))

@@ -315,7 +315,7 @@ def test_every_time_in_a_form_of_ours_is_the_shared_field() -> None:
     forms = [
         one
         for one in descendants(BaseForm)
-        if re.match(r"(accounts|bans|common|livestreams|reminders)\.", one.__module__)
+        if re.match(r"(accounts|bans|common|edges|livestreams|reminders)\.", one.__module__)
     ]
     assert ChangeForm in forms
     times = [

@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from accounts.models import Session, User
 from common.admin import ReadOnlyAdmin
-from livestreams.models import JoinKey, LiveStream
-from livestreams.services.join_keys import rotate_join_key
+from edges.models import JoinKey
+from edges.services.join_keys import rotate_join_key
+from livestreams.models import LiveStream
 from reminders.models import Chunk
 from tests.admin.conftest import Office
 from tests.admin.pages import list_url, page_url, text_of

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from common import health, playground
-from livestreams import services
+from edges.services import admit
 from livestreams.models import LiveStream, Status
 from reminders.channels.email import unsubscribe_address
 from reminders.models import Lookout
@@ -285,6 +285,6 @@ def test_the_first_key_is_published_at_once(client: Client, creator: User) -> No
     assert client.get("/.well-known/jwks.json").json()["keys"] == []
 
     stream = make_stream(creator, Status.ACTIVE)
-    services.admit(creator, stream.pk, status="active", role="host", restriction=None, now=timezone.now())
+    admit(creator, stream.pk, status="active", role="host", restriction=None, now=timezone.now())
 
     assert len(client.get("/.well-known/jwks.json").json()["keys"]) == 1

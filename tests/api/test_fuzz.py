@@ -22,9 +22,10 @@ from accounts.models import Session, User
 from bans.models import LiveStreamBan
 from bans.services import ban_many
 from common.models import AuditEntry
+from edges.services import Cursor, admit
+from edges.services.revocations import FROM_THE_BEGINNING
 from livestreams.models import LiveStream, Status
-from livestreams.services import Cursor, admit, cancel_stream
-from livestreams.services.revocations import FROM_THE_BEGINNING
+from livestreams.services import cancel_stream
 from reminders.models import Notification, Reminder
 from tests.api.operations import operations
 from tests.bans.people import make_ban

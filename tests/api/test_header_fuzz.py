@@ -17,7 +17,7 @@ from accounts import tokens
 from accounts.models import User
 from common.fields import new_object_id
 from common.server.handler import LenientHandler
-from livestreams.services import Cursor
+from edges.services import Cursor
 from tests.api.operations import BODIES, Operation, operations
 from tests.bans.people import permitted
 from tests.conftest import session_of

@@ -17,9 +17,9 @@ from django.utils import timezone
 from accounts import tokens
 from accounts.models import User
 from common.fields import new_object_id
+from edges.services import Cursor
+from edges.services.revocations import FROM_THE_BEGINNING
 from livestreams.models import Status
-from livestreams.services import Cursor
-from livestreams.services.revocations import FROM_THE_BEGINNING
 from tests.bans.people import BANS, check_url, make_ban
 from tests.conftest import make_user, session_of
 from tests.reminders.asking import NOTIFICATIONS, told_that_it_is_live

@@ -17,8 +17,8 @@ from bans.services import lift_ban
 from common.models import AuditEntry
 from common.serializers import IdField, InputSerializer, StrictInteger, StrictList, StrictString
 from common.views import _kept_query
+from edges.serializers import JoinSerializer
 from livestreams.models import Status
-from livestreams.serializers import JoinSerializer
 from reminders.models import Reminder
 from tests.api.operations import Operation, World, operations, world_for
 from tests.bans.people import make_ban

@@ -13,8 +13,10 @@ from accounts.models import User
 from bans.models import LiveStreamBan
 from bans.services import change_ban, lift_ban
 from common.refusals import Refusal
+from edges.models import Participant
+from edges.services import admit
 from livestreams import services
-from livestreams.models import LiveStream, Participant, Status
+from livestreams.models import LiveStream, Status
 from livestreams.views.streams import STREAMS, UPCOMING
 from reminders.models import Kind, Notification, Reminder
 from reminders.services import mark_notification, remove_reminder
@@ -167,7 +169,7 @@ class Viewers(World):
         return f"{STREAMS_URL}/{self.stream.pk}/viewers"
 
     def seen(self, user: User, now: datetime) -> object:
-        return services.admit(user, self.stream.pk, status="active", role="audience", restriction=None, now=now)
+        return admit(user, self.stream.pk, status="active", role="audience", restriction=None, now=now)
 
     def add(self) -> object:
         return self.seen(self.person(), self.moment())

@@ -12,7 +12,8 @@ from accounts.models import User
 from bans import services
 from bans.models import LiveStreamBan
 from common.models import AuditEntry
-from livestreams.models import LiveStream, Revocation
+from edges.models import Revocation
+from livestreams.models import LiveStream
 from tests.bans.people import BANS, lapsed_ban, make_ban, permitted
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused, data_of

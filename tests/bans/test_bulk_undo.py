@@ -14,8 +14,9 @@ from bans import services
 from bans.models import Appeal, LiveStreamBan
 from common.models import AuditEntry
 from common.refusals import Refusal
+from edges.models import Revocation
 from livestreams import services as streams
-from livestreams.models import LiveStream, Revocation
+from livestreams.models import LiveStream
 from tests.bans.people import BANS, lapsed_ban, make_ban, permitted
 from tests.bans.test_bulk import crowd
 from tests.conftest import Api, make_user

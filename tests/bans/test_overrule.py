@@ -13,7 +13,8 @@ from bans.services.appeals import appeal_ban, withdraw_appeal
 from bans.services.bans import CannotBanStaff
 from common.models import AuditEntry
 from common.refusals import Refusal
-from livestreams.models import LiveStream, Revocation
+from edges.models import Revocation
+from livestreams.models import LiveStream
 from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream

@@ -25,7 +25,7 @@ from tests.streams import make_stream
 COMMANDS = sorted(
     name
     for name, app in get_commands().items()
-    if app in {"accounts", "bans", "common", "config", "livestreams", "reminders"}
+    if app in {"accounts", "bans", "common", "config", "edges", "livestreams", "reminders"}
     and isinstance(load_command_class(app, name), OperatorCommand)
 )
 CHANGING = [

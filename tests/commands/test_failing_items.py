@@ -29,7 +29,7 @@ from reminders.services.jobs import URGENT
 from tests.conftest import make_user
 from tests.streams import make_stream
 
-APPS = ("accounts", "bans", "common", "config", "livestreams", "reminders")
+APPS = ("accounts", "bans", "common", "config", "edges", "livestreams", "reminders")
 # Each of these seals, copies or statements builds on the one before it: without that it must not be made.
 DEPENDENT = {"common/management/commands/grant_service_role.py"}
 

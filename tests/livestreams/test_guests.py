@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.models import AuditEntry
+from edges.models import Participant
 from livestreams import services
-from livestreams.models import ANSWERABLE, GuestStatus, LiveStream, Participant, Status
+from livestreams.models import ANSWERABLE, GuestStatus, LiveStream, Status
 from livestreams.services import edit_stream
 from tests.bans.people import make_ban
 from tests.conftest import Api
@@ -301,7 +302,7 @@ def test_who_declines_on_another_device_while_joining_joins_as_audience(
         answered(stream, guest, "declined")
         return accept(stream_id, **given)
 
-    monkeypatch.setattr(services, "accept_guest", accept_too_late)
+    monkeypatch.setattr("edges.views.accept_guest", accept_too_late)
 
     data = data_of(join(api, guest, stream))
 

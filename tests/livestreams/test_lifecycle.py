@@ -138,7 +138,7 @@ def writes_of_state(source: str) -> list[int]:
 
 
 def sources() -> list[Path]:
-    folders = ["accounts", "bans", "common", "config", "livestreams", "reminders"]
+    folders = ["accounts", "bans", "common", "config", "edges", "livestreams", "reminders"]
     return [
         path
         for folder in folders

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from livestreams import services
+from edges.services import admit
 from livestreams.models import Status
 from reminders.channels import Batch, Person
 from reminders.channels.email import message
@@ -83,7 +83,7 @@ FOUND = [
 def test_viewers_are_found_by_their_name(search: str, name: str, api: Api, creator: User) -> None:
     stream, now = make_stream(creator, Status.ACTIVE), timezone.now()
     for user in (make_user("first", name=name), make_user("second", surname=name), make_user("other", name="Nobody")):
-        services.admit(user, stream.pk, status=stream.status, role="audience", restriction=None, now=now)
+        admit(user, stream.pk, status=stream.status, role="audience", restriction=None, now=now)
 
     found = data_of(api(creator).get(stream_url(stream, "viewers"), {"search": search}))["list"]
 

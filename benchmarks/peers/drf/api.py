@@ -22,7 +22,8 @@ from accounts.models import Media, User
 from bans.models import Appeal, LiveStreamBan
 from benchmarks.peers.drf.contract import wire_time
 from common.models import AuditEntry
-from livestreams.models import LiveStream, Revocation
+from edges.models import Revocation
+from livestreams.models import LiveStream
 from reminders.models import LeadTime, Notification, Reminder, Round
 
 GRACE = timedelta(minutes=10)
@@ -349,7 +350,7 @@ class LiveStreamBanViewSet(ModelViewSet[LiveStreamBan]):
             )
             Revocation.objects.create(stream=stream, user_id=ban.target_id, action="LIFTED", at=ban.updated_at)
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_notify('livestreams_revocations', %s)", [stream.pk])
+                cursor.execute("SELECT pg_notify('edges_revocations', %s)", [stream.pk])
             if Appeal.objects.filter(ban=ban, state="pending").exists():
                 # Nobody appeals here, so that nothing more is measured than this look.
                 raise NotImplementedError

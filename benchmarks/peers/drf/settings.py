@@ -18,6 +18,7 @@ INSTALLED_APPS = [
     "benchmarks.peers.drf.apps.CommonTables",
     "accounts",
     "livestreams",
+    "edges",
     "bans",
     "reminders",
     "procrastinate.contrib.django",

@@ -125,7 +125,7 @@ async def lift(id: Id, claims: Claims, session: Writing, response: Response) -> 
                 stream_id=ban.stream_id, user_id=ban.target_id, action="LIFTED", until=None, at=ban.updated_at
             )
         )
-        await session.execute(select(func.pg_notify("livestreams_revocations", ban.stream_id)))
+        await session.execute(select(func.pg_notify("edges_revocations", ban.stream_id)))
         pending = select(AppealRow.id).where(AppealRow.ban_id == ban.id, AppealRow.state == "pending")
         if await session.scalar(pending) is not None:
             # Nobody appeals here, so that nothing more is measured than this look.

@@ -127,7 +127,7 @@ class AppealRow(Base):
 
 
 class RevocationRow(Base):
-    __tablename__ = "livestreams_revocation"
+    __tablename__ = "edges_revocation"
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     stream_id: Mapped[str] = mapped_column(ObjectId)

@@ -6,9 +6,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from bans.models import LiveStreamBan
+from edges.services.join_keys import signing_key
 from livestreams import services as streams
 from livestreams.models import LiveStream, Status
-from livestreams.services.join_keys import signing_key
 from reminders.models import Kind, Notification
 from tests.api.matrix.callers import (
     ANOTHER_CREATOR,

@@ -17,10 +17,11 @@ from django.utils.translation import gettext_lazy as _
 from common.fields import ObjectIdField
 from common.queries import Param, Question
 from common.refusals import Invalid
-from livestreams.models import LiveStream, Revocation
-from livestreams.services.streams import StreamMissing
+from edges.models import Revocation
+from livestreams.models import LiveStream
+from livestreams.services import StreamMissing
 
-CHANNEL = "livestreams_revocations"
+CHANNEL = "edges_revocations"
 NEWS_AT_ONCE = 1000
 FROM_THE_BEGINNING = 0
 LARGEST_POSITION = 2**63 - 1
@@ -30,7 +31,7 @@ LARGEST_POSITION = 2**63 - 1
 _RECORD = f"""
     WITH stream AS (SELECT id FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE),
     recorded AS (
-        INSERT INTO livestreams_revocation (stream_id, user_id, action, until, at)
+        INSERT INTO edges_revocation (stream_id, user_id, action, until, at)
         SELECT stream.id, told.user_id, told.action, told.until, %s
         FROM stream, unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS told(user_id, action, until)
         RETURNING 1

@@ -12,11 +12,12 @@ from joserfc.jwk import KeySet
 from accounts.models import User
 from bans.services import ban_user
 from common.times import wire_time
+from edges.models import JoinKey, Participant
 from livestreams import services
-from livestreams.models import JoinKey, LiveStream, Participant, Status
+from livestreams.models import LiveStream, Status
 from tests.conftest import Api
+from tests.edges.conftest import token_of
 from tests.envelope import assert_refused, data_of
-from tests.livestreams.conftest import token_of
 from tests.races import at_once
 from tests.servers import running_server
 from tests.streams import STREAMS, make_stream

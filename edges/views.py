@@ -1,13 +1,9 @@
 """The audience of a stream over HTTP: joining, who watches, and what edges must know of bans."""
 
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, ClassVar, cast
 
 import orjson
-from django.conf import settings
-from django.db import models
-from django.db.models import F, Func, OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -17,17 +13,13 @@ from rest_framework.response import Response
 from accounts.models import User
 from accounts.serializers import UserSummarySerializer
 from common.api import HTTP_CODES, error_answer
-from common.fields import ObjectIdField
-from common.pagination import Listing, Shape
-from common.queries import Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
-from common.times import optional_wire_time, wire_time
+from common.times import wire_time
 from common.views import ApiViewSet
-from livestreams import services
-from livestreams.models import GuestStatus, LiveStream, Participant, Status
-from livestreams.permissions import NotAServiceAccount
-from livestreams.serializers import (
+from edges import reads, services
+from edges.permissions import NotAServiceAccount
+from edges.serializers import (
     JoinedSerializer,
     JoinSerializer,
     RevocationsQuery,
@@ -35,77 +27,28 @@ from livestreams.serializers import (
     ViewerCountSerializer,
     ViewersQuery,
 )
-from livestreams.services import StreamMissing
-from livestreams.views.streams import seen_stream
-from livestreams.waiting import SECONDS_UNTIL_RETRY, awaited_news
+from edges.waiting import SECONDS_UNTIL_RETRY, awaited_news
+from livestreams.models import GuestStatus, LiveStream, Status
+from livestreams.reads import seen_stream
+from livestreams.services import (
+    Banned,
+    GuestAnswerTooLate,
+    GuestHasDeclined,
+    StreamMissing,
+    accept_guest,
+    refuse_blocked,
+)
 
 JWKS_SECONDS = 5  # how long the keys may be kept by caches: see services/join_keys.py
-
-ID = ObjectIdField()
-TIME = models.DateTimeField()
-_RESTRICTION: dict[str, Any] = {"stream": OuterRef("pk"), "user": Param("caller", ID), "now": Param("now", TIME)}
-
-
-def _at_the_door() -> models.QuerySet[Any]:
-    streams = LiveStream.objects.filter(pk=Param("id", ID))
-    return streams.values_list("pk", services.audience_restriction(**_RESTRICTION))
-
-
-def _counted() -> models.QuerySet[Any]:
-    present = Participant.objects.audience(stream=OuterRef("pk"), seen_after=Param("seen_after", TIME))
-    count = Func(F("pk"), function="COUNT", output_field=models.BigIntegerField())
-    streams = LiveStream.objects.filter(pk=Param("id", ID))
-    restriction = services.audience_restriction(**_RESTRICTION)
-    return streams.values_list(Subquery(present.order_by().values_list(count)), restriction)
-
-
-AT_THE_DOOR = Question(_at_the_door)
-COUNT = Question(_counted)
-
-
-class _Viewers(Listing):
-    """Users in the order of their first join; joining again, as all do every minute, moves nobody to another page."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "viewers",
-            UserSummarySerializer,
-            self._present,
-            values={"stream": ID, "seen_after": TIME, "search": models.TextField()},
-            orders={"joined": lambda descending: F("participations__first_seen_at")},
-        )
-
-    @staticmethod
-    def _present(*, stream: Any, seen_after: Any, search: Any = None) -> models.QuerySet[User]:
-        present = Participant.objects.audience(stream=stream, seen_after=seen_after)
-        users = User.objects.filter(participations__in=present)
-        if search is None:
-            return users
-        return users.filter(names_folded__contains=search)
-
-    def _all(self, shape: Shape) -> models.QuerySet[Any]:
-        # Who left meanwhile still marks a place in the order.
-        return User.objects.filter(participations__stream=Param("stream", ID))
-
-    def _build_anchor(self, shape: Shape) -> models.QuerySet[Any]:
-        return User.objects.filter(pk=Param("after", ID)).values_list("pk")
-
-
-VIEWERS = _Viewers()
-
-
-def _seen_after(now: datetime) -> datetime:
-    """Who was seen after this watches: a token is renewed within its lifetime, and now and then that fails once."""
-    return now - 2 * settings.JOIN_TOKEN_LIFETIME
 
 
 class AudienceViewSet(ApiViewSet):
     """Those who watch a stream, and those who must not."""
 
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
-        "join": [StreamMissing, services.Banned, services.StreamNotActive],
-        "viewers": [StreamMissing, services.Banned],
-        "viewer_count": [StreamMissing, services.Banned],
+        "join": [StreamMissing, Banned, services.StreamNotActive],
+        "viewers": [StreamMissing, Banned],
+        "viewer_count": [StreamMissing, Banned],
         "revocations": [NotAServiceAccount, StreamMissing],
     }
 
@@ -123,10 +66,10 @@ class AudienceViewSet(ApiViewSet):
         stream_id = JoinSerializer.validated(request.data)["stream_id"]
         stream, restriction = seen_stream(stream_id, caller=self.user.pk)
         if _accepts_by_joining(stream):
-            services.refuse_blocked(restriction)
+            refuse_blocked(restriction)
             # Who has declined on another device meanwhile, or comes as the stream ends, is answered by the second look.
-            with suppress(services.GuestHasDeclined, services.GuestAnswerTooLate):
-                services.accept_guest(stream_id, by=self.user, now=timezone.now())
+            with suppress(GuestHasDeclined, GuestAnswerTooLate):
+                accept_guest(stream_id, by=self.user, now=timezone.now())
             stream, restriction = seen_stream(stream_id, caller=self.user.pk)
         joined = services.admit(
             self.user,
@@ -154,22 +97,13 @@ class AudienceViewSet(ApiViewSet):
     def viewers(self, request: Request, id: str) -> Response:
         """Who watches: joined within the last two lifetimes of a token, without the broadcasters; newest first."""
         query, now = self.query(ViewersQuery), timezone.now()
-        rows = AT_THE_DOOR.rows(id=id, caller=self.user.pk, now=now)
-        if not rows:
-            raise StreamMissing
-        services.refuse_blocked(rows[0][1])
-        return VIEWERS.page(query, caller=self.user.pk, stream=id, seen_after=_seen_after(now))
+        reads.refuse_reader(id, caller=self.user.pk, now=now)
+        return reads.VIEWERS.page(query, caller=self.user.pk, stream=id, seen_after=reads.seen_after(now))
 
     @extend_schema(operation_id="countViewersByIdV1", tags=["Streams"], responses={200: ViewerCountSerializer})
     def viewer_count(self, request: Request, id: str) -> Response:
         """How many watch: joined within the last two lifetimes of a token, without the broadcasters."""
-        now = timezone.now()
-        rows = COUNT.rows(id=id, caller=self.user.pk, now=now, seen_after=_seen_after(now))
-        if not rows:
-            raise StreamMissing
-        count, restriction = rows[0]
-        services.refuse_blocked(restriction)
-        return Response({"streamId": id, "viewerCount": count})
+        return Response(reads.viewer_count(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(
         operation_id="listRevocationsByIdV1",
@@ -199,7 +133,7 @@ class AudienceViewSet(ApiViewSet):
             if awaited is None:
                 headers["Retry-After"] = str(SECONDS_UNTIL_RETRY)
             news = awaited or news
-        return Response(_written(news), headers=headers)
+        return Response(reads.revocations(news), headers=headers)
 
     @property
     def user(self) -> User:
@@ -213,16 +147,6 @@ def _accepts_by_joining(stream: dict[str, Any]) -> bool:
         LiveStream.Role.GUEST,
         GuestStatus.INVITED,
     )
-
-
-def _written(news: services.News) -> dict[str, Any]:
-    return {
-        "list": [
-            {"userId": user_id, "action": action, "until": optional_wire_time(until), "at": wire_time(at)}
-            for user_id, action, until, at in news.people
-        ],
-        "cursor": str(news.cursor),
-    }
 
 
 def jwks(request: HttpRequest) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The audience of a stream: who joined, what holds for them, and the keys that sign join tokens."""
+"""Who joined a stream, what media and chat servers must enforce there, and the keys that sign join tokens."""
 
 from typing import Any, ClassVar, Self
 
@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from common.models import IdentifiedModel
-from livestreams.models.streams import GuestStatus, LiveStream
+from livestreams.models import GuestStatus, LiveStream
 
 
 class ParticipantQuerySet(models.QuerySet["Participant"]):

@@ -23,7 +23,7 @@ from accounts.models import User
 from common import audit
 from common.encryption import cipher
 from common.fields import new_object_id
-from livestreams.models import JoinKey
+from edges.models import JoinKey
 
 KEPT_SECONDS = 5  # how long a process goes by the keys that it has read, and others by the published ones
 KEY_PUBLISHED_BEFORE = timedelta(seconds=3 * KEPT_SECONDS)  # so that all know a key when it begins to sign

@@ -8,11 +8,11 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from livestreams import services
+from edges import services
 from livestreams.models import LiveStream, Status
 from tests.conftest import Api, make_user
+from tests.edges.test_join import ban
 from tests.envelope import data_of
-from tests.livestreams.test_join import ban
 from tests.streams import STREAMS, make_stream, stream_url
 from tests.test_statements import statements
 

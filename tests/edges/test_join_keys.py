@@ -15,8 +15,9 @@ from joserfc.jwk import KeySet
 
 from accounts.models import User
 from common.models import AuditEntry
-from livestreams import services
-from livestreams.models import JoinKey, Status
+from edges import services
+from edges.models import JoinKey
+from livestreams.models import Status
 from tests.envelope import assert_refused
 from tests.races import at_once
 from tests.servers import running_server

@@ -9,8 +9,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from bans.services import ban_user
+from edges.models import Participant
+from edges.services import admit, record_revocation
 from livestreams import services
-from livestreams.models import LiveStream, Participant, Status, role_of
+from livestreams.models import LiveStream, Status, role_of
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused, data_of
 from tests.streams import STREAMS, make_stream, stream_url
@@ -26,7 +28,7 @@ def stream(creator: User, guest: User) -> LiveStream:
 def seen(stream: LiveStream, user: User, *, first: datetime, last: datetime | None = None) -> None:
     for now in (first, last or first):
         role = role_of(user.pk, stream.creator_id, stream.guest_id, stream.guest_status) or ""
-        services.admit(user, stream.pk, status=stream.status, role=role, restriction=None, now=now)
+        admit(user, stream.pk, status=stream.status, role=role, restriction=None, now=now)
 
 
 def names(api: Api, caller: User, stream: LiveStream, **query: Any) -> list[str]:
@@ -216,7 +218,7 @@ def test_removing_a_stream_for_good_removes_who_watched_it(
     stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     seen(stream, viewer, first=now)
-    services.record_revocation(stream.pk, viewer.pk, action="BLOCK", until=None, now=now)
+    record_revocation(stream.pk, viewer.pk, action="BLOCK", until=None, now=now)
     services.end_stream(stream.pk, by=creator, now=now)
     services.delete_stream(stream.pk, by=creator, now=now)
 

@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from common.server.threads import begin_wait
-from livestreams.services import CHANNEL, Cursor, News, news_since
+from edges.services import CHANNEL, Cursor, News, news_since
 
 logger = logging.getLogger(__name__)
 

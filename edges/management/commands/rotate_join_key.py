@@ -5,7 +5,7 @@ from typing import Any
 from django.utils import timezone
 
 from common.commands import OperatorCommand, Outcome
-from livestreams.services import KEY_PUBLISHED_BEFORE, rotate_join_key
+from edges.services import KEY_PUBLISHED_BEFORE, rotate_join_key
 
 
 class Command(OperatorCommand):

@@ -15,12 +15,13 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.times import wire_time
-from livestreams import services, waiting
-from livestreams.models import LiveStream, Revocation
-from livestreams.services import Cursor, record_revocation, record_revocations
+from edges import services, waiting
+from edges.models import Revocation
+from edges.services import Cursor, record_revocation, record_revocations
+from livestreams.models import LiveStream
 from tests.conftest import Api, make_user
+from tests.edges.conftest import token_of
 from tests.envelope import assert_refused, data_of
-from tests.livestreams.conftest import token_of
 from tests.servers import Server, running_server
 from tests.streams import STREAMS, make_stream, stream_url
 
@@ -115,7 +116,7 @@ def test_a_lift_has_no_end(api: Api, edge: User, stream: LiveStream, viewer: Use
 def test_more_than_fit_are_told_in_the_next_call(
     api: Api, edge: User, stream: LiveStream, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("livestreams.services.revocations.NEWS_AT_ONCE", 3)
+    monkeypatch.setattr("edges.services.revocations.NEWS_AT_ONCE", 3)
     crowd = [make_user(f"raider{number}") for number in range(7)]
     record_revocations(stream.pk, [(user.pk, "BLOCK", None) for user in crowd], now=now)
 
@@ -375,9 +376,9 @@ def test_an_edge_hears_of_a_ban_within_a_second_and_nobody_starves(
 def test_revocations_are_read_by_an_index(stream: LiveStream, viewer: User, now: datetime) -> None:
     record_revocations(stream.pk, [(viewer.pk, "BLOCK", None)] * 5000, now=now)
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE livestreams_revocation")
+        cursor.execute("ANALYZE edges_revocation")
         cursor.execute(
-            "EXPLAIN SELECT id FROM livestreams_revocation WHERE stream_id = %s AND id > 4990 ORDER BY id LIMIT 1000",
+            "EXPLAIN SELECT id FROM edges_revocation WHERE stream_id = %s AND id > 4990 ORDER BY id LIMIT 1000",
             [bytes.fromhex(stream.pk)],
         )
         plan = "\n".join(row[0] for row in cursor.fetchall())

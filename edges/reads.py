@@ -1,0 +1,105 @@
+"""Who watches a stream and who must be kept out, as the API writes it."""
+
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Func, OuterRef, Subquery
+
+from accounts.models import User
+from accounts.serializers import UserSummarySerializer
+from common.fields import ObjectIdField
+from common.pagination import Listing, Shape
+from common.queries import Param, Question
+from common.times import optional_wire_time, wire_time
+from edges.models import Participant
+from edges.services import News
+from livestreams.models import LiveStream
+from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
+
+ID = ObjectIdField()
+TIME = models.DateTimeField()
+_RESTRICTION: dict[str, Any] = {"stream": OuterRef("pk"), "user": Param("caller", ID), "now": Param("now", TIME)}
+
+
+def _restricted() -> models.QuerySet[Any]:
+    streams = LiveStream.objects.filter(pk=Param("id", ID))
+    return streams.values_list("pk", audience_restriction(**_RESTRICTION))
+
+
+def _counted() -> models.QuerySet[Any]:
+    present = Participant.objects.audience(stream=OuterRef("pk"), seen_after=Param("seen_after", TIME))
+    count = Func(F("pk"), function="COUNT", output_field=models.BigIntegerField())
+    streams = LiveStream.objects.filter(pk=Param("id", ID))
+    restriction = audience_restriction(**_RESTRICTION)
+    return streams.values_list(Subquery(present.order_by().values_list(count)), restriction)
+
+
+_RESTRICTION_OF_READER = Question(_restricted)
+_COUNT = Question(_counted)
+
+
+class _Viewers(Listing):
+    """Users in the order of their first join; joining again, as all do every minute, moves nobody to another page."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "viewers",
+            UserSummarySerializer,
+            self._present,
+            values={"stream": ID, "seen_after": TIME, "search": models.TextField()},
+            orders={"joined": lambda descending: F("participations__first_seen_at")},
+        )
+
+    @staticmethod
+    def _present(*, stream: Any, seen_after: Any, search: Any = None) -> models.QuerySet[User]:
+        present = Participant.objects.audience(stream=stream, seen_after=seen_after)
+        users = User.objects.filter(participations__in=present)
+        if search is None:
+            return users
+        return users.filter(names_folded__contains=search)
+
+    def _all(self, shape: Shape) -> models.QuerySet[Any]:
+        # Who left meanwhile still marks a place in the order.
+        return User.objects.filter(participations__stream=Param("stream", ID))
+
+    def _build_anchor(self, shape: Shape) -> models.QuerySet[Any]:
+        return User.objects.filter(pk=Param("after", ID)).values_list("pk")
+
+
+VIEWERS = _Viewers()
+
+
+def seen_after(now: datetime) -> datetime:
+    """Who was seen after this watches: a token is renewed within its lifetime, and now and then that fails once."""
+    return now - 2 * settings.JOIN_TOKEN_LIFETIME
+
+
+def refuse_reader(stream_id: str, *, caller: str, now: datetime) -> None:
+    """Raises StreamMissing, and Banned when a ban keeps `caller` from the stream."""
+    rows = _RESTRICTION_OF_READER.rows(id=stream_id, caller=caller, now=now)
+    if not rows:
+        raise StreamMissing
+    refuse_blocked(rows[0][1])
+
+
+def viewer_count(stream_id: str, *, caller: str, now: datetime) -> dict[str, Any]:
+    """Raises StreamMissing, and Banned when a ban keeps `caller` from the stream."""
+    rows = _COUNT.rows(id=stream_id, caller=caller, now=now, seen_after=seen_after(now))
+    if not rows:
+        raise StreamMissing
+    count, restriction = rows[0]
+    refuse_blocked(restriction)
+    return {"streamId": stream_id, "viewerCount": count}
+
+
+def revocations(news: News) -> dict[str, Any]:
+    """The news as an edge is told them, and the cursor for its next call."""
+    return {
+        "list": [
+            {"userId": user_id, "action": action, "until": optional_wire_time(until), "at": wire_time(at)}
+            for user_id, action, until, at in news.people
+        ],
+        "cursor": str(news.cursor),
+    }

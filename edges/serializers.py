@@ -1,0 +1,66 @@
+"""What viewers, media servers and chat servers are told, and what they may ask."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from common.pagination import PageQuery
+from common.serializers import IdField, InputSerializer, StrictString, WireTime
+from common.text_fields import FoldedText
+from edges.models import Revocation
+from livestreams.models import LiveStream
+from livestreams.serializers import LONGEST_SEARCH, LiveStreamSerializer
+
+# --- out ------------------------------------------------------------------------------------------
+
+
+class JoinedSerializer(serializers.Serializer[Any]):
+    liveStream = LiveStreamSerializer()
+    token = serializers.CharField(help_text="A JWT for the media edge and the chat server.")
+    role = serializers.ChoiceField(LiveStream.Role.choices)
+    expiresAt = WireTime(help_text="When the token lapses; join again before.")
+
+
+class ViewerCountSerializer(serializers.Serializer[Any]):
+    streamId = IdField()
+    viewerCount = serializers.IntegerField(min_value=0)
+
+
+class RevocationSerializer(serializers.Serializer[Any]):
+    userId = IdField()
+    action = serializers.ChoiceField(Revocation.Action.choices)
+    until = WireTime(allow_null=True, help_text="Null: until further notice.")
+    at = WireTime()
+
+
+class RevocationsSerializer(serializers.Serializer[Any]):
+    list = RevocationSerializer(many=True)
+    cursor = serializers.CharField(help_text="For `since` of the next call.")
+
+
+# --- in -------------------------------------------------------------------------------------------
+
+
+class JoinSerializer(InputSerializer):
+    # Sent by existing apps beside the id.
+    ignored_keys = frozenset({"appVersion", "country", "deviceModel", "deviceType", "ipAddress", "osVersion", "role"})
+
+    liveStreamId = IdField(source="stream_id")
+
+
+# --- asked ----------------------------------------------------------------------------------------
+
+
+class ViewersQuery(PageQuery):
+    search = FoldedText(
+        max_length=LONGEST_SEARCH,
+        required=False,
+        help_text="Part of the username, name or surname; in any case, with and without accents.",
+    )
+
+
+class RevocationsQuery(InputSerializer):
+    empty_is_absent = False
+    since = StrictString(
+        max_length=64, required=False, help_text="The `cursor` of the call before. Left out: all that holds now."
+    )

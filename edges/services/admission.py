@@ -1,0 +1,69 @@
+"""Joining a stream: the presence that is recorded, and the token for media and chat servers."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import jwt
+from django.conf import settings
+from django.db import connection
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from common.fields import new_object_id
+from edges.services.join_keys import signing_key
+from livestreams.models import Status
+from livestreams.services import MoveRefused, Restriction, refuse_blocked
+
+MEDIA = "media"  # the audience that join tokens are for
+
+
+class StreamNotActive(MoveRefused):
+    code = "stream_not_active"
+    message = _("only an active stream can be joined")
+
+
+class JoinToken(NamedTuple):
+    """`token` is a JWT that anybody can verify with the public keys; it is good until `expires_at`."""
+
+    token: str
+    expires_at: datetime
+
+
+# One statement, so that two devices of one person that join at once make one row. Fixed text: the ORM would compile it
+# anew for each join.
+_SEEN = """
+    INSERT INTO edges_participant AS known (id, stream_id, user_id, first_seen_at, last_seen_at)
+    VALUES (%(id)s, %(stream)s, %(user)s, %(now)s, %(now)s)
+    ON CONFLICT (stream_id, user_id) DO UPDATE SET last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at)
+"""
+
+
+def admit(
+    user: User, stream_id: str, *, status: str, role: str, restriction: Restriction | None, now: datetime
+) -> JoinToken:
+    """Let `user` into an active stream: note that they were here and sign their token.
+
+    `status`, `role` and `restriction` are what was just read. Raises Banned, StreamNotActive.
+    """
+    refuse_blocked(restriction)
+    if status != Status.ACTIVE:
+        raise StreamNotActive(status)
+    with connection.cursor() as cursor:
+        ids = {"id": new_object_id(), "stream": stream_id, "user": user.pk}
+        cursor.execute(_SEEN, {name: bytes.fromhex(value) for name, value in ids.items()} | {"now": now})
+    key = signing_key(now)
+    issued_at = int(now.timestamp())
+    expires_at = issued_at + int(settings.JOIN_TOKEN_LIFETIME.total_seconds())
+    claims = {
+        "iss": settings.PUBLIC_URL,
+        "aud": MEDIA,
+        "sub": user.pk,
+        "stream": stream_id,
+        "role": role,
+        "grants": ["watch"] if restriction else ["watch", "chat"],
+        "jti": new_object_id(),
+        "iat": issued_at,
+        "exp": expires_at,
+    }
+    token = jwt.encode(claims, key.private_key, algorithm="ES256", headers={"kid": key.kid})
+    return JoinToken(token, datetime.fromtimestamp(expires_at, UTC))

@@ -1,0 +1,117 @@
+"""Settings that name functions by dotted path: a wrong path fails at the start, with the setting and the path."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from common.hooks import Hook, check_hooks, require_hooks
+from config import settings as project_settings
+
+SETTINGS = [
+    "AUDIENCE_RESTRICTION",
+    "DOCTOR_CHECKS",
+    "KNOWN_CHANNELS",
+    "READINESS_FACTS",
+    "REMINDER_WAITS",
+    "STREAM_FOLLOWER",
+]
+WRONG = "bans.models.no_such_function"
+
+
+def in_place_of(value: Any, path: str) -> Any:
+    """The setting with `path` as its last or only path."""
+    if isinstance(value, dict):
+        return value | {list(value)[-1]: path}
+    return path if isinstance(value, str) else [*value[:-1], path]
+
+
+def test_the_settings_of_this_project_are_right() -> None:
+    assert check_hooks() == []
+
+
+def test_every_setting_that_names_functions_of_ours_is_a_hook() -> None:
+    def paths(value: Any) -> list[str]:
+        if isinstance(value, dict | list | tuple):
+            return [path for each in (value.values() if isinstance(value, dict) else value) for path in paths(each)]
+        return [value] if isinstance(value, str) else []
+
+    # What Django, DRF and drf-spectacular resolve themselves, and the channels that are chosen of the known ones.
+    theirs = {
+        "AUTHENTICATION_BACKENDS",
+        "AUTH_PASSWORD_VALIDATORS",
+        "AUTH_USER_MODEL",
+        "CSRF_FAILURE_VIEW",
+        "DATABASES",
+        "FILE_UPLOAD_HANDLERS",
+        "MIDDLEWARE",
+        "NOTIFICATION_CHANNELS",
+        "REST_FRAMEWORK",
+        "ROOT_URLCONF",
+        "SPECTACULAR_SETTINGS",
+        "LOGGING",
+        "UNFOLD",
+    }
+    apps = ("accounts.", "bans.", "common.", "config.", "edges.", "livestreams.", "reminders.")
+    naming = {
+        name
+        for name, value in vars(project_settings).items()
+        if name.isupper() and any(path.startswith(apps) for path in paths(value))
+    }
+
+    assert naming - theirs == set(SETTINGS)
+    assert sorted(hook.setting for hook in Hook.declared) == SETTINGS
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("path", [WRONG, "no_such_app.function", "bans"])
+def test_a_path_that_leads_nowhere_is_an_error_of_the_check(name: str, path: str, settings: Any) -> None:
+    setattr(settings, name, in_place_of(getattr(settings, name), path))
+
+    (error,) = [found for found in run_checks() if found.id == "hooks.E001"]
+
+    assert str(error.msg).startswith(f"{name} names {path}, which is not a ")
+    with pytest.raises(SystemCheckError, match=f"{name} names {path}"):
+        call_command("check")
+    with pytest.raises(ImproperlyConfigured, match=f"{name} names {path}"):
+        require_hooks()
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_function_with_other_parameters_is_an_error(name: str, settings: Any) -> None:
+    settings.DOCTOR_CHECKS = settings.DOCTOR_CHECKS[:1]
+    path = "common.hooks._refuse_other_parameters"
+    setattr(settings, name, in_place_of(getattr(settings, name), path))
+
+    (error,) = check_hooks()
+
+    assert str(error.msg).startswith(f"{name} names {path}, which is not a ")
+
+
+def test_a_setting_that_is_missing_is_an_error(settings: Any) -> None:
+    del settings.REMINDER_WAITS
+
+    assert [error.msg for error in check_hooks()] == ["REMINDER_WAITS is not set"]
+
+
+def test_a_server_with_a_wrong_path_does_not_start(tmp_path: Any) -> None:
+    (tmp_path / "wrong_settings.py").write_text(f"from config.settings import *\n\nSTREAM_FOLLOWER = {WRONG!r}\n")
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "wrong_settings", "PYTHONPATH": str(tmp_path)}
+    for program in (["manage.py", "serve", "--port", "1"], ["-c", "import config.rsgi"]):
+        ended = subprocess.run(
+            [sys.executable, *program],
+            cwd=project_settings.BASE_DIR,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert ended.returncode == 1
+        assert f"STREAM_FOLLOWER names {WRONG}" in ended.stderr
