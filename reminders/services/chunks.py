@@ -10,12 +10,13 @@ from django.db.models.functions import Cast
 
 from common import audit
 from common.fields import ObjectIdField
+from common.jobs import defer_each
 from common.queries import Insertion, Param, Question
 from livestreams.models import LiveStream
 from livestreams.services import share_turn
 from reminders.models import Chunk, Delivery, Kind, Notification, Reminder, blocks_of
 from reminders.services.channels import channel_names
-from reminders.services.jobs import DELIVERING, each_later
+from reminders.services.deliveries import DELIVER
 from reminders.services.rounds import is_sayable
 
 ID = ObjectIdField()
@@ -128,5 +129,5 @@ def _hand_over(chunk: Chunk, now: datetime) -> list[str]:
         return []
     Delivery.objects.bulk_create(deliveries)
     ids = [delivery.pk for delivery in deliveries]
-    each_later("deliver", [{"delivery_id": delivery_id} for delivery_id in ids], queue=DELIVERING)
+    defer_each(DELIVER, [{"delivery_id": delivery_id} for delivery_id in ids])
     return ids

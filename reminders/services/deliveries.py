@@ -16,15 +16,17 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from common import audit, stopping
+from common import audit
+from common.jobs import defer, stopping
 from common.refusals import Conflict, Missing
 from livestreams.models import Status
 from reminders.channels import Batch, Interrupted, Person, Unreached
 from reminders.models import SAYABLE, Delivery, Kind, MutedChannel, Notification, Reminder, blocks_of
 from reminders.services.channels import channel
-from reminders.services.jobs import DELIVERING, later
 
 logger = logging.getLogger(__name__)
+
+DELIVER = "reminders.tasks.deliver"
 
 # Between one attempt and the next, about three days in all: the example schedule of the Standard Webhooks
 # specification, under "Deliverability and reliability".
@@ -100,7 +102,7 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
 
 
 def _look_again(delivery_id: str, at: datetime) -> None:
-    later("deliver", queue=DELIVERING, at=at, delivery_id=delivery_id)
+    defer(DELIVER, at=at, delivery_id=delivery_id)
 
 
 @contextmanager
@@ -186,7 +188,7 @@ class _Progress:
             if self.since_note == NOTED_EVERY:
                 self.since_note = 0
                 self._note(user_id)
-        if stopping.is_asked():
+        if stopping.is_requested():
             raise Interrupted(user_id)
 
     def _note(self, user_id: str) -> None:

@@ -11,10 +11,14 @@ from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from common import audit
+from common.jobs import URGENT, defer, defer_in_batches
 from livestreams.models import LiveStream, Status
 from livestreams.services import StreamMissing, take_turn
 from reminders.models import SAYABLE, Chunk, Kind, Lookout, Reminder, Round, came_due
-from reminders.services.jobs import URGENT, later, shared_out
+
+CUT_ROUNDS = "reminders.tasks.cut_rounds"
+TELL_CHUNKS = "reminders.tasks.tell_chunks"
+OPEN_DUE_ROUNDS_OF_STREAM = "reminders.tasks.open_due_rounds_of_stream"
 
 CHUNK = 1_000  # people
 # Reminders are set and rounds opened by machines whose clocks differ a little; looking back costs nothing, as a round
@@ -173,7 +177,7 @@ def _open(rounds: list[Round], now: datetime) -> list[str]:
     ]
     audit.record_many("open_round", changes, by=None, now=now)
     ids = [round_.pk for round_ in rounds]
-    shared_out("cut_rounds", "round_ids", ids, priority=_priority(rounds[0].kind))
+    defer_in_batches(CUT_ROUNDS, "round_ids", ids, priority=_priority(rounds[0].kind))
     return ids
 
 
@@ -195,7 +199,7 @@ def follow_stream(stream: LiveStream, *, changed: Collection[str], now: datetime
             # Nobody shall wait for a stream that does not come, as long as it could have come.
             _open_at_once(stream, Kind.CANCELLED, due_at=max(now, stream.planned_start_at or now), now=now)
         case Status.SCHEDULED if _is_awaited(stream):
-            later("open_due_rounds_of_stream", stream_id=stream.pk)
+            defer(OPEN_DUE_ROUNDS_OF_STREAM, stream_id=stream.pk)
 
 
 def _is_awaited(stream: LiveStream) -> bool:
@@ -267,7 +271,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     after = {"state": round_.state, "reminders": round_.reminders, "chunks": len(chunks)}
     audit.record("cut_round", round_, by=None, now=now, before={"state": Round.State.OPEN}, after=after)
     ids = [chunk.pk for chunk in chunks]
-    shared_out("tell_chunks", "chunk_ids", ids, priority=_priority(round_.kind))
+    defer_in_batches(TELL_CHUNKS, "chunk_ids", ids, priority=_priority(round_.kind))
     return ids
 
 
@@ -295,6 +299,6 @@ def take_up_what_was_left(now: datetime) -> None:
     """
     before = now - LEFT_AFTER
     rounds = Round.objects.filter(state=Round.State.OPEN, opened_at__lt=before).order_by("due_at", "pk")
-    shared_out("cut_rounds", "round_ids", list(rounds.values_list("pk", flat=True)))
+    defer_in_batches(CUT_ROUNDS, "round_ids", list(rounds.values_list("pk", flat=True)))
     chunks = Chunk.objects.filter(state=Chunk.State.WAITING, round__closed_at__lt=before).order_by("due_at", "pk")
-    shared_out("tell_chunks", "chunk_ids", list(chunks.values_list("pk", flat=True)))
+    defer_in_batches(TELL_CHUNKS, "chunk_ids", list(chunks.values_list("pk", flat=True)))
