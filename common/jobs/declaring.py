@@ -28,7 +28,7 @@ def periodic(cron: str, *, queue: str = FAST_QUEUE, **options: Any) -> Callable[
     """
 
     def declared(function: Callable[..., Any]) -> Any:
-        scheduled: Any = app.periodic(cron=cron)
-        return scheduled(app.task(queue=queue, queueing_lock=function.__name__, **options)(function))
+        deferred_by_the_clock: Any = app.periodic(cron=cron)
+        return deferred_by_the_clock(task(queue=queue, queueing_lock=function.__name__, **options)(function))
 
     return declared
