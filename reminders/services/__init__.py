@@ -1,4 +1,4 @@
-"""What may happen to reminders, and the telling. API, admin, commands and tasks all come here."""
+"""Services of reminders and notifications. API, admin, commands and tasks all call these."""
 
 from reminders.services.chunks import tell_chunk
 from reminders.services.deliveries import (

@@ -301,7 +301,7 @@ def loops_over_items(tree: ast.Module) -> Iterator[tuple[int, bool]]:
     def is_call_of_service(node: ast.AST) -> bool:
         match node:
             case ast.Call(func=ast.Name(id=name)):
-                return name in services or name in {"service", "act", "_cut", "_told"}
+                return name in services or name in {"service", "act", "_cut", "_notified"}
             case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr=attr)):
                 return module in {"services", "jobs"} or (module, attr) == ("self", "ban")
         return False
