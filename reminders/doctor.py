@@ -14,6 +14,7 @@ from procrastinate.jobs import Status as JobStatus
 from requests_hardened.ip_filter import InvalidIPAddress, filter_host
 
 from common.doctor import Finding, error, warning
+from common.jobs.heartbeat import is_any_worker_alive
 from reminders import services
 from reminders.models import Chunk, Delivery, Reminder, Round
 
@@ -41,7 +42,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _workers(now: datetime) -> Iterator[Finding]:
-    if services.is_worked_on(now):
+    if is_any_worker_alive(now):
         yield from _lag(now)
     elif Reminder.objects.exists():
         yield error(

@@ -3,16 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
-from django.db import models
-from procrastinate.contrib.django.models import ProcrastinateWorker
-
-from common.queries import Param, Question
+from common.jobs.heartbeat import is_any_worker_alive
+from common.queries import Question
 from common.times import optional_wire_time
 from reminders.models import Chunk, Delivery, Round
 from reminders.services.rounds import due_lead_times, found_until
 
-TIME = models.DateTimeField()
 FIRST_SPAN = timedelta(minutes=1)
 
 # Compiled with constants instead of parameters: the planner uses a partial index only where the query implies its
@@ -26,13 +22,6 @@ _PENDING_DELIVERY = Question(
         Delivery.objects.filter(state=Delivery.State.PENDING).order_by("next_attempt_at").values_list("next_attempt_at")
     )
 )
-_LIVE_WORKER = Question(
-    lambda: (
-        ProcrastinateWorker.objects.filter(last_heartbeat__gt=Param("since", TIME))
-        .order_by("last_heartbeat")
-        .values_list("last_heartbeat")
-    )
-)
 
 
 def dispatch_state(now: datetime) -> dict[str, Any]:
@@ -43,17 +32,12 @@ def dispatch_state(now: datetime) -> dict[str, Any]:
     """
     found = found_until()
     return {
-        "working": is_worked_on(now),
+        "working": is_any_worker_alive(now),
         "lagSeconds": None if found is None else round(max(0.0, (now - found).total_seconds()), 1),
         "foundUntil": optional_wire_time(found),
         "oldestDue": optional_wire_time(oldest_due(now, found_until=found)),
         "oldestOverdueDelivery": optional_wire_time(oldest_overdue_delivery(now)),
     }
-
-
-def is_worked_on(now: datetime) -> bool:
-    """Whether any worker has sent a heartbeat within WORKER_LOST_AFTER seconds."""
-    return bool(_LIVE_WORKER.rows(limit=1, since=now - settings.WORKER_LOST_AFTER * timedelta(seconds=1)))
 
 
 def oldest_due(now: datetime, *, found_until: datetime | None) -> datetime | None:
