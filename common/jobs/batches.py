@@ -19,8 +19,8 @@ def defer_in_batches(task: str, argument: str, ids: Sequence[str], *, priority: 
     defer_each(task, [{argument: list(batch)} for batch in batched(ids, size)], priority=priority)
 
 
-def run_batch(task: str, argument: str, ids: Sequence[str], act: Callable[[str], Any]) -> None:
-    """Call `act` with each id; it runs in a transaction of its own and must do nothing for an id that is done.
+def run_batch(task: str, argument: str, ids: Sequence[str], service: Callable[[str], Any]) -> None:
+    """Call `service` with each id; it runs in a transaction of its own and must do nothing for an id that is done.
 
     Raises ItemsFailed after all others are done, so that the job is retried. When the worker is asked to stop, this
     returns after the current item and defers a job for the rest.
@@ -31,5 +31,5 @@ def run_batch(task: str, argument: str, ids: Sequence[str], act: Callable[[str],
             defer_in_batches(task, argument, ids[number:], priority=URGENT)
             break
         with items.item(item_id):
-            act(item_id)
+            service(item_id)
     items.raise_failures()
