@@ -30,7 +30,7 @@ _signer = Signer(salt="unsubscribe")
 
 class EmailChannel:
     def send(self, batch: Batch) -> None:
-        """Send to one user after another; skip and log those without a usable address and those whom the server refuses.
+        """Send to one user after another; skip and log those without a usable address and those the server refuses.
 
         Calls `batch.reached` after each user.
 
