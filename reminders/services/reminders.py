@@ -12,7 +12,7 @@ from accounts.models import User
 from common import audit
 from common.fields import ObjectIdField, new_object_id
 from common.queries import Param, Question
-from common.refusals import Conflict, Invalid, Missing, Refusal
+from common.refusals import BadInput, Conflict, Missing
 from livestreams.models import UPCOMING, LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked, share_turn
 from reminders.models import Reminder, notifications_of, scheduled_for, state_of
@@ -35,13 +35,9 @@ class StreamWithoutPlan(Conflict):
     message = _("the stream has no planned start to count from; ask to be told when it really starts")
 
 
-class MomentPassed(Invalid):
+class MomentPassed(BadInput):
     code = "moment_passed"
     message = _("minute: the moment so long before the planned start has passed already")
-    reasons = Refusal.reasons
-
-    def __init__(self) -> None:
-        Refusal.__init__(self)
 
 
 class Reminded(NamedTuple):
