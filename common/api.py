@@ -29,6 +29,7 @@ from common.keys import shown
 from common.languages import preferred_language
 from common.origin import origin
 from common.refusals import (
+    BadInput,
     Conflict,
     Forbidden,
     Invalid,
@@ -67,7 +68,7 @@ TITLES: dict[int, str] = {
 }
 
 STATUSES: dict[type[Refusal], int] = {
-    Invalid: 400,
+    BadInput: 400,
     Unauthenticated: 401,
     Forbidden: 403,
     Missing: 404,

@@ -29,11 +29,15 @@ class Refusal(Exception):
         return [str(self.message)]
 
 
-class Invalid(Refusal):
-    """What was sent is wrong. `field` names the wrong part as the sender wrote it."""
+class BadInput(Refusal):
+    """What was sent is wrong."""
 
     code = "validation_failed"
     message = _("the request is not valid")
+
+
+class Invalid(BadInput):
+    """One field of what was sent breaks a rule. `field` is its name as the sender wrote it."""
 
     def __init__(self, field: str, rule: Text) -> None:
         self.field = field

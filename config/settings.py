@@ -331,6 +331,19 @@ DOCTOR_CHECKS = [
     "config.doctor.examine",
 ]
 
+# Each queue of jobs: how many a worker runs at once unless its option says so, and the help of that option.
+WORKER_QUEUES = {
+    "telling": (2, "chunks written at once"),
+    "delivering": (8, "deliveries under way at once"),
+}
+PROCRASTINATE_ON_APP_READY = "common.jobs.renamed.register_old_names"
+# Old names of tasks and what they are called now: jobs that were stored before an upgrade still run.
+RENAMED_TASKS = {
+    "config.tasks.forget_tokens": "accounts.tasks.forget_tokens",
+    "reminders.tasks.expire_no_shows": "livestreams.tasks.expire_no_shows",
+    "reminders.tasks.forget_failed_jobs": "common.tasks.forget_failed_jobs",
+    "reminders.tasks.take_over_stalled_jobs": "common.tasks.take_over_stalled_jobs",
+}
 # A worker says every WORKER_HEARTBEAT seconds that it lives; after WORKER_LOST_AFTER its jobs are taken over.
 WORKER_HEARTBEAT = env.int("WORKER_HEARTBEAT_SECONDS", default=5)
 WORKER_LOST_AFTER = env.int("WORKER_LOST_AFTER_SECONDS", default=15)

@@ -1,16 +1,28 @@
-"""What workers run for streams."""
+"""Tasks of streams."""
 
+from django.utils import timezone
 from procrastinate import RetryStrategy
-from procrastinate.contrib.django import app
 
-from common.jobs import SLOW_QUEUE
+from common.items import for_each
+from common.jobs import SLOW_QUEUE, periodic, task
+from livestreams.models import LiveStream
+from livestreams.services import expire_stream
 from livestreams.thumbnails import rename
 
-# A storage that was away for a day loses nothing; then the job fails for good, which the doctor tells.
+# 100 attempts, each gap 20 seconds longer than the one before: about a day. A storage that is unavailable for so long
+# loses nothing; then the job fails for good, which the doctor reports.
 PATIENT = RetryStrategy(max_attempts=100, linear_wait=20)
+EVERY_MINUTE = "* * * * *"
 
 
-@app.task(queue=SLOW_QUEUE, retry=PATIENT)
+@task(queue=SLOW_QUEUE, retry=PATIENT)
 def rename_thumbnail(old: str, new: str) -> None:
-    """The picture of a stream that was deleted, out of the reach of those who know its address."""
+    """Rename the picture of a deleted stream, so that its known address no longer works."""
     rename(old, new)
+
+
+@periodic(EVERY_MINUTE)
+def expire_no_shows(timestamp: int) -> None:
+    now = timezone.now()
+    no_shows = LiveStream.objects.no_shows(now).order_by("pk").values_list("pk", flat=True)
+    for_each("expire_stream", no_shows, lambda stream_id: expire_stream(stream_id, now=now))

@@ -1,1 +1,1 @@
-"""Who wants to be told when a stream begins, and the telling."""
+"""Reminders: who wants to be notified of a stream, and the notifications."""

@@ -1,4 +1,4 @@
-"""Reminders in the admin: who waits, what was told, and what did not get through and may be sent again."""
+"""Admin pages of reminders, rounds, chunks and deliveries. Deliveries that failed can be sent again."""
 
 from datetime import datetime
 from typing import Any
@@ -27,8 +27,9 @@ from reminders.models import Chunk, Delivery, Reminder, Round, scheduled_for, st
 from reminders.services import refuse_send_again, send_again
 from reminders.services.channels import channel_names
 
-# Whoever may look at that page may retry, cancel and abort jobs on it, without a reason and without an audit row. What
-# a job is for stands here: an open round, a waiting chunk, a pending delivery; `dispatch_reminders` does what is left.
+# Permission to view that page includes retrying, cancelling and aborting jobs, without a reason and without an audit
+# row. The work behind the jobs is shown here (open rounds, waiting chunks, pending deliveries), and
+# `dispatch_reminders` does what was left undone.
 admin.site.unregister(ProcrastinateJob)
 
 
@@ -65,7 +66,7 @@ STATE_COLOURS: dict[str, str] = {
 }
 
 
-# --- what waits ------------------------------------------------------------------------------------
+# --- reminders -------------------------------------------------------------------------------------
 
 
 @admin.register(Reminder)
@@ -129,13 +130,13 @@ def _state_of(reminder: Any) -> Reminder.State:
         stream.planned_start_at,
         stream.plan_set_at,
         stream.started_at,
-        reminder.told,
-        reminder.blocked,
+        reminder.is_notified,
+        reminder.is_blocked,
         timezone.now(),
     )
 
 
-# --- what tells ------------------------------------------------------------------------------------
+# --- notifying -------------------------------------------------------------------------------------
 
 
 @admin.register(Round)
@@ -170,10 +171,10 @@ class RoundAdmin(ReadOnlyAdmin):
     readonly_fields = ("told", "progress")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """What the chunks say, asked for each round that is shown and not for all."""
+        """Sums over the chunks as subqueries, so that they are computed only for the rounds on the page."""
         chunks = Chunk.objects.filter(round=OuterRef("pk")).order_by().values("round")
         counts = {
-            "people_told": Sum("told"),
+            "people_notified": Sum("told"),
             "chunks_done": Count("pk", filter=~Q(state=Chunk.State.WAITING)),
             "chunks_made": Count("pk"),
         }
@@ -194,11 +195,11 @@ class RoundAdmin(ReadOnlyAdmin):
 
     @display(description=pgettext_lazy("people", "told"))
     def told(self, round_: Any) -> int:
-        return round_.people_told or 0
+        return round_.people_notified or 0
 
     @display(description=_("chunks"))
     def progress(self, round_: Any) -> str:
-        """How many are done of how many there are, and the way to them."""
+        """Done and total number of chunks, as a link to them."""
         if not round_.chunks_made:
             return "–"
         address = f"{reverse('admin:reminders_chunk_changelist')}?round__id__exact={round_.pk}"

@@ -1,4 +1,4 @@
-"""What is wrong with the telling: the doctor of the house asks here, as settings name it."""
+"""Problems of reminders, deliveries and jobs, for the `doctor` command; named by `settings.DOCTOR_CHECKS`."""
 
 import socket
 from collections.abc import Iterator
@@ -14,13 +14,14 @@ from procrastinate.jobs import Status as JobStatus
 from requests_hardened.ip_filter import InvalidIPAddress, filter_host
 
 from common.doctor import Finding, error, warning
+from common.jobs.heartbeat import is_any_worker_alive
 from reminders import services
 from reminders.models import Chunk, Delivery, Reminder, Round
 
 LARGEST_LAG = timedelta(seconds=30)
 LATE_DELIVERY = timedelta(minutes=5)
 LATELY = timedelta(days=1)
-# A delivery is given up after about three days: those that were closed lately are not older.
+# A delivery is given up after about three days, so one that was closed during the last day is not older than this.
 LONGEST_DELIVERY = timedelta(days=5)
 State = Delivery.State
 
@@ -41,7 +42,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _workers(now: datetime) -> Iterator[Finding]:
-    if services.is_worked_on(now):
+    if is_any_worker_alive(now):
         yield from _lag(now)
     elif Reminder.objects.exists():
         yield error(
@@ -80,35 +81,35 @@ def _seconds(span: timedelta) -> str:
 
 
 def _deliveries(now: datetime) -> Iterator[Finding]:
-    """What fails and is tried again, what was given up lately, and what a receiver stopped."""
+    """Deliveries that are being retried, and those that were given up or stopped during the last day."""
     lately = Delivery.objects.filter(created_at__gt=now - LONGEST_DELIVERY, closed_at__gt=now - LATELY)
-    if told := _told(Delivery.objects.filter(state=State.PENDING, attempts__gt=0).exclude(last_error="")):
+    if summary := _summary(Delivery.objects.filter(state=State.PENDING, attempts__gt=0).exclude(last_error="")):
         yield warning(
             "deliveries_failing",
-            f"Deliveries did not get through and are tried again: {told}",
+            f"Deliveries did not get through and are tried again: {summary}",
             "Mend what the error names, or wait: they go on by themselves once the receiver answers.",
         )
-    if told := _told(lately.filter(state=State.FAILED)):
+    if summary := _summary(lately.filter(state=State.FAILED)):
         yield error(
             "deliveries_given_up",
-            f"Deliveries were given up during the last day: {told}",
+            f"Deliveries were given up during the last day: {summary}",
             "Mend what the error names; then choose Send again in the admin under Deliveries.",
         )
-    if told := _told(lately.filter(state=State.STOPPED)):
+    if summary := _summary(lately.filter(state=State.STOPPED)):
         yield error(
             "deliveries_stopped",
-            f"The receiver stopped deliveries during the last day: {told}",
+            f"The receiver stopped deliveries during the last day: {summary}",
             "Ask who runs the receiver; correct WEBHOOK_URL, or take webhook out of NOTIFICATION_CHANNELS. What shall"
             " go out after all: Send again in the admin under Deliveries.",
         )
 
 
-def _told(deliveries: QuerySet[Delivery]) -> str:
+def _summary(deliveries: QuerySet[Delivery]) -> str:
     last = deliveries.order_by("-attempted_at", "-pk").first()
     return "" if last is None else f"{deliveries.count()}, the last one by {last.channel}: {last.last_error}"
 
 
-# --- jobs and what they left ----------------------------------------------------------------------
+# --- failed jobs, missed reminders ----------------------------------------------------------------
 
 
 def _jobs() -> Iterator[Finding]:
@@ -142,7 +143,7 @@ def _missed(now: datetime) -> Iterator[Finding]:
 
 
 def _webhook() -> Iterator[Finding]:
-    """Where WEBHOOK_URL leads, as a worker would find it; nothing is sent there."""
+    """Whether the host of WEBHOOK_URL resolves to an allowed address. Nothing is sent."""
     if "webhook" not in settings.NOTIFICATION_CHANNELS:
         return
     parts = urlsplit(settings.WEBHOOK_URL)

@@ -1,4 +1,4 @@
-"""The reminder, which waits; the round, its chunks and deliveries, which tell; and the ledger of what was told."""
+"""Reminders; rounds, chunks and deliveries, which notify; and notifications, the ledger of what was sent."""
 
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
@@ -18,14 +18,14 @@ LANGUAGE_LENGTH = max(len(code) for code, _name in settings.LANGUAGES)
 
 
 class Kind(models.TextChoices):
-    """What a notice says. Who had the `reminder` gets no `live` on top."""
+    """What a notification says. A user who was sent the `reminder` is not sent `live` as well."""
 
     REMINDER = "reminder", _("before the start")
     LIVE = "live", _("at the start")
     CANCELLED = "cancelled", _("cancelled")
 
 
-# In which states of its stream a notice may still go out.
+# The states of a stream in which a notification of it may still be sent.
 SAYABLE: dict[str, tuple[str, ...]] = {
     Kind.REMINDER: (Status.SCHEDULED,),
     Kind.LIVE: (Status.ACTIVE,),
@@ -33,22 +33,23 @@ SAYABLE: dict[str, tuple[str, ...]] = {
 }
 
 
-# --- what waits ------------------------------------------------------------------------------------
+# --- reminders -------------------------------------------------------------------------------------
 
 
 class ReminderQuerySet(LockingQuerySet["Reminder"]):
     def with_fate(self, now: Any) -> Self:
-        """With `told` and `blocked`, from which, with the stream's times, the state follows: see `state_of`."""
+        """Annotate with `is_notified` and `is_blocked`, two of the values from which `state_of` derives the state."""
         return self.annotate(
-            told=Exists(told_of(stream=OuterRef("stream"), user=OuterRef("user"), planned=_PLAN)),
-            blocked=Exists(blocks_of(stream=OuterRef("stream"), user=OuterRef("user"), now=now)),
+            is_notified=Exists(notifications_of(stream=OuterRef("stream"), user=OuterRef("user"), planned=_PLAN)),
+            is_blocked=Exists(blocks_of(stream=OuterRef("stream"), user=OuterRef("user"), now=now)),
         )
 
 
 class Reminder(TimestampedModel):
-    """One person wants to be told of one stream: `minute` minutes before its planned start, or when it really starts.
+    """One user wants to be notified of one stream: `minute` minutes before its planned start, or when it starts.
 
-    Nothing here says whether it is due, was sent or died: that follows from the stream, the ledger and the bans.
+    The row does not store whether it is due, was sent or is void: that is derived from the stream, the ledger and the
+    bans.
     """
 
     class State(models.TextChoices):
@@ -68,9 +69,9 @@ class Reminder(TimestampedModel):
         db_index=False,
         verbose_name=_("user"),
     )
-    # As it was asked: 0 and nothing both mean at the start.
+    # As the user sent it: 0 and None both mean at the start.
     minute = models.PositiveSmallIntegerField(_("minutes before the start"), null=True)
-    # The language in which it was asked for is the one in which it is told.
+    # Of the request that set the reminder; notifications are sent in it.
     language = models.CharField(_("language"), max_length=LANGUAGE_LENGTH, choices=settings.LANGUAGES)
 
     objects: ClassVar[models.Manager["Reminder"]] = models.Manager.from_queryset(ReminderQuerySet)()
@@ -92,7 +93,7 @@ class Reminder(TimestampedModel):
 
 
 class LeadTime(models.Model):
-    """Somebody asked to be told of this stream that many minutes before: so the finder need not look at reminders."""
+    """A lead time that at least one reminder of the stream has ever had, so that the finder reads no reminders."""
 
     pk = models.CompositePrimaryKey("stream", "minute")
     stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -107,7 +108,7 @@ class LeadTime(models.Model):
 
 
 class Lookout(models.Model):
-    """The one row that finders lock: up to which moment every lead time that came due has its round."""
+    """The checkpoint of the finder, in one row that finders lock: every lead time that was due by then has a round."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     found_until = models.DateTimeField()
@@ -122,14 +123,14 @@ class Lookout(models.Model):
         return str(self.found_until)
 
 
-# --- what tells ------------------------------------------------------------------------------------
+# --- notifying -------------------------------------------------------------------------------------
 
 
 class Round(IdentifiedModel):
-    """One telling: of this stream, with this planned start, to those with this lead time. Inserting it is the claim.
+    """The notifications of one stream, kind, planned start and lead time. Inserting the row is the claim.
 
-    `due_at` is when it came due, `good_until` the last moment at which anybody is still told. A start that is moved
-    away and back comes due anew; whom the first round has told, the ledger keeps from being told again.
+    `due_at` is when it came due, `good_until` the latest time at which it is still sent. A start that is moved away and
+    back comes due again, in a round of its own; the unique constraint of the ledger then skips who was notified before.
     """
 
     class State(models.TextChoices):
@@ -179,9 +180,9 @@ class Round(IdentifiedModel):
 
 
 class Chunk(IdentifiedModel):
-    """About a thousand reminders of a round: those of the people after `after_user` up to `up_to_user`.
+    """About a thousand reminders of a round: those of the users in the range (`after_user`, `up_to_user`].
 
-    Open ends (None) are those of the first and the last chunk, so that the chunks of a round leave nobody out.
+    The first chunk has no lower bound and the last one no upper bound (None), so together they cover every user.
     """
 
     class State(models.TextChoices):
@@ -215,20 +216,20 @@ class Chunk(IdentifiedModel):
 
 class NotificationQuerySet(LockingQuerySet["Notification"]):
     def of_chunk(self, *, round: Any, after_user: Any, up_to_user: Any) -> Self:
-        """What a round's chunk told, whenever it is asked: these rows are never removed one by one."""
-        told = self.filter(
+        """The notifications of a round to the users of one chunk. Repeatable: these rows are never deleted singly."""
+        notifications = self.filter(
             stream=round.stream_id, kind=round.kind, minute=round.minute, planned_start_at=round.planned_start_at
         )
         if after_user is not None:
-            told = told.filter(user__gt=after_user)
-        return told if up_to_user is None else told.filter(user__lte=up_to_user)
+            notifications = notifications.filter(user__gt=after_user)
+        return notifications if up_to_user is None else notifications.filter(user__lte=up_to_user)
 
 
 class Notification(IdentifiedModel):
-    """The ledger of what people were told; the inbox is this table read by one of them.
+    """The ledger of the notifications that were sent; the inbox of a user is their rows of it.
 
-    The texts are not stored: they follow the language of who reads. No foreign keys in the database: checking two for
-    each of a million rows costs more than writing them.
+    Texts are not stored: they are rendered in the language of the reader. There are no foreign key constraints in the
+    database, because checking two of them for each of a million rows costs more than inserting the rows.
     """
 
     user = models.ForeignKey(
@@ -261,7 +262,7 @@ class Notification(IdentifiedModel):
 
 
 class Delivery(IdentifiedModel):
-    """One chunk on its way through one channel; the chunk's id is the key by which receivers drop repeats."""
+    """One chunk on one channel. The chunk's id is the idempotency key by which receivers drop repeats."""
 
     class State(models.TextChoices):
         PENDING = "pending", _("pending")
@@ -274,7 +275,7 @@ class Delivery(IdentifiedModel):
     channel = models.CharField(_("channel"), max_length=20)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.PENDING)
     recipients = models.PositiveIntegerField(_("recipients"), default=0)
-    # People up to this one have been reached, for channels that reach one after the other.
+    # For channels that send to one user after another: the last user who was reached. An attempt starts after it.
     reached_user = ObjectIdField(null=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     last_error = models.TextField(_("last error"), blank=True)
@@ -307,7 +308,7 @@ class Delivery(IdentifiedModel):
 
 
 class MutedChannel(models.Model):
-    """Somebody does not want to be reached through this channel."""
+    """A user does not want notifications on this channel."""
 
     pk = models.CompositePrimaryKey("user", "channel")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -320,20 +321,20 @@ class MutedChannel(models.Model):
         return f"{self.user_id} {self.channel}"
 
 
-# --- what follows from stored times ---------------------------------------------------------------
+# --- derived from stored times --------------------------------------------------------------------
 
 _PLAN = OuterRef("stream__planned_start_at")
 
 
-def told_of(*, stream: Any, user: Any, planned: Any) -> models.QuerySet[Notification]:
-    """The notices after which this person no longer waits for the stream. Takes values or expressions."""
+def notifications_of(*, stream: Any, user: Any, planned: Any) -> models.QuerySet[Notification]:
+    """The notifications that complete the reminder of `user` on `stream`. Takes values or expressions."""
     before = Q(kind=Kind.REMINDER, planned_start_at=planned)
-    # A stream starts once, so its `live` holds whatever its plan was.
+    # A stream starts once, so its `live` counts whatever its planned start was.
     return Notification.objects.filter(before | Q(kind=Kind.LIVE), stream=stream, user=user)
 
 
 def blocks_of(*, stream: Any, user: Any, now: Any) -> models.QuerySet[LiveStreamBan]:
-    """The ban that keeps this person from the stream at `now`. When it is lifted or lapses, their reminder lives on."""
+    """The ban that keeps `user` from `stream` at `now`. When it is lifted or expires, the reminder is valid again."""
     holding = LiveStreamBan.objects.holding(now)
     blocks: models.QuerySet[LiveStreamBan] = holding.filter(
         stream=stream, target=user, action_type=LiveStreamBan.ActionType.BLOCK
@@ -342,36 +343,38 @@ def blocks_of(*, stream: Any, user: Any, now: Any) -> models.QuerySet[LiveStream
 
 
 def waits(*, stream: Any, user: Any, now: Any) -> Exists:
-    """Whether `user` will still be told of a stream: see `settings.REMINDER_WAITS`. `stream` is an OuterRef."""
-    waiting = Reminder.objects.with_fate(now).filter(Q(told=False, blocked=False), stream__status__in=UPCOMING)
+    """Whether `user` will still be notified of a stream: see `settings.REMINDER_WAITS`. `stream` is an OuterRef."""
+    waiting = Reminder.objects.with_fate(now).filter(
+        Q(is_notified=False, is_blocked=False), stream__status__in=UPCOMING
+    )
     return Exists(waiting.filter(stream=stream, user=user))
 
 
 def came_due(minute: int, planned_start_at: datetime, plan_set_at: datetime | None) -> datetime:
-    """When a lead time came due: at its moment or, where a move took the start past it, at that move."""
+    """When a lead time came due: that long before the start or, when the start was moved to be nearer, at the move."""
     moment = planned_start_at - timedelta(minutes=minute)
     return moment if plan_set_at is None else max(moment, plan_set_at)
 
 
 def scheduled_for(minute: int | None, planned_start_at: datetime | None) -> datetime | None:
-    """The moment that was asked for; None when that is the start, whenever it comes."""
+    """When the user asked to be notified; None for at the start, whenever that is."""
     return planned_start_at - timedelta(minutes=minute) if minute and planned_start_at else None
 
 
-def state_of(  # noqa: PLR0917 - columns, in the order in which they are read
+def state_of(  # noqa: PLR0917 - columns, in the order of the query
     minute: int | None,
     status: str,
     planned_start_at: datetime | None,
     plan_set_at: datetime | None,
     started_at: datetime | None,
-    told: bool,
-    blocked: bool,
+    is_notified: bool,
+    is_blocked: bool,
     now: datetime,
 ) -> Reminder.State:
-    """What has become of a reminder, from its minutes, the stream's columns and `with_fate`."""
-    if told:
+    """Derive the state of a reminder from its minutes, the stream's columns and what `with_fate` annotates."""
+    if is_notified:
         return Reminder.State.SENT
-    if blocked or status not in (*UPCOMING, Status.ACTIVE):
+    if is_blocked or status not in (*UPCOMING, Status.ACTIVE):
         return Reminder.State.CANCELLED
     due = started_at
     if due is None and minute and planned_start_at:

@@ -1,4 +1,4 @@
-"""How reminders and notifications are written, and what may be sent about them."""
+"""Reminders and notifications on the wire, and the input about them."""
 
 from datetime import datetime
 from typing import Any
@@ -55,8 +55,8 @@ class ReminderSerializer(ReadSerializer):
             "stream__planned_start_at",
             "stream__plan_set_at",
             "stream__started_at",
-            "told",
-            "blocked",
+            "is_notified",
+            "is_blocked",
             "asked_at",
         ],
         by=state_of,
@@ -68,8 +68,8 @@ class MyReminderSerializer(ReminderSerializer):
     stream = LiveStreamSerializer()
 
 
-def written(reminded: Reminded) -> dict[str, Any]:
-    """A reminder that has just been set or removed, on the wire."""
+def reminded_to_wire(reminded: Reminded) -> dict[str, Any]:
+    """The wire form of a reminder that has just been set or removed."""
     return {
         "streamId": reminded.stream_id,
         "minute": reminded.minute,

@@ -1,4 +1,4 @@
-"""What notices say, in the language that is active."""
+"""The texts of notifications, in the active language."""
 
 from datetime import datetime
 
@@ -18,8 +18,8 @@ def title_of(kind: str) -> str:
             return gettext("Cancelled")
 
 
-def message_of(kind: str, stream: str, planned_start_at: datetime | None, told_at: datetime) -> str:
-    """`stream` is the stream's title. How long it is until the start follows from when the notice went out."""
+def message_of(kind: str, stream: str, planned_start_at: datetime | None, notified_at: datetime) -> str:
+    """`stream` is the title. The time until the start is counted from `notified_at`, so the text never changes."""
     stream = isolated(stream)
     match Kind(kind):
         case Kind.LIVE:
@@ -27,18 +27,18 @@ def message_of(kind: str, stream: str, planned_start_at: datetime | None, told_a
         case Kind.CANCELLED:
             return gettext("“%(stream)s” has been cancelled.") % {"stream": stream}
         case Kind.REMINDER:
-            minutes = _minutes_between(told_at, planned_start_at)
+            minutes = _minutes_between(notified_at, planned_start_at)
             if minutes < 1:
                 return gettext("“%(stream)s” is about to start.") % {"stream": stream}
-            # Hours where they come out even, days where those do.
+            # In days or hours where that is a whole number.
             for size, say in ((1440, _in_days), (60, _in_hours)):
                 if minutes % size == 0:
                     return say(minutes // size) % {"stream": stream, "number": minutes // size}
             return _in_minutes(minutes) % {"stream": stream, "number": minutes}
 
 
-def _minutes_between(told_at: datetime, planned_start_at: datetime | None) -> int:
-    return 0 if planned_start_at is None else round((planned_start_at - told_at).total_seconds() / 60)
+def _minutes_between(notified_at: datetime, planned_start_at: datetime | None) -> int:
+    return 0 if planned_start_at is None else round((planned_start_at - notified_at).total_seconds() / 60)
 
 
 def _in_minutes(number: int) -> str:

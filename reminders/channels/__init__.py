@@ -1,7 +1,7 @@
-"""The ways on which notices leave the house. A way is one class with one method, `send`; settings name the class.
+"""Notification channels. A channel is a class with one method, `send`; settings name the class.
 
-Whoever is sent to must expect repeats: a worker may die between the sending and the note that it was done. The batch's
-key is the same each time, so that they can be dropped.
+Delivery is at-least-once: a worker may crash after sending and before it stores that. The key of a batch is the same in
+each attempt, so receivers can use it as an idempotency key.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """`language` is the one in which they asked to be told; `email` may be empty."""
+    """`language` is a code of LANGUAGES, from the reminder; `email` may be empty."""
 
     user_id: str
     name: str
@@ -20,17 +20,17 @@ class Person:
     language: str
 
 
-def _unnoted(user_id: str | None) -> None:
-    """For a batch whose progress nobody keeps."""
+def _ignored(user_id: str | None) -> None:
+    """For a batch whose progress is not stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """At most a thousand people who are told the same of the same stream, in the order of their ids.
+    """At most a thousand users who get the same notification of the same stream, ordered by id.
 
-    A channel that reaches people one after the other calls `reached` after each of them, with the id of the last one
-    who needs no further message (None: nobody yet), so that what a killed worker has sent is not sent again. It may
-    raise Interrupted, which the channel lets pass.
+    A channel that sends to one user after another calls `reached` after each, with the id of the last user who needs no
+    further message (None: no user yet), so that the next attempt can continue there. `reached` may raise Interrupted,
+    which the channel must not catch.
     """
 
     key: str
@@ -38,15 +38,15 @@ class Batch:
     stream_id: str
     title: str
     planned_start_at: datetime | None
-    told_at: datetime
+    notified_at: datetime
     people: tuple[Person, ...]
-    reached: Callable[[str | None], None] = field(default=_unnoted, compare=False, repr=False)
+    reached: Callable[[str | None], None] = field(default=_ignored, compare=False, repr=False)
 
 
 class Unreached(Exception):
-    """The batch, or what comes after `reached_user` of it, did not get through.
+    """Sending failed for the batch or, where `reached_user` is set, for the users after that one.
 
-    `retry_after` (seconds) is how long the receiver asked to be left alone; `for_good` says that it wants no more.
+    `retry_after` (seconds) is what the receiver asked for; with `for_good` the receiver refuses all further attempts.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class Unreached(Exception):
 
 
 class Interrupted(Exception):
-    """Sending shall end here: the worker stops, or the delivery is no longer its own.
+    """Stop sending: the worker is stopping, or it has lost the lock of the delivery.
 
-    `reached_user` is the last person who was reached, None when nobody was.
+    `reached_user` is the last user who was reached, None without any.
     """
 
     def __init__(self, reached_user: str | None) -> None:
@@ -69,4 +69,4 @@ class Interrupted(Exception):
 
 class Channel(Protocol):
     def send(self, batch: Batch) -> None:
-        """Raises Unreached, and lets Interrupted pass."""
+        """Raises Unreached. Must not catch Interrupted."""

@@ -1,4 +1,4 @@
-"""Email: one message for each person, in their language, over one connection for the batch."""
+"""Email: one message to each user, in their language, over one SMTP connection for each batch."""
 
 import logging
 import smtplib
@@ -24,19 +24,19 @@ from reminders.texts import message_of, title_of
 
 logger = logging.getLogger(__name__)
 
-FULL = 452  # RFC 5321: no room, which servers say of a full mailbox, though it begins with 4 as what passes soon
+FULL = 452  # RFC 5321: insufficient storage. Servers use it for a full mailbox, which is not transient like other 4yz
 _signer = Signer(salt="unsubscribe")
 
 
 class EmailChannel:
     def send(self, batch: Batch) -> None:
-        """Pass over whoever has no address or whose mail the server refuses, and log these.
+        """Send to one user after another; skip and log those without a usable address and those the server refuses.
 
-        Says after each person whom `batch` has reached, as far as that counts.
+        Calls `batch.reached` after each user.
 
-        Raises Unreached, also when the server refuses the mail to every address: it is us then whom it does not want.
+        Raises Unreached, also when the server refuses every address: then it refuses this sender, not a mailbox.
         """
-        reached: str | None = None  # whoever was refused counts only when somebody was not
+        reached: str | None = None  # refused users count only once the server has accepted another one
         refusal: int | None = None
         mailer = mail.mailers.default
         try:
@@ -50,7 +50,7 @@ class EmailChannel:
             raise
         except OSError as error:  # as are all errors of smtplib
             raise Unreached(_reason(error), reached_user=reached) from error
-        except Exception as error:  # whatever it is, nobody's mail is sent again for it
+        except Exception as error:  # whatever it is, `reached_user` keeps mail from being sent twice
             logger.exception("a mail could not be written")
             raise Unreached(
                 f"the mail could not be written: {type(error).__name__}: {error}", reached_user=reached
@@ -76,7 +76,7 @@ def _has_address(person: Person) -> bool:
 
 
 def _send(mailer: Any, batch: Batch, person: Person) -> int | None:
-    """The code with which the server refused the mail to this person for good; None when it took it."""
+    """The SMTP code of a permanent refusal of this recipient; None when the server accepted the mail."""
     try:
         mailer.send_messages([message(batch, person)])
     except smtplib.SMTPRecipientsRefused as refused:
@@ -104,7 +104,7 @@ class _OneLine(UnstructuredHeader, BaseHeader):
 
 
 class _Notice(mail.EmailMultiAlternatives):
-    """Python would fold or even encode an address that is longer than a line, and no mail program would find it."""
+    """Keeps long addresses on one line: Python would fold or encode them, which mail programs cannot read."""
 
     headers = HeaderRegistry()
     headers.map_to_type("list-unsubscribe", _OneLine)
@@ -115,32 +115,32 @@ class _Notice(mail.EmailMultiAlternatives):
 
 
 def message(batch: Batch, person: Person) -> mail.EmailMultiAlternatives:
-    """The notice to one person, in their language."""
+    """The notification to one user, in their language."""
     unsubscribe = unsubscribe_address(person.user_id)
-    # One line, whatever a title holds: a second one would be a header of its own.
+    # A line break in the subject would allow header injection.
     title = " ".join(batch.title.split())
     with translation.override(person.language):
-        told = message_of(batch.kind, title, batch.planned_start_at, batch.told_at)
+        text = message_of(batch.kind, title, batch.planned_start_at, batch.notified_at)
         texts = {
             "language": person.language,
             "heading": title_of(batch.kind),
             "greeting": gettext("Hello %(name)s,") % {"name": isolated(person.name)}
             if person.name
             else gettext("Hello,"),
-            "message": told,
+            "message": text,
             "planned_start": _planned_start(batch),
             "why": gettext("You get this email because you asked to be told of this stream."),
             "unsubscribe": gettext("No more emails of this kind"),
             "address": unsubscribe,
         }
         built = _Notice(
-            told,
+            text,
             render_to_string("reminders/email/notice.txt", texts),
             to=[person.email],
             headers={
-                # The same for each repeat, so that mail servers and readers can drop it.
+                # The same in each attempt, so that mail servers and mail programs can drop repeats.
                 "Message-ID": f"<{batch.key}.{person.user_id}@{_domain()}>",
-                "Auto-Submitted": "auto-generated",  # RFC 3834: no answers of absent people
+                "Auto-Submitted": "auto-generated",  # RFC 3834: no automatic replies
                 "List-Unsubscribe": f"<{unsubscribe}>",
                 "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",  # RFC 8058
             },
@@ -150,7 +150,7 @@ def message(batch: Batch, person: Person) -> mail.EmailMultiAlternatives:
 
 
 def _planned_start(batch: Batch) -> str:
-    """The moment itself, which stays right in a mail that comes late; people's time zones are not known here."""
+    """Absolute, so that it is right in a mail that arrives late; in UTC, as the time zone of a user is not known."""
     if batch.planned_start_at is None:
         return ""
     return gettext("Planned start: %(time)s UTC") % {"time": f"{batch.planned_start_at:%Y-%m-%d %H:%M}"}
@@ -176,15 +176,15 @@ def _reason(error: OSError) -> str:
 
 
 def unsubscribe_address(user_id: str) -> str:
-    """Works without logging in: whoever has the mail may stop it.
+    """The unsubscribe link of a user. It needs no login.
 
-    It has no date of its own, but ends when SECRET_KEY changes and SECRET_KEY_FALLBACKS does not keep the old one.
+    It does not expire, but is invalid after SECRET_KEY was changed without keeping the old one in SECRET_KEY_FALLBACKS.
     """
     return settings.PUBLIC_URL.rstrip("/") + reverse("unsubscribe", args=[_signer.sign(user_id)])
 
 
 def unsubscriber(token: str) -> str | None:
-    """The id of the person whom an unsubscribe address was made for; None when it was not made here."""
+    """The id of the user of an unsubscribe token; None for an invalid signature."""
     try:
         user_id = _signer.unsign(token)
     except BadSignature:

@@ -5,7 +5,7 @@
               "texts": {"en": {"title": "…", "message": "…"}, "tr": {"title": "…", "message": "…"}},
               "recipients": [{"userId": "…", "language": "tr"}]}}
 
-docs/webhooks.md tells receivers what they may count on. https://www.standardwebhooks.com
+docs/webhooks.md is the documentation for receivers. https://www.standardwebhooks.com
 """
 
 import socket
@@ -37,7 +37,7 @@ from reminders.models import Kind
 from reminders.texts import message_of, title_of
 
 CONNECTED_WITHIN = 3  # seconds
-ANSWERED_WITHIN = 10  # seconds, from the beginning of the connection to the end of the answer's headers
+ANSWERED_WITHIN = 10  # seconds, from opening the connection to the end of the response headers
 TYPES: dict[str, str] = {
     Kind.REMINDER: "reminder.due",
     Kind.LIVE: "reminder.live",
@@ -68,7 +68,7 @@ class WebhookChannel:
 def payload(batch: Batch) -> dict[str, Any]:
     return {
         "type": TYPES[batch.kind],
-        "timestamp": wire_time(batch.told_at),
+        "timestamp": wire_time(batch.notified_at),
         "data": {
             "streamId": batch.stream_id,
             "kind": batch.kind,
@@ -81,12 +81,12 @@ def payload(batch: Batch) -> dict[str, Any]:
 
 def _texts(batch: Batch, language: str) -> dict[str, str]:
     with translation.override(language):
-        message = message_of(batch.kind, batch.title, batch.planned_start_at, batch.told_at)
+        message = message_of(batch.kind, batch.title, batch.planned_start_at, batch.notified_at)
         return {"title": title_of(batch.kind), "message": message}
 
 
 def _headers(key: str, body: bytes) -> dict[str, str]:
-    # Of the attempt, by the real clock: receivers refuse what is five minutes off.
+    # The time of this attempt, from the system clock: receivers refuse a timestamp that is five minutes off.
     at = timezone.now()
     signatures = [Webhook(secret).sign(key, at, body.decode()) for secret in settings.WEBHOOK_SECRETS]
     return {
@@ -99,7 +99,7 @@ def _headers(key: str, body: bytes) -> dict[str, str]:
     }
 
 
-# --- what went wrong ------------------------------------------------------------------------------
+# --- errors ---------------------------------------------------------------------------------------
 
 
 def _refusal(status: int, headers: Mapping[str, str]) -> Unreached:
@@ -119,12 +119,12 @@ def _seconds(retry_after: str) -> float | None:
         at = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
-    # `-0000` leaves the zone open; HTTP knows only one.
+    # `-0000` parses without a time zone; HTTP dates are always in UTC.
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
 def _reason(error: requests.RequestException, *, seconds: float) -> str:
-    """In words of ours: those of the library may hold the address, and with it a secret in it."""
+    """Our own text: the library's may contain the URL, and the URL a secret."""
     match error:
         case InvalidIPAddress():
             return "WEBHOOK_URL leads to a private address, which WEBHOOK_ALLOW_PRIVATE does not allow"
@@ -144,12 +144,12 @@ def _reason(error: requests.RequestException, *, seconds: float) -> str:
 
 
 class _CutOff(HTTPConnection):
-    """Ends after ANSWERED_WITHIN. A socket's own timeout begins anew with each byte that drips."""
+    """Closes the socket after ANSWERED_WITHIN. A socket timeout alone starts again with each byte that is received."""
 
     def _new_conn(self) -> socket.socket:
         began = monotonic()
         connected = super()._new_conn()
-        # TLS takes the socket over; a second handle on the connection stays ours.
+        # TLS wraps the socket and detaches it; a duplicate of the file descriptor stays usable here.
         self._handle = connected.dup()
         self._timer = Timer(began + ANSWERED_WITHIN - monotonic(), self._cut)
         self._timer.daemon = True
@@ -186,7 +186,7 @@ class _Adapter(HTTPAdapter):
 
 
 class _PublicOnly(_Adapter, IPFilterAdapter):
-    """Resolves the name once, refuses private addresses, and connects to the very address that it looked at."""
+    """Resolves the name once, refuses private addresses, and connects to the checked one (against DNS rebinding)."""
 
 
 def _session() -> requests.Session:
@@ -197,7 +197,7 @@ def _session() -> requests.Session:
         default_timeout=(CONNECTED_WITHIN, ANSWERED_WITHIN),
     )
     session: requests.Session = HTTPSession(config)
-    # Neither proxies nor passwords of the machine's user.
+    # Ignore proxies and .netrc passwords of the operating system user.
     session.trust_env = False
     for scheme in ("http", "https"):
         public_only = not settings.WEBHOOK_ALLOW_PRIVATE

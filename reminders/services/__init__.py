@@ -1,4 +1,4 @@
-"""What may happen to reminders, and the telling. API, admin, commands and tasks all come here."""
+"""Services of reminders and notifications. API, admin, commands and tasks all call these."""
 
 from reminders.services.chunks import tell_chunk
 from reminders.services.deliveries import (
@@ -32,7 +32,7 @@ from reminders.services.rounds import (
     open_due_rounds_of_stream,
     take_up_what_was_left,
 )
-from reminders.services.state import dispatch_state, is_worked_on, oldest_due, oldest_overdue_delivery
+from reminders.services.state import dispatch_state, oldest_due, oldest_overdue_delivery
 
 __all__ = [
     "CHUNK",
@@ -56,7 +56,6 @@ __all__ = [
     "due_of_stream",
     "follow_stream",
     "found_until",
-    "is_worked_on",
     "mark_notification",
     "oldest_due",
     "oldest_overdue_delivery",

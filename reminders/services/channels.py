@@ -1,4 +1,4 @@
-"""The ways on which notices leave the house, as settings name them; the inbox is the ledger itself."""
+"""The configured notification channels. The inbox is none of them: it is the ledger itself."""
 
 from functools import cache
 
@@ -18,5 +18,5 @@ def _channel(path: str) -> Channel:
 
 
 def channel(name: str) -> Channel:
-    """Raises KeyError when settings name no such channel any more."""
+    """Raises KeyError when the settings no longer have this channel."""
     return _channel(settings.NOTIFICATION_CHANNELS[name])

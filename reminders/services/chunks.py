@@ -1,4 +1,4 @@
-"""Chunks: the notices of about a thousand people are written into the ledger in one statement."""
+"""Chunks: insert the notifications of about a thousand users in one statement."""
 
 import os
 from datetime import datetime
@@ -10,50 +10,51 @@ from django.db.models.functions import Cast
 
 from common import audit
 from common.fields import ObjectIdField
+from common.jobs import defer_each
 from common.queries import Insertion, Param, Question
 from livestreams.models import LiveStream
 from livestreams.services import share_turn
 from reminders.models import Chunk, Delivery, Kind, Notification, Reminder, blocks_of
 from reminders.services.channels import channel_names
-from reminders.services.jobs import DELIVERING, each_later
+from reminders.services.deliveries import DELIVER
 from reminders.services.rounds import is_sayable
 
 ID = ObjectIdField()
 TIME = models.DateTimeField()
-RANDOM_BYTES = 5  # of an id, between its seconds and its counter: see common/fields.py
+RANDOM_BYTES = 5  # of an id, between its timestamp and its counter: see common/fields.py
 
 
 class NumberedId(Func):
-    """Ids with one beginning of nine bytes, in the order of the rows."""
+    """Ids with a common prefix of nine bytes and the row number as counter."""
 
     template = "%(expressions)s::bytea || substr(int4send((row_number() OVER ())::int), 2)"
     arity = 1
 
 
-def _those_to_tell(kind: str, from_the_first: bool, to_the_last: bool) -> models.QuerySet[Reminder]:
-    """The reminders of a chunk whose people may be told, and were not told so already."""
-    ledger = Notification.objects.filter(stream=OuterRef("stream"), user=OuterRef("user"))
-    waiting = Reminder.objects.filter(
+def _recipients(kind: str, is_first: bool, is_last: bool) -> models.QuerySet[Reminder]:
+    """The reminders of a chunk whose users are not blocked and, for `live`, have not had the reminder."""
+    notifications = Notification.objects.filter(stream=OuterRef("stream"), user=OuterRef("user"))
+    reminders = Reminder.objects.filter(
         ~Exists(blocks_of(stream=OuterRef("stream"), user=OuterRef("user"), now=Param("now", TIME))),
         stream=Param("stream", ID),
     )
     if kind == Kind.REMINDER:
-        waiting = waiting.filter(minute=Param("minute", models.SmallIntegerField()))
-    people = Q()
-    if not from_the_first:
-        people &= Q(user__gt=Param("after_user", ID))
-    if not to_the_last:
-        people &= Q(user__lte=Param("up_to_user", ID))
+        reminders = reminders.filter(minute=Param("minute", models.SmallIntegerField()))
+    users = Q()
+    if not is_first:
+        users &= Q(user__gt=Param("after_user", ID))
+    if not is_last:
+        users &= Q(user__lte=Param("up_to_user", ID))
     if kind == Kind.LIVE:
-        # The same people once more: else PostgreSQL reads the ledger of the whole stream for each chunk. Only a planned
-        # start has lead times, so without one there is nothing to find.
-        told = ledger.filter(people, planned_start_at=Param("planned_start_at", TIME), kind=Kind.REMINDER)
-        waiting = waiting.filter(~Exists(told))
-    return waiting.filter(people)
+        # The user range is repeated so that the anti-join reads only the notifications of this chunk, not those of the
+        # whole stream. Only a planned start has lead times, so without one it has nothing to exclude.
+        reminded = notifications.filter(users, planned_start_at=Param("planned_start_at", TIME), kind=Kind.REMINDER)
+        reminders = reminders.filter(~Exists(reminded))
+    return reminders.filter(users)
 
 
-def _notices(kind: str, from_the_first: bool, to_the_last: bool) -> models.QuerySet[Any]:
-    return _those_to_tell(kind, from_the_first, to_the_last).values_list(
+def _notifications(kind: str, is_first: bool, is_last: bool) -> models.QuerySet[Any]:
+    return _recipients(kind, is_first, is_last).values_list(
         NumberedId(Param("prefix", models.BinaryField())),
         "user_id",
         "stream_id",
@@ -64,14 +65,14 @@ def _notices(kind: str, from_the_first: bool, to_the_last: bool) -> models.Query
     )
 
 
-_TELL = Insertion(
+_INSERT = Insertion(
     Notification,
     ["id", "user", "stream", "kind", "minute", "planned_start_at", "created_at"],
-    _notices,
+    _notifications,
     once=["stream", "user", "kind", "planned_start_at"],
 )
 _COUNT = Question(
-    lambda *shape: _those_to_tell(*shape).values_list(
+    lambda *shape: _recipients(*shape).values_list(
         Func(F("pk"), function="COUNT", output_field=models.BigIntegerField())
     )
 )
@@ -79,14 +80,15 @@ _COUNT = Question(
 
 @transaction.atomic
 def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
-    """Write the notices of a chunk and hand them to the channels; the ids of the deliveries.
+    """Insert the notifications of a waiting chunk, create its deliveries, and return their ids. Idempotent.
 
-    Nothing when that has been done. Blocked people are passed over, people who were told so already are not told again.
+    Blocked users are skipped. ON CONFLICT DO NOTHING skips users who have this notification already.
     """
     stream_id = Chunk.objects.filter(pk=chunk_id).values_list("round__stream_id", flat=True).first()
     if stream_id is None:
         return []
-    # So that nobody cancels the stream or bans its viewers between the looks below and the commit.
+    # A shared advisory lock: the stream is not cancelled and nobody is banned from it between the checks below and the
+    # commit.
     share_turn(stream_id)
     waiting = Chunk.objects.for_update().filter(pk=chunk_id, state=Chunk.State.WAITING)
     chunk = waiting.select_related("round").first()
@@ -111,7 +113,7 @@ def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
     else:
         chunk.state = Chunk.State.TOLD
         prefix = int(now.timestamp()).to_bytes(4) + os.urandom(RANDOM_BYTES)
-        chunk.told = _TELL.run(*shape, **given, prefix=prefix)
+        chunk.told = _INSERT.run(*shape, **given, prefix=prefix)
     chunk.closed_at = now
     chunk.save(update_fields=["state", "told", "missed", "closed_at"])
     after = {"state": chunk.state, "told": chunk.told, "missed": chunk.missed}
@@ -128,5 +130,5 @@ def _hand_over(chunk: Chunk, now: datetime) -> list[str]:
         return []
     Delivery.objects.bulk_create(deliveries)
     ids = [delivery.pk for delivery in deliveries]
-    each_later("deliver", [{"delivery_id": delivery_id} for delivery_id in ids], queue=DELIVERING)
+    defer_each(DELIVER, [{"delivery_id": delivery_id} for delivery_id in ids])
     return ids

@@ -1,4 +1,4 @@
-"""The inbox: what somebody has read."""
+"""The inbox: mark notifications as read or unread."""
 
 from datetime import datetime
 
@@ -18,9 +18,9 @@ class NotificationMissing(Missing):
 
 @transaction.atomic
 def mark_notification(notification_id: str, *, by: User, now: datetime, read: bool) -> None:
-    """Mark a notification of `by` as read or unread; what is so already leaves no trace.
+    """Mark a notification of `by` as read or unread. Without a change no audit row is written.
 
-    One of a deleted stream counts as missing. Raises NotificationMissing.
+    Raises NotificationMissing, also for a notification of a deleted stream.
     """
     mine = Notification.objects.for_update().filter(pk=notification_id, user=by)
     notification = mine.filter(stream__deleted_at__isnull=True).first()

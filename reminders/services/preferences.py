@@ -1,4 +1,4 @@
-"""On which ways somebody wants to be told."""
+"""Which channels a user is notified on."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,17 +18,16 @@ EMAIL = "email"
 
 
 def channels_of(user: User) -> dict[str, bool]:
-    """Each channel that this place has, and whether `user` is told through it; the inbox is always one."""
+    """Each channel of this installation and whether `user` is notified on it. The inbox is always on."""
     muted = set(MutedChannel.objects.filter(user=user).values_list("channel", flat=True))
     return {INBOX: True} | {name: name not in muted for name in channel_names()}
 
 
 @transaction.atomic
 def choose_channels(*, by: User, now: datetime, wanted: Mapping[str, bool]) -> dict[str, bool]:
-    """Switch the named channels of `by` on or off and leave the others; the result as `channels_of` tells it.
+    """Switch the named channels of `by` on or off and leave the others. Returns what `channels_of` does.
 
-    Raises Invalid when the inbox is switched off, and for a channel that this place does not have, and
-    UserMissing.
+    Raises UserMissing, and Invalid for switching off the inbox and for an unknown channel.
     """
     for name, is_wanted in wanted.items():
         if name == INBOX and not is_wanted:
@@ -44,7 +43,7 @@ def choose_channels(*, by: User, now: datetime, wanted: Mapping[str, bool]) -> d
 
 @transaction.atomic
 def unsubscribe(user_id: str, *, now: datetime) -> bool:
-    """Mute emails for the person whose unsubscribe address was used; whether there is such a person."""
+    """Mute email for the user whose unsubscribe address was used. Returns whether the user exists."""
     user: User | None = User.objects.for_update().filter(pk=user_id).first()
     if user is None:
         return False
@@ -53,7 +52,7 @@ def unsubscribe(user_id: str, *, now: datetime) -> bool:
 
 
 def _switch(name: str, *, by: User, now: datetime, on: bool) -> None:
-    """Called under the lock of the person; what is so already leaves no trace."""
+    """The caller holds the lock of the user. Setting a channel to what it is writes no audit row."""
     muted = MutedChannel.objects.filter(user=by, channel=name)
     if muted.exists() != on:
         return

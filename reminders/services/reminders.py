@@ -1,4 +1,4 @@
-"""The reminder: set, replaced, removed."""
+"""Set, replace and remove reminders."""
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -12,10 +12,10 @@ from accounts.models import User
 from common import audit
 from common.fields import ObjectIdField, new_object_id
 from common.queries import Param, Question
-from common.refusals import Conflict, Invalid, Missing, Refusal
+from common.refusals import BadInput, Conflict, Missing
 from livestreams.models import UPCOMING, LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked, share_turn
-from reminders.models import Reminder, scheduled_for, state_of, told_of
+from reminders.models import Reminder, notifications_of, scheduled_for, state_of
 
 ID = ObjectIdField()
 
@@ -35,17 +35,13 @@ class StreamWithoutPlan(Conflict):
     message = _("the stream has no planned start to count from; ask to be told when it really starts")
 
 
-class MomentPassed(Invalid):
+class MomentPassed(BadInput):
     code = "moment_passed"
     message = _("minute: the moment so long before the planned start has passed already")
-    reasons = Refusal.reasons
-
-    def __init__(self) -> None:
-        Refusal.__init__(self)
 
 
 class Reminded(NamedTuple):
-    """A reminder as people see it. `minute` is as it was asked; None and 0 both mean at the start."""
+    """A reminder as its user sees it. `minute` is as it was sent; None and 0 both mean at the start."""
 
     stream_id: str
     minute: int | None
@@ -59,7 +55,7 @@ def _at_the_stream() -> models.QuerySet[Any]:
         "status",
         "planned_start_at",
         "plan_set_at",
-        Exists(told_of(stream=OuterRef("pk"), user=caller, planned=OuterRef("planned_start_at"))),
+        Exists(notifications_of(stream=OuterRef("pk"), user=caller, planned=OuterRef("planned_start_at"))),
         _restriction(),
     )
 
@@ -74,14 +70,15 @@ _ITS_PLAN = Question(
     lambda: LiveStream.objects.filter(pk=Param("stream", ID)).values_list("planned_start_at", _restriction())
 )
 
-# Two devices of one person make one reminder. Once its round is open a lead time is taken: who comes later would be
-# left out of it. The lead time is written by whoever holds the reminder, so that no two wait for each other.
+# ON CONFLICT makes two devices of one user set one reminder. A lead time whose round is open is closed: the round would
+# not include the new reminder. The row of the lead time is inserted after the row of the reminder is locked, so that
+# concurrent calls lock both in the same order and cannot deadlock.
 _SET = """
     WITH old AS MATERIALIZED (
         SELECT id, minute, language FROM reminders_reminder
         WHERE stream_id = %(stream)s AND user_id = %(user)s FOR UPDATE
     ),
-    taken AS (
+    closed AS (
         SELECT FROM reminders_round WHERE kind = 'reminder' AND stream_id = %(stream)s AND minute = %(lead)s
             AND planned_start_at = %(planned)s
     ),
@@ -89,41 +86,42 @@ _SET = """
         UPDATE reminders_reminder AS known SET minute = %(minute)s::smallint, language = %(language)s,
             updated_at = greatest(known.updated_at, %(now)s)
         FROM old
-        WHERE known.id = old.id AND NOT EXISTS (SELECT FROM taken)
+        WHERE known.id = old.id AND NOT EXISTS (SELECT FROM closed)
             AND (known.minute, known.language) IS DISTINCT FROM (%(minute)s::smallint, %(language)s)
         RETURNING known.id
     ),
     made AS (
         INSERT INTO reminders_reminder (id, stream_id, user_id, minute, language, created_at, updated_at)
         SELECT %(id)s, %(stream)s, %(user)s, %(minute)s::smallint, %(language)s, %(now)s, %(now)s
-        WHERE NOT EXISTS (SELECT FROM taken) AND NOT EXISTS (SELECT FROM old)
+        WHERE NOT EXISTS (SELECT FROM closed) AND NOT EXISTS (SELECT FROM old)
         ON CONFLICT DO NOTHING
         RETURNING id
     ),
-    written AS (SELECT id FROM made UNION ALL SELECT id FROM replaced),
+    saved AS (SELECT id FROM made UNION ALL SELECT id FROM replaced),
     lead AS (
         INSERT INTO reminders_leadtime (stream_id, minute)
-        SELECT %(stream)s, %(lead)s::smallint FROM written WHERE %(lead)s > 0 ON CONFLICT DO NOTHING
+        SELECT %(stream)s, %(lead)s::smallint FROM saved WHERE %(lead)s > 0 ON CONFLICT DO NOTHING
     )
-    SELECT (SELECT id FROM written), (SELECT minute FROM old), (SELECT language FROM old),
-        EXISTS (SELECT FROM taken)
+    SELECT (SELECT id FROM saved), (SELECT minute FROM old), (SELECT language FROM old),
+        EXISTS (SELECT FROM closed)
 """
 
 
 @transaction.atomic
 def set_reminder(stream_id: str, *, by: User, now: datetime, minute: int | None, language: str) -> Reminded:
-    """Make or replace the one reminder of `by` on this stream; what is equal already leaves no trace.
+    """Set or replace the one reminder of `by` on this stream. Without a change no audit row is written.
 
     `minute` (0..10080) is before the planned start; None and 0 mean at the start, whenever it comes. `language` is a
     code of LANGUAGES. Raises StreamMissing, Banned, StreamNotAwaited, StreamWithoutPlan, MomentPassed.
     """
-    # Any number of people set reminders at once, and none while the stream starts, moves or is cancelled, somebody is
-    # banned from it, or its reminders are cut into chunks. So nobody is refused or left out by what they could not see.
+    # A shared advisory lock: any number of users set reminders concurrently, but none while the stream starts, moves or
+    # is cancelled, a user is banned from it, or a round of it is cut. So the checks below are not made on a snapshot
+    # that is older than such a change, and no reminder is left out of a round that is being cut.
     share_turn(stream_id)
     rows = _AT_THE_STREAM.rows(stream=stream_id, caller=by.pk, now=now)
     if not rows:
         raise StreamMissing
-    status, planned, plan_set_at, told, restriction = rows[0]
+    status, planned, plan_set_at, is_notified, restriction = rows[0]
     refuse_blocked(restriction)
     if status not in UPCOMING:
         raise StreamNotAwaited
@@ -142,26 +140,27 @@ def set_reminder(stream_id: str, *, by: User, now: datetime, minute: int | None,
         "language": language,
         "now": now,
     }
-    written = before = None
-    # Another device of this person may have been faster; what it made is seen the next time.
-    while written is None and before is None:
-        written, before = _write(values)
-    if written is not None:
+    saved = before = None
+    # Neither inserted nor found: another device of this user has inserted it after the statement's snapshot was taken.
+    # The next statement finds its row.
+    while saved is None and before is None:
+        saved, before = _save(values)
+    if saved is not None:
         after = {"stream_id": stream_id, "minute": minute, "language": language}
-        audit.record("set_reminder", Reminder(pk=written), by=by, now=now, before=before or {}, after=after)
-    state = state_of(minute, status, planned, plan_set_at, None, told, False, now)  # noqa: FBT003 - not blocked
+        audit.record("set_reminder", Reminder(pk=saved), by=by, now=now, before=before or {}, after=after)
+    state = state_of(minute, status, planned, plan_set_at, None, is_notified, False, now)  # noqa: FBT003 - not blocked
     return Reminded(stream_id, minute, scheduled_for(minute, planned), state)
 
 
-def _write(values: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
-    """The id of the reminder that was made or changed, and what was there before. Raises MomentPassed."""
+def _save(values: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
+    """The id of the reminder if it was inserted or changed, and its values before. Raises MomentPassed."""
     with connection.cursor() as cursor:
         cursor.execute(_SET, values)
-        written, old_minute, old_language, taken = cursor.fetchone()
-    if taken:
+        saved, old_minute, old_language, is_closed = cursor.fetchone()
+    if is_closed:
         raise MomentPassed
     before = None if old_language is None else {"minute": old_minute, "language": old_language}
-    return (None if written is None else bytes(written).hex()), before
+    return (None if saved is None else bytes(saved).hex()), before
 
 
 @transaction.atomic

@@ -1,4 +1,4 @@
-"""Rounds: what came due is claimed once, and cut into chunks of about a thousand people."""
+"""Rounds: claim what came due exactly once, and cut it into chunks of about a thousand users."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -11,22 +11,26 @@ from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 
 from common import audit
+from common.jobs import URGENT, defer, defer_in_batches
 from livestreams.models import LiveStream, Status
 from livestreams.services import StreamMissing, take_turn
 from reminders.models import SAYABLE, Chunk, Kind, Lookout, Reminder, Round, came_due
-from reminders.services.jobs import URGENT, later, shared_out
 
-CHUNK = 1_000  # people
-# Reminders are set and rounds opened by machines whose clocks differ a little; looking back costs nothing, as a round
-# is opened once.
+CUT_ROUNDS = "reminders.tasks.cut_rounds"
+TELL_CHUNKS = "reminders.tasks.tell_chunks"
+OPEN_DUE_ROUNDS_OF_STREAM = "reminders.tasks.open_due_rounds_of_stream"
+
+CHUNK = 1_000  # users
+# Tolerance for clocks that differ between machines. Searching the overlap again is cheap and has no effect: a round is
+# opened once.
 OVERLAP = timedelta(minutes=10)
 LEFT_AFTER = timedelta(minutes=3)
-# What came due before any worker ever ran is counted as missed too.
+# How far before the first run the checkpoint starts, so that what came due before any worker ran is counted as missed.
 FIRST_LOOK_BACK = timedelta(days=366)
 
 
 class Due(NamedTuple):
-    """A lead time of a stream that came due and has no round yet."""
+    """A lead time of a stream that came due and has no round."""
 
     stream_id: str
     minute: int
@@ -38,9 +42,10 @@ class Due(NamedTuple):
         return came_due(self.minute, self.planned_start_at, self.plan_set_at)
 
 
-# From the few different lead times that anybody asked for to the streams whose start is just that far away. It reads
-# no reminder: a million that wait cost it nothing. OFFSET 0 keeps the parts in this order: of how few streams are due
-# PostgreSQL knows nothing, so it would read every lead time and every round for them.
+# A loose index scan (the recursive CTE) finds the few distinct lead times; each is joined to the streams whose planned
+# start is just that far away. No reminder is read, so the cost does not depend on their number. OFFSET 0 is an
+# optimizer fence: the planner overestimates how many streams are due, and without it would scan all lead times and
+# rounds.
 _DUE = """
     WITH RECURSIVE asked(minute) AS (
         (SELECT minute FROM reminders_leadtime ORDER BY minute LIMIT 1)
@@ -61,10 +66,10 @@ _DUE = """
     WHERE EXISTS (
         SELECT FROM reminders_leadtime AS lead WHERE lead.stream_id = stream.id AND lead.minute = asked.minute OFFSET 0
     ) AND NOT EXISTS (
-        SELECT FROM reminders_round AS told
-        WHERE told.stream_id = stream.id AND told.kind = 'reminder' AND told.minute = asked.minute
-            AND told.planned_start_at = stream.planned_start_at
-            AND told.due_at = greatest(stream.planned_start_at - asked.minute * interval '1 minute', stream.plan_set_at)
+        SELECT FROM reminders_round AS done
+        WHERE done.stream_id = stream.id AND done.kind = 'reminder' AND done.minute = asked.minute
+            AND done.planned_start_at = stream.planned_start_at
+            AND done.due_at = greatest(stream.planned_start_at - asked.minute * interval '1 minute', stream.plan_set_at)
         OFFSET 0
     )
     ORDER BY stream.planned_start_at, stream.id, asked.minute
@@ -75,10 +80,10 @@ _DUE_OF_STREAM = """
     WHERE stream.id = %(stream)s AND stream.status = 'scheduled' AND stream.deleted_at IS NULL
         AND stream.planned_start_at <= %(until)s + lead.minute * interval '1 minute'
     AND NOT EXISTS (
-        SELECT FROM reminders_round AS told
-        WHERE told.stream_id = stream.id AND told.kind = 'reminder' AND told.minute = lead.minute
-            AND told.planned_start_at = stream.planned_start_at
-            AND told.due_at = greatest(stream.planned_start_at - lead.minute * interval '1 minute', stream.plan_set_at)
+        SELECT FROM reminders_round AS done
+        WHERE done.stream_id = stream.id AND done.kind = 'reminder' AND done.minute = lead.minute
+            AND done.planned_start_at = stream.planned_start_at
+            AND done.due_at = greatest(stream.planned_start_at - lead.minute * interval '1 minute', stream.plan_set_at)
     )
     ORDER BY lead.minute
 """
@@ -88,12 +93,12 @@ _DUE_OF_STREAM = """
 
 
 def due_lead_times(now: datetime, *, found_until: datetime) -> list[Due]:
-    """What came due since everything up to `found_until` was found."""
+    """The lead times that came due by `now` and have no round; those up to `found_until` have theirs already."""
     return _found(_DUE, {"since": min(found_until, now) - OVERLAP, "until": now})
 
 
 def due_of_stream(stream_id: str, now: datetime) -> list[Due]:
-    """What is due of one stream, however long ago it came due."""
+    """The same for one stream, however long ago they came due."""
     return _found(_DUE_OF_STREAM, {"stream": bytes.fromhex(stream_id), "until": now})
 
 
@@ -104,34 +109,34 @@ def _found(sql: str, values: dict[str, Any]) -> list[Due]:
 
 
 def found_until() -> datetime | None:
-    """Up to when everything due has its round; None before the first finder has looked."""
+    """The checkpoint: every lead time that was due by then has its round. None before the finder has run."""
     return Lookout.objects.values_list("found_until", flat=True).first()
 
 
 @transaction.atomic
 def open_due_rounds(now: datetime, *, wait: bool = False) -> list[str]:
-    """Open the round of every lead time that came due; the ids of the rounds.
+    """Open the round of every lead time that came due, advance the checkpoint, and return the ids of the rounds.
 
-    One finder is enough: where another is at it this does nothing, unless it shall `wait` for its turn.
+    While another finder runs this does nothing, unless `wait` is set.
     """
-    lookout = _lookout(now, wait=wait)
-    if lookout is None:
+    checkpoint = _locked_checkpoint(now, wait=wait)
+    if checkpoint is None:
         return []
-    opened = _open_each(due_lead_times(now, found_until=lookout.found_until), now)
-    if now > lookout.found_until:
+    opened = _open_each(due_lead_times(now, found_until=checkpoint.found_until), now)
+    if now > checkpoint.found_until:
         Lookout.objects.update(found_until=now)
     return opened
 
 
 @transaction.atomic
 def open_due_rounds_of_stream(stream_id: str, now: datetime) -> list[str]:
-    """The same for one stream, whose plan was moved or which came back: the finder's time may be past it already."""
-    _lookout(now, wait=True)
+    """The same for one stream that was moved or restored: its lead times may lie before the checkpoint."""
+    _locked_checkpoint(now, wait=True)
     return _open_each(due_of_stream(stream_id, now), now)
 
 
-def _lookout(now: datetime, *, wait: bool) -> Lookout | None:
-    """Locked; None where another holds it and this one does not wait."""
+def _locked_checkpoint(now: datetime, *, wait: bool) -> Lookout | None:
+    """The row of the checkpoint, locked; None without `wait` while another transaction holds the lock."""
     Lookout.objects.bulk_create([Lookout(found_until=now - FIRST_LOOK_BACK)], ignore_conflicts=True)
     return Lookout.objects.for_update(skip_locked=not wait).first()
 
@@ -173,7 +178,7 @@ def _open(rounds: list[Round], now: datetime) -> list[str]:
     ]
     audit.record_many("open_round", changes, by=None, now=now)
     ids = [round_.pk for round_ in rounds]
-    shared_out("cut_rounds", "round_ids", ids, priority=_priority(rounds[0].kind))
+    defer_in_batches(CUT_ROUNDS, "round_ids", ids, priority=_priority(rounds[0].kind))
     return ids
 
 
@@ -181,21 +186,24 @@ def _priority(kind: str) -> int:
     return 0 if kind == Kind.REMINDER else URGENT
 
 
-# --- what follows from a change of the stream -----------------------------------------------------
+# --- changes of a stream --------------------------------------------------------------------------
 
 
 def follow_stream(stream: LiveStream, *, changed: Collection[str], now: datetime) -> None:
-    """What a change means to those who wait for the stream; called in its transaction, under the stream's lock."""
+    """Open rounds or defer the search for due ones after a change of `stream`; see `settings.STREAM_FOLLOWER`.
+
+    Called in the transaction of the change, under the lock of the stream.
+    """
     if changed.isdisjoint({"status", "planned_start_at", "deleted_at"}) or stream.is_deleted:  # type: ignore[attr-defined]
         return
     match stream.status:
         case Status.ACTIVE if "status" in changed:
             _open_at_once(stream, Kind.LIVE, due_at=now, now=now)
         case Status.CANCELLED_BY_HOST | Status.CANCELLED_BY_GUEST if "status" in changed:
-            # Nobody shall wait for a stream that does not come, as long as it could have come.
+            # The news of a cancellation is useful until the stream would have started, so its grace begins there.
             _open_at_once(stream, Kind.CANCELLED, due_at=max(now, stream.planned_start_at or now), now=now)
         case Status.SCHEDULED if _is_awaited(stream):
-            later("open_due_rounds_of_stream", stream_id=stream.pk)
+            defer(OPEN_DUE_ROUNDS_OF_STREAM, stream_id=stream.pk)
 
 
 def _is_awaited(stream: LiveStream) -> bool:
@@ -220,33 +228,33 @@ def _open_at_once(stream: LiveStream, kind: Kind, *, due_at: datetime, now: date
 
 
 def is_sayable(round_: Round, stream: LiveStream) -> bool:
-    """Whether what the round says is still true of the stream."""
+    """Whether the notification of `round_` is still true of `stream`."""
     if stream.is_deleted or stream.status not in SAYABLE[round_.kind]:
         return False
     if round_.minute is None or round_.planned_start_at is None:
         return True  # no lead time
-    # A start that was moved away and back came due anew, in a round of its own.
+    # A start that was moved away and back came due again, in a round of its own.
     return stream.planned_start_at == round_.planned_start_at and round_.due_at == came_due(
         round_.minute, round_.planned_start_at, stream.plan_set_at
     )
 
 
 def awaiting(round_: Round) -> QuerySet[Reminder]:
-    """The reminders that the round is for, told or not."""
+    """The reminders that the round is for, whether or not their users have been notified."""
     reminders = Reminder.objects.filter(stream=round_.stream_id)
     return reminders if round_.minute is None else reminders.filter(minute=round_.minute)
 
 
 @transaction.atomic
 def cut_round(round_id: str, *, now: datetime) -> list[str]:
-    """Cut an open round into chunks of people, a job each; the chunks' ids. Nothing when that has been done.
+    """Cut an open round into chunks, defer their jobs, and return the ids of the chunks. Idempotent.
 
-    What is no longer true is void, and what comes too late is missed and counted.
+    A round that is no longer true of its stream becomes void, one that is too late becomes missed and is counted.
     """
     stream_id = Round.objects.filter(pk=round_id).values_list("stream_id", flat=True).first()
     if stream_id is None:
         return []
-    # Those who are setting a reminder go first, and from here on there are no more of them.
+    # An exclusive advisory lock: waits for the transactions that are setting reminders, and keeps out new ones.
     take_turn(stream_id)
     round_ = Round.objects.for_update().filter(pk=round_id, state=Round.State.OPEN).first()
     if round_ is None:
@@ -267,7 +275,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     after = {"state": round_.state, "reminders": round_.reminders, "chunks": len(chunks)}
     audit.record("cut_round", round_, by=None, now=now, before={"state": Round.State.OPEN}, after=after)
     ids = [chunk.pk for chunk in chunks]
-    shared_out("tell_chunks", "chunk_ids", ids, priority=_priority(round_.kind))
+    defer_in_batches(TELL_CHUNKS, "chunk_ids", ids, priority=_priority(round_.kind))
     return ids
 
 
@@ -285,16 +293,16 @@ def _chunks(round_: Round) -> list[Chunk]:
     ]
 
 
-# --- what was left --------------------------------------------------------------------------------
+# --- recovery -------------------------------------------------------------------------------------
 
 
 def take_up_what_was_left(now: datetime) -> None:
-    """Enter jobs anew for rounds and chunks that nobody has closed for a while: theirs may have failed for good.
+    """Defer jobs again for rounds and chunks that have been open for LEFT_AFTER: theirs may have failed for good.
 
-    Where they only wait for their turn, the second job finds nothing left to do.
+    A job that is merely still waiting becomes a duplicate, which does nothing.
     """
     before = now - LEFT_AFTER
     rounds = Round.objects.filter(state=Round.State.OPEN, opened_at__lt=before).order_by("due_at", "pk")
-    shared_out("cut_rounds", "round_ids", list(rounds.values_list("pk", flat=True)))
+    defer_in_batches(CUT_ROUNDS, "round_ids", list(rounds.values_list("pk", flat=True)))
     chunks = Chunk.objects.filter(state=Chunk.State.WAITING, round__closed_at__lt=before).order_by("due_at", "pk")
-    shared_out("tell_chunks", "chunk_ids", list(chunks.values_list("pk", flat=True)))
+    defer_in_batches(TELL_CHUNKS, "chunk_ids", list(chunks.values_list("pk", flat=True)))

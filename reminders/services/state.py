@@ -1,21 +1,18 @@
-"""How far the telling is behind: for /readyz and the doctor."""
+"""How far sending is behind, for /readyz and the doctor."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
-from django.db import models
-from procrastinate.contrib.django.models import ProcrastinateWorker
-
-from common.queries import Param, Question
+from common.jobs.heartbeat import is_any_worker_alive
+from common.queries import Question
 from common.times import optional_wire_time
 from reminders.models import Chunk, Delivery, Round
 from reminders.services.rounds import due_lead_times, found_until
 
-TIME = models.DateTimeField()
-FIRST_LOOK = timedelta(minutes=1)
+FIRST_SPAN = timedelta(minutes=1)
 
-# Questions, whose constants stand in the text: only then does PostgreSQL know that a partial index holds the answer.
+# Compiled with constants instead of parameters: the planner uses a partial index only where the query implies its
+# condition, and it cannot prove that for a parameter.
 _OPEN_ROUND = Question(lambda: Round.objects.filter(state=Round.State.OPEN).order_by("due_at").values_list("due_at"))
 _WAITING_CHUNK = Question(
     lambda: Chunk.objects.filter(state=Chunk.State.WAITING).order_by("due_at").values_list("due_at")
@@ -25,24 +22,17 @@ _PENDING_DELIVERY = Question(
         Delivery.objects.filter(state=Delivery.State.PENDING).order_by("next_attempt_at").values_list("next_attempt_at")
     )
 )
-_LIVING_WORKER = Question(
-    lambda: (
-        ProcrastinateWorker.objects.filter(last_heartbeat__gt=Param("since", TIME))
-        .order_by("last_heartbeat")
-        .values_list("last_heartbeat")
-    )
-)
 
 
 def dispatch_state(now: datetime) -> dict[str, Any]:
-    """Whether a worker lives, when one last looked for what is due, and what has been waiting for longest.
+    """Whether a worker is alive, when the finder last ran, and what has been waiting for longest.
 
-    `lagSeconds` is the time since that look; None before the first. Reads a few entries of partial indexes, however
-    big the tables are.
+    `lagSeconds` is the time since the finder ran, None before the first time. Reads a few entries of partial indexes,
+    whatever the size of the tables.
     """
     found = found_until()
     return {
-        "working": is_worked_on(now),
+        "working": is_any_worker_alive(now),
         "lagSeconds": None if found is None else round(max(0.0, (now - found).total_seconds()), 1),
         "foundUntil": optional_wire_time(found),
         "oldestDue": optional_wire_time(oldest_due(now, found_until=found)),
@@ -50,19 +40,14 @@ def dispatch_state(now: datetime) -> dict[str, Any]:
     }
 
 
-def is_worked_on(now: datetime) -> bool:
-    """Whether any worker has said lately that it lives."""
-    return bool(_LIVING_WORKER.rows(limit=1, since=now - settings.WORKER_LOST_AFTER * timedelta(seconds=1)))
-
-
 def oldest_due(now: datetime, *, found_until: datetime | None) -> datetime | None:
-    """Since when the oldest of what is due has been waiting: a lead time without round, a round, or a chunk."""
+    """The due time of the oldest due lead time without a round, open round or waiting chunk; None without any."""
     waiting = [_first(_OPEN_ROUND, now), _first(_WAITING_CHUNK, now), _oldest_lead_time(now, found_until or now)]
     return min(filter(None, waiting), default=None)
 
 
 def oldest_overdue_delivery(now: datetime) -> datetime | None:
-    """Since when the oldest delivery that may be tried by now has been waiting for that."""
+    """The time of the oldest next attempt of a delivery that is due; None without any."""
     return _first(_PENDING_DELIVERY, now)
 
 
@@ -72,8 +57,8 @@ def _first(question: Question, now: datetime) -> datetime | None:
 
 
 def _oldest_lead_time(now: datetime, found_until: datetime) -> datetime | None:
-    """Looked for where it must be, just behind the finder's last look: after a long outage the rest is a great lot."""
-    span = FIRST_LOOK
+    """Search forward from the checkpoint in growing intervals: after a long outage the whole range would be large."""
+    span = FIRST_SPAN
     while True:
         until = min(found_until + span, now)
         due = due_lead_times(until, found_until=found_until)

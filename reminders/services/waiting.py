@@ -1,4 +1,4 @@
-"""What waits to be sent: for those who want to know before they send it."""
+"""What is waiting to be sent, for dry runs."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,9 +24,10 @@ STREAMS_AT_ONCE = 500
 
 
 class Waiting(NamedTuple):
-    """A lead time without its round, an open round, a waiting chunk or a delivery whose next attempt has come.
+    """A due lead time without a round, an open round, a waiting chunk or a delivery whose next attempt is due.
 
-    `people` were waiting when this was asked. `fate` is what would become of it now: `sent`, `missed` or `void`.
+    `people` is the number of users at the time of the query. `fate` is what sending it now would result in: `sent`,
+    `missed` or `void`.
     """
 
     what: str
@@ -56,7 +57,7 @@ def due_deliveries(now: datetime, stream_id: str | None = None) -> QuerySet[Deli
 
 
 def all_waiting(now: datetime, *, stream_id: str | None = None) -> Iterator[Waiting]:
-    """In the order in which the telling goes: lead times, rounds, chunks, deliveries. Of one stream, or of all."""
+    """All that is waiting, of one stream or of all, in processing order: lead times, rounds, chunks, deliveries."""
     yield from _lead_times(now, stream_id)
     for round_ in open_rounds(stream_id).select_related("stream").order_by("due_at", "pk"):
         yield _of_round(round_, now, "round", round_.pk, awaiting(round_).count())
@@ -72,7 +73,7 @@ def all_waiting(now: datetime, *, stream_id: str | None = None) -> Iterator[Wait
             kind=round_.kind,
             minute=round_.minute,
             channel=delivery.channel,
-            due_at=delivery.next_attempt_at,  # type: ignore[arg-type]  # a pending one has its time
+            due_at=delivery.next_attempt_at,  # type: ignore[arg-type]  # not null while pending
             people=delivery.chunk.told,
             fate="sent" if is_still_true(delivery) else "void",
         )

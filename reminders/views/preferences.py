@@ -1,4 +1,4 @@
-"""Channels over HTTP: on which ways the caller is told."""
+"""Notification channels of the caller over HTTP."""
 
 from typing import cast
 

@@ -21,7 +21,7 @@ from livestreams.models import LiveStream
 from livestreams.services import Banned, StreamMissing, audience_restriction, refuse_blocked
 from reminders import services
 from reminders.models import Reminder
-from reminders.serializers import MyReminderSerializer, ReminderSerializer, SetReminderSerializer, written
+from reminders.serializers import MyReminderSerializer, ReminderSerializer, SetReminderSerializer, reminded_to_wire
 
 ID = ObjectIdField()
 TIME = models.DateTimeField()
@@ -91,7 +91,7 @@ class ReminderViewSet(ApiViewSet):
             minute = SetReminderSerializer.validated(request.data)["minute"]
         language = get_language()
         reminded = services.set_reminder(id, by=self.user, now=timezone.now(), minute=minute, language=language)
-        return Response(written(reminded))
+        return Response(reminded_to_wire(reminded))
 
     @extend_schema(operation_id="readReminderByIdV1", tags=["Reminders"], responses={200: ReminderSerializer})
     def retrieve(self, request: Request, id: str) -> Response:
@@ -116,7 +116,7 @@ class ReminderViewSet(ApiViewSet):
         The answer is what was removed, now `CANCELLED`. While a ban keeps you from the stream this is refused; nothing
         is told of it then anyway.
         """
-        return Response(written(services.remove_reminder(id, by=self.user, now=timezone.now())))
+        return Response(reminded_to_wire(services.remove_reminder(id, by=self.user, now=timezone.now())))
 
     @extend_schema(
         operation_id="listMyRemindersV1",

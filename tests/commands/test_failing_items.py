@@ -18,14 +18,14 @@ from django.utils import timezone
 from accounts.models import User
 from bans import services as ban_services
 from bans.models import LiveStreamBan
-from common import stopping
 from common.items import Items, ItemsFailed, for_each
+from common.jobs import URGENT, batches, maintenance, stopping
 from livestreams import services as stream_services
+from livestreams import tasks as stream_tasks
 from livestreams.management.commands import expire_streams, purge
 from livestreams.models import LiveStream, Status
 from reminders import services as reminder_services
-from reminders import tasks
-from reminders.services.jobs import URGENT
+from reminders import tasks as reminder_tasks
 from tests.conftest import make_user
 from tests.streams import make_stream
 
@@ -182,19 +182,14 @@ def test_import_bans_goes_on_to_the_other_streams(
 # --- tasks ----------------------------------------------------------------------------------------
 
 
-def run(task: Any, **arguments: Any) -> None:
-    """The function of a task, without its queue."""
-    task.func.__wrapped__(**arguments)
-
-
 def test_the_task_that_expires_goes_on_and_fails(
     creator: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken, *others = no_shows(creator)
-    monkeypatch.setattr(tasks, "expire_stream", failing(stream_services.expire_stream, broken))
+    monkeypatch.setattr(stream_tasks, "expire_stream", failing(stream_services.expire_stream, broken))
 
     with pytest.raises(ItemsFailed, match=f"expire_stream failed for 1: {broken}") as failed:
-        run(tasks.expire_no_shows, timestamp=0)
+        stream_tasks.expire_no_shows(timestamp=0)
 
     assert failed.value.ids == [broken]
     assert isinstance(failed.value.__cause__, Broken)
@@ -213,7 +208,7 @@ def test_the_tasks_that_tell_go_on_and_fail(
     monkeypatch.setattr(reminder_services, service, failing(lambda one, now: done.append(one), "broken"))
 
     with pytest.raises(ItemsFailed, match=f"{task} failed for 1: broken"):
-        run(getattr(tasks, task), **{argument: ["first", "broken", "last"]})
+        getattr(reminder_tasks, task)(**{argument: ["first", "broken", "last"]})
 
     assert done == ["first", "last"]
     assert_logged(caplog, task, "broken")
@@ -236,33 +231,29 @@ def test_stalled_jobs_are_taken_over_although_one_cannot_be(caplog: pytest.LogCa
                 raise Broken
             self.taken.append(job.id)
 
-    class Context:
-        class app:  # noqa: N801 - Procrastinate's name
-            job_manager = Jobs()
-
-    run_job: Any = tasks.take_over_stalled_jobs.func
+    jobs: Any = Jobs()
     with pytest.raises(ItemsFailed, match="take_over_stalled_jobs failed for 1: 1"):
-        asyncio.run(run_job(Context(), timestamp=0))
+        asyncio.run(maintenance.take_over_stalled_jobs(jobs))
 
-    assert Context.app.job_manager.taken == [2, 3]
+    assert jobs.taken == [2, 3]
     assert_logged(caplog, "take_over_stalled_jobs", "1")
 
 
 @pytest.fixture
 def _asked_to_stop() -> Iterator[None]:
-    stopping.ask()
+    stopping.request()
     yield
-    stopping.forget()
+    stopping.reset()
 
 
 @pytest.mark.usefixtures("_asked_to_stop")
 def test_a_worker_that_is_to_stop_leaves_the_rest_to_another_job(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     later: list[Any] = []
-    monkeypatch.setattr(tasks, "shared_out", lambda *arguments, **options: later.append((arguments, options)))
+    monkeypatch.setattr(batches, "defer_in_batches", lambda *arguments, **options: later.append((arguments, options)))
 
-    run(tasks.tell_chunks, chunk_ids=["first", "last"])
+    reminder_tasks.tell_chunks(chunk_ids=["first", "last"])
 
-    assert later == [(("tell_chunks", "chunk_ids", ["first", "last"]), {"priority": URGENT})]
+    assert later == [(("reminders.tasks.tell_chunks", "chunk_ids", ["first", "last"]), {"priority": URGENT})]
 
 
 # --- the helper, and who uses it ------------------------------------------------------------------
@@ -310,7 +301,7 @@ def loops_over_items(tree: ast.Module) -> Iterator[tuple[int, bool]]:
     def is_call_of_service(node: ast.AST) -> bool:
         match node:
             case ast.Call(func=ast.Name(id=name)):
-                return name in services or name in {"service", "act", "_cut", "_told"}
+                return name in services or name in {"service", "act", "_cut", "_notified"}
             case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr=attr)):
                 return module in {"services", "jobs"} or (module, attr) == ("self", "ban")
         return False
@@ -335,7 +326,9 @@ def test_every_loop_over_items_is_guarded() -> None:
     found = []
     for app in APPS:
         folder = Path(django_settings.BASE_DIR, app)
-        for path in sorted([*folder.glob("tasks.py"), *folder.glob("management/commands/*.py")]):
+        for path in sorted(
+            [*folder.glob("tasks.py"), *folder.glob("jobs/*.py"), *folder.glob("management/commands/*.py")]
+        ):
             name = str(path.relative_to(django_settings.BASE_DIR))
             if name not in DEPENDENT:
                 found += [(name, *loop) for loop in loops_over_items(ast.parse(path.read_text(encoding="utf-8")))]

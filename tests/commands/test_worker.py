@@ -2,12 +2,26 @@
 
 import shlex
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
-from procrastinate.contrib.django.models import ProcrastinateWorker
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
 
+from accounts.models import User
+from common.models import AuditEntry
+from livestreams.models import LiveStream, Status
 from tests.commands.conftest import Run, Start
 from tests.reminders.processes import QUEUES, forget_jobs, wait_until
+from tests.streams import make_stream
+
+STORED = """
+    INSERT INTO procrastinate_jobs (queue_name, task_name, args)
+    VALUES (%s, %s, '{"timestamp": 0}') RETURNING id
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +53,21 @@ def test_every_example_of_the_help_works_as_printed(run: Run, start: Start) -> N
         worker.terminate()
         assert worker.wait(timeout=30) == 0
         assert ProcrastinateWorker.objects.count() == 0
+
+
+def test_jobs_that_were_stored_before_an_upgrade_run_under_their_old_names(creator: User, run: Run) -> None:
+    no_show = make_stream(creator, now=timezone.now() - timedelta(days=9))
+    stored: dict[str, int] = {}
+    with connection.cursor() as cursor:
+        for name in settings.RENAMED_TASKS:
+            cursor.execute(STORED, [app.tasks[name].queue, name])
+            stored[name] = cursor.fetchone()[0]
+
+    finished = run("worker", "--until-idle")
+
+    assert finished.returncode == 0
+    left = ProcrastinateJob.objects.filter(pk__in=stored.values())
+    assert list(left.values_list("task_name", "status")) == []
+    assert LiveStream.objects.get(pk=no_show.pk).status == Status.EXPIRED
+    audited = AuditEntry.objects.get(action="expire_stream", target_id=no_show.pk)
+    assert (audited.door, audited.request_id) == ("task", f"job-{stored['reminders.tasks.expire_no_shows']}")

@@ -35,7 +35,7 @@ BATCH = Batch(
     stream_id="0" * 23 + "2",
     title="Akşam <sohbeti>",
     planned_start_at=TOLD_AT + timedelta(minutes=15),
-    told_at=TOLD_AT,
+    notified_at=TOLD_AT,
     people=(AYSE, BOB),
 )
 EMAIL = {"email": "reminders.channels.email.EmailChannel"}
@@ -80,7 +80,7 @@ def test_each_person_reads_it_in_their_language(settings: Any) -> None:
         "Planned start: 2026-01-15 10:30 UTC",
     ]
     with translation.override("tr"):
-        told = message_of(BATCH.kind, BATCH.title, BATCH.planned_start_at, BATCH.told_at)
+        told = message_of(BATCH.kind, BATCH.title, BATCH.planned_start_at, BATCH.notified_at)
         greeting = gettext("Hello %(name)s,") % {"name": "Ayşe Yılmaz"}
         heading = title_of(BATCH.kind)
     assert turkish["Subject"] == told

@@ -14,12 +14,13 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.models import User
 from bans import services as bans
 from bans.models import LiveStreamBan
+from common.jobs import batches
 from common.refusals import Refusal
 from livestreams import services as streams
 from livestreams.models import LiveStream
 from reminders import services
 from reminders.models import Chunk, Notification, Round
-from reminders.services import jobs, rounds
+from reminders.services import rounds
 from reminders.views.reminders import ON_STREAM, built
 from tests.conftest import make_user
 from tests.reminders import working
@@ -335,7 +336,7 @@ def test_after_any_history_everybody_was_told_exactly_what_the_rules_say(
 ) -> None:
     settings.NOTIFICATION_CHANNELS = {}
     monkeypatch.setattr(rounds, "CHUNK", 2)
-    monkeypatch.setattr(jobs, "MOST_JOBS", 2)
+    monkeypatch.setattr(batches, "MOST_JOBS", 2)
     seen: Counter[str] = Counter()
     for seed in range(part, HISTORIES, PARTS):
         history = history_of(seed)

@@ -6,10 +6,10 @@ import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
+from common.jobs import batches
 from livestreams import services as streams
 from reminders import services
 from reminders.models import Chunk, Notification, Round
-from reminders.services import jobs
 from tests.conftest import make_user
 from tests.reminders import working
 from tests.streams import make_stream
@@ -41,7 +41,7 @@ def test_a_start_goes_before_lead_times_that_came_due_long_ago(creator: User, vi
 def test_however_much_comes_due_at_once_it_is_few_jobs(
     creator: User, viewer: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(jobs, "MOST_JOBS", 2)
+    monkeypatch.setattr(batches, "MOST_JOBS", 2)
     for _ in range(5):
         remind(viewer, make_stream(creator, now=now).pk, now, 15)
 

@@ -29,7 +29,7 @@ BATCH = Batch(
     stream_id="0" * 23 + "2",
     title="Akşam sohbeti",
     planned_start_at=TOLD_AT + timedelta(minutes=15),
-    told_at=TOLD_AT,
+    notified_at=TOLD_AT,
     people=(Person("0" * 23 + "3", "Ayşe", "", "tr"), Person("0" * 23 + "4", "Bob", "b@example.com", "en")),
 )
 

@@ -8,8 +8,8 @@ from django.db import connection
 from django.db.models import Q
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from common.jobs import FAST_QUEUE
 from reminders import services
-from reminders.services.jobs import TELLING
 
 RUN: dict[str, Callable[..., Any]] = {
     "open_due_rounds_of_stream": lambda now, stream_id: services.open_due_rounds_of_stream(stream_id, now),
@@ -24,7 +24,7 @@ RUN: dict[str, Callable[..., Any]] = {
 
 def jobs(now: datetime) -> list[ProcrastinateJob]:
     """The telling that waits to be done at `now`, the oldest first."""
-    waiting = ProcrastinateJob.objects.filter(status="todo", queue_name=TELLING)
+    waiting = ProcrastinateJob.objects.filter(status="todo", queue_name=FAST_QUEUE)
     return list(waiting.filter(Q(scheduled_at=None) | Q(scheduled_at__lte=now)).order_by("id"))
 
 

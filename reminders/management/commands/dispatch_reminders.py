@@ -37,7 +37,7 @@ class Command(OperatorCommand):
 
     def work(self, **options: Any) -> Outcome:
         stream_id = _existing(options["stream"])
-        return _foretold(stream_id) if options["dry_run"] else self._dispatched(stream_id)
+        return _planned(stream_id) if options["dry_run"] else self._dispatched(stream_id)
 
     def _dispatched(self, stream_id: str | None) -> Outcome:
         items = Items("dispatch")
@@ -47,7 +47,7 @@ class Command(OperatorCommand):
                 done += _cut(round_id, timezone.now())
         for chunk_id in self.each_id(waiting_chunks(stream_id), label="Telling"):
             with items.item(chunk_id):
-                done += _told(chunk_id, timezone.now())
+                done += _notified(chunk_id, timezone.now())
         for delivery_id in self.each_id(due_deliveries(timezone.now(), stream_id), label="Delivering"):
             with items.item(delivery_id):
                 done[services.deliver(delivery_id, now=timezone.now()) or "left_to_others"] += 1
@@ -83,10 +83,10 @@ def _existing(stream_id: str | None) -> str | None:
     return wanted
 
 
-# --- foretelling ----------------------------------------------------------------------------------
+# --- dry run --------------------------------------------------------------------------------------
 
 
-def _foretold(stream_id: str | None) -> Outcome:
+def _planned(stream_id: str | None) -> Outcome:
     waiting = list(all_waiting(timezone.now(), stream_id=stream_id))
     counted = Counter(each.what for each in waiting)
     facts = {
@@ -96,7 +96,7 @@ def _foretold(stream_id: str | None) -> Outcome:
         "rounds": counted["round"],
         "chunks": counted["chunk"],
         "deliveries": counted["delivery"],
-        # A delivery is of people who were told already.
+        # The users of a delivery have been notified in the inbox already.
         "people": sum(each.people for each in waiting if each.what != "delivery" and each.fate == "sent"),
         "due": [each._asdict() for each in waiting],
     }
@@ -118,7 +118,7 @@ def _line(each: Waiting) -> str:
 
 # --- one by one -----------------------------------------------------------------------------------
 
-# Whether a row was closed here or by somebody else meanwhile, the moment tells that we gave.
+# `closed_at` is the `now` of this call exactly when the row was closed here and not by another process.
 
 
 def _opened(stream_id: str | None, now: datetime) -> Counter[str]:
@@ -136,7 +136,7 @@ def _cut(round_id: str, now: datetime) -> Counter[str]:
     return Counter(missed=reminders) if state == Round.State.MISSED else Counter(cut=int(state == Round.State.CUT))
 
 
-def _told(chunk_id: str, now: datetime) -> Counter[str]:
+def _notified(chunk_id: str, now: datetime) -> Counter[str]:
     services.tell_chunk(chunk_id, now=now)
     closed = Chunk.objects.filter(pk=chunk_id, closed_at=now).values("told", "missed").first()
     return Counter(closed or {})

@@ -1,12 +1,12 @@
-"""Run jobs: rounds, chunks, deliveries and tidying."""
+"""Run the background jobs of all queues."""
 
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
 
-from reminders.services.jobs import DELIVERING, TELLING
-from reminders.worker import run
+from common.jobs.worker import run
 
 MOST_AT_ONCE = 100  # each has a thread and a connection to the database
 
@@ -23,32 +23,23 @@ class _HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
 
 
 class Command(BaseCommand):
-    # No OperatorCommand: it runs until it is stopped, so it has no outcome to tell, and what it does goes through the
-    # door of tasks, each under the id of its job.
+    # Not an OperatorCommand: it runs until it is stopped, so it has no outcome to print, and the audit trail records
+    # each of its jobs as a task with a request id of its own.
     help = (
         "Run jobs until SIGTERM or Ctrl-C, then finish those in hand. Any number of workers on any number of\n"
         "machines share the work; the jobs of one that is killed are taken over by the others."
     )
-    examples = (
-        "python manage.py worker",
-        "python manage.py worker --telling 4 --delivering 16",
-        "python manage.py worker --until-idle",
-    )
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        examples = "\n".join(f"  {example}" for example in self.examples)
-        kwargs |= {"formatter_class": _HelpFormatter, "epilog": f"examples:\n{examples}\n"}
+        options = " ".join(f"--{queue} {2 * at_once}" for queue, (at_once, _) in settings.WORKER_QUEUES.items())
+        examples = "".join(f"  python manage.py worker{words}\n" for words in ("", f" {options}", " --until-idle"))
+        kwargs |= {"formatter_class": _HelpFormatter, "epilog": f"examples:\n{examples}"}
         return super().create_parser(prog_name, subcommand, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--telling", type=number, default=2, help="chunks written at once (default: %(default)s)")
-        parser.add_argument(
-            "--delivering", type=number, default=8, help="deliveries under way at once (default: %(default)s)"
-        )
+        for queue, (at_once, what) in settings.WORKER_QUEUES.items():
+            parser.add_argument(f"--{queue}", type=number, default=at_once, help=f"{what} (default: %(default)s)")
         parser.add_argument("--until-idle", action="store_true", help="stop when nothing is left to do now")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        run(
-            {TELLING: options["telling"], DELIVERING: options["delivering"]},
-            until_idle=options["until_idle"],
-        )
+        run({queue: options[queue] for queue in settings.WORKER_QUEUES}, until_idle=options["until_idle"])

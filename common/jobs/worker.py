@@ -1,9 +1,9 @@
-"""The worker: Procrastinate's, once for telling and once for delivering, until it is asked to stop."""
+"""The worker: runs one Procrastinate worker for each queue in this process until it is asked to stop."""
 
 import asyncio
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -11,47 +11,58 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError
-from procrastinate import PsycopgConnector, exceptions
+from procrastinate import JobContext, PsycopgConnector, exceptions
 from procrastinate.connector import BaseConnector
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.jobs import DeleteJobCondition
+from procrastinate.worker import Worker
 
-from common import stopping
+from common.jobs import stopping
+from common.origin import Door, entering
 
 logger = logging.getLogger(__name__)
 
 SECONDS_UNTIL_NEW_TRY = 2
+
+
+def _enter(call_next: Callable[[], Any], context: JobContext, _worker: Worker) -> Any:
+    """Run the task of any app with the entry point that the audit trail calls `task`, and its job as the request."""
+    with entering(Door.TASK, f"job-{context.job.id}"):
+        return call_next()
+
+
 OPTIONS: dict[str, Any] = {
-    # Jobs wake workers at once; this is for the notice that came while a worker was looking.
+    # NOTIFY wakes workers at once. Polling is for a notification that arrives while a worker is fetching.
     "fetch_job_polling_interval": 1.0,
     "update_heartbeat_interval": settings.WORKER_HEARTBEAT,
     "stalled_worker_timeout": settings.WORKER_LOST_AFTER,
     "delete_jobs": DeleteJobCondition.SUCCESSFUL,
     "install_signal_handlers": False,
+    "task_middleware": [_enter],
 }
 
 
 class _WorkerConnector(PsycopgConnector):
-    """Fetches jobs on connections of its own; what a job enters for later goes into the transaction of that job."""
+    """Fetches jobs on connections of its own; the jobs that a task defers are inserted in the task's transaction."""
 
     def get_sync_connector(self) -> BaseConnector:
         return DjangoConnector()
 
 
 class _Stopped(Exception):
-    """A worker stopped though nobody asked it to: one of its connections is gone."""
+    """A Procrastinate worker returned without being asked to stop: it has lost one of its connections."""
 
 
 async def _work(jobs_at_once: Mapping[str, int], *, until_idle: bool) -> None:
     asked = asyncio.Event()
-    stopping.forget()
+    stopping.reset()
     workers: list[asyncio.Task[None]] = []
 
     def stop() -> None:
         asked.set()
-        stopping.ask()  # for the threads of the jobs in hand
+        stopping.request()  # read by the threads of the running jobs
         for worker in workers:
             worker.cancel()
 
@@ -61,7 +72,7 @@ async def _work(jobs_at_once: Mapping[str, int], *, until_idle: bool) -> None:
             raise _Stopped
 
     loop = asyncio.get_running_loop()
-    # A thread for each job that may be in hand: else deliveries that hang keep telling waiting for one.
+    # One thread for each job that may run at once. In a smaller pool, slow jobs would starve the fast queue of threads.
     loop.set_default_executor(ThreadPoolExecutor(sum(jobs_at_once.values())))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
@@ -69,7 +80,7 @@ async def _work(jobs_at_once: Mapping[str, int], *, until_idle: bool) -> None:
         try:
             async with app.open_async(), asyncio.TaskGroup() as group:
                 workers[:] = [group.create_task(work_off(queue, count)) for queue, count in jobs_at_once.items()]
-                if asked.is_set():  # asked while the connections were opened
+                if asked.is_set():  # asked while the connections were being opened
                     stop()
         except* (_Stopped, exceptions.ConnectorException, psycopg.Error, DatabaseError) as lost:
             logger.warning("the database does not answer; trying again", exc_info=lost)
@@ -80,9 +91,9 @@ async def _work(jobs_at_once: Mapping[str, int], *, until_idle: bool) -> None:
 
 
 def run(jobs_at_once: Mapping[str, int], *, until_idle: bool = False) -> None:
-    """Run the jobs of each queue, so many at once, until SIGTERM or SIGINT; then finish those in hand.
+    """Run the jobs of each queue, at most so many at once, until SIGTERM or SIGINT; then finish the running ones.
 
-    `until_idle` returns when nothing is left to do now. A database that is lost is waited for.
+    `until_idle` returns when no job is left to run now. While the database is unavailable this retries.
     """
     with app.replace_connector(_WorkerConnector(kwargs=connector_params())):
         asyncio.run(_work(jobs_at_once, until_idle=until_idle))
