@@ -231,7 +231,9 @@ if IDENTITY_ISSUER and not (IDENTITY_AUDIENCE and bool(IDENTITY_PUBLIC_KEY) != b
         "IDENTITY_ISSUER is set: set IDENTITY_AUDIENCE too, "
         "and exactly one of IDENTITY_PUBLIC_KEY and IDENTITY_JWKS_URL."
     )
-if not set(IDENTITY_ALGORITHMS) <= {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}:
+# Asymmetric signatures only: with HS* anybody who knows the public key could sign.
+IDENTITY_ALGORITHMS_KNOWN = frozenset(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"])
+if not set(IDENTITY_ALGORITHMS) <= IDENTITY_ALGORITHMS_KNOWN:
     raise ImproperlyConfigured("IDENTITY_ALGORITHMS may name RS*, PS* and ES* algorithms only.")
 
 # --- the API --------------------------------------------------------------------------------------
@@ -278,9 +280,8 @@ check_calendar_domain(CALENDAR_DOMAIN)
 # Where people watch a stream, with {id} or {channelName}; without it calendar events have no URL.
 STREAM_PAGE_URL = env.str("STREAM_PAGE_URL", default="")
 check_stream_page_url(STREAM_PAGE_URL)
-# Whether somebody is restricted on a stream is known above livestreams: see livestreams/audience.py.
+# Hooks: bans and reminders are above livestreams in the import order, so settings name the functions that it calls.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
-# So is who waits for a stream: what follows from its changes, and whether somebody still waits for it.
 STREAM_FOLLOWER = "reminders.services.follow_stream"
 REMINDER_WAITS = "reminders.models.waits"
 # Threads of a server process that may wait for news of bans, beside those that work: see config/rsgi.py.
