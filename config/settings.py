@@ -67,7 +67,7 @@ SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if SECUR
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=SECURE)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=SECURE)
 
-# --- the house ------------------------------------------------------------------------------------
+# --- the project ----------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
     "unfold",
@@ -196,8 +196,8 @@ LOGIN_URL = reverse_lazy("admin:login")
 SESSION_COOKIE_AGE = 3600 * env.int("ADMIN_SESSION_HOURS", default=12)
 # Calls that a server process answers at the same time. One that takes longer than 20 ms does not count.
 REQUESTS_AT_ONCE = env.int("REQUESTS_AT_ONCE", default=2)
-# Password hashes that a server process computes at once, each on a core. As many more logins as the queue holds wait
-# for their turn, each in a thread: see config/rsgi.py.
+# Password hashes that a server process computes at once, each on a core. As many more logins as the queue holds wait,
+# each in a thread: see config/rsgi.py.
 PASSWORD_HASHING_SLOTS = env.int("PASSWORD_HASHING_SLOTS", default=1)
 PASSWORD_HASHING_QUEUE = 4
 if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1 or REQUESTS_AT_ONCE < 1:

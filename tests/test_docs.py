@@ -1,4 +1,4 @@
-"""Pages and comments are true about files: what they link to and name is there, and the index of decisions is complete."""
+"""Pages and comments link to files that exist and name files that exist; the index of decisions is complete."""
 
 import re
 from collections.abc import Iterator
