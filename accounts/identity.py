@@ -20,8 +20,6 @@ from common.texts import fitted_line
 
 logger = logging.getLogger(__name__)
 
-# Signatures that a public key checks. With HS* anybody who knows the public key could sign.
-ASYMMETRIC = frozenset(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"])
 LONGEST_SUBJECT = 200
 
 KEYS_KEPT = 300  # seconds
@@ -84,7 +82,7 @@ def claims_of(token: str) -> Mapping[str, Any]:
     claims: dict[str, Any] = jwt.decode(
         token,
         key,
-        algorithms=[name for name in settings.IDENTITY_ALGORITHMS if name in ASYMMETRIC],
+        algorithms=[name for name in settings.IDENTITY_ALGORITHMS if name in settings.IDENTITY_ALGORITHMS_KNOWN],
         issuer=settings.IDENTITY_ISSUER,
         audience=settings.IDENTITY_AUDIENCE,
         leeway=settings.CLOCK_LEEWAY,  # of `exp` too, which `tokens.verified` compares exactly

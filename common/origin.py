@@ -1,4 +1,4 @@
-"""Through which door the running code was entered, and in which request."""
+"""The entry point through which the running code was entered, and the id of its request."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +20,13 @@ class Origin:
     request_id: str = ""
 
 
-# Code that came in through no door of ours is somebody's shell.
+# Code that no entry point has marked runs in a shell, which counts as a command.
 _origin: ContextVar[Origin] = ContextVar("origin", default=Origin(Door.COMMAND))  # noqa: B039 - frozen
 
 
 @contextmanager
 def entering(door: Door, request_id: str = "") -> Iterator[None]:
-    """What happens inside this block came through `door`."""
+    """Code inside this block was entered through the entry point `door`."""
     token = _origin.set(Origin(door, request_id))
     try:
         yield

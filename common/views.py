@@ -50,8 +50,8 @@ LONGEST_KEPT_QUERY = 128  # characters; with 4,096 of them kept, about 4 MB a pr
 
 
 def _validated_query(kind: type[InputSerializer], query_string: str) -> dict[str, Any]:
-    # What an address says never changes its meaning, and clients ask the same addresses again and again. They are
-    # short; a long one is only validated, so that strangers cannot fill the memory. Nor is one that is refused kept.
+    # Validation depends on the query string alone, and clients repeat the same ones, so results are cached. Long and
+    # invalid ones are not, so that clients cannot fill the memory.
     if len(query_string) > LONGEST_KEPT_QUERY:
         return kind.validated(QueryDict(query_string))
     return _kept_query(kind, query_string)
@@ -95,10 +95,10 @@ def refuse_encoded(content_encoding: str) -> None:
 
 
 class ApiViewSet(GenericViewSet[Any]):
-    """A viewset whose ids are checked, whose bodies are limited, and which leaves nothing to the cycle collector.
+    """A viewset that checks ids, limits bodies, and leaves no reference cycles.
 
-    DRF's view, request, parser context and response point at each other; at each request some 40 objects wait for
-    the collector, whose pauses are what the slowest requests are made of. Here the rings are cut at the end.
+    DRF's view, request, parser context and response form reference cycles of about 40 objects a request. The pauses of
+    the garbage collector dominate the p99, so the cycles are broken after each request.
     """
 
     # OPTIONS is the business of the CORS middleware; here it would be named in `Allow` and then refused.

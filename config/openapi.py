@@ -1,11 +1,16 @@
 """Settings of the OpenAPI document; its text is in config/document.py, which needs every app to be loaded."""
 
+import tomllib
+from pathlib import Path
 from typing import Any
+
+# The only place of the version: a release changes it there and nowhere else.
+_PROJECT = tomllib.loads((Path(__file__).resolve().parent.parent / "pyproject.toml").read_text("utf-8"))["project"]
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Kumanda",
-    "VERSION": "0.1.0",
+    "VERSION": _PROJECT["version"],
     # For docs/openapi.yaml, the same whoever generates it; a running service puts its own addresses here.
     "SERVERS": [
         {"url": "http://localhost:8000", "description": "Development"},

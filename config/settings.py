@@ -67,7 +67,7 @@ SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if SECUR
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=SECURE)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=SECURE)
 
-# --- the house ------------------------------------------------------------------------------------
+# --- the project ----------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
     "unfold",
@@ -197,8 +197,8 @@ LOGIN_URL = reverse_lazy("admin:login")
 SESSION_COOKIE_AGE = 3600 * env.int("ADMIN_SESSION_HOURS", default=12)
 # Calls that a server process answers at the same time. One that takes longer than 20 ms does not count.
 REQUESTS_AT_ONCE = env.int("REQUESTS_AT_ONCE", default=2)
-# Password hashes that a server process computes at once, each on a core. As many more logins as the queue holds wait
-# for their turn, each in a thread: see config/rsgi.py.
+# Password hashes that a server process computes at once, each on a core. As many more logins as the queue holds wait,
+# each in a thread: see config/rsgi.py.
 PASSWORD_HASHING_SLOTS = env.int("PASSWORD_HASHING_SLOTS", default=1)
 PASSWORD_HASHING_QUEUE = 4
 if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1 or REQUESTS_AT_ONCE < 1:
@@ -232,7 +232,9 @@ if IDENTITY_ISSUER and not (IDENTITY_AUDIENCE and bool(IDENTITY_PUBLIC_KEY) != b
         "IDENTITY_ISSUER is set: set IDENTITY_AUDIENCE too, "
         "and exactly one of IDENTITY_PUBLIC_KEY and IDENTITY_JWKS_URL."
     )
-if not set(IDENTITY_ALGORITHMS) <= {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"}:
+# Asymmetric signatures only: with HS* anybody who knows the public key could sign.
+IDENTITY_ALGORITHMS_KNOWN = frozenset(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"])
+if not set(IDENTITY_ALGORITHMS) <= IDENTITY_ALGORITHMS_KNOWN:
     raise ImproperlyConfigured("IDENTITY_ALGORITHMS may name RS*, PS* and ES* algorithms only.")
 
 # --- the API --------------------------------------------------------------------------------------
@@ -279,9 +281,8 @@ check_calendar_domain(CALENDAR_DOMAIN)
 # Where people watch a stream, with {id} or {channelName}; without it calendar events have no URL.
 STREAM_PAGE_URL = env.str("STREAM_PAGE_URL", default="")
 check_stream_page_url(STREAM_PAGE_URL)
-# Whether somebody is restricted on a stream is known above livestreams: see livestreams/hooks.py.
+# Bans and reminders import livestreams, so settings name what it calls of theirs: see livestreams/hooks.py.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
-# So is who waits for a stream: what follows from its changes, and whether somebody still waits for it.
 STREAM_FOLLOWER = "reminders.services.follow_stream"
 REMINDER_WAITS = "reminders.models.waits"
 # Threads of a server process that may wait for news of bans, beside those that work: see config/rsgi.py.

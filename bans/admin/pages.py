@@ -106,7 +106,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
     readonly_fields = ("end_in_words", "objection_state", "objection_text", "objection_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """People and streams of one page apart: joined, all bans would be sorted with them at their backs."""
+        """People and streams are prefetched: a join would widen the rows that are sorted."""
         bans = super().get_queryset(request).select_related(*self.list_select_related)
         return bans.prefetch_related("target", "stream")
 
@@ -133,7 +133,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
         return request.user.has_perm("bans.moderate")
 
     def get_urls(self) -> list[URLPattern]:
-        """Django would lead somebody who is no staff to the login: but whoever posts here is no lost visitor."""
+        """Unauthorised POSTs are answered with 403 instead of Django's redirect to the login page."""
         addresses: list[URLPattern] = super().get_urls()
         for address in addresses:
             address.callback = self._for_moderators(address.callback)
@@ -189,7 +189,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, unquote(object_id))
         form = ChangeForm(ban, request.POST if request.method == "POST" else None, overruling=overruling)
         act = _act_of(form, overruling=overruling, seen=versions_sent(request).get(ban.pk))
-        # Before the form is checked: what it left alone would else count as changed.
+        # Before the form is validated: against a newer version of the row, fields left alone would count as changed.
         stale = self.stale(request, ban) if form.is_bound else None
         if stale is not None or form.is_valid():
             self._perform(request, act, [ban], form.data.get("reason", ""))

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import make_user
 from tests.servers import Server, running_server
-from tests.test_house import ROOT
+from tests.test_project import ROOT
 
 ENVELOPE = ["isSuccess", "statusCode", "data", "errors", "timestamp"]
 

@@ -1,4 +1,4 @@
-"""Rules of the house that no other tool holds: what `common` may know, and that every text is translated."""
+"""Rules of the project that no other tool checks: what `common` may know, and that every text is translated."""
 
 import re
 from collections.abc import Iterator

@@ -1,0 +1,51 @@
+"""Pages and comments link to files that exist and name files that exist; the index of decisions is complete."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests.glossary import files
+
+ROOT = Path(settings.BASE_DIR)
+PAGES = [path for path in files() if path.suffix == ".md"]
+APPS = "accounts|bans|benchmarks|common|config|docs|edges|livestreams|reminders|tests"
+# Pages about the past may name what is gone.
+PAST = {"CHANGELOG.md", "docs/decisions/0012-bodies-before-threads.md"}
+# A path from the root of the checkout, as comments and pages name it. Not the end of a longer one.
+NAMED = re.compile(rf"(?<![\w/.:{{}}-])(?:{APPS})/[\w/-]+\.(?:py|md|yaml|yml|toml|in|lock)\b")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
+    inside = [link.partition("#")[0] for link in links if not re.match(r"[a-z]+:", link)]
+    assert [link for link in inside if link and not (page.parent / link).exists()] == []
+
+
+def test_a_file_that_is_named_is_there() -> None:
+    def missing() -> Iterator[str]:
+        for path in files():
+            if name_of(path) in PAST:
+                continue
+            for named in NAMED.findall(path.read_text("utf-8")):
+                if not (ROOT / named).exists():
+                    yield f"{name_of(path)} names {named}"
+
+    assert list(missing()) == []
+
+
+def test_the_architecture_lists_every_decision_with_its_title() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    listed = re.findall(r"(?m)^\| \[(\d+)\]\(decisions/(\S+?)\) \| (.+?) \|$", page)
+    written = []
+    for path in sorted((ROOT / "docs" / "decisions").glob("*.md")):
+        number, title = re.match(r"# (\d+)\. (.+)", path.read_text("utf-8")).groups()  # type: ignore[union-attr]
+        written.append((number, path.name, title))
+    assert listed == written
