@@ -12,11 +12,11 @@ from accounts.serializers import UserSummarySerializer
 from bans.models import Appeal, LiveStreamBan
 from bans.services import LARGEST_BATCH, Outcome
 from common.pagination import PageQuery
+from common.rows import ReadSerializer
 from common.serializers import (
     ALWAYS,
     IdField,
     InputSerializer,
-    ReadSerializer,
     StrictChoice,
     StrictInteger,
     StrictList,

@@ -17,7 +17,8 @@ from common.cursors import Cursor
 from common.fields import OBJECT_ID, ObjectIdField
 from common.queries import Param, Question
 from common.refusals import Invalid
-from common.serializers import ALWAYS, InputSerializer, ReadSerializer, StrictInteger
+from common.rows import ReadSerializer
+from common.serializers import ALWAYS, InputSerializer, StrictInteger
 
 LARGEST_PAGE = 2_147_483_647
 NEXT_CURSOR = "X-Next-Cursor"
@@ -126,10 +127,10 @@ class Listing:
             total = 0
         else:
             total = self._total_past_the_end(shape, place, filters)
-        _, build = self.serializer.compiled()
+        to_wire = self.serializer.to_wire
         has_next = len(rows) > limit
         data = {
-            "list": [build(row, caller) for row in rows[:limit]],
+            "list": [to_wire(row, caller) for row in rows[:limit]],
             "pagination": {
                 "currentPage": 1 if after else page,
                 "totalPages": -(-total // limit),
@@ -167,7 +168,7 @@ class Listing:
         """Where in a row the value that it is sorted by stands, and where its id."""
         known = self._positions.get((sort, descending))
         if known is None:
-            columns, _build = self.serializer.compiled()
+            columns = self.serializer.columns()
             key = self.orders[sort](descending)
             at = columns.index(key.name) if _is_column(key, columns) else len(columns)
             known = self._positions[sort, descending] = (at, columns.index("id"))
@@ -217,7 +218,7 @@ class Listing:
             rows = rows.alias(sort_key=key).filter(
                 Q(**{f"sort_key__{beyond}": value}) | Q(sort_key=value, **{f"pk__{beyond}": after})
             )
-        columns, _build = self.serializer.compiled()
+        columns = self.serializer.columns()
         beside = () if _is_column(key, columns) else (key,)
         order = (key.desc(), F("pk").desc()) if descending else (key.asc(), F("pk").asc())
         return rows.order_by(*order).values_list(*columns, *beside, Subquery(self._count(shape)))

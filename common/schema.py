@@ -42,16 +42,8 @@ from common.cursors import PATTERN as CURSOR_PATTERN
 from common.fields import OBJECT_ID
 from common.pagination import NEXT_CURSOR, PLACE, PlaceField
 from common.refusals import Forbidden, Invalid, Missing, Refusal, Unauthenticated, Unavailable
-from common.serializers import (
-    Derived,
-    IdField,
-    InputSerializer,
-    ReadSerializer,
-    Siblings,
-    StrictString,
-    WireTime,
-    ZeroOrOne,
-)
+from common.rows import Derived, ReadSerializer, Siblings, ZeroOrOne
+from common.serializers import IdField, InputSerializer, StrictString, WireTime
 from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
 from common.server.threads import ServerBusy
 from common.text_fields import OneLine

@@ -14,12 +14,10 @@ from rest_framework import serializers
 
 from accounts.serializers import UserSummarySerializer, file_url
 from common.pagination import PageQuery
+from common.rows import Derived, ReadSerializer, Siblings, ZeroOrOne
 from common.serializers import (
-    Derived,
     IdField,
     InputSerializer,
-    ReadSerializer,
-    Siblings,
     StrictChoice,
     StrictInteger,
     StrictList,
@@ -27,7 +25,6 @@ from common.serializers import (
     StrictNumber,
     StrictString,
     WireTime,
-    ZeroOrOne,
     between,
 )
 from common.text_fields import FoldedText, ManyLines, OneLine, SearchedText

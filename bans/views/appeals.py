@@ -20,12 +20,10 @@ from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
 
-COLUMNS, built = AppealSerializer.compiled()
-
 
 def _appeal() -> models.QuerySet[Any]:
     return LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list(
-        "stream__creator_id", "target_id", *(f"appeal__{column}" for column in COLUMNS)
+        "stream__creator_id", "target_id", *(f"appeal__{column}" for column in AppealSerializer.columns())
     )
 
 
@@ -88,7 +86,7 @@ class MyBanViewSet(ApiViewSet):
         refuse_unless_concerned(self.user, creator_id, target_id)
         if row[0] is None:
             raise services.AppealMissing
-        return Response(built(row, None))
+        return Response(AppealSerializer.to_wire(row))
 
     @extend_schema(operation_id="withdrawAppealV1", tags=["Bans"], responses={200: AppealSerializer})
     def withdraw_appeal(self, request: Request, id: str) -> Response:
@@ -110,4 +108,4 @@ class MyBanViewSet(ApiViewSet):
 
     def written(self, ban_id: str) -> dict[str, Any]:
         ((_, _, *row),) = ANY_APPEAL.rows(id=ban_id)
-        return built(row, None)
+        return AppealSerializer.to_wire(row)

@@ -39,17 +39,17 @@ from livestreams.services import StreamMissing
 ID = ObjectIdField()
 TIME = models.DateTimeField()
 TEXT = models.TextField()
-COLUMNS, built = BanSerializer.compiled()
 
-ANY_BAN = Question(
-    lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list("stream__creator_id", *COLUMNS)
-)
-# A deleted stream is in no answer, and neither is a ban from it.
-BAN = Question(
-    lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID), stream__deleted_at__isnull=True).values_list(
-        "stream__creator_id", *COLUMNS
+
+def _ban() -> models.QuerySet[Any]:
+    return LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list(
+        "stream__creator_id", *BanSerializer.columns()
     )
-)
+
+
+ANY_BAN = Question(_ban)
+# A deleted stream is in no answer, and neither is a ban from it.
+BAN = Question(lambda: _ban().filter(stream__deleted_at__isnull=True))
 CREATOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list("creator_id"))
 
 
@@ -136,7 +136,7 @@ class LiveStreamBanViewSet(ApiViewSet):
     def retrieve(self, request: Request, id: str) -> Response:
         """Read one ban, also a lifted one; for the stream's creator, a moderator, and the banned person."""
         creator_id, *row = self.found(id)
-        ban = built(row, None)
+        ban = BanSerializer.to_wire(row)
         refuse_unless_concerned(self.user, creator_id, ban["targetUserId"])
         return Response(ban)
 
@@ -197,7 +197,7 @@ class LiveStreamBanViewSet(ApiViewSet):
     def written(self, ban_id: str) -> dict[str, Any]:
         """The ban that this call has changed, as it is now; somebody may have deleted its stream since."""
         ((_, *row),) = ANY_BAN.rows(id=ban_id)
-        return built(row, None)
+        return BanSerializer.to_wire(row)
 
     def refuse_unless_of_my_stream(self, ban_id: str) -> None:
         creator_id, *_ = self.found(ban_id)

@@ -81,4 +81,4 @@ class GuestViewSet(ApiViewSet):
     def written(self, stream_id: str) -> dict[str, Any]:
         """The stream as this call has left it; somebody may have deleted it since."""
         (row,) = ANY_STREAM.rows(id=stream_id)
-        return LiveStreamSerializer.compiled()[1](row, self.user.pk)
+        return LiveStreamSerializer.to_wire(row, self.user.pk)

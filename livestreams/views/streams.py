@@ -61,16 +61,16 @@ def _orders() -> dict[str, Ordering]:
 # What somebody who looks at a stream needs to be told, and whether they are kept from it.
 SEEN_STREAM = Question(
     lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
-        *LiveStreamSerializer.compiled()[0],
+        *LiveStreamSerializer.columns(),
         services.audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME)),
     )
 )
 ANY_STREAM = Question(
-    lambda: LiveStream.all_objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.compiled()[0])
+    lambda: LiveStream.all_objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.columns())
 )
 ACTIVE_STREAM = Question(
     lambda: LiveStream.objects.filter(creator=Param("creator", ID), status=Status.ACTIVE).values_list(
-        *LiveStreamSerializer.compiled()[0]
+        *LiveStreamSerializer.columns()
     )
 )
 AT_THE_DOOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).only("creator", "guest", "guest_status"))
@@ -117,7 +117,7 @@ def seen_stream(stream_id: str, *, caller: str) -> tuple[dict[str, Any], Any]:
     if not rows:
         raise StreamMissing
     (*row, restriction) = rows[0]
-    return LiveStreamSerializer.compiled()[1](row, caller), restriction
+    return LiveStreamSerializer.to_wire(row, caller), restriction
 
 
 class LiveStreamViewSet(ApiViewSet):
@@ -246,7 +246,7 @@ class LiveStreamViewSet(ApiViewSet):
     def my_active_stream(self, request: Request) -> Response:
         """Your active stream, or null."""
         rows = ACTIVE_STREAM.rows(creator=self.user.pk)
-        return Response(LiveStreamSerializer.compiled()[1](rows[0], self.caller) if rows else None)
+        return Response(LiveStreamSerializer.to_wire(rows[0], self.caller) if rows else None)
 
     @extend_schema(
         operation_id="listMyPastStreamsV1",
@@ -333,7 +333,7 @@ class LiveStreamViewSet(ApiViewSet):
     def written(self, stream_id: str) -> dict[str, Any]:
         """The stream that this call has changed, as it is now; somebody may have deleted it since."""
         (row,) = ANY_STREAM.rows(id=stream_id)
-        return LiveStreamSerializer.compiled()[1](row, self.caller)
+        return LiveStreamSerializer.to_wire(row, self.caller)
 
     def past(self, creator: str) -> Response:
         return PAST.page(self.query(PageQuery), caller=self.caller, creator=creator, status=(Status.ENDED,))

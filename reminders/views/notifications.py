@@ -21,7 +21,7 @@ from reminders.models import Notification
 from reminders.serializers import ListNotificationsQuery, MarkNotificationSerializer, NotificationSerializer
 
 ID = ObjectIdField()
-COLUMNS, built = NotificationSerializer.compiled()
+COLUMNS, built = NotificationSerializer.columns(), NotificationSerializer.to_wire
 
 
 def _of_user(*, user: Any, read: bool | None = None, category: str | None = None) -> models.QuerySet[Any]:

@@ -25,7 +25,7 @@ from reminders.serializers import MyReminderSerializer, ReminderSerializer, SetR
 
 ID = ObjectIdField()
 TIME = models.DateTimeField()
-COLUMNS, built = ReminderSerializer.compiled()
+COLUMNS, built = ReminderSerializer.columns(), ReminderSerializer.to_wire
 
 
 def _of_user(*, user: Any, now: Any) -> models.QuerySet[Any]:
