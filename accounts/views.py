@@ -21,15 +21,14 @@ from accounts.serializers import (
     UserSummarySerializer,
 )
 from common.addresses import client_address
-from common.fields import ObjectIdField
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.views import ApiViewSet
 
 TAGS = ["Accounts"]
 NOT_KEPT = {"Cache-Control": "no-store"}  # tokens: RFC 6749, section 5.1
 
-USER = Question(lambda columns: User.objects.filter(pk=Param("id", ObjectIdField())).values_list(*columns))
+USER = Question(lambda columns: User.objects.filter(pk=Param("id", ID)).values_list(*columns))
 
 
 def tokens_data(user_id: str, pair: services.Pair) -> dict[str, Any]:

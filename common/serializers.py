@@ -294,6 +294,17 @@ class InputSerializer(serializers.Serializer[Any]):
         return taken
 
 
+class AtLeastOneSerializer(InputSerializer):
+    """Optional fields, at least one of which must be sent: an edit that changes nothing is a mistake of the client."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        values: dict[str, Any] = super().validate(attrs)
+        if not values:
+            names = ", ".join(self.fields)
+            raise serializers.ValidationError(_("body: must have at least one of %(names)s") % {"names": names})
+        return values
+
+
 def listed(values: list[Any]) -> Any:
     """A list in a form: a part for each item, or all items as JSON text in one part."""
     if len(values) != 1 or not isinstance(values[0], str) or not values[0].lstrip().startswith("["):

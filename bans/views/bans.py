@@ -1,6 +1,6 @@
 """Bans over HTTP: each action asks one question or makes one call to the services."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Exists, F, Subquery
@@ -9,7 +9,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User, holders_of
+from accounts.models import holders_of
+from accounts.services import UserMissing
 from bans import services
 from bans.models import LiveStreamBan
 from bans.permissions import (
@@ -27,18 +28,13 @@ from bans.serializers import (
     CreateBanSerializer,
     ListBansQuery,
 )
-from common.fields import ObjectIdField
 from common.pagination import Listing
-from common.queries import Param, Question
+from common.queries import ID, TEXT, TIME, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing
-
-ID = ObjectIdField()
-TIME = models.DateTimeField()
-TEXT = models.TextField()
 
 
 def _ban() -> models.QuerySet[Any]:
@@ -95,7 +91,7 @@ class LiveStreamBanViewSet(ApiViewSet):
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "create": [
             StreamMissing,
-            services.TargetMissing,
+            UserMissing,
             NotAModerator,
             *services.PROTECTED,
             services.StreamOver,
@@ -182,10 +178,6 @@ class LiveStreamBanViewSet(ApiViewSet):
         return Response({"isBanned": ban is not None, "ban": ban})
 
     # --- steps ----------------------------------------------------------------------------------------
-
-    @property
-    def user(self) -> User:
-        return cast("User", self.request.user)
 
     def found(self, ban_id: str) -> Any:
         """Raises BanMissing."""

@@ -78,7 +78,7 @@ def test_objects_of_one_kind_beside_each_other_keep_their_own_values() -> None:
 @pytest.mark.parametrize("name", ["r", "caller", "time", "optional_time", "constant_0", "variable_1", "from"])
 def test_a_field_may_have_any_name(name: str) -> None:
     """The generated code has names of its own; a field's name is only a key in it."""
-    kind = type(
+    kind: type[ReadSerializer] = type(
         "Named",
         (ReadSerializer,),
         {
@@ -122,13 +122,13 @@ def test_a_subclass_has_its_own_columns() -> None:
     assert (Leaf.columns(), More.columns()) == (("id",), ("id", "rank"))
 
 
-@pytest.mark.parametrize(("key", "many", "one"), [(None, [], None), ("a", [{"id": "a"}], {"id": "a"})])
-def test_a_missing_relation_is_an_empty_list_or_null(key: str | None, many: list[Any], one: Any) -> None:
+@pytest.mark.parametrize(("key", "several", "one"), [(None, [], None), ("a", [{"id": "a"}], {"id": "a"})])
+def test_a_missing_relation_is_an_empty_list_or_null(key: str | None, several: list[Any], one: Any) -> None:
     class Related(ReadSerializer):
-        many = ZeroOrOne(child=Leaf(), source="leaf")
+        several = ZeroOrOne(child=Leaf(), source="leaf")
         one = Leaf(source="leaf", allow_null=True)
 
-    assert wire(Related, leaf__id=key) == {"many": many, "one": one}
+    assert wire(Related, leaf__id=key) == {"several": several, "one": one}
 
 
 def test_a_compiled_query_gives_the_rows_that_a_serializer_writes(db: None) -> None:
