@@ -30,7 +30,7 @@ from accounts.hashing import LoginBusy
 from accounts.login_limits import Client, TooManyFailures
 from accounts.models import User
 from accounts.serializers import file_url
-from common.admin import Act, ActingAdmin, MomentRangeFilter
+from common.admin import ActionAdmin, AdminAction, MomentRangeFilter, page_of
 from common.pictures import PictureSlotsFull
 from common.refusals import Invalid
 from common.texts import folded
@@ -121,7 +121,8 @@ def _may_be_activated(user: User, /, *, by: User, now: datetime) -> None:
     services.refuse_set_active(user, to=True, by=by)
 
 
-END_SESSIONS = Act(
+END_SESSIONS = AdminAction(
+    name="log_out",
     service=log_out,
     rule=_something_to_end,
     label=_("End all sessions"),
@@ -130,7 +131,8 @@ END_SESSIONS = Act(
     variant=ActionVariant.WARNING,
 )
 
-DEACTIVATE = Act(
+DEACTIVATE = AdminAction(
+    name="deactivate_user",
     service=services.deactivate_user,
     rule=_may_be_deactivated,
     label=_("Deactivate"),
@@ -138,7 +140,8 @@ DEACTIVATE = Act(
     icon="person_off",
     variant=ActionVariant.DANGER,
 )
-ACTIVATE = Act(
+ACTIVATE = AdminAction(
+    name="activate_user",
     service=services.activate_user,
     rule=_may_be_activated,
     label=_("Activate"),
@@ -148,8 +151,8 @@ ACTIVATE = Act(
 
 
 @admin.register(User)
-class UserAdmin(ActingAdmin):
-    acts = (END_SESSIONS, DEACTIVATE, ACTIVATE)
+class UserAdmin(ActionAdmin):
+    admin_actions = (END_SESSIONS, DEACTIVATE, ACTIVATE)
     actions_detail = ("set_profile_photo",)
     list_display = ("person", "email", "availability", "is_staff", "is_active", "created_at")
     list_select_related = ("profile_photo",)
@@ -200,7 +203,7 @@ class UserAdmin(ActingAdmin):
     def availability(self, user: User) -> tuple[str, str]:
         return user.availability_status, user.get_availability_status_display()
 
-    @action(description=_("Set profile photo"), permissions=["act"], icon="add_a_photo")
+    @action(description=_("Set profile photo"), permissions=["admin_action"], icon="add_a_photo")
     def set_profile_photo(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.get_object(request, unquote(object_id))
         if user is None:
@@ -218,5 +221,5 @@ class UserAdmin(ActingAdmin):
                 form.add_error("photo", str(refusal.message))
             else:
                 self.message_user(request, _("The profile photo was set."), messages.SUCCESS)
-                return HttpResponseRedirect(self.page_of(user))
-        return self.ask(request, [user], form, label=_("Set profile photo"), back=self.page_of(user))
+                return HttpResponseRedirect(page_of(user))
+        return self.ask(request, [user], form, label=_("Set profile photo"), back=page_of(user))

@@ -10,8 +10,7 @@ from accounts import services, tokens
 from accounts.identity import ProviderUnavailable
 from accounts.models import User
 from accounts.tokens import Claims, TokenExpired, TokenInvalid
-from common.fields import ObjectIdField
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Unauthenticated
 
 COLUMNS = ("id", "username", "is_staff", "is_superuser", "is_active", "identity_issuer")
@@ -24,9 +23,9 @@ class SessionEnded(Unauthenticated):
 
 def _of_session() -> QuerySet[User]:
     return User.objects.filter(
-        pk=Param("user", ObjectIdField()),
+        pk=Param("user", ID),
         is_active=True,
-        sessions__pk=Param("session", ObjectIdField()),
+        sessions__pk=Param("session", ID),
         sessions__ended_at__isnull=True,
     ).only(*COLUMNS)
 

@@ -7,7 +7,8 @@ from rest_framework import serializers
 
 from accounts.models import Media, User
 from accounts.names import LONGEST, stored
-from common.serializers import Derived, IdField, InputSerializer, ReadSerializer, StrictString, WireTime
+from common.rows import Derived, ReadSerializer
+from common.serializers import IdField, InputSerializer, StrictString, WireTime
 
 
 def file_url(file: str) -> str:

@@ -21,27 +21,24 @@ from accounts.serializers import (
     UserSummarySerializer,
 )
 from common.addresses import client_address
-from common.fields import ObjectIdField
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.views import ApiViewSet
 
 TAGS = ["Accounts"]
 NOT_KEPT = {"Cache-Control": "no-store"}  # tokens: RFC 6749, section 5.1
 
-USER_COLUMNS, user_summary = UserSummarySerializer.compiled()
-CURRENT_USER_COLUMNS, current_user = CurrentUserSerializer.compiled()
-USER = Question(lambda columns: User.objects.filter(pk=Param("id", ObjectIdField())).values_list(*columns))
+USER = Question(lambda columns: User.objects.filter(pk=Param("id", ID)).values_list(*columns))
 
 
 def tokens_data(user_id: str, pair: services.Pair) -> dict[str, Any]:
-    (row,) = USER.rows(USER_COLUMNS, id=user_id)
+    (row,) = USER.rows(UserSummarySerializer.columns(), id=user_id)
     return {
         "accessToken": pair.access,
         "refreshToken": pair.refresh,
         "expiresIn": int(tokens.AccessToken.lifetime.total_seconds()),
         "refreshExpiresIn": int(tokens.RefreshToken.lifetime.total_seconds()),
-        "user": user_summary(row, None),
+        "user": UserSummarySerializer.to_wire(row),
     }
 
 
@@ -147,5 +144,5 @@ class CurrentUserViewSet(ApiViewSet):
     )
     def retrieve(self, request: Request) -> Response:
         """The caller's own profile."""
-        (row,) = USER.rows(CURRENT_USER_COLUMNS, id=request.user.pk)
-        return Response(current_user(row, None))
+        (row,) = USER.rows(CurrentUserSerializer.columns(), id=request.user.pk)
+        return Response(CurrentUserSerializer.to_wire(row))

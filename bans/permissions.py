@@ -3,13 +3,10 @@
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, holders_of
-from common.fields import ObjectIdField
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Forbidden
 
-_MODERATES = Question(
-    lambda: holders_of("bans.moderate").filter(pk=Param("id", ObjectIdField())).order_by().values_list("pk")
-)
+_MODERATES = Question(lambda: holders_of("bans.moderate").filter(pk=Param("id", ID)).order_by().values_list("pk"))
 
 
 class NotAModerator(Forbidden):

@@ -1,7 +1,7 @@
 """How bans are written, and what may be sent about them."""
 
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -10,13 +10,14 @@ from rest_framework import serializers
 from accounts.models import User
 from accounts.serializers import UserSummarySerializer
 from bans.models import Appeal, LiveStreamBan
-from bans.services import LARGEST_BATCH, Outcome
+from bans.services import LARGEST_BATCH, BulkOutcome
 from common.pagination import PageQuery
+from common.rows import ReadSerializer
 from common.serializers import (
-    ALWAYS,
+    AtLeastOneSerializer,
     IdField,
     InputSerializer,
-    ReadSerializer,
+    StrictBoolean,
     StrictChoice,
     StrictInteger,
     StrictList,
@@ -71,7 +72,7 @@ class EndOfBan(InputSerializer):
             if "expires_at" in values:
                 raise serializers.ValidationError({"durationSeconds": [_("must not come with expiresAt")]})
             values["expires_at"] = timezone.now() + timedelta(seconds=seconds)
-        return values
+        return super().validate(values)
 
 
 class CreateBanSerializer(EndOfBan):
@@ -83,16 +84,9 @@ class CreateBanSerializer(EndOfBan):
     reason = ManyLines(max_length=500, allow_null=True, required=False)
 
 
-class ChangeBanSerializer(EndOfBan):
+class ChangeBanSerializer(EndOfBan, AtLeastOneSerializer):
     actionType = StrictChoice(LiveStreamBan.ActionType.choices, source="action_type", required=False)
     reason = ManyLines(max_length=500, allow_null=True, required=False)
-
-    def validate(self, values: dict[str, Any]) -> dict[str, Any]:
-        changes = super().validate(values)
-        if not changes:
-            names = ", ".join(self.fields)
-            raise serializers.ValidationError(_("body: must have at least one of %(names)s") % {"names": names})
-        return changes
 
 
 # --- asked ----------------------------------------------------------------------------------------
@@ -122,17 +116,6 @@ class CheckBanQuery(InputSerializer):
 # --- many at once ---------------------------------------------------------------------------------
 
 
-class StrictBoolean(serializers.BooleanField):
-    """True or false sent as such: DRF would take many a word and number for one."""
-
-    default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be true or false")}
-
-    def to_internal_value(self, data: Any) -> bool:
-        if not isinstance(data, bool):
-            self.fail("invalid", input=data)
-        return data
-
-
 class BulkBanSerializer(EndOfBan):
     liveStreamId = IdField(source="stream_id")
     targets = StrictList(
@@ -155,7 +138,13 @@ class BulkAnswerSerializer(serializers.Serializer[Any]):
     target = serializers.CharField(help_text="As it was sent.")
     targetUserId = IdField(allow_null=True)
     outcome = serializers.ChoiceField(
-        [Outcome.BANNED, Outcome.ALREADY_BANNED, Outcome.REFUSED, Outcome.UNKNOWN, Outcome.DUPLICATE]
+        [
+            BulkOutcome.BANNED,
+            BulkOutcome.ALREADY_BANNED,
+            BulkOutcome.REFUSED,
+            BulkOutcome.UNKNOWN,
+            BulkOutcome.DUPLICATE,
+        ]
     )
     code = serializers.CharField(allow_null=True, help_text="Why not, for machines, as a single ban would be refused.")
     banId = IdField(allow_null=True, help_text="The ban that was made or that holds already.")
@@ -173,7 +162,7 @@ class BulkBanAnswerSerializer(serializers.Serializer[Any]):
 class UndoAnswerSerializer(BulkAnswerSerializer):
     target = IdField(help_text="The same as `targetUserId`.")
     targetUserId = IdField()
-    outcome = serializers.ChoiceField([Outcome.LIFTED, Outcome.SKIPPED])
+    outcome = serializers.ChoiceField([BulkOutcome.LIFTED, BulkOutcome.SKIPPED])
     code = serializers.CharField(allow_null=True, help_text="Why it was skipped, for machines.")
     banId = IdField()
 

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy, override
 from rest_framework import exceptions, parsers, renderers
 from rest_framework.response import Response
 
-from common import admin_errors
+from common import error_pages
 from common.accept import rank
 from common.keys import shown
 from common.languages import preferred_language
@@ -312,21 +312,21 @@ def finished(response: Response, renderer: renderers.BaseRenderer) -> Response:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if admin_errors.is_inside(request):
-        return admin_errors.bad_request(request, exception)
+    if error_pages.is_inside(request):
+        return error_pages.bad_request(request, exception)
     return error_answer(request.META, 400, HTTP_CODES[400])
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if admin_errors.is_inside(request):
-        return admin_errors.error_page(request, 403)
+    if error_pages.is_inside(request):
+        return error_pages.error_page(request, 403)
     with override(preferred_language(request.META)):
         return error_answer(request.META, 403, HTTP_CODES[403], [str(Forbidden.message)])
 
 
 def unknown_address(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    if admin_errors.is_inside(request):
-        return admin_errors.error_page(request, 404)
+    if error_pages.is_inside(request):
+        return error_pages.error_page(request, 404)
     with override(preferred_language(request.META)):
         return error_answer(request.META, 404, Missing.code, [_("there is no such address")])
 
@@ -334,8 +334,8 @@ def unknown_address(request: HttpRequest, exception: Exception | None = None) ->
 def crashed(request: HttpRequest) -> HttpResponse:
     """Django calls this while it handles the exception of a view outside DRF, which it has logged."""
     error = sys.exception()
-    if admin_errors.is_inside(request):
-        return admin_errors.crashed(request, error)
+    if error_pages.is_inside(request):
+        return error_pages.crashed(request, error)
     if isinstance(error, (OperationalError, InterfaceError)):
         with override(preferred_language(request.META)):
             return answer_to(error, request.META, request)

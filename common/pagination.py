@@ -7,17 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from django.db import models
-from django.db.models import F, Func, Q, Subquery
+from django.db.models import F, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from common import cursors
 from common.cursors import Cursor
-from common.fields import OBJECT_ID, ObjectIdField
-from common.queries import Param, Question
+from common.fields import OBJECT_ID
+from common.queries import ID, Param, Question, count_of
 from common.refusals import Invalid
-from common.serializers import ALWAYS, InputSerializer, ReadSerializer, StrictInteger
+from common.rows import ReadSerializer
+from common.serializers import ALWAYS, InputSerializer, StrictInteger
 
 LARGEST_PAGE = 2_147_483_647
 NEXT_CURSOR = "X-Next-Cursor"
@@ -126,10 +127,10 @@ class Listing:
             total = 0
         else:
             total = self._total_past_the_end(shape, place, filters)
-        _, build = self.serializer.compiled()
+        to_wire = self.serializer.to_wire
         has_next = len(rows) > limit
         data = {
-            "list": [build(row, caller) for row in rows[:limit]],
+            "list": [to_wire(row, caller) for row in rows[:limit]],
             "pagination": {
                 "currentPage": 1 if after else page,
                 "totalPages": -(-total // limit),
@@ -167,7 +168,7 @@ class Listing:
         """Where in a row the value that it is sorted by stands, and where its id."""
         known = self._positions.get((sort, descending))
         if known is None:
-            columns, _build = self.serializer.compiled()
+            columns = self.serializer.columns()
             key = self.orders[sort](descending)
             at = columns.index(key.name) if _is_column(key, columns) else len(columns)
             known = self._positions[sort, descending] = (at, columns.index("id"))
@@ -194,15 +195,11 @@ class Listing:
             **{name: Param(name, self.values[name]) if name in self.values else value for name, value in shape}
         )
 
-    def _count(self, shape: Shape) -> models.QuerySet[Any]:
-        count = Func(F("pk"), function="COUNT", output_field=models.BigIntegerField())
-        return self._filtered(shape).order_by().values_list(count)
-
     def _build_total(self, shape: Shape) -> models.QuerySet[Any]:
-        return self._count(shape)
+        return count_of(self._filtered(shape))
 
     def _build_anchor(self, shape: Shape) -> models.QuerySet[Any]:
-        return self._all(shape).filter(pk=Param("after", ObjectIdField())).values_list("pk")
+        return self._all(shape).filter(pk=Param("after", ID)).values_list("pk")
 
     def _all(self, shape: Shape) -> models.QuerySet[Any]:
         # A row that was deleted or no longer matches still marks a place in the order.
@@ -212,21 +209,21 @@ class Listing:
         rows = self._filtered(shape)
         key = self.orders[sort](descending)
         if place != _START:
-            after, value = Param("after", ObjectIdField()), self._value(shape, sort, descending, place)
+            after, value = Param("after", ID), self._value(shape, sort, descending, place)
             beyond = "lt" if descending else "gt"
             rows = rows.alias(sort_key=key).filter(
                 Q(**{f"sort_key__{beyond}": value}) | Q(sort_key=value, **{f"pk__{beyond}": after})
             )
-        columns, _build = self.serializer.compiled()
+        columns = self.serializer.columns()
         beside = () if _is_column(key, columns) else (key,)
         order = (key.desc(), F("pk").desc()) if descending else (key.asc(), F("pk").asc())
-        return rows.order_by(*order).values_list(*columns, *beside, Subquery(self._count(shape)))
+        return rows.order_by(*order).values_list(*columns, *beside, Subquery(self._build_total(shape)))
 
     def _value(self, shape: Shape, sort: str, descending: bool, place: str) -> Any:
         """An expression for the value after which the page begins: as it was read, or as the row with the id has it."""
         if place == _AFTER_CURSOR:
             return Param("value", self._kind_of_key(shape, sort))
-        key, after = self.orders[sort](descending), Param("after", ObjectIdField())
+        key, after = self.orders[sort](descending), Param("after", ID)
         return Subquery(self._all(shape).filter(pk=after).values_list(key)[:1])
 
 

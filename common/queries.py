@@ -13,11 +13,18 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, models
+from django.db.models import F, Func
 from django.db.models.expressions import Expression
 from django.db.models.sql.compiler import SQLCompiler
 from psycopg.sql import Literal
 
+from common.fields import ObjectIdField
 from common.postgres.base import ServerSilent
+
+# Types of parameters.
+ID = ObjectIdField()
+TIME = models.DateTimeField()
+TEXT = models.TextField()
 
 SHAPES_KEPT = 128  # of each question; one takes about 25 KB
 
@@ -62,6 +69,12 @@ class _Compiled:
             for row in rows:
                 row[position] = convert(row[position], expression, connection)
         return rows
+
+
+def count_of(queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
+    """A queryset with the number of rows as its only row; `QuerySet.count` would run at once."""
+    count = Func(F("pk"), function="COUNT", output_field=models.BigIntegerField())
+    return queryset.order_by().values_list(count)
 
 
 def _fetched(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -42,16 +42,8 @@ from common.cursors import PATTERN as CURSOR_PATTERN
 from common.fields import OBJECT_ID
 from common.pagination import NEXT_CURSOR, PLACE, PlaceField
 from common.refusals import Forbidden, Invalid, Missing, Refusal, Unauthenticated, Unavailable
-from common.serializers import (
-    Derived,
-    IdField,
-    InputSerializer,
-    ReadSerializer,
-    Siblings,
-    StrictString,
-    WireTime,
-    ZeroOrOne,
-)
+from common.rows import Derived, ReadSerializer, Siblings, ZeroOrOne
+from common.serializers import AtLeastOneSerializer, IdField, InputSerializer, StrictString, WireTime
 from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
 from common.server.threads import ServerBusy
 from common.text_fields import OneLine
@@ -149,7 +141,14 @@ SHARED: dict[str, tuple[str, Schema]] = {
 
 def bases_without_text() -> list[type]:
     """Classes whose docstrings are for us, not for the document's readers."""
-    return [*get_lib_doc_excludes(), ApiViewSet, InputSerializer, PageSerializer, ReadSerializer]
+    return [
+        *get_lib_doc_excludes(),
+        ApiViewSet,
+        AtLeastOneSerializer,
+        InputSerializer,
+        PageSerializer,
+        ReadSerializer,
+    ]
 
 
 # --- lists ----------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
-"""Serializers: one kind that writes rows to the wire as fast as they come, one that reads what was sent, strictly."""
+"""Input serializers: strict validation of what a client sent. Output is in `common/rows.py`."""
 
 import re
-from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from math import isfinite
 from typing import Any, ClassVar
@@ -20,129 +19,6 @@ from rest_framework.utils import html
 from common.fields import OBJECT_ID
 from common.keys import reasons_of_unknown, unknown_keys
 from common.refusals import Text
-from common.times import optional_wire_time, wire_time
-
-type Row = Sequence[Any]
-
-
-# --- out: rows of a query to dictionaries ---------------------------------------------------------
-
-
-class Derived(serializers.Field):
-    """A value made by `by` from the columns `of`; `child` says what it looks like.
-
-    With `asks_caller` the function gets the caller's id (None for nobody) before the columns.
-    """
-
-    def __init__(
-        self,
-        child: serializers.Field,
-        *,
-        of: Sequence[str],
-        by: Callable[..., Any],
-        asks_caller: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(read_only=True, source="*", allow_null=child.allow_null, **kwargs)
-        self.child, self.of, self.by, self.asks_caller = child, of, by, asks_caller
-
-
-class Siblings(serializers.Field):
-    """A value made by `by` from nested objects of the same serializer that are declared before it, then `columns`."""
-
-    def __init__(
-        self, child: serializers.Field, *, of: Sequence[str], columns: Sequence[str] = (), by: Callable[..., Any]
-    ) -> None:
-        super().__init__(read_only=True, source="*")
-        self.child, self.of, self.columns, self.by = child, of, columns, by
-
-
-class ZeroOrOne(serializers.ListField):
-    """A list on the wire that a nullable reference fills with nothing or one object."""
-
-
-class RowCompiler:
-    """Turns declared fields into one Python expression over a row, and the list of columns that it reads."""
-
-    def __init__(self) -> None:
-        self.columns: list[str] = []
-        self.names: dict[str, Any] = {"time": wire_time, "optional_time": optional_wire_time}
-
-    def column(self, path: str) -> str:
-        if path not in self.columns:
-            self.columns.append(path)
-        return f"r[{self.columns.index(path)}]"
-
-    def constant(self, value: Any) -> str:
-        name = f"f{len(self.names)}"
-        self.names[name] = value
-        return name
-
-    def serializer(self, declared: serializers.BaseSerializer[Any], prefix: str) -> str:
-        self_fields = declared.fields  # type: ignore[attr-defined]
-        kept = {name for field in self_fields.values() if isinstance(field, Siblings) for name in field.of}
-        parts = []
-        for name, field in self_fields.items():
-            expression = self.field(field, prefix)
-            if name in kept:
-                expression = f"({name} := {expression})"
-            parts.append(f"{name!r}: {expression}")
-        return "{" + ", ".join(parts) + "}"
-
-    def nested(self, field: serializers.Field, path: str) -> str:
-        return self.serializer(field, path + "__")  # type: ignore[arg-type]
-
-    def field(self, field: serializers.Field, prefix: str) -> str:
-        path = prefix + (field.source or "").replace(".", "__")
-        match field:
-            case Derived():
-                values = [self.column(prefix + name) for name in field.of]
-                made = f"{self.constant(field.by)}({', '.join((['caller'] if field.asks_caller else []) + values)})"
-                return f"optional_time({made})" if isinstance(field.child, serializers.DateTimeField) else made
-            case Siblings():
-                values = [*field.of, *(self.column(prefix + name) for name in field.columns)]
-                return f"{self.constant(field.by)}({', '.join(values)})"
-            case ZeroOrOne():
-                key = self.column(path + "__id")
-                return f"([] if {key} is None else [{self.nested(field.child, path)}])"
-            case serializers.BaseSerializer() if field.allow_null:
-                key = self.column(path + "__id")
-                return f"(None if {key} is None else {self.nested(field, path)})"
-            case serializers.BaseSerializer():
-                return self.nested(field, path)
-            case serializers.DateTimeField() if field.allow_null:
-                return f"optional_time({self.column(path)})"
-            case serializers.DateTimeField():
-                return f"time({self.column(path)})"
-            case serializers.FloatField() if field.allow_null:
-                value = self.column(path)
-                return f"(None if {value} is None else float({value}))"
-            case _:
-                return self.column(path)
-
-
-class ReadSerializer(serializers.Serializer[Any]):
-    """Writes rows of a query. Its declared fields are the schema, and are compiled once to plain Python.
-
-    DRF walks every field of every object at each request; the compiled form builds the same dictionary in about a
-    thirtieth of the time, from tuples, with no model instance made.
-    """
-
-    columns: ClassVar[tuple[str, ...]]
-    build: ClassVar[Callable[[Row, str | None], dict[str, Any]]]
-
-    @classmethod
-    def compiled(cls) -> tuple[tuple[str, ...], Callable[[Row, str | None], dict[str, Any]]]:
-        """The columns to ask `values_list` for, and the function that makes a wire object of such a row."""
-        if "columns" not in cls.__dict__:
-            compiler = RowCompiler()
-            source = f"lambda r, caller: {compiler.serializer(cls(), '')}"
-            cls.build = staticmethod(eval(source, compiler.names))  # noqa: S307 - our own declarations, as in namedtuple
-            cls.columns = tuple(compiler.columns)
-        return cls.columns, cls.build
-
-
-# --- in: what somebody sent -----------------------------------------------------------------------
 
 RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:(?P<second>[0-5]\d|60)(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
@@ -416,6 +292,17 @@ class InputSerializer(serializers.Serializer[Any]):
         if repeated:
             raise serializers.ValidationError(repeated)
         return taken
+
+
+class AtLeastOneSerializer(InputSerializer):
+    """Optional fields, at least one of which must be sent: an edit that changes nothing is a mistake of the client."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        values: dict[str, Any] = super().validate(attrs)
+        if not values:
+            names = ", ".join(self.fields)
+            raise serializers.ValidationError(_("body: must have at least one of %(names)s") % {"names": names})
+        return values
 
 
 def listed(values: list[Any]) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from django.conf import settings
 from django.http import HttpRequest, QueryDict
@@ -21,6 +21,10 @@ from common.fields import OBJECT_ID
 from common.languages import preferred_language
 from common.refusals import Invalid
 from common.serializers import InputSerializer
+
+if TYPE_CHECKING:
+    # The type checker's name for what settings.AUTH_USER_MODEL names.
+    from django.contrib.auth.models import _User
 
 
 class AlwaysJSON(BaseContentNegotiation):
@@ -198,6 +202,16 @@ class ApiViewSet(GenericViewSet[Any]):
             if is_other:
                 translation.deactivate()
             self._cut_rings()
+
+    @property
+    def user(self) -> "_User":
+        """The caller, for operations that need a token."""
+        return cast("_User", self.request.user)
+
+    @property
+    def caller(self) -> str | None:
+        """The id of the caller; None for an anonymous one."""
+        return self.user.pk if self.request.user else None  # type: ignore[truthy-bool]  # None for anonymous
 
     def query(self, kind: type[InputSerializer]) -> dict[str, Any]:
         """The query parameters as `kind` reads them; raises ValidationError. Shared: do not change it."""

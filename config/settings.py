@@ -108,7 +108,7 @@ MIDDLEWARE = [
     "common.middleware.BrowserLocaleMiddleware",
     "common.middleware.BrowserAuthenticationMiddleware",
     "common.middleware.BrowserMessageMiddleware",
-    "common.admin_errors.framed",
+    "common.error_pages.framed",
 ]
 if CORS_ALLOWED_ORIGINS:
     INSTALLED_APPS.append("corsheaders")
@@ -204,7 +204,7 @@ PASSWORD_HASHING_QUEUE = 4
 if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1 or REQUESTS_AT_ONCE < 1:
     raise ImproperlyConfigured("ADMIN_SESSION_HOURS, PASSWORD_HASHING_SLOTS and REQUESTS_AT_ONCE must be at least 1.")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
-CSRF_FAILURE_VIEW = "common.admin_errors.csrf_failure"
+CSRF_FAILURE_VIEW = "common.error_pages.csrf_failure"
 
 # How far the clocks of other machines may be ahead of ours: what tokens say of when they were issued and from when they
 # hold may lie so far in the future. Their expiry has no leeway.

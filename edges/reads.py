@@ -9,16 +9,14 @@ from django.db.models import F, Func, OuterRef, Subquery
 
 from accounts.models import User
 from accounts.serializers import UserSummarySerializer
-from common.fields import ObjectIdField
 from common.pagination import Listing, Shape
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.times import optional_wire_time, wire_time
 from edges.models import Participant
 from edges.services import News
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
 
-ID = ObjectIdField()
 TIME = models.DateTimeField()
 _RESTRICTION: dict[str, Any] = {"stream": OuterRef("pk"), "user": Param("caller", ID), "now": Param("now", TIME)}
 

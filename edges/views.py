@@ -1,7 +1,7 @@
 """The audience of a stream over HTTP: joining, who watches, and what edges must know of bans."""
 
 from contextlib import suppress
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import orjson
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +10,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
 from accounts.serializers import UserSummarySerializer
 from common.api import HTTP_CODES, error_answer
 from common.refusals import Refusal
@@ -134,10 +133,6 @@ class AudienceViewSet(ApiViewSet):
                 headers["Retry-After"] = str(SECONDS_UNTIL_RETRY)
             news = awaited or news
         return Response(reads.revocations(news), headers=headers)
-
-    @property
-    def user(self) -> User:
-        return cast("User", self.request.user)
 
 
 def _accepts_by_joining(stream: dict[str, Any]) -> bool:

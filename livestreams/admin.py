@@ -13,13 +13,14 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.models import User
-from common.admin import Act, ActingAdmin, DeletedFilter, MomentRangeFilter, SoftDeleteAdmin
+from common.admin import ActionAdmin, AdminAction, DeletedFilter, MomentRangeFilter, SoftDeleteAdmin
 from common.models import AuditEntry
 from common.texts import folded
 from livestreams import services
 from livestreams.models import LiveStream, Status
 
-END = Act(
+END = AdminAction(
+    name="end_stream",
     service=services.end_stream,
     rule=services.allow_end,
     label=_("End"),
@@ -27,7 +28,8 @@ END = Act(
     icon="stop_circle",
     variant=ActionVariant.WARNING,
 )
-CANCEL = Act(
+CANCEL = AdminAction(
+    name="cancel_stream",
     service=services.cancel_stream,
     rule=services.allow_cancel,
     label=_("Cancel"),
@@ -35,7 +37,8 @@ CANCEL = Act(
     icon="event_busy",
     variant=ActionVariant.WARNING,
 )
-DELETE = Act(
+DELETE = AdminAction(
+    name="delete_stream",
     service=services.delete_stream,
     rule=services.allow_delete,
     label=_("Delete"),
@@ -43,7 +46,8 @@ DELETE = Act(
     icon="delete",
     variant=ActionVariant.DANGER,
 )
-RESTORE = Act(
+RESTORE = AdminAction(
+    name="restore_stream",
     service=services.restore_stream,
     rule=services.allow_restore,
     label=_("Restore"),
@@ -63,8 +67,8 @@ STATE_COLOURS: dict[str, str] = {
 
 
 @admin.register(LiveStream)
-class LiveStreamAdmin(ActingAdmin, SoftDeleteAdmin):
-    acts = (END, CANCEL, DELETE, RESTORE)
+class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
+    admin_actions = (END, CANCEL, DELETE, RESTORE)
     list_display = ("stream", "state", "kind", "creator", "guest", "planned_start_at", "created_at")
     list_select_related = ("creator", "guest")
     list_filter = (

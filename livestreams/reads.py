@@ -6,24 +6,22 @@ from django.db import models
 from django.db.models import OuterRef
 from django.utils import timezone
 
-from common.fields import ObjectIdField
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from livestreams.models import LiveStream
 from livestreams.serializers import LiveStreamSerializer
 from livestreams.services import StreamMissing, audience_restriction
 
-ID = ObjectIdField()
 TIME = models.DateTimeField()
 
 # What somebody who looks at a stream needs to be told, and whether they are kept from it.
 _SEEN_STREAM = Question(
     lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
-        *LiveStreamSerializer.compiled()[0],
+        *LiveStreamSerializer.columns(),
         audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME)),
     )
 )
 _ANY_STREAM = Question(
-    lambda: LiveStream.all_objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.compiled()[0])
+    lambda: LiveStream.all_objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.columns())
 )
 
 
@@ -33,10 +31,10 @@ def seen_stream(stream_id: str, *, caller: str) -> tuple[dict[str, Any], Any]:
     if not rows:
         raise StreamMissing
     (*row, restriction) = rows[0]
-    return LiveStreamSerializer.compiled()[1](row, caller), restriction
+    return LiveStreamSerializer.to_wire(row, caller), restriction
 
 
 def any_stream(stream_id: str, *, caller: str | None) -> dict[str, Any]:
     """The stream as it is written for `caller`, deleted or not; it must exist."""
     (row,) = _ANY_STREAM.rows(id=stream_id)
-    return LiveStreamSerializer.compiled()[1](row, caller)
+    return LiveStreamSerializer.to_wire(row, caller)

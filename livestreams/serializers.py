@@ -14,19 +14,16 @@ from rest_framework import serializers
 
 from accounts.serializers import UserSummarySerializer, file_url
 from common.pagination import PageQuery
+from common.rows import Derived, ReadSerializer, Siblings, ZeroOrOne
 from common.serializers import (
-    Derived,
     IdField,
     InputSerializer,
-    ReadSerializer,
-    Siblings,
     StrictChoice,
     StrictInteger,
     StrictList,
     StrictMultipleChoice,
     StrictNumber,
     WireTime,
-    ZeroOrOne,
     between,
 )
 from common.text_fields import FoldedText, ManyLines, OneLine, SearchedText

@@ -21,7 +21,7 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from common.admin import Act, ActingAdmin, MomentRangeFilter, ReadOnlyAdmin, link, linked
+from common.admin import ActionAdmin, AdminAction, MomentRangeFilter, ReadOnlyAdmin, link, linked
 from common.texts import folded
 from reminders.models import Chunk, Delivery, Reminder, Round, scheduled_for, state_of
 from reminders.services import refuse_send_again, send_again
@@ -37,7 +37,8 @@ def _may_be_sent_again(delivery: Delivery, /, *, by: Any, now: datetime) -> None
     refuse_send_again(delivery)
 
 
-SEND_AGAIN = Act(
+SEND_AGAIN = AdminAction(
+    name="send_again",
     service=send_again,
     rule=_may_be_sent_again,
     label=_("Send again"),
@@ -252,8 +253,8 @@ class ChannelFilter(DropdownFilter):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ActingAdmin):
-    acts = (SEND_AGAIN,)
+class DeliveryAdmin(ActionAdmin):
+    admin_actions = (SEND_AGAIN,)
     list_display = (
         "on_stream", "way", "status", "recipients", "attempts", "error", "attempted_at", "next_attempt_at"
     )  # fmt: skip

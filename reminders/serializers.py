@@ -8,16 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from common.pagination import PageQuery
-from common.serializers import (
-    Derived,
-    IdField,
-    InputSerializer,
-    ReadSerializer,
-    StrictBoolean,
-    StrictChoice,
-    StrictInteger,
-    WireTime,
-)
+from common.rows import Derived, ReadSerializer
+from common.serializers import IdField, InputSerializer, StrictBoolean, StrictChoice, StrictInteger, WireTime
 from common.times import optional_wire_time
 from livestreams.serializers import LiveStreamSerializer
 from reminders.models import LONGEST_LEAD, Kind, Reminder, scheduled_for, state_of

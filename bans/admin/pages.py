@@ -18,13 +18,13 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action, display
 
-from bans.admin.acts import CHANGED, LIFT, OVERRULED, OVERRULINGS, UPHOLD, USUAL_CHANGES, USUAL_NAMES, ChangeForm
+from bans.admin.actions import CHANGED, LIFT, OVERRULED, OVERRULINGS, UPHOLD, USUAL_CHANGES, USUAL_NAMES, ChangeForm
 from bans.admin.filters import AppealFilter, HoldingFilter, waiting
 from bans.models import Appeal, LiveStreamBan
 from bans.services import overrule_review, refuse_overruling, refuse_review, review_ban, version_of_ban
-from common.admin import Act, ActingAdmin, SoftDeleteAdmin, linked
-from common.admin_acts import Rule, versions_sent
-from common.admin_trail import written
+from common.admin import ActionAdmin, AdminAction, SoftDeleteAdmin, linked, page_of
+from common.admin.actions import Rule, versions_sent
+from common.admin.audit_trail import written
 from common.refusals import Refusal
 from common.texts import folded
 
@@ -54,8 +54,8 @@ def _overrulable(ban: LiveStreamBan, /, *, by: Any, now: datetime) -> None:
 CHANGES: dict[str, Rule] = {"change_ban": _changeable, "overrule_change": _overrulable}
 
 
-def _act_of(form: ChangeForm, *, overruling: bool, seen: str | None) -> Act:
-    """The change that a form asks for, as an act."""
+def _action_of(form: ChangeForm, *, overruling: bool, seen: str | None) -> AdminAction:
+    """The change that a form asks for, as an admin action."""
 
     def change(ban_id: str, /, *, by: Any, now: datetime, reason: str) -> object:
         service = overrule_review if overruling else review_ban
@@ -70,7 +70,8 @@ def _act_of(form: ChangeForm, *, overruling: bool, seen: str | None) -> Act:
             seen=seen,
         )
 
-    return Act(
+    return AdminAction(
+        name="overrule_change" if overruling else "change_ban",
         service=change,
         rule=_overrulable if overruling else _changeable,
         label=_("Overrule: change") if overruling else _("Change"),
@@ -84,8 +85,8 @@ def _appeal(ban: LiveStreamBan) -> Appeal | None:
 
 
 @admin.register(LiveStreamBan)
-class BanAdmin(ActingAdmin, SoftDeleteAdmin):
-    acts = (UPHOLD, LIFT, *OVERRULINGS, *USUAL_CHANGES)
+class BanAdmin(ActionAdmin, SoftDeleteAdmin):
+    admin_actions = (UPHOLD, LIFT, *OVERRULINGS, *USUAL_CHANGES)
     actions_detail = ("change_ban", "overrule_change")
     change_form_outer_after_template = "admin/ban.html"
     list_display = ("person", "on_stream", "kind", "why", "ends", "verdict", "objection", "created_at")
@@ -129,7 +130,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
 
     # --- who may --------------------------------------------------------------------------------
 
-    def has_act_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_admin_action_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("bans.moderate")
 
     def get_urls(self) -> list[URLPattern]:
@@ -141,7 +142,11 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
 
     def _for_moderators(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if request.method == "POST" and request.user.is_authenticated and not self.has_act_permission(request):
+            if (
+                request.method == "POST"
+                and request.user.is_authenticated
+                and not self.has_admin_action_permission(request)
+            ):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
@@ -173,11 +178,11 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
             f"{row.target} · {row.stream} · {row.get_action_type_display()} · {' '.join(_holding(row, timezone.now()))}"
         )
 
-    @action(description=_("Change"), permissions=["act"], icon="edit")
+    @action(description=_("Change"), permissions=["admin_action"], icon="edit")
     def change_ban(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return self._change(request, object_id, overruling=False)
 
-    @action(description=_("Overrule: change"), permissions=["act"], icon="gavel")
+    @action(description=_("Overrule: change"), permissions=["admin_action"], icon="gavel")
     def overrule_change(self, request: HttpRequest, object_id: str) -> HttpResponse:
         if not getattr(request.user, "is_superuser", False):
             raise PermissionDenied
@@ -188,13 +193,13 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
         if ban is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, unquote(object_id))
         form = ChangeForm(ban, request.POST if request.method == "POST" else None, overruling=overruling)
-        act = _act_of(form, overruling=overruling, seen=versions_sent(request).get(ban.pk))
+        change = _action_of(form, overruling=overruling, seen=versions_sent(request).get(ban.pk))
         # Before the form is validated: against a newer version of the row, fields left alone would count as changed.
         stale = self.stale(request, ban) if form.is_bound else None
         if stale is not None or form.is_valid():
-            self._perform(request, act, [ban], form.data.get("reason", ""))
-            return HttpResponseRedirect(self.page_of(ban))
-        return self.ask_for(request, act, [ban], form, back=self.page_of(ban))
+            self._perform(request, change, [ban], form.data.get("reason", ""))
+            return HttpResponseRedirect(page_of(ban))
+        return self.ask_for(request, change, [ban], form, back=page_of(ban))
 
     # --- showing --------------------------------------------------------------------------------
 

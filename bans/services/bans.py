@@ -12,12 +12,12 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, holders_of
+from accounts.services import UserMissing
 from bans.models import Appeal, LiveStreamBan
 from bans.services.appeals import BanMissing, decide_appeal
 from common import audit
-from common.fields import ObjectIdField
-from common.queries import Param, Question
-from common.refusals import Conflict, Forbidden, Invalid, Missing
+from common.queries import ID, Param, Question
+from common.refusals import Conflict, Forbidden, Invalid
 from edges.services import record_revocation
 from livestreams.models import GuestStatus, LiveStream, Status
 from livestreams.services import StreamMissing, take_turn
@@ -26,11 +26,6 @@ ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
 OPEN_FOR_BANS = (Status.SCHEDULED, Status.PREPARING, Status.ACTIVE)
 LIFTED = "LIFTED"  # what edges are told when nothing restricts the person any more
-
-
-class TargetMissing(Missing):
-    code = "user_not_found"
-    message = _("there is no user with this id")
 
 
 class StreamOver(Conflict):
@@ -79,10 +74,8 @@ class CannotBanStaff(ProtectedPerson):
 
 PROTECTED = (CannotBanOneself, CannotBanCreator, CannotBanGuest, CannotBanStaff)
 
-_LOCKED_STREAM = Question(lambda: LiveStream.objects.filter(pk=Param("id", ObjectIdField())).for_update())
-_STREAM_OF = Question(
-    lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ObjectIdField())).values_list("stream_id")
-)
+_LOCKED_STREAM = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).for_update())
+_STREAM_OF = Question(lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list("stream_id"))
 
 
 # --- steps ----------------------------------------------------------------------------------------
@@ -202,13 +195,13 @@ def ban_user(
 ) -> LiveStreamBan:
     """Ban a person from a stream that is not over, until `expires_at` or, with None, until it is lifted.
 
-    Raises StreamMissing, TargetMissing, StreamOver, AlreadyBanned, Invalid when the end is not in the future, and a
+    Raises StreamMissing, UserMissing, StreamOver, AlreadyBanned, Invalid when the end is not in the future, and a
     ProtectedPerson refusal.
     """
     stream = locked_stream(stream_id, open_for_bans=True)
     target = targets().filter(pk=target_id).first()
     if target is None:
-        raise TargetMissing
+        raise UserMissing
     refuse_protected(stream, target, by=by)
     refuse_past_end(expires_at, now)
     if LiveStreamBan.objects.holding(now).filter(stream=stream, target=target).exists():

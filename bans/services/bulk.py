@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from accounts.services import UserMissing
 from bans.models import Appeal, LiveStreamBan
 from bans.services.appeals import decide_appeals
 from bans.services.bans import (
@@ -22,7 +23,6 @@ from bans.services.bans import (
     BanLapsed,
     BanLifted,
     ProtectedPerson,
-    TargetMissing,
     locked_stream,
     refuse_past_end,
     refuse_protected,
@@ -58,7 +58,7 @@ class BanChanged(Conflict):
     message = _("somebody has changed or reviewed the ban since")
 
 
-class Outcome(StrEnum):
+class BulkOutcome(StrEnum):
     BANNED = "banned"
     ALREADY_BANNED = "already_banned"
     REFUSED = "refused"
@@ -85,7 +85,7 @@ class Answer:
 
     target: str
     target_id: str | None
-    outcome: Outcome
+    outcome: BulkOutcome
     ban_id: str | None = None
     refusal: Refusal | None = None
 
@@ -147,18 +147,18 @@ def ban_each(
     for one, pk in zip(wanted, ids, strict=True):
         person = people.get(pk) if pk else None
         if person is None:
-            answers.append(Answer(one.target, None, Outcome.UNKNOWN, refusal=TargetMissing()))
+            answers.append(Answer(one.target, None, BulkOutcome.UNKNOWN, refusal=UserMissing()))
         elif person.pk in made:
-            answers.append(Answer(one.target, person.pk, Outcome.DUPLICATE))
+            answers.append(Answer(one.target, person.pk, BulkOutcome.DUPLICATE))
         elif person.pk in holds:
             answers.append(
-                Answer(one.target, person.pk, Outcome.ALREADY_BANNED, holds[person.pk], refusal=AlreadyBanned())
+                Answer(one.target, person.pk, BulkOutcome.ALREADY_BANNED, holds[person.pk], refusal=AlreadyBanned())
             )
         elif refusal := _refusal(stream, person, one, now):
-            answers.append(Answer(one.target, person.pk, Outcome.REFUSED, refusal=refusal))
+            answers.append(Answer(one.target, person.pk, BulkOutcome.REFUSED, refusal=refusal))
         else:
             made[person.pk] = ban = _new_ban(stream, person, one, now, batch_id)
-            answers.append(Answer(one.target, person.pk, Outcome.BANNED, None if dry_run else ban.pk))
+            answers.append(Answer(one.target, person.pk, BulkOutcome.BANNED, None if dry_run else ban.pk))
     if dry_run or not made:
         return Batch(None, answers)
     bans = LiveStreamBan.objects.bulk_create(made.values())
@@ -229,7 +229,7 @@ def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[Answer]:
     answers, lifted = [], []
     for ban in bans:
         reason = _why_left_alone(ban, now)
-        outcome = Outcome.SKIPPED if reason else Outcome.LIFTED
+        outcome = BulkOutcome.SKIPPED if reason else BulkOutcome.LIFTED
         answers.append(Answer(ban.target_id, ban.target_id, outcome, ban.pk, refusal=reason))
         if reason is None:
             lifted.append(ban)

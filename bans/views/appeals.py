@@ -1,6 +1,6 @@
 """The banned person's side over HTTP: what holds against me, and what I say to it."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils import timezone
@@ -8,24 +8,21 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
 from bans import services
 from bans.models import LiveStreamBan
 from bans.permissions import NotConcerned, refuse_unless_concerned
 from bans.serializers import AppealBanSerializer, AppealSerializer, BanSerializer
-from bans.views.bans import ID, listing
+from bans.views.bans import listing
 from common.pagination import PageQuery
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
 
-COLUMNS, built = AppealSerializer.compiled()
-
 
 def _appeal() -> models.QuerySet[Any]:
     return LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list(
-        "stream__creator_id", "target_id", *(f"appeal__{column}" for column in COLUMNS)
+        "stream__creator_id", "target_id", *(f"appeal__{column}" for column in AppealSerializer.columns())
     )
 
 
@@ -88,7 +85,7 @@ class MyBanViewSet(ApiViewSet):
         refuse_unless_concerned(self.user, creator_id, target_id)
         if row[0] is None:
             raise services.AppealMissing
-        return Response(built(row, None))
+        return Response(AppealSerializer.to_wire(row))
 
     @extend_schema(operation_id="withdrawAppealV1", tags=["Bans"], responses={200: AppealSerializer})
     def withdraw_appeal(self, request: Request, id: str) -> Response:
@@ -96,10 +93,6 @@ class MyBanViewSet(ApiViewSet):
         self.found(id)
         services.withdraw_appeal(id, by=self.user, now=timezone.now())
         return Response(self.written(id))
-
-    @property
-    def user(self) -> User:
-        return cast("User", self.request.user)
 
     def found(self, ban_id: str) -> Any:
         """Raises BanMissing."""
@@ -110,4 +103,4 @@ class MyBanViewSet(ApiViewSet):
 
     def written(self, ban_id: str) -> dict[str, Any]:
         ((_, _, *row),) = ANY_APPEAL.rows(id=ban_id)
-        return built(row, None)
+        return AppealSerializer.to_wire(row)

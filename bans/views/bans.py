@@ -1,6 +1,6 @@
 """Bans over HTTP: each action asks one question or makes one call to the services."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Exists, F, Subquery
@@ -9,7 +9,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User, holders_of
+from accounts.models import holders_of
+from accounts.services import UserMissing
 from bans import services
 from bans.models import LiveStreamBan
 from bans.permissions import (
@@ -27,29 +28,24 @@ from bans.serializers import (
     CreateBanSerializer,
     ListBansQuery,
 )
-from common.fields import ObjectIdField
 from common.pagination import Listing
-from common.queries import Param, Question
+from common.queries import ID, TEXT, TIME, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing
 
-ID = ObjectIdField()
-TIME = models.DateTimeField()
-TEXT = models.TextField()
-COLUMNS, built = BanSerializer.compiled()
 
-ANY_BAN = Question(
-    lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list("stream__creator_id", *COLUMNS)
-)
-# A deleted stream is in no answer, and neither is a ban from it.
-BAN = Question(
-    lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID), stream__deleted_at__isnull=True).values_list(
-        "stream__creator_id", *COLUMNS
+def _ban() -> models.QuerySet[Any]:
+    return LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list(
+        "stream__creator_id", *BanSerializer.columns()
     )
-)
+
+
+ANY_BAN = Question(_ban)
+# A deleted stream is in no answer, and neither is a ban from it.
+BAN = Question(lambda: _ban().filter(stream__deleted_at__isnull=True))
 CREATOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list("creator_id"))
 
 
@@ -95,7 +91,7 @@ class LiveStreamBanViewSet(ApiViewSet):
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "create": [
             StreamMissing,
-            services.TargetMissing,
+            UserMissing,
             NotAModerator,
             *services.PROTECTED,
             services.StreamOver,
@@ -136,7 +132,7 @@ class LiveStreamBanViewSet(ApiViewSet):
     def retrieve(self, request: Request, id: str) -> Response:
         """Read one ban, also a lifted one; for the stream's creator, a moderator, and the banned person."""
         creator_id, *row = self.found(id)
-        ban = built(row, None)
+        ban = BanSerializer.to_wire(row)
         refuse_unless_concerned(self.user, creator_id, ban["targetUserId"])
         return Response(ban)
 
@@ -183,10 +179,6 @@ class LiveStreamBanViewSet(ApiViewSet):
 
     # --- steps ----------------------------------------------------------------------------------------
 
-    @property
-    def user(self) -> User:
-        return cast("User", self.request.user)
-
     def found(self, ban_id: str) -> Any:
         """Raises BanMissing."""
         rows = BAN.rows(id=ban_id)
@@ -197,7 +189,7 @@ class LiveStreamBanViewSet(ApiViewSet):
     def written(self, ban_id: str) -> dict[str, Any]:
         """The ban that this call has changed, as it is now; somebody may have deleted its stream since."""
         ((_, *row),) = ANY_BAN.rows(id=ban_id)
-        return built(row, None)
+        return BanSerializer.to_wire(row)
 
     def refuse_unless_of_my_stream(self, ban_id: str) -> None:
         creator_id, *_ = self.found(ban_id)

@@ -1,18 +1,17 @@
 """Many bans at once over HTTP, and their undo."""
 
 from collections import Counter
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
 from bans import services
 from bans.permissions import NotAModerator, refuse_unless_creator_or_moderator
 from bans.serializers import BulkBanAnswerSerializer, BulkBanSerializer, UndoBulkBanAnswerSerializer
-from bans.services import Outcome
+from bans.services import BulkOutcome
 from bans.views.bans import CREATOR
 from common.refusals import Refusal
 from common.views import ApiViewSet
@@ -47,9 +46,9 @@ class BulkBanViewSet(ApiViewSet):
             {
                 "batchId": batch.id,
                 "dryRun": values["dry_run"],
-                "banned": counted[Outcome.BANNED],
-                "alreadyBanned": counted[Outcome.ALREADY_BANNED],
-                "refused": counted[Outcome.REFUSED],
+                "banned": counted[BulkOutcome.BANNED],
+                "alreadyBanned": counted[BulkOutcome.ALREADY_BANNED],
+                "refused": counted[BulkOutcome.REFUSED],
                 "outcomes": [written(answer) for answer in batch.answers],
             }
         )
@@ -63,15 +62,11 @@ class BulkBanViewSet(ApiViewSet):
         return Response(
             {
                 "batchId": batchId,
-                "lifted": counted[Outcome.LIFTED],
-                "skipped": counted[Outcome.SKIPPED],
+                "lifted": counted[BulkOutcome.LIFTED],
+                "skipped": counted[BulkOutcome.SKIPPED],
                 "outcomes": [written(answer) for answer in answers],
             }
         )
-
-    @property
-    def user(self) -> User:
-        return cast("User", self.request.user)
 
     def refuse_unless_mine(self, stream_id: str) -> None:
         rows = CREATOR.rows(id=stream_id)

@@ -1,6 +1,6 @@
 """The life of a stream over HTTP: each action asks one question or makes one call to the services."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, OuterRef, Value
@@ -12,10 +12,9 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.services import UserMissing
-from common.fields import ObjectIdField
 from common.pagination import Listing, Ordering, PageQuery
 from common.pictures import PictureSlotsFull
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
@@ -38,7 +37,6 @@ from livestreams.serializers import (
 from livestreams.services import StreamMissing
 from livestreams.thumbnails import stored_thumbnail
 
-ID = ObjectIdField()
 TIME = models.DateTimeField()
 TEXT = models.TextField()
 
@@ -61,7 +59,7 @@ def _orders() -> dict[str, Ordering]:
 
 ACTIVE_STREAM = Question(
     lambda: LiveStream.objects.filter(creator=Param("creator", ID), status=Status.ACTIVE).values_list(
-        *LiveStreamSerializer.compiled()[0]
+        *LiveStreamSerializer.columns()
     )
 )
 AT_THE_DOOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).only("creator", "guest", "guest_status"))
@@ -228,7 +226,7 @@ class LiveStreamViewSet(ApiViewSet):
     def my_active_stream(self, request: Request) -> Response:
         """Your active stream, or null."""
         rows = ACTIVE_STREAM.rows(creator=self.user.pk)
-        return Response(LiveStreamSerializer.compiled()[1](rows[0], self.caller) if rows else None)
+        return Response(LiveStreamSerializer.to_wire(rows[0], self.caller) if rows else None)
 
     @extend_schema(
         operation_id="listMyPastStreamsV1",
@@ -292,16 +290,6 @@ class LiveStreamViewSet(ApiViewSet):
         return self.of_user(userId, self.near(UpcomingInMinutesQuery, member=userId))
 
     # --- steps ----------------------------------------------------------------------------------------
-
-    @property
-    def user(self) -> User:
-        """Who asks, where a token is required."""
-        return cast("User", self.request.user)
-
-    @property
-    def caller(self) -> str | None:
-        """The id of who asks, or None where nobody has to say."""
-        return self.user.pk if self.request.user else None  # type: ignore[truthy-bool]  # None for anonymous
 
     def get_object(self) -> LiveStream:
         """What permissions need to know of the stream; raises StreamMissing and the permissions' refusals."""

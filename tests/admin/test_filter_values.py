@@ -15,8 +15,8 @@ from django.utils.translation import override
 
 from accounts.models import User
 from bans.models import LiveStreamBan
-from common.admin_filters import MomentRangeFilter
-from common.admin_lists import declared_parameters
+from common.admin.changelist import declared_parameters
+from common.admin.filters import MomentRangeFilter
 from livestreams.models import LiveStream
 from tests.admin.conftest import Office
 from tests.admin.pages import list_url, text_of

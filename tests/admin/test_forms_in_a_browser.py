@@ -15,9 +15,9 @@ from playwright.sync_api import Browser, FilePayload, Page, expect
 from accounts.models import Session, User
 from accounts.services import deactivate_user, log_in
 from bans import services as bans
-from bans.admin.acts import ChangeForm
+from bans.admin.actions import ChangeForm
 from bans.models import Appeal, LiveStreamBan
-from common.admin_forms import MomentField
+from common.admin.forms import MomentField
 from common.models import AuditEntry
 from livestreams.models import LiveStream
 from livestreams.services import delete_stream

@@ -15,9 +15,9 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import User
 from bans import services as bans
-from bans.admin.acts import USUAL_NAMES
+from bans.admin.actions import USUAL_NAMES
 from bans.models import LiveStreamBan
-from common.admin import ActingAdmin
+from common.admin import ActionAdmin
 from common.models import AuditEntry
 from livestreams import services as streams
 from livestreams.models import LiveStream, Status
@@ -145,7 +145,7 @@ WORLDS: dict[type, Callable[[User, User], list[Any]]] = {
 
 
 def test_every_page_with_acts_has_its_states_here() -> None:
-    acting = {model for model, pages in admin.site._registry.items() if isinstance(pages, ActingAdmin)}
+    acting = {model for model, pages in admin.site._registry.items() if isinstance(pages, ActionAdmin)}
     assert acting == WORLDS.keys()
 
 

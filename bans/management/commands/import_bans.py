@@ -15,10 +15,10 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
 from accounts.models import User
+from accounts.services import UserMissing
 from bans import services
 from bans.serializers import ImportedBanSerializer
-from bans.services import Outcome as Became
-from bans.services import Wanted
+from bans.services import BulkOutcome, Wanted
 from common import commands
 from common.api import reasons_of
 from common.commands import OperatorCommand, Outcome
@@ -134,7 +134,7 @@ class Command(OperatorCommand):
             if pk is None:
                 refused[number] = ["createdBy: is required, or --by"]
             elif pk not in known:
-                refused[number] = [f"createdBy: {services.TargetMissing.message}"]
+                refused[number] = [f"createdBy: {UserMissing.message}"]
             else:
                 makers[number] = known[pk]
         return makers
@@ -148,9 +148,9 @@ class Command(OperatorCommand):
         refused = {}
         for number, answer in zip(wanted, batch.answers, strict=True):
             match answer.outcome:
-                case Became.BANNED:
+                case BulkOutcome.BANNED:
                     self.tally.imported += 1
-                case Became.ALREADY_BANNED | Became.DUPLICATE:
+                case BulkOutcome.ALREADY_BANNED | BulkOutcome.DUPLICATE:
                     self.tally.there_already += 1
                 case _:
                     assert answer.refusal is not None  # noqa: S101 - these two outcomes have one

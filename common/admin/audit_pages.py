@@ -1,35 +1,17 @@
-"""The admin: what its pages are made of, and the pages of the audit trail."""
+"""The pages of the audit trail."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.urls import reverse
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter
 from unfold.decorators import display
 
-from common.admin_acts import LONGEST_REASON, MOST_AT_ONCE, Act, ActingAdmin, ReasonForm, Service
-from common.admin_bases import DeletedFilter, ReadOnlyAdmin, SoftDeleteAdmin, link, linked
-from common.admin_filters import MomentRangeFilter
-from common.admin_trail import actor_of, changes_of, moment_of
+from common.admin.audit_trail import actor_of, changes_of, moment_of
+from common.admin.bases import ReadOnlyAdmin, link, page_with_id
+from common.admin.filters import MomentRangeFilter
 from common.models import AuditEntry
-
-__all__ = [
-    "LONGEST_REASON",
-    "MOST_AT_ONCE",
-    "Act",
-    "ActingAdmin",
-    "DeletedFilter",
-    "MomentRangeFilter",
-    "ReadOnlyAdmin",
-    "ReasonForm",
-    "Service",
-    "SoftDeleteAdmin",
-    "link",
-    "linked",
-]
 
 
 @admin.register(AuditEntry)
@@ -74,14 +56,9 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @display(description=_("target"))
     def target(self, entry: AuditEntry) -> str:
         text = f"{entry.target_type} {entry.target_id}"
-        for model, model_admin in self.admin_site._registry.items():
+        for model in self.admin_site._registry:
             if model._meta.model_name == entry.target_type:
-                name = f"{model_admin.admin_site.name}:{model._meta.app_label}_{entry.target_type}_change"
-                return format_html(
-                    '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
-                    reverse(name, args=(entry.target_id,)),
-                    text,
-                )
+                return link(page_with_id(model, entry.target_id), text)
         return text
 
     @display(description=_("before → after"))

@@ -1,4 +1,4 @@
-"""The audit trail as pages of the admin tell it."""
+"""Audit rows as text of admin pages."""
 
 from datetime import datetime
 from typing import Any

@@ -14,8 +14,8 @@ from django.core.paginator import InvalidPage
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from common.admin_errors import RefusedParameter
-from common.admin_filters import MOST_SHOWN, MomentRangeFilter, refuse_wrong_values
+from common.admin.filters import MOST_SHOWN, MomentRangeFilter, refuse_wrong_values
+from common.error_pages import RefusedParameter
 
 
 class DeclaredChangeList(ChangeList):

@@ -1,4 +1,4 @@
-"""Acts of the admin: services that staff call for one row or for many, with a reason."""
+"""Admin actions: services that staff call for one row or for many, with a reason."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -10,28 +10,25 @@ import orjson
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import ActionLocation, helpers
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.dataclasses import UnfoldAction
-from unfold.decorators import action
+from unfold.decorators import action as unfold_action
 from unfold.enums import ActionVariant
 
-from common.admin_bases import ReadOnlyAdmin
-from common.admin_forms import LONGEST_REASON, ReasonForm
-from common.admin_trail import actor_of, written
+from common.admin.audit_trail import actor_of, written
+from common.admin.bases import ReadOnlyAdmin, page_of
+from common.admin.forms import ReasonForm
 from common.models import AuditEntry
 from common.refusals import Conflict, Refusal
 from common.texts import isolated
-
-__all__ = ["LONGEST_REASON", "MOST_AT_ONCE", "Act", "ActingAdmin", "ChangedMeanwhile", "ReasonForm", "Service"]
 
 # Each row is a transaction of its own, and its id a field of the form: Django takes a thousand fields.
 MOST_AT_ONCE = 500
@@ -46,8 +43,6 @@ class ChangedMeanwhile(Conflict):
 class Service(Protocol):
     """Raises a `Refusal` when it may not happen."""
 
-    __name__: str
-
     def __call__(self, target_id: str, /, *, by: Any, now: datetime, reason: str) -> object: ...
 
 
@@ -58,12 +53,15 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True)
-class Act:
-    """A service that staff may call, for one row or for many. `done` takes `count`.
+class AdminAction:
+    """A service that staff may call, for one row or for many.
 
-    `rule` is what the service itself checks under its lock: a page offers the act for the rows that it lets through.
+    `name` is part of the action's URL and of the form that asks for the reason, so it is stable. `rule` is the check
+    that the service itself makes under its lock; a page offers the action for rows that pass it. `done` is the message
+    of success and takes `count`.
     """
 
+    name: str
     service: Service
     rule: Rule
     label: str | Promise
@@ -72,55 +70,51 @@ class Act:
     variant: ActionVariant = ActionVariant.DEFAULT
     for_superusers: bool = False
 
-    @property
-    def name(self) -> str:
-        return self.service.__name__
-
-    def on_the_page(self) -> Callable[..., Any]:
-        """What a ModelAdmin has under `name`: Unfold calls it with an id, Django with a queryset."""
+    def as_method(self) -> Callable[..., Any]:
+        """The method of a ModelAdmin that is called `name`. Unfold calls it with an id, Django with a queryset."""
 
         def run(
-            model_admin: "ActingAdmin",
+            model_admin: "ActionAdmin",
             request: HttpRequest,
             queryset: QuerySet[Any] | None = None,
             object_id: str = "",
         ) -> HttpResponse | None:
             if queryset is None:
-                return model_admin.act_on_one(request, self, object_id)
-            return model_admin.act_on_many(request, self, queryset)
+                return model_admin.run_on_one(request, self, object_id)
+            return model_admin.run_on_many(request, self, queryset)
 
         run.__name__ = self.name
-        method: Callable[..., Any] = action(
-            run, permissions=["act"], description=self.label, icon=self.icon, variant=self.variant
+        method: Callable[..., Any] = unfold_action(
+            run, permissions=["admin_action"], description=self.label, icon=self.icon, variant=self.variant
         )
         return method
 
 
-class ActingAdmin(ReadOnlyAdmin):
-    """Lets those with the model's change permission call `acts`: for one row, or for many in the list."""
+class ActionAdmin(ReadOnlyAdmin):
+    """Lets those with the model's change permission run `admin_actions`: for one row, or for many in the list."""
 
-    acts: tuple[Act, ...] = ()
+    admin_actions: tuple[AdminAction, ...] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        for act in cls.acts:
-            setattr(cls, act.name, act.on_the_page())
-        cls.actions = tuple(act.name for act in cls.acts)
+        for action in cls.admin_actions:
+            setattr(cls, action.name, action.as_method())
+        cls.actions = tuple(action.name for action in cls.admin_actions)
         cls.actions_detail = (*cls.actions, *cls.actions_detail)
 
-    def has_act_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_admin_action_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
-    def refusal(self, request: HttpRequest, act: Act, row: Any) -> Refusal | None:
-        """Why the act would be refused for this row. The service decides again when it is called."""
+    def refusal(self, request: HttpRequest, action: AdminAction, row: Any) -> Refusal | None:
+        """Why the action would be refused for this row. The service decides again when it is called."""
         try:
-            act.rule(row, by=request.user, now=timezone.now())
+            action.rule(row, by=request.user, now=timezone.now())
         except Refusal as refusal:
             return refusal
         return None
 
     def version_of(self, row: Any) -> str:
-        """Another text whenever something has changed that people look at before they act."""
+        """A text that differs whenever a value has changed that people look at before they decide."""
         return row.updated_at.isoformat() if hasattr(row, "updated_at") else ""
 
     def describe(self, row: Any) -> str:
@@ -129,22 +123,22 @@ class ActingAdmin(ReadOnlyAdmin):
 
     def get_actions(self, request: HttpRequest, action_location: Any = ActionLocation.CHANGE_LIST) -> Any:
         offered = super().get_actions(request, action_location)
-        barred = {act.name for act in self.acts if self._is_barred(request, act)}
+        barred = {action.name for action in self.admin_actions if self._is_barred(request, action)}
         return {name: entry for name, entry in offered.items() if name not in barred}
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[UnfoldAction]:
         row = self.get_object(request, unquote(str(object_id)))
         if row is None:
             return []
-        refused = {act.name for act in self.acts if self.refusal(request, act, row) is not None}
+        refused = {action.name for action in self.admin_actions if self.refusal(request, action, row) is not None}
         return [
             offered
             for offered in super().get_actions_detail(request, object_id)
             if offered.method.__name__ not in refused
         ]
 
-    def _is_barred(self, request: HttpRequest, act: Act) -> bool:
-        return act.for_superusers and not getattr(request.user, "is_superuser", False)
+    def _is_barred(self, request: HttpRequest, action: AdminAction) -> bool:
+        return action.for_superusers and not getattr(request.user, "is_superuser", False)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":
@@ -153,9 +147,12 @@ class ActingAdmin(ReadOnlyAdmin):
 
     def _refuse_crafted(self, request: HttpRequest) -> None:
         """Django would pass over what it did not offer, and crash on ids that are none."""
-        if not self.has_act_permission(request):
+        if not self.has_admin_action_permission(request):
             raise PermissionDenied
-        if any(act.name == request.POST.get("action") and self._is_barred(request, act) for act in self.acts):
+        if any(
+            action.name == request.POST.get("action") and self._is_barred(request, action)
+            for action in self.admin_actions
+        ):
             raise PermissionDenied
         for chosen in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME):
             try:
@@ -163,19 +160,19 @@ class ActingAdmin(ReadOnlyAdmin):
             except ValidationError as error:
                 raise BadRequest from error
 
-    def act_on_one(self, request: HttpRequest, act: Act, object_id: str) -> HttpResponse:
-        if self._is_barred(request, act):
+    def run_on_one(self, request: HttpRequest, action: AdminAction, object_id: str) -> HttpResponse:
+        if self._is_barred(request, action):
             raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
         if row is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, unquote(object_id))
         form = ReasonForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
-            self._perform(request, act, [row], form.cleaned_data["reason"])
-            return HttpResponseRedirect(self.page_of(row))
-        return self.ask_for(request, act, [row], form, back=self.page_of(row))
+            self._perform(request, action, [row], form.cleaned_data["reason"])
+            return HttpResponseRedirect(page_of(row))
+        return self.ask_for(request, action, [row], form, back=page_of(row))
 
-    def act_on_many(self, request: HttpRequest, act: Act, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def run_on_many(self, request: HttpRequest, action: AdminAction, queryset: QuerySet[Any]) -> HttpResponse | None:
         confirmed = "confirmed" in request.POST
         if confirmed:
             # The rows that were shown, also those that a filter of the list hides by now.
@@ -190,29 +187,25 @@ class ActingAdmin(ReadOnlyAdmin):
         back = f"{request.path}?{filters.urlencode()}" if filters else request.path
         form = ReasonForm(request.POST if confirmed else None)
         if form.is_valid():
-            self._perform(request, act, rows, form.cleaned_data["reason"])
+            self._perform(request, action, rows, form.cleaned_data["reason"])
             return HttpResponseRedirect(back)
-        hidden = [("action", act.name), ("confirmed", "yes"), ("filters", filters.urlencode())]
-        return self.ask_for(request, act, rows, form, back=back, hidden=hidden)
+        hidden = [("action", action.name), ("confirmed", "yes"), ("filters", filters.urlencode())]
+        return self.ask_for(request, action, rows, form, back=back, hidden=hidden)
 
-    def page_of(self, row: Any) -> str:
-        name = f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_change"
-        return reverse(name, args=(quote(row.pk),))
-
-    def _perform(self, request: HttpRequest, act: Act, rows: Iterable[Any], reason: str) -> None:
+    def _perform(self, request: HttpRequest, action: AdminAction, rows: Iterable[Any], reason: str) -> None:
         done = 0
         refused: dict[str, list[str]] = defaultdict(list)
         for row in rows:
             try:
                 if (stale := self.stale(request, row)) is not None:
                     raise stale
-                act.service(row.pk, by=request.user, now=timezone.now(), reason=reason)
+                action.service(row.pk, by=request.user, now=timezone.now(), reason=reason)
             except Refusal as refusal:
                 refused["; ".join(refusal.reasons)].append(str(row))
             else:
                 done += 1
         if done:
-            self.message_user(request, str(act.done % {"count": done}), messages.SUCCESS)
+            self.message_user(request, str(action.done % {"count": done}), messages.SUCCESS)
         for why, names in refused.items():
             self.message_user(request, f"{_named(names)}: {why}", messages.WARNING)
 
@@ -234,21 +227,28 @@ class ActingAdmin(ReadOnlyAdmin):
     def ask_for(
         self,
         request: HttpRequest,
-        act: Act,
+        action: AdminAction,
         rows: Sequence[Any],
         form: forms.Form,
         *,
         back: str,
         hidden: Sequence[tuple[str, str]] = (),
     ) -> HttpResponse:
-        """Asks for those rows that the act is possible for, and says why it is not for the others."""
-        refusals = {row: self.refusal(request, act, row) for row in rows}
+        """Asks for confirmation for the rows that the action is possible for, and says why it is not for the others."""
+        refusals = {row: self.refusal(request, action, row) for row in rows}
         possible = [row for row, refusal in refusals.items() if refusal is None]
         refused = [(row, "; ".join(refusal.reasons)) for row, refusal in refusals.items() if refusal is not None]
         if hidden:
             hidden = [*hidden, *((helpers.ACTION_CHECKBOX_NAME, row.pk) for row in possible)]
         return self.ask(
-            request, possible, form, label=act.label, variant=act.variant, back=back, hidden=hidden, refused=refused
+            request,
+            possible,
+            form,
+            label=action.label,
+            variant=action.variant,
+            back=back,
+            hidden=hidden,
+            refused=refused,
         )
 
     def ask(
@@ -263,9 +263,9 @@ class ActingAdmin(ReadOnlyAdmin):
         hidden: Sequence[tuple[str, str]] = (),
         refused: Sequence[tuple[Any, str]] = (),
     ) -> HttpResponse:
-        """The page that shows what will be acted on and takes what `form` asks for.
+        """The page that shows the rows that will be changed and takes what `form` asks for.
 
-        What was `refused` is shown with the reason and not acted on; without any row in `rows` there is no form.
+        Rows that are `refused` are shown with the reason and left alone; without any row in `rows` there is no form.
         """
         seen = versions_sent(request) or {str(row.pk): self.version_of(row) for row in rows}
         context = {
@@ -282,7 +282,7 @@ class ActingAdmin(ReadOnlyAdmin):
             "back": back,
             "back_text": _("Back"),
         }
-        return TemplateResponse(request, "admin/act.html", context)
+        return TemplateResponse(request, "admin/action.html", context)
 
 
 def versions_sent(request: HttpRequest) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What moderators do to bans, and superusers to verdicts: one act for each verdict, and the form of a change."""
+"""What moderators do to bans, and superusers to verdicts: an admin action for each verdict, a form for changes."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,8 +12,8 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
 from bans.models import Appeal, LiveStreamBan
 from bans.services import overrule_review, refuse_overruling, refuse_review, review_ban
-from common.admin import Act, ReasonForm
-from common.admin_forms import MomentField, refuse_emptied
+from common.admin import AdminAction, ReasonForm
+from common.admin.forms import MomentField, refuse_emptied
 
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
@@ -26,7 +26,7 @@ CHANGED = ngettext_lazy("%(count)d ban was changed.", "%(count)d bans were chang
 OVERRULED = ngettext_lazy("%(count)d verdict was overruled.", "%(count)d verdicts were overruled.", "count")
 
 
-def _reviewing(name: str, verdict: Review, changes: Changes | None = None, **look: Any) -> Act:
+def _reviewing(name: str, verdict: Review, changes: Changes | None = None, **look: Any) -> AdminAction:
     def review(ban_id: str, /, *, by: Any, now: datetime, reason: str) -> object:
         wanted = changes(now) if changes else None
         return review_ban(ban_id, by=by, now=now, verdict=verdict, reason=reason, changes=wanted)
@@ -34,22 +34,22 @@ def _reviewing(name: str, verdict: Review, changes: Changes | None = None, **loo
     def rule(ban: LiveStreamBan, /, *, by: Any, now: datetime) -> None:
         refuse_review(ban, by=by, now=now, verdict=verdict, changes=changes(now) if changes else None)
 
-    review.__name__ = name
-    return Act(service=review, rule=rule, **look)
+    return AdminAction(name=name, service=review, rule=rule, **look)
 
 
-def _overruling(name: str, verdict: Review, **look: Any) -> Act:
+def _overruling(name: str, verdict: Review, **look: Any) -> AdminAction:
     def overrule(ban_id: str, /, *, by: Any, now: datetime, reason: str) -> object:
         return overrule_review(ban_id, by=by, now=now, verdict=verdict, reason=reason)
 
     def rule(ban: LiveStreamBan, /, *, by: Any, now: datetime) -> None:
         refuse_overruling(ban, by=by, now=now, verdict=verdict)
 
-    overrule.__name__ = name
-    return Act(service=overrule, rule=rule, done=OVERRULED, for_superusers=True, icon="gavel", **look)
+    return AdminAction(
+        name=name, service=overrule, rule=rule, done=OVERRULED, for_superusers=True, icon="gavel", **look
+    )
 
 
-def _change(name: str, label: Any, changes: Changes) -> Act:
+def _change(name: str, label: Any, changes: Changes) -> AdminAction:
     return _reviewing(name, Review.CHANGED, changes, label=label, done=CHANGED, icon="edit")
 
 
@@ -72,7 +72,7 @@ USUAL_CHANGES = (
     _change("end_in_a_week", _("Change: ends in 7 days"), lambda now: {"expires_at": now + timedelta(days=7)}),
     _change("hold_until_lifted", _("Change: holds until lifted"), lambda now: {"expires_at": None}),
 )
-USUAL_NAMES = {act.name for act in USUAL_CHANGES}
+USUAL_NAMES = {action.name for action in USUAL_CHANGES}
 
 
 class ChangeForm(ReasonForm):

@@ -1,10 +1,10 @@
-"""The bases of the admin: pages that show everything and change nothing."""
+"""Bases of admin pages that only read: lists, and the page of one row with its audit trail."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import ActionLocation
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import quote, unquote
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.admin import ModelAdmin
 
-from common.admin_lists import DeclaredChangeList, declared_parameters
-from common.admin_trail import trail_of
+from common.admin.audit_trail import trail_of
+from common.admin.changelist import DeclaredChangeList, declared_parameters
 from common.fields import OBJECT_ID
 
 
@@ -116,9 +116,18 @@ class DeletedFilter(admin.SimpleListFilter):
         return queryset.filter(deleted_at__isnull=self.value() == "no")
 
 
+def page_of(row: Model) -> str:
+    """The address of the row's page."""
+    return page_with_id(type(row), row.pk)
+
+
+def page_with_id(model: type[Model], pk: str) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(quote(pk),))
+
+
 def linked(row: Model, text: str) -> str:
     """`text` as a link to the row's page."""
-    return link(reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=(row.pk,)), text)
+    return link(page_of(row), text)
 
 
 def link(address: str, text: str) -> str:

@@ -23,8 +23,8 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.contrib.filters.forms import RangeDateTimeForm
 from unfold.widgets import INPUT_CLASSES, UnfoldAdminSplitDateTimeVerticalWidget
 
-from common.admin_errors import RefusedParameter
-from common.admin_forms import zone_name
+from common.admin.forms import zone_name
+from common.error_pages import RefusedParameter
 
 MOST_SHOWN = 100  # characters of a refused name or value
 YES_OR_NO = frozenset({"0", "1", "true", "false"})
