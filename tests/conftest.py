@@ -17,6 +17,19 @@ from tests.flush import flush
 PASSWORD = "correct horse battery staple"
 
 
+# Names that a test module imports only to start servers, workers, commands or other processes.
+STARTS_PROCESSES = {"subprocess", "Popen", "running_server", "running_workers", "start_worker", "Run", "Start"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Markers that follow from what a test uses. `slow` also stands at single tests."""
+    for item in items:
+        if "playwright" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+        if not STARTS_PROCESSES.isdisjoint(vars(getattr(item, "module", item))):
+            item.add_marker("slow")
+
+
 @pytest.fixture(autouse=True)
 def _place(settings: Any, tmp_path: Any) -> None:
     """Hashing that costs nothing, pictures that go away, and no identity provider."""
