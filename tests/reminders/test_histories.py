@@ -370,6 +370,8 @@ def people(db: None) -> list[User]:
     return [make_user(f"viewer{number}") for number in range(PEOPLE)]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # reducing a history that fails takes up to five minutes
 @pytest.mark.parametrize("part", range(PARTS))
 def test_after_any_history_everybody_was_told_exactly_what_the_rules_say(
     part: int, people: list[User], creator: User, guest: User, monkeypatch: pytest.MonkeyPatch, request: Any
