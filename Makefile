@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev test lint format schema messages pictures attack bench-quick bench-fanout lock
+.PHONY: help demo setup setup-dev test test-fast test-peers lint format schema messages pictures attack bench-quick bench-fanout lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -24,10 +24,21 @@ setup: $(RUN) .env ## Install what the service needs into .venv and write .env
 
 setup-dev: $(DEV) .env ## The same, with what tests and checks need
 
-test: lint ## Run every check, then the tests (options: ARGS="tests/accounts -x")
-	@$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+PYTEST := $(BIN)/pytest -n auto --dist worksteal
+# Tests start hundreds of processes. Where this is set, as in many containers, each of them compiles all of our code.
+test test-fast test-peers: export PYTHONDONTWRITEBYTECODE :=
 
-lint: $(DEV) $(BENCH) .env ## Check style, types, import direction and missing migrations
+test: lint ## Run every check, then all tests but test-peers (options: ARGS="tests/accounts -x")
+	@$(PYTEST) --durations=10 -m "not peers" $(ARGS)
+
+test-fast: $(DEV) .env ## Run the tests without browsers, servers, workers, commands, killed processes, fuzzing or large data
+	@$(PYTEST) -m "not slow and not browser and not peers" $(ARGS)
+
+test-peers: $(BENCH) $(DEV) .env ## Check types and answers of the benchmark's peers, which this installs
+	@$(BIN)/mypy -p benchmarks.peers.fastapi_sqlalchemy
+	@$(PYTEST) -m peers tests/benchmarks $(ARGS)
+
+lint: $(DEV) .env ## Check style, types, import direction and missing migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .

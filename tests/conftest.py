@@ -5,15 +5,29 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.db.backends.postgresql.operations import DatabaseOperations
+from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts import services, tokens
 from accounts.models import Session, User
-from common.audit_guard import TRIGGER, append_only_models, enable_trigger
+from tests.flush import flush
 
 PASSWORD = "correct horse battery staple"
+
+
+# Names that a test module imports only to start servers, workers, commands or other processes.
+STARTS_PROCESSES = {"subprocess", "Popen", "running_server", "running_workers", "start_worker", "Run", "Start"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Markers that follow from what a test uses. `slow` also stands at single tests."""
+    for item in items:
+        if "playwright" in getattr(item, "fixturenames", ()):
+            item.add_marker("browser")
+        if not STARTS_PROCESSES.isdisjoint(vars(getattr(item, "module", item))):
+            item.add_marker("slow")
 
 
 @pytest.fixture(autouse=True)
@@ -28,18 +42,18 @@ def _place(settings: Any, tmp_path: Any) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _emptying_past_the_audit_trigger() -> Iterator[None]:
-    """What tests with real threads commit is truncated afterwards, which the audit trail and its seals refuse."""
-    flush = DatabaseOperations.execute_sql_flush
-
-    def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
-        tables = [model._meta.db_table for model in append_only_models()]
-        disable = [f"ALTER TABLE {table} DISABLE TRIGGER {TRIGGER}" for table in tables]
-        flush(self, [*disable, *sql_list, *map(enable_trigger, tables)])
-
+def _quick_flush() -> Iterator[None]:
+    """Tests that commit pay for the rows that they made, not for every table; see `tests/flush.py`."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "execute_sql_flush", without_triggers)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test: flush())
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """No commit of a test waits for the disk. What a crash of the machine would lose is made anew anyway."""
+    options = connection.settings_dict["OPTIONS"]
+    options["options"] = f"{options.get('options', '')} -c synchronous_commit=off".strip()
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from benchmarks.load import Asked, measured
 from benchmarks.stacks import STACKS, Running, running
 from benchmarks.world import World, world
 
+pytestmark = pytest.mark.peers
+
 type Servers = dict[str, Running]
 
 STATEMENT = re.compile(r"LOG:  (?:statement|execute [^:]+): ")
