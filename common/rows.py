@@ -87,7 +87,7 @@ class _RowCompiler:
 
     `Siblings` needs values of other fields again, which an assignment expression keeps in a variable. All nested
     serializers are part of the same expression, so each variable gets a number that occurs once in it: field names
-    repeat (a stream and its guest each have an `id`, say), and one of them could replace the value of another.
+    repeat (a row and a row nested in it each have an `id`, say), and one of them could replace the value of another.
     """
 
     def __init__(self) -> None:
