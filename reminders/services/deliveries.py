@@ -2,21 +2,19 @@
 
 import logging
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from common import audit, stopping
+from common.locks import AdvisoryLock
 from common.refusals import Conflict, Missing
 from livestreams.models import Status
 from reminders.channels import Batch, Interrupted, Person, Unreached
@@ -44,6 +42,7 @@ LONGEST_WISH = timedelta(days=1)  # what a receiver may ask for with Retry-After
 LOOK_AGAIN_AFTER = timedelta(seconds=30)
 LONGEST_ERROR = 500  # characters
 NOTED_EVERY = 50  # people: a worker that is killed repeats at most so many messages
+SENDING = AdvisoryLock("delivery")
 
 
 class DeliveryMissing(Missing):
@@ -77,7 +76,7 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
     Channels that reach people one after the other have their progress noted every NOTED_EVERY people, and are
     interrupted when the worker is asked to stop; the rest is due at once, for another worker.
     """
-    with _alone_with(delivery_id) as is_alone:
+    with SENDING.tried_by_session(delivery_id) as is_alone:
         if not is_alone:
             # Whoever has it in hand may be dead to us and not to the database yet.
             _look_again(delivery_id, now + LOOK_AGAIN_AFTER)
@@ -101,20 +100,6 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
 
 def _look_again(delivery_id: str, at: datetime) -> None:
     later("deliver", queue=DELIVERING, at=at, delivery_id=delivery_id)
-
-
-@contextmanager
-def _alone_with(delivery_id: str) -> Iterator[bool]:
-    """Whether no other process has it in hand. The lock belongs to the connection, so it dies with the process."""
-    key = int.from_bytes(blake2b(f"delivery {delivery_id}".encode(), digest_size=8).digest(), signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        is_alone = cursor.fetchone()[0]
-        try:
-            yield is_alone
-        finally:
-            if is_alone:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
 def is_still_true(delivery: Delivery) -> bool:
