@@ -1,13 +1,12 @@
 """The guest's answer over HTTP: accepting, and declining or leaving."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
 from common.refusals import Refusal
 from common.views import ApiViewSet
 from livestreams import services
@@ -66,10 +65,6 @@ class GuestViewSet(ApiViewSet):
         return Response(self.written(id))
 
     # --- steps ----------------------------------------------------------------------------------------
-
-    @property
-    def user(self) -> User:
-        return cast("User", self.request.user)
 
     def restriction_of_guest(self, stream_id: str) -> Any:
         """What restricts the caller on the stream. Raises StreamMissing, and NotTheGuest for everybody else."""

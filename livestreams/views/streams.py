@@ -1,6 +1,6 @@
 """The life of a stream over HTTP: each action asks one question or makes one call to the services."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, OuterRef, Value
@@ -12,10 +12,9 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.services import UserMissing
-from common.fields import ObjectIdField
 from common.pagination import Listing, Ordering, PageQuery
 from common.pictures import PictureSlotsFull
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
@@ -37,7 +36,6 @@ from livestreams.serializers import (
 from livestreams.services import StreamMissing
 from livestreams.thumbnails import stored_thumbnail
 
-ID = ObjectIdField()
 TIME = models.DateTimeField()
 TEXT = models.TextField()
 
@@ -310,16 +308,6 @@ class LiveStreamViewSet(ApiViewSet):
         return self.of_user(userId, self.near(UpcomingInMinutesQuery, member=userId))
 
     # --- steps ----------------------------------------------------------------------------------------
-
-    @property
-    def user(self) -> User:
-        """Who asks, where a token is required."""
-        return cast("User", self.request.user)
-
-    @property
-    def caller(self) -> str | None:
-        """The id of who asks, or None where nobody has to say."""
-        return self.user.pk if self.request.user else None  # type: ignore[truthy-bool]  # None for anonymous
 
     def get_object(self) -> LiveStream:
         """What permissions need to know of the stream; raises StreamMissing and the permissions' refusals."""

@@ -9,8 +9,7 @@ from django.db.models import Exists, F, Func, OuterRef, Q, Value
 from django.db.models.functions import Cast
 
 from common import audit
-from common.fields import ObjectIdField
-from common.queries import Insertion, Param, Question
+from common.queries import ID, Insertion, Param, Question, count_of
 from livestreams.models import LiveStream
 from livestreams.services import share_turn
 from reminders.models import Chunk, Delivery, Kind, Notification, Reminder, blocks_of
@@ -18,7 +17,6 @@ from reminders.services.channels import channel_names
 from reminders.services.jobs import DELIVERING, each_later
 from reminders.services.rounds import is_sayable
 
-ID = ObjectIdField()
 TIME = models.DateTimeField()
 RANDOM_BYTES = 5  # of an id, between its seconds and its counter: see common/fields.py
 
@@ -70,11 +68,7 @@ _TELL = Insertion(
     _notices,
     once=["stream", "user", "kind", "planned_start_at"],
 )
-_COUNT = Question(
-    lambda *shape: _those_to_tell(*shape).values_list(
-        Func(F("pk"), function="COUNT", output_field=models.BigIntegerField())
-    )
-)
+_COUNT = Question(lambda *shape: count_of(_those_to_tell(*shape)))
 
 
 @transaction.atomic

@@ -10,14 +10,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from common import audit
-from common.fields import ObjectIdField, new_object_id
-from common.queries import Param, Question
+from common.fields import new_object_id
+from common.queries import ID, Param, Question
 from common.refusals import Conflict, Invalid, Missing, Refusal
 from livestreams.models import UPCOMING, LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked, share_turn
 from reminders.models import Reminder, scheduled_for, state_of, told_of
-
-ID = ObjectIdField()
 
 
 class ReminderMissing(Missing):

@@ -18,8 +18,7 @@ from rest_framework.request import Request
 
 from accounts.models import User
 from accounts.services import UserMissing
-from common.fields import ObjectIdField
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.views import ApiViewSet
 from livestreams.models import LiveStream
@@ -33,7 +32,6 @@ KEPT = timedelta(days=90)  # how long a feed shows what is over
 FORM = 2  # to be raised when the same streams are written in another way: part of the ETag
 MOST = 200  # events of a feed: some 10 ms of work
 
-ID = ObjectIdField()
 TIME = models.DateTimeField()
 
 EXAMPLE = """\
@@ -152,11 +150,6 @@ class CalendarViewSet(ApiViewSet):
         entries = sorted((Entry(*row) for row in rows), key=lambda entry: (entry.begin, entry.id))
         name = member.get_full_name() or member.username
         return _answer(request.META, lambda: feed_of(name, entries), member.username, made_of=(name, entries))
-
-    @property
-    def caller(self) -> str | None:
-        """The id of who asks, or None where nobody has to say."""
-        return self.request.user.pk if self.request.user else None  # type: ignore[truthy-bool]  # None for anonymous
 
 
 def _answer(meta: Mapping[str, Any], write: Callable[[], bytes], name: str, *, made_of: object) -> HttpResponse:

@@ -1,6 +1,6 @@
 """The inbox over HTTP."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F
@@ -9,10 +9,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
-from common.fields import ObjectIdField
 from common.pagination import Listing
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
@@ -20,7 +18,6 @@ from reminders import services
 from reminders.models import Notification
 from reminders.serializers import ListNotificationsQuery, MarkNotificationSerializer, NotificationSerializer
 
-ID = ObjectIdField()
 COLUMNS, built = NotificationSerializer.columns(), NotificationSerializer.to_wire
 
 
@@ -88,10 +85,6 @@ class NotificationViewSet(ApiViewSet):
     def mark_in_v2(self, request: Request, id: str) -> Response:
         """Mark one of your notifications as read, or as unread; the same as in v1, beside the list."""
         return self.mark(request, id)
-
-    @property
-    def user(self) -> User:
-        return cast("User", self.request.user)
 
     def refuse_unless_mine(self, notification_id: str) -> None:
         """Raises NotificationMissing."""

@@ -1,13 +1,10 @@
 """Channels over HTTP: on which ways the caller is told."""
 
-from typing import cast
-
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
 from common.views import ApiViewSet
 from reminders import services
 from reminders.serializers import ChannelsSerializer, ChooseChannelsSerializer
@@ -41,7 +38,3 @@ class ChannelsViewSet(ApiViewSet):
         """
         wanted = ChooseChannelsSerializer.validated(request.data)
         return Response(services.choose_channels(by=self.user, now=timezone.now(), wanted=wanted))
-
-    @property
-    def user(self) -> User:
-        return cast("User", self.request.user)

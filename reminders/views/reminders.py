@@ -1,6 +1,6 @@
 """Reminders over HTTP: each action asks one question or makes one call to the services."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, OuterRef
@@ -10,10 +10,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
-from common.fields import ObjectIdField
 from common.pagination import Listing, PageQuery
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
@@ -23,7 +21,6 @@ from reminders import services
 from reminders.models import Reminder
 from reminders.serializers import MyReminderSerializer, ReminderSerializer, SetReminderSerializer, written
 
-ID = ObjectIdField()
 TIME = models.DateTimeField()
 COLUMNS, built = ReminderSerializer.columns(), ReminderSerializer.to_wire
 
@@ -130,10 +127,6 @@ class ReminderViewSet(ApiViewSet):
         Those on deleted streams are gone with them.
         """
         return MINE.page(self.query(PageQuery), caller=self.user.pk, user=self.user.pk, now=timezone.now())
-
-    @property
-    def user(self) -> User:
-        return cast("User", self.request.user)
 
     def refuse_unless_admitted(self, stream_id: str) -> None:
         """Raises StreamMissing, Banned."""
