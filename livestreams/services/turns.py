@@ -7,19 +7,19 @@ statement sees was settled before it won the row. A turn is taken before the fir
 
 from common.locks import AdvisoryLock
 
-_STREAM = AdvisoryLock("stream")
+STREAM = AdvisoryLock("stream")
 
 
 def take_turn(stream_id: str) -> None:
     """Wait until nobody else has a turn, and keep everybody else waiting until the transaction ends."""
-    _STREAM.take(stream_id)
+    STREAM.take(stream_id)
 
 
 def try_turn(stream_id: str) -> bool:
     """Take the turn if nobody else has or shares one; never waits."""
-    return _STREAM.try_take(stream_id)
+    return STREAM.try_take(stream_id)
 
 
 def share_turn(stream_id: str) -> None:
     """Wait for those who asked for a turn alone before, and keep them waiting; any number share one."""
-    _STREAM.share(stream_id)
+    STREAM.share(stream_id)
