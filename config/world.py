@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.contrib.auth.models import Group
-from django.db import connection, transaction
+from django.db import transaction
 from PIL import Image, ImageDraw, ImageFont
 
 import accounts.services
@@ -18,10 +18,11 @@ import livestreams.services
 import reminders.services
 from accounts.models import PHOTO_SIZES, User
 from bans.models import LiveStreamBan
+from common.locks import AdvisoryLock
 from livestreams.models import GuestStatus, LiveStream, Status
 from reminders.models import Round
 
-SEED_LOCK = 0x6B756D616E6461  # "kumanda": two seeders at once take turns
+SEEDING = AdvisoryLock("seed")
 PHOTO_SIDE = 320
 
 
@@ -93,8 +94,7 @@ def seed(now: datetime, accounts_to_open: Sequence[Account] = ACCOUNTS) -> bool:
 
     `accounts_to_open` has the passwords of the five people who can log in.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [SEED_LOCK])
+    SEEDING.take()
     if is_there():
         return False
     people = _people(now, accounts_to_open)

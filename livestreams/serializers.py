@@ -16,6 +16,7 @@ from accounts.serializers import UserSummarySerializer, file_url
 from common.pagination import PageQuery
 from common.rows import Derived, ReadSerializer, Siblings, ZeroOrOne
 from common.serializers import (
+    AtLeastOneSerializer,
     IdField,
     InputSerializer,
     StrictChoice,
@@ -163,7 +164,7 @@ class PlannedStartField(WireTime):
         return moment
 
 
-class EditStreamSerializer(InputSerializer):
+class EditStreamSerializer(AtLeastOneSerializer):
     title = OneLine(max_length=140)
     guests = GuestsField(
         source="guest", max_length=1, help_text="Ids: one for a duo, none for a solo stream. A new one is invited."
@@ -183,12 +184,6 @@ class EditStreamSerializer(InputSerializer):
         for field in fields.values():
             field.required = False
         return fields
-
-    def validate(self, changes: dict[str, Any]) -> dict[str, Any]:
-        if not changes:
-            names = ", ".join(self.fields)
-            raise serializers.ValidationError(_("body: must have at least one of %(names)s") % {"names": names})
-        return changes
 
 
 class CreateStreamSerializer(InputSerializer):

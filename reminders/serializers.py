@@ -4,12 +4,19 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from common.pagination import PageQuery
 from common.rows import Derived, ReadSerializer
-from common.serializers import IdField, InputSerializer, StrictBoolean, StrictChoice, StrictInteger, WireTime
+from common.serializers import (
+    AtLeastOneSerializer,
+    IdField,
+    InputSerializer,
+    StrictBoolean,
+    StrictChoice,
+    StrictInteger,
+    WireTime,
+)
 from common.times import optional_wire_time
 from livestreams.serializers import LiveStreamSerializer
 from reminders.models import LONGEST_LEAD, Kind, Reminder, scheduled_for, state_of
@@ -125,15 +132,9 @@ class MarkNotificationSerializer(InputSerializer):
     isRead = StrictBoolean(source="read", help_text="False: unread again.")
 
 
-class ChooseChannelsSerializer(InputSerializer):
+class ChooseChannelsSerializer(AtLeastOneSerializer):
     def get_fields(self) -> dict[str, serializers.Field]:
         return {name: StrictBoolean(required=False) for name in (INBOX, *settings.KNOWN_CHANNELS)}
-
-    def validate(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        if not wanted:
-            names = ", ".join(self.fields)
-            raise serializers.ValidationError(_("body: must have at least one of %(names)s") % {"names": names})
-        return wanted
 
 
 class ListNotificationsQuery(PageQuery):

@@ -15,7 +15,7 @@ from cryptography.fernet import InvalidToken
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from jwt.algorithms import ECAlgorithm
 
@@ -23,12 +23,13 @@ from accounts.models import User
 from common import audit
 from common.encryption import cipher
 from common.fields import new_object_id
+from common.locks import AdvisoryLock
 from edges.models import JoinKey
 
 KEPT_SECONDS = 5  # how long a process goes by the keys that it has read, and others by the published ones
 KEY_PUBLISHED_BEFORE = timedelta(seconds=3 * KEPT_SECONDS)  # so that all know a key when it begins to sign
 ENCRYPTED_FOR = "join keys"
-LOCK = 7_305_811_094_416_280_001  # of the advisory lock under which keys are made; any number will do
+MAKING_KEYS = AdvisoryLock("join keys")
 
 
 class SigningKey(NamedTuple):
@@ -109,8 +110,7 @@ def _first_key(now: datetime) -> SigningKey:
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     """Until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+    MAKING_KEYS.take()
     yield
 
 

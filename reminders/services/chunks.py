@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 
 from common import audit
 from common.jobs import defer_each
-from common.queries import ID, Insertion, Param, Question
+from common.queries import ID, Insertion, Param, Question, count_of
 from livestreams.models import LiveStream
 from livestreams.services import share_turn
 from reminders.models import Chunk, Delivery, Kind, Notification, Reminder, blocks_of
@@ -69,11 +69,7 @@ _INSERT = Insertion(
     _notifications,
     once=["stream", "user", "kind", "planned_start_at"],
 )
-_COUNT = Question(
-    lambda *shape: _recipients(*shape).values_list(
-        Func(F("pk"), function="COUNT", output_field=models.BigIntegerField())
-    )
-)
+_COUNT = Question(lambda *shape: count_of(_recipients(*shape)))
 
 
 @transaction.atomic

@@ -2,22 +2,20 @@
 
 import logging
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from hashlib import blake2b
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from common import audit
 from common.jobs import defer, stopping
+from common.locks import AdvisoryLock
 from common.refusals import Conflict, Missing
 from livestreams.models import Status
 from reminders.channels import Batch, Interrupted, Person, Unreached
@@ -46,6 +44,7 @@ LONGEST_RETRY_AFTER = timedelta(days=1)  # that a receiver may ask for
 RETRY_LOCK_AFTER = timedelta(seconds=30)
 LONGEST_ERROR = 500  # characters
 NOTED_EVERY = 50  # users: how many messages are repeated at most when a worker is killed
+SENDING = AdvisoryLock("delivery")
 
 
 class DeliveryMissing(Missing):
@@ -79,7 +78,7 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
     Channels that send to one user after another have their progress stored every NOTED_EVERY users and are interrupted
     when the worker is asked to stop; the rest is due at once, for another worker.
     """
-    with _exclusive(delivery_id) as is_exclusive:
+    with SENDING.tried_by_session(delivery_id) as is_exclusive:
         if not is_exclusive:
             # The session of a crashed worker may still hold the lock, so this job must not be the last one.
             _defer(delivery_id, now + RETRY_LOCK_AFTER)
@@ -103,20 +102,6 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
 
 def _defer(delivery_id: str, at: datetime) -> None:
     defer(DELIVER, at=at, delivery_id=delivery_id)
-
-
-@contextmanager
-def _exclusive(delivery_id: str) -> Iterator[bool]:
-    """Try to take the advisory lock of the delivery. It is held by the session, so it ends with the process."""
-    key = int.from_bytes(blake2b(f"delivery {delivery_id}".encode(), digest_size=8).digest(), signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        is_exclusive = cursor.fetchone()[0]
-        try:
-            yield is_exclusive
-        finally:
-            if is_exclusive:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
 def is_still_true(delivery: Delivery) -> bool:

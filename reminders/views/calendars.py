@@ -151,11 +151,6 @@ class CalendarViewSet(ApiViewSet):
         name = member.get_full_name() or member.username
         return _answer(request.META, lambda: feed_of(name, entries), member.username, made_of=(name, entries))
 
-    @property
-    def caller(self) -> str | None:
-        """The id of who asks, or None where nobody has to say."""
-        return self.request.user.pk if self.request.user else None  # type: ignore[truthy-bool]  # None for anonymous
-
 
 def _answer(meta: Mapping[str, Any], write: Callable[[], bytes], name: str, *, made_of: object) -> HttpResponse:
     """`write` makes the calendar, from nothing but `made_of` and the settings; a 304 does without it."""

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from livestreams.models import LiveStream, Status
 from livestreams.services import expire_stream
-from livestreams.services.turns import _SHARE, _TAKE, _key
+from livestreams.services.turns import STREAM
 from tests.conftest import make_user
 from tests.streams import make_stream
 
@@ -39,8 +39,8 @@ def test_a_stream_in_hand_is_left_alone_at_once(held: str) -> None:
     stream = make_stream(make_user("creator"), now=now)
     late = now + timedelta(days=9)
     sql, value = {
-        "turn": (_TAKE, _key(stream.pk)),
-        "shared turn": (_SHARE, _key(stream.pk)),
+        "turn": ("SELECT pg_advisory_xact_lock(%s)", STREAM.key(stream.pk)),
+        "shared turn": ("SELECT pg_advisory_xact_lock_shared(%s)", STREAM.key(stream.pk)),
         "row": (_ROW, bytes.fromhex(stream.pk)),
     }[held]
 

@@ -1,18 +1,16 @@
-"""The OpenAPI document: every answer in its envelope, and every error that an operation's views can make."""
+"""The operations of the OpenAPI document: success in its envelope, and every error that the views can answer."""
 
-# drf-spectacular says that it is typed, and for the most part is not.
+# drf-spectacular is marked as typed, and most of it is not.
 # mypy: disable-error-code="no-untyped-call"
 
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache
 from http import HTTPStatus
 from itertools import count
 from typing import Any
 
 from django.conf import settings
-from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import (
     ResolvedComponent,
@@ -27,116 +25,25 @@ from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 
-from common.api import (
-    HTTP_CODES,
-    JSON,
-    PROBLEM_JSON,
-    TITLES,
-    HeadersTooLarge,
-    PayloadTooLarge,
-    RequestTimeout,
-    UriTooLong,
-    status_of,
-)
-from common.cursors import PATTERN as CURSOR_PATTERN
-from common.fields import OBJECT_ID
-from common.pagination import NEXT_CURSOR, PLACE, PlaceField
+from common.api import HTTP_CODES, JSON, HeadersTooLarge, PayloadTooLarge, RequestTimeout, UriTooLong, status_of
+from common.pagination import NEXT_CURSOR
 from common.refusals import Forbidden, Invalid, Missing, Refusal, Unauthenticated, Unavailable
-from common.rows import Derived, ReadSerializer, Siblings, ZeroOrOne
-from common.serializers import AtLeastOneSerializer, IdField, InputSerializer, StrictString, WireTime
+from common.rows import Derived, ReadSerializer
+from common.schema.components import ETAG, ID, SHARED, Codes, Schema, enveloped, error_response
+from common.schema.pages import PageSerializer
+from common.serializers import AtLeastOneSerializer, IdField, InputSerializer, StrictString
 from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
 from common.server.threads import ServerBusy
 from common.text_fields import OneLine
 from common.views import BODY_METHODS, ApiViewSet
 
-type Schema = dict[str, Any]
-# The codes of one status, each with the reasons that its example gives.
-type Codes = dict[str, list[str]]
-
 WARNING = (
     "⚠️ **Production warning.** This operation alters data or triggers work. With the *Production* server "
     "selected, real data is affected. Use the *Development* server for tests."
 )
-EXAMPLE_ID = "673ac9e2c93fe18d3fdd23f1"
-EXAMPLE_TIME = "2026-01-15T10:30:00.000Z"
-EXAMPLE_REQUEST_ID = "0b8c8d0e4d2f4b0f9d3a5c1e7f6a2b34"
-EXAMPLE_CURSOR = "AUx2Z9q0hAAGSBa7p8PAZzrJ4sk_4Y0_3SPx"
-
-ID: Schema = {"type": "string", "pattern": f"^{OBJECT_ID.pattern}$", "examples": [EXAMPLE_ID]}
-WRITTEN_TIME: Schema = {
-    "type": "string",
-    "format": "date-time",
-    "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
-    "examples": [EXAMPLE_TIME],
-}
-READ_TIME: Schema = {
-    "type": "string",
-    "format": "date-time",
-    "description": "With a time zone.",
-    "examples": [EXAMPLE_TIME],
-}
 # DRF refuses NUL everywhere, and text that is nothing but spaces where text is needed.
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 NO_NUL = r"^[^\x00]*$"
-
-FAILURE: Schema = {
-    "type": "object",
-    "description": "An error. `errors[0]` follows from the status in every language; the rest is for people.",
-    "properties": {
-        "isSuccess": {"type": "boolean", "const": False},
-        "statusCode": {"type": "integer", "description": "Equals the HTTP status."},
-        "data": {"type": "null"},
-        "errors": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        "timestamp": WRITTEN_TIME,
-    },
-    "required": ["isSuccess", "statusCode", "data", "errors", "timestamp"],
-    "additionalProperties": False,
-}
-PROBLEM: Schema = {
-    "type": "object",
-    "description": "An error after RFC 9457, for who sends `Accept: application/problem+json`.",
-    "properties": {
-        "type": {"type": "string", "format": "uri", "pattern": f"^{settings.PROBLEM_TYPE_PREFIX}"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string"},
-        "errors": {"type": "array", "items": {"type": "string"}},
-        "requestId": {"type": "string"},
-    },
-    "required": ["type", "title", "status", "detail", "code", "errors", "requestId"],
-    "additionalProperties": False,
-}
-REQUEST_ID: Schema = {
-    "description": "Names this request in the logs and the audit trail: the caller's, if it sent a sane one.",
-    "required": True,
-    "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$", "examples": [EXAMPLE_REQUEST_ID]},
-}
-BEARER: Schema = {"required": True, "schema": {"type": "string", "const": "Bearer"}}
-ETAG: Schema = {
-    "description": "Changes with the content. Send it back as `If-None-Match`.",
-    "required": True,
-    "schema": {"type": "string", "pattern": '^(W/)?"[^"]*"$', "examples": ['"2f9a4c5e7b6d8f1a"']},
-}
-RETRY_AFTER: Schema = {
-    "description": "Seconds to wait before trying again.",
-    "required": True,
-    "schema": {"type": "integer", "minimum": 0, "examples": [1]},
-}
-
-CURSOR: Schema = {
-    "description": "For `after` of the next page; there when `hasNextPage` is true. Opaque: it holds the place of the "
-    "last item as this page has it, so that a walk misses and repeats nothing when that item changes meanwhile.",
-    "required": False,
-    "schema": {"type": "string", "pattern": f"^{CURSOR_PATTERN}$", "examples": [EXAMPLE_CURSOR]},
-}
-
-SHARED: dict[str, tuple[str, Schema]] = {
-    "Failure": (ResolvedComponent.SCHEMA, FAILURE),
-    "Problem": (ResolvedComponent.SCHEMA, PROBLEM),
-    "X-Request-ID": (ResolvedComponent.HEADER, REQUEST_ID),
-    NEXT_CURSOR: (ResolvedComponent.HEADER, CURSOR),
-}
 
 
 def bases_without_text() -> list[type]:
@@ -149,104 +56,6 @@ def bases_without_text() -> list[type]:
         PageSerializer,
         ReadSerializer,
     ]
-
-
-# --- lists ----------------------------------------------------------------------------------------
-
-
-class Pagination(serializers.Serializer[Any]):
-    currentPage = serializers.IntegerField(min_value=1)
-    totalPages = serializers.IntegerField(min_value=0)
-    totalItems = serializers.IntegerField(min_value=0)
-    itemsPerPage = serializers.IntegerField(min_value=1, max_value=100)
-    hasNextPage = serializers.BooleanField()
-    hasPrevPage = serializers.BooleanField()
-
-
-class PageSerializer(serializers.Serializer[Any]):
-    """The base of what lists answer; such an answer may have a cursor."""
-
-
-@cache
-def page_of(item: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
-    """What a list of such items answers, for `responses=`."""
-    name = item.__name__.removesuffix("Serializer") + "Page"
-    return type(name, (PageSerializer,), {"list": item(many=True), "pagination": Pagination()})
-
-
-# --- operations -----------------------------------------------------------------------------------
-
-
-def enveloped(status: int, data: Schema) -> Schema:
-    return {
-        "type": "object",
-        "properties": {
-            "isSuccess": {"type": "boolean", "const": True},
-            "statusCode": {"type": "integer", "const": status},
-            "data": data,
-            "errors": {"type": "array", "items": {"type": "string"}, "maxItems": 0},
-            "timestamp": WRITTEN_TIME,
-        },
-        "required": ["isSuccess", "statusCode", "data", "errors", "timestamp"],
-        "additionalProperties": False,
-    }
-
-
-def error_response(status: int, codes: Codes) -> Schema:
-    """The response object of a status: both forms of the body, an example for each code."""
-    title = TITLES[status]
-    headers: Schema = {
-        "X-Error-Code": {
-            "description": "The reason, for machines.",
-            "required": True,
-            "schema": {"type": "string", "enum": list(codes)},
-        },
-        "X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"},
-    }
-    if status == 401:
-        headers["WWW-Authenticate"] = BEARER
-    if status in (429, 503):
-        headers["Retry-After"] = RETRY_AFTER
-    failure = {"statusCode": {"const": status}, "errors": {"contains": {"const": title}}}
-    problem = {"status": {"const": status}, "title": {"const": title}, "code": {"enum": list(codes)}}
-    return {
-        "description": title,
-        "headers": headers,
-        "content": {
-            JSON: {
-                "schema": {"allOf": [{"$ref": "#/components/schemas/Failure"}, {"properties": failure}]},
-                "examples": {
-                    code: {
-                        "value": {
-                            "isSuccess": False,
-                            "statusCode": status,
-                            "data": None,
-                            "errors": [title, *reasons],
-                            "timestamp": EXAMPLE_TIME,
-                        }
-                    }
-                    for code, reasons in codes.items()
-                },
-            },
-            PROBLEM_JSON: {
-                "schema": {"allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": problem}]},
-                "examples": {
-                    code: {
-                        "value": {
-                            "type": settings.PROBLEM_TYPE_PREFIX + code,
-                            "title": title,
-                            "status": status,
-                            "detail": "; ".join(reasons) or title,
-                            "code": code,
-                            "errors": reasons,
-                            "requestId": EXAMPLE_REQUEST_ID,
-                        }
-                    }
-                    for code, reasons in codes.items()
-                },
-            },
-        },
-    }
 
 
 class EnvelopeSchema(AutoSchema):
@@ -404,64 +213,3 @@ class EnvelopeSchema(AutoSchema):
     def _resolve_path_parameters(self, variables: Any) -> list[Schema]:
         # ApiViewSet refuses everything else, whatever the parameter is called.
         return [build_parameter_type(name=name, location="path", schema=ID) for name in variables]
-
-
-# --- fields and tokens ----------------------------------------------------------------------------
-
-
-class ComputedFieldSchema(OpenApiSerializerFieldExtension):
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
-        return auto_schema._map_serializer_field(self.target.child, direction)
-
-
-class DerivedFieldSchema(ComputedFieldSchema):
-    target_class = Derived
-
-
-class SiblingsFieldSchema(ComputedFieldSchema):
-    target_class = Siblings
-
-
-class ZeroOrOneFieldSchema(OpenApiSerializerFieldExtension):
-    target_class = ZeroOrOne
-
-    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> Schema:
-        schema = auto_schema._map_serializer_field(self.target, direction, bypass_extensions=True)
-        return {**schema, "maxItems": 1}
-
-
-class IdFieldSchema(OpenApiSerializerFieldExtension):
-    target_class = IdField
-    match_subclasses = True
-
-    def map_serializer_field(self, *_: Any) -> Schema:
-        return dict(ID)
-
-
-class PlaceFieldSchema(OpenApiSerializerFieldExtension):
-    target_class = PlaceField
-
-    def map_serializer_field(self, *_: Any) -> Schema:
-        return {"type": "string", "pattern": f"^({PLACE.pattern})$", "examples": [EXAMPLE_CURSOR]}
-
-
-class WireTimeSchema(OpenApiSerializerFieldExtension):
-    target_class = WireTime
-    match_subclasses = True
-
-    def map_serializer_field(self, _: AutoSchema, direction: Any) -> Schema:
-        return dict(READ_TIME if direction == "request" else WRITTEN_TIME)
-
-
-class TokenScheme(OpenApiAuthenticationExtension):
-    target_class = "accounts.authentication.TokenAuthentication"
-    name = "JWT-auth"
-    priority = 1
-
-    def get_security_definition(self, *_: Any) -> Schema:
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": "Paste the access token alone, without the word Bearer.",
-        }

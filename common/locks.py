@@ -1,0 +1,69 @@
+"""Advisory locks. Every lock of the project is an `AdvisoryLock`; no other module calls `pg_advisory_*`.
+
+All advisory locks of a database share one space of 64-bit keys. The first 16 bits of a key are a digest of the lock's
+name, and `REGISTRY` refuses a second lock with the same 16 bits, so that keys of two locks are never equal. The other
+48 bits are a digest of a row's id; two rows of one lock with equal keys would wait for each other and nothing else.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b
+
+from django.db import connection
+
+REGISTRY: dict[bytes, "AdvisoryLock"] = {}
+
+
+class AdvisoryLock:
+    """One purpose, for the whole database or for one row each. Declare it at the level of a module.
+
+    Raises ValueError when another lock has the same name or, by chance, the same digest: choose another name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._prefix = _digest(name, 2)
+        if (other := REGISTRY.setdefault(self._prefix, self)) is not self:
+            raise ValueError(f"the advisory lock {name!r} has the same keys as {other.name!r}")
+
+    def key(self, row_id: str = "") -> int:
+        return int.from_bytes(self._prefix + _digest(row_id, 6), signed=True)
+
+    def take(self, row_id: str = "") -> None:
+        """Wait for the lock and hold it until the transaction ends. PostgreSQL serves waiters in order of arrival."""
+        _call("pg_advisory_xact_lock", self.key(row_id))
+
+    def share(self, row_id: str = "") -> None:
+        """The same in shared mode: any number hold it at once, and nobody holds it exclusively meanwhile."""
+        _call("pg_advisory_xact_lock_shared", self.key(row_id))
+
+    def try_take(self, row_id: str = "") -> bool:
+        """Take the lock if that needs no waiting; whether it was taken."""
+        return bool(_call("pg_try_advisory_xact_lock", self.key(row_id)))
+
+    @contextmanager
+    def tried_by_session(self, row_id: str = "") -> Iterator[bool]:
+        """Whether the lock was taken, without waiting. It is held to the end of the block, across transactions.
+
+        It belongs to the connection and ends with it, also when the process is killed.
+        """
+        key = self.key(row_id)
+        # One cursor, because Django may open another connection meanwhile, which could not release the lock.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+            is_taken = bool(cursor.fetchone()[0])
+            try:
+                yield is_taken
+            finally:
+                if is_taken:
+                    cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+def _digest(text: str, size: int) -> bytes:
+    return blake2b(text.encode(), digest_size=size).digest()
+
+
+def _call(function: str, key: int) -> object:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [key])
+        return cursor.fetchone()[0]

@@ -1,0 +1,26 @@
+"""What lists answer, in the OpenAPI document."""
+
+from functools import cache
+from typing import Any
+
+from rest_framework import serializers
+
+
+class Pagination(serializers.Serializer[Any]):
+    currentPage = serializers.IntegerField(min_value=1)
+    totalPages = serializers.IntegerField(min_value=0)
+    totalItems = serializers.IntegerField(min_value=0)
+    itemsPerPage = serializers.IntegerField(min_value=1, max_value=100)
+    hasNextPage = serializers.BooleanField()
+    hasPrevPage = serializers.BooleanField()
+
+
+class PageSerializer(serializers.Serializer[Any]):
+    """The base of what lists answer; the answer may have a cursor."""
+
+
+@cache
+def page_of(item: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
+    """What a list of such items answers, for `responses=`."""
+    name = item.__name__.removesuffix("Serializer") + "Page"
+    return type(name, (PageSerializer,), {"list": item(many=True), "pagination": Pagination()})
