@@ -280,8 +280,9 @@ check_calendar_domain(CALENDAR_DOMAIN)
 # Where people watch a stream, with {id} or {channelName}; without it calendar events have no URL.
 STREAM_PAGE_URL = env.str("STREAM_PAGE_URL", default="")
 check_stream_page_url(STREAM_PAGE_URL)
-# Hooks: bans and reminders are above livestreams in the import order, so settings name the functions that it calls.
+# Whether somebody is restricted on a stream is known above livestreams: see livestreams/hooks.py.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
+# So is who waits for a stream: what follows from its changes, and whether somebody still waits for it.
 STREAM_FOLLOWER = "reminders.services.follow_stream"
 REMINDER_WAITS = "reminders.models.waits"
 # Threads of a server process that may wait for news of bans, beside those that work: see config/rsgi.py.

@@ -189,7 +189,7 @@ class BanAdmin(ActingAdmin, SoftDeleteAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, unquote(object_id))
         form = ChangeForm(ban, request.POST if request.method == "POST" else None, overruling=overruling)
         act = _act_of(form, overruling=overruling, seen=versions_sent(request).get(ban.pk))
-        # Before the form is validated: against a newer version of the row, fields left alone would count as changed.
+        # Before the form is checked: what it left alone would else count as changed.
         stale = self.stale(request, ban) if form.is_bound else None
         if stale is not None or form.is_valid():
             self._perform(request, act, [ban], form.data.get("reason", ""))

@@ -1,4 +1,4 @@
-"""Chunks: the notifications of about 1,000 users are inserted into the ledger in one statement."""
+"""Chunks: the notices of about a thousand people are written into the ledger in one statement."""
 
 import os
 from datetime import datetime
@@ -45,8 +45,8 @@ def _those_to_tell(kind: str, from_the_first: bool, to_the_last: bool) -> models
     if not to_the_last:
         people &= Q(user__lte=Param("up_to_user", ID))
     if kind == Kind.LIVE:
-        # The user range is repeated so that the anti-join reads only this chunk of the ledger. Only a planned start has
-        # lead times, so without one this finds nothing.
+        # The same people once more: else PostgreSQL reads the ledger of the whole stream for each chunk. Only a planned
+        # start has lead times, so without one there is nothing to find.
         told = ledger.filter(people, planned_start_at=Param("planned_start_at", TIME), kind=Kind.REMINDER)
         waiting = waiting.filter(~Exists(told))
     return waiting.filter(people)
@@ -86,7 +86,7 @@ def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
     stream_id = Chunk.objects.filter(pk=chunk_id).values_list("round__stream_id", flat=True).first()
     if stream_id is None:
         return []
-    # Shared: the stream is not cancelled and no viewer is banned between the checks below and the commit.
+    # So that nobody cancels the stream or bans its viewers between the looks below and the commit.
     share_turn(stream_id)
     waiting = Chunk.objects.for_update().filter(pk=chunk_id, state=Chunk.State.WAITING)
     chunk = waiting.select_related("round").first()

@@ -69,7 +69,7 @@ class _NoSuchChannel(Exception):
 
 
 def deliver(delivery_id: str, *, now: datetime) -> str | None:
-    """Send a delivery that is due. Returns its state afterwards, or None when it is not due or another process has it.
+    """Send a delivery that is due; the state that it is in afterwards, None when this was nobody's turn.
 
     Nothing is sent inside a transaction, and by one process at a time. What fails is due again after a gap of GAPS,
     or after what the receiver asked for, where that is longer. An attempt that got on begins the gaps anew. What is no
@@ -79,7 +79,7 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
     """
     with _alone_with(delivery_id) as is_alone:
         if not is_alone:
-            # The database session of a crashed worker may still hold the lock. Retry later.
+            # Whoever has it in hand may be dead to us and not to the database yet.
             _look_again(delivery_id, now + LOOK_AGAIN_AFTER)
             return None
         due = Delivery.objects.filter(pk=delivery_id, state=Delivery.State.PENDING)
@@ -87,7 +87,7 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
         if delivery is None:
             return None
         if delivery.next_attempt_at > now:  # type: ignore[operator]  # a pending one has its time
-            # The database's clock, which released the job, may be ahead of this process's clock.
+            # The clock of the database, which let the job go, may be ahead of ours.
             _look_again(delivery_id, delivery.next_attempt_at)  # type: ignore[arg-type]
             return None
         if not is_still_true(delivery):
@@ -105,7 +105,7 @@ def _look_again(delivery_id: str, at: datetime) -> None:
 
 @contextmanager
 def _alone_with(delivery_id: str) -> Iterator[bool]:
-    """Whether this process holds the lock of the delivery: a session lock, released with the connection."""
+    """Whether no other process has it in hand. The lock belongs to the connection, so it dies with the process."""
     key = int.from_bytes(blake2b(f"delivery {delivery_id}".encode(), digest_size=8).digest(), signed=True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
@@ -118,7 +118,7 @@ def _alone_with(delivery_id: str) -> Iterator[bool]:
 
 
 def is_still_true(delivery: Delivery) -> bool:
-    """Whether the notification is still true of the stream, at any time after the round.
+    """Whether what was told still holds of the stream, however long ago that was.
 
     Unlike a round, it holds again when the start was moved away and back: the round that came due anew passes over
     whom this one has told. And a `reminder` that comes after the start is late and not untrue: who has it in the

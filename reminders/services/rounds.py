@@ -1,4 +1,4 @@
-"""Rounds: each due notification of a stream is claimed once, and divided into chunks of about 1,000 users."""
+"""Rounds: what came due is claimed once, and cut into chunks of about a thousand people."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
@@ -38,9 +38,9 @@ class Due(NamedTuple):
         return came_due(self.minute, self.planned_start_at, self.plan_set_at)
 
 
-# A loose index scan over the distinct lead times, then the streams whose planned start is that far away. No reminder is
-# read, so the cost does not depend on their number. OFFSET 0 is an optimizer fence: PostgreSQL cannot estimate how few
-# streams are due and would otherwise scan all lead times and rounds.
+# From the few different lead times that anybody asked for to the streams whose start is just that far away. It reads
+# no reminder: a million that wait cost it nothing. OFFSET 0 keeps the parts in this order: of how few streams are due
+# PostgreSQL knows nothing, so it would read every lead time and every round for them.
 _DUE = """
     WITH RECURSIVE asked(minute) AS (
         (SELECT minute FROM reminders_leadtime ORDER BY minute LIMIT 1)
@@ -112,7 +112,7 @@ def found_until() -> datetime | None:
 def open_due_rounds(now: datetime, *, wait: bool = False) -> list[str]:
     """Open the round of every lead time that came due; the ids of the rounds.
 
-    Only one process does this at a time: while another one holds the lock, this returns at once, unless `wait` is true.
+    One finder is enough: where another is at it this does nothing, unless it shall `wait` for its turn.
     """
     lookout = _lookout(now, wait=wait)
     if lookout is None:
@@ -246,7 +246,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     stream_id = Round.objects.filter(pk=round_id).values_list("stream_id", flat=True).first()
     if stream_id is None:
         return []
-    # Waits for transactions that are setting reminders of this stream, and blocks new ones.
+    # Those who are setting a reminder go first, and from here on there are no more of them.
     take_turn(stream_id)
     round_ = Round.objects.for_update().filter(pk=round_id, state=Round.State.OPEN).first()
     if round_ is None:

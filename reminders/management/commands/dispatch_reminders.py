@@ -118,7 +118,7 @@ def _line(each: Waiting) -> str:
 
 # --- one by one -----------------------------------------------------------------------------------
 
-# `closed_at=now` finds only rows that this call closed: another process would have set another time.
+# Whether a row was closed here or by somebody else meanwhile, the moment tells that we gave.
 
 
 def _opened(stream_id: str | None, now: datetime) -> Counter[str]:
