@@ -91,7 +91,7 @@ def _why_not_added(field: models.Field) -> Iterator[str]:
         yield REWRITE
     if field.unique:
         yield UNIQUE
-    elif field.db_index:
+    elif _is_indexed(field):
         yield INDEX
 
 
@@ -103,8 +103,12 @@ def _why_not_altered(old: models.Field, new: models.Field) -> Iterator[str]:
         yield NOT_NULL
     if new.unique and not old.unique:
         yield UNIQUE
-    elif new.db_index and not old.db_index:
+    elif _is_indexed(new) and not _is_indexed(old):
         yield INDEX
+
+
+def _is_indexed(field: models.Field) -> bool:
+    return getattr(field, "db_index", False)
 
 
 def _is_wider(before: str | None, after: str | None) -> bool:

@@ -31,20 +31,23 @@ def test_no_migration_after_the_initial_ones_locks_a_table_in_use() -> None:
 
 def before() -> ProjectState:
     state = ProjectState()
-    fields = [("id", models.BigAutoField(primary_key=True)), ("name", models.CharField(max_length=20)),
-              ("seats", models.IntegerField(null=True))]  # fmt: skip
+    fields: list[tuple[str, models.Field]] = [
+        ("id", models.BigAutoField(primary_key=True)),
+        ("name", models.CharField(max_length=20)),
+        ("seats", models.IntegerField(null=True)),
+    ]
     migrations.CreateModel("Hall", fields).state_forwards("halls", state)
     return state
 
 
 def migration(*operations: Operation, atomic: bool = True, initial: bool | None = None) -> migrations.Migration:
-    made = migrations.Migration("0002_more", "halls")
-    made.dependencies, made.operations, made.atomic, made.initial = (
-        [("halls", "0001_initial")],
-        [*operations],
-        atomic,
-        initial,
-    )
+    given = {
+        "dependencies": [("halls", "0001_initial")],
+        "operations": operations,
+        "atomic": atomic,
+        "initial": initial,
+    }
+    made: migrations.Migration = type("Migration", (migrations.Migration,), given)("0002_more", "halls")
     return made
 
 

@@ -12,7 +12,7 @@ def step(weight: int = 1, **drawn: st.SearchStrategy[Any]) -> Callable[[Callable
     """A rule that a `weighted` machine chooses `weight` times as often as one of weight 1."""
 
     def declare(function: Callable[..., None]) -> Any:
-        declared = rule(**drawn)(function)
+        declared: Any = rule(**drawn)(function)  # type: ignore[call-overload] # none is named `target`
         declared.copies = [_copied(function, f"{function.__name__}_{copy}", drawn) for copy in range(2, weight + 1)]
         return declared
 
@@ -25,7 +25,7 @@ def _copied(function: Callable[..., None], name: str, drawn: dict[str, st.Search
         function(self, **given)
 
     copy.__name__ = name
-    return rule(**drawn)(copy)
+    return rule(**drawn)(copy)  # type: ignore[call-overload]
 
 
 def weighted[Machine: RuleBasedStateMachine](machine: type[Machine]) -> type[Machine]:
