@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev test test-fast test-peers lint format schema messages pictures attack bench-quick bench-fanout lock
+.PHONY: help demo setup setup-dev test test-fast test-peers coverage lint format schema messages pictures attack bench-quick bench-fanout lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -26,7 +26,7 @@ setup-dev: $(DEV) .env ## The same, with what tests and checks need
 
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 # Tests start hundreds of processes. Where this is set, as in many containers, each of them compiles all of our code.
-test test-fast test-peers: export PYTHONDONTWRITEBYTECODE :=
+test test-fast test-peers coverage: export PYTHONDONTWRITEBYTECODE :=
 
 test: lint ## Run every check, then all tests but test-peers (options: ARGS="tests/accounts -x")
 	@$(PYTEST) --durations=10 -m "not peers" $(ARGS)
@@ -37,6 +37,11 @@ test-fast: $(DEV) .env ## Run the tests without browsers, servers, workers, comm
 test-peers: $(BENCH) $(DEV) .env ## Check types and answers of the benchmark's peers, which this installs
 	@$(BIN)/mypy -p benchmarks.peers.fastapi_sqlalchemy
 	@$(PYTEST) -m peers tests/benchmarks $(ARGS)
+
+coverage: $(DEV) .env ## Run the tests of make test and print the lines and branches of the apps that none reaches
+	@$(BIN)/coverage erase
+	@status=0; $(BIN)/coverage run $(PYTEST) -m "not peers" $(ARGS) || status=$$?; \
+		$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$status
 
 lint: $(DEV) .env ## Check style, types, import direction and missing migrations
 	@$(BIN)/ruff check .

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from accounts import services, tokens
 from accounts.models import Session, User
 from tests.flush import flush
+from tests.servers import database_url
 
 PASSWORD = "correct horse battery staple"
 
@@ -54,6 +55,13 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     """No commit of a test waits for the disk. What a crash of the machine would lose is made anew anyway."""
     options = connection.settings_dict["OPTIONS"]
     options["options"] = f"{options.get('options', '')} -c synchronous_commit=off".strip()
+
+
+@pytest.fixture(scope="module")
+def database_of_tests(django_db_setup: None, django_db_blocker: Any) -> str:
+    """The address of the database of the tests, for a server that all tests of a module share."""
+    with django_db_blocker.unblock():
+        return database_url()
 
 
 @pytest.fixture

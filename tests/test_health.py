@@ -144,6 +144,7 @@ def test_a_table_that_somebody_holds_keeps_nobody_from_being_ready(client: Clien
     assert dispatch(client)["working"] is False
 
 
+@pytest.mark.slow
 def test_what_it_asks_reads_entries_of_indexes_and_no_table(client: Client, creator: User, now: datetime) -> None:
     """With 20,000 closed rounds there are no open ones to find among them."""
     stream = make_stream(creator)

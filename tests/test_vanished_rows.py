@@ -254,6 +254,7 @@ _WAITING = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", ["appeal_ban", "lift_ban", "change_ban", "review_ban", "undo_batch"])
 def test_who_waits_for_a_ban_that_is_purged_is_refused(name: str) -> None:

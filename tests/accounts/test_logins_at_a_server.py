@@ -24,10 +24,10 @@ ME = "/api/v1/users/me"
 SLOWEST = 5.0  # seconds, for busy machines; without slots, 40 logins keep other calls waiting for 20 and more
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
+@pytest.fixture(scope="module")
+def server(database_of_tests: str) -> Iterator[Server]:
     """With real hashes, and this machine as a trusted proxy, so that the tests can speak for many addresses."""
-    with running_server(workers=2, TRUSTED_PROXIES="127.0.0.1") as started:
+    with running_server(workers=2, database=database_of_tests, TRUSTED_PROXIES="127.0.0.1") as started:
         yield started
 
 

@@ -456,6 +456,7 @@ def fill(first: int, last: int, stream: LiveStream, moderator: User) -> None:
         cursor.execute("ANALYZE")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "many"),
     [({}, 100_000), ({"q": "person1"}, 3_000), ({"holding": "soon", "appeal": "pending"}, 3_000)],

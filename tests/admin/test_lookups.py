@@ -170,6 +170,7 @@ def test_a_list_that_offers_no_order_is_not_sorted_by_an_address(office: Office,
         assert order_of(client.get(f"/admin/reminders/chunk/?o={number}").context["cl"]) == ["-id"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", REGISTERED)
 def test_every_declared_filter_still_works(model: type[Model], office: Office, root: User, world: LiveStream) -> None:
     client = office(root)

@@ -184,6 +184,7 @@ def happens(press: Callable[[], Any], row: Any) -> bool:
     return happened
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["reader", "moderator", "root"])
 @pytest.mark.parametrize("model", WORLDS)
 def test_a_button_of_a_page_works_and_an_act_without_a_button_is_refused(
@@ -207,6 +208,7 @@ def test_a_button_of_a_page_works_and_an_act_without_a_button_is_refused(
     assert (offered_at_all > 0) == (who != "reader")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["reader", "moderator", "root"])
 @pytest.mark.parametrize("model", WORLDS)
 def test_what_the_menu_of_a_list_asks_for_works_for_every_row_that_it_shows_as_possible(

@@ -168,6 +168,7 @@ def test_staff_without_permission_see_nothing(model: type[Model], office: Office
     assert office(newcomer).get(list_url(model)).status_code == 403
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", OURS)
 def test_a_list_costs_the_same_for_fifty_rows_as_for_one(
     model: type[Model], office: Office, moderator: User, guest: User, django_assert_max_num_queries: Any

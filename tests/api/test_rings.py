@@ -230,6 +230,7 @@ def test_a_request_leaves_nothing_to_the_cycle_collector(
     assert in_rings(ask, REQUESTS) == []
 
 
+@pytest.mark.slow
 def test_five_thousand_requests_leave_nothing_in_memory(server: Server, creator: User) -> None:
     asks = [CALLS[name][0](server, creator) for name in ("read", "list", "an unknown stream", "a wrong token")]
 

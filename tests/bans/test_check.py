@@ -102,6 +102,7 @@ def settled() -> None:
             time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_among_a_hundred_thousand_bans_it_reads_an_index_and_no_table(creator: User) -> None:
     with connection.cursor() as cursor:

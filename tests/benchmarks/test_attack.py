@@ -15,6 +15,8 @@ from benchmarks.attack.service import Place, place
 from benchmarks.attack.watch import Watch, seen
 from tests.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 GIBIBYTE = 2**30
 HELD = Figures(
     health_p99=20.0,

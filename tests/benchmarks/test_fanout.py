@@ -1,6 +1,10 @@
 """The stage of `make bench-fanout`, with fewer people."""
 
+import pytest
+
 from benchmarks import fanout
+
+pytestmark = pytest.mark.slow
 
 
 def test_everybody_is_told_once_each_round_and_no_reminder_is_written_over() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from io import StringIO
 from pathlib import Path
 
@@ -112,11 +113,25 @@ def test_these_are_the_commands() -> None:
     ]
 
 
+@pytest.fixture(scope="module")
+def help_of() -> Callable[[str], str]:
+    """What a command prints for --help, run once for all tests; that needs no database."""
+
+    @cache
+    def printed(command: str) -> str:
+        asked = [sys.executable, "manage.py", command, "--help"]
+        return subprocess.run(
+            asked, cwd=django_settings.BASE_DIR, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+
+    return printed
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_example_of_the_help_works_as_printed(
-    command: str, run: Run, place_of: Callable[[str], dict[str, str]], files: Path
+    command: str, help_of: Callable[[str], str], place_of: Callable[[str], dict[str, str]], files: Path
 ) -> None:
-    examples = examples_of(run(command, "--help").stdout)
+    examples = examples_of(help_of(command))
     place = place_of(command)
 
     assert len(examples) >= 2
@@ -141,8 +156,8 @@ def test_every_example_of_the_help_works_as_printed(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_names_every_exit_code(command: str, run: Run) -> None:
-    told = run(command, "--help").stdout.split("exit codes:")[1]
+def test_the_help_names_every_exit_code(command: str, help_of: Callable[[str], str]) -> None:
+    told = help_of(command).split("exit codes:")[1]
     assert [line.split()[0] for line in told.splitlines() if line.strip()] == ["0", "1", "2", "130"]
 
 

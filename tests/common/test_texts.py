@@ -153,6 +153,7 @@ def test_letters_that_only_marks_tell_apart_are_told_apart(one: str, other: str)
     assert folded(other) not in folded(one)
 
 
+@pytest.mark.slow
 def test_each_character_folds_alike_in_every_case_and_normal_form() -> None:
     apart: dict[str, Any] = {}
     for sign in every_character():
@@ -163,5 +164,6 @@ def test_each_character_folds_alike_in_every_case_and_normal_form() -> None:
     assert apart == {}
 
 
+@pytest.mark.slow
 def test_whatever_is_visible_leaves_something_to_search_for() -> None:
     assert [sign for sign in every_character() if is_visible(sign) and not folded(sign)] == []

@@ -34,9 +34,9 @@ VERBS = {
 }
 
 
-@pytest.fixture
-def server(transactional_db: None) -> Iterator[Server]:
-    with running_server(workers=2) as server:
+@pytest.fixture(scope="module")
+def server(database_of_tests: str) -> Iterator[Server]:
+    with running_server(workers=2, database=database_of_tests) as server:
         yield server
 
 

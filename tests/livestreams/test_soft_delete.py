@@ -62,6 +62,7 @@ def visible_ids(client: Any, creator: User, guest: User) -> set[str]:
     return seen | ({active["id"]} if active else set())
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 5)), min_size=4, max_size=25))
 def test_after_any_history_what_is_deleted_is_nowhere_and_what_is_not_is_somewhere(

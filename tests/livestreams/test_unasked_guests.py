@@ -62,6 +62,7 @@ def test_the_creator_shows_the_stream_whatever_the_guest_answers(api: Api, creat
     assert {stream["id"] for stream in shown} == streams
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_hundred_thousand_unasked_invitations_cost_the_public_lists_nothing(
     api: Api, creator: User, guest: User

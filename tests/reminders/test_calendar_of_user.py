@@ -140,6 +140,7 @@ def undone() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
+@pytest.mark.slow
 @given(made=MADE)
 @example(made=[(Status.SCHEDULED, r"\N \n \\n ,;", 5, False)])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -107,6 +107,7 @@ def test_just_what_came_due_is_found() -> None:
     assert {(each.stream_id, each.minute) for each in look()} == expected
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 def test_a_look_costs_nothing_for_a_million_who_wait() -> None:
     let_people_wait(streams=STREAMS)

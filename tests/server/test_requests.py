@@ -3,7 +3,6 @@
 import json
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,16 +13,21 @@ from tests.test_project import ROOT
 ENVELOPE = ["isSuccess", "statusCode", "data", "errors", "timestamp"]
 
 
-@pytest.fixture
-def server(transactional_db: None, tmp_path: Path) -> Iterator[Server]:
+@pytest.fixture(autouse=True)
+def _viewer(transactional_db: None) -> None:
     make_user("viewer")
+
+
+@pytest.fixture(scope="module")
+def server(database_of_tests: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    tmp_path = tmp_path_factory.mktemp("data")
     (tmp_path / "media" / "photos").mkdir(parents=True)
     (tmp_path / "media" / "photos" / "one.webp").write_bytes(b"a picture")
     (tmp_path / "media" / "photos" / "page.html").write_bytes(b"<script>alert(1)</script>")
     (tmp_path / "media" / ".hidden").write_bytes(b"hidden")
     (tmp_path / "media" / "link").symlink_to(ROOT / "manage.py")
     (tmp_path / "secret").write_bytes(b"secret")
-    with running_server(workers=1, KUMANDA_DATA=str(tmp_path)) as running:
+    with running_server(workers=1, database=database_of_tests, KUMANDA_DATA=str(tmp_path)) as running:
         yield running
 
 

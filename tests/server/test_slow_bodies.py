@@ -22,10 +22,14 @@ CHUNKED = LOGIN + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
 HEALTH_WITHIN = 0.2
 
 
-@pytest.fixture
-def server(transactional_db: None) -> Iterator[Server]:
+@pytest.fixture(autouse=True)
+def _viewer(transactional_db: None) -> None:
     make_user("viewer")
-    with running_server(workers=1) as running:
+
+
+@pytest.fixture(scope="module")
+def server(database_of_tests: str) -> Iterator[Server]:
+    with running_server(workers=1, database=database_of_tests) as running:
         yield running
 
 
@@ -112,11 +116,13 @@ def test_a_body_that_is_far_too_large_is_refused_without_reading_it(server: Serv
     assert seconds < BODY_SECONDS / 2
 
 
-def test_a_client_that_goes_away_is_no_fault_of_the_server(server: Server, capfd: pytest.CaptureFixture[str]) -> None:
-    for head in (ANNOUNCED, CHUNKED, LOGIN + b"Content-Length: 500000\r\n\r\n{"):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connected:
-            connected.sendall(head)
-            time.sleep(0.2)
-    assert server.call("GET", "/readyz").status == 200
+def test_a_client_that_goes_away_is_no_fault_of_the_server(capfd: pytest.CaptureFixture[str]) -> None:
+    # A server of its own, started after `capfd`: it writes where the test can read.
+    with running_server(workers=1) as server:
+        for head in (ANNOUNCED, CHUNKED, LOGIN + b"Content-Length: 500000\r\n\r\n{"):
+            with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connected:
+                connected.sendall(head)
+                time.sleep(0.2)
+        assert server.call("GET", "/readyz").status == 200
 
     assert "failed" not in capfd.readouterr().err

@@ -195,6 +195,7 @@ def _section(route: str) -> str:
     return of_model[0] if of_model else route.partition("/")[0] or "root"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", sections())
 def test_each_visitor_is_answered_as_the_table_says(section: str, visits: Visits, found: table.Cells) -> None:
     answered: table.Cells = {
