@@ -12,7 +12,6 @@ from common.audit_guard import TRIGGER, append_only_models, enable_trigger
 KEPT = {"django_content_type", "auth_permission", "django_migrations"}
 # Deleting leaves dead rows, which later tests read past. From this size on, truncating is better.
 LARGE = 512 * 1024  # bytes
-SIZE_UNLESS_EMPTY = "(SELECT '{table}', pg_relation_size('{table}') FROM {table} LIMIT 1)"
 
 
 def flush() -> None:
