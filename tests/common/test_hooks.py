@@ -52,6 +52,7 @@ def test_every_setting_that_names_functions_of_ours_is_a_hook() -> None:
         "FILE_UPLOAD_HANDLERS",
         "MIDDLEWARE",
         "NOTIFICATION_CHANNELS",
+        "PROCRASTINATE_ON_APP_READY",
         "REST_FRAMEWORK",
         "ROOT_URLCONF",
         "SPECTACULAR_SETTINGS",
