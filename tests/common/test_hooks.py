@@ -42,7 +42,8 @@ def test_every_setting_that_names_functions_of_ours_is_a_hook() -> None:
             return [path for each in (value.values() if isinstance(value, dict) else value) for path in paths(each)]
         return [value] if isinstance(value, str) else []
 
-    # What Django, DRF and drf-spectacular resolve themselves, and the channels that are chosen of the known ones.
+    # What Django, DRF, drf-spectacular and Procrastinate resolve themselves, and the channels that are chosen of the known
+    # ones.
     theirs = {
         "AUTHENTICATION_BACKENDS",
         "AUTH_PASSWORD_VALIDATORS",
@@ -53,6 +54,7 @@ def test_every_setting_that_names_functions_of_ours_is_a_hook() -> None:
         "MIDDLEWARE",
         "NOTIFICATION_CHANNELS",
         "PROCRASTINATE_ON_APP_READY",
+        "RENAMED_TASKS",  # names of stored jobs, for Procrastinate
         "REST_FRAMEWORK",
         "ROOT_URLCONF",
         "SPECTACULAR_SETTINGS",
