@@ -42,8 +42,7 @@ def test_every_setting_that_names_functions_of_ours_is_a_hook() -> None:
             return [path for each in (value.values() if isinstance(value, dict) else value) for path in paths(each)]
         return [value] if isinstance(value, str) else []
 
-    # What Django, DRF, drf-spectacular and Procrastinate resolve themselves, and the channels that are chosen of the known
-    # ones.
+    # What Django, DRF, drf-spectacular and Procrastinate resolve themselves, and the channels chosen of the known ones.
     theirs = {
         "AUTHENTICATION_BACKENDS",
         "AUTH_PASSWORD_VALIDATORS",
