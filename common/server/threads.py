@@ -14,12 +14,13 @@ from django.utils.translation import gettext_lazy as _
 
 from common.refusals import Unavailable
 
-# A call that has run for so long is taken to wait for something, as a lock in the database. It keeps its thread, and
+# A call that has run for longer is assumed to wait, for instance for a lock in the database. It keeps its thread, and
 # another call may start.
 LONG_SECONDS = 0.02
-# How often the event loop looks for such calls, and for those that have ended.
-LOOK_SECONDS = 0.01
-# For a thread. With the time limits of database statements it keeps the longest call below five seconds.
+# The interval at which the event loop checks for such calls, and for calls that have ended.
+CHECK_SECONDS = 0.01
+# How long a call waits for a thread. With the time limits of database statements, the longest call takes less than five
+# seconds.
 WAIT_SECONDS = 1.5
 
 _here = threading.local()
@@ -45,8 +46,17 @@ class _Call:
     args: tuple[Any, ...]
     ended: asyncio.Future[None]
     since: float  # on the monotonic clock: when it began to wait, then when it began to run
-    is_long: bool = False
+    is_active: bool = False  # it runs, and is not assumed to wait for something
     error: BaseException | None = None
+
+    def settle(self) -> None:
+        """Wake who awaits the call. Runs in the loop."""
+        if self.ended.done():  # cancelled
+            return
+        if self.error is None:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(self.error)
 
 
 class RequestThreads:
@@ -57,7 +67,7 @@ class RequestThreads:
 
     Waking the event loop costs a tenth of a fast request: its thread and that of the call contend for the interpreter.
     So a thread that has ended a call takes the next one that waits, without asking the loop; and the loop notices the
-    end of a call with the next request, or when it looks. A call must therefore send its answer itself.
+    end of a call with the next request, or at its next check. A call must therefore send its answer itself.
     """
 
     def __init__(self, count: int, *, at_once: int) -> None:
@@ -67,11 +77,11 @@ class RequestThreads:
         self._lock = threading.Lock()
         self._pending: deque[_Call] = deque()
         self._running: set[_Call] = set()
-        self._active = 0  # of the running calls, those that are not long
+        self._active = 0  # the number of active calls
         self._started: SimpleQueue[_Call] = SimpleQueue()
         self._ended: deque[_Call] = deque()
         self._threads = 0
-        self._is_look_due = False
+        self._is_check_due = False
 
     async def run(self, function: Callable[..., None], *args: Any) -> None:
         """Raises ServerBusy when no thread becomes free within `WAIT_SECONDS`, and what `function` raises.
@@ -85,9 +95,9 @@ class RequestThreads:
         with self._lock:
             self._pending.append(call)
             self._start(loop, now)
-        if not self._is_look_due:
-            self._is_look_due = True
-            loop.call_later(LOOK_SECONDS, self._look, loop)
+        if not self._is_check_due:
+            self._is_check_due = True
+            loop.call_later(CHECK_SECONDS, self._check, loop)
         await call.ended
 
     def _start(self, loop: asyncio.AbstractEventLoop, now: float) -> None:
@@ -101,37 +111,38 @@ class RequestThreads:
     def _next(self, now: float) -> _Call:
         call = self._pending.popleft()
         call.since = now
+        call.is_active = True
         self._running.add(call)
         self._active += 1
         return call
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _deactivate(self, call: _Call) -> None:
+        if call.is_active:
+            call.is_active = False
+            self._active -= 1
+
+    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
         now = time.monotonic()
         overdue: list[_Call] = []
         with self._lock:
             for call in self._running:
                 if now - call.since >= LONG_SECONDS:
-                    self._count_as_long(call)
+                    self._deactivate(call)
             while self._pending and now - self._pending[0].since >= WAIT_SECONDS:
                 overdue.append(self._pending.popleft())
             self._start(loop, now)
-            self._is_look_due = bool(self._running)
+            self._is_check_due = bool(self._running)
         self._notice_ended()
         for call in overdue:
-            call.ended.set_exception(ServerBusy())
-        if self._is_look_due:
-            loop.call_later(LOOK_SECONDS, self._look, loop)
+            call.error = ServerBusy()
+            call.settle()
+        if self._is_check_due:
+            loop.call_later(CHECK_SECONDS, self._check, loop)
 
     def _notice_ended(self) -> None:
         """Runs in the loop."""
         while self._ended:
-            call = self._ended.popleft()
-            if call.ended.done():  # cancelled
-                continue
-            if call.error is None:
-                call.ended.set_result(None)
-            else:
-                call.ended.set_exception(call.error)
+            self._ended.popleft().settle()
 
     def _work(self, loop: asyncio.AbstractEventLoop) -> None:
         """Runs in a thread."""
@@ -151,20 +162,14 @@ class RequestThreads:
 
     def _begin_wait(self, call: _Call, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
-            self._count_as_long(call)
+            self._deactivate(call)
             self._start(loop, time.monotonic())
-
-    def _count_as_long(self, call: _Call) -> None:
-        if not call.is_long:
-            call.is_long = True
-            self._active -= 1
 
     def _end(self, call: _Call) -> _Call | None:
         """What the thread of `call` runs next, if it shall run something."""
         with self._lock:
             self._running.remove(call)
-            if not call.is_long:
-                self._active -= 1
+            self._deactivate(call)
             if self._pending and self._active < self._at_once:
                 return self._next(time.monotonic())
         return None

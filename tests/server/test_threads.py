@@ -84,11 +84,21 @@ def test_two_calls_run_at_once_and_the_others_follow_in_their_order(gate: Gate) 
 
 
 def test_a_call_that_runs_for_long_lets_another_one_start(gate: Gate) -> None:
+    assert_another_starts_beside(gate, gate.enter)
+
+
+@pytest.mark.usefixtures("_nothing_is_long")
+def test_a_call_that_says_that_it_waits_lets_another_one_start(gate: Gate) -> None:
+    assert_another_starts_beside(gate, gate.enter_and_wait)
+
+
+def assert_another_starts_beside(gate: Gate, enter: Callable[[], None]) -> None:
+    """Six calls of `enter` are in their threads, and a further one runs to its end meanwhile."""
     pool = RequestThreads(10, at_once=2)
     ran: list[str] = []
 
     async def calls() -> None:
-        first = await started(pool, gate.enter, 6)
+        first = await started(pool, enter, 6)
         await asyncio.wait_for(pool.run(ran.append, "another"), PATIENCE)
         assert gate.inside == 6
         gate.opened.set()
@@ -99,19 +109,26 @@ def test_a_call_that_runs_for_long_lets_another_one_start(gate: Gate) -> None:
 
 
 @pytest.mark.usefixtures("_nothing_is_long")
-def test_a_call_that_says_that_it_waits_lets_another_one_start(gate: Gate) -> None:
-    pool = RequestThreads(10, at_once=2)
+def test_a_call_that_is_cancelled_while_it_waits_for_a_thread_holds_up_no_other(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "WAIT_SECONDS", 0.1)
+    pool = RequestThreads(2, at_once=1)
     ran: list[str] = []
 
     async def calls() -> None:
-        first = await started(pool, gate.enter_and_wait, 6)
-        await asyncio.wait_for(pool.run(ran.append, "another"), PATIENCE)
-        assert gate.inside == 6
+        first = await started(pool, gate.enter, 1)
+        (cancelled,) = await started(pool, gate.enter, 1)
+        cancelled.cancel()
+        await asyncio.sleep(0.3)
+        with pytest.raises(ServerBusy):
+            await asyncio.wait_for(pool.run(ran.append, "refused"), PATIENCE)
         gate.opened.set()
         await asyncio.gather(*first)
+        await pool.run(ran.append, "served")
 
     in_a_loop(calls())
-    assert ran == ["another"]
+    assert ran == ["served"]
 
 
 def test_who_finds_all_threads_taken_is_refused_in_time_and_a_later_call_is_served(
