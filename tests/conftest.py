@@ -102,6 +102,11 @@ def session_of(user: User) -> Session:
     return services.log_in(user.username, PASSWORD, now=timezone.now())
 
 
+def token_of(user: User) -> str:
+    """An access token of a session of its own, for calls over real HTTP."""
+    return str(tokens.AccessToken.of(session_of(user), now=timezone.now()))
+
+
 type Api = Callable[..., APIClient]
 
 
@@ -112,8 +117,7 @@ def api(db: None) -> Api:
     def client(user: User | None = None) -> APIClient:
         speaking = APIClient(raise_request_exception=False)
         if user is not None:
-            token = tokens.AccessToken.of(session_of(user), now=timezone.now())
-            speaking.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+            speaking.credentials(HTTP_AUTHORIZATION=f"Bearer {token_of(user)}")
         return speaking
 
     return client

@@ -18,7 +18,7 @@ from tests.accounts.test_identity_provider import (
     provider,  # noqa: F401 - a fixture
     token,
 )
-from tests.conftest import Api, session_of
+from tests.conftest import Api, session_of, token_of
 from tests.envelope import assert_refused, data_of
 
 KEPT = 0.3  # seconds, instead of KEYS_KEPT
@@ -83,7 +83,7 @@ def test_a_token_is_checked_again_when_the_keys_have_lapsed_and_stays_good_with_
 def test_lapsed_keys_of_a_provider_that_is_down_decide_nothing(
     api: Api, short_lived_keys: Provider, creator: User
 ) -> None:
-    text, ours = token(), str(tokens.AccessToken.of(session_of(creator), now=timezone.now()))
+    text, ours = token(), token_of(creator)
     data_of(me(api, text))
     short_lived_keys.status = 500
     time.sleep(KEPT + 0.1)

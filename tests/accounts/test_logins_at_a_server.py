@@ -9,11 +9,9 @@ from http.client import HTTPConnection
 
 import pytest
 from django.conf import settings
-from django.utils import timezone
 
-from accounts import tokens
 from accounts.models import User
-from tests.conftest import PASSWORD, make_user, session_of
+from tests.conftest import PASSWORD, make_user, token_of
 from tests.races import at_once
 from tests.servers import Answer, Server, running_server
 
@@ -60,7 +58,7 @@ def mora() -> User:
 
 
 def test_forty_logins_with_made_up_names_leave_threads_for_other_calls(server: Server, mora: User) -> None:
-    token = str(tokens.AccessToken.of(session_of(mora), now=timezone.now()))
+    token = token_of(mora)
     until = time.monotonic() + 6
 
     def flood(number: int) -> list[Answer]:

@@ -9,14 +9,12 @@ from typing import Any, NoReturn
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 from rest_framework.response import Response
 
-from accounts import tokens
 from accounts.models import User
 from common import health
 from tests.api.operations import Operation, document, operations, world_for
-from tests.conftest import Api, make_user, session_of
+from tests.conftest import Api, make_user, token_of
 from tests.envelope import assert_refused, data_of
 from tests.servers import Answer, Server, running_server
 from tests.streams import STREAMS, make_stream
@@ -216,7 +214,7 @@ def wire(transactional_db: None) -> Iterator[Wire]:
     creator = make_user("creator")
     make_stream(creator)
     with running_server(workers=1) as server:
-        yield Wire(server, str(tokens.AccessToken.of(session_of(creator), now=timezone.now())))
+        yield Wire(server, token_of(creator))
 
 
 def assert_wire_refused(answer: Answer, status: int, code: str) -> None:

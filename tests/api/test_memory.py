@@ -12,13 +12,11 @@ from urllib.parse import quote
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
-from accounts import tokens
 from accounts.models import User
 from common.languages import preferred_language, understood
 from tests.api.operations import Operation, operations, world_for
-from tests.conftest import Api, make_user, session_of
+from tests.conftest import Api, make_user, token_of
 from tests.servers import Server, running_server
 from tests.streams import STREAMS, make_stream
 
@@ -116,7 +114,7 @@ def test_long_queries_are_not_kept(operation: Operation, api: Api, creator: User
 def test_five_thousand_long_headers_and_queries_leave_the_memory_of_a_server_as_it_was() -> None:
     creator = make_user("creator")
     make_stream(creator)
-    token = str(tokens.AccessToken.of(session_of(creator), now=timezone.now()))
+    token = token_of(creator)
     with running_server(workers=1) as server:
         for _ in long_requests(server, token, count=600, length=100):
             pass

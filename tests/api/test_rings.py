@@ -12,16 +12,14 @@ from django.contrib.auth.models import Permission
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
-from django.utils import timezone
 
-from accounts import tokens
 from accounts.models import User
 from common.fields import new_object_id
 from edges.services import Cursor
 from edges.services.revocations import FROM_THE_BEGINNING
 from livestreams.models import Status
 from tests.bans.people import BANS, check_url, make_ban
-from tests.conftest import make_user, session_of
+from tests.conftest import make_user, token_of
 from tests.reminders.asking import NOTIFICATIONS, told_that_it_is_live
 from tests.streams import STREAMS, make_stream, stream_url
 
@@ -72,7 +70,7 @@ def server(creator: User) -> Iterator[Server]:
     """In this process and in the transaction of the test, whose connection the end of a request must not close."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
-    yield Server(WSGIHandler(), str(tokens.AccessToken.of(session_of(creator), now=timezone.now())))
+    yield Server(WSGIHandler(), token_of(creator))
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
 

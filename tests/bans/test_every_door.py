@@ -13,8 +13,7 @@ from bans.services import lift_ban
 from livestreams.models import Status
 from tests.api.operations import Operation, World, assert_succeeded, document, operations, world_for
 from tests.bans.people import BANS, make_ban
-from tests.conftest import Api, make_user
-from tests.edges.conftest import token_of
+from tests.conftest import Api, make_user, token_of
 from tests.envelope import assert_refused, data_of
 from tests.reminders.asking import MINE, remind, reminder_url
 from tests.servers import Server, running_server

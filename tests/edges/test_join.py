@@ -15,8 +15,7 @@ from common.times import wire_time
 from edges.models import JoinKey, Participant
 from livestreams import services
 from livestreams.models import LiveStream, Status
-from tests.conftest import Api
-from tests.edges.conftest import token_of
+from tests.conftest import Api, token_of
 from tests.envelope import assert_refused, data_of
 from tests.races import at_once
 from tests.servers import running_server

@@ -19,8 +19,7 @@ from edges import services, waiting
 from edges.models import Revocation
 from edges.services import Cursor, record_revocation, record_revocations
 from livestreams.models import LiveStream
-from tests.conftest import Api, make_user
-from tests.edges.conftest import token_of
+from tests.conftest import Api, make_user, token_of
 from tests.envelope import assert_refused, data_of
 from tests.servers import Server, running_server
 from tests.streams import STREAMS, make_stream, stream_url

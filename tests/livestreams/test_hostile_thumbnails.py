@@ -9,12 +9,10 @@ from http.client import HTTPConnection
 
 import psutil
 import pytest
-from django.utils import timezone
 
-from accounts import tokens
 from accounts.models import User
 from tests import hostile_pictures
-from tests.conftest import session_of
+from tests.conftest import token_of
 from tests.hostile_forms import CONTENT_TYPE, form_with
 from tests.servers import Answer, Server, running_server
 
@@ -26,7 +24,7 @@ TRIES = 3  # other programs may have the machine for a moment
 
 
 def authorization_of(user: User) -> str:
-    return f"Bearer {tokens.AccessToken.of(session_of(user), now=timezone.now())}"
+    return f"Bearer {token_of(user)}"
 
 
 def upload(server: Server, authorization: str, picture: bytes) -> Answer:

@@ -8,11 +8,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts import tokens
-from accounts.models import User
 from common.models import AuditEntry
 from livestreams.models import LIFECYCLE, Action, LiveStream, Status
-from tests.conftest import make_user, session_of
+from tests.conftest import make_user, token_of
 from tests.races import at_once
 from tests.servers import Answer, Server, running_server
 from tests.streams import make_stream, stream_url
@@ -38,10 +36,6 @@ VERBS = {
 def server(database_of_tests: str) -> Iterator[Server]:
     with running_server(workers=2, database=database_of_tests) as server:
         yield server
-
-
-def token_of(user: User) -> str:
-    return str(tokens.AccessToken.of(session_of(user), now=timezone.now()))
 
 
 def call(server: Server, action: str, stream: LiveStream, token: str) -> Answer:

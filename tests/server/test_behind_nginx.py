@@ -4,11 +4,9 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.utils import timezone
 
-from accounts import tokens
 from benchmarks.attack.proxy import NGINX, nginx_before
-from tests.conftest import make_user, session_of
+from tests.conftest import make_user, token_of
 from tests.servers import Server, running_server
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="needs nginx, from the Debian package nginx-light")
@@ -17,7 +15,7 @@ pytestmark = pytest.mark.skipif(NGINX is None, reason="needs nginx, from the Deb
 @pytest.mark.django_db(transaction=True)
 def test_refused_calls_with_large_bodies_do_not_become_502_nor_harm_others() -> None:
     creator = make_user("creator")
-    token = str(tokens.AccessToken.of(session_of(creator), now=timezone.now()))
+    token = token_of(creator)
 
     def refused(proxy: Server, size: int) -> int:
         body = {"title": "x" * size}

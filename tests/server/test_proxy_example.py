@@ -11,11 +11,9 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.utils import timezone
 
-from accounts import tokens
 from accounts.models import User
-from tests.conftest import make_user, session_of
+from tests.conftest import make_user, token_of
 from tests.servers import free_port, running_server, wait_for_port
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
@@ -112,7 +110,7 @@ def proxy(transactional_db: None, tmp_path: Path) -> Iterator[Proxy]:
 
 
 def test_the_example_serves_over_tls_and_sends_plain_http_there(proxy: Proxy) -> None:
-    token = str(tokens.AccessToken.of(session_of(User.objects.get(username="creator")), now=timezone.now()))
+    token = token_of(User.objects.get(username="creator"))
     status, headers = proxy.call("GET", "/api/v1/users/me", Authorization=f"Bearer {token}", X_Request_ID="chosen")
     assert status == 200
     # The proxy chooses the id.

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from accounts import services, tokens
 from accounts.models import Session, User
-from tests.conftest import make_user, session_of
+from tests.conftest import make_user, session_of, token_of
 from tests.server.conftest import usual, watched_health
 from tests.servers import Answer, running_server, terminated_connections, without_database_url
 from tests.streams import make_stream
@@ -27,10 +27,6 @@ from tests.streams import make_stream
 LONGEST_ANSWER = 5.0  # seconds, as the operations page promises
 HEALTH_WITHIN = 0.2
 ENVELOPE = ["isSuccess", "statusCode", "data", "errors", "timestamp"]
-
-
-def token_of(user: User) -> str:
-    return str(tokens.AccessToken.of(session_of(user), now=timezone.now()))
 
 
 def ended_session_of(user: User) -> Session:
