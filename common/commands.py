@@ -37,8 +37,8 @@ class Outcome:
     problem: str = ""
 
 
-class _HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
-    pass
+class HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
+    """Keeps the line breaks of help texts and examples."""
 
 
 class OperatorCommand(BaseCommand):
@@ -59,7 +59,7 @@ class OperatorCommand(BaseCommand):
         parser = super().create_parser(
             prog_name,
             subcommand,
-            formatter_class=_HelpFormatter,
+            formatter_class=HelpFormatter,
             epilog=f"examples:\n{examples}\n{EXIT_CODES}",
             **kwargs,
         )

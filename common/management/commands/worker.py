@@ -1,11 +1,12 @@
 """Run the background jobs of all queues."""
 
-from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
+from django.core.management.base import BaseCommand, CommandParser
 
+from common.commands import HelpFormatter
 from common.jobs.worker import run
 
 MOST_AT_ONCE = 100  # each has a thread and a connection to the database
@@ -16,10 +17,6 @@ def number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_AT_ONCE):
         raise ArgumentTypeError(f"must be a number from 1 to {MOST_AT_ONCE}, not {text!r}")
     return int(text)
-
-
-class _HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
-    pass
 
 
 class Command(BaseCommand):
@@ -33,7 +30,7 @@ class Command(BaseCommand):
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         options = " ".join(f"--{queue} {2 * at_once}" for queue, (at_once, _) in settings.WORKER_QUEUES.items())
         examples = "".join(f"  python manage.py worker{words}\n" for words in ("", f" {options}", " --until-idle"))
-        kwargs |= {"formatter_class": _HelpFormatter, "epilog": f"examples:\n{examples}"}
+        kwargs |= {"formatter_class": HelpFormatter, "epilog": f"examples:\n{examples}"}
         return super().create_parser(prog_name, subcommand, **kwargs)
 
     def add_arguments(self, parser: CommandParser) -> None:
