@@ -5,19 +5,18 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Func, OuterRef, Subquery
+from django.db.models import F, OuterRef, Subquery
 
 from accounts.models import User
 from accounts.serializers import UserSummarySerializer
 from common.pagination import Listing, Shape
-from common.queries import ID, Param, Question
+from common.queries import ID, TEXT, TIME, Param, Question, count_of
 from common.times import optional_wire_time, wire_time
 from edges.models import Participant
 from edges.services import News
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
 
-TIME = models.DateTimeField()
 _RESTRICTION: dict[str, Any] = {"stream": OuterRef("pk"), "user": Param("caller", ID), "now": Param("now", TIME)}
 
 
@@ -28,10 +27,9 @@ def _restricted() -> models.QuerySet[Any]:
 
 def _counted() -> models.QuerySet[Any]:
     present = Participant.objects.audience(stream=OuterRef("pk"), seen_after=Param("seen_after", TIME))
-    count = Func(F("pk"), function="COUNT", output_field=models.BigIntegerField())
     streams = LiveStream.objects.filter(pk=Param("id", ID))
     restriction = audience_restriction(**_RESTRICTION)
-    return streams.values_list(Subquery(present.order_by().values_list(count)), restriction)
+    return streams.values_list(Subquery(count_of(present)), restriction)
 
 
 _RESTRICTION_OF_READER = Question(_restricted)
@@ -46,7 +44,7 @@ class _Viewers(Listing):
             "viewers",
             UserSummarySerializer,
             self._present,
-            values={"stream": ID, "seen_after": TIME, "search": models.TextField()},
+            values={"stream": ID, "seen_after": TIME, "search": TEXT},
             orders={"joined": lambda descending: F("participations__first_seen_at")},
         )
 

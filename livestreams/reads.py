@@ -2,16 +2,13 @@
 
 from typing import Any
 
-from django.db import models
 from django.db.models import OuterRef
 from django.utils import timezone
 
-from common.queries import ID, Param, Question
+from common.queries import ID, TIME, Param, Question
 from livestreams.models import LiveStream
 from livestreams.serializers import LiveStreamSerializer
 from livestreams.services import StreamMissing, audience_restriction
-
-TIME = models.DateTimeField()
 
 # What somebody who looks at a stream needs to be told, and whether they are kept from it.
 _SEEN_STREAM = Question(

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.services import UserMissing
 from common.pagination import Listing, Ordering, PageQuery
 from common.pictures import PictureSlotsFull
-from common.queries import ID, Param, Question
+from common.queries import ID, TEXT, TIME, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
@@ -36,9 +36,6 @@ from livestreams.serializers import (
 )
 from livestreams.services import StreamMissing
 from livestreams.thumbnails import stored_thumbnail
-
-TIME = models.DateTimeField()
-TEXT = models.TextField()
 
 
 def _orders() -> dict[str, Ordering]:

@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 
 from common import audit
 from common.jobs import defer_each
-from common.queries import ID, Insertion, Param, Question, count_of
+from common.queries import ID, TIME, Insertion, Param, Question, count_of
 from livestreams.models import LiveStream
 from livestreams.services import share_turn
 from reminders.models import Chunk, Delivery, Kind, Notification, Reminder, blocks_of
@@ -18,7 +18,6 @@ from reminders.services.channels import channel_names
 from reminders.services.deliveries import DELIVER
 from reminders.services.rounds import is_sayable
 
-TIME = models.DateTimeField()
 RANDOM_BYTES = 5  # of an id, between its timestamp and its counter: see common/fields.py
 
 

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 
 from accounts.models import User
 from accounts.services import UserMissing
-from common.queries import ID, Param, Question
+from common.queries import ID, TIME, Param, Question
 from common.refusals import Refusal
 from common.views import ApiViewSet
 from livestreams.models import LiveStream
@@ -32,7 +32,6 @@ KEPT = timedelta(days=90)  # how long a feed shows what is over
 FORM = 2  # to be raised when the same streams are written in another way: part of the ETag
 MOST = 200  # events of a feed: some 10 ms of work
 
-TIME = models.DateTimeField()
 
 EXAMPLE = """\
 BEGIN:VCALENDAR

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.pagination import Listing, PageQuery
-from common.queries import ID, Param, Question
+from common.queries import ID, TIME, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
@@ -21,7 +21,6 @@ from reminders import services
 from reminders.models import Reminder
 from reminders.serializers import MyReminderSerializer, ReminderSerializer, SetReminderSerializer, reminded_to_wire
 
-TIME = models.DateTimeField()
 COLUMNS, built = ReminderSerializer.columns(), ReminderSerializer.to_wire
 
 
