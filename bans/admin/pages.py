@@ -203,17 +203,10 @@ class BanAdmin(ActionAdmin, SoftDeleteAdmin):
 
     # --- showing --------------------------------------------------------------------------------
 
-    def changeform_view(
-        self,
-        request: HttpRequest,
-        object_id: str | None = None,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def page_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         ban = self.get_object(request, unquote(object_id or ""))
         shown = ban is not None and self.has_view_permission(request, ban)
-        context = {"earlier_bans": self._earlier_bans(ban) if shown else None} | (extra_context or {})
-        return super().changeform_view(request, object_id, form_url, context)
+        return super().page_context(request, object_id) | {"earlier_bans": self._earlier_bans(ban) if shown else None}
 
     def _earlier_bans(self, ban: LiveStreamBan) -> dict[str, Any] | None:
         """What the person was banned for before, newest first."""

@@ -85,8 +85,12 @@ class ReadOnlyAdmin(ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        context = {"audit_trail": self._trail_of(request, object_id)} | (extra_context or {})
+        context = self.page_context(request, object_id) | (extra_context or {})
         return super().changeform_view(request, object_id, form_url, context)
+
+    def page_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
+        """What the template of an object's page gets beside what Django and Unfold give it."""
+        return {"audit_trail": self._trail_of(request, object_id)}
 
     def _trail_of(self, request: HttpRequest, object_id: str | None) -> dict[str, Any] | None:
         target_id = unquote(object_id or "")
