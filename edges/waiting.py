@@ -1,7 +1,7 @@
-"""Waiting for news of bans: one connection of each process listens, and rings for those of its threads that wait.
+"""Waiting for revocations: one connection of each process runs LISTEN and wakes those of its threads that wait.
 
-A bell that rings once too often costs a look into the database; one that was missed would cost a viewer who stays. So
-a waiter looks only after it can hear, and all are rung when the connection was lost and is back.
+A spurious wake-up costs one query; a missed one leaves a banned viewer in. So a thread queries only after LISTEN is
+active, and all threads are woken when the connection was lost and is back.
 """
 
 import logging
@@ -30,42 +30,42 @@ SECONDS_BETWEEN_CHECKS = 30  # that the connection still lives, and that somebod
 class _Listener:
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._bells: defaultdict[str, set[threading.Event]] = defaultdict(set)
+        self._waiters: defaultdict[str, set[threading.Event]] = defaultdict(set)
         self._thread: threading.Thread | None = None
-        self._hears = False
+        self._is_listening = False
         self._closing = False
         self._waiting = 0
 
     @contextmanager
-    def bell(self, stream_id: str) -> Iterator[threading.Event | None]:
-        """An event that is set at news of this stream, or None when too many wait or nothing can be heard."""
-        bell = self._hung_up(stream_id)
-        if bell is None:
+    def waiter(self, stream_id: str) -> Iterator[threading.Event | None]:
+        """An event that is set at news of this stream, or None when too many wait or LISTEN does not become active."""
+        event = self._registered(stream_id)
+        if event is None:
             yield None
             return
         begin_wait()
         try:
             with self._changed:
-                hears = self._changed.wait_for(lambda: self._hears, SECONDS_TO_CONNECT)
-            yield bell if hears else None
+                is_listening = self._changed.wait_for(lambda: self._is_listening, SECONDS_TO_CONNECT)
+            yield event if is_listening else None
         finally:
             with self._changed:
                 self._waiting -= 1
-                self._bells[stream_id].discard(bell)
-                if not self._bells[stream_id]:
-                    del self._bells[stream_id]
+                self._waiters[stream_id].discard(event)
+                if not self._waiters[stream_id]:
+                    del self._waiters[stream_id]
 
-    def _hung_up(self, stream_id: str) -> threading.Event | None:
+    def _registered(self, stream_id: str) -> threading.Event | None:
         with self._changed:
             if self._waiting >= settings.WAITING_POLLS:
                 return None
             self._waiting += 1
-            bell = threading.Event()
-            self._bells[stream_id].add(bell)
+            event = threading.Event()
+            self._waiters[stream_id].add(event)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._listen, name="revocations", daemon=True)
                 self._thread.start()
-            return bell
+            return event
 
     def close(self) -> None:
         """Stop listening, and return when the connection is closed; the next waiter begins anew."""
@@ -81,46 +81,46 @@ class _Listener:
         while True:
             lost = False
             try:
-                self._hear()
+                self._listen_until_done()
             except (DatabaseError, psycopg.Error) as error:
                 lost = True
-                logger.warning("lost the connection that hears of bans", exc_info=error)
+                logger.warning("lost the connection that listens for revocations", exc_info=error)
             finally:
                 connection.close()
             with self._changed:
-                self._hears = False
+                self._is_listening = False
                 if self._is_done():
                     self._thread = None
                     return
             if lost:
                 sleep(1)
 
-    def _hear(self) -> None:
+    def _listen_until_done(self) -> None:
         """Returns when nobody waits any more."""
         connection.ensure_connection()
-        heard: psycopg.Connection = connection.connection
-        heard.execute(f"LISTEN {CHANNEL}".encode())
+        listening: psycopg.Connection = connection.connection
+        listening.execute(f"LISTEN {CHANNEL}".encode())
         with self._changed:
-            self._hears = True
+            self._is_listening = True
             self._changed.notify_all()
-        self._ring(None)
+        self._wake(None)
         while not self._is_done():
-            for notice in heard.notifies(timeout=SECONDS_BETWEEN_CHECKS):
-                self._ring(notice.payload)
+            for notice in listening.notifies(timeout=SECONDS_BETWEEN_CHECKS):
+                self._wake(notice.payload)
                 if self._is_done():
                     return
-            heard.execute("SELECT 1")
+            listening.execute("SELECT 1")
 
     def _is_done(self) -> bool:
         return self._closing or not self._waiting
 
-    def _ring(self, stream_id: str | None) -> None:
+    def _wake(self, stream_id: str | None) -> None:
         """Wake those who wait for this stream; with None all."""
         with self._changed:
-            streams = list(self._bells) if stream_id is None else [stream_id]
+            streams = list(self._waiters) if stream_id is None else [stream_id]
             for each in streams:
-                for bell in self._bells.get(each, ()):
-                    bell.set()
+                for event in self._waiters.get(each, ()):
+                    event.set()
 
 
 LISTENER = _Listener()
@@ -129,13 +129,13 @@ LISTENER = _Listener()
 def awaited_news(cursor: Cursor) -> News | None:
     """What comes after `cursor` within LONGEST_WAIT seconds, perhaps nothing; None when there is no room to wait."""
     until = monotonic() + LONGEST_WAIT
-    with LISTENER.bell(cursor.stream_id) as bell:
-        if bell is None:
+    with LISTENER.waiter(cursor.stream_id) as event:
+        if event is None:
             return None
         while True:
-            bell.clear()
+            event.clear()
             news = news_since(cursor, now=timezone.now())
             left = until - monotonic()
             if left <= 0 or news.cursor != cursor:
                 return news
-            bell.wait(left)
+            event.wait(left)

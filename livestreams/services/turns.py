@@ -1,8 +1,8 @@
-"""Turns at a stream: who changes it, and who must not see it change, come one after the other as they asked.
+"""The advisory lock of a stream: exclusive for changes, shared for what must not see a change half done.
 
-A lock on its row is not enough. Those who hold it in share let each other in past one who waits to change it, and when
-thousands set reminders or are told at once they starve the moderator who bans and the creator who starts. And what a
-statement sees was settled before it won the row. A turn is taken before the first look, with a statement of its own.
+A row lock is not enough. Shared row locks starve an exclusive waiter: thousands who set reminders or are notified would
+hold up the moderator who bans. And under READ COMMITTED a statement's snapshot is older than the lock it waits for.
+Take this lock first, in a statement of its own.
 """
 
 from common.locks import AdvisoryLock
@@ -11,15 +11,15 @@ STREAM = AdvisoryLock("stream")
 
 
 def take_turn(stream_id: str) -> None:
-    """Wait until nobody else has a turn, and keep everybody else waiting until the transaction ends."""
+    """Wait for the lock in exclusive mode and hold it until the transaction ends."""
     STREAM.take(stream_id)
 
 
 def try_turn(stream_id: str) -> bool:
-    """Take the turn if nobody else has or shares one; never waits."""
+    """Take the lock in exclusive mode if that needs no waiting; whether it was taken."""
     return STREAM.try_take(stream_id)
 
 
 def share_turn(stream_id: str) -> None:
-    """Wait for those who asked for a turn alone before, and keep them waiting; any number share one."""
+    """Wait for the lock in shared mode, behind those who asked for it exclusively before."""
     STREAM.share(stream_id)

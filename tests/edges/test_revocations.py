@@ -293,7 +293,7 @@ def test_without_news_a_poll_ends_empty_with_the_same_cursor(polling: Any, strea
 @pytest.mark.django_db(transaction=True)
 def test_a_poll_that_waits_wakes_with_the_commit(polling: Any, stream: LiveStream, viewer: User) -> None:
     poll = polling()
-    wait_until(lambda: waiting.LISTENER._hears)
+    wait_until(lambda: waiting.LISTENER._is_listening)
     with transaction.atomic():
         tell(stream, viewer)
         sleep(0.3)
@@ -325,7 +325,7 @@ def test_when_too_many_wait_the_next_is_answered_at_once(polling: Any, settings:
 @pytest.mark.django_db(transaction=True)
 def test_a_lost_connection_is_made_anew_and_no_ban_is_missed(polling: Any, stream: LiveStream, viewer: User) -> None:
     poll = polling()
-    wait_until(lambda: waiting.LISTENER._hears)
+    wait_until(lambda: waiting.LISTENER._is_listening)
     info = connection.connection.info
     with psycopg.connect(host=info.host, port=info.port, user=info.user, dbname=info.dbname, autocommit=True) as other:
         (ended,) = other.execute(
@@ -333,7 +333,7 @@ def test_a_lost_connection_is_made_anew_and_no_ban_is_missed(polling: Any, strea
             "WHERE query LIKE 'LISTEN%' AND datname = current_database()"
         ).fetchone() or (0,)
         assert ended == 1
-        wait_until(lambda: not waiting.LISTENER._hears)
+        wait_until(lambda: not waiting.LISTENER._is_listening)
     tell(stream, viewer)
 
     response, _ = poll.result(15)
