@@ -23,22 +23,16 @@ def flush() -> None:
             )
         )
         sizes: dict[str, int] = dict(cursor.fetchall())
-        is_any_large = any(size > LARGE for size in sizes.values())
-        # Foreign keys allow truncating only all tables together, the empty ones too.
-        audited = [table for table in _audited() if is_any_large or table in sizes]
+        audited = [model._meta.db_table for model in append_only_models()]
         for table in audited:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {TRIGGER}")
-        if is_any_large:
+        if any(size > LARGE for size in sizes.values()):
+            # Foreign keys allow truncating only all tables together, the empty ones too.
             cursor.execute(f"TRUNCATE {', '.join(tables)}")
         else:
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")
             for table in sizes:
                 cursor.execute(f"DELETE FROM {table}")
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        # Of all tables: a test may have disabled one to see who notices.
-        for table in _audited():
+        for table in audited:
             cursor.execute(enable_trigger(table))
-
-
-def _audited() -> list[str]:
-    return [model._meta.db_table for model in append_only_models()]
