@@ -231,8 +231,8 @@ class EmbeddedServer:
         return shlex.join(["-D", str(self.cluster), *(word for option in options for word in ("-c", option))])
 
     def _initialise(self, account: Account) -> None:
-        # Made aside and then renamed: a cluster is there whole or not at all, also after a kill in between. It has its
-        # database before it ever runs, so that a process that finds it running has nothing to ask it.
+        # Made aside and then renamed: a cluster is there whole or not at all, also after a kill in between. Its
+        # database is created before the server first runs, so a process that finds it running asks it nothing.
         draft = self.folder / "postgres.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -241,7 +241,7 @@ class EmbeddedServer:
         create_database = sql.SQL("CREATE DATABASE {}\n").format(sql.Identifier(self.owner)).as_bytes()
         if not (
             self._run(account, "initdb", "-D", str(draft), "-U", self.owner, *INITDB_OPTIONS)
-            and self._run(account, "postgres", "--single", "-D", str(draft), "postgres", said=create_database)
+            and self._run(account, "postgres", "--single", "-D", str(draft), "postgres", stdin=create_database)
         ):
             raise self._failure("could not be set up", log_start)
         draft.rename(self.cluster)
@@ -273,8 +273,8 @@ class EmbeddedServer:
             )
         return sockets
 
-    def _run(self, account: Account, program: str, *arguments: str, said: bytes = b"") -> bool:
-        """Run one of PostgreSQL's programs with `said` as its input; its output goes to the log.
+    def _run(self, account: Account, program: str, *arguments: str, stdin: bytes = b"") -> bool:
+        """Run one of PostgreSQL's programs with `stdin` as its input; its output goes to the log.
 
         Returns whether it succeeded.
         """
@@ -283,7 +283,7 @@ class EmbeddedServer:
         with self.log.open("ab") as log:
             finished = subprocess.run(
                 [binaries() / program, *arguments],
-                input=said,
+                input=stdin,
                 stdout=log,
                 stderr=log,
                 cwd="/",

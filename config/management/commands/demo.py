@@ -86,7 +86,7 @@ class Command(BaseCommand):
     def _in_place(self, url: str, data: Path | None) -> None:
         """Settings are read once: other addresses or folders than theirs need a process that starts with them."""
         wanted = {"PUBLIC_URL": url, "DEVELOPMENT_SERVER_URL": url, "MEDIA_URL": f"{url}/media/"}
-        # The lines of workers that do their work are for the log of a real service.
+        # Workers log each seal of the audit trail at INFO; in a terminal those lines hide the addresses.
         wanted["LOG_LEVEL"] = "WARNING"
         if data is not None:
             wanted["KUMANDA_DATA"] = str(data.resolve())
