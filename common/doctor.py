@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -19,6 +19,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
 from common.fields import new_object_id
 from common.hooks import DOCTOR_CHECKS
@@ -105,15 +106,30 @@ def _version(own: BaseDatabaseWrapper) -> Iterator[Finding]:
 
 def _migrations(own: BaseDatabaseWrapper) -> Iterator[Finding]:
     executor = MigrationExecutor(own)
+    if unknown := unknown_migrations(executor.loader):
+        yield warning(
+            "migrations_unknown",
+            f"The database is of another version: it has migrations that this version lacks: {_some(unknown)}",
+            "Run the version that applied them. While servers of both versions run, during an upgrade, this is expected.",
+        )
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
-        names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in plan[:3])
+        names = [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
         yield error(
             "migrations_missing",
-            f"{len(plan)} migrations are not applied, so tables or columns are missing: {names}"
-            + (" …" if len(plan) > 3 else ""),
+            f"{len(plan)} migrations are not applied, so tables or columns are missing: {_some(names)}",
             "Run: python manage.py migrate",
         )
+
+
+def unknown_migrations(loader: MigrationLoader) -> list[str]:
+    """Applied migrations of the installed apps of which there is no file, by app and name."""
+    unknown = loader.applied_migrations.keys() - loader.disk_migrations.keys()
+    return sorted(f"{app}.{name}" for app, name in unknown if app in loader.migrated_apps)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
 def _clock(own: BaseDatabaseWrapper) -> Iterator[Finding]:

@@ -10,10 +10,12 @@ from secrets import token_urlsafe
 from django.contrib.auth.hashers import check_password
 from django.core.management.base import CommandError, CommandParser
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 import accounts.services
 from accounts.models import User
+from common.doctor import unknown_migrations
 from config.world import ACCOUNTS, Account
 
 FLAG = "--external-database"
@@ -49,6 +51,15 @@ def refuse_wrong_database(*, is_external_wanted: bool) -> None:
             "The database of DATABASE_URL has users already: the demonstration is made in a database without any. "
             "Nothing was changed.",
             returncode=2,
+        )
+
+
+def refuse_other_version() -> None:
+    """Raises CommandError on a database with migrations that this version does not have. Changes nothing."""
+    if unknown := unknown_migrations(MigrationLoader(connection)):
+        raise CommandError(
+            f"The database is of another version: it has migrations that this version lacks, such as {unknown[0]}. "
+            "Begin with an empty one. For the embedded database: remove the folder .data, or name another with --data."
         )
 
 

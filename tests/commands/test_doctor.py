@@ -13,10 +13,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import global_settings
+from django.core.management.base import CommandError
 from django.db import connection
 
 from accounts.models import User
 from common.doctor import LEAST_FREE, LITTLE_FREE, Severity, examine
+from config import demo
 from config.doctor import examine as examine_place
 from tests.commands.conftest import Run
 
@@ -78,6 +80,19 @@ def test_a_migration_that_is_not_applied_is_found(run: Run) -> None:
     assert set(found) == {"migrations_missing"}
     assert "sessions.0001_initial" in found["migrations_missing"]["meaning"]
     assert "manage.py migrate" in found["migrations_missing"]["remedy"]
+
+
+def test_migrations_of_another_version_are_found_and_a_demo_does_not_go_on_with_them(run: Run) -> None:
+    with planted(
+        "INSERT INTO django_migrations (app, name, applied) VALUES ('livestreams', '0099_later', now())",
+        "DELETE FROM django_migrations WHERE name = '0099_later'",
+    ):
+        found = found_by(run)
+        with pytest.raises(CommandError, match=r"livestreams\.0099_later"):
+            demo.refuse_other_version()
+    assert set(found) == {"migrations_unknown"}
+    assert "livestreams.0099_later" in found["migrations_unknown"]["meaning"]
+    demo.refuse_other_version()
 
 
 @pytest.mark.parametrize("skew", ["1 hour", "-5 seconds"])

@@ -63,6 +63,7 @@ class Command(BaseCommand):
         except OperationalError as error:
             raise CommandError(f"The database does not answer: {error}") from error
         self._in_place(url, options["data"])
+        demo.refuse_other_version()
         call_command("migrate", verbosity=0)
         accounts = self._seed(options)
         announcement = self._line(url, accounts) if options["json"] else self._prose(url, accounts)
