@@ -110,7 +110,7 @@ def _migrations(own: BaseDatabaseWrapper) -> Iterator[Finding]:
         yield warning(
             "migrations_unknown",
             f"The database is of another version: it has migrations that this version lacks: {_some(unknown)}",
-            "Run the version that applied them. While servers of both versions run, during an upgrade, this is expected.",
+            "Run the version that applied them. During an upgrade, while servers of both versions run, it is expected.",
         )
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
