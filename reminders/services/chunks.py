@@ -28,6 +28,16 @@ class NumberedId(Func):
     arity = 1
 
 
+def _users(is_first: bool, is_last: bool) -> Q:
+    """The range of a chunk."""
+    users = Q()
+    if not is_first:
+        users &= Q(user__gt=Param("after_user", ID))
+    if not is_last:
+        users &= Q(user__lte=Param("up_to_user", ID))
+    return users
+
+
 def _recipients(kind: str, is_first: bool, is_last: bool) -> models.QuerySet[Reminder]:
     """The reminders of a chunk whose users are not blocked and, for `live`, have not had the reminder."""
     notifications = Notification.objects.filter(stream=OuterRef("stream"), user=OuterRef("user"))
@@ -37,11 +47,7 @@ def _recipients(kind: str, is_first: bool, is_last: bool) -> models.QuerySet[Rem
     )
     if kind == Kind.REMINDER:
         reminders = reminders.filter(minute=Param("minute", models.SmallIntegerField()))
-    users = Q()
-    if not is_first:
-        users &= Q(user__gt=Param("after_user", ID))
-    if not is_last:
-        users &= Q(user__lte=Param("up_to_user", ID))
+    users = _users(is_first, is_last)
     if kind == Kind.LIVE:
         # The user range is repeated so that the anti-join reads only the notifications of this chunk, not those of the
         # whole stream. Only a planned start has lead times, so without one it has nothing to exclude.
@@ -68,7 +74,21 @@ _INSERT = Insertion(
     _notifications,
     once=["stream", "user", "kind", "planned_start_at"],
 )
-_COUNT = Question(lambda *shape: count_of(_recipients(*shape)))
+
+
+def _missed(kind: str, is_first: bool, is_last: bool) -> models.QuerySet[Reminder]:
+    """Recipients without this notification. After a move away and back, an earlier round may have sent it."""
+    notified = Notification.objects.filter(
+        _users(is_first, is_last),
+        stream=OuterRef("stream"),
+        user=OuterRef("user"),
+        kind=kind,
+        planned_start_at=Param("planned_start_at", TIME),
+    )
+    return _recipients(kind, is_first, is_last).filter(~Exists(notified))
+
+
+_MISSED = Question(lambda *shape: count_of(_missed(*shape)))
 
 
 @transaction.atomic
@@ -102,7 +122,7 @@ def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
         chunk.state = Chunk.State.VOID
     elif now > round_.good_until:
         chunk.state = Chunk.State.MISSED
-        chunk.missed = _COUNT.rows(*shape, **given)[0][0]
+        chunk.missed = _MISSED.rows(*shape, **given)[0][0]
     else:
         chunk.state = Chunk.State.TOLD
         prefix = int(now.timestamp()).to_bytes(4) + os.urandom(RANDOM_BYTES)

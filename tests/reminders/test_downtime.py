@@ -125,7 +125,7 @@ def test_ten_moves_back_and_forth_before_the_notice_make_one(stream: LiveStream,
     assert told() == [("viewer", "reminder", planned[0])]
 
 
-def test_a_start_that_comes_back_to_where_it_was_told_of_is_not_told_again(
+def test_a_start_that_comes_back_to_where_it_was_notified_is_not_notified_again(
     stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     planned = now + 60 * MINUTE
@@ -139,7 +139,7 @@ def test_a_start_that_comes_back_to_where_it_was_told_of_is_not_told_again(
     assert told() == [("viewer", "reminder", planned)]
 
 
-def test_who_is_told_after_a_move_away_and_back_is_not_counted_as_missed(
+def test_who_is_notified_after_a_move_away_and_back_is_not_counted_as_missed(
     stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     planned = now + 60 * MINUTE
@@ -150,6 +150,23 @@ def test_who_is_told_after_a_move_away_and_back_is_not_counted_as_missed(
     work(now + 57 * MINUTE)
     assert told() == [("viewer", "reminder", planned)]
     assert not Round.objects.filter(state=Round.State.MISSED).exists()
+
+
+def test_who_was_notified_before_a_move_away_and_back_is_not_counted_as_missed(
+    stream: LiveStream, viewer: User, now: datetime
+) -> None:
+    """The start is due again after the move, in a round whose chunk is later than its grace."""
+    planned = now + 60 * MINUTE
+    remind(viewer, stream, now=now)
+    work(now + 45 * MINUTE)
+    move(stream, now + 500 * MINUTE, now + 46 * MINUTE)
+    remind(make_user("second"), stream, now=now + 48 * MINUTE)
+    move(stream, planned, now + 50 * MINUTE)
+    find(now + 50 * MINUTE)
+    cut(now + 50 * MINUTE)  # and then the worker is off
+    work_off(now + 61 * MINUTE)
+    assert told() == [("viewer", "reminder", planned)]
+    assert Chunk.objects.filter(state=Chunk.State.MISSED).values_list("missed").get() == (1,)
 
 
 # --- once, through drops and restarts (N12) -------------------------------------------------------

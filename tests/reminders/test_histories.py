@@ -1,14 +1,23 @@
-"""Thousands of random histories of streams, viewers and killed workers, against the rules written down once more."""
+"""Random histories of streams, viewers and killed workers, compared with a second statement of the rules.
 
+Hypothesis chooses the steps of a history and, when one fails, reduces it to the shortest that still fails. Each part
+has a fixed seed, so every run plays the same histories. In the environment, `HISTORIES` is their number in all and
+`HISTORIES_SEED` chooses others.
+"""
+
+import os
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from random import Random
 from typing import Any
 
 import pytest
 from django.db import transaction
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, run_state_machine_as_test
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
@@ -25,9 +34,12 @@ from reminders.views.reminders import ON_STREAM, built
 from tests.conftest import make_user
 from tests.reminders import working
 from tests.reminders.rules import LIVELY, MINUTE, Facts, counted
+from tests.weighted_rules import step, weighted
 
-HISTORIES = 2_000
-PARTS = 8  # so that two processes can share them
+HISTORIES = int(os.environ.get("HISTORIES", "2000"))
+SEED = int(os.environ.get("HISTORIES_SEED", "0"))
+PARTS = 8  # so that several processes can share them
+STEPS = 40  # of each history
 INSTANT = timedelta(microseconds=1)
 BEGIN = datetime(2026, 3, 1, 18, tzinfo=UTC)
 PEOPLE = 5  # in chunks of two
@@ -36,31 +48,11 @@ LEADS = (15, None, 5, 0, 60, 15, 1440)
 STARTS = (30, 16, 61, 14, 6, 100, 1, 1441, 10)  # minutes from now
 JUMPS = (1, 5, 9, 11, 0.5, 20, 45, 100, 2, 4, 1440)  # minutes
 BAN_ENDS = (None, 2, 15)  # minutes
-STEPS = {
-    "remind": 8,
-    "remove": 1,
-    "create": 1,
-    "move": 4,
-    "move_back": 4,
-    "unschedule": 1,
-    "start": 2,
-    "end": 1,
-    "cancel": 1,
-    "cancel_by_guest": 1,
-    "delete": 1,
-    "restore": 3,
-    "expire": 1,
-    "ban": 3,
-    "lift": 2,
-    "jump": 2,
-    "jump_to_edge": 14,
-    "find": 10,
-    "job": 16,
-    "killed_job": 3,
-    "repeated_job": 2,
-    "work": 4,
-}
-LENGTH = 34  # steps
+
+PERSON = st.integers(0, PEOPLE - 1)
+START = st.sampled_from(STARTS)
+PICK = st.integers(0, 99)  # one of what there is then
+ONE_IN_THREE = st.integers(0, 2).map(lambda drawn: drawn == 2)
 
 
 class Killed(Exception):
@@ -70,36 +62,60 @@ class Killed(Exception):
 # --- what happens ---------------------------------------------------------------------------------
 
 
-class World:
-    """Does each step through the services, writes down what they accepted, and holds what they did to the rules."""
+@weighted
+class History(RuleBasedStateMachine):
+    """Takes each step through the services, records what they accepted, and checks what they did against the rules."""
 
-    def __init__(self, people: list[User], creator: User, guest: User) -> None:
-        self.people, self.creator, self.guest = people, creator, guest
+    people: list[User]
+    creator: User
+    guest: User
+    seen: Counter[str]  # what happened in all histories of a part
+
+    def __init__(self) -> None:
+        super().__init__()
         self.now = BEGIN
         self.done: list[ProcrastinateJob] = []
         self.all: list[Facts] = []
+        self.known: set[tuple[str, str, str, datetime | None]] = set()
+        self.before = transaction.savepoint_create()
 
+    @initialize()
     def begin(self) -> None:
         services.open_due_rounds(self.now)
-        self.create(STARTS.index(100))
+        self.create_stream(100)
         for number in range(PEOPLE):
-            self.remind(number)
+            self.ask(number, LEADS[number], another=False)
 
-    def act(self, step: str, number: int) -> None:
+    @invariant()
+    def a_step_takes_a_millisecond(self) -> None:
         self.now += 1000 * INSTANT
-        getattr(self, step)(number)
+
+    def teardown(self) -> None:
+        try:
+            if sys.exception() is None:  # what went wrong before is not hidden by what follows from it
+                self.finish()
+        finally:
+            transaction.set_rollback(False)
+            transaction.savepoint_rollback(self.before)
+
+    def finish(self) -> None:
+        self.work_off()
+        self.seen.update(kind for facts in self.all for _, kind, _ in facts.told)
+        self.seen.update(f"{state} round" for state in Round.objects.values_list("state", flat=True))
+        self.seen.update(f"{state} chunk" for state in Chunk.objects.values_list("state", flat=True))
 
     @property
     def stream(self) -> Facts:
         return self.all[-1]
 
-    def person(self, number: int) -> User:
-        return self.people[number % PEOPLE]
-
     # streams
 
-    def create(self, number: int) -> None:
-        planned = None if number % 4 == 3 else self.now + STARTS[number % len(STARTS)] * MINUTE
+    @step(minutes=st.sampled_from((*STARTS, None)))
+    def create(self, minutes: int | None) -> None:
+        self.create_stream(minutes)
+
+    def create_stream(self, minutes: int | None) -> None:
+        planned = self.now + minutes * MINUTE if minutes else None
         made = streams.create_stream(
             by=self.creator, now=self.now, title="Talk", type="duocrowd", guest=self.guest.pk, planned_start_at=planned
         )
@@ -121,47 +137,61 @@ class World:
             facts.cancelled = self.now if facts.status.startswith("cancelled") else None
         facts.deleted = stream.is_deleted
 
-    def move(self, number: int) -> None:
-        planned = self.now + STARTS[number % len(STARTS)] * MINUTE
-        self.change(streams.edit_stream, changes={"planned_start_at": planned})
+    @step(5, minutes=START)
+    def move(self, minutes: int) -> None:
+        self.change(streams.edit_stream, changes={"planned_start_at": self.now + minutes * MINUTE})
 
-    def move_back(self, number: int) -> None:
+    @step(4, pick=PICK)
+    def move_back(self, pick: int) -> None:
         """To a start that it had before."""
         possible = [planned for planned in self.stream.plans if planned > self.now]
         if possible:
-            self.change(streams.edit_stream, changes={"planned_start_at": possible[number % len(possible)]})
+            self.change(streams.edit_stream, changes={"planned_start_at": possible[pick % len(possible)]})
 
-    def unschedule(self, number: int) -> None:
+    @step()
+    def unschedule(self) -> None:
         self.change(streams.edit_stream, changes={"planned_start_at": None})
 
-    def start(self, number: int) -> None:
+    @step(6)
+    def start(self) -> None:
         self.change(streams.start_stream)
 
-    def end(self, number: int) -> None:
+    @step()
+    def end(self) -> None:
         self.change(streams.end_stream)
 
-    def cancel(self, number: int) -> None:
+    @step()
+    def cancel(self) -> None:
         self.change(streams.cancel_stream)
 
-    def cancel_by_guest(self, number: int) -> None:
+    @step()
+    def cancel_by_guest(self) -> None:
         self.change(streams.cancel_stream, by=self.guest)
 
-    def delete(self, number: int) -> None:
+    @step()
+    def delete(self) -> None:
         self.change(streams.delete_stream)
 
-    def restore(self, number: int) -> None:
+    @step(5)
+    def restore(self) -> None:
         self.change(streams.restore_stream)
 
-    def expire(self, number: int) -> None:
+    @step()
+    def expire(self) -> None:
         if streams.expire_stream(self.stream.id, now=self.now):
             self.stream.status = "expired"
 
     # people
 
-    def remind(self, number: int) -> None:
-        if self.stream.status not in LIVELY and number % 3:
-            self.create(number)
-        facts, person, minute = self.stream, self.person(number), LEADS[number % len(LEADS)]
+    @step(8, number=PERSON, minute=st.sampled_from(LEADS), another=ONE_IN_THREE.map(lambda drawn: not drawn))
+    def remind(self, number: int, minute: int | None, *, another: bool) -> None:
+        self.ask(number, minute, another=another)
+
+    def ask(self, number: int, minute: int | None, *, another: bool) -> None:
+        """Set a reminder; with `another`, on a new stream if the current one is over."""
+        if self.stream.status not in LIVELY and another:
+            self.create_stream(STARTS[number])
+        facts, person = self.stream, self.people[number]
         possible = (
             not facts.deleted
             and not facts.blocked(person.pk, self.now)
@@ -176,73 +206,82 @@ class World:
             assert possible
             facts.asked[person.pk] = minute
 
+    @step(number=PERSON)
     def remove(self, number: int) -> None:
         with suppress(Refusal):
-            services.remove_reminder(self.stream.id, by=self.person(number), now=self.now)
-            del self.stream.asked[self.person(number).pk]
+            services.remove_reminder(self.stream.id, by=self.people[number], now=self.now)
+            del self.stream.asked[self.people[number].pk]
 
-    def ban(self, number: int) -> None:
-        facts, person, minutes = self.stream, self.person(number), BAN_ENDS[number % len(BAN_ENDS)]
-        until = minutes and self.now + minutes * MINUTE
-        action = "CHAT_ONLY" if number % 5 == 4 else "BLOCK"
+    @step(3, number=PERSON, minutes=st.sampled_from(BAN_ENDS), action=st.sampled_from(("BLOCK",) * 4 + ("CHAT_ONLY",)))
+    def ban(self, number: int, minutes: int | None, action: str) -> None:
+        facts, person = self.stream, self.people[number]
+        until = self.now + minutes * MINUTE if minutes else None
         with suppress(Refusal):
-            bans.ban_user(
-                person.pk, facts.id, by=self.creator, now=self.now, action_type=action, expires_at=until or None
-            )
+            bans.ban_user(person.pk, facts.id, by=self.creator, now=self.now, action_type=action, expires_at=until)
             if action == "BLOCK":
-                facts.blocks[person.pk] = until or None
+                facts.blocks[person.pk] = until
 
-    def lift(self, number: int) -> None:
+    @step(2, pick=st.integers(0, 1))
+    def lift(self, pick: int) -> None:
         holding = LiveStreamBan.objects.holding(self.now).filter(stream=self.stream.id).order_by("id")
-        for ban in holding[number % 2 : number % 2 + 1]:
+        for ban in holding[pick : pick + 1]:
             bans.lift_ban(ban.pk, by=self.creator, now=self.now)
             self.stream.blocks.pop(ban.target_id, None)
 
     # time
 
-    def jump(self, number: int) -> None:
-        self.now += JUMPS[number % len(JUMPS)] * MINUTE
+    @step(2, minutes=st.sampled_from(JUMPS))
+    def jump(self, minutes: float) -> None:
+        self.now += minutes * MINUTE
 
-    def jump_to_edge(self, number: int) -> None:
+    @step(12, pick=st.integers(0, 5))
+    def jump_to_edge(self, pick: int) -> None:
         """To the very moment at which something comes due or too late, or to the one before or after it."""
         dues = [due for person in self.stream.asked if (due := self.stream.due(person))]
         moments = {moment + shift for _, due, until in dues for moment in (due, until) for shift in (-INSTANT, INSTANT)}
         moments |= {moment for _, due, until in dues for moment in (due, until)}
         later = sorted(moment for moment in moments if moment > self.now)
         if later:
-            self.now = later[number % min(6, len(later))]
+            self.now = later[pick % len(later)]
 
     # workers
 
-    def find(self, number: int) -> None:
+    @step(10)
+    def find(self) -> None:
         services.open_due_rounds(self.now)
 
-    def job(self, number: int) -> None:
+    @step(20, pick=PICK)
+    def job(self, pick: int) -> None:
         if waiting := working.jobs(self.now):
-            job = waiting[number % len(waiting)]
+            job = waiting[pick % len(waiting)]
             self.run(job)
             working.finish(job)
 
-    def killed_job(self, number: int) -> None:
+    @step(3, pick=PICK)
+    def killed_job(self, pick: int) -> None:
         waiting = working.jobs(self.now)
-        before = self.ledger()
         with suppress(Killed), transaction.atomic():
             services.open_due_rounds(self.now)
             if waiting:
-                working.run(waiting[number % len(waiting)], self.now)
+                working.run(waiting[pick % len(waiting)], self.now)
             raise Killed
-        assert self.ledger() == before
+        assert self.ledger() == self.known
 
-    def repeated_job(self, number: int) -> None:
+    @step(2, pick=PICK)
+    def repeated_job(self, pick: int) -> None:
         if self.done:
-            job, before = self.done[number % len(self.done)], self.ledger()
+            job = self.done[pick % len(self.done)]
             if job.task_name.endswith(("cut_rounds", "tell_chunks")):
                 assert working.run(job, self.now) == []
-                assert self.ledger() == before
+                assert self.ledger() == self.known
 
-    def work(self, number: int = 0) -> None:
+    @step(8)
+    def work(self) -> None:
+        self.work_off()
+
+    def work_off(self) -> None:
         """Until nothing is left to do: then nobody is owed anything, and who was not told in time was counted."""
-        self.find(0)
+        services.open_due_rounds(self.now)
         while waiting := working.jobs(self.now):
             for job in waiting:
                 self.run(job)
@@ -255,13 +294,14 @@ class World:
 
     def run(self, job: ProcrastinateJob) -> None:
         owed = {facts.id: facts.owed(self.now) for facts in self.all}
-        before = self.ledger()
         working.run(job, self.now)
-        for stream, person, kind, planned in self.ledger() - before:
+        ledger = self.ledger()
+        for stream, person, kind, planned in ledger - self.known:
             (facts,) = (facts for facts in self.all if facts.id == stream)
             assert owed[stream].get(person) == kind
             assert planned == facts.planned
             facts.told.add((person, kind, planned))
+        self.known = ledger
         self.check_what_was_closed(job)
         self.done.append(job)
 
@@ -313,8 +353,9 @@ class World:
 
     # what people see
 
+    @step(8, number=PERSON)
     def look(self, number: int) -> None:
-        facts, person = self.stream, self.person(number).pk
+        facts, person = self.stream, self.people[number].pk
         rows = ON_STREAM.rows(user=person, stream=facts.id, now=self.now)
         if facts.deleted or person not in facts.asked:
             assert rows == []
@@ -330,42 +371,28 @@ def people(db: None) -> list[User]:
     return [make_user(f"viewer{number}") for number in range(PEOPLE)]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # reducing a history that fails takes up to five minutes
 @pytest.mark.parametrize("part", range(PARTS))
 def test_after_any_history_everybody_was_told_exactly_what_the_rules_say(
-    part: int, people: list[User], creator: User, guest: User, monkeypatch: pytest.MonkeyPatch, settings: Any
+    part: int, people: list[User], creator: User, guest: User, monkeypatch: pytest.MonkeyPatch, request: Any
 ) -> None:
-    settings.NOTIFICATION_CHANNELS = {}
+    request.getfixturevalue("settings").NOTIFICATION_CHANNELS = {}
     monkeypatch.setattr(rounds, "CHUNK", 2)
     monkeypatch.setattr(batches, "MOST_JOBS", 2)
     seen: Counter[str] = Counter()
-    for seed in range(part, HISTORIES, PARTS):
-        history = history_of(seed)
-        try:
-            seen += play(history, World(people, creator, guest))
-        except Exception as error:
-            error.add_note(f"seed {seed}: {history}")
-            raise
+    histories = type("HistoryOfPart", (History,), {"people": people, "creator": creator, "guest": guest, "seen": seen})
+    run_state_machine_as_test(
+        seed(PARTS * SEED + part)(histories),
+        settings=settings(
+            max_examples=HISTORIES // PARTS,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
     # Histories in which little happens prove little.
     assert set(seen) >= {"reminder", "live", "cancelled", "missed round", "missed chunk", "void round", "void chunk"}
     assert min(seen[kind] for kind in ("reminder", "live", "cancelled")) > 20
-
-
-def history_of(seed: int) -> list[tuple[str, int]]:
-    chance = Random(seed)
-    return [(step, chance.randrange(100)) for step in chance.choices(list(STEPS), list(STEPS.values()), k=LENGTH)]
-
-
-def play(history: list[tuple[str, int]], world: World) -> Counter[str]:
-    """Live through a history; how often what happened."""
-    with suppress(Killed), transaction.atomic():
-        world.begin()
-        for step, number in history:
-            world.act(step, number)
-            if number % 4 == 0:
-                world.look(number // 4)
-        world.work()
-        seen = Counter(kind for facts in world.all for _, kind, _ in facts.told)
-        seen.update(f"{state} round" for state in Round.objects.values_list("state", flat=True))
-        seen.update(f"{state} chunk" for state in Chunk.objects.values_list("state", flat=True))
-        raise Killed
-    return seen
