@@ -76,7 +76,7 @@ JOB_EACH = """
 """
 
 
-class Untold(Exception):
+class Incomplete(Exception):
     """Somebody was not told, or told twice: nothing was measured."""
 
 
@@ -142,7 +142,7 @@ def _told_by_kumanda(stage: Stage) -> None:
         Asked("POST", f"/api/v1/live-stream/{stage.stream.id}/start", stage.stream.creator.token)
     )
     if status != http.client.OK:
-        raise Untold(f"the stream did not start: {status} {body.decode()}")
+        raise Incomplete(f"the stream did not start: {status} {body.decode()}")
     stage.until(
         "SELECT count(*) FILTER (WHERE state <> 'open') > 0 AND NOT EXISTS"
         " (SELECT FROM reminders_chunk WHERE state = 'waiting') FROM reminders_round"
@@ -165,14 +165,14 @@ def _size_of_reminders(stage: Stage) -> int:
 
 
 def _prove(stage: Stage) -> None:
-    """Everybody was told once. Raises Untold."""
+    """Everybody was told once. Raises Incomplete."""
     told = stage.value(
         "SELECT count(DISTINCT user_id) FROM reminders_notification WHERE stream_id = %s", stage.stream_id
     )
     rows = stage.value("SELECT count(*) FROM reminders_notification")
     counted = stage.value("SELECT sum(told) FROM reminders_chunk")
     if {told, rows, counted} != {stage.reminders}:
-        raise Untold(f"{stage.reminders:,} waited: {rows:,} rows for {told:,} people, {counted:,} by the chunks")
+        raise Incomplete(f"{stage.reminders:,} waited: {rows:,} rows for {told:,} people, {counted:,} by the chunks")
 
 
 def _forget(stage: Stage) -> None:
@@ -300,7 +300,7 @@ def main() -> int:
     except KeyboardInterrupt:
         say("Stopped")
         return 130
-    except (Untold, TimeoutError) as failure:
+    except (Incomplete, TimeoutError) as failure:
         say(str(failure))
         return 1
     print(text)

@@ -25,9 +25,9 @@ from rest_framework.response import Response
 
 from common import error_pages
 from common.accept import rank
+from common.entry_points import current_entry
 from common.keys import shown
 from common.languages import preferred_language
-from common.origin import origin
 from common.refusals import (
     BadInput,
     Conflict,
@@ -167,7 +167,7 @@ def error_body(status: int, code: str, reasons: Sequence[str], *, as_problem: bo
             "detail": "; ".join(reasons) or TITLES[status],
             "code": code,
             "errors": reasons,
-            "requestId": origin().request_id,
+            "requestId": current_entry().request_id,
         }
     )
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import orjson
 from django.db import connection, models
 
-from common.origin import origin
+from common.entry_points import current_entry
 
 
 class Actor(Protocol):
@@ -19,12 +19,12 @@ class Actor(Protocol):
 # Fixed text: the ORM would compile the same INSERT anew for each change.
 _INSERT = """
     INSERT INTO common_auditentry
-        (at, door, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
+        (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, %s)
 """
 _INSERT_MANY = """
     INSERT INTO common_auditentry
-        (at, door, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
+        (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
     SELECT %s, %s, %s, %s, %s, %s, changed.id, changed.before::jsonb, changed.after::jsonb, %s, %s
     FROM unnest(%s::bytea[], %s::text[], %s::text[]) WITH ORDINALITY AS changed (id, before, after, place)
     ORDER BY changed.place
@@ -47,13 +47,13 @@ def record(
 
     `by` None is the system itself (a command or a task with nobody behind it).
     """
-    entered = origin()
+    entered = current_entry()
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT,
             (
                 now,
-                entered.door,
+                entered.entry_point,
                 None if by is None else bytes.fromhex(by.pk),
                 "" if by is None else by.get_username(),
                 action,
@@ -70,13 +70,13 @@ def record(
 def record_many(action: str, changes: Iterable[Change], *, by: Actor | None, now: datetime, reason: str = "") -> None:
     """The same for many targets of one kind, in one statement; each change is (target, before, after)."""
     targets, before, after = zip(*changes, strict=True)
-    entered = origin()
+    entered = current_entry()
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT_MANY,
             (
                 now,
-                entered.door,
+                entered.entry_point,
                 None if by is None else bytes.fromhex(by.pk),
                 "" if by is None else by.get_username(),
                 action,

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from common.origin import Door, entering
+from common.entry_points import EntryPoint, entering
 
 BATCH = 500
 EXIT_CODES = """
@@ -69,7 +69,7 @@ class OperatorCommand(BaseCommand):
         return parser
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with entering(Door.COMMAND, uuid4().hex):
+        with entering(EntryPoint.COMMAND, uuid4().hex):
             try:
                 outcome = self.work(**options)
             except KeyboardInterrupt:

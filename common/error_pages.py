@@ -19,7 +19,7 @@ from django.shortcuts import render
 from django.utils.translation import get_language_from_request, override
 from django.utils.translation import gettext_lazy as _
 
-from common.origin import origin
+from common.entry_points import current_entry
 
 # Heading and advice of each status.
 TEXTS: dict[int, tuple[Any, Any]] = {
@@ -82,7 +82,7 @@ def error_page(
             "title": title,
             "advice": advice,
             "reason": reason,
-            "request_id": origin().request_id if status >= 500 else "",
+            "request_id": current_entry().request_id if status >= 500 else "",
             "request_id_label": _("Request id"),
             "home_text": _("To the start of the admin"),
         }

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from django.utils.translation import gettext as _
 
-MOST_TOLD = 20  # lines about unknown keys; the last one counts the rest
+MOST_LINES = 20  # lines about unknown keys; the last one counts the rest
 LONGEST_SHOWN = 40  # characters of a key in a message
 LONGEST_COMPARED = 64  # characters; a longer key is not near any known one
 NEAR = 0.75  # ratio of difflib from which two names count as near: `minutes` and `minute` have 0.92
@@ -39,9 +39,9 @@ def unknown_keys(sent: Iterable[str], *, known: frozenset[str], ignored: Collect
 
 def reasons_of_unknown(names: list[str], known: frozenset[str]) -> list[str]:
     """A line for each of the first keys, so that a body with 100,000 of them costs no more than one with 20."""
-    if len(names) <= MOST_TOLD:
+    if len(names) <= MOST_LINES:
         return [_reason(name, known) for name in names]
-    told = names[: MOST_TOLD - 1]
+    told = names[: MOST_LINES - 1]
     rest = _("and %(count)d more") % {"count": len(names) - len(told)}
     return [*(_reason(name, known) for name in told), rest]
 

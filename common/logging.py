@@ -4,11 +4,11 @@ from typing import Any
 
 import structlog
 
-from common.origin import origin
+from common.entry_points import current_entry
 
 
 def add_request_id(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    if request_id := origin().request_id:
+    if request_id := current_entry().request_id:
         event["request_id"] = request_id
     return event
 

@@ -15,8 +15,8 @@ from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.locale import LocaleMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from common.entry_points import EntryPoint, entering
 from common.languages import understood
-from common.origin import Door, entering
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -38,13 +38,13 @@ def with_common_headers[Response: HttpResponseBase](response: Response, request_
     return response
 
 
-def origin(get_response: GetResponse) -> GetResponse:
-    """Give the request an id (the caller's, when it is sane) and say through which door it came."""
+def mark_entry_point(get_response: GetResponse) -> GetResponse:
+    """Give the request an id (the caller's, when it is sane) and record its entry point."""
     admin = settings.ADMIN_PREFIX
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = request_id_of(request.META)
-        with entering(Door.ADMIN if request.path_info.startswith(admin) else Door.API, request_id):
+        with entering(EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API, request_id):
             response = get_response(request)
         return with_common_headers(response, request_id)
 

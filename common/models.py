@@ -7,8 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from common.entry_points import EntryPoint
 from common.fields import ObjectIdField, ObjectIdKey
-from common.origin import Door
 from common.refusals import Missing
 
 
@@ -93,7 +93,7 @@ class AppendOnlyModel(models.Model):
 
 
 class AuditEntry(AppendOnlyModel):
-    """One change: who made it, through which door, to what. The database refuses to alter or remove it.
+    """One change: who made it, through which entry point, to what. The database refuses to alter or remove it.
 
     The key comes from a sequence and is drawn under the lock of the changed row, so that the entries of one
     row stand in the order in which the changes happened, whatever the clocks of the machines said.
@@ -101,7 +101,7 @@ class AuditEntry(AppendOnlyModel):
     """
 
     at = models.DateTimeField()
-    door = models.CharField(max_length=10, choices=[(door.value, door.value) for door in Door])
+    entry_point = models.CharField(max_length=10, choices=[(point.value, point.value) for point in EntryPoint])
     actor_id = ObjectIdField(null=True)
     actor_name = models.CharField(max_length=150)
     action = models.CharField(max_length=50)

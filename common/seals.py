@@ -40,7 +40,7 @@ class StillWriting(Exception):
 # and the limit is a literal, so that also a plan for any bounds walks the primary key and stops at the limit.
 _ROWS = """
     SELECT * FROM (
-        SELECT id, (extract(epoch FROM at) * 1000000)::bigint, door, encode(actor_id, 'hex'), actor_name, action,
+        SELECT id, (extract(epoch FROM at) * 1000000)::bigint, entry_point, encode(actor_id, 'hex'), actor_name, action,
             target_type, encode(target_id, 'hex'), before::text, after::text, reason, request_id
         FROM common_auditentry WHERE id >= %s ORDER BY id LIMIT {limit}
     ) AS page WHERE id <= %s ORDER BY id

@@ -46,7 +46,7 @@ class IdField(serializers.CharField):
         return serializers.Field.run_validation(self, data)
 
 
-class WithoutRings(serializers.Field):
+class WithoutCycles(serializers.Field):
     """Django's ValidationError holds itself, and with it all calls on the stack, until the cycle collector comes."""
 
     def run_validators(self, value: Any) -> None:
@@ -61,7 +61,7 @@ class WithoutRings(serializers.Field):
             raise serializers.ValidationError(details)
 
 
-class StrictString(WithoutRings, serializers.CharField):
+class StrictString(WithoutCycles, serializers.CharField):
     """Text that was sent as text: DRF would take a number or a boolean for it."""
 
     default_error_messages: ClassVar = {
@@ -88,7 +88,7 @@ def between(low: float, high: float) -> dict[str, Text]:
     return {"min_value": message, "max_value": message}
 
 
-class StrictInteger(WithoutRings, serializers.IntegerField):
+class StrictInteger(WithoutCycles, serializers.IntegerField):
     """A whole number sent as one; digits in text count only in forms and addresses, which know nothing else."""
 
     default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be a whole number")}
@@ -108,7 +108,7 @@ class StrictInteger(WithoutRings, serializers.IntegerField):
         return super().to_internal_value(data if isinstance(data, str) else int(data))
 
 
-class StrictNumber(WithoutRings, serializers.FloatField):
+class StrictNumber(WithoutCycles, serializers.FloatField):
     """A number sent as one; as text, in digits with a point, only in forms and addresses."""
 
     default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be a number")}

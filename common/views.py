@@ -201,7 +201,7 @@ class ApiViewSet(GenericViewSet[Any]):
         finally:
             if is_other:
                 translation.deactivate()
-            self._cut_rings()
+            self._break_cycles()
 
     @property
     def user(self) -> "_User":
@@ -217,7 +217,7 @@ class ApiViewSet(GenericViewSet[Any]):
         """The query parameters as `kind` reads them; raises ValidationError. Shared: do not change it."""
         return _validated_query(kind, self.request._request.META.get("QUERY_STRING", ""))
 
-    def _cut_rings(self) -> None:
+    def _break_cycles(self) -> None:
         drf_request = self.request
         if isinstance(drf_request, Request):
             drf_request.parser_context.clear()

@@ -1,1 +1,1 @@
-"""The one place that knows every app: settings, addresses and the door to the web server."""
+"""The one place that knows every app: settings, addresses and the entry point of the web server."""

@@ -97,7 +97,7 @@ INSTALLED_APPS = [
 API_PREFIX = "/api/"
 ADMIN_PREFIX = "/admin/"
 MIDDLEWARE = [
-    "common.middleware.origin",
+    "common.middleware.mark_entry_point",
     *(["corsheaders.middleware.CorsMiddleware"] if CORS_ALLOWED_ORIGINS else []),
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -58,7 +58,7 @@ STATE_COLOURS: dict[str, str] = {
     Round.State.MISSED: "warning",
     Round.State.VOID: "default",
     Chunk.State.WAITING: "info",
-    Chunk.State.TOLD: "success",
+    Chunk.State.NOTIFIED: "success",
     Delivery.State.PENDING: "info",
     Delivery.State.DELIVERED: "success",
     Delivery.State.FAILED: "danger",
@@ -150,7 +150,7 @@ class RoundAdmin(ReadOnlyAdmin):
         "due_at",
         "status",
         "reminders",
-        "told",
+        "notified",
         "progress",
     )
     list_display_links = ("what",)
@@ -166,16 +166,19 @@ class RoundAdmin(ReadOnlyAdmin):
     search_help_text = _("Id of a round or a stream")
     id_fields = ("pk", "stream_id")
     fieldsets = (
-        (None, {"fields": ("stream", "kind", "minute", "planned_start_at", "state", "reminders", "told", "progress")}),
+        (
+            None,
+            {"fields": ("stream", "kind", "minute", "planned_start_at", "state", "reminders", "notified", "progress")},
+        ),
         (_("Times"), {"fields": ("due_at", "good_until", "opened_at", "closed_at")}),
     )
-    readonly_fields = ("told", "progress")
+    readonly_fields = ("notified", "progress")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Sums over the chunks as subqueries, so that they are computed only for the rounds on the page."""
         chunks = Chunk.objects.filter(round=OuterRef("pk")).order_by().values("round")
         counts = {
-            "people_notified": Sum("told"),
+            "people_notified": Sum("notified"),
             "chunks_done": Count("pk", filter=~Q(state=Chunk.State.WAITING)),
             "chunks_made": Count("pk"),
         }
@@ -194,8 +197,8 @@ class RoundAdmin(ReadOnlyAdmin):
     def status(self, round_: Round) -> tuple[str, str]:
         return round_.state, round_.get_state_display()
 
-    @display(description=pgettext_lazy("people", "told"))
-    def told(self, round_: Any) -> int:
+    @display(description=pgettext_lazy("people", "notified"))
+    def notified(self, round_: Any) -> int:
         return round_.people_notified or 0
 
     @display(description=_("chunks"))
@@ -209,7 +212,7 @@ class RoundAdmin(ReadOnlyAdmin):
 
 @admin.register(Chunk)
 class ChunkAdmin(ReadOnlyAdmin):
-    list_display = ("on_stream", "of_round", "number", "due_at", "status", "told", "missed", "closed_at")
+    list_display = ("on_stream", "of_round", "number", "due_at", "status", "notified", "missed", "closed_at")
     list_display_links = ("number",)
     list_filter = (
         ("state", ChoicesDropdownFilter),
@@ -223,7 +226,7 @@ class ChunkAdmin(ReadOnlyAdmin):
     search_help_text = _("Id of a chunk, a round or a stream")
     id_fields = ("pk", "round_id", "round__stream_id")
     fieldsets = (
-        (None, {"fields": ("round", "number", "state", "told", "missed")}),
+        (None, {"fields": ("round", "number", "state", "notified", "missed")}),
         (_("People"), {"fields": ("after_user", "up_to_user")}),
         (_("Times"), {"fields": ("due_at", "closed_at")}),
     )

@@ -107,17 +107,17 @@ class LeadTime(models.Model):
         return f"{self.stream_id} {self.minute}"
 
 
-class Lookout(models.Model):
+class Checkpoint(models.Model):
     """The checkpoint of the finder, in one row that finders lock: every lead time that was due by then has a round."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     found_until = models.DateTimeField()
 
-    objects: ClassVar[models.Manager["Lookout"]] = models.Manager.from_queryset(LockingQuerySet["Lookout"])()
+    objects: ClassVar[models.Manager["Checkpoint"]] = models.Manager.from_queryset(LockingQuerySet["Checkpoint"])()
 
     class Meta:
         default_permissions = ()
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="lookout_is_one")]
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="checkpoint_is_one")]
 
     def __str__(self) -> str:
         return str(self.found_until)
@@ -187,7 +187,7 @@ class Chunk(IdentifiedModel):
 
     class State(models.TextChoices):
         WAITING = "waiting", _("waiting")
-        TOLD = "told", _("told")
+        NOTIFIED = "notified", _("notified")
         VOID = "void", _("void")
         MISSED = "missed", _("missed")
 
@@ -197,7 +197,7 @@ class Chunk(IdentifiedModel):
     up_to_user = ObjectIdField(null=True)
     due_at = models.DateTimeField(_("due"))
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.WAITING)
-    told = models.PositiveIntegerField(_("told"), default=0, help_text=_("people"))
+    notified = models.PositiveIntegerField(_("notified"), default=0, help_text=_("people"))
     missed = models.PositiveIntegerField(_("missed"), default=0, help_text=_("people"))
     closed_at = models.DateTimeField(_("closed"), null=True)
 

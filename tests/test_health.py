@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.models import User
 from common.times import wire_time
 from reminders import services
-from reminders.models import Lookout, Round
+from reminders.models import Checkpoint, Round
 from tests.commands.conftest import waiting_for
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused, data_of
@@ -100,7 +100,7 @@ def test_the_lag_is_the_time_since_somebody_looked_and_makes_nobody_unready(
     for minute, ago in ((15, 70), (30, 40)):
         stream = make_stream(creator, now=asked, planned_start_at=now + (minute - ago) * MINUTE)
         services.set_reminder(stream.pk, by=viewer, now=asked, minute=minute, language="en")
-    Lookout.objects.create(found_until=asked)
+    Checkpoint.objects.create(found_until=asked)
 
     response = client.get("/readyz", **OPERATOR)
 
@@ -116,7 +116,7 @@ def test_the_oldest_due_is_also_looked_for_among_rounds_and_chunks(
     asked = now - 60 * MINUTE
     stream = make_stream(creator, now=asked, planned_start_at=now + 12 * MINUTE)
     services.set_reminder(stream.pk, by=viewer, now=asked, minute=15, language="en")
-    Lookout.objects.create(found_until=asked)
+    Checkpoint.objects.create(found_until=asked)
     due_at = wire_time(now - 3 * MINUTE)
 
     (round_id,) = services.open_due_rounds(now)

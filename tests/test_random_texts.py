@@ -31,7 +31,7 @@ from reminders.channels import Batch, Person
 from reminders.channels.email import message
 from reminders.channels.webhook import payload
 from reminders.texts import message_of
-from tests.admin.pages import act_url, list_url
+from tests.admin.pages import action_url, list_url
 from tests.bans.people import BANS, make_ban
 from tests.conftest import Api, make_user, session_of
 from tests.envelope import assert_refused, data_of
@@ -310,7 +310,7 @@ def test_a_reason_given_in_the_admin_is_in_the_audit_trail_and_people_are_found_
     session_of(viewer)  # something to end
     known = set(AuditEntry.objects.values_list("pk", flat=True))
 
-    answer = client.post(act_url(viewer, "log_out"), {"reason": reason})
+    answer = client.post(action_url(viewer, "log_out"), {"reason": reason})
 
     made = AuditEntry.objects.exclude(pk__in=known)
     if answer.status_code == 302:

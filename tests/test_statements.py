@@ -21,10 +21,10 @@ from tests.envelope import data_of
 from tests.reminders.asking import (
     MINE,
     NOTIFICATIONS,
+    notified_of_start,
     read_url,
     remind,
     reminder_url,
-    told_that_it_is_live,
 )
 from tests.streams import STREAMS, make_stream, stream_url
 
@@ -59,7 +59,7 @@ def stream_that_is(status: str, creator: User) -> LiveStream:
     if status == "awaited":
         remind(creator, stream)
     if status == "told":
-        _notices[stream.pk] = told_that_it_is_live(creator, stream)
+        _notices[stream.pk] = notified_of_start(creator, stream)
     return stream
 
 

@@ -194,8 +194,8 @@ WITHOUT_LOCK = {
     "livestreams.allow_restore",
     "livestreams.audience_restriction",
     "livestreams.reminder_waits",
-    "livestreams.share_turn",
-    "livestreams.take_turn",
+    "livestreams.share_stream_lock",
+    "livestreams.take_stream_lock",
     "reminders.channels_of",
     "reminders.due_of_stream",
     "reminders.follow_stream",
@@ -276,7 +276,7 @@ def test_who_waits_for_a_ban_that_is_purged_is_refused(name: str) -> None:
     def act(number: int) -> Any:
         if number == 0:
             with transaction.atomic(), connection.cursor() as cursor:
-                streams.take_turn(stream.pk)
+                streams.take_stream_lock(stream.pk)
                 LiveStreamBan.all_objects.for_update().filter(pk=ban.pk).first()
                 held.set()
                 for _ in range(500):

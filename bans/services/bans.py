@@ -20,7 +20,7 @@ from common.queries import ID, Param, Question
 from common.refusals import Conflict, Forbidden, Invalid
 from edges.services import record_revocation
 from livestreams.models import GuestStatus, LiveStream, Status
-from livestreams.services import StreamMissing, take_turn
+from livestreams.services import StreamMissing, take_stream_lock
 
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
@@ -82,7 +82,7 @@ _STREAM_OF = Question(lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID
 
 
 def locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:
-    take_turn(stream_id)
+    take_stream_lock(stream_id)
     stream: LiveStream | None = _LOCKED_STREAM.instance(id=stream_id)
     if stream is None:
         raise StreamMissing
@@ -99,7 +99,7 @@ def locked_ban(ban_id: str) -> LiveStreamBan:
     rows = _STREAM_OF.rows(id=ban_id)
     if not rows:
         raise BanMissing
-    take_turn(rows[0][0])
+    take_stream_lock(rows[0][0])
     LiveStream.all_objects.locked(rows[0][0], otherwise=BanMissing)
     return LiveStreamBan.all_objects.locked(ban_id, otherwise=BanMissing)
 

@@ -35,7 +35,7 @@ from common.models import AuditEntry
 from common.refusals import Conflict, Invalid, Missing, Refusal
 from edges.services import record_revocations
 from livestreams.models import LiveStream
-from livestreams.services import take_turn
+from livestreams.services import take_stream_lock
 
 LARGEST_BATCH = 1000
 BANNING, UNDOING = "ban_user", "undo_ban"
@@ -213,7 +213,7 @@ def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[Answer]:
     Raises BatchMissing, BatchUndone.
     """
     stream_id = stream_of_batch(batch_id)
-    take_turn(stream_id)
+    take_stream_lock(stream_id)
     LiveStream.all_objects.locked(stream_id, otherwise=BatchMissing)
     trail = AuditEntry.objects.filter(target_id=OuterRef("pk"), target_type=LiveStreamBan._meta.model_name)
     bans = list(

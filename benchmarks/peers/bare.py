@@ -216,7 +216,7 @@ def cancel(user: tuple[Any, ...], stream_id: bytes, now: datetime, request_id: s
     if user[0] not in members(*door[1:]):
         raise Refused("403 Forbidden")
     with connection().transaction():
-        connection().execute(sql.TAKE_TURN, (turn(stream_id),))
+        connection().execute(sql.TAKE_LOCK, (turn(stream_id),))
         row = connection().execute(sql.LOCK, (stream_id,)).fetchone()
         if row is None or row[3] is not None:
             raise Refused("404 Not Found")
@@ -241,7 +241,7 @@ def remind(
 ) -> dict[str, Any]:
     ask = connection().execute
     with connection().transaction():
-        ask(sql.SHARE_TURN, (turn(stream_id),))
+        ask(sql.SHARE_LOCK, (turn(stream_id),))
         row = ask(sql.AT_THE_STREAM, (user[0], now, user[0], stream_id)).fetchone()
         if row is None:
             raise Refused("404 Not Found")
@@ -319,7 +319,7 @@ def lift(user: tuple[Any, ...], ban_id: bytes, now: datetime, request_id: str) -
         if held is None:
             raise Refused("404 Not Found")
         (stream_id,) = held
-        ask(sql.TAKE_TURN, (turn(stream_id),))
+        ask(sql.TAKE_LOCK, (turn(stream_id),))
         ask(sql.LOCK, (stream_id,)).fetchone()
         row = ask(sql.LOCK_BAN, (ban_id,)).fetchone()
         if row is None:

@@ -51,12 +51,12 @@ LOCK = """
     FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE
 """
 CANCEL = "UPDATE livestreams_livestream SET status = %s, updated_at = %s, revision = %s WHERE id = %s"
-TAKE_TURN = "SELECT pg_advisory_xact_lock(%s)"
-SHARE_TURN = "SELECT pg_advisory_xact_lock_shared(%s)"
+TAKE_LOCK = "SELECT pg_advisory_xact_lock(%s)"
+SHARE_LOCK = "SELECT pg_advisory_xact_lock_shared(%s)"
 AWAITED = "SELECT 1 FROM reminders_reminder WHERE stream_id = %s LIMIT 1"
 RECORD = """
     INSERT INTO common_auditentry
-        (at, door, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
+        (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
     VALUES (%s, 'api', %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, '', %s)
 """
 

@@ -19,7 +19,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     change_form_outer_after_template = None
     list_display = ("moment", "verb", "target", "who", "entrance", "reason", "request_id")
     list_filter = (
-        ("door", ChoicesDropdownFilter),
+        ("entry_point", ChoicesDropdownFilter),
         ("action", FieldTextFilter),
         ("actor_name", FieldTextFilter),
         ("at", MomentRangeFilter),
@@ -45,9 +45,9 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def verb(self, entry: AuditEntry) -> str:
         return entry.action
 
-    @display(description=_("door"), label={"admin": "warning", "command": "info", "task": "info"})
+    @display(description=_("entry point"), label={"admin": "warning", "command": "info", "task": "info"})
     def entrance(self, entry: AuditEntry) -> str:
-        return entry.door
+        return entry.entry_point
 
     @display(description=_("by"))
     def who(self, entry: AuditEntry) -> str:

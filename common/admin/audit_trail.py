@@ -18,7 +18,7 @@ def trail_of(target_type: str, target_id: str) -> dict[str, Any]:
     """What happened to the row, oldest first, and only the last of a very long story."""
     newest = AuditEntry.objects.filter(target_id=target_id, target_type=target_type)
     entries = list(newest.order_by("-id")[:ENTRIES_SHOWN])[::-1]
-    headers = [_("time"), _("action"), _("by"), _("door"), _("change"), _("reason"), _("request")]
+    headers = [_("time"), _("action"), _("by"), _("entry point"), _("change"), _("reason"), _("request")]
     return {
         "title": _("Audit trail"),
         "entries": entries,
@@ -28,7 +28,7 @@ def trail_of(target_type: str, target_id: str) -> dict[str, Any]:
 
 def _told(entry: AuditEntry) -> list[str]:
     changes = format_html_join(mark_safe("<br>"), "{}: {} → {}", changes_of(entry))
-    return [moment_of(entry), entry.action, actor_of(entry), entry.door, changes, entry.reason, entry.request_id]
+    return [moment_of(entry), entry.action, actor_of(entry), entry.entry_point, changes, entry.reason, entry.request_id]
 
 
 def moment_of(entry: AuditEntry) -> str:

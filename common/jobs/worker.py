@@ -19,8 +19,8 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.jobs import DeleteJobCondition
 from procrastinate.worker import Worker
 
+from common.entry_points import EntryPoint, entering
 from common.jobs import stopping
-from common.origin import Door, entering
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ SECONDS_UNTIL_NEW_TRY = 2
 
 def _enter(call_next: Callable[[], Any], context: JobContext, _worker: Worker) -> Any:
     """Run the task of any app with the entry point that the audit trail calls `task`, and its job as the request."""
-    with entering(Door.TASK, f"job-{context.job.id}"):
+    with entering(EntryPoint.TASK, f"job-{context.job.id}"):
         return call_next()
 
 

@@ -11,9 +11,9 @@ from django.http import HttpResponse
 from django.utils.translation import override
 
 from common import api
+from common.entry_points import EntryPoint, entering
 from common.languages import preferred_language
 from common.middleware import request_id_of, with_common_headers
-from common.origin import Door, entering
 from common.server.bodies import BodyReader, ClientGone, Receiving
 from common.server.files import StoredFiles
 from common.server.requests import Scope, body_length, environ_of, refuse_oversized
@@ -123,5 +123,5 @@ def _answer_by(wsgi: Callable[..., Any], environ: dict[str, Any], protocol: HTTP
 def _refusal(environ: dict[str, Any], error: Exception) -> HttpResponse:
     # One id for the body, the log and the header.
     environ["HTTP_X_REQUEST_ID"] = request_id_of(environ)
-    with entering(Door.API, request_id_of(environ)), override(preferred_language(environ)):
+    with entering(EntryPoint.API, request_id_of(environ)), override(preferred_language(environ)):
         return api.answer_to(error, environ)

@@ -3,6 +3,7 @@
 from livestreams.hooks import Restriction
 from livestreams.services.guests import GuestHasDeclined, NotTheCreatorOrGuest, NotTheGuest
 from livestreams.services.restrictions import Banned, audience_restriction, refuse_blocked, reminder_waits
+from livestreams.services.stream_lock import share_stream_lock, take_stream_lock
 from livestreams.services.streams import (
     REFUSALS,
     AlreadyLive,
@@ -32,7 +33,6 @@ from livestreams.services.streams import (
     restore_stream,
     start_stream,
 )
-from livestreams.services.turns import share_turn, take_turn
 
 __all__ = [
     "REFUSALS",
@@ -69,7 +69,7 @@ __all__ = [
     "refuse_blocked",
     "reminder_waits",
     "restore_stream",
-    "share_turn",
+    "share_stream_lock",
     "start_stream",
-    "take_turn",
+    "take_stream_lock",
 ]

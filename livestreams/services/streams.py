@@ -30,7 +30,7 @@ from livestreams.models import (
 )
 from livestreams.names import new_channel_name
 from livestreams.services.guests import GuestHasDeclined, NotTheCreatorOrGuest, NotTheGuest, check_guest
-from livestreams.services.turns import take_turn, try_turn
+from livestreams.services.stream_lock import take_stream_lock, try_stream_lock
 from livestreams.thumbnails import renamed_later
 
 CHANNEL_NAME_TRIES = 5
@@ -114,7 +114,7 @@ _LOCKED = Question(lambda: LiveStream.all_objects.filter(pk=Param("id", ObjectId
 
 def _locked(stream_id: str, *, deleted: bool = False) -> LiveStream:
     """The stream, locked until the transaction ends; by default a deleted one counts as missing."""
-    take_turn(stream_id)
+    take_stream_lock(stream_id)
     stream: LiveStream | None = _LOCKED.instance(id=stream_id)
     if stream is None or (stream.is_deleted and not deleted):
         raise StreamMissing
@@ -371,7 +371,7 @@ def expire_stream(stream_id: str, *, now: datetime) -> bool:
     Never waits: a stream whose turn or row another transaction holds is left to that one, with False. The caller
     comes back to it the next time.
     """
-    if not try_turn(stream_id):
+    if not try_stream_lock(stream_id):
         return False
     stream = LiveStream.objects.no_shows(now).filter(pk=stream_id).for_update(skip_locked=True).first()
     if stream is None:
@@ -388,7 +388,7 @@ def purge_stream(stream_id: str, *, now: datetime) -> str | None:
     Raises ProtectedError when something still points to it.
     """
     # Its rounds and chunks go with it, and those who have one in hand hold it before the stream.
-    take_turn(stream_id)
+    take_stream_lock(stream_id)
     stream = LiveStream.all_objects.past_retention(now).filter(pk=stream_id).for_update(skip_locked=True).first()
     if stream is None:
         return None

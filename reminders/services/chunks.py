@@ -12,7 +12,7 @@ from common import audit
 from common.jobs import defer_each
 from common.queries import ID, TIME, Insertion, Param, Question, count_of
 from livestreams.models import LiveStream
-from livestreams.services import share_turn
+from livestreams.services import share_stream_lock
 from reminders.models import Chunk, Delivery, Kind, Notification, Reminder, blocks_of
 from reminders.services.channels import channel_names
 from reminders.services.deliveries import DELIVER
@@ -102,7 +102,7 @@ def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
         return []
     # A shared advisory lock: the stream is not cancelled and nobody is banned from it between the checks below and the
     # commit.
-    share_turn(stream_id)
+    share_stream_lock(stream_id)
     waiting = Chunk.objects.for_update().filter(pk=chunk_id, state=Chunk.State.WAITING)
     chunk = waiting.select_related("round").first()
     if chunk is None:
@@ -124,14 +124,14 @@ def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
         chunk.state = Chunk.State.MISSED
         chunk.missed = _MISSED.rows(*shape, **given)[0][0]
     else:
-        chunk.state = Chunk.State.TOLD
+        chunk.state = Chunk.State.NOTIFIED
         prefix = int(now.timestamp()).to_bytes(4) + os.urandom(RANDOM_BYTES)
-        chunk.told = _INSERT.run(*shape, **given, prefix=prefix)
+        chunk.notified = _INSERT.run(*shape, **given, prefix=prefix)
     chunk.closed_at = now
-    chunk.save(update_fields=["state", "told", "missed", "closed_at"])
-    after = {"state": chunk.state, "told": chunk.told, "missed": chunk.missed}
+    chunk.save(update_fields=["state", "notified", "missed", "closed_at"])
+    after = {"state": chunk.state, "notified": chunk.notified, "missed": chunk.missed}
     audit.record("tell_chunk", chunk, by=None, now=now, before={"state": Chunk.State.WAITING}, after=after)
-    return _hand_over(chunk, now) if chunk.told else []
+    return _hand_over(chunk, now) if chunk.notified else []
 
 
 _STREAM = Question(lambda: LiveStream.all_objects.filter(pk=Param("id", ID)))

@@ -14,7 +14,7 @@ from common.fields import new_object_id
 from common.queries import ID, Param, Question
 from common.refusals import BadInput, Conflict, Missing
 from livestreams.models import UPCOMING, LiveStream
-from livestreams.services import StreamMissing, audience_restriction, refuse_blocked, share_turn
+from livestreams.services import StreamMissing, audience_restriction, refuse_blocked, share_stream_lock
 from reminders.models import Reminder, notifications_of, scheduled_for, state_of
 
 
@@ -115,7 +115,7 @@ def set_reminder(stream_id: str, *, by: User, now: datetime, minute: int | None,
     # A shared advisory lock: any number of users set reminders concurrently, but none while the stream starts, moves or
     # is cancelled, a user is banned from it, or a round of it is cut. So the checks below are not made on a snapshot
     # that is older than such a change, and no reminder is left out of a round that is being cut.
-    share_turn(stream_id)
+    share_stream_lock(stream_id)
     rows = _AT_THE_STREAM.rows(stream=stream_id, caller=by.pk, now=now)
     if not rows:
         raise StreamMissing

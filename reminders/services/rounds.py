@@ -13,8 +13,8 @@ from django.db.models.functions import RowNumber
 from common import audit
 from common.jobs import URGENT, defer, defer_in_batches
 from livestreams.models import LiveStream, Status
-from livestreams.services import StreamMissing, take_turn
-from reminders.models import SAYABLE, Chunk, Kind, Lookout, Reminder, Round, came_due
+from livestreams.services import StreamMissing, take_stream_lock
+from reminders.models import SAYABLE, Checkpoint, Chunk, Kind, Reminder, Round, came_due
 
 CUT_ROUNDS = "reminders.tasks.cut_rounds"
 TELL_CHUNKS = "reminders.tasks.tell_chunks"
@@ -110,7 +110,7 @@ def _found(sql: str, values: dict[str, Any]) -> list[Due]:
 
 def found_until() -> datetime | None:
     """The checkpoint: every lead time that was due by then has its round. None before the finder has run."""
-    return Lookout.objects.values_list("found_until", flat=True).first()
+    return Checkpoint.objects.values_list("found_until", flat=True).first()
 
 
 @transaction.atomic
@@ -124,7 +124,7 @@ def open_due_rounds(now: datetime, *, wait: bool = False) -> list[str]:
         return []
     opened = _open_each(due_lead_times(now, found_until=checkpoint.found_until), now)
     if now > checkpoint.found_until:
-        Lookout.objects.update(found_until=now)
+        Checkpoint.objects.update(found_until=now)
     return opened
 
 
@@ -135,10 +135,10 @@ def open_due_rounds_of_stream(stream_id: str, now: datetime) -> list[str]:
     return _open_each(due_of_stream(stream_id, now), now)
 
 
-def _locked_checkpoint(now: datetime, *, wait: bool) -> Lookout | None:
+def _locked_checkpoint(now: datetime, *, wait: bool) -> Checkpoint | None:
     """The row of the checkpoint, locked; None without `wait` while another transaction holds the lock."""
-    Lookout.objects.bulk_create([Lookout(found_until=now - FIRST_LOOK_BACK)], ignore_conflicts=True)
-    return Lookout.objects.for_update(skip_locked=not wait).first()
+    Checkpoint.objects.bulk_create([Checkpoint(found_until=now - FIRST_LOOK_BACK)], ignore_conflicts=True)
+    return Checkpoint.objects.for_update(skip_locked=not wait).first()
 
 
 def _open_each(due: Iterable[Due], now: datetime) -> list[str]:
@@ -255,7 +255,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     if stream_id is None:
         return []
     # An exclusive advisory lock: waits for the transactions that are setting reminders, and keeps out new ones.
-    take_turn(stream_id)
+    take_stream_lock(stream_id)
     round_ = Round.objects.for_update().filter(pk=round_id, state=Round.State.OPEN).first()
     if round_ is None:
         return []

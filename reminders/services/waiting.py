@@ -74,7 +74,7 @@ def all_waiting(now: datetime, *, stream_id: str | None = None) -> Iterator[Wait
             minute=round_.minute,
             channel=delivery.channel,
             due_at=delivery.next_attempt_at,  # type: ignore[arg-type]  # not null while pending
-            people=delivery.chunk.told,
+            people=delivery.chunk.notified,
             fate="sent" if is_still_true(delivery) else "void",
         )
 

@@ -123,7 +123,7 @@ def test_a_person_is_created_at_first_sight_from_the_claims(api: Api, provider: 
     assert (user.identity_issuer, user.identity_subject) == (ISSUER, "person-1")
     assert not user.has_usable_password()
     entry = AuditEntry.objects.get()
-    assert (entry.action, entry.target_id, entry.door) == ("create_user", user.pk, "api")
+    assert (entry.action, entry.target_id, entry.entry_point) == ("create_user", user.pk, "api")
 
 
 def test_the_same_person_is_found_again_and_keys_are_fetched_once(api: Api, provider: Provider) -> None:

@@ -135,7 +135,7 @@ def test_a_login_leaves_one_audit_row(api: Api, creator: User) -> None:
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.target_id) == ("log_in", Session.objects.get().pk)
     assert (entry.actor_id, entry.actor_name) == (creator.pk, "creator")
-    assert (entry.door, entry.request_id) == ("api", "login-1")
+    assert (entry.entry_point, entry.request_id) == ("api", "login-1")
 
 
 def test_ten_failures_within_five_minutes_block_the_client_with_that_name(api: Api, creator: User) -> None:

@@ -18,11 +18,11 @@ def page_url(row: Model, part: str = "change") -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{part}", args=[row.pk])
 
 
-def act_url(row: Model, act: str) -> str:
+def action_url(row: Model, act: str) -> str:
     return f"{list_url(type(row))}{row.pk}/{act}/"
 
 
-def act_on_many(client: Client, act: str, rows: list[Any], **more: str) -> Any:
+def change_many(client: Client, act: str, rows: list[Any], **more: str) -> Any:
     chosen = {"action": act, "_selected_action": [row.pk for row in rows]}
     return client.post(list_url(type(rows[0])), chosen | more)
 

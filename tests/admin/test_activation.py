@@ -11,7 +11,7 @@ from accounts.models import Session, User
 from common.models import AuditEntry
 from common.refusals import Forbidden
 from tests.admin.conftest import Office
-from tests.admin.pages import act_on_many, act_url, messages_of
+from tests.admin.pages import action_url, change_many, messages_of
 from tests.conftest import PASSWORD, Api, make_user, session_of
 from tests.envelope import assert_refused, data_of
 from tests.races import at_once
@@ -34,16 +34,16 @@ def test_a_deactivated_user_is_out_at_once_and_stays_out(
     data_of(speaking.get(ME))
 
     if many:
-        act_on_many(client, "deactivate_user", [creator], confirmed="yes", **REASON)
+        change_many(client, "deactivate_user", [creator], confirmed="yes", **REASON)
     else:
-        client.post(act_url(creator, "deactivate_user"), REASON)
+        client.post(action_url(creator, "deactivate_user"), REASON)
 
     assert_refused(speaking.get(ME), 401, "session_ended")
     assert_refused(api().post(LOGIN, {"username": "creator", "password": PASSWORD}), 401, "wrong_credentials")
     with pytest.raises(services.RefreshTokenInvalid):
         services.refresh(session.pk, session.refresh_id, now=timezone.now(), sign=tokens.signed_pair)
     entry = AuditEntry.objects.get(target_id=creator.pk, action="deactivate_user")
-    assert (entry.door, entry.actor_id, entry.reason) == ("admin", moderator.pk, REASON["reason"])
+    assert (entry.entry_point, entry.actor_id, entry.reason) == ("admin", moderator.pk, REASON["reason"])
     assert (entry.before, entry.after) == ({"is_active": True}, {"is_active": False})
     assert AuditEntry.objects.get(target_id=creator.pk, action="log_out").after == {"ended_sessions": 2}
 
@@ -52,9 +52,9 @@ def test_an_activated_user_logs_in_anew_and_old_sessions_stay_ended(
     office: Office, moderator: User, creator: User, api: Api
 ) -> None:
     speaking, client = api(creator), office(moderator)
-    client.post(act_url(creator, "deactivate_user"), REASON)
+    client.post(action_url(creator, "deactivate_user"), REASON)
 
-    answer = client.post(act_url(creator, "activate_user"), REASON)
+    answer = client.post(action_url(creator, "activate_user"), REASON)
 
     assert messages_of(answer)[-1:] == ["1 user was activated."]
     assert_refused(speaking.get(ME), 401, "session_ended")
@@ -66,7 +66,7 @@ def test_an_activated_user_logs_in_anew_and_old_sessions_stay_ended(
 def refused(client: Client, user: User, act: str) -> str:
     """What the refusal of a crafted post says; nothing may have changed."""
     before, entries = User.objects.get(pk=user.pk).is_active, AuditEntry.objects.count()
-    said = messages_of(client.post(act_url(user, act), REASON))[-1]
+    said = messages_of(client.post(action_url(user, act), REASON))[-1]
     assert (User.objects.get(pk=user.pk).is_active, AuditEntry.objects.count()) == (before, entries)
     return said
 
@@ -79,7 +79,7 @@ def test_only_superusers_act_on_staff(office: Office, moderator: User, reader: U
     User.objects.filter(pk=reader.pk).update(is_active=False)
     assert "only a superuser" in refused(office(moderator), reader, "activate_user")
 
-    office(boss).post(act_url(moderator, "deactivate_user"), REASON)
+    office(boss).post(action_url(moderator, "deactivate_user"), REASON)
     assert not User.objects.get(pk=moderator.pk).is_active
 
 
@@ -92,12 +92,12 @@ def test_what_is_so_already_is_refused(office: Office, moderator: User, creator:
     client = office(moderator)
 
     assert refused(client, creator, "activate_user") == "“creator”: the account is active already"
-    client.post(act_url(creator, "deactivate_user"), REASON)
+    client.post(action_url(creator, "deactivate_user"), REASON)
     assert refused(client, creator, "deactivate_user") == "“creator”: the account is inactive already"
 
 
 def test_who_may_not_act_is_refused(office: Office, reader: User, creator: User) -> None:
-    assert office(reader).post(act_url(creator, "deactivate_user"), REASON).status_code == 403
+    assert office(reader).post(action_url(creator, "deactivate_user"), REASON).status_code == 403
     assert User.objects.get(pk=creator.pk).is_active
 
 

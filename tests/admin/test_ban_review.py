@@ -17,7 +17,7 @@ from bans.services.appeals import appeal_ban
 from common.models import AuditEntry
 from livestreams.models import LiveStream
 from tests.admin.conftest import Office, permit
-from tests.admin.pages import act_on_many, act_url, list_url, messages_of, page_url, text_of
+from tests.admin.pages import action_url, change_many, list_url, messages_of, page_url, text_of
 from tests.bans.people import lapsed_ban, make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream
@@ -168,7 +168,7 @@ def test_the_page_shows_the_appeal_the_earlier_bans_and_the_story(
     make_ban(guest, ban.stream, reason="of somebody else")
     appeal(ban, "It was my <b>brother</b>.")
     client = office(moderator)
-    client.post(act_url(earlier, "uphold_ban"), REASON)
+    client.post(action_url(earlier, "uphold_ban"), REASON)
 
     page = client.get(page_url(ban))
 
@@ -196,9 +196,9 @@ def test_an_act_goes_through_the_review_with_reviewer_and_reason(
     client = office(moderator)
 
     if many:
-        answer = act_on_many(client, act, [ban], confirmed="yes", **REASON)
+        answer = change_many(client, act, [ban], confirmed="yes", **REASON)
     else:
-        answer = client.post(act_url(ban, act), REASON)
+        answer = client.post(action_url(ban, act), REASON)
 
     row = row_of(ban)
     verdict = {"uphold_ban": "upheld", "lift_ban": "lifted"}.get(act, "changed")
@@ -212,7 +212,7 @@ def test_an_act_goes_through_the_review_with_reviewer_and_reason(
     else:
         assert timedelta(0) <= row["expires_at"] - start - length < timedelta(minutes=1)
     entry = AuditEntry.objects.get(action="review_ban")
-    assert (entry.door, entry.actor_id, entry.reason) == ("admin", moderator.pk, REASON["reason"])
+    assert (entry.entry_point, entry.actor_id, entry.reason) == ("admin", moderator.pk, REASON["reason"])
 
 
 def test_of_many_each_is_decided_alone_and_the_appeals_with_them(
@@ -220,7 +220,7 @@ def test_of_many_each_is_decided_alone_and_the_appeals_with_them(
 ) -> None:
     bans = list(LiveStreamBan.all_objects.select_related("target"))
 
-    answer = act_on_many(office(moderator), "lift_ban", bans, confirmed="yes", **REASON)
+    answer = change_many(office(moderator), "lift_ban", bans, confirmed="yes", **REASON)
 
     assert messages_of(answer)[0] == "6 bans were lifted."
     assert messages_of(answer)[1].endswith(": the ban has been lifted already")
@@ -228,10 +228,10 @@ def test_of_many_each_is_decided_alone_and_the_appeals_with_them(
 
 
 def test_one_is_changed_with_a_form_of_kind_and_end(ban: LiveStreamBan, office: Office, moderator: User) -> None:
-    asked = office(moderator).get(act_url(ban, "change_ban"))
+    asked = office(moderator).get(action_url(ban, "change_ban"))
     sent = {"action_type": "CHAT_ONLY", "expires_at": "2040-01-01T12:30:00"} | REASON
 
-    answer = office(moderator).post(act_url(ban, "change_ban"), sent)
+    answer = office(moderator).post(action_url(ban, "change_ban"), sent)
 
     assert row_of(ban)["action_type"] == "CHAT_ONLY"
     assert row_of(ban)["expires_at"].isoformat() == "2040-01-01T12:30:00+00:00"
@@ -246,9 +246,9 @@ def test_what_the_form_left_alone_stays_to_the_microsecond(
     end = (now + HOUR).replace(microsecond=123456)
     ban = make_ban(viewer, stream, expires_at=end)
     client = office(moderator)
-    shown = client.get(act_url(ban, "change_ban")).context["form"]["expires_at"].value()
+    shown = client.get(action_url(ban, "change_ban")).context["form"]["expires_at"].value()
 
-    client.post(act_url(ban, "change_ban"), {"action_type": "CHAT_ONLY", "expires_at": shown} | REASON)
+    client.post(action_url(ban, "change_ban"), {"action_type": "CHAT_ONLY", "expires_at": shown} | REASON)
 
     assert (row_of(ban)["action_type"], row_of(ban)["expires_at"]) == ("CHAT_ONLY", end)
     assert "expires_at" not in AuditEntry.objects.get(action="review_ban").after
@@ -260,15 +260,15 @@ def test_an_end_is_taken_away_by_a_tick_and_not_by_an_empty_field(
     ban = make_ban(viewer, stream, expires_at=now + HOUR)
     before, client = row_of(ban), office(moderator)
     for sent in ({"expires_at": ""}, {}, {"expires_at": "", "action_type": "CHAT_ONLY"}):
-        answer = client.post(act_url(ban, "change_ban"), {"action_type": "BLOCK"} | sent | REASON)
+        answer = client.post(action_url(ban, "change_ban"), {"action_type": "BLOCK"} | sent | REASON)
         assert "tick “Holds until it is lifted”" in text_of(answer)
         assert row_of(ban) == before
 
     both = {"action_type": "BLOCK", "expires_at": "2040-01-01T12:30:00", "no_end": "on"}
-    assert "not both" in text_of(client.post(act_url(ban, "change_ban"), both | REASON))
+    assert "not both" in text_of(client.post(action_url(ban, "change_ban"), both | REASON))
     assert row_of(ban) == before
 
-    client.post(act_url(ban, "change_ban"), {"action_type": "BLOCK", "expires_at": "", "no_end": "on"} | REASON)
+    client.post(action_url(ban, "change_ban"), {"action_type": "BLOCK", "expires_at": "", "no_end": "on"} | REASON)
     assert row_of(ban)["expires_at"] is None
 
 
@@ -283,7 +283,7 @@ def test_a_refused_change_is_told_as_a_message(
     sent: dict[str, str], told: str, ban: LiveStreamBan, office: Office, moderator: User
 ) -> None:
     before = row_of(ban)
-    answer = office(moderator).post(act_url(ban, "change_ban"), sent | REASON)
+    answer = office(moderator).post(action_url(ban, "change_ban"), sent | REASON)
     (message,) = messages_of(answer)
     assert message.endswith(f": {told}")
     assert row_of(ban) == before
@@ -305,7 +305,7 @@ def test_a_form_that_is_not_filled_in_rightly_changes_nothing(
     sent: dict[str, str], ban: LiveStreamBan, office: Office, moderator: User
 ) -> None:
     before = row_of(ban)
-    answer = office(moderator).post(act_url(ban, "change_ban"), sent)
+    answer = office(moderator).post(action_url(ban, "change_ban"), sent)
     assert answer.status_code == 200
     assert answer.context["form"].errors
     assert row_of(ban) == before
@@ -318,7 +318,7 @@ def test_the_slower_of_two_moderators_is_told_who_decided(
     review(ban, make_user("faster"), "upheld")
     before = row_of(ban)
 
-    answer = office(moderator).post(act_url(ban, act), {"action_type": "CHAT_ONLY"} | REASON)
+    answer = office(moderator).post(action_url(ban, act), {"action_type": "CHAT_ONLY"} | REASON)
 
     (message,) = messages_of(answer)
     assert f"faster has reviewed the ban already, on {before['reviewed_at']:%Y-%m-%d %H:%M:%S} UTC: upheld" in message
@@ -334,10 +334,10 @@ def test_the_page_offers_what_the_ban_allows(
 
     def offered(one: LiveStreamBan) -> list[str]:
         page = client.get(page_url(one)).content.decode()
-        return [act for act in [*ACTS, "change_ban"] if f'"{act_url(one, act)}"' in page]
+        return [act for act in [*ACTS, "change_ban"] if f'"{action_url(one, act)}"' in page]
 
     assert offered(ban) == ["uphold_ban", "lift_ban", "change_ban"]
-    assert text_of(client.get(act_url(lifted, "lift_ban"))).count("the ban has been lifted already") == 1
+    assert text_of(client.get(action_url(lifted, "lift_ban"))).count("the ban has been lifted already") == 1
     assert offered(ended) == ["uphold_ban", "lift_ban"]
     assert offered(lifted) == []
     review(ban, moderator, "upheld")
@@ -357,7 +357,7 @@ def test_a_crafted_post_of_somebody_who_is_no_moderator_is_forbidden(
     before, entries = row_of(ban), AuditEntry.objects.count()
     sent = {"action_type": "CHAT_ONLY"} | REASON
 
-    url = list_url(LiveStreamBan) if many else act_url(ban, act)
+    url = list_url(LiveStreamBan) if many else action_url(ban, act)
     answer = client.post(url, {"action": act, "_selected_action": [ban.pk], "confirmed": "yes"} | sent)
 
     assert answer.status_code == 403
@@ -367,7 +367,7 @@ def test_a_crafted_post_of_somebody_who_is_no_moderator_is_forbidden(
 
 def test_who_has_not_logged_in_is_led_to_the_login(client: Client, ban: LiveStreamBan) -> None:
     before = row_of(ban)
-    answer = client.post(act_url(ban, "lift_ban"), REASON)
+    answer = client.post(action_url(ban, "lift_ban"), REASON)
     assert answer.headers["Location"].startswith(reverse("admin:login"))
     assert row_of(ban) == before
 

@@ -46,7 +46,7 @@ def test_a_changed_password_leaves_an_audit_row_and_ends_the_sessions_of_the_api
     assert moderator.check_password(NEW)
     assert Session.objects.get(pk=session.pk).ended_at is not None
     entry = AuditEntry.objects.get(target_id=moderator.pk, action="change_password")
-    assert (entry.door, entry.actor_id, entry.before, entry.after) == ("admin", moderator.pk, {}, {})
+    assert (entry.entry_point, entry.actor_id, entry.before, entry.after) == ("admin", moderator.pk, {}, {})
     assert client.get("/admin/").status_code == 200, "who changed the password stays logged in here"
 
 

@@ -19,8 +19,8 @@ from common.admin.changelist import declared_parameters
 from common.admin.filters import MomentRangeFilter
 from livestreams.models import LiveStream
 from tests.admin.conftest import Office
+from tests.admin.notifying import tell_of_start
 from tests.admin.pages import list_url, text_of
-from tests.admin.telling import tell_of_start
 from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream

@@ -22,8 +22,8 @@ from common.models import AuditEntry
 from livestreams.models import LiveStream
 from livestreams.services import delete_stream
 from reminders.models import Delivery, Reminder
-from tests.admin.pages import act_url, list_url
-from tests.admin.telling import tell_of_start
+from tests.admin.notifying import tell_of_start
+from tests.admin.pages import action_url, list_url
 from tests.admin.test_users import picture
 from tests.bans.people import make_ban
 from tests.browser import OWED
@@ -117,7 +117,7 @@ def test_the_kind_is_changed_and_the_end_and_the_appeal_stay_as_they_were(
     locale: str, ban: LiveStreamBan, open_in: Callable[[str], Page]
 ) -> None:
     page, before, end = open_in(locale), rows(), end_of(ban)
-    page.goto(act_url(ban, "change_ban"))
+    page.goto(action_url(ban, "change_ban"))
     expect(page.locator("#id_expires_at")).to_have_value(re.compile(re.escape(f"{end:%Y-%m-%dT%H:%M}")))
     expect(page.get_by_text("UTC")).to_be_visible()
     page.locator("#id_action_type").select_option("CHAT_ONLY")
@@ -143,32 +143,32 @@ def test_the_end_is_changed_emptied_or_left_alone(
     bans.withdraw_appeal(ban.pk, by=ban.target, now=timezone.now())
     page, before = open_in(locale), rows()
 
-    page.goto(act_url(ban, "change_ban"))
+    page.goto(action_url(ban, "change_ban"))
     save(page)
     assert changed(before, rows()) == {}
     expect(page.locator("#id_reason")).to_be_visible()  # the page says that nothing was changed
 
-    page.goto(act_url(ban, "change_ban"))
+    page.goto(action_url(ban, "change_ban"))
     page.locator("#id_expires_at").fill("")
     save(page)
     assert changed(before, rows()) == {}
     expect(page.locator("#id_no_end")).to_be_visible()
 
-    page.goto(act_url(ban, "change_ban"))
+    page.goto(action_url(ban, "change_ban"))
     page.locator("#id_expires_at").fill("2040-01-01T12:30:15")
     save(page)
     assert changed(before, rows()) == {(LiveStreamBan, ban.pk): {"expires_at", *REVIEWED}}
     assert end_of(ban).isoformat() == "2040-01-01T12:30:15+00:00"
 
     before = rows()
-    page.goto(act_url(ban, "change_ban"))
+    page.goto(action_url(ban, "change_ban"))
     page.locator("#id_no_end").check()
     save(page)
     assert changed(before, rows()) == {(LiveStreamBan, ban.pk): {"expires_at", "reviewed_at", "updated_at"}}
     assert end_of(ban) is None
 
     before = rows()
-    page.goto(act_url(ban, "change_ban"))
+    page.goto(action_url(ban, "change_ban"))
     expect(page.locator("#id_no_end")).to_have_count(0)
     page.locator("#id_action_type").select_option("CHAT_ONLY")
     save(page)
@@ -180,7 +180,7 @@ def test_a_superuser_overrules_with_the_same_form(ban: LiveStreamBan, open_in: C
     faster = make_user("faster", is_staff=True)
     bans.review_ban(ban.pk, by=faster, now=timezone.now(), verdict=LiveStreamBan.Review.UPHELD, reason="Clear.")
     page, before, end = open_in("en-GB"), rows(), end_of(ban)
-    page.goto(act_url(ban, "overrule_change"))
+    page.goto(action_url(ban, "overrule_change"))
     expect(page.locator("#id_appeal")).to_have_value("denied")
     page.locator("#id_action_type").select_option("CHAT_ONLY")
     save(page)
@@ -247,7 +247,7 @@ def test_every_act_with_its_reason_changes_what_it_says_and_nothing_else(open_in
     page = open_in("en-GB")
     for row, act, columns in cases:
         before = rows()
-        page.goto(act_url(row, act))
+        page.goto(action_url(row, act))
         save(page, f"Reason of {act}")
         differing = changed(before, rows())
         assert differing.pop((type(row), row.pk)) == columns, act
@@ -262,7 +262,7 @@ def test_every_act_with_its_reason_changes_what_it_says_and_nothing_else(open_in
 def test_a_photo_is_set_and_nothing_else(open_in: Callable[[str], Page]) -> None:
     user = make_user("creator")
     page, before = open_in("en-GB"), rows()
-    page.goto(act_url(user, "set_profile_photo"))
+    page.goto(action_url(user, "set_profile_photo"))
     page.locator("#id_photo").set_input_files(
         FilePayload(name="picture.png", mimeType="image/png", buffer=picture().getvalue())
     )

@@ -20,8 +20,8 @@ from edges.services.join_keys import rotate_join_key
 from livestreams.models import LiveStream
 from reminders.models import Chunk
 from tests.admin.conftest import Office
+from tests.admin.notifying import tell_of_start
 from tests.admin.pages import list_url, page_url, text_of
-from tests.admin.telling import tell_of_start
 from tests.bans.people import make_ban
 from tests.conftest import make_user, session_of
 from tests.streams import make_stream

@@ -18,8 +18,8 @@ from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from reminders.models import Chunk, Delivery, Reminder, Round
 from tests.admin.conftest import Office
-from tests.admin.pages import act_url, list_url, page_url, text_of
-from tests.admin.telling import tell_of_start
+from tests.admin.notifying import tell_of_start
+from tests.admin.pages import action_url, list_url, page_url, text_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream
@@ -225,7 +225,9 @@ def test_streams_are_filtered(
     assert len(found.context["cl"].result_list) == count
 
 
-@pytest.mark.parametrize("wanted", ["door__exact=command", "action__icontains=create", "actor_name__icontains=crea"])
+@pytest.mark.parametrize(
+    "wanted", ["entry_point__exact=command", "action__icontains=create", "actor_name__icontains=crea"]
+)
 def test_the_audit_trail_is_filtered(wanted: str, office: Office, reader: User, stream: LiveStream) -> None:
     found = office(reader).get(f"{list_url(AuditEntry)}?{wanted}")
     nothing = office(reader).get(f"{list_url(AuditEntry)}?{wanted}xyz")
@@ -238,7 +240,7 @@ def test_an_audit_entry_is_found_by_its_actor_and_its_request(
     office: Office, moderator: User, stream: LiveStream
 ) -> None:
     client = office(moderator)
-    client.post(act_url(stream, "cancel_stream"), {"reason": "Spam."}, headers={"X-Request-ID": "case-17"})
+    client.post(action_url(stream, "cancel_stream"), {"reason": "Spam."}, headers={"X-Request-ID": "case-17"})
 
     for wanted in (moderator.pk, moderator.username, "case-17"):
         found = client.get(list_url(AuditEntry), {"q": wanted})
@@ -250,7 +252,7 @@ def test_the_page_of_a_stream_tells_its_story_in_order(
 ) -> None:
     stream = make_stream(creator, Status.ACTIVE)
     make_stream(creator, title="Another")
-    office(moderator).post(act_url(stream, "end_stream"), {"reason": "Nudity at 20:14."})
+    office(moderator).post(action_url(stream, "end_stream"), {"reason": "Nudity at 20:14."})
 
     page = office(reader).get(page_url(stream))
 

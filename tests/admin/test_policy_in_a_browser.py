@@ -11,8 +11,8 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 from accounts import services
 from accounts.models import User
 from livestreams.models import LiveStream
-from tests.admin.pages import act_url, list_url, page_url
-from tests.admin.telling import tell_of_start
+from tests.admin.notifying import tell_of_start
+from tests.admin.pages import action_url, list_url, page_url
 from tests.admin.test_users import picture
 from tests.bans.people import make_ban
 from tests.browser import OWED
@@ -64,7 +64,7 @@ def addresses() -> dict[str, int]:
         found |= {list_url(model): 200, f"{list_url(model)}?q=a": 200, page_url(row): 200}
         found |= {page_url(row, "history"): 200, f"{list_url(model)}add/": 403}
         for act in dict.fromkeys(getattr(admin.site._registry[model], "actions_detail", ())):
-            found[act_url(row, act)] = 200
+            found[action_url(row, act)] = 200
     return found
 
 

@@ -13,8 +13,8 @@ from common.models import AuditEntry
 from reminders import services
 from reminders.models import Delivery, Reminder
 from tests.admin.conftest import Office
-from tests.admin.pages import act_on_many, act_url, list_url, messages_of, page_url, text_of
-from tests.admin.telling import WEBHOOK, tell_of_start
+from tests.admin.notifying import WEBHOOK, tell_of_start
+from tests.admin.pages import action_url, change_many, list_url, messages_of, page_url, text_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.reminders.receiver import Gateway, answering, receiving
@@ -51,16 +51,16 @@ def test_it_is_sent_again_and_the_reason_stays(
 ) -> None:
     client = office(moderator)
     if many:
-        answer = act_on_many(client, ACT, [stopped], confirmed="yes", **REASON)
+        answer = change_many(client, ACT, [stopped], confirmed="yes", **REASON)
     else:
-        answer = client.post(act_url(stopped, ACT), REASON)
+        answer = client.post(action_url(stopped, ACT), REASON)
 
     assert answer.status_code == 302
     assert messages_of(answer) == ["1 delivery is sent again."]
     assert services.deliver(stopped.pk, now=timezone.now()) == State.DELIVERED
     assert receiver.only_call.recipients == [viewer.pk]
     entry = AuditEntry.objects.get(target_id=stopped.pk, action=ACT)
-    assert (entry.door, entry.actor_id, entry.reason) == ("admin", moderator.pk, REASON["reason"])
+    assert (entry.entry_point, entry.actor_id, entry.reason) == ("admin", moderator.pk, REASON["reason"])
 
 
 def test_of_many_the_delivered_ones_are_refused(
@@ -69,7 +69,7 @@ def test_of_many_the_delivered_ones_are_refused(
     delivered = tell_of_start(make_stream(guest), [viewer])
     services.deliver(delivered.pk, now=timezone.now())
 
-    answer = act_on_many(office(moderator), ACT, [stopped, delivered], confirmed="yes", **REASON)
+    answer = change_many(office(moderator), ACT, [stopped, delivered], confirmed="yes", **REASON)
 
     assert messages_of(answer) == [
         "1 delivery is sent again.",
@@ -87,9 +87,9 @@ def test_a_crafted_post_of_somebody_without_the_permission_sends_nothing(
         client = office(request.getfixturevalue(who))
 
     if many:
-        answer = act_on_many(client, ACT, [stopped], confirmed="yes", **REASON)
+        answer = change_many(client, ACT, [stopped], confirmed="yes", **REASON)
     else:
-        answer = client.post(act_url(stopped, ACT), REASON)
+        answer = client.post(action_url(stopped, ACT), REASON)
 
     assert answer.status_code == (403 if who == "reader" else 302)
     assert Delivery.objects.values().get() == before
@@ -103,14 +103,14 @@ def test_it_is_offered_for_what_stopped_or_waits_and_not_for_what_was_delivered(
     delivered = tell_of_start(make_stream(make_user("other")), [viewer])
     services.deliver(delivered.pk, now=timezone.now())
 
-    assert act_url(stopped, ACT) in office(moderator).get(page_url(stopped)).content.decode()
-    assert act_url(waiting, ACT) in office(moderator).get(page_url(waiting)).content.decode()
-    assert act_url(delivered, ACT) not in office(moderator).get(page_url(delivered)).content.decode()
-    assert act_url(stopped, ACT) not in office(reader).get(page_url(stopped)).content.decode()
+    assert action_url(stopped, ACT) in office(moderator).get(page_url(stopped)).content.decode()
+    assert action_url(waiting, ACT) in office(moderator).get(page_url(waiting)).content.decode()
+    assert action_url(delivered, ACT) not in office(moderator).get(page_url(delivered)).content.decode()
+    assert action_url(stopped, ACT) not in office(reader).get(page_url(stopped)).content.decode()
 
 
 def test_the_page_asks_first_and_shows_the_error(stopped: Delivery, office: Office, moderator: User) -> None:
-    page = office(moderator).get(act_url(stopped, ACT))
+    page = office(moderator).get(action_url(stopped, ACT))
 
     assert "the receiver answered 410" in text_of(page)
     assert Delivery.objects.get().state == State.STOPPED

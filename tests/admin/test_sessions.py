@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts import services
 from accounts.models import User
 from tests.admin.conftest import Office, permit
-from tests.admin.pages import act_url, list_url, page_url
+from tests.admin.pages import action_url, list_url, page_url
 from tests.conftest import PASSWORD, Api, make_user
 
 HOME = "/admin/"
@@ -37,16 +37,16 @@ def by_api_logout(user: User, boss: Client, api: Api) -> None:
 
 
 def by_the_act(user: User, boss: Client, api: Api) -> None:
-    assert boss.post(act_url(user, "log_out"), REASON).status_code == 302
+    assert boss.post(action_url(user, "log_out"), REASON).status_code == 302
 
 
 def by_deactivation(user: User, boss: Client, api: Api) -> None:
-    assert boss.post(act_url(user, "deactivate_user"), REASON).status_code == 302
+    assert boss.post(action_url(user, "deactivate_user"), REASON).status_code == 302
 
 
 def by_deactivation_and_activation(user: User, boss: Client, api: Api) -> None:
     by_deactivation(user, boss, api)
-    assert boss.post(act_url(user, "activate_user"), REASON).status_code == 302
+    assert boss.post(action_url(user, "activate_user"), REASON).status_code == 302
 
 
 def by_demotion(user: User, boss: Client, api: Api) -> None:
@@ -95,7 +95,7 @@ def test_a_permission_that_is_withdrawn_is_missing_at_the_next_request(
     permit(moderator, ())
 
     assert client.get(list_url(User)).status_code == 403
-    assert client.post(act_url(creator, "log_out"), REASON).status_code == 403
+    assert client.post(action_url(creator, "log_out"), REASON).status_code == 403
 
 
 def test_a_new_login_works_after_all_sessions_were_ended(moderator: User, now: datetime) -> None:
@@ -181,7 +181,7 @@ def test_deactivate_is_offered_for_active_and_activate_for_inactive_accounts(
 ) -> None:
     client = office(moderator)
     assert offered(client, creator) == {"deactivate_user"}
-    client.post(act_url(creator, "deactivate_user"), REASON)
+    client.post(action_url(creator, "deactivate_user"), REASON)
     assert offered(client, creator) == {"activate_user"}
 
 

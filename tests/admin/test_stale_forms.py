@@ -12,8 +12,8 @@ from bans.models import LiveStreamBan
 from livestreams import services as streams
 from reminders.services import deliver
 from tests.admin.conftest import Office
-from tests.admin.pages import act_on_many, act_url, messages_of
-from tests.admin.telling import tell_of_start
+from tests.admin.notifying import tell_of_start
+from tests.admin.pages import action_url, change_many, messages_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream
@@ -92,16 +92,16 @@ def test_an_old_form_changes_nothing_and_names_who_changed_the_row(
     for row, act in acts:
         if many and act == "change_ban":
             continue
-        asked = act_on_many(client, act, [row]) if many else client.get(act_url(row, act))
+        asked = change_many(client, act, [row]) if many else client.get(action_url(row, act))
         forms.append((row, act, dict(asked.context["hidden"]), asked.context["form"]))
     change()
     for row, act, hidden, form in forms:
         before = row_of(row)
         sent = {"action_type": "BLOCK", "expires_at": "", "appeal": "denied"} if "action_type" in form.fields else {}
         if many:
-            answer = act_on_many(client, act, [row], **REASON, **hidden)
+            answer = change_many(client, act, [row], **REASON, **hidden)
         else:
-            answer = client.post(act_url(row, act), sent | REASON | hidden)
+            answer = client.post(action_url(row, act), sent | REASON | hidden)
         (told,) = [message for message in messages_of(answer) if "while the form was open" in message][-1:]
         assert f"{who} changed it while the form was open, on " in told
         assert row_of(row) == before
@@ -111,7 +111,7 @@ def test_an_old_form_changes_nothing_and_names_who_changed_the_row(
 def test_a_crafted_version_is_a_bad_request(versions: str, office: Office, root: User, creator: User) -> None:
     stream = make_stream(creator)
     before = row_of(stream)
-    assert office(root).post(act_url(stream, "cancel_stream"), REASON | {"versions": versions}).status_code == 400
+    assert office(root).post(action_url(stream, "cancel_stream"), REASON | {"versions": versions}).status_code == 400
     assert row_of(stream) == before
 
 
@@ -119,11 +119,11 @@ def test_a_form_is_not_stale_because_its_page_was_shown_twice(office: Office, ro
     """A form with a mistake comes back with the version that the person first saw."""
     ban = make_ban(make_user("troublemaker"), make_stream(creator))
     client = office(root)
-    first = client.get(act_url(ban, "change_ban"))
+    first = client.get(action_url(ban, "change_ban"))
     hidden = dict(first.context["hidden"])
-    again = client.post(act_url(ban, "change_ban"), {"action_type": "CHAT_ONLY", "reason": ""} | hidden)
+    again = client.post(action_url(ban, "change_ban"), {"action_type": "CHAT_ONLY", "reason": ""} | hidden)
     assert dict(again.context["hidden"])["versions"] == hidden["versions"]
 
-    client.post(act_url(ban, "change_ban"), {"action_type": "CHAT_ONLY"} | REASON | hidden)
+    client.post(action_url(ban, "change_ban"), {"action_type": "CHAT_ONLY"} | REASON | hidden)
 
     assert LiveStreamBan.objects.get().action_type == "CHAT_ONLY"

@@ -9,7 +9,7 @@ from PIL import Image
 from accounts.models import User
 from common.models import AuditEntry
 from tests.admin.conftest import Office
-from tests.admin.pages import act_on_many, act_url, list_url, page_url, text_of
+from tests.admin.pages import action_url, change_many, list_url, page_url, text_of
 from tests.conftest import Api
 
 
@@ -37,13 +37,13 @@ def test_the_password_is_not_shown(office: Office, reader: User, creator: User) 
 def test_a_photo_is_set_through_the_service(office: Office, moderator: User, creator: User) -> None:
     client = office(moderator)
 
-    answer = client.post(act_url(creator, "set_profile_photo"), {"photo": picture()})
+    answer = client.post(action_url(creator, "set_profile_photo"), {"photo": picture()})
 
     assert answer.headers["Location"] == page_url(creator)
     creator.refresh_from_db()
     assert creator.profile_photo is not None
     entry = AuditEntry.objects.get(target_id=creator.pk, action="set_profile_photo")
-    assert (entry.door, entry.actor_id) == ("admin", moderator.pk)
+    assert (entry.entry_point, entry.actor_id) == ("admin", moderator.pk)
     assert client.get(list_url(User)).content.decode().count(creator.profile_photo.variants["40"]) == 1
 
 
@@ -51,7 +51,7 @@ def test_what_is_no_picture_is_refused_at_its_field(office: Office, moderator: U
     file = io.BytesIO(b"no picture")
     file.name = "picture.png"
 
-    answer = office(moderator).post(act_url(creator, "set_profile_photo"), {"photo": file})
+    answer = office(moderator).post(action_url(creator, "set_profile_photo"), {"photo": file})
 
     assert answer.status_code == 200
     assert "must be a JPEG, PNG or WebP picture" in text_of(answer)
@@ -60,14 +60,14 @@ def test_what_is_no_picture_is_refused_at_its_field(office: Office, moderator: U
 
 
 def test_no_photo_at_all_is_refused(office: Office, moderator: User, creator: User) -> None:
-    answer = office(moderator).post(act_url(creator, "set_profile_photo"), {})
+    answer = office(moderator).post(action_url(creator, "set_profile_photo"), {})
     assert "This field is required." in text_of(answer)
 
 
 @pytest.mark.parametrize("who", ["reader", "nobody"])
 def test_who_may_not_act_sets_no_photo(who: str, office: Office, reader: User, client: Client, creator: User) -> None:
     client = office(reader) if who == "reader" else client
-    answer = client.post(act_url(creator, "set_profile_photo"), {"photo": picture()})
+    answer = client.post(action_url(creator, "set_profile_photo"), {"photo": picture()})
     assert answer.status_code == (403 if who == "reader" else 302)
     creator.refresh_from_db()
     assert creator.profile_photo is None
@@ -81,13 +81,13 @@ def test_ending_the_sessions_of_a_user_kills_the_tokens_and_names_the_moderator(
     assert speaking.get("/api/v1/users/me").status_code == 200
 
     if many:
-        act_on_many(client, "log_out", [creator], confirmed="yes", reason="Account was stolen.")
+        change_many(client, "log_out", [creator], confirmed="yes", reason="Account was stolen.")
     else:
-        client.post(act_url(creator, "log_out"), {"reason": "Account was stolen."})
+        client.post(action_url(creator, "log_out"), {"reason": "Account was stolen."})
 
     assert speaking.get("/api/v1/users/me").status_code == 401
     entry = AuditEntry.objects.get(target_id=creator.pk, action="log_out")
-    assert (entry.door, entry.actor_id, entry.reason) == ("admin", moderator.pk, "Account was stolen.")
+    assert (entry.entry_point, entry.actor_id, entry.reason) == ("admin", moderator.pk, "Account was stolen.")
     assert entry.after == {"ended_sessions": 1}
 
 
@@ -96,9 +96,9 @@ def test_who_may_not_act_ends_no_sessions(many: bool, office: Office, reader: Us
     speaking, client = api(creator), office(reader)
 
     if many:
-        answer = act_on_many(client, "log_out", [creator], confirmed="yes", reason="Crafted.")
+        answer = change_many(client, "log_out", [creator], confirmed="yes", reason="Crafted.")
     else:
-        answer = client.post(act_url(creator, "log_out"), {"reason": "Crafted."})
+        answer = client.post(action_url(creator, "log_out"), {"reason": "Crafted."})
 
     assert answer.status_code == 403
     assert speaking.get("/api/v1/users/me").status_code == 200

@@ -79,7 +79,7 @@ def make_path_true(case: Any) -> None:
     path = case.path_parameters
     for name in ("userId", "targetUserId"):
         if name in path:
-            path[name] = in_turn(WORLD["users"])
+            path[name] = one_of(WORLD["users"])
     if "batchId" in path:
         path["batchId"] = batch_for(case)
     if "id" in path and path["id"] not in made:
@@ -88,7 +88,7 @@ def make_path_true(case: Any) -> None:
 
 def id_for(case: Any) -> str:
     if case.path.startswith(NOTIFICATIONS):
-        return in_turn(WORLD["notices"])
+        return one_of(WORLD["notices"])
     return (ban_for if case.path.startswith(BANS) else stream_for)(case)
 
 
@@ -112,7 +112,7 @@ def make_query_true(case: Any) -> None:
         ("liveStreamId", WORLD["streams"]),
     ):
         if parameter in query:
-            query[parameter] = in_turn(known)
+            query[parameter] = one_of(known)
     if not folded(query.get("search", "all")):
         query["search"] = "a"
     if name == "listViewersByIdV1" and "after" in query:
@@ -161,7 +161,7 @@ def name_what_exists(case: Any) -> None:
             body.pop("guests")
             body.setdefault("title", "Evening talk")
         case "joinLiveStreamV1":
-            body["liveStreamId"] = active_stream() if WORLD["owns"] and next(turns) % 4 else in_turn(WORLD["streams"])
+            body["liveStreamId"] = active_stream() if WORLD["owns"] and next(turns) % 4 else one_of(WORLD["streams"])
         case "updateNotificationChannelsV1":
             # The others are no channels of a service that has none.
             case.body = {"inbox": True}
@@ -177,16 +177,16 @@ def name_what_is_banned(case: Any) -> None:
         body.pop("durationSeconds", None)
     match name_of(case):
         case "createLiveStreamBanV1":
-            body |= {"liveStreamId": stream_for(case), "targetUserId": in_turn(WORLD["crowd"])}
+            body |= {"liveStreamId": stream_for(case), "targetUserId": one_of(WORLD["crowd"])}
         case "bulkBanV1":
             body["liveStreamId"] = stream_for(case)
-            body["targets"] = [*body["targets"][:5], in_turn(WORLD["crowd"])]
+            body["targets"] = [*body["targets"][:5], one_of(WORLD["crowd"])]
         case "updateLiveStreamBanByIdV1":
             # An empty one is refused, which a schema cannot say of three that may each be left out.
             body.setdefault("reason", "spam")
 
 
-def in_turn(known: list[str]) -> str:
+def one_of(known: list[str]) -> str:
     return known[next(turns) % len(known)]
 
 
@@ -194,7 +194,7 @@ def stream_for(case: Any) -> str:
     """A stream that was there before; or, for who owns streams, often one in the state that the operation needs."""
     about_a_reminder = name_of(case) in {"setReminderByIdV1", "readReminderByIdV1", "deleteReminderByIdV1"}
     if not WORLD["owns"] or next(turns) % 4 == 0:
-        return in_turn(WORLD["awaited" if about_a_reminder else "streams"])
+        return one_of(WORLD["awaited" if about_a_reminder else "streams"])
     asked: dict[str, Any] = {"title": "Evening talk"}
     if name_of(case) in {"acceptLiveStreamGuestByIdV1", "declineLiveStreamGuestByIdV1"}:
         invited = asked | {"liveStreamType": "duoself", "guests": [WORLD["me"]]}
@@ -230,9 +230,9 @@ def active_stream() -> str:
 def ban_for(case: Any) -> str:
     """A ban that was there before; or one that may be changed, or appealed against, by who asks."""
     if not WORLD["owns"] or next(turns) % 4 == 0:
-        return in_turn(WORLD["bans"])
+        return one_of(WORLD["bans"])
     appealing = name_of(case) in {"appealBanV1", "readAppealV1", "withdrawAppealV1"}
-    host, target = (WORLD["host"], WORLD["me"]) if appealing else (TOKEN, in_turn(WORLD["crowd"]))
+    host, target = (WORLD["host"], WORLD["me"]) if appealing else (TOKEN, one_of(WORLD["crowd"]))
     stream = ask("POST", f"{STREAMS}/create", {"title": "Evening talk"}, token=host)["id"]
     ban: str = ask("POST", BANS, {"targetUserId": target, "liveStreamId": stream}, token=host)["_id"]
     if appealing and name_of(case) != "appealBanV1":

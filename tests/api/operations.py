@@ -21,7 +21,7 @@ from livestreams.models import LiveStream, Status
 from tests.bans.people import make_ban, permitted
 from tests.conftest import PASSWORD, Api, make_user, session_of
 from tests.envelope import data_of
-from tests.reminders.asking import remind, told_that_it_is_live
+from tests.reminders.asking import notified_of_start, remind
 from tests.streams import make_stream
 
 
@@ -226,5 +226,5 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
         for user in (caller, viewer):
             remind(user, stream)
     if name in {"markNotificationByIdV1", "markNotificationByIdV2"}:
-        ids["id"] = told_that_it_is_live(caller, stream).pk
+        ids["id"] = notified_of_start(caller, stream).pk
     return World(api, creator, stranger, viewer, caller, stream, ids)

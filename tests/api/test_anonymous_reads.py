@@ -19,7 +19,7 @@ from common import health, playground
 from edges.services import admit
 from livestreams.models import LiveStream, Status
 from reminders.channels.email import unsubscribe_address
-from reminders.models import Lookout
+from reminders.models import Checkpoint
 from tests.api.operations import Operation, operations
 from tests.conftest import make_user
 from tests.envelope import assert_refused, data_of
@@ -223,7 +223,7 @@ TOKEN = "operations-token-of-these-tests-32"
 
 def test_a_stranger_learns_whether_it_is_ready_and_no_more(client: Client, db: None, settings: Any) -> None:
     settings.OPERATIONS_TOKEN = TOKEN
-    Lookout.objects.create(found_until=timezone.now())
+    Checkpoint.objects.create(found_until=timezone.now())
 
     for headers in ({}, bearer("x" * len(TOKEN)), bearer(""), {"HTTP_AUTHORIZATION": TOKEN}):
         assert data_of(client.get("/readyz", **headers)) == {"status": "ready"}

@@ -26,7 +26,7 @@ from tests.api.operations import Operation, document, operations, world_for
 from tests.bans.people import make_ban
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused
-from tests.reminders.asking import read_url, reminder_url, told_that_it_is_live
+from tests.reminders.asking import notified_of_start, read_url, reminder_url
 from tests.streams import STREAMS, make_stream, stream_url
 
 MILLION = 1_000_000
@@ -258,7 +258,7 @@ def test_who_may_not_is_told_that_before_the_body_is_read(
 ) -> None:
     stream = make_stream(creator)
     ban = make_ban(viewer, stream)
-    notice = told_that_it_is_live(viewer, make_stream(creator))
+    notice = notified_of_start(viewer, make_stream(creator))
     unknown = new_object_id()
     cases = [
         ("patch", stream_url(stream), stranger, 403, "not_the_creator"),

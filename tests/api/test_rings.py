@@ -20,7 +20,7 @@ from edges.services.revocations import FROM_THE_BEGINNING
 from livestreams.models import Status
 from tests.bans.people import BANS, check_url, make_ban
 from tests.conftest import make_user, token_of
-from tests.reminders.asking import NOTIFICATIONS, told_that_it_is_live
+from tests.reminders.asking import NOTIFICATIONS, notified_of_start
 from tests.streams import STREAMS, make_stream, stream_url
 
 REQUESTS = 50
@@ -176,7 +176,7 @@ def reminding(server: Server, creator: User) -> Callable[[], int]:
 
 
 def reading_what_was_told(server: Server, creator: User) -> Callable[[], int]:
-    told_that_it_is_live(creator, make_stream(creator))
+    notified_of_start(creator, make_stream(creator))
     return lambda: server.ask("GET", NOTIFICATIONS)
 
 

@@ -124,15 +124,15 @@ def test_a_dry_run_foretells_the_same_and_changes_nothing(
     client = api(creator)
     before = everything()
 
-    foretold = data_of(client.post(BULK, sent | {"dryRun": True}))
+    foreseen = data_of(client.post(BULK, sent | {"dryRun": True}))
     assert everything() == before
     done = data_of(client.post(BULK, sent))
 
-    assert (foretold["batchId"], foretold["dryRun"]) == (None, True)
-    assert foretold["outcomes"][0]["banId"] is None
-    for answer in (foretold, done):
+    assert (foreseen["batchId"], foreseen["dryRun"]) == (None, True)
+    assert foreseen["outcomes"][0]["banId"] is None
+    for answer in (foreseen, done):
         del answer["batchId"], answer["dryRun"], answer["outcomes"][0]["banId"]
-    assert foretold == done
+    assert foreseen == done
 
 
 def test_a_second_identical_call_changes_nothing(
@@ -168,7 +168,7 @@ def test_each_ban_is_on_the_trail_and_told_to_the_edges_in_the_order_sent(api: A
     bans = [LiveStreamBan.objects.get(target=user) for user in people]
     entries = list(AuditEntry.objects.filter(action="ban_user").order_by("pk"))
     assert [entry.target_id for entry in entries] == [ban.pk for ban in bans]
-    assert {(entry.actor_id, entry.actor_name, entry.door, entry.target_type) for entry in entries} == {
+    assert {(entry.actor_id, entry.actor_name, entry.entry_point, entry.target_type) for entry in entries} == {
         (creator.pk, "creator", "api", "livestreamban")
     }
     assert [entry.after["target_id"] for entry in entries] == [user.pk for user in people]

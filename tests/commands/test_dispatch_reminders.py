@@ -15,7 +15,7 @@ from common.models import AuditEntry
 from livestreams import services as streams
 from livestreams.models import LiveStream
 from reminders import services
-from reminders.models import Chunk, Delivery, Lookout, Notification, Round
+from reminders.models import Checkpoint, Chunk, Delivery, Notification, Round
 from tests.commands.conftest import Run, Start, waiting_for
 from tests.reminders.processes import forget_jobs, let_wait, posting_to, running_workers, wait_until
 from tests.reminders.receiver import Gateway, answering, receiving
@@ -23,7 +23,7 @@ from tests.reminders.sending import SECRET
 from tests.streams import make_stream
 
 MINUTE = timedelta(minutes=1)
-TABLES = (Round, Chunk, Delivery, Notification, Lookout, AuditEntry)
+TABLES = (Round, Chunk, Delivery, Notification, Checkpoint, AuditEntry)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def due_stream(creator: User, viewer: User, now: datetime, *, ago: timedelta = M
     asked = now - 60 * MINUTE
     stream = make_stream(creator, now=asked, planned_start_at=now + 15 * MINUTE - ago)
     services.set_reminder(stream.pk, by=viewer, now=asked, minute=15, language="en")
-    Lookout.objects.update_or_create(defaults={"found_until": asked})
+    Checkpoint.objects.update_or_create(defaults={"found_until": asked})
     return stream
 
 
@@ -78,7 +78,7 @@ def test_what_is_due_is_sent_from_the_lead_time_to_the_receiver(
     facts = said()
 
     assert facts == {
-        "dry_run": False, "stream": None, "opened": 1, "cut": 1, "told": 1, "missed": 0,
+        "dry_run": False, "stream": None, "opened": 1, "cut": 1, "notified": 1, "missed": 0,
         "delivered": 1, "waiting": 0, "given_up": 0, "stopped": 0, "void": 0, "failed_ids": [],
     }  # fmt: skip
     assert Notification.objects.values_list("kind", "user").get() == ("reminder", viewer.pk)
@@ -88,7 +88,7 @@ def test_what_is_due_is_sent_from_the_lead_time_to_the_receiver(
 def test_each_change_is_recorded_as_the_commands(due: LiveStream) -> None:
     said()
     entries = AuditEntry.objects.filter(action__in=("open_round", "cut_round", "tell_chunk"))
-    assert {(entry.action, entry.door) for entry in entries} == {
+    assert {(entry.action, entry.entry_point) for entry in entries} == {
         ("open_round", "command"), ("cut_round", "command"), ("tell_chunk", "command"),
     }  # fmt: skip
 
@@ -107,14 +107,14 @@ def test_what_workers_left_half_done_is_finished(due: LiveStream, now: datetime,
 
     facts = said()
 
-    assert (facts["opened"], facts["cut"], facts["told"], facts["delivered"]) == (0, 0, 0, 1)
+    assert (facts["opened"], facts["cut"], facts["notified"], facts["delivered"]) == (0, 0, 0, 1)
 
 
 def test_what_came_due_too_long_ago_is_counted_and_ends_with_1(creator: User, viewer: User, now: datetime) -> None:
     due_stream(creator, viewer, now, ago=11 * MINUTE)
     out = StringIO()
 
-    with pytest.raises(CommandError, match="1 people were not told: it was too late") as raised:
+    with pytest.raises(CommandError, match="1 people were not notified: it was too late") as raised:
         call_command("dispatch_reminders", "--json", stdout=out)
 
     assert raised.value.returncode == 1
@@ -142,7 +142,7 @@ def test_a_receiver_that_refuses_ends_with_1(
 def test_people_read_a_sentence(due: LiveStream) -> None:
     out = StringIO()
     call_command("dispatch_reminders", stdout=out)
-    assert out.getvalue() == "1 rounds opened and 1 cut, 1 people told, 0 deliveries made.\n"
+    assert out.getvalue() == "1 rounds opened and 1 cut, 1 people notified, 0 deliveries made.\n"
 
 
 # --- one stream -----------------------------------------------------------------------------------
@@ -155,9 +155,9 @@ def test_of_one_stream_only_what_is_due_of_it_is_sent(
 
     facts = said("--stream", other.pk.upper())
 
-    assert (facts["stream"], facts["told"], facts["delivered"]) == (other.pk, 1, 1)
+    assert (facts["stream"], facts["notified"], facts["delivered"]) == (other.pk, 1, 1)
     assert gateway.only_call.recipients == [stranger.pk]
-    assert said()["told"] == 1
+    assert said()["notified"] == 1
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_dry_run_lists_what_is_due_and_changes_nothing(
         ("lead time", due.pk, 15, 1, "sent"),
         ("round", half_done.pk, 15, 2, "sent"),
     ]
-    assert said()["told"] == facts["people"]
+    assert said()["notified"] == facts["people"]
 
 
 def test_a_dry_run_tells_chunks_and_deliveries_too(due: LiveStream, now: datetime, gateway: Gateway) -> None:
@@ -223,7 +223,7 @@ def test_a_dry_run_says_what_would_be_missed_and_what_is_no_longer_true(
     out = StringIO()
     call_command("dispatch_reminders", "--dry-run", stdout=out)
     assert "1 people, too late: would be missed" in out.getvalue()
-    assert out.getvalue().endswith("Due: 0 lead times, 2 rounds, 0 chunks, 0 deliveries; 0 people would be told.\n")
+    assert out.getvalue().endswith("Due: 0 lead times, 2 rounds, 0 chunks, 0 deliveries; 0 people would be notified.\n")
 
 
 # --- beside others --------------------------------------------------------------------------------
@@ -245,14 +245,14 @@ def recipients(gateway: Gateway) -> dict[str, list[str]]:
 def test_two_copies_at_once_send_nothing_twice(crowd: int, creator: User, gateway: Gateway, start: Start) -> None:
     started(creator, crowd)
 
-    with waiting_for("reminders_lookout", 2) as until_both_wait:
+    with waiting_for("reminders_checkpoint", 2) as until_both_wait:
         copies = [start("dispatch_reminders", "--json", **posting_to(gateway)) for _ in range(2)]
         until_both_wait()
     answers = [copy.communicate(timeout=120) for copy in copies]
 
     assert [(copy.returncode, errors) for copy, (_, errors) in zip(copies, answers, strict=True)] == [(0, ""), (0, "")]
     told = [json.loads(output) for output, _ in answers]
-    assert sum(facts["told"] for facts in told) == Notification.objects.count() == crowd
+    assert sum(facts["notified"] for facts in told) == Notification.objects.count() == crowd
     assert sum(facts["delivered"] for facts in told) == len(gateway.calls) == crowd / services.CHUNK
     assert sum(map(len, recipients(gateway).values())) == crowd
 

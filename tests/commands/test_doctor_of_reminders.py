@@ -12,8 +12,8 @@ from accounts.models import User
 from common.doctor import Finding, examine
 from livestreams.models import LiveStream
 from reminders import services
-from reminders.models import Chunk, Delivery, Lookout, Round
-from tests.admin.telling import WEBHOOK, tell_of_start
+from reminders.models import Checkpoint, Chunk, Delivery, Round
+from tests.admin.notifying import WEBHOOK, tell_of_start
 from tests.commands.conftest import Run
 from tests.commands.test_doctor import GOOD_KEY, found_by
 from tests.conftest import make_user
@@ -40,7 +40,7 @@ def found() -> dict[str, Finding]:
 def let_a_worker_live() -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
-    Lookout.objects.update_or_create(defaults={"found_until": timezone.now()})
+    Checkpoint.objects.update_or_create(defaults={"found_until": timezone.now()})
 
 
 def awaited(creator: User, viewer: User, now: datetime, *, ago: timedelta) -> LiveStream:
@@ -74,7 +74,7 @@ def test_reminders_without_a_worker_are_found(creator: User, viewer: User, now: 
 @pytest.mark.parametrize(("seconds", "codes"), [(20, set()), (40, {"dispatch_lagging"})])
 def test_a_finder_that_has_not_looked_for_long_is_found(seconds: int, codes: set[str], now: datetime, db: None) -> None:
     let_a_worker_live()
-    Lookout.objects.update(found_until=timezone.now() - timedelta(seconds=seconds))
+    Checkpoint.objects.update(found_until=timezone.now() - timedelta(seconds=seconds))
     assert set(found()) == codes
 
 

@@ -62,7 +62,7 @@ def test_each_change_is_recorded_as_the_commands(creator: User, now: datetime) -
 
     entries = AuditEntry.objects.filter(action="expire_stream")
     assert {entry.target_id for entry in entries} == set(late)
-    assert {(entry.door, entry.actor_id) for entry in entries} == {("command", None)}
+    assert {(entry.entry_point, entry.actor_id) for entry in entries} == {("command", None)}
     assert len({entry.request_id for entry in entries}) == 1
     assert entries[0].request_id
 
@@ -73,12 +73,12 @@ def test_a_dry_run_lists_the_same_ids_and_changes_nothing(
     no_shows(creator, now, 3)
     before, entries = rows(), AuditEntry.objects.count()
 
-    foretold = said(capsys, "--dry-run")
+    foreseen = said(capsys, "--dry-run")
 
     assert (rows(), AuditEntry.objects.count()) == (before, entries)
-    assert foretold["dry_run"] is True
-    assert said(capsys)["ids"] == foretold["ids"]
-    assert len(foretold["ids"]) == 3
+    assert foreseen["dry_run"] is True
+    assert said(capsys)["ids"] == foreseen["ids"]
+    assert len(foreseen["ids"]) == 3
 
 
 def test_a_second_run_has_nothing_to_do(creator: User, now: datetime, capsys: pytest.CaptureFixture[str]) -> None:

@@ -296,7 +296,7 @@ def test_by_says_whose_the_bans_become_and_who_is_recorded(
     assert facts["imported"] == 1
     assert LiveStreamBan.objects.get().created_by == moderator
     entry = AuditEntry.objects.get(action="ban_user")
-    assert (entry.door, entry.actor_id) == ("command", moderator.pk)
+    assert (entry.entry_point, entry.actor_id) == ("command", moderator.pk)
 
 
 def test_without_by_the_system_is_recorded_and_the_line_says_whose_ban_it_is(
@@ -312,13 +312,13 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(imported: Import, creator:
     text = line(stream, targetUserId=viewer.pk, createdBy=creator.pk) + line(stream, createdBy=creator.pk)
     entries = AuditEntry.objects.count()
 
-    foretold = imported(text, "--dry-run")
+    foreseen = imported(text, "--dry-run")
     assert (LiveStreamBan.all_objects.count(), AuditEntry.objects.count()) == (0, entries)
     done = imported(text)
 
-    assert foretold.pop("dry_run") is True
+    assert foreseen.pop("dry_run") is True
     assert done.pop("dry_run") is False
-    assert foretold == done
+    assert foreseen == done
 
 
 def test_people_read_sentences(creator: User, viewer: User, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -74,7 +74,7 @@ def test_the_audit_trail_keeps_what_was_removed(creator: User, now: datetime) ->
     told = AuditEntry.objects.filter(target_id=gone.pk).order_by("pk")
     assert [entry.action for entry in told] == ["create_stream", "delete_stream", "purge_stream"]
     assert told[2].before["title"] == "Farewell"
-    assert told[2].door == "command"
+    assert told[2].entry_point == "command"
 
 
 def test_the_picture_goes_with_its_stream(creator: User, now: datetime) -> None:
@@ -121,12 +121,12 @@ def test_a_dry_run_lists_the_same_ids_and_changes_nothing(creator: User, now: da
         long_deleted(creator, now, thumbnail=thumbnail)
     before, entries = list(LiveStream.all_objects.values()), AuditEntry.objects.count()
 
-    foretold = said("--dry-run")
+    foreseen = said("--dry-run")
 
     assert (list(LiveStream.all_objects.values()), AuditEntry.objects.count()) == (before, entries)
     assert default_storage.exists(name)
-    assert len(foretold["ids"]) == 2
-    assert said()["ids"] == foretold["ids"]
+    assert len(foreseen["ids"]) == 2
+    assert said()["ids"] == foreseen["ids"]
 
 
 @pytest.mark.django_db(transaction=True)

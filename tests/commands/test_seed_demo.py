@@ -46,7 +46,7 @@ def test_every_row_of_the_world_left_its_audit_row(run: Run) -> None:
 
     created = AuditEntry.objects.filter(action__in=("create_user", "create_stream"))
     assert created.count() == User.objects.count() + LiveStream.all_objects.count()
-    assert set(AuditEntry.objects.values_list("door", flat=True)) == {"command"}
+    assert set(AuditEntry.objects.values_list("entry_point", flat=True)) == {"command"}
 
 
 def test_a_dry_run_makes_nothing(run: Run) -> None:
@@ -183,5 +183,5 @@ def test_closing_shuts_the_accounts_that_a_public_password_opens_and_no_other(ru
     assert Session.objects.get(pk=session.pk).ended_at is not None
     assert check_password("a password of my own", User.objects.get(pk=own.pk).password)
     entry = AuditEntry.objects.get(action="change_password")
-    assert (entry.target_id, entry.door, entry.actor_id) == (admin.pk, "command", None)
+    assert (entry.target_id, entry.entry_point, entry.actor_id) == (admin.pk, "command", None)
     assert run("seed_demo", "--close").stdout == "No account opens with a public password.\n"

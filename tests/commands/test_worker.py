@@ -70,4 +70,4 @@ def test_jobs_that_were_stored_before_an_upgrade_run_under_their_old_names(creat
     assert list(left.values_list("task_name", "status")) == []
     assert LiveStream.objects.get(pk=no_show.pk).status == Status.EXPIRED
     audited = AuditEntry.objects.get(action="expire_stream", target_id=no_show.pk)
-    assert (audited.door, audited.request_id) == ("task", f"job-{stored['reminders.tasks.expire_no_shows']}")
+    assert (audited.entry_point, audited.request_id) == ("task", f"job-{stored['reminders.tasks.expire_no_shows']}")

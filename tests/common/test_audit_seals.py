@@ -147,7 +147,7 @@ def test_somebody_else_can_compute_a_seal_from_its_description(creator: User) ->
         states = cursor.fetchall()
     rows = (
         (
-            entry.pk, micros(entry.at), entry.door, entry.actor_id, entry.actor_name, entry.action,
+            entry.pk, micros(entry.at), entry.entry_point, entry.actor_id, entry.actor_name, entry.action,
             entry.target_type, entry.target_id, before, after, entry.reason, entry.request_id,
         )
         for entry, (before, after) in zip(AuditEntry.objects.order_by("pk"), states, strict=True)
@@ -183,7 +183,7 @@ def test_an_untouched_trail_verifies(three_hours: datetime, creator: User, now: 
 COLUMNS = sorted(str(field.column) for field in AuditEntry._meta.concrete_fields if not field.primary_key)
 OTHER_VALUE = {
     "at": "at + interval '1 microsecond'", "actor_id": "'\\x000000000000000000000000'",
-    "target_id": "'\\x000000000000000000000000'", "before": "'{\"x\": 0}'", "after": "'{}'", "door": "'task'",
+    "target_id": "'\\x000000000000000000000000'", "before": "'{\"x\": 0}'", "after": "'{}'", "entry_point": "'task'",
 }  # fmt: skip
 
 
@@ -221,8 +221,8 @@ def test_an_inserted_row_shows_also_by_somebody_who_may_only_insert(
     gap = ids_of(seal)[0] + 1 if free == "given back" else seals.LOWEST + seal
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {ENTRIES} (id, at, door, actor_name, action, target_type, target_id, before, after, reason,"
-            " request_id) VALUES (%s, %s, 'api', '', 'forge', 'user', %s, '{}', '{}', '', '')",
+            f"INSERT INTO {ENTRIES} (id, at, entry_point, actor_name, action, target_type, target_id, before, after,"
+            " reason, request_id) VALUES (%s, %s, 'api', '', 'forge', 'user', %s, '{}', '{}', '', '')",
             [gap, START, b"\0" * 12],
         )
     assert list(doctor()["by_code"]) == ["audit_trail_altered"]

@@ -8,7 +8,7 @@ import pytest
 from accounts.models import User
 from common.pictures import process
 from tests import hostile_pictures
-from tests.admin.pages import act_url
+from tests.admin.pages import action_url
 from tests.conftest import Api
 from tests.envelope import assert_refused
 
@@ -50,7 +50,7 @@ def test_the_admin_says_that_the_slots_are_full(client: Any, creator: User, monk
     client.force_login(boss)
 
     answer = client.post(
-        act_url(creator, "set_profile_photo"),
+        action_url(creator, "set_profile_photo"),
         {"photo": picture(hostile_pictures.small_png())},
         headers={"Accept-Language": "en"},
     )

@@ -216,4 +216,4 @@ def test_the_audit_trail_names_both_keys_and_the_door() -> None:
     new = told()["new"]
 
     entry = AuditEntry.objects.get(action="rotate_join_key", target_id=new)
-    assert (entry.door, entry.before, entry.after["kid"]) == ("command", {"kid": old}, new)
+    assert (entry.entry_point, entry.before, entry.after["kid"]) == ("command", {"kid": old}, new)

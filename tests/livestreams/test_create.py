@@ -111,7 +111,7 @@ def test_a_creation_leaves_one_audit_row(api: Api, creator: User) -> None:
 
     assert AuditEntry.objects.count() == before + 1
     entry = AuditEntry.objects.latest("id")
-    assert (entry.action, entry.target_id, entry.actor_id, entry.door, entry.request_id) == (
+    assert (entry.action, entry.target_id, entry.actor_id, entry.entry_point, entry.request_id) == (
         "create_stream",
         data["id"],
         creator.pk,

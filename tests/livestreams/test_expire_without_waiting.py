@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from livestreams.models import LiveStream, Status
 from livestreams.services import expire_stream
-from livestreams.services.turns import STREAM
+from livestreams.services.stream_lock import STREAM
 from tests.conftest import make_user
 from tests.streams import make_stream
 

@@ -14,7 +14,7 @@ from reminders.channels.webhook import payload
 from tests.common.test_texts import NOTHING_TO_SEE, SEEN
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused, data_of
-from tests.reminders.asking import NOTIFICATIONS, told_that_it_is_live
+from tests.reminders.asking import NOTIFICATIONS, notified_of_start
 from tests.streams import STREAMS, make_stream, stream_url
 
 CREATE = f"{STREAMS}/create"
@@ -101,7 +101,7 @@ def test_streams_are_found_by_their_title(search: str, title: str, api: Api, cre
 def test_a_title_from_right_to_left_is_isolated_in_what_people_are_told(api: Api, creator: User, viewer: User) -> None:
     title = "שלום 1"
     stream = make_stream(creator, title=title)
-    told_that_it_is_live(viewer, stream)
+    notified_of_start(viewer, stream)
     people = (Person(viewer.pk, "אדה", "a@example.com", "en"),)
     batch = Batch(viewer.pk, "live", stream.pk, title, None, timezone.now(), people)
 
@@ -116,7 +116,7 @@ def test_a_title_from_right_to_left_is_isolated_in_what_people_are_told(api: Api
 
 def test_an_override_that_was_stored_before_the_rules_turns_no_sentence(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator, title="\u202eab\u2069c")
-    told_that_it_is_live(viewer, stream)
+    notified_of_start(viewer, stream)
 
     (notice,) = data_of(api(viewer).get(NOTIFICATIONS))["list"]
 

@@ -11,7 +11,7 @@ from livestreams import services
 from tests.bans.people import make_ban
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
-from tests.reminders.asking import remind, told_that_it_is_live
+from tests.reminders.asking import notified_of_start, remind
 from tests.reminders.working import work
 from tests.streams import STREAMS, make_stream
 from tests.test_statements import statements
@@ -123,7 +123,7 @@ def test_each_list_says_whether_the_caller_will_be_told(
     api: Api, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
     told = make_stream(creator, title="told", now=now)
-    told_that_it_is_live(viewer, told, now)
+    notified_of_start(viewer, told, now)
     for title, minute in (("before", 15), ("at the start", None)):
         remind(viewer, make_stream(creator, title=title), minute=minute)
     preparing = make_stream(creator, "preparing", title="preparing")

@@ -30,7 +30,7 @@ def remind(
     services.set_reminder(stream.pk, by=user, now=now or timezone.now(), minute=minute, language=language)
 
 
-def told_that_it_is_live(user: User, stream: LiveStream, now: datetime | None = None) -> Notification:
+def notified_of_start(user: User, stream: LiveStream, now: datetime | None = None) -> Notification:
     """The notice that `user` gets when `stream`, which waits for its start, starts at `now`."""
     now = now or timezone.now()
     remind(user, stream, minute=None, now=now)

@@ -26,7 +26,7 @@ from tests.reminders.mail_server import MailServer, Refusals, serving_mail
 from tests.reminders.sending import as_it_is, delivery_to, send
 from tests.servers import free_port
 
-TOLD_AT = datetime(2026, 1, 15, 10, 15, tzinfo=UTC)
+NOTIFIED_AT = datetime(2026, 1, 15, 10, 15, tzinfo=UTC)
 AYSE = Person("0" * 23 + "3", "Ayşe Yılmaz", "ayse@example.com", "tr")
 BOB = Person("0" * 23 + "4", "Bob", "bob@example.com", "en")
 BATCH = Batch(
@@ -34,8 +34,8 @@ BATCH = Batch(
     kind="reminder",
     stream_id="0" * 23 + "2",
     title="Akşam <sohbeti>",
-    planned_start_at=TOLD_AT + timedelta(minutes=15),
-    notified_at=TOLD_AT,
+    planned_start_at=NOTIFIED_AT + timedelta(minutes=15),
+    notified_at=NOTIFIED_AT,
     people=(AYSE, BOB),
 )
 EMAIL = {"email": "reminders.channels.email.EmailChannel"}

@@ -93,8 +93,8 @@ def test_a_hundred_thousand_are_told_exactly_once_while_workers_are_killed_every
     told = list(Notification.objects.values_list("user_id", flat=True))
     assert len(told) == PEOPLE
     assert set(told) == everybody
-    assert set(Chunk.objects.values_list("state", flat=True)) == {Chunk.State.TOLD}
-    assert Chunk.objects.aggregate(told=Sum("told"))["told"] == PEOPLE
+    assert set(Chunk.objects.values_list("state", flat=True)) == {Chunk.State.NOTIFIED}
+    assert Chunk.objects.aggregate(notified=Sum("notified"))["notified"] == PEOPLE
     assert set(Delivery.objects.values_list("state", flat=True)) == {Delivery.State.DELIVERED}
 
     by_key: dict[str, set[tuple[str, ...]]] = defaultdict(set)

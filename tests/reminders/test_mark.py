@@ -11,7 +11,7 @@ from reminders import services
 from reminders.models import Notification
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
-from tests.reminders.asking import NOTIFICATIONS, read_url, told_that_it_is_live
+from tests.reminders.asking import NOTIFICATIONS, notified_of_start, read_url
 from tests.streams import make_stream
 
 MISSING = (404, "notification_not_found", "you have no notification with this id")
@@ -20,7 +20,7 @@ NO_BOOLEAN = "isRead: must be true or false"
 
 @pytest.fixture
 def notice(creator: User, viewer: User, now: datetime) -> Notification:
-    return told_that_it_is_live(viewer, make_stream(creator, now=now), now - timedelta(minutes=1))
+    return notified_of_start(viewer, make_stream(creator, now=now), now - timedelta(minutes=1))
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])

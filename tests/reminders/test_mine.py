@@ -12,7 +12,7 @@ from reminders.models import Reminder
 from tests.bans.people import make_ban
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
-from tests.reminders.asking import MINE, remind, reminder_url, told_that_it_is_live
+from tests.reminders.asking import MINE, notified_of_start, remind, reminder_url
 from tests.streams import make_stream, stream_url
 from tests.test_statements import statements
 
@@ -105,7 +105,7 @@ def test_each_says_what_became_of_it(api: Api, creator: User, stranger: User, vi
     made = waited_for(creator, viewer, 4, now)
     armed = make_stream(creator, "preparing", title="armed")
     remind(viewer, armed, minute=0, now=now)
-    told_that_it_is_live(viewer, made[0], now)
+    notified_of_start(viewer, made[0], now)
     streams.cancel_stream(made[1].pk, by=creator, now=now)
     make_ban(viewer, made[2])
 

@@ -13,7 +13,7 @@ from reminders import services
 from reminders.models import Notification
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
-from tests.reminders.asking import NOTIFICATIONS, read_url, remind, told_that_it_is_live
+from tests.reminders.asking import NOTIFICATIONS, notified_of_start, read_url, remind
 from tests.reminders.working import work
 from tests.streams import make_stream
 from tests.test_statements import statements
@@ -139,7 +139,7 @@ def test_texts_follow_the_language_of_who_reads(
         case "reminder":
             told_before(viewer, stream, 15)
         case "live":
-            told_that_it_is_live(viewer, stream, now)
+            notified_of_start(viewer, stream, now)
         case "cancelled":
             remind(viewer, stream, now=now)
             streams.cancel_stream(stream.pk, by=creator, now=now)
@@ -157,7 +157,7 @@ def test_texts_follow_the_language_of_who_reads(
 
 
 def test_a_stream_without_a_plan_has_none_in_its_notice(api: Api, creator: User, viewer: User) -> None:
-    told_that_it_is_live(viewer, make_stream(creator, "preparing"))
+    notified_of_start(viewer, make_stream(creator, "preparing"))
 
     (notice,) = data_of(api(viewer).get(NOTIFICATIONS))["list"]
 
@@ -184,7 +184,7 @@ def test_a_moved_start_leaves_what_was_told(api: Api, creator: User, viewer: Use
 def test_only_the_own_ones_come_the_newest_first(
     api: Api, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
-    told_that_it_is_live(stranger, make_stream(creator, now=now), now)
+    notified_of_start(stranger, make_stream(creator, now=now), now)
     first = make_stream(creator, now=now)
     told_before(viewer, first, 15)
     streams.cancel_stream(first.pk, by=creator, now=now + timedelta(hours=1))

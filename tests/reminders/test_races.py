@@ -201,7 +201,7 @@ def test_who_is_told_of_a_start_that_is_cancelled_at_the_same_moment_was_told_wh
     at_once(len(chunks) + 1, act)
     cancelled = AuditEntry.objects.get(action="cancel_stream").pk
     for entry in AuditEntry.objects.filter(action="tell_chunk"):
-        assert entry.after["state"] == ("told" if entry.pk < cancelled else "void")
+        assert entry.after["state"] == ("notified" if entry.pk < cancelled else "void")
     work_off(due)
     assert Notification.objects.filter(kind="cancelled").count() == len(viewers)
     assert Chunk.objects.filter(round__kind="reminder", state="waiting").count() == 0

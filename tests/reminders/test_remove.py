@@ -13,7 +13,7 @@ from reminders.models import Notification, Reminder
 from tests.bans.people import make_ban
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
-from tests.reminders.asking import remind, reminder_url, told_that_it_is_live
+from tests.reminders.asking import notified_of_start, remind, reminder_url
 from tests.reminders.working import work
 from tests.streams import STREAMS, make_stream
 
@@ -93,7 +93,7 @@ def test_only_the_own_one_can_be_removed(api: Api, stream: LiveStream, creator: 
 
 
 def test_what_went_out_already_stays(api: Api, stream: LiveStream, viewer: User) -> None:
-    notice = told_that_it_is_live(viewer, stream)
+    notice = notified_of_start(viewer, stream)
 
     data_of(api(viewer).delete(reminder_url(stream)))
 

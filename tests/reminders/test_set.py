@@ -15,7 +15,7 @@ from reminders.models import LeadTime, Reminder
 from tests.bans.people import lapsed_ban, make_ban
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
-from tests.reminders.asking import remind, reminder_url, told_that_it_is_live
+from tests.reminders.asking import notified_of_start, remind, reminder_url
 from tests.reminders.working import work
 from tests.streams import STREAMS, make_stream
 
@@ -265,6 +265,6 @@ def test_another_method_is_refused(api: Api, stream: LiveStream, viewer: User) -
 
 def test_after_the_start_nobody_sets_one_any_more(api: Api, creator: User, viewer: User, stranger: User) -> None:
     stream = make_stream(creator)
-    told_that_it_is_live(stranger, stream)
+    notified_of_start(stranger, stream)
 
     assert_refused(api(viewer).post(reminder_url(stream)), 409, "stream_not_awaited")

@@ -21,15 +21,15 @@ from tests.reminders.receiver import Gateway, answering, closing, dripping, hang
 from tests.reminders.sending import NEW_SECRET, SECRET
 from tests.servers import free_port
 
-TOLD_AT = datetime(2026, 1, 15, 10, 15, tzinfo=UTC)
+NOTIFIED_AT = datetime(2026, 1, 15, 10, 15, tzinfo=UTC)
 IMPATIENT = 0.5  # seconds, so that tests of slow receivers are quick
 BATCH = Batch(
     key="0" * 23 + "1",
     kind="reminder",
     stream_id="0" * 23 + "2",
     title="Akşam sohbeti",
-    planned_start_at=TOLD_AT + timedelta(minutes=15),
-    notified_at=TOLD_AT,
+    planned_start_at=NOTIFIED_AT + timedelta(minutes=15),
+    notified_at=NOTIFIED_AT,
     people=(Person("0" * 23 + "3", "Ayşe", "", "tr"), Person("0" * 23 + "4", "Bob", "b@example.com", "en")),
 )
 

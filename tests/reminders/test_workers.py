@@ -96,7 +96,7 @@ def test_a_worker_that_is_asked_to_stop_finishes_the_chunk_in_hand() -> None:
         other.commit()
         assert worker.wait(timeout=10) == 0
     assert told(stream)
-    assert Chunk.objects.get().state == Chunk.State.TOLD
+    assert Chunk.objects.get().state == Chunk.State.NOTIFIED
     assert count_of("procrastinate_workers") == 0
 
 

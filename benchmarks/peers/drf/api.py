@@ -228,7 +228,7 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
             stream.save()
             AuditEntry.objects.create(
                 at=stream.updated_at,
-                door="api",
+                entry_point="api",
                 actor_id=request.user.pk,
                 actor_name=request.user.get_username(),
                 action="cancel_stream",
@@ -276,7 +276,7 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
                 reminder.save()
                 AuditEntry.objects.create(
                     at=now,
-                    door="api",
+                    entry_point="api",
                     actor_id=user.pk,
                     actor_name=user.get_username(),
                     action="set_reminder",
@@ -338,7 +338,7 @@ class LiveStreamBanViewSet(ModelViewSet[LiveStreamBan]):
             ban.save()
             AuditEntry.objects.create(
                 at=ban.updated_at,
-                door="api",
+                entry_point="api",
                 actor_id=user.pk,
                 actor_name=user.get_username(),
                 action="lift_ban",

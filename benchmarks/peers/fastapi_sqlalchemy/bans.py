@@ -108,7 +108,7 @@ async def lift(id: Id, claims: Claims, session: Writing, response: Response) -> 
         session.add(
             AuditRow(
                 at=ban.updated_at,
-                door="api",
+                entry_point="api",
                 actor_id=user.id,
                 actor_name=user.username,
                 action="lift_ban",

@@ -90,7 +90,7 @@ async def remind(
             session.add(
                 AuditRow(
                     at=now,
-                    door="api",
+                    entry_point="api",
                     actor_id=user.id,
                     actor_name=user.username,
                     action="set_reminder",

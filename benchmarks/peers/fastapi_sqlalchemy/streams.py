@@ -110,7 +110,7 @@ async def cancel(
         session.add(
             AuditRow(
                 at=row.updated_at,
-                door="api",
+                entry_point="api",
                 actor_id=user.id,
                 actor_name=user.username,
                 action="cancel_stream",

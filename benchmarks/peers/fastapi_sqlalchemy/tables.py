@@ -220,7 +220,7 @@ class AuditRow(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     at: Mapped[datetime]
-    door: Mapped[str]
+    entry_point: Mapped[str]
     actor_id: Mapped[str] = mapped_column(ObjectId)
     actor_name: Mapped[str]
     action: Mapped[str]

@@ -23,7 +23,8 @@ class Command(OperatorCommand):
         "Send the reminders that are due now, from here and at once: open the rounds that came due, cut them into\n"
         "chunks, tell those chunks, and try the deliveries whose next attempt has come.\n"
         "What came due longer ago than REMINDER_GRACE_MINUTES is not sent but counted as missed, which ends with 1.\n"
-        "Workers do all this by themselves. Any number of workers and of copies may run at once: nobody is told twice."
+        "Workers do all this by themselves. Any number of workers and of copies may run at once: nobody is notified\n"
+        "twice."
     )
     examples = (
         "python manage.py dispatch_reminders --dry-run",
@@ -56,7 +57,7 @@ class Command(OperatorCommand):
             "stream": stream_id,
             "opened": done["opened"],
             "cut": done["cut"],
-            "told": done["told"],
+            "notified": done["notified"],
             "missed": done["missed"],
             "delivered": done[Delivery.State.DELIVERED],
             "waiting": done[Delivery.State.PENDING],
@@ -66,7 +67,7 @@ class Command(OperatorCommand):
             "failed_ids": items.failed,
         }
         text = (
-            f"{facts['opened']} rounds opened and {facts['cut']} cut, {facts['told']} people told,"
+            f"{facts['opened']} rounds opened and {facts['cut']} cut, {facts['notified']} people notified,"
             f" {facts['delivered']} deliveries made."
         )
         return Outcome(facts, text, "\n".join([*_problems(facts), *items.problems]))
@@ -102,7 +103,7 @@ def _planned(stream_id: str | None) -> Outcome:
     }
     sentence = (
         f"Due: {facts['lead_times']} lead times, {facts['rounds']} rounds, {facts['chunks']} chunks,"
-        f" {facts['deliveries']} deliveries; {facts['people']} people would be told."
+        f" {facts['deliveries']} deliveries; {facts['people']} people would be notified."
     )
     return Outcome(facts, "\n".join([*map(_line, waiting), sentence]))
 
@@ -138,7 +139,7 @@ def _cut(round_id: str, now: datetime) -> Counter[str]:
 
 def _notified(chunk_id: str, now: datetime) -> Counter[str]:
     services.tell_chunk(chunk_id, now=now)
-    closed = Chunk.objects.filter(pk=chunk_id, closed_at=now).values("told", "missed").first()
+    closed = Chunk.objects.filter(pk=chunk_id, closed_at=now).values("notified", "missed").first()
     return Counter(closed or {})
 
 
@@ -146,7 +147,7 @@ def _problems(facts: dict[str, Any]) -> list[str]:
     return [
         sentence.format(facts[name])
         for name, sentence in (
-            ("missed", "{} people were not told: it was too late by more than REMINDER_GRACE_MINUTES."),
+            ("missed", "{} people were not notified: it was too late by more than REMINDER_GRACE_MINUTES."),
             ("waiting", "{} deliveries did not get through; they are tried again later."),
             ("given_up", "{} deliveries did not get through and are given up; the admin tells why."),
             ("stopped", "{} deliveries were stopped by their receiver, who wants no more."),

@@ -19,7 +19,7 @@ from accounts.models import User
 from common.models import AuditEntry
 from livestreams.models import LiveStream
 from reminders.channels.email import unsubscribe_address
-from tests.admin.telling import tell_of_start
+from tests.admin.notifying import tell_of_start
 from tests.api.matrix import table
 from tests.api.matrix.callers import ADMIN, CALLERS, DEACTIVATED, LOGGED_OUT, MODERATOR, NOBODY
 from tests.api.matrix.cells import NONE, rows_written, taken_back

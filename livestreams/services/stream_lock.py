@@ -10,16 +10,16 @@ from common.locks import AdvisoryLock
 STREAM = AdvisoryLock("stream")
 
 
-def take_turn(stream_id: str) -> None:
+def take_stream_lock(stream_id: str) -> None:
     """Wait for the lock in exclusive mode and hold it until the transaction ends."""
     STREAM.take(stream_id)
 
 
-def try_turn(stream_id: str) -> bool:
+def try_stream_lock(stream_id: str) -> bool:
     """Take the lock in exclusive mode if that needs no waiting; whether it was taken."""
     return STREAM.try_take(stream_id)
 
 
-def share_turn(stream_id: str) -> None:
+def share_stream_lock(stream_id: str) -> None:
     """Wait for the lock in shared mode, behind those who asked for it exclusively before."""
     STREAM.share(stream_id)

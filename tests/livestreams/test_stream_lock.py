@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from bans.services import ban_user
-from livestreams.services import Banned, share_turn, take_turn
+from livestreams.services import Banned, share_stream_lock, take_stream_lock
 from reminders.services import set_reminder
 from tests.reminders.processes import wait_until
 from tests.streams import make_stream
@@ -45,20 +45,20 @@ def holding(turn: Callable[[str], None], until: Event, *, at_most: str = "30s") 
 def test_any_number_share_a_turn() -> None:
     done = Event()
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(beside, lambda: holding(share_turn, done))
+        first = pool.submit(beside, lambda: holding(share_stream_lock, done))
         done.set()
-        holding(share_turn, done, at_most="1s")
+        holding(share_stream_lock, done, at_most="1s")
         first.result()
 
 
 def test_who_waits_to_be_alone_is_not_passed_by_those_who_share() -> None:
     done = Event()
     with ThreadPoolExecutor() as pool:
-        sharing = pool.submit(beside, lambda: holding(share_turn, done))
-        alone = pool.submit(beside, lambda: holding(take_turn, done))
+        sharing = pool.submit(beside, lambda: holding(share_stream_lock, done))
+        alone = pool.submit(beside, lambda: holding(take_stream_lock, done))
         wait_until(is_somebody_waiting)
         with pytest.raises(OperationalError, match="lock timeout"):
-            holding(share_turn, done, at_most="200ms")
+            holding(share_stream_lock, done, at_most="200ms")
         done.set()
         sharing.result()
         alone.result()

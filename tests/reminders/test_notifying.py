@@ -175,4 +175,4 @@ def test_chunks_of_any_size_leave_nobody_out(
     assert Chunk.objects.count() == 2
     work(now)
     assert notices() == [("live", person.username) for person in people]
-    assert list(Chunk.objects.order_by("number").values_list("told", flat=True)) == [3, 3]
+    assert list(Chunk.objects.order_by("number").values_list("notified", flat=True)) == [3, 3]

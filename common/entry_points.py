@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Door(StrEnum):
+class EntryPoint(StrEnum):
     API = "api"
     ADMIN = "admin"
     COMMAND = "command"
@@ -15,24 +15,24 @@ class Door(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    door: Door
+class Entry:
+    entry_point: EntryPoint
     request_id: str = ""
 
 
 # Code that no entry point has marked runs in a shell, which counts as a command.
-_origin: ContextVar[Origin] = ContextVar("origin", default=Origin(Door.COMMAND))  # noqa: B039 - frozen
+_entry: ContextVar[Entry] = ContextVar("entry", default=Entry(EntryPoint.COMMAND))  # noqa: B039 - frozen
 
 
 @contextmanager
-def entering(door: Door, request_id: str = "") -> Iterator[None]:
-    """Code inside this block was entered through the entry point `door`."""
-    token = _origin.set(Origin(door, request_id))
+def entering(entry_point: EntryPoint, request_id: str = "") -> Iterator[None]:
+    """Code inside this block was entered through the entry point."""
+    token = _entry.set(Entry(entry_point, request_id))
     try:
         yield
     finally:
-        _origin.reset(token)
+        _entry.reset(token)
 
 
-def origin() -> Origin:
-    return _origin.get()
+def current_entry() -> Entry:
+    return _entry.get()

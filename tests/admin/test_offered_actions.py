@@ -23,8 +23,8 @@ from livestreams import services as streams
 from livestreams.models import LiveStream, Status
 from reminders.models import Delivery
 from tests.admin.conftest import ACTING, Office, permit
-from tests.admin.pages import act_on_many, act_url, list_url, messages_of, page_url
-from tests.admin.telling import tell_of_start
+from tests.admin.notifying import tell_of_start
+from tests.admin.pages import action_url, change_many, list_url, messages_of, page_url
 from tests.bans.people import lapsed_ban, make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream
@@ -198,12 +198,12 @@ def test_a_button_of_a_page_works_and_an_act_without_a_button_is_refused(
     for row in rows:
         page = client.get(page_url(row)).content.decode()
         for act in acts:
-            is_offered = f'"{act_url(row, act)}"' in page
+            is_offered = f'"{action_url(row, act)}"' in page
             offered_at_all += is_offered
             if act in USUAL_NAMES:  # of one ban, the form does that
                 assert not is_offered
                 continue
-            happened = happens(lambda: posted(client, act_url(row, act), sent_to(act, row)), row)  # noqa: B023
+            happened = happens(lambda: posted(client, action_url(row, act), sent_to(act, row)), row)  # noqa: B023
             assert happened == is_offered, (act, row, row.__dict__)
     assert (offered_at_all > 0) == (who != "reader")
 
@@ -223,7 +223,7 @@ def test_what_the_menu_of_a_list_asks_for_works_for_every_row_that_it_shows_as_p
     ) else []  # fmt: skip
     assert bool(menu) == (who != "reader")
     for act in menu:
-        page = act_on_many(client, act, rows)
+        page = change_many(client, act, rows)
         possible = {row.pk for row, _description in page.context["rows"]}
         refused = {row.pk for row, _description, _why in page.context["refused"]}
         assert possible | refused == {row.pk for row in rows}
@@ -244,10 +244,10 @@ def test_overruling_is_forbidden_to_moderators(
     bans.review_ban(ban.pk, by=faster, now=timezone.now(), verdict=Review.UPHELD, reason="Seen.")
     before, client = LiveStreamBan.all_objects.values().get(pk=ban.pk), office(moderator)
     if many:
-        answer = act_on_many(client, act, [ban], confirmed="yes", **REASON)
+        answer = change_many(client, act, [ban], confirmed="yes", **REASON)
         assert answer.status_code == (403 if act != "overrule_change" else 302)
     else:
-        assert client.post(act_url(ban, act), REASON).status_code == 403
+        assert client.post(action_url(ban, act), REASON).status_code == 403
     assert LiveStreamBan.all_objects.values().get(pk=ban.pk) == before
 
 
@@ -255,7 +255,7 @@ def test_the_page_of_a_stream_names_who_cancelled_it_and_people_are_told_that_it
     office: Office, moderator: User, reader: User, creator: User, guest: User, api: Any
 ) -> None:
     by_moderator, by_host, by_guest = (make_stream(creator, guest=guest) for _ in range(3))
-    office(moderator).post(act_url(by_moderator, "cancel_stream"), REASON)
+    office(moderator).post(action_url(by_moderator, "cancel_stream"), REASON)
     streams.cancel_stream(by_host.pk, by=creator, now=timezone.now())
     streams.cancel_stream(by_guest.pk, by=guest, now=timezone.now())
 
@@ -265,7 +265,7 @@ def test_the_page_of_a_stream_names_who_cancelled_it_and_people_are_told_that_it
     assert "cancelled by its host (creator)" in pages[by_host]
     assert "cancelled by a guest (guest)" in pages[by_guest]
     entry = AuditEntry.objects.get(action="cancel_stream", target_id=by_moderator.pk)
-    assert (entry.door, entry.actor_name) == ("admin", "moderator")
+    assert (entry.entry_point, entry.actor_name) == ("admin", "moderator")
     told = api(creator).get(f"/api/v1/live-stream/{by_moderator.pk}")
     assert "cancelled_by_host" in told.content.decode()
     assert "moderator" not in told.content.decode()

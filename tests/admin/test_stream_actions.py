@@ -16,7 +16,7 @@ from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from livestreams.services import edit_stream
 from tests.admin.conftest import Office
-from tests.admin.pages import act_on_many, act_url, list_url, messages_of, page_url, text_of
+from tests.admin.pages import action_url, change_many, list_url, messages_of, page_url, text_of
 from tests.conftest import PASSWORD, Api
 from tests.streams import make_stream, stream_url
 
@@ -53,9 +53,9 @@ def test_an_act_changes_the_row_and_leaves_the_audit_row_that_the_api_leaves(
 
     assert call(api, through_api, method, action).status_code == 200
     if many:
-        answer = act_on_many(client, act, [through_admin], confirmed="yes", **REASON)
+        answer = change_many(client, act, [through_admin], confirmed="yes", **REASON)
     else:
-        answer = client.post(act_url(through_admin, act), REASON, headers={"X-Request-ID": "case-17"})
+        answer = client.post(action_url(through_admin, act), REASON, headers={"X-Request-ID": "case-17"})
 
     assert answer.status_code == 302
     entry, model = last_entry(through_admin), last_entry(through_api)
@@ -64,7 +64,7 @@ def test_an_act_changes_the_row_and_leaves_the_audit_row_that_the_api_leaves(
     assert entry["after"].keys() == model["after"].keys()
     assert entry["after"].get("status") == model["after"].get("status")
     assert row_of(through_admin)["status"] == row_of(through_api)["status"]
-    assert (entry["door"], entry["actor_id"], entry["actor_name"]) == ("admin", moderator.pk, "moderator")
+    assert (entry["entry_point"], entry["actor_id"], entry["actor_name"]) == ("admin", moderator.pk, "moderator")
     assert entry["reason"] == REASON["reason"]
     assert entry["request_id"] == answer.headers["X-Request-ID"]
     assert many or entry["request_id"] == "case-17"
@@ -82,9 +82,9 @@ def test_a_refusal_is_shown_in_the_words_of_the_api_and_changes_nothing(
     client = office(moderator)
 
     if many:
-        answer = act_on_many(client, act, [stream], confirmed="yes", **REASON)
+        answer = change_many(client, act, [stream], confirmed="yes", **REASON)
     else:
-        answer = client.post(act_url(stream, act), REASON)
+        answer = client.post(action_url(stream, act), REASON)
 
     assert messages_of(answer) == [f"“{stream}”: {'; '.join(reasons)}"]
     assert row_of(stream) == before
@@ -96,11 +96,11 @@ def test_a_restored_stream_is_back_and_a_living_one_is_refused(
 ) -> None:
     stream = make_stream(creator)
     client = office(moderator)
-    client.post(act_url(stream, "delete_stream"), REASON)
+    client.post(action_url(stream, "delete_stream"), REASON)
     assert api(creator).get(stream_url(stream)).status_code == 404
 
-    client.post(act_url(stream, "restore_stream"), REASON)
-    again = client.post(act_url(stream, "restore_stream"), REASON)
+    client.post(action_url(stream, "restore_stream"), REASON)
+    again = client.post(action_url(stream, "restore_stream"), REASON)
 
     assert api(creator).get(stream_url(stream)).status_code == 200
     assert last_entry(stream)["action"] == "restore_stream"
@@ -110,9 +110,9 @@ def test_a_restored_stream_is_back_and_a_living_one_is_refused(
 def test_a_deleted_stream_is_refused_like_a_missing_one(office: Office, moderator: User, creator: User) -> None:
     stream = make_stream(creator)
     client = office(moderator)
-    client.post(act_url(stream, "delete_stream"), REASON)
+    client.post(action_url(stream, "delete_stream"), REASON)
 
-    answer = client.post(act_url(stream, "cancel_stream"), REASON)
+    answer = client.post(action_url(stream, "cancel_stream"), REASON)
 
     assert messages_of(answer)[-1:] == [f"“{stream}”: there is no stream with this id"]
 
@@ -121,7 +121,7 @@ def test_of_many_each_is_decided_alone(office: Office, moderator: User, creator:
     good, also_good = make_stream(creator, title="One"), make_stream(creator, title="Two")
     ended, active = make_stream(creator, Status.ENDED, title="Three"), make_stream(creator, Status.ACTIVE, title="Four")
 
-    answer = act_on_many(
+    answer = change_many(
         office(moderator), "cancel_stream", [good, ended, also_good, active], confirmed="yes", **REASON
     )
 
@@ -136,7 +136,7 @@ def test_of_many_each_is_decided_alone(office: Office, moderator: User, creator:
 def test_many_refusals_for_one_reason_are_one_message(office: Office, moderator: User, creator: User) -> None:
     streams = [make_stream(creator, Status.ENDED, title=f"Talk {number}") for number in range(5)]
 
-    answer = act_on_many(office(moderator), "cancel_stream", streams, confirmed="yes", **REASON)
+    answer = change_many(office(moderator), "cancel_stream", streams, confirmed="yes", **REASON)
 
     (message,) = messages_of(answer)
     assert message.endswith(" and 2 more: the stream is ended; it can only be deleted")
@@ -159,9 +159,9 @@ def test_without_a_fitting_reason_nothing_happens(
     before, client = row_of(stream), office(moderator)
 
     if many:
-        answer = act_on_many(client, "cancel_stream", [stream], confirmed="yes", reason=reason)
+        answer = change_many(client, "cancel_stream", [stream], confirmed="yes", reason=reason)
     else:
-        answer = client.post(act_url(stream, "cancel_stream"), {"reason": reason})
+        answer = client.post(action_url(stream, "cancel_stream"), {"reason": reason})
 
     assert answer.status_code == 200
     assert told in text_of(answer)
@@ -170,7 +170,7 @@ def test_without_a_fitting_reason_nothing_happens(
 
 def test_the_longest_reason_is_kept_whole(office: Office, moderator: User, creator: User) -> None:
     stream = make_stream(creator)
-    office(moderator).post(act_url(stream, "cancel_stream"), {"reason": "ş" * LONGEST_REASON})
+    office(moderator).post(action_url(stream, "cancel_stream"), {"reason": "ş" * LONGEST_REASON})
     assert last_entry(stream)["reason"] == "ş" * LONGEST_REASON
 
 
@@ -179,8 +179,8 @@ def test_asking_for_the_reason_changes_nothing(act: str, office: Office, moderat
     stream = make_stream(creator)
     before, client = row_of(stream), office(moderator)
 
-    single = client.get(act_url(stream, act))
-    many = act_on_many(client, act, [stream])
+    single = client.get(action_url(stream, act))
+    many = change_many(client, act, [stream])
 
     for page in (single, many):
         assert page.status_code == 200
@@ -216,7 +216,7 @@ def test_more_than_the_most_at_once_are_refused(office: Office, moderator: User,
     ]
     LiveStream.objects.bulk_create(copies)
 
-    answer = act_on_many(office(moderator), "cancel_stream", [stream], select_across="1")
+    answer = change_many(office(moderator), "cancel_stream", [stream], select_across="1")
 
     assert messages_of(answer) == [f"Choose at most {MOST_AT_ONCE} at once."]
 
@@ -233,9 +233,9 @@ def test_a_crafted_post_of_somebody_without_the_permission_changes_nothing(
         client = office(request.getfixturevalue(who))
 
     if many:
-        answer = act_on_many(client, act, [stream], confirmed="yes", **REASON)
+        answer = change_many(client, act, [stream], confirmed="yes", **REASON)
     else:
-        answer = client.post(act_url(stream, act), REASON)
+        answer = client.post(action_url(stream, act), REASON)
 
     if who == "reader":
         assert answer.status_code == 403
@@ -265,7 +265,7 @@ def test_the_page_offers_what_the_lifecycle_allows(
 ) -> None:
     stream = make_stream(creator, state)
     page = office(moderator).get(page_url(stream)).content.decode()
-    assert {act for act in ACTS if act_url(stream, act) in page} == offered
+    assert {act for act in ACTS if action_url(stream, act) in page} == offered
 
 
 @pytest.mark.parametrize("chosen", ["x", "", "%00", "' OR 1=1"])
@@ -288,13 +288,13 @@ def test_a_post_without_the_csrf_token_changes_nothing(moderator: User, creator:
     client = Client(enforce_csrf_checks=True)
     client.force_login(moderator)
 
-    without = client.post(act_url(stream, "cancel_stream"), REASON)
+    without = client.post(action_url(stream, "cancel_stream"), REASON)
     assert without.status_code == 403
     assert row_of(stream) == before
 
-    client.get(act_url(stream, "cancel_stream"))
+    client.get(action_url(stream, "cancel_stream"))
     with_token = {"csrfmiddlewaretoken": client.cookies["csrftoken"].value} | REASON
-    assert client.post(act_url(stream, "cancel_stream"), with_token).status_code == 302
+    assert client.post(action_url(stream, "cancel_stream"), with_token).status_code == 302
     assert row_of(stream)["status"] == Status.CANCELLED_BY_HOST
 
 
@@ -311,5 +311,5 @@ def test_logging_in_needs_the_csrf_token_too(moderator: User) -> None:
 
 def test_the_reason_is_asked_for_in_turkish_too(office: Office, moderator: User, creator: User) -> None:
     stream = make_stream(creator)
-    page = office(moderator).get(act_url(stream, "cancel_stream"), headers={"Accept-Language": "tr"})
+    page = office(moderator).get(action_url(stream, "cancel_stream"), headers={"Accept-Language": "tr"})
     assert 'lang="tr"' in page.content.decode()
