@@ -1,45 +1,29 @@
 """Logging in, staying in, logging out, and who one is."""
 
 from contextlib import suppress
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import services, tokens
+from accounts import reads, services, tokens
 from accounts.devices import remember_device
 from accounts.hashing import LoginBusy
 from accounts.login_limits import Client, TooManyFailures
-from accounts.models import User
 from accounts.serializers import (
     CurrentUserSerializer,
     LoginSerializer,
     RefreshTokenSerializer,
     TokensSerializer,
-    UserSummarySerializer,
 )
 from common.addresses import client_address
-from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.views import ApiViewSet
 
 TAGS = ["Accounts"]
-NOT_KEPT = {"Cache-Control": "no-store"}  # tokens: RFC 6749, section 5.1
-
-USER = Question(lambda columns: User.objects.filter(pk=Param("id", ID)).values_list(*columns))
-
-
-def tokens_data(user_id: str, pair: services.Pair) -> dict[str, Any]:
-    (row,) = USER.rows(UserSummarySerializer.columns(), id=user_id)
-    return {
-        "accessToken": pair.access,
-        "refreshToken": pair.refresh,
-        "expiresIn": int(tokens.AccessToken.lifetime.total_seconds()),
-        "refreshExpiresIn": int(tokens.RefreshToken.lifetime.total_seconds()),
-        "user": UserSummarySerializer.to_wire(row),
-    }
+NOT_STORED = {"Cache-Control": "no-store"}  # for tokens: RFC 6749, section 5.1
 
 
 class TokensViewSet(ApiViewSet):
@@ -74,8 +58,8 @@ class TokensViewSet(ApiViewSet):
         now, sent = timezone.now(), LoginSerializer.validated(request.data)
         client = Client(client_address(request.META), request.COOKIES)
         session = services.log_in(**sent, now=now, client=client)
-        data = tokens_data(session.user_id, tokens.signed_pair(session, now=now))
-        response = Response(data, headers=NOT_KEPT)
+        pair = tokens.signed_pair(session, now=now)
+        response = Response(reads.pair_of_tokens(session.user_id, pair), headers=NOT_STORED)
         remember_device(response, session.user, request.COOKIES, path=request.path)
         return response
 
@@ -100,7 +84,7 @@ class TokensViewSet(ApiViewSet):
         now = timezone.now()
         claims = tokens.refresh_claims(**RefreshTokenSerializer.validated(request.data), now=now)
         refreshed = services.refresh(*claims, now=now, sign=tokens.signed_pair)
-        return Response(tokens_data(*refreshed), headers=NOT_KEPT)
+        return Response(reads.pair_of_tokens(refreshed.user_id, refreshed.pair), headers=NOT_STORED)
 
     @extend_schema(
         operation_id="revokeTokenV1",
@@ -133,7 +117,7 @@ class CurrentUserViewSet(ApiViewSet):
     def log_out(self, request: Request) -> Response:
         """End all sessions of the caller; access tokens issued before it stop working at once."""
         claims = cast("tokens.Claims", request.auth)
-        services.log_out(cast("User", request.user), now=timezone.now(), issued_at=claims["iat"])
+        services.log_out(self.user, now=timezone.now(), issued_at=claims["iat"])
         return Response(None)
 
     @extend_schema(
@@ -144,5 +128,4 @@ class CurrentUserViewSet(ApiViewSet):
     )
     def retrieve(self, request: Request) -> Response:
         """The caller's own profile."""
-        (row,) = USER.rows(CurrentUserSerializer.columns(), id=request.user.pk)
-        return Response(CurrentUserSerializer.to_wire(row))
+        return Response(reads.current_user(self.user.pk))

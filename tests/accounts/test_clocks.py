@@ -11,11 +11,9 @@ from django.utils import timezone
 
 from accounts import services, tokens
 from accounts.models import User
-from tests.accounts.test_identity_provider import EC_KEY, RSA_KEY, Provider, me, pem_of, provider, token
+from tests.accounts.identity_provider import EC_KEY, RSA_KEY, Provider, me, pem_of, token
 from tests.conftest import Api, session_of
 from tests.envelope import assert_refused, data_of
-
-__all__ = ["provider"]  # a fixture
 
 AHEAD = [(1, True), (29, True), (31 + 5, False)]  # seconds; the last one with time for a slow machine
 KEYS: dict[str, dict[str, Any]] = {"RS256": {}, "ES256": {"key": EC_KEY, "kid": "ec", "algorithm": "ES256"}}

@@ -1,4 +1,4 @@
-"""How long a verdict on a token is remembered: no longer than the keys that it rests on, and in bounded memory."""
+"""The cache of verified tokens: it is valid only as long as the keys that verified them, and its memory is bounded."""
 
 import time
 from datetime import datetime, timedelta
@@ -9,13 +9,12 @@ from django.utils import timezone
 
 from accounts import identity, tokens
 from accounts.models import User
-from tests.accounts.test_identity_provider import (
+from tests.accounts.identity_provider import (
     EC_KEY,
     STRANGE_KEY,
     Provider,
     jwk_of,
     me,
-    provider,  # noqa: F401 - a fixture
     token,
 )
 from tests.conftest import Api, session_of, token_of
@@ -25,7 +24,7 @@ KEPT = 0.3  # seconds, instead of KEYS_KEPT
 
 
 @pytest.fixture
-def short_lived_keys(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:  # noqa: F811
+def short_lived_keys(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
     monkeypatch.setattr(identity, "KEYS_KEPT", KEPT)
     return provider
 
@@ -53,7 +52,7 @@ def test_a_key_that_was_replaced_under_its_name_is_not_believed_any_more(api: Ap
 
 def test_a_token_of_a_removed_key_is_refused_as_soon_as_keys_are_fetched_for_another(
     api: Api,
-    provider: Provider,  # noqa: F811
+    provider: Provider,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(identity, "ASKS_APART", 0)
@@ -95,7 +94,7 @@ def test_lapsed_keys_of_a_provider_that_is_down_decide_nothing(
 # --- how long a provider's token is good ------------------------------------------------------------
 
 
-def test_a_providers_token_expires_a_day_after_its_issue_whatever_it_says(api: Api, provider: Provider) -> None:  # noqa: F811
+def test_a_providers_token_expires_a_day_after_its_issue_whatever_it_says(api: Api, provider: Provider) -> None:
     now, day, years = int(time.time()), 86_400, 10 * 365 * 86_400
 
     data_of(me(api, token(iat=now - day + 60, exp=now + years)))
@@ -104,7 +103,7 @@ def test_a_providers_token_expires_a_day_after_its_issue_whatever_it_says(api: A
 
 def test_the_cap_is_a_setting_and_holds_for_tokens_that_were_seen(
     api: Api,
-    provider: Provider,  # noqa: F811
+    provider: Provider,
     settings: Any,
     now: datetime,
     monkeypatch: pytest.MonkeyPatch,
@@ -118,7 +117,7 @@ def test_the_cap_is_a_setting_and_holds_for_tokens_that_were_seen(
     assert_refused(me(api, text), 401, "token_expired")
 
 
-def test_a_token_that_expires_earlier_is_not_prolonged(api: Api, provider: Provider) -> None:  # noqa: F811
+def test_a_token_that_expires_earlier_is_not_prolonged(api: Api, provider: Provider) -> None:
     assert_refused(me(api, token(exp=int(time.time()) - 1)), 401, "token_expired")
 
 
@@ -127,7 +126,7 @@ def test_a_token_that_expires_earlier_is_not_prolonged(api: Api, provider: Provi
 
 def test_a_token_longer_than_four_kilobytes_is_refused(
     api: Api,
-    provider: Provider,  # noqa: F811
+    provider: Provider,
 ) -> None:
     data_of(me(api, token(filler="x" * 2000)))
     assert_refused(me(api, token(filler="x" * 4000)), 401, "token_invalid")
