@@ -1,1 +1,1 @@
-"""Who somebody is: users, their pictures, their sessions and tokens."""
+"""Users, their profile photos, sessions and tokens."""

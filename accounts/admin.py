@@ -1,4 +1,4 @@
-"""People in the admin: read, and the few things that moderators may do to an account."""
+"""Users in the admin: read-only pages, and actions that end sessions, change activation or set a profile photo."""
 
 from datetime import datetime
 from typing import Any, cast
@@ -35,7 +35,7 @@ from common.pictures import PictureSlotsFull
 from common.refusals import Invalid
 from common.texts import folded
 
-# Who may do what changes through the command line until a service does it and leaves an audit row.
+# No service changes permissions yet, so that a change in the admin would leave no audit row. Operators use the shell.
 admin.site.unregister(Group)
 
 
@@ -43,7 +43,7 @@ class OwnPasswordForm(AdminOwnPasswordChangeForm):
     client = Client()
 
     def clean_old_password(self) -> str:
-        # The service checks it, within the limits of logins, once the new one is fit.
+        # The service checks the old password, within the login limits, after the new one has been validated.
         return str(self.cleaned_data["old_password"])
 
     def save(self, commit: bool = True) -> User:
@@ -75,7 +75,7 @@ def change_own_password(request: HttpRequest, extra_context: dict[str, Any] | No
     )(request)
 
 
-# Django's own page would set the password without an audit row.
+# Django's view would set the password without an audit row.
 admin.site.password_change = change_own_password  # type: ignore[method-assign, assignment]
 
 _login = admin.site.login
@@ -83,7 +83,7 @@ _login = admin.site.login
 
 @sensitive_post_parameters("password")
 def log_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-    """The site's own login, after which the browser counts as a known device."""
+    """Django's login view; a successful login also sets the cookie of known devices."""
     response = _login(request, extra_context)
     if request.method == "POST" and response.status_code == 302 and isinstance(request.user, User):
         remember_device(response, request.user, request.COOKIES, path=settings.ADMIN_PREFIX)
@@ -109,22 +109,22 @@ def log_out(user_id: str, *, by: User, now: datetime, reason: str) -> None:
     services.log_out(user, by=by, now=now, reason=reason)
 
 
-def _something_to_end(user: User, /, *, by: User, now: datetime) -> None:
+def _check_log_out(user: User, /, *, by: User, now: datetime) -> None:
     services.refuse_log_out(user, now=now)
 
 
-def _may_be_deactivated(user: User, /, *, by: User, now: datetime) -> None:
+def _check_deactivation(user: User, /, *, by: User, now: datetime) -> None:
     services.refuse_set_active(user, to=False, by=by)
 
 
-def _may_be_activated(user: User, /, *, by: User, now: datetime) -> None:
+def _check_activation(user: User, /, *, by: User, now: datetime) -> None:
     services.refuse_set_active(user, to=True, by=by)
 
 
 END_SESSIONS = AdminAction(
     name="log_out",
     service=log_out,
-    rule=_something_to_end,
+    rule=_check_log_out,
     label=_("End all sessions"),
     done=ngettext_lazy("%(count)d user was logged out.", "%(count)d users were logged out.", "count"),
     icon="logout",
@@ -134,7 +134,7 @@ END_SESSIONS = AdminAction(
 DEACTIVATE = AdminAction(
     name="deactivate_user",
     service=services.deactivate_user,
-    rule=_may_be_deactivated,
+    rule=_check_deactivation,
     label=_("Deactivate"),
     done=ngettext_lazy("%(count)d user was deactivated.", "%(count)d users were deactivated.", "count"),
     icon="person_off",
@@ -143,7 +143,7 @@ DEACTIVATE = AdminAction(
 ACTIVATE = AdminAction(
     name="activate_user",
     service=services.activate_user,
-    rule=_may_be_activated,
+    rule=_check_activation,
     label=_("Activate"),
     done=ngettext_lazy("%(count)d user was activated.", "%(count)d users were activated.", "count"),
     icon="person_check",
@@ -178,7 +178,7 @@ class UserAdmin(ActionAdmin):
     )
 
     def version_of(self, row: User) -> str:
-        """Not the whole row: its owner may change a name or a photo at any time, which is no reason to wait."""
+        """Only the values that actions depend on. A form stays valid when the user changes a name or a photo."""
         return f"{row.is_active} {row.is_staff} {row.is_superuser}"
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:

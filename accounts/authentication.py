@@ -1,4 +1,4 @@
-"""Who is calling: the access token in the Authorization header."""
+"""Authentication by the access token in the Authorization header."""
 
 from django.db.models import CharField, QuerySet
 from django.utils import timezone
@@ -41,7 +41,7 @@ USER_OF_IDENTITY = Question(_of_identity)
 
 
 class TokenAuthentication(BaseAuthentication):
-    """One instance serves all requests and threads, so it keeps nothing."""
+    """All requests and threads share one instance, so it has no state."""
 
     refusals = (TokenInvalid, TokenExpired, SessionEnded, ProviderUnavailable)
 

@@ -1,4 +1,4 @@
-"""How the admin's login checks a password: as the API does, with the same limit on guesses."""
+"""The authentication backend of the admin's login: the checks and limits are those of the API."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ class LimitedBackend(ModelBackend):
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:
-        """Raises ValidationError, which the login form shows, when there were too many failures or logins."""
+        """Raises ValidationError, which the login form shows, for the refusals TooManyFailures and LoginBusy."""
         if username is None or password is None:
             return None
         try:

@@ -1,7 +1,7 @@
-"""The cookie by which a device is recognised that has logged in before.
+"""The cookie of a known device: one on which the user has logged in before.
 
-See https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies. The cookie opens nothing: it
-only keeps failed logins that others make from counting against this device.
+See https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Cookies. The cookie
+grants no access. Failed logins of other clients do not count against a device that has it.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What is wrong with logins: the doctor asks here, as settings name it."""
+"""Checks of logins and usernames for the command `doctor`; `settings.DOCTOR_CHECKS` names them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -20,7 +20,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _proxies() -> Iterator[Finding]:
-    # Granian ends no TLS for us, so there is a proxy.
+    # Granian is not configured for TLS, so there must be a proxy.
     if settings.SECURE and not settings.TRUSTED_PROXIES:
         yield error(
             "proxies_unknown",
@@ -31,7 +31,7 @@ def _proxies() -> Iterator[Finding]:
 
 
 def _look_alikes_of_staff() -> Iterator[Finding]:
-    """A new username is compared when it is made; these are older than the rule, or than somebody's promotion."""
+    """A username is compared when the user is created; these are older than the rule, or than a promotion to staff."""
     staff = LookAlikes(User.objects.staff().values_list("username", flat=True).order_by("pk"))
     people = User.objects.order_by("pk").values_list("pk", "username").iterator(BATCH)
     found = [(pk, name, alike) for pk, name in people if (alike := staff.of(name))]

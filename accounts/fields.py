@@ -1,4 +1,4 @@
-"""The columns of a username: as it is shown, and the key by which it is found and kept unique."""
+"""Model fields of a username: the form that is displayed, and the key for look-ups and uniqueness."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from accounts import names
 
 
 class UsernameField(models.CharField):
-    """Stored, and compared with, in NFKC."""
+    """Text in NFKC, when it is stored and in look-ups."""
 
     def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
@@ -24,7 +24,7 @@ class UsernameField(models.CharField):
 
 
 class UsernameKeyField(models.CharField):
-    """The key of the username of the same row; each write of an instance computes it anew."""
+    """The key of the username in the same row. It is computed each time an instance is saved."""
 
     def pre_save(self, model_instance: Any, add: bool) -> str:
         key = names.normalized(model_instance.username)

@@ -1,7 +1,7 @@
-"""Password hashing in a bounded number of slots a process.
+"""Limits how many password hashes a server process computes at the same time.
 
-A hash takes a CPU core for some tenths of a second, and whoever asks for one needs no account. Without a bound, a few
-dozen login attempts would hold all threads of a server process, and all its CPU time.
+A hash keeps a CPU core busy for some tenths of a second, and anonymous clients can cause one. Without a limit, a few
+dozen login attempts would occupy all threads of a server process and all its CPU time.
 """
 
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ class LoginBusy(Unavailable):
 
 
 class HashingSlots:
-    """`PASSWORD_HASHING_SLOTS` hashes run at once, `PASSWORD_HASHING_QUEUE` more wait; nobody waits beyond those.
+    """A semaphore of `PASSWORD_HASHING_SLOTS` with a queue of `PASSWORD_HASHING_QUEUE`; further callers are refused.
 
-    So logins hold at most slots + queue threads, and the server keeps as many threads beside those for other calls.
+    So logins occupy at most slots + queue threads, and the server has as many threads again for other calls.
     """
 
     def __init__(self) -> None:
@@ -36,8 +36,10 @@ class HashingSlots:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Raises `LoginBusy` when the queue is full, or after `LONGEST_WAIT`. Do not call it inside a transaction:
-        its locks would be held meanwhile."""
+        """Hold a slot. Raises `LoginBusy` when the queue is full, or after `LONGEST_WAIT`.
+
+        Do not call it inside a transaction, which would keep its locks during the wait.
+        """
         begin_wait()
         with self._changed:
             if not self._is_free() and not self._wait():

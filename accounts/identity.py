@@ -1,4 +1,4 @@
-"""The platform's own identity provider: which of its tokens we believe."""
+"""Tokens of the platform's own identity provider: their verification, and what their claims say about a user."""
 
 import logging
 import time
@@ -22,38 +22,38 @@ logger = logging.getLogger(__name__)
 
 LONGEST_SUBJECT = 200
 
-KEYS_KEPT = 300  # seconds
-ANSWER_WITHIN = 3  # seconds
-# Tokens with made-up key ids, or a provider that is down, make us ask no more often than this (seconds).
-ASKS_APART = 10
+KEYS_CACHED_FOR = 300  # seconds
+FETCH_TIMEOUT = 3  # seconds
+# Seconds between two fetches, at least, also while tokens name unknown key ids or the provider is down.
+FETCH_INTERVAL = 10
 
 
 class ProviderUnavailable(Unavailable):
     code = "identity_provider_unavailable"
     message = _("the identity provider does not answer; try again shortly")
-    retry_after = ASKS_APART
+    retry_after = FETCH_INTERVAL
 
 
 class ProviderKeys(jwt.PyJWKClient):
-    """The keys that a provider publishes. One that does not answer is left alone for a while."""
+    """A cache of the public keys that a provider publishes (JWKS). It waits `FETCH_INTERVAL` after a failed fetch."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, lifespan=KEYS_KEPT, timeout=ANSWER_WITHIN, cooldown_duration=ASKS_APART)
-        self.asks_again_at = 0.0
+        super().__init__(url, lifespan=KEYS_CACHED_FOR, timeout=FETCH_TIMEOUT, cooldown_duration=FETCH_INTERVAL)
+        self.next_fetch_at = 0.0
         self._fetched = 0
 
     @property
     def state(self) -> Hashable:
-        """Changes when keys are fetched, and when they have been kept for `KEYS_KEPT`; no state ever comes again."""
+        """Changes when keys are fetched and when cached keys expire; a value never occurs twice."""
         return self._fetched, self.jwk_set_cache is None or self.jwk_set_cache.is_expired()
 
     def fetch_data(self) -> Any:
-        if time.monotonic() < self.asks_again_at:
+        if time.monotonic() < self.next_fetch_at:
             raise ProviderUnavailable
         try:
             fetched = super().fetch_data()
         except (jwt.PyJWTError, OSError, ValueError) as error:
-            self.asks_again_at = time.monotonic() + ASKS_APART
+            self.next_fetch_at = time.monotonic() + FETCH_INTERVAL
             logger.warning("the identity provider's keys cannot be read from %s: %s", self.uri, error)
             raise ProviderUnavailable from error
         self._fetched += 1
@@ -66,16 +66,16 @@ def provider_keys(url: str) -> ProviderKeys:
 
 
 def keys_in_use() -> Hashable:
-    """What a verdict on a token rests on. While this stays the same, so does the verdict."""
+    """Identifies the keys that verify tokens. Whether a signature is valid is the same while this is the same."""
     url = settings.IDENTITY_JWKS_URL
     return (url, provider_keys(url).state) if settings.IDENTITY_ISSUER and url else settings.IDENTITY_PUBLIC_KEY
 
 
 def claims_of(token: str) -> Mapping[str, Any]:
-    """What the provider says in `token`; its `exp` is at most `IDENTITY_TOKEN_MAX_SECONDS` after its `iat`.
+    """The verified claims of the provider's token; `exp` is at most `IDENTITY_TOKEN_MAX_SECONDS` after `iat`.
 
-    Raises `jwt.PyJWTError` when it is not the provider's, not for us or not in force, `ProviderUnavailable`
-    when its keys cannot be had.
+    Raises `jwt.PyJWTError` when the signature, issuer, audience or validity period is wrong, `ProviderUnavailable`
+    when the keys cannot be fetched.
     """
     url = settings.IDENTITY_JWKS_URL
     key = provider_keys(url).get_signing_key_from_jwt(token) if url else settings.IDENTITY_PUBLIC_KEY
@@ -95,11 +95,11 @@ def claims_of(token: str) -> Mapping[str, Any]:
     return claims | {"exp": expires_at, "iat": issued_at}
 
 
-# --- what the claims say of a person --------------------------------------------------------------
+# --- claims about a user --------------------------------------------------------------------------
 
 
 def username_from(claims: Mapping[str, Any]) -> str:
-    """A username that is allowed; somebody may have it already."""
+    """A valid username made from the claims. It may be taken."""
     local_part = text_from(claims, "email").partition("@")[0]
     for candidate in (text_from(claims, "preferred_username", "nickname"), local_part, claims["sub"]):
         if username := names.usable_part(candidate):
@@ -108,12 +108,12 @@ def username_from(claims: Mapping[str, Any]) -> str:
 
 
 def with_random_ending(username: str) -> str:
-    """Ten digits: beside letters that are written from the right, others are not allowed."""
+    """`username` with ten random digits. Latin letters would break the bidi rule beside right-to-left letters."""
     return names.usable_part(f"{username[:139]}-{randbelow(10**10):010d}") or f"user-{token_hex(4)}"
 
 
 def email_from(claims: Mapping[str, Any]) -> str:
-    """The email address, or "" when it is none."""
+    """The email address, or "" when it is missing or not valid."""
     email = text_from(claims, "email", longest=254)
     try:
         validate_email(email)
@@ -123,7 +123,7 @@ def email_from(claims: Mapping[str, Any]) -> str:
 
 
 def text_from(claims: Mapping[str, Any], *names: str, longest: int = 150) -> str:
-    """The first of these claims that is a text with something in it, made fit for a column."""
+    """The first of these claims that is a non-empty text, normalized and cut to `longest` characters; else ""."""
     for name in names:
         value = claims.get(name)
         if isinstance(value, str) and (text := fitted_line(value, longest=longest)):

@@ -1,4 +1,4 @@
-"""How many failed logins are allowed: to one client with one name, to one address, and with one name.
+"""Limits on failed logins: for one client with one username, for one address, and for one username.
 
 See docs/decisions/0010-login-limits.md.
 """
@@ -62,11 +62,11 @@ class Client:
 
 
 class Limits:
-    """The counters of one login attempt.
+    """The counters that limit one login attempt.
 
-    Attempts count in the order in which their outcome is written: however many are made at once, over all processes,
-    no more than the allowed number of failures learn that they failed, and a right password beyond those is refused
-    like a wrong one.
+    They are checked before the password is, and again when the result is stored. So of any number of concurrent
+    attempts, in all processes, at most the allowed number are answered as failed logins. Beyond the limit a right
+    password is refused like a wrong one.
     """
 
     def __init__(self, username: str, user: User | None, client: Client, *, now: datetime) -> None:
@@ -76,7 +76,7 @@ class Limits:
         self._address = _key("address", network)
         device = device_of(user, client.cookies)
         if device:
-            # Only this device has the cookie, so nobody else's failures count, at its own address neither.
+            # Only this device has the cookie, so failures of others do not count, not even those from its address.
             self._of_client = _key("name and device", name, device)
             self._allowed = {self._of_client: FAILURES_OF_CLIENT}
             return
@@ -86,12 +86,12 @@ class Limits:
             self._allowed[_key("name", name)] = FAILURES_OF_NAME
 
     def refuse_if_spent(self) -> None:
-        """Raises `TooManyFailures` when as many have failed as are allowed."""
+        """Raises `TooManyFailures` when any counter has reached its limit."""
         counters = LoginCounter.objects.filter(pk__in=self._allowed, window_started_at__gt=self._now - WINDOW)
         self._refuse(counter for counter in counters if counter.count >= self._allowed[bytes(counter.key)])
 
     def count_failure(self) -> None:
-        """Raises `TooManyFailures` when as many had failed before as are allowed."""
+        """Raises `TooManyFailures` when any counter had reached its limit before."""
         values: dict[str, Any] = {"keys": list(self._allowed), "now": self._now, "window": self._now - WINDOW}
         with connection.cursor() as cursor:
             cursor.execute(_COUNT_FAILURE, values)
@@ -99,10 +99,10 @@ class Limits:
         self._refuse(counter for counter in counters if counter.count > self._allowed[bytes(counter.key)])
 
     def settle_success(self) -> None:
-        """Forget this client's failures with this name, and remember its address.
+        """Delete the counter of this client with this username, and store its address as known.
 
-        The counters of the address and of the name stay: else an attacker could reset them with a login of their own,
-        or have them reset by their owner. Raises `TooManyFailures` as `refuse_if_spent`.
+        The counters of the address and of the username stay. Otherwise a login of the attacker to another account, or
+        one of the account's owner, would reset them. Raises `TooManyFailures` as `refuse_if_spent` does.
         """
         self.refuse_if_spent()
         LoginCounter.objects.filter(pk=self._of_client).delete()
@@ -114,7 +114,7 @@ class Limits:
         )
 
     def _is_known_address(self) -> bool:
-        # Asked for unknown names too: the time must not tell who exists.
+        # The query runs for unknown usernames too, so that response times do not reveal which exist.
         known = KnownAddress.objects.filter(user=self._user.pk if self._user else NOBODY, address=self._address)
         return known.filter(last_login_at__gt=self._now - KNOWN_FOR).exists()
 
@@ -124,8 +124,8 @@ class Limits:
             raise TooManyFailures(max(1, ceil((max(ends) - self._now).total_seconds())))
 
 
-# One statement, so that failures at the same moment in several processes are all counted; in the order of the keys,
-# so that two of them never wait for each other.
+# One statement, so that concurrent failures in several processes are all counted. It locks rows in the order of their
+# keys, so that two of them cannot deadlock.
 _COUNT_FAILURE = """
     INSERT INTO accounts_logincounter AS counters (key, window_started_at, count)
     SELECT key, %(now)s, 1 FROM unnest(%(keys)s::bytea[]) AS keys (key) ORDER BY key
@@ -140,11 +140,11 @@ _COUNT_FAILURE = """
 
 
 def _key(*parts: str) -> bytes:
-    """Neither names nor addresses are stored, only what tells whether two are the same."""
+    """A keyed hash, by which equal values are recognised. Usernames and addresses themselves are not stored."""
     return salted_hmac("accounts.login_limits", "\0".join(parts), algorithm="sha256").digest()
 
 
 def purge(*, now: datetime) -> None:
-    """Forget windows that are over, and addresses without a login for `KNOWN_FOR`."""
+    """Delete counters whose window is over, and addresses without a login for `KNOWN_FOR`."""
     LoginCounter.objects.filter(window_started_at__lte=now - WINDOW).delete()
     KnownAddress.objects.filter(last_login_at__lte=now - KNOWN_FOR).delete()

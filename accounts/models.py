@@ -1,4 +1,4 @@
-"""Users, their pictures, and the sessions that their tokens belong to."""
+"""Users, their profile photos, their sessions, and the counters of failed logins."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -51,7 +51,7 @@ class UserQuerySet(LockingQuerySet["User"]):
         return self.filter(STAFF)
 
     def impersonated_by(self, username: str) -> list[str]:
-        """The names of members of staff that people may take `username` for."""
+        """The usernames of members of staff that `username` looks like."""
         return names.LookAlikes(self.staff().values_list("username", flat=True).order_by("pk")).of(username)
 
 
@@ -106,12 +106,12 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    # Who came through the platform's own identity provider: its issuer and its name for the person.
+    # The claims `iss` and `sub` of users who came through the platform's identity provider.
     identity_issuer = models.CharField(max_length=200, blank=True, editable=False)
     identity_subject = models.CharField(max_length=200, blank=True, editable=False)
     # Tokens of the identity provider that were issued up to this moment are refused (logout).
     identity_tokens_from = models.DateTimeField(null=True, editable=False)
-    # Part of each admin session: raising it ends them all.
+    # Part of each admin session. Incrementing it ends all of them.
     session_epoch = models.PositiveIntegerField(default=0, db_default=0, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -135,7 +135,7 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
                 name="user_identity_unique",
             ),
         ]
-        # The few rows that a new username is compared with.
+        # A new username is compared with those of the staff.
         indexes = [models.Index(fields=["id"], condition=STAFF, name="user_staff")]
 
     def __str__(self) -> str:
@@ -172,9 +172,10 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
         super().set_password(None if raw_password is None else passwords.prepared(raw_password))
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Costs a second hash only when the password was sent in another form than it is stored in.
+        """Checks the normalized password, then the password as it was sent if that differs.
 
-        A hash of that other form, from before passwords were normalized, is replaced by one of the stored form.
+        Hashes from before passwords were normalized may be of the form that was sent. Such a hash is replaced by one
+        of the normalized password.
         """
         if raw_password is None:
             return super().check_password(None)
@@ -186,7 +187,7 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
         return self._replace_hash(make_password(prepared)) or super().check_password(prepared)
 
     def _replace_hash(self, password: str) -> bool:
-        """Whether it was still the hash that was checked; if not, the new one is read."""
+        """Compare-and-swap: False when the stored hash has changed since it was checked; the new one is then loaded."""
         if type(self).objects.filter(pk=self.pk, password=self.password).update(password=password):
             self.password = password
             return True
@@ -200,11 +201,11 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
         return self.name or self.username
 
     def get_session_auth_hash(self) -> str:
-        """What an admin session must carry: it ends when the password or `session_epoch` changes."""
+        """Stored in each admin session, which ends when the password or `session_epoch` changes."""
         return f"{super().get_session_auth_hash()}:{self.session_epoch}"
 
     def get_session_auth_fallback_hash(self) -> Iterator[str]:
-        """The same, of sessions from before `SECRET_KEY` was changed."""
+        """The hashes of sessions from before `SECRET_KEY` was changed."""
         for fallback in super().get_session_auth_fallback_hash():
             yield f"{fallback}:{self.session_epoch}"
 
@@ -215,10 +216,10 @@ def holders_of(permission: str) -> models.QuerySet[User]:
 
 
 class Session(models.Model):
-    """One login on one device. Access tokens name it, so ending it ends them at their next use.
+    """One login on one device. Access tokens name their session and are refused once it has ended.
 
-    Rotation keeps the id of the one refresh token that is good (`refresh_id`). An older one that turns up again gets
-    its `RefreshedPair` while that lasts; after that it was copied, which ends the session.
+    Refresh tokens rotate: `refresh_id` is the id of the only valid one. An older one is answered with its stored
+    `RefreshedPair` until that expires. A later use means that the token was copied, and ends the session.
     """
 
     id = ObjectIdKey()
@@ -246,7 +247,7 @@ class Session(models.Model):
 
 
 class RefreshedPair(models.Model):
-    """The tokens that were given for a refresh token, for retries whose first answer was lost.
+    """The pair of tokens that a refresh token was exchanged for, for clients that lost the answer and retry.
 
     `pair` is encrypted. After `until` the row has no effect, and is removed by the next refresh of the session or by a
     job.
@@ -265,7 +266,7 @@ class RefreshedPair(models.Model):
 
 
 class LoginCounter(models.Model):
-    """Failed logins since `window_started_at` of whom `key` stands for: see accounts/login_limits.py."""
+    """The number of failed logins since `window_started_at` that have one key: see accounts/login_limits.py."""
 
     key = models.BinaryField(primary_key=True, max_length=32)
     window_started_at = models.DateTimeField(db_index=True)
@@ -279,7 +280,7 @@ class LoginCounter(models.Model):
 
 
 class KnownAddress(models.Model):
-    """A network that a user has logged in from, as a keyed hash. Failures of others elsewhere do not count there."""
+    """A network that a user has logged in from, as a keyed hash. The limit of one username does not apply there."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     address = models.BinaryField(max_length=32)

@@ -78,25 +78,25 @@ def _broken_rule(username: str) -> Text | None:
 
 
 def usable_part(text: str) -> str:
-    """A username made of the characters of `text` that may stand in one; "" when none can be made of them."""
-    kept = "".join(character for character in stored(text) if _may_stand_in_name(character))
+    """A valid username made of the allowed characters of `text`; "" when there is none."""
+    kept = "".join(character for character in stored(text) if _is_allowed(character))
     without_joiners = kept.translate(dict.fromkeys(map(ord, JOINERS)))
     for candidate in (kept, without_joiners, without_joiners.strip(SIGNS)):
-        # What is left may compose: a letter and a mark, when a space between them was dropped.
+        # Removed characters may have kept a letter and a mark apart, which now compose.
         name = _beginning(stored(candidate))
         if name and _broken_rule(name) is None:
             return name
     return ""
 
 
-def _may_stand_in_name(character: str) -> bool:
+def _is_allowed(character: str) -> bool:
     if character.isascii():
         return character.isalnum() or character in SIGNS
     return category(character) in _LETTERS_MARKS_DIGITS or character in JOINERS
 
 
 def _beginning(name: str) -> str:
-    """Without marks that belong to no letter, and not longer than allowed."""
+    """`name` without leading marks and joiners, cut to the length that is allowed."""
     while name and (category(name[0]).startswith("M") or name[0] in JOINERS):
         name = name[1:]
     return name[:LONGEST].rstrip(JOINERS)
@@ -106,13 +106,13 @@ def _beginning(name: str) -> str:
 
 
 class LookAlikes:
-    """Answers which of some names people may take another name for."""
+    """Finds which of a set of names look like another name."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._key_of = {name: normalized(name) for name in names}
         self._seen_as: dict[str, list[str]] = {}
         for name, key in self._key_of.items():
-            # Also in capitals, where the small letter l looks like the capital I of the real name.
+            # In upper case too: a small letter l looks like the capital I of the real name.
             for skeleton in _skeletons(name) | {_skeleton(key.upper())}:
                 self._seen_as.setdefault(skeleton, []).append(name)
 
@@ -139,7 +139,7 @@ def _prototypes() -> dict[int, str]:
     The library's table lists the look-alikes of each text in both directions. In UTS 39 each character points to one
     prototype, so an entry with several look-alikes is a prototype; of two that only have each other, one is chosen.
     """
-    # Loaded when it is first needed: most processes never make a user, and the table takes some megabytes.
+    # Imported on first use: the table takes some megabytes, and most processes never create a user.
     table = import_module("confusable_homoglyphs.confusables").confusables_data
     marks = str.maketrans("", "", "\u200e")  # the table puts them around right-to-left characters
     alike: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""Passwords: the form in which they are hashed, so that the same keys typed on two devices give the same password."""
+"""Normalization of passwords before they are hashed: devices encode the same typed text in different ways."""
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -25,7 +25,7 @@ def prepared(password: str) -> str:
 def forms(password: str) -> list[str]:
     """The texts to compare with a stored hash, in this order.
 
-    The second one, where it differs, opens hashes that were made of the password as it was sent.
+    The second one, if any, is the password as it was sent: hashes from before normalization were made of that.
     """
     try:
         first = prepared(password)

@@ -1,4 +1,4 @@
-"""How people and their pictures are written, and what they send to log in."""
+"""Users and their photos as the API returns them; the bodies and answers of logins and refreshes."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from common.serializers import IdField, InputSerializer, StrictString, WireTime
 
 
 def file_url(file: str) -> str:
-    """The address of a file of ours. Its name is made of safe characters, so nothing has to be quoted."""
+    """The URL of a stored file. Its name has safe characters only, so nothing has to be quoted."""
     return settings.MEDIA_URL + file
 
 
@@ -45,7 +45,7 @@ class CurrentUserSerializer(UserSummarySerializer):
 
 
 class UsernameText(StrictString):
-    """A username in its stored form, which its length is of."""
+    """A username, normalized to its stored form before its length is checked."""
 
     def to_internal_value(self, data: Any) -> str:
         return super().to_internal_value(stored(data) if isinstance(data, str) else data)
@@ -53,8 +53,7 @@ class UsernameText(StrictString):
 
 class LoginSerializer(InputSerializer):
     username = UsernameText(max_length=LONGEST)
-    # As it was sent: old hashes may be of another normal form. Of 128 characters, decomposing makes up to four times as
-    # many.
+    # Not normalized here, because old hashes may be of another normal form. Decomposed, 128 characters may be 512.
     password = StrictString(max_length=512, trim_whitespace=False)
 
 

@@ -1,4 +1,4 @@
-"""Tasks of accounts."""
+"""Periodic tasks of accounts."""
 
 from django.utils import timezone
 
@@ -10,5 +10,5 @@ EVERY_MINUTE = "* * * * *"
 
 @periodic(EVERY_MINUTE, queue=SLOW_QUEUE)
 def forget_tokens(timestamp: int) -> None:
-    """Pairs of tokens are stored, encrypted, only as long as a retry of their refresh may ask for them."""
+    """Delete stored pairs of tokens as soon as no retry of their refresh may get them any more."""
     forget_refreshed_pairs(now=timezone.now())

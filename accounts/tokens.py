@@ -1,4 +1,4 @@
-"""Tokens: issuing ours and verifying all. Whether the session still holds is checked in `authentication`."""
+"""Issues tokens, and verifies them and those of the identity provider. `authentication` checks their session."""
 
 from collections.abc import Hashable, Mapping
 from datetime import datetime, timedelta
@@ -96,14 +96,14 @@ def refresh_claims(refresh_token: str, *, now: datetime) -> RefreshClaims:
 
 
 def _has_expired(claims: Claims, now: datetime) -> bool:
-    """Without leeway. The libraries apply the leeway that is meant for `iat` and `nbf` to `exp` as well."""
+    """Without leeway: the libraries would apply the leeway of `iat` and `nbf` to `exp` as well."""
     return bool(claims["exp"] <= now.timestamp())
 
 
 def verified(token: str, *, now: datetime) -> Claims:
     """The claims of an access token, ours or the identity provider's.
 
-    Raises `TokenInvalid`, `TokenExpired`, or `ProviderUnavailable` when the provider's keys cannot be had.
+    Raises `TokenInvalid`, `TokenExpired`, or `ProviderUnavailable` when the provider's keys cannot be fetched.
     """
     claims = signed_claims(token, identity.keys_in_use())
     if _has_expired(claims, now):

@@ -1,4 +1,4 @@
-"""Where logging in, staying in and logging out are asked for."""
+"""URLs of logins, tokens, logouts and the current user."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Logging in, staying in, logging out, and who one is."""
+"""Logging in, refreshing and revoking tokens, logging out, and the profile of the caller."""
 
 from contextlib import suppress
 from typing import ClassVar, cast
@@ -27,7 +27,7 @@ NOT_STORED = {"Cache-Control": "no-store"}  # for tokens: RFC 6749, section 5.1
 
 
 class TokensViewSet(ApiViewSet):
-    """The tokens of a session, for who has none yet or comes with a refresh token."""
+    """Operations that need no access token: login, refresh and revocation."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -52,8 +52,9 @@ class TokensViewSet(ApiViewSet):
 
         Within 5 minutes, 10 logins may fail from one address with one username, 100 from one address, and 50 with one
         username from all addresses that have not logged in with it before; further ones are refused until
-        `Retry-After` has passed. The cookie `device` of the answer tells the device from others behind its address;
-        clients may leave it out. When more people log in than can be served at once, `login_busy` asks to try again.
+        `Retry-After` has passed. The cookie `device` of the answer distinguishes the device from others behind its
+        address; clients may leave it out. When more people log in than can be served at once, `login_busy` asks to
+        try again.
         """
         now, sent = timezone.now(), LoginSerializer.validated(request.data)
         client = Client(client_address(request.META), request.COOKIES)
@@ -107,7 +108,7 @@ class TokensViewSet(ApiViewSet):
 
 
 class CurrentUserViewSet(ApiViewSet):
-    """The caller."""
+    """The profile and the sessions of the caller."""
 
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {"log_out": [], "retrieve": []}
 

@@ -1,4 +1,4 @@
-"""What may happen to users, their sessions and their pictures. API, admin and commands all come here."""
+"""Commands of accounts: all changes of users, sessions and photos. API, admin and management commands call them."""
 
 from accounts.services.logins import (
     WrongCredentials,

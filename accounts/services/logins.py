@@ -21,9 +21,11 @@ class WrongCredentials(Unauthenticated):
 
 
 def check_credentials(username: str, password: str, *, now: datetime, client: Client | None = None) -> User:
-    """Who this is, at the API's and the admin's login. Raises `WrongCredentials`, `TooManyFailures`, `LoginBusy`.
+    """The user with these credentials, for the API and the admin.
 
-    Takes equally long whether or not there is such a user, has a password, and is active.
+    The response time does not depend on whether the user exists, has a password and is active.
+
+    Raises `WrongCredentials`, `TooManyFailures`, `LoginBusy`.
     """
     user = _user_named(username)
     limits = Limits(username, user, client or Client(), now=now)
@@ -61,7 +63,7 @@ def _user_named(username: str) -> User | None:
 
 def _is_password_of(user: User | None, password: str) -> bool:
     if user is None:
-        # Takes as long as a check of a wrong password: the time must not tell who exists.
+        # As many hashes as for a wrong password, so that response times do not reveal which usernames exist.
         for form in passwords.forms(password):
             make_password(form)
         return False
@@ -71,7 +73,7 @@ def _is_password_of(user: User | None, password: str) -> bool:
 def change_own_password(
     user: User, old_password: str, new_password: str, *, now: datetime, client: Client | None = None
 ) -> None:
-    """Set a password that its form has validated, and end all sessions: they may be why it was changed.
+    """Set a password that the form has validated, and end all sessions: one of them may be an intruder's.
 
     A wrong `old_password` counts as a failed login. Raises `Invalid`, `TooManyFailures`, `LoginBusy`.
     """

@@ -1,4 +1,4 @@
-"""Making, activating and deactivating users."""
+"""Creating, renaming, activating and deactivating users."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ from common.refusals import Conflict, Forbidden, Invalid
 
 @transaction.atomic
 def create_user(username: str, password: str | None, *, by: User | None, now: datetime, **fields: Any) -> User:
-    """A user who logs in with `password`, or with none at all.
+    """Create a user who logs in with `password`, or cannot log in with any when it is None.
 
     Raises Invalid on `username` when it is not allowed or looks like the name of a member of staff, IntegrityError
     when it is taken, ValidationError on a password that is not allowed.
@@ -94,7 +94,7 @@ def activate_user(user_id: str, *, by: User, now: datetime, reason: str) -> None
 
 
 def refuse_set_active(user: User, *, to: bool, by: User) -> None:
-    """Raises what forbids `by` to activate or deactivate `user`, both as they are now."""
+    """Raises the refusal when `by` may not activate or deactivate `user`, from their values as given."""
     if user.pk == by.pk:
         raise Oneself
     if not by.is_superuser and (user.is_staff or user.is_superuser):
@@ -106,7 +106,7 @@ def refuse_set_active(user: User, *, to: bool, by: User) -> None:
 
 
 def _set_active(user_id: str, *, to: bool, by: User, now: datetime, reason: str) -> User:
-    # Both rows, in one order: of two people who deactivate each other, one is first.
+    # Both rows are locked, in the order of their keys, so that two users who deactivate each other do not deadlock.
     locked = {user.pk: user for user in User.objects.for_update().filter(pk__in=[user_id, by.pk]).order_by("pk")}
     if user_id not in locked:
         raise UserMissing
@@ -128,14 +128,14 @@ def _set_active(user_id: str, *, to: bool, by: User, now: datetime, reason: str)
     return user
 
 
-# --- people of the identity provider --------------------------------------------------------------
+# --- users of the identity provider ---------------------------------------------------------------
 
 
 def user_of_identity(claims: Mapping[str, Any], *, now: datetime) -> User:
-    """The user whom the provider's `iss` and `sub` name, created from the other claims at first sight.
+    """The user whom the claims `iss` and `sub` name, created from the other claims if there is none yet.
 
-    A username that somebody here has already, or that looks like one of the staff's, gets a random ending: a name
-    proves nothing about who one is.
+    A username that is taken, or that looks like one of the staff's, gets a random suffix: the claim does not prove
+    that it is the same person.
     """
     issuer, subject = claims["iss"], claims["sub"]
     wanted = identity.username_from(claims)
@@ -157,5 +157,5 @@ def user_of_identity(claims: Mapping[str, Any], *, now: datetime) -> User:
                 identity_subject=subject,
             )
         except (IntegrityError, Invalid):
-            # Another request was first with this person (found at the next look), or the name is not to be had.
+            # Another request has created this user, whom the next query finds, or the username is refused.
             username = identity.with_random_ending(wanted)

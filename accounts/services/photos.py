@@ -21,7 +21,7 @@ def set_profile_photo(user: User, picture: IO[bytes], *, by: User | None, now: d
 
 
 def set_own_photo(user: User, full: bytes, squares: Mapping[int, bytes], *, by: User | None, now: datetime) -> User:
-    """Replace the profile photo by WebP files that this program made; `squares` has one for each of `PHOTO_SIZES`."""
+    """Replace the profile photo by WebP files of our own making; `squares` has one for each of `PHOTO_SIZES`."""
     stored = _stored_photo(full, squares)
     try:
         with transaction.atomic():
@@ -53,7 +53,7 @@ def set_own_photo(user: User, full: bytes, squares: Mapping[int, bytes], *, by: 
 
 
 def _stored_photo(full: bytes, squares: Mapping[int, bytes]) -> dict[str, str]:
-    """Store the photo and its squares; the names say nothing and cannot be guessed."""
+    """Store the photo and its squares under random names that cannot be guessed."""
     name = f"photos/{token_urlsafe(16)}"
     files = {"full": full} | {str(size): square for size, square in squares.items()}
     return {key: default_storage.save(f"{name}-{key}.webp", ContentFile(content)) for key, content in files.items()}

@@ -26,7 +26,7 @@ PAIRS = "refreshed pairs"  # the purpose of their encryption
 
 
 class UserMissing(Missing):
-    """Also when the user is removed between the look and the lock."""
+    """Also raised when the user is removed before the row is locked."""
 
     code = "user_not_found"
     message = _("there is no user with this id")
@@ -70,7 +70,7 @@ class RefreshInProgress(Conflict):
 def refresh(session_id: str, refresh_id: str, *, now: datetime, sign: Sign) -> Refreshed:
     """Exchange the refresh token for a new pair; within RETRY_WINDOW the same token gets the same pair again.
 
-    After that it has two owners, one of whom copied it, so the session ends for both (RFC 9700, section 4.14.2).
+    A later use of it means that it was copied, so the session is ended (RFC 9700, section 4.14.2).
     Raises RefreshTokenInvalid, RefreshTokenReused, and RefreshInProgress when the session stays locked for longer than
     the lock timeout.
     """
@@ -81,14 +81,14 @@ def refresh(session_id: str, refresh_id: str, *, now: datetime, sign: Sign) -> R
         if isinstance(error.__cause__, LockNotAvailable):
             raise RefreshInProgress from error
         raise
-    # Raised inside, it would roll back the end of the session.
+    # Raised outside of the transaction, which commits the end of the session.
     if refreshed is None:
         raise RefreshTokenReused
     return refreshed
 
 
 def _refresh(session_id: str, refresh_id: str, *, now: datetime, sign: Sign) -> Refreshed | None:
-    """None when the token was used before, which has ended the session."""
+    """None when the token was reused after the retry window; the session has then been ended."""
     # Of concurrent calls with one token the first rotates; the others wait here and get its pair.
     session = Session.objects.for_update().select_related("user").filter(pk=session_id).first()
     if session is None:
@@ -127,12 +127,12 @@ def _decrypted(given: RefreshedPair) -> Pair:
     try:
         return Pair(*json.loads(cipher(PAIRS).decrypt(bytes(given.pair))))
     except InvalidToken as error:
-        # SECRET_KEY was replaced without a fallback: the pair is lost, and nobody has copied anything.
+        # SECRET_KEY was replaced without a fallback. The pair is lost, but the token was not copied.
         raise RefreshTokenInvalid from error
 
 
 def forget_refreshed_pairs(*, now: datetime) -> int:
-    """Remove the pairs whose time for retries is over, and say how many."""
+    """Delete the pairs whose retry window is over; returns how many."""
     return RefreshedPair.objects.filter(until__lt=now).delete()[0]
 
 
@@ -140,7 +140,7 @@ def forget_refreshed_pairs(*, now: datetime) -> int:
 
 
 def revoke(session_id: str, *, now: datetime) -> None:
-    """End the session, and with it its access tokens. One that ended before, or never was, is no matter."""
+    """End the session and with it its access tokens. Does nothing when it has ended before or does not exist."""
     with transaction.atomic():
         session = Session.objects.for_update().select_related("user").filter(pk=session_id).first()
         if session is not None:
@@ -150,7 +150,7 @@ def revoke(session_id: str, *, now: datetime) -> None:
 def log_out(
     user: User, *, now: datetime, by: User | None = None, reason: str = "", issued_at: float | None = None
 ) -> None:
-    """End all sessions of `user`, those of the admin too; `by` asks for it, else the user does.
+    """End all sessions of `user`, including those of the admin. `by` is the actor; None is the user.
 
     Tokens of the identity provider that were issued before are refused. `issued_at` is the `iat` of the token with
     which the user asks for it, in seconds since 1970.
@@ -167,10 +167,11 @@ def log_out(
 
 
 def _tokens_from(user: User, now: datetime, by: User | None, issued_at: float | None) -> datetime:
-    """Up to when a token's `iat` counts as before this logout, although the provider's clock may be ahead.
+    """Tokens with an `iat` up to this time are refused. It allows for a provider whose clock is ahead.
 
-    The token in hand shows how far ahead it is at least. Somebody else's order has no such token, and covers the whole
-    leeway: there it matters more that no token survives than that the person can enter again at once.
+    The `iat` of the user's own token shows how far ahead the clock is at least. When somebody else ends the sessions
+    there is no such token, and the whole leeway is added: that no token survives is more important than that the user
+    can log in again at once.
     """
     moments = [now, user.identity_tokens_from or now]
     if issued_at is not None:
@@ -201,10 +202,10 @@ def may_be_logged_in(user: User, *, now: datetime) -> bool:
 
 
 def purge_sessions(*, now: datetime, dry_run: bool = False) -> int:
-    """Remove sessions that ended or lapsed longer ago than deleted rows are kept, and say how many.
+    """Delete sessions that ended or expired longer ago than DELETED_RETENTION; returns how many.
 
-    Forgets sessions of the admin that have lapsed, failed logins, and addresses that nobody logs in from any more,
-    too. The audit trail keeps when each session began and ended.
+    Also deletes expired sessions of the admin, old counters of failed logins, and known addresses that are not used
+    any more. The audit trail keeps when each session began and ended.
     """
     before = now - settings.DELETED_RETENTION
     over = Session.objects.filter(Q(ended_at__lt=before) | Q(expires_at__lt=before))
@@ -247,5 +248,5 @@ def _end(session: Session, *, now: datetime, reason: str = "") -> None:
 
 
 def session_state(session: Session) -> dict[str, Any]:
-    """What the audit trail keeps of a session: never what could be used to continue it."""
+    """The values of a session for the audit trail, without anything that could be used to continue it."""
     return {"user": session.user_id, "expires_at": session.expires_at, "ended_at": session.ended_at}

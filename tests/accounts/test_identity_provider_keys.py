@@ -52,7 +52,7 @@ def test_shared_secrets_stay_refused_when_the_settings_allow_them(
 def test_a_new_key_of_the_provider_is_fetched_when_a_token_names_it(
     api: Api, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(identity, "ASKS_APART", 0)
+    monkeypatch.setattr(identity, "FETCH_INTERVAL", 0)
     data_of(me(api, token()))
     provider.keys = [jwk_of(STRANGE_KEY, "next")]
 
@@ -85,7 +85,7 @@ def test_a_provider_that_is_down_is_no_fault_of_the_token(api: Api, provider: Pr
 def test_a_provider_in_trouble_is_left_alone_for_a_while_and_asked_again(
     api: Api, provider: Provider, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
-    monkeypatch.setattr(identity, "ANSWER_WITHIN", 0.2)
+    monkeypatch.setattr(identity, "FETCH_TIMEOUT", 0.2)
     good = provider.keys
     if trouble == "error":
         provider.status = 500
@@ -99,7 +99,7 @@ def test_a_provider_in_trouble_is_left_alone_for_a_while_and_asked_again(
     assert provider.asked == 1
 
     provider.status, provider.keys, provider.delay = 200, good, 0.0
-    identity.provider_keys(provider.url).asks_again_at = 0.0
+    identity.provider_keys(provider.url).next_fetch_at = 0.0
     data_of(me(api, token()))
 
 

@@ -20,12 +20,12 @@ from tests.accounts.identity_provider import (
 from tests.conftest import Api, session_of, token_of
 from tests.envelope import assert_refused, data_of
 
-KEPT = 0.3  # seconds, instead of KEYS_KEPT
+KEPT = 0.3  # seconds, instead of KEYS_CACHED_FOR
 
 
 @pytest.fixture
 def short_lived_keys(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Provider:
-    monkeypatch.setattr(identity, "KEYS_KEPT", KEPT)
+    monkeypatch.setattr(identity, "KEYS_CACHED_FOR", KEPT)
     return provider
 
 
@@ -55,7 +55,7 @@ def test_a_token_of_a_removed_key_is_refused_as_soon_as_keys_are_fetched_for_ano
     provider: Provider,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(identity, "ASKS_APART", 0)
+    monkeypatch.setattr(identity, "FETCH_INTERVAL", 0)
     text = token()
     data_of(me(api, text))
     provider.keys = [jwk_of(EC_KEY, "next")]

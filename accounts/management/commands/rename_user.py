@@ -24,7 +24,9 @@ class Command(OperatorCommand):
     changes_data = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("user", help="the id, or the username of now; what looks like an id is one")
+        parser.add_argument(
+            "user", help="the id or the present username; a text that looks like an id is taken for one"
+        )
         parser.add_argument("username", help="the new username")
         parser.add_argument("--reason", default="", help="what the audit trail keeps as the reason")
 
