@@ -1,4 +1,4 @@
-"""How much a client wants a media type: the header Accept (RFC 9110, section 12.5.1)."""
+"""The weight that a client gives to a media type in the header Accept (RFC 9110, section 12.5.1)."""
 
 import re
 from functools import lru_cache
@@ -6,7 +6,7 @@ from functools import lru_cache
 from django.http.request import MediaType
 
 LONGEST_READ = 1_024  # characters; a longer header counts as one that accepts everything
-LONGEST_KEPT = 128  # characters of a header whose meaning is remembered
+LONGEST_KEPT = 128  # characters; results for longer headers are not cached
 
 WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?", re.ASCII)
 
@@ -41,7 +41,7 @@ def _range(text: str) -> MediaType | None:
         found = MediaType(text)
     except ValueError:
         return None
-    # Everything is written in UTF-8, so that this parameter does not exclude anything.
+    # All answers are in UTF-8, so this parameter excludes nothing.
     if str(found.params.get("charset", "")).lower() in {"utf-8", "utf8"}:
         del found.params["charset"]
     return found if WEIGHT.fullmatch(str(found.params.get("q", "1"))) else None

@@ -9,7 +9,7 @@ from django.conf import settings
 type Address = IPv4Address | IPv6Address
 type Network = IPv4Network | IPv6Network
 
-# Each proxy adds one entry. A longer chain is an attempt to make us parse.
+# Each proxy adds one entry. Longer headers are cut, so that parsing them cannot cost much.
 MOST_HOPS = 32
 # A provider gives each IPv6 customer at least a /64, so one client can use any address in it.
 IPV6_CLIENT_PREFIX = 64
@@ -25,7 +25,7 @@ def client_address(meta: Mapping[str, Any]) -> str:
 
     `X-Forwarded-For` is read only when the connection comes from one of `settings.TRUSTED_PROXIES`, from right to
     left: each proxy appends the address that it saw, and the rightmost one that is not a trusted proxy is the client.
-    What stands further left was sent by the client and proves nothing.
+    Entries further left were sent by the client and may be forged.
     """
     client = _parsed(meta.get("REMOTE_ADDR", ""))
     if client is None or not _is_trusted(client):
@@ -41,7 +41,7 @@ def client_address(meta: Mapping[str, Any]) -> str:
 
 
 def client_network(address: str) -> str:
-    """What stands for one client in counters: the IPv4 address itself, or the /64 of an IPv6 address."""
+    """What counts as one client for rate limits: an IPv4 address, or the /64 of an IPv6 address."""
     parsed = _parsed(address)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, IPV6_CLIENT_PREFIX), strict=False))
@@ -49,7 +49,7 @@ def client_network(address: str) -> str:
 
 
 def _parsed(text: str) -> Address | None:
-    """Also from `address:port`, `[address]:port` and `address%zone`, as some proxies write them."""
+    """Parses `address:port`, `[address]:port` and `address%zone` too, which some proxies write."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

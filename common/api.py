@@ -1,4 +1,4 @@
-"""HTTP: the envelope, problem+json, and which refusal is which status. Nothing else knows status codes."""
+"""Answers over HTTP: the envelope, problem+json, and the status code of each refusal and exception."""
 
 import logging
 import sys
@@ -25,7 +25,7 @@ from rest_framework.response import Response
 
 from common import error_pages
 from common.accept import rank
-from common.entry_points import current_entry
+from common.entry_points import current_context
 from common.keys import shown
 from common.languages import preferred_language
 from common.refusals import (
@@ -46,9 +46,9 @@ logger = logging.getLogger(__name__)
 JSON = "application/json"
 PROBLEM_JSON = "application/problem+json"
 
-MOST_REASONS = 20  # lines that an error answer has at most beside its title
+MOST_REASONS = 20  # lines of an error answer, besides its title
 
-# What clients compare with, in every language: errors[0] of each status.
+# errors[0] of each status. Not translated, because clients compare it.
 TITLES: dict[int, str] = {
     400: "Validation failed",
     401: "Authentication required",
@@ -77,7 +77,7 @@ STATUSES: dict[type[Refusal], int] = {
     Unavailable: 503,
 }
 
-# Refusals that HTTP itself makes, beside those of the services.
+# Codes of errors that are no refusals of a service.
 HTTP_CODES: dict[int, str] = {
     400: "malformed_request",
     401: "authentication_required",
@@ -126,7 +126,7 @@ class HeadersTooLarge(exceptions.APIException):
 
 
 class UnsupportedEncoding(exceptions.APIException):
-    """A compressed body. The answer says which encoding is read: RFC 9110, section 15.5.16."""
+    """A compressed body. The answer names the encoding that is accepted: RFC 9110, section 15.5.16."""
 
     status_code = 415
     default_code = "unsupported_media_type"
@@ -155,7 +155,7 @@ def envelope(status: int, data: Any, errors: Sequence[str] = ()) -> bytes:
 
 
 def error_body(status: int, code: str, reasons: Sequence[str], *, as_problem: bool) -> bytes:
-    """An error in the envelope, or after RFC 9457 for who asked for that."""
+    """An error in the envelope, or as problem details (RFC 9457)."""
     reasons = first_of(reasons)
     if not as_problem:
         return envelope(status, None, [TITLES[status], *reasons])
@@ -167,7 +167,7 @@ def error_body(status: int, code: str, reasons: Sequence[str], *, as_problem: bo
             "detail": "; ".join(reasons) or TITLES[status],
             "code": code,
             "errors": reasons,
-            "requestId": current_entry().request_id,
+            "requestId": current_context().request_id,
         }
     )
 
@@ -196,7 +196,7 @@ def success_answer(data: Any, status: int = 200) -> HttpResponse:
     return HttpResponse(envelope(status, data), status=status, content_type=JSON)
 
 
-# --- DRF's places ---------------------------------------------------------------------------------
+# --- DRF's renderer, parser and exception handler --------------------------------------------------
 
 
 class EnvelopeRenderer(renderers.BaseRenderer):
@@ -285,8 +285,8 @@ def answer_to(  # noqa: C901 - a flat table of kinds
             return error_answer(meta, error.status_code, code, reasons_of(error.detail), named)
         case OperationalError() | InterfaceError():
             logger.error("the database does not answer: %s", error)
-            # The next request on this thread connects anew instead of failing on the dead connection. After a statement
-            # that took too long the connection is as good as before.
+            # Close a dead connection, so that the next request on this thread opens a new one. After a statement
+            # timeout the connection is still usable.
             if not connection.is_usable():
                 connection.close()
             return error_answer(meta, 503, HTTP_CODES[503], [str(Unavailable.message)])
@@ -302,7 +302,7 @@ def answer_to(  # noqa: C901 - a flat table of kinds
 
 
 def finished(response: Response, renderer: renderers.BaseRenderer) -> Response:
-    """Render now, so that the answer keeps no hold of the view and its request."""
+    """Render now, so that the response keeps no reference to the view and its request."""
     response.headers["Content-Type"] = renderer.media_type
     response.content = renderer.render(response.data, renderer.media_type, {"response": response})
     return response

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import orjson
 from django.db import connection, models
 
-from common.entry_points import current_entry
+from common.entry_points import current_context
 
 
 class Actor(Protocol):
@@ -16,7 +16,7 @@ class Actor(Protocol):
     def get_username(self) -> str: ...
 
 
-# Fixed text: the ORM would compile the same INSERT anew for each change.
+# SQL, because the ORM would compile the same INSERT again for each change.
 _INSERT = """
     INSERT INTO common_auditentry
         (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
@@ -45,15 +45,15 @@ def record(
 ) -> None:
     """Write the audit row of a change to `target`; call it under the lock that the change holds.
 
-    `by` None is the system itself (a command or a task with nobody behind it).
+    `by` is None when no user causes the change (commands and tasks).
     """
-    entered = current_entry()
+    context = current_context()
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT,
             (
                 now,
-                entered.entry_point,
+                context.entry_point,
                 None if by is None else bytes.fromhex(by.pk),
                 "" if by is None else by.get_username(),
                 action,
@@ -62,27 +62,27 @@ def record(
                 _json(before),
                 _json(after),
                 reason,
-                entered.request_id,
+                context.request_id,
             ),
         )
 
 
 def record_many(action: str, changes: Iterable[Change], *, by: Actor | None, now: datetime, reason: str = "") -> None:
-    """The same for many targets of one kind, in one statement; each change is (target, before, after)."""
+    """Write the audit rows of changes to many targets of one model, in one statement."""
     targets, before, after = zip(*changes, strict=True)
-    entered = current_entry()
+    context = current_context()
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT_MANY,
             (
                 now,
-                entered.entry_point,
+                context.entry_point,
                 None if by is None else bytes.fromhex(by.pk),
                 "" if by is None else by.get_username(),
                 action,
                 targets[0]._meta.model_name,
                 reason,
-                entered.request_id,
+                context.request_id,
                 [bytes.fromhex(target.pk) for target in targets],
                 [_json(state) for state in before],
                 [_json(state) for state in after],

@@ -1,4 +1,4 @@
-"""What is wrong with the audit trail: its protection, its owner, its seals. `settings.DOCTOR_CHECKS` names it."""
+"""Checks of the audit trail for `doctor`: its protection, its owner, its seals (named in `settings.DOCTOR_CHECKS`)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -60,7 +60,7 @@ _OVERDUE = """
 
 
 def _late() -> Iterator[Finding]:
-    """Rows of closed hours that no seal covers, which is also how removed last seals show."""
+    """Rows of past hours that no seal covers. They also occur when the newest seals have been removed."""
     with connection.cursor() as cursor:
         cursor.execute(_OVERDUE, {"lowest": seals.LOWEST, "within": str(SEALED_WITHIN), "migration": "0001_initial"})
         row = cursor.fetchone()
@@ -77,7 +77,7 @@ def _late() -> Iterator[Finding]:
 
 
 def verify(logged: Mapping[int, str], advance: Callable[[int], None]) -> tuple[seals.Verification, list[Finding]]:
-    """`seals.verify`, and what of it is a finding."""
+    """The result of `seals.verify`, and the findings that follow from it."""
     verified = seals.verify(logged, advance)
     findings = []
     if verified.altered:

@@ -1,4 +1,4 @@
-"""What protects the append-only tables in the database, and what differs from it.
+"""The trigger that protects the append-only tables, and the check that it is in place.
 
 The constants here are executed by migration common.0001 and compared by `doctor`. Do not edit them: a change of
 the protection needs new constants and a new migration.
@@ -53,7 +53,7 @@ class Fault:
 
 
 def faults() -> Iterator[Fault]:
-    """What differs from the protection that the migrations set up."""
+    """All differences from the protection that the migrations set up."""
     yield from _function_faults()
     for model in append_only_models():
         table = model._meta.db_table

@@ -1,4 +1,4 @@
-"""The base of the operator's commands: what they print, how they end, and how their changes are recorded."""
+"""The base of management commands for operators: output, exit codes, progress bars, audit trail."""
 
 import sys
 from abc import abstractmethod
@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from common.entry_points import EntryPoint, entering
+from common.entry_points import EntryPoint, called_through
 
 BATCH = 500
 EXIT_CODES = """
@@ -30,7 +30,7 @@ exit codes:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command has to say: `facts` for machines, `text` for people, `problem` when it ends with 1."""
+    """The result of a command: `facts` for --json, `text` otherwise; with a `problem` the exit code is 1."""
 
     facts: dict[str, Any]
     text: str
@@ -42,7 +42,7 @@ class HelpFormatter(RawDescriptionHelpFormatter, DjangoHelpFormatter):
 
 
 class OperatorCommand(BaseCommand):
-    """A command that says the same to people and to machines, and can be repeated without harm.
+    """An idempotent command that prints its result as text or as JSON.
 
     Through `call_command` an exit code of 1 or 2 is a CommandError that carries it as `returncode`.
     """
@@ -69,7 +69,7 @@ class OperatorCommand(BaseCommand):
         return parser
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with entering(EntryPoint.COMMAND, uuid4().hex):
+        with called_through(EntryPoint.COMMAND, uuid4().hex):
             try:
                 outcome = self.work(**options)
             except KeyboardInterrupt:
@@ -84,15 +84,15 @@ class OperatorCommand(BaseCommand):
             raise CommandError(outcome.problem)
 
     def each_id(self, rows: QuerySet[Any], *, label: str) -> Iterator[str]:
-        """The ids of `rows` in order, read in batches, with a bar on a terminal.
+        """The ids of `rows` in order, read in batches, with a progress bar on a terminal.
 
-        Rows may leave the queryset while this runs; what enters it behind the last id waits for next time.
+        Rows may leave the queryset meanwhile. A row that enters it below the last id is not among the results.
         """
         return self._with_bar(_ids(rows), total=rows.count() if sys.stderr.isatty() else None, label=label)
 
     @contextmanager
     def advancing(self, *, total: int, label: str) -> Iterator[Callable[[int], None]]:
-        """Yields what is called with how many more are done; a bar on a terminal shows them."""
+        """Yields a function to call with the number of items done since its last call; a terminal shows a bar."""
         with self._bar() as progress:
             task = progress.add_task(label, total=total)
             yield lambda count: progress.advance(task, count)

@@ -1,4 +1,4 @@
-"""Cursors: a place in the order of a list, as it was read, in a text that clients hand back unread."""
+"""Opaque cursors: positions in the order of a list, encoded as text that clients send back unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from django.db import models
 
 # Version, digest of the order, value to sort by, id. 27 bytes are 36 characters of base64 without padding, so each
-# place has one text. Other versions may have other lengths.
+# position has one encoding. Other versions may have other lengths.
 _LAYOUT = struct.Struct(">B6sq12s")
 VERSION = 1
 LENGTH = 36
@@ -27,9 +27,9 @@ class ValueOutOfRange(ValueError):
 
 
 class Cursor(NamedTuple):
-    """What a cursor says, before anybody has looked whether it fits the list.
+    """A decoded cursor. Whether it belongs to a list is checked by the list.
 
-    `value` is that of the order's key: microseconds since 1970 where it is a time, else the integer itself.
+    `value` is that of the sort key: microseconds since 1970 for a time, else the integer itself.
     """
 
     order: bytes
@@ -48,12 +48,12 @@ def read(text: str) -> Cursor | None:
 
 @cache
 def digest_of(list_name: str, sort: str, descending: bool) -> bytes:
-    """Names an order of a list in a cursor. Six bytes: it prevents mistakes, and nothing depends on its secrecy."""
+    """Identifies a list and its order in a cursor. Six bytes, because it only detects mistakes of clients."""
     return sha256(f"{list_name} {sort} {'desc' if descending else 'asc'}".encode()).digest()[:6]
 
 
 def number_of(value: datetime | int) -> int:
-    """A value to sort by as it stands in a cursor; nothing is lost, PostgreSQL keeps microseconds too."""
+    """A sort value as a cursor stores it. Nothing is lost: PostgreSQL stores times in microseconds."""
     return (value - _EPOCH) // _MICROSECOND if isinstance(value, datetime) else value
 
 
@@ -68,9 +68,9 @@ def value_of(number: int, kind: models.Field[Any, Any]) -> datetime | int:
 
 
 def kind_of(field: models.Field[Any, Any]) -> models.Field[Any, Any]:
-    """As what a value of `field` goes back into a question. Raises TypeError for what a cursor cannot carry."""
+    """The type of the query parameter for a sort value of `field`. Raises TypeError for other types of sort keys."""
     if isinstance(field, models.DateTimeField):
         return models.DateTimeField()
     if isinstance(field, models.IntegerField):
-        return models.BigIntegerField()  # as in a cursor: any number of 64 bits may be asked for
+        return models.BigIntegerField()  # a cursor may hold any number of 64 bits
     raise TypeError(f"a cursor carries times and integers, and no {type(field).__name__}")

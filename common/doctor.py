@@ -1,4 +1,4 @@
-"""What is wrong with this installation, what that means, and how to mend it."""
+"""Checks of an installation. Each finding has a code, a meaning and a remedy."""
 
 import re
 import shutil
@@ -62,9 +62,9 @@ def warning(code: str, meaning: str, remedy: str) -> Finding:
 
 
 def examine() -> list[Finding]:
-    """Everything that is wrong, errors first. What does not answer is a finding, never an exception.
+    """All findings, errors first. A service that does not answer is a finding and raises no exception.
 
-    `settings.DOCTOR_CHECKS` names functions that find more, over a database that answers and has all its tables.
+    The functions in `settings.DOCTOR_CHECKS` are called only if the database answers and has all its tables.
     """
     found = [*_database(), *_keys(), *_storage(), *_exposure(), *_identity_provider()]
     if not {finding.code for finding in found} & {"database_unreachable", "migrations_missing"}:
@@ -76,7 +76,7 @@ def examine() -> list[Finding]:
 
 
 def _database() -> Iterator[Finding]:
-    # A connection of its own: one that waits for ever on a host that swallows packets helps nobody.
+    # A connection of its own with a timeout, because a host that drops packets would block for ever.
     own = connection.copy()
     own.settings_dict["OPTIONS"] = own.settings_dict["OPTIONS"] | {"connect_timeout": CONNECT_WITHIN}
     try:
@@ -139,7 +139,7 @@ def _clock(own: BaseDatabaseWrapper) -> Iterator[Finding]:
         theirs = cursor.fetchone()[0]
     after = datetime.now(UTC)
     skew = theirs - (before + (after - before) / 2)
-    # How long the answer took says how exact this can be.
+    # The duration of the query limits the precision.
     if abs(skew) > LARGEST_SKEW + (after - before) / 2:
         yield error(
             "clock_skew",
@@ -209,7 +209,7 @@ def _free_space(folder: str) -> Iterator[Finding]:
     )
 
 
-# --- what strangers can reach ---------------------------------------------------------------------
+# --- settings that protect a public service -------------------------------------------------------
 
 
 def _exposure() -> Iterator[Finding]:
@@ -260,7 +260,7 @@ def is_local(url: str) -> bool:
 
 
 def _is_open(url: str) -> bool:
-    """Whether what is sent there can be read on the way."""
+    """Whether traffic to this address is not encrypted and leaves this machine."""
     return not is_local(url) and urlsplit(url).scheme != "https"
 
 

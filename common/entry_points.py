@@ -1,4 +1,4 @@
-"""The entry point through which the running code was entered, and the id of its request."""
+"""The entry point through which the running code was called, and the id of its request or job."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,24 +15,24 @@ class EntryPoint(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CallContext:
     entry_point: EntryPoint
     request_id: str = ""
 
 
-# Code that no entry point has marked runs in a shell, which counts as a command.
-_entry: ContextVar[Entry] = ContextVar("entry", default=Entry(EntryPoint.COMMAND))  # noqa: B039 - frozen
+# Code outside of `called_through` runs in a shell, which counts as a command.
+_context: ContextVar[CallContext] = ContextVar("call_context", default=CallContext(EntryPoint.COMMAND))  # noqa: B039 - frozen
 
 
 @contextmanager
-def entering(entry_point: EntryPoint, request_id: str = "") -> Iterator[None]:
-    """Code inside this block was entered through the entry point."""
-    token = _entry.set(Entry(entry_point, request_id))
+def called_through(entry_point: EntryPoint, request_id: str = "") -> Iterator[None]:
+    """Audit rows and log lines of the block have this entry point and this request id."""
+    token = _context.set(CallContext(entry_point, request_id))
     try:
         yield
     finally:
-        _entry.reset(token)
+        _context.reset(token)
 
 
-def current_entry() -> Entry:
-    return _entry.get()
+def current_context() -> CallContext:
+    return _context.get()

@@ -1,6 +1,6 @@
-"""Errors inside the admin: pages in its frame, in the reader's language, with the status that the API would have.
+"""Error pages of the admin: in its layout, in the language of the user, with the status codes of the API.
 
-`common.api` hands over what happens below `settings.ADMIN_PREFIX`.
+`common.api` calls this module for paths below `settings.ADMIN_PREFIX`.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from django.shortcuts import render
 from django.utils.translation import get_language_from_request, override
 from django.utils.translation import gettext_lazy as _
 
-from common.entry_points import current_entry
+from common.entry_points import current_context
 
 # Heading and advice of each status.
 TEXTS: dict[int, tuple[Any, Any]] = {
@@ -44,7 +44,7 @@ CSRF_TEXTS = (
 
 
 class RefusedParameter(BadRequest):
-    """A value that a page does not take; its text, in the reader's language, is shown to the reader."""
+    """A value in the query string that a page does not accept. Its message is translated and shown to the user."""
 
 
 def is_inside(request: HttpRequest) -> bool:
@@ -58,20 +58,20 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 
 def crashed(request: HttpRequest, exception: BaseException | None) -> HttpResponse:
-    """Asks the database for nothing: the crash may be its own."""
+    """Runs no query, because the database may be what failed."""
     status = 503 if isinstance(exception, (OperationalError, InterfaceError)) else 500
     return error_page(_of_nobody(request), status)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """For `settings.CSRF_FAILURE_VIEW`: addresses outside the admin that check forms use the same page."""
+    """For `settings.CSRF_FAILURE_VIEW`, on paths outside the admin too."""
     return error_page(request, 403, texts=CSRF_TEXTS)
 
 
 def error_page(
     request: HttpRequest, status: int, *, texts: tuple[Any, Any] | None = None, reason: str = ""
 ) -> HttpResponse:
-    """In the frame with the sidebar for those who may enter the admin, in that of the login page for others."""
+    """In the layout with the sidebar for those who may enter the admin, in that of the login page for others."""
     title, advice = texts or TEXTS.get(status) or (HTTPStatus(status).phrase, "")
     is_staff = hasattr(request, "user") and admin.site.has_permission(request)
     if not is_staff:
@@ -82,7 +82,7 @@ def error_page(
             "title": title,
             "advice": advice,
             "reason": reason,
-            "request_id": current_entry().request_id if status >= 500 else "",
+            "request_id": current_context().request_id if status >= 500 else "",
             "request_id_label": _("Request id"),
             "home_text": _("To the start of the admin"),
         }
@@ -91,16 +91,16 @@ def error_page(
 
 
 def _of_nobody(request: HttpRequest) -> HttpRequest:
-    """The same request without its session and its user, who would come from the database."""
+    """A copy of the request without its session and its user, which would be read from the database."""
     stranger = copy(request)
     stranger.user = AnonymousUser()
     return stranger
 
 
 def framed(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[[HttpRequest], HttpResponseBase]:
-    """Middleware that gives a page to errors inside the admin which Django answers with an empty body, as 405.
+    """Middleware that adds a page to errors of the admin which Django answers with an empty body, such as 405.
 
-    It refuses null characters in the address, for all pages at once: PostgreSQL stores none and crashes on a comparison
+    It also refuses null characters in the query string, for all pages: PostgreSQL raises an error for a comparison
     with one.
     """
 
@@ -122,7 +122,7 @@ def framed(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[
 
 
 def _parameter_with_null(request: HttpRequest) -> str | None:
-    """The name of a parameter of the address that has a null character in its name or its value."""
+    """The name of a query parameter that has a null character in its name or its value."""
     if "%00" not in request.META["QUERY_STRING"]:
         return None
     return next(

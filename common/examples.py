@@ -1,4 +1,4 @@
-"""Examples in the OpenAPI document: each property's own, and each success made of them."""
+"""Examples in the OpenAPI document: one of each property, and answers of successes composed of them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +42,7 @@ def give_examples(result: Schema, values: Mapping[str, Any]) -> None:
 
 
 def sample(schema: Schema, components: Mapping[str, Schema]) -> Any:
-    """A value that fits the schema, made of its examples as far as it has any."""
+    """A value that is valid for the schema, composed of its examples where it has any."""
     if "$ref" in schema:
         return sample(components[schema["$ref"].rpartition("/")[2]], components)
     for listed in ("examples", "enum"):

@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether it can do its work: for load balancers and operators."""
+"""Liveness and readiness of a server process, for load balancers and operators."""
 
 import logging
 import threading
@@ -24,7 +24,7 @@ from common.refusals import Unavailable
 
 logger = logging.getLogger(__name__)
 
-FACTS_WITHIN = 300  # milliseconds, for each statement
+FACTS_TIMEOUT = 300  # milliseconds, for each statement
 
 type View = Callable[[HttpRequest], HttpResponse]
 type MigrationName = tuple[str, str]  # app and name
@@ -37,18 +37,18 @@ def _only_read(view: View) -> View:
             return view(request)
         return error_answer(request.META, 405, HTTP_CODES[405], headers={"Allow": "GET, HEAD"})
 
-    return csrf_exempt(guarded)  # it changes nothing, and its 405 is no matter of forms
+    return csrf_exempt(guarded)  # other methods get a 405 instead of a CSRF failure
 
 
 @_only_read
 def alive(request: HttpRequest) -> HttpResponse:
-    """The process answers. Says nothing about the database, so that its loss does not restart every server."""
+    """Liveness. The database is not checked, so that its outage does not make an orchestrator restart all servers."""
     return success_answer({"status": "alive"})
 
 
 @_only_read
 def ready(request: HttpRequest) -> HttpResponse:
-    """The database answers and knows every migration. Why not, and the facts, only operators are told."""
+    """Readiness: the database answers and has all migrations. The reason and the facts are for operators only."""
     operator = _is_operator(request)
     problem = _probe.problem()
     if problem is None:
@@ -66,7 +66,7 @@ def _is_operator(request: HttpRequest) -> bool:
 
 
 class _Probe:
-    """The last result of `unreadiness`, kept for a moment, so that many calls cost one look into the database."""
+    """Caches the result of `unreadiness` for a short time, so that frequent calls cost few queries."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -76,10 +76,10 @@ class _Probe:
     def problem(self) -> str | None:
         with self._lock:
             if monotonic() >= self._valid_until:
-                self._look()
+                self._check()
             return self._problem
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         problem = unreadiness()
         if problem != self._problem:
             logger.warning("readiness: %s", problem or "ready again")
@@ -92,7 +92,7 @@ _probe = _Probe()
 
 
 def unreadiness() -> str | None:
-    """Why this process cannot do its work now, or None. Asks the database."""
+    """Why this process is not ready, or None. Queries the database."""
     try:
         if connection.connection is not None and not connection.is_usable():
             connection.close()
@@ -122,11 +122,11 @@ def _applied_migrations() -> set[MigrationName]:
 
 
 def _facts() -> dict[str, Any]:
-    """What the functions of `settings.READINESS_FACTS` say; None where a locked table or a busy disk holds them up."""
+    """The results of the functions in `settings.READINESS_FACTS`; all are None when a statement fails or times out."""
     now = timezone.now()
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {FACTS_WITHIN}")
+            cursor.execute(f"SET LOCAL statement_timeout = {FACTS_TIMEOUT}")
             return {name: fact(now) for name, fact in READINESS_FACTS.functions().items()}
     except (DatabaseError, InterfaceError):
         return dict.fromkeys(settings.READINESS_FACTS)

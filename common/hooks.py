@@ -70,13 +70,13 @@ def _refuse_other_parameters(function: Any, protocol: Any) -> None:
 
 
 class ReadinessFact(Protocol):
-    """Something that `/readyz` tells operators, as JSON."""
+    """A fact that `/readyz` reports to operators, as JSON."""
 
     def __call__(self, now: datetime, /) -> Any: ...
 
 
 class DoctorCheck(Protocol):
-    """Findings of `doctor`, over a database that answers and has all its tables."""
+    """Returns findings of `doctor`. It is called only if the database answers and has all its tables."""
 
     def __call__(self) -> Iterable[Any]: ...
 

@@ -46,7 +46,7 @@ class Items:
         """
         try:
             yield
-        except Exception as error:  # whatever it is, the other items are not to blame
+        except Exception as error:  # of any kind: the other items are independent of it
             if _is_lost(error):
                 raise
             logger.exception("%s failed for %s", self.action, item_id)
@@ -64,12 +64,12 @@ class Items:
             raise ItemsFailed(self.action, self.failed) from self._first
 
 
-def for_each(action: str, ids: Iterable[str], act: Callable[[str], object]) -> None:
-    """Call `act` with each id. Raises ItemsFailed at the end when any call failed."""
+def for_each(action: str, ids: Iterable[str], call: Callable[[str], object]) -> None:
+    """Call `call` with each id. Raises ItemsFailed at the end when any call failed."""
     items = Items(action)
     for item_id in ids:
         with items.item(item_id):
-            act(item_id)
+            call(item_id)
     items.raise_failures()
 
 

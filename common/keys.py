@@ -1,4 +1,4 @@
-"""Keys of bodies and queries that an operation does not know: which known key is meant, and how they are told."""
+"""Unknown keys of bodies and query strings: the messages about them, and which known key may be meant."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -16,7 +16,7 @@ _SEPARATORS = re.compile(r"[\W_]+")
 
 
 def shown(name: str) -> str:
-    """`name`, which a client chose, for a message: cut, and with escapes for what is not printable."""
+    """`name`, which a client chose, for a message: cut, with unprintable characters escaped."""
     cut = name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "…"
     escaped = (one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in cut)
     return "".join(escaped) or '""'
@@ -41,9 +41,9 @@ def reasons_of_unknown(names: list[str], known: frozenset[str]) -> list[str]:
     """A line for each of the first keys, so that a body with 100,000 of them costs no more than one with 20."""
     if len(names) <= MOST_LINES:
         return [_reason(name, known) for name in names]
-    told = names[: MOST_LINES - 1]
-    rest = _("and %(count)d more") % {"count": len(names) - len(told)}
-    return [*(_reason(name, known) for name in told), rest]
+    listed = names[: MOST_LINES - 1]
+    rest = _("and %(count)d more") % {"count": len(names) - len(listed)}
+    return [*(_reason(name, known) for name in listed), rest]
 
 
 def _reason(name: str, known: frozenset[str]) -> str:

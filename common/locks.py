@@ -2,7 +2,7 @@
 
 All advisory locks of a database share one space of 64-bit keys. The first 16 bits of a key are a digest of the lock's
 name, and `REGISTRY` refuses a second lock with the same 16 bits, so that keys of two locks are never equal. The other
-48 bits are a digest of a row's id; two rows of one lock with equal keys would wait for each other and nothing else.
+48 bits are a digest of a row's id. If two rows of one lock have equal keys, they only wait for each other.
 """
 
 from collections.abc import Iterator
@@ -34,16 +34,16 @@ class AdvisoryLock:
         _call("pg_advisory_xact_lock", self.key(row_id))
 
     def share(self, row_id: str = "") -> None:
-        """The same in shared mode: any number hold it at once, and nobody holds it exclusively meanwhile."""
+        """Wait for the lock in shared mode and hold it until the transaction ends. It conflicts with `take` only."""
         _call("pg_advisory_xact_lock_shared", self.key(row_id))
 
     def try_take(self, row_id: str = "") -> bool:
-        """Take the lock if that needs no waiting; whether it was taken."""
+        """Take the lock if it is free, without waiting. Returns whether it was taken."""
         return bool(_call("pg_try_advisory_xact_lock", self.key(row_id)))
 
     @contextmanager
     def tried_by_session(self, row_id: str = "") -> Iterator[bool]:
-        """Whether the lock was taken, without waiting. It is held to the end of the block, across transactions.
+        """Yields whether the lock was taken, without waiting. It is held to the end of the block, across transactions.
 
         It belongs to the connection and ends with it, also when the process is killed.
         """

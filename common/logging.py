@@ -4,11 +4,11 @@ from typing import Any
 
 import structlog
 
-from common.entry_points import current_entry
+from common.entry_points import current_context
 
 
 def add_request_id(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    if request_id := current_entry().request_id:
+    if request_id := current_context().request_id:
         event["request_id"] = request_id
     return event
 
@@ -37,7 +37,7 @@ def logging_config(*, level: str) -> dict[str, Any]:
         },
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
         "loggers": {
-            # Refusals are answers, not events: clients read their code, and crashes are logged where they are caught.
+            # Refusals are not logged, because clients get their codes. Crashes are logged where they are caught.
             "django.request": {"level": "CRITICAL"},
             # Several lines for each job, thousands of which may run in a second.
             "procrastinate": {"level": "WARNING"},

@@ -1,4 +1,4 @@
-"""Middleware: where a request comes from, and the browser's share that steps aside for the API."""
+"""Middleware: the request id and the entry point, and Django's middleware for browsers, which API paths skip."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -15,22 +15,22 @@ from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.locale import LocaleMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
-from common.entry_points import EntryPoint, entering
+from common.entry_points import EntryPoint, called_through
 from common.languages import understood
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
-SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 
 def request_id_of(meta: Mapping[str, Any]) -> str:
-    """The id that the caller gave to the request, when it is sane; else a new one. `meta` is the request's environ."""
+    """The id that the caller gave to the request, if well-formed; else a new one. `meta` is the request's environ."""
     sent: str = meta.get("HTTP_X_REQUEST_ID", "")
-    return sent if SANE_REQUEST_ID.fullmatch(sent) else uuid4().hex
+    return sent if REQUEST_ID.fullmatch(sent) else uuid4().hex
 
 
 def with_common_headers[Response: HttpResponseBase](response: Response, request_id: str) -> Response:
-    """`response` with what every answer carries, whoever made it."""
+    """`response` with the headers that every answer has."""
     response.headers["X-Request-ID"] = request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     if not response.streaming:
@@ -39,12 +39,12 @@ def with_common_headers[Response: HttpResponseBase](response: Response, request_
 
 
 def mark_entry_point(get_response: GetResponse) -> GetResponse:
-    """Give the request an id (the caller's, when it is sane) and record its entry point."""
+    """Give the request an id (the caller's, if well-formed) and record its entry point."""
     admin = settings.ADMIN_PREFIX
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = request_id_of(request.META)
-        with entering(EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API, request_id):
+        with called_through(EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API, request_id):
             response = get_response(request)
         return with_common_headers(response, request_id)
 

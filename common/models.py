@@ -1,4 +1,4 @@
-"""The bases of every table: ids, timestamps, soft delete, locks; and the audit trail."""
+"""Bases of models: ids, timestamps, soft delete, row locks; and the models of the audit trail."""
 
 from typing import Self
 
@@ -33,7 +33,7 @@ class LockingQuerySet[T: models.Model](models.QuerySet[T]):
     def for_update(self, *, skip_locked: bool = False) -> Self:
         """Lock the selected rows of this table, and no joined ones, until the transaction ends.
 
-        NO KEY UPDATE still lets other transactions insert rows that point here.
+        NO KEY UPDATE does not block other transactions that insert rows with a foreign key to these.
         """
         return self.select_for_update(no_key=True, of=("self",), skip_locked=skip_locked)
 
@@ -49,18 +49,18 @@ class LockingQuerySet[T: models.Model](models.QuerySet[T]):
 
 
 class LivingManager[T: models.Model](models.Manager[T]):
-    """Hides soft-deleted rows. It does not travel across joins: a query that joins such a table says so."""
+    """Excludes soft-deleted rows, but not in joins: a query that joins such a table filters explicitly."""
 
     def get_queryset(self) -> models.QuerySet[T]:
         return super().get_queryset().filter(deleted_at__isnull=True)
 
 
 class SoftDeleteModel(models.Model):
-    """A row that is taken out of sight and kept until `purge` removes it.
+    """A row that is marked as deleted and kept until `purge` removes it.
 
     Subclasses declare both managers, `objects` (living rows) first, so that `get_object_or_404`, related
-    managers and querysets hide the deleted; `_base_manager` stays plain, so that what points to a deleted
-    row still reaches it. Uniqueness is partial, on living rows.
+    managers and querysets exclude deleted rows; `_base_manager` does not, so that a foreign key to a deleted
+    row can be followed. Unique constraints are partial, on living rows.
     """
 
     deleted_at = models.DateTimeField(null=True, editable=False)
@@ -95,9 +95,9 @@ class AppendOnlyModel(models.Model):
 class AuditEntry(AppendOnlyModel):
     """One change: who made it, through which entry point, to what. The database refuses to alter or remove it.
 
-    The key comes from a sequence and is drawn under the lock of the changed row, so that the entries of one
-    row stand in the order in which the changes happened, whatever the clocks of the machines said.
-    People and targets are kept as plain ids: the trail outlives what it tells about.
+    The key comes from a sequence while the changed row is locked. So the keys of the entries of one row are in the
+    order of its changes, even if the clocks of the machines differ. Actors and targets are plain ids without foreign
+    keys, because entries are kept longer than the rows that they describe.
     """
 
     at = models.DateTimeField()
@@ -126,13 +126,13 @@ class AuditEntry(AppendOnlyModel):
 
 
 class AuditSeal(AppendOnlyModel):
-    """The digest of a run of audit rows, chained to the seal before it; `common/seals.py` computes and verifies it.
+    """The digest of consecutive audit rows, chained to the seal before it; `common/seals.py` computes and verifies it.
 
     It covers the ids above the last one of the seal before, up to and including `last_id`.
     """
 
     number = models.BigIntegerField(primary_key=True)  # 1, 2, 3, ... without gaps
-    hour = models.DateTimeField()  # its rows were written in this hour or, backdated ones, later than they say
+    hour = models.DateTimeField()  # of its rows; backdated rows were written later
     first_id = models.BigIntegerField()
     last_id = models.BigIntegerField(unique=True)
     rows = models.BigIntegerField()

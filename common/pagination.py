@@ -1,4 +1,4 @@
-"""Lists: by page for people, by keyset for deep reading, both with the exact total and in one statement."""
+"""Lists in one statement with the exact total: pages by number (OFFSET) and by cursor (keyset pagination)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ type Shape = tuple[tuple[str, Any], ...]
 
 
 class PlaceField(serializers.CharField):
-    """Where to go on reading: an id, as it is, or a Cursor."""
+    """The position after which a page begins: an id as text, or a decoded Cursor."""
 
     default_error_messages: ClassVar = {
         **ALWAYS,
@@ -45,12 +45,12 @@ class PlaceField(serializers.CharField):
         return place
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
-        # As with an id, an empty text is not a missing one.
+        # As in IdField, an empty text does not count as missing.
         return serializers.Field.run_validation(self, data)
 
 
 class PageQuery(InputSerializer):
-    """What every list takes."""
+    """The query parameters that all lists have."""
 
     empty_is_absent = False
     page = StrictInteger(min_value=1, max_value=LARGEST_PAGE, default=1, help_text="Which page, from 1.")
@@ -63,7 +63,7 @@ class PageQuery(InputSerializer):
 
 
 class _Place(NamedTuple):
-    """Where a page begins. `kind` chooses the statement, `holes` are its values."""
+    """Where a page begins. `kind` selects the statement, `holes` are values of its parameters."""
 
     kind: str
     holes: dict[str, Any]
@@ -73,12 +73,12 @@ _START, _AFTER_ID, _AFTER_CURSOR = "start", "id", "cursor"
 
 
 class Listing:
-    """A list endpoint: which rows, in which orders, written by which serializer.
+    """A list endpoint: its rows, its orders and its serializer.
 
-    `name` tells its cursors from those of other lists and never changes. `select` takes the filters by name and returns
-    the queryset; a filter named in `values` is given as a hole, any other as it is. `orders` maps the names that
-    `sortBy` may have to a function of `descending` that gives the expression to sort by: a time or an integer that is
-    never null. The id always comes last, so that the order is total. The serializer writes the id of each row.
+    `name` identifies the list in its cursors and must never change. `select` takes the filters as keyword arguments and
+    returns the queryset; a filter that is named in `values` is passed as a `Param`, any other as its value. `orders`
+    maps each value of `sortBy` to a function of `descending` that returns the sort key: a time or an integer that is
+    never null. The id is the last sort key, so that the order is total. The serializer must have the id as a column.
     """
 
     filters_not_rows: ClassVar[frozenset[str]] = frozenset({"page", "limit", "after", "sort_by", "sort_order"})
@@ -104,10 +104,10 @@ class Listing:
         self._kinds: dict[str, models.Field[Any, Any]] = {}
 
     def page(self, query: Mapping[str, Any], *, caller: str | None, **given: Any) -> Response:
-        """The answer to a validated query. `given` are filters that the query does not have.
+        """The answer to a validated query. `given` are further filters, which do not come from the query.
 
-        With a next page it has the header X-Next-Cursor. Raises Invalid when `after` names nothing, or is a cursor of
-        another list or order.
+        It has the header X-Next-Cursor if there is a next page. Raises Invalid when `after` is an id that does not
+        exist, or a cursor of another list or order.
         """
         page, limit, after = query["page"], query["limit"], query.get("after")
         filters = {name: value for name, value in query.items() if name not in self.filters_not_rows} | given
@@ -143,7 +143,7 @@ class Listing:
         headers = {NEXT_CURSOR: self._cursor(rows[limit - 1], sort, descending)} if has_next else {}
         return Response(data, headers=headers)
 
-    # --- places ---------------------------------------------------------------------------------------
+    # --- positions ------------------------------------------------------------------------------------
 
     def _place(self, after: str | Cursor | None, shape: Shape, sort: str, descending: bool) -> _Place:
         """Raises Invalid."""
@@ -165,7 +165,7 @@ class Listing:
         return Cursor(order, cursors.number_of(row[key]), row[pk]).written()
 
     def _position_of_key(self, sort: str, descending: bool) -> tuple[int, int]:
-        """Where in a row the value that it is sorted by stands, and where its id."""
+        """The indexes of the sort key and of the id in a row."""
         known = self._positions.get((sort, descending))
         if known is None:
             columns = self.serializer.columns()
@@ -175,14 +175,14 @@ class Listing:
         return known
 
     def _kind_of_key(self, shape: Shape, sort: str) -> models.Field[Any, Any]:
-        """The field of the hole that takes a value to sort by."""
+        """The type of the parameter for a value of the sort key."""
         kind = self._kinds.get(sort)
         if kind is None:
             rows = self._filtered(shape).alias(sort_key=self.orders[sort](False))  # noqa: FBT003 - either is as good
             kind = self._kinds[sort] = cursors.kind_of(rows.query.annotations["sort_key"].output_field)
         return kind
 
-    # --- questions ------------------------------------------------------------------------------------
+    # --- queries --------------------------------------------------------------------------------------
 
     def _total_past_the_end(self, shape: Shape, place: _Place, filters: Mapping[str, Any]) -> int:
         if place.kind == _AFTER_ID and not self._anchor.rows(shape, **place.holes):
@@ -202,7 +202,7 @@ class Listing:
         return self._all(shape).filter(pk=Param("after", ID)).values_list("pk")
 
     def _all(self, shape: Shape) -> models.QuerySet[Any]:
-        # A row that was deleted or no longer matches still marks a place in the order.
+        # A row that is deleted or no longer matches the filters is still a position in the order.
         return self._filtered(shape).model._base_manager.all()
 
     def _build_rows(self, shape: Shape, sort: str, descending: bool, place: str) -> models.QuerySet[Any]:
@@ -220,7 +220,7 @@ class Listing:
         return rows.order_by(*order).values_list(*columns, *beside, Subquery(self._build_total(shape)))
 
     def _value(self, shape: Shape, sort: str, descending: bool, place: str) -> Any:
-        """An expression for the value after which the page begins: as it was read, or as the row with the id has it."""
+        """The sort value after which the page begins: the one in the cursor, or that of the row with the id."""
         if place == _AFTER_CURSOR:
             return Param("value", self._kind_of_key(shape, sort))
         key, after = self.orders[sort](descending), Param("after", ID)
@@ -228,6 +228,6 @@ class Listing:
 
 
 def _is_column(key: Any, columns: Sequence[str]) -> bool:
-    """Whether the rows have the value to sort by already."""
+    """Whether the sort key is one of the columns of the serializer."""
     # The type stubs do not know the name of an F.
     return isinstance(key, F) and key.name in columns  # type: ignore[attr-defined]

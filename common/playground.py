@@ -35,7 +35,7 @@ def _document() -> dict[str, Any]:
 
 
 def document(development: str, production: str) -> dict[str, Any]:
-    """The document with the addresses of this place."""
+    """The document with the addresses of the servers."""
     servers = [
         {"url": development, "description": "Development"},
         {"url": production, "description": "Production"},
@@ -49,7 +49,7 @@ class Written(NamedTuple):
     etag: str
 
 
-_writing = Lock()  # making the document takes seconds: one thread does it, the others wait for the result
+_writing = Lock()  # generating the document takes seconds: one thread does it, the others wait
 
 
 @cache
@@ -60,20 +60,20 @@ def _written(kind: str, development: str, production: str) -> Written:
 
 
 def written_document(kind: str) -> Written:
-    """The document in bytes; `kind` is json or yaml. Each is written once a process."""
+    """The document in bytes; `kind` is json or yaml. Each is rendered once in a process."""
     with _writing:
         return _written(kind, settings.DEVELOPMENT_SERVER_URL, settings.PRODUCTION_SERVER_URL)
 
 
 def preferred_form(accept: str) -> str:
-    """json or yaml, which is also what somebody gets who has no preference."""
+    """json or yaml; yaml if the client prefers neither."""
     as_json = max(rank(accept, JSON), rank(accept, "application/json"))
     as_yaml = max(rank(accept, YAML), rank(accept, "application/yaml"))
     return "json" if as_json > as_yaml else "yaml"
 
 
 class PublicView(APIView):
-    """For everybody, and no operation of the API itself."""
+    """A view without authentication, which is not part of the documented API."""
 
     schema = None
     authentication_classes = ()

@@ -1,8 +1,8 @@
-"""Questions: querysets that are compiled to SQL once and asked many times.
+"""Compiled queries: querysets that are compiled to SQL once and run many times with other parameters.
 
-Compiling a queryset with a few joins takes Django longer than PostgreSQL needs to answer it. A question keeps the
-SQL that the ORM wrote, with holes where the values go, so the ORM stays the only author of SQL, and psycopg keeps
-the statement prepared because its text never changes.
+Compiling a queryset with a few joins takes Django longer than PostgreSQL needs to run it. A `Question` keeps the SQL
+that the ORM generated, with placeholders for its parameters. So all SQL comes from the ORM, and psycopg can prepare
+the statement, because its text never changes.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ ID = ObjectIdField()
 TIME = models.DateTimeField()
 TEXT = models.TextField()
 
-SHAPES_KEPT = 128  # of each question; one takes about 25 KB
+SHAPES_KEPT = 128  # of each compiled query; one takes about 25 KB
 
 
 class Param(Expression):
-    """A hole in a question: the value called `name`, given when the question is asked."""
+    """A named parameter of a compiled query. Its value is passed when the query is run."""
 
     def __init__(self, name: str, output_field: models.Field) -> None:
         super().__init__(output_field=output_field)
@@ -44,12 +44,12 @@ class Param(Expression):
 
 
 class _Compiled:
-    """SQL with holes, and how its columns become Python values."""
+    """SQL with parameters, and the converters of its columns."""
 
     def __init__(self, queryset: models.QuerySet[Any]) -> None:
         self.model = queryset.model
         compiler = queryset.query.get_compiler(connection=connection)
-        self.sql, self.holes = _with_constants(*compiler.as_sql())
+        self.sql, self.params = _with_constants(*compiler.as_sql())
         columns = [column for column, _, _ in compiler.select[: compiler.col_count]]
         self.converters = [
             (position, convert, expression)
@@ -59,7 +59,7 @@ class _Compiled:
         self.names = [column.target.attname for column in columns if hasattr(column, "target")]
 
     def rows(self, given: dict[str, Any], limit: int | None = None, offset: int = 0) -> list[list[Any]]:
-        sql, values = self.sql, [hole.bound(given[hole.name]) for hole in self.holes]
+        sql, values = self.sql, [param.bound(given[param.name]) for param in self.params]
         if limit is not None:
             sql = f"{sql} LIMIT {limit:d}"
         if offset:
@@ -78,14 +78,14 @@ def count_of(queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
 
 
 def _fetched(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """Asks once more on a new connection when the old one turns out to be dead, as all are after a restart.
+    """Retries once on a new connection if the connection is dead, as all are after a restart of the server.
 
-    Inside a transaction that would be another one, so there the error stands.
+    Inside a transaction the error is raised, because a new connection would begin another transaction.
     """
     try:
         return _fetched_once(sql, values)
     except (OperationalError, InterfaceError) as error:
-        # Who could not even connect, or has waited for an answer in vain, has waited long enough.
+        # A call that failed to connect, or whose statement was not answered in time, has waited long enough.
         has_waited = connection.connection is None or isinstance(error.__cause__, ServerSilent)
         if has_waited or connection.in_atomic_block or connection.is_usable():
             raise
@@ -99,32 +99,32 @@ def _fetched_once(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-def _with_constants(statement: str, params: Sequence[Any]) -> tuple[str, list[Param]]:
-    """The statement with all that never changes written into it, and the holes that are left.
+def _with_constants(statement: str, values: Sequence[Any]) -> tuple[str, list[Param]]:
+    """The statement with its constants inlined, and the parameters that remain.
 
-    PostgreSQL keeps one plan for a statement only when a plan that knows nothing of the values is as good as one
-    that does. With `status = 'active'` and the limit in its text it is; as parameters they would make it plan anew
-    at each execution, which takes longer than a page of a list.
+    PostgreSQL reuses a generic plan only if it costs no more than a custom plan for the values of one execution. With
+    constants such as `status = 'active'` and the limit in the text, it does not. As parameters they would make
+    PostgreSQL plan each execution, which takes longer than reading a page of a list.
     """
-    holes: list[Param] = []
-    remaining = iter(params)
+    params: list[Param] = []
+    remaining = iter(values)
 
-    def written(placeholder: re.Match[str]) -> str:
+    def inlined(placeholder: re.Match[str]) -> str:
         if placeholder[0] == "%%":
             return "%%"
-        param = next(remaining)
-        if isinstance(param, Param):
-            holes.append(param)
+        value = next(remaining)
+        if isinstance(value, Param):
+            params.append(value)
             return "%s"
-        return Literal(param).as_string().replace("%", "%%")
+        return Literal(value).as_string().replace("%", "%%")
 
-    return re.sub("%[%s]", written, statement), holes
+    return re.sub("%[%s]", inlined, statement), params
 
 
 class Question:
-    """A queryset compiled once for each *shape*: the arguments of `build`, which choose filters and order.
+    """A queryset that is compiled once for each *shape*: the arguments of `build`, which select filters and order.
 
-    `build` returns the queryset, with `Param` expressions where values go. The last `SHAPES_KEPT` shapes are kept.
+    `build` returns the queryset, with `Param` expressions for values. An LRU cache keeps `SHAPES_KEPT` shapes.
     """
 
     def __init__(self, build: Callable[..., models.QuerySet[Any]]) -> None:
@@ -135,21 +135,21 @@ class Question:
         return _Compiled(self._build(*shape))
 
     def rows(self, *shape: Hashable, limit: int | None = None, offset: int = 0, **given: Any) -> list[list[Any]]:
-        """The rows of a question about values (`values_list`)."""
+        """The rows, for a queryset with `values_list`."""
         return self._compiled(*shape).rows(given, limit, offset)
 
     def instance(self, *shape: Hashable, **given: Any) -> Any:
-        """The one model instance that a question about instances finds, or None."""
+        """The first model instance or None, for a queryset of instances."""
         compiled = self._compiled(*shape)
         rows = compiled.rows(given)
         return compiled.model.from_db(connection.alias, compiled.names, rows[0]) if rows else None
 
 
 class Insertion:
-    """Rows that a question finds, written into a table in one statement; those that are there already stay.
+    """A compiled `INSERT ... SELECT ... ON CONFLICT DO NOTHING`.
 
-    The columns of `build`'s `values_list` are those that `columns` names, in this order. A row is there already when
-    one is equal in the columns of the unique constraint that `once` names; breaking another constraint is an error.
+    `build` returns a queryset whose `values_list` has the columns that `columns` names, in this order. `once` names the
+    columns of the unique constraint whose conflicts are ignored; a violation of another constraint is an error.
     """
 
     def __init__(
@@ -166,16 +166,16 @@ class Insertion:
     def _compile(self, *shape: Hashable) -> tuple[str, list[Param]]:
         found = _Compiled(self._build(*shape))
         into = f"INSERT INTO {connection.ops.quote_name(self._model._meta.db_table)} ({self._quoted(self._columns)})"
-        return f"{into} {found.sql} ON CONFLICT ({self._quoted(self._once)}) DO NOTHING", found.holes
+        return f"{into} {found.sql} ON CONFLICT ({self._quoted(self._once)}) DO NOTHING", found.params
 
     def _quoted(self, names: Sequence[str]) -> str:
         fields = map(self._model._meta.get_field, names)
-        # Django types a field as one that may be somebody else's relation, which has no column.
+        # According to the type stubs a field may be a reverse relation, which has no column.
         return ", ".join(connection.ops.quote_name(field.column) for field in fields)  # type: ignore[union-attr, arg-type]
 
     def run(self, *shape: Hashable, **given: Any) -> int:
-        """How many rows were written."""
-        sql, holes = self._compiled(*shape)
+        """Run the statement. Returns how many rows were inserted."""
+        sql, params = self._compiled(*shape)
         with connection.cursor() as cursor:
-            cursor.execute(sql, [hole.bound(given[hole.name]) for hole in holes])
+            cursor.execute(sql, [param.bound(given[param.name]) for param in params])
             return cursor.rowcount

@@ -1,7 +1,7 @@
-"""Refusals: why something may not happen, said without a word about HTTP.
+"""Refusals: exceptions with the reason why something may not happen. They do not depend on HTTP.
 
 A refusal is defined above the function that raises it, as a subclass of one of these with a `code` of its own.
-The code is for machines and never changes; the message is for people and follows their language.
+The code is for machines and never changes; the message is for people and translated.
 """
 
 from collections.abc import Iterator
@@ -30,14 +30,14 @@ class Refusal(Exception):
 
 
 class BadInput(Refusal):
-    """What was sent is wrong."""
+    """The input is not valid."""
 
     code = "validation_failed"
     message = _("the request is not valid")
 
 
 class Invalid(BadInput):
-    """One field of what was sent breaks a rule. `field` is its name as the sender wrote it."""
+    """One field of the input breaks a rule. `field` is its name on the wire."""
 
     def __init__(self, field: str, rule: Text) -> None:
         self.field = field
@@ -70,7 +70,7 @@ class Conflict(Refusal):
 
 
 class TooMany(Refusal):
-    """Asked too often; `retry_after` is in seconds."""
+    """A rate limit was exceeded; `retry_after` is in seconds."""
 
     code = "too_many_requests"
     message = _("too many requests; wait before you try again")
@@ -81,7 +81,7 @@ class TooMany(Refusal):
 
 
 class Unavailable(Refusal):
-    """Something that we depend on does not answer; `retry_after` is in seconds."""
+    """A dependency does not answer, or there is no capacity; `retry_after` is in seconds."""
 
     code = "service_unavailable"
     message = _("a part of the service does not answer; try again shortly")
@@ -89,7 +89,7 @@ class Unavailable(Refusal):
 
 
 def every_refusal(of: type[Refusal] = Refusal) -> Iterator[type[Refusal]]:
-    """All kinds of refusal that loaded modules define, parents first."""
+    """All subclasses of `of` in modules that are loaded, parents first."""
     for kind in of.__subclasses__():
         yield kind
         yield from every_refusal(kind)

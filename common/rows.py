@@ -64,7 +64,7 @@ class ReadSerializer(serializers.Serializer[Any]):
     def to_wire(cls, row: Row, caller: str | None = None) -> dict[str, Any]:
         """The wire dictionary of a row that begins with `columns()`; further values are ignored.
 
-        `caller` is the id of the person who asks; None for an anonymous caller.
+        `caller` is the id of the user who makes the request; None for an anonymous one.
         """
         return _compiled(cls).build(row, caller)
 

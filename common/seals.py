@@ -22,10 +22,10 @@ logger = logging.getLogger(__name__)
 
 PAGE = 5_000  # rows, or seals, read at once; memory does not grow with the length of the trail
 WRITERS_END_WITHIN = 20  # seconds; longer than any transaction of a call or job takes
-LOOK_EVERY = 0.1  # seconds
+POLL_INTERVAL = 0.1  # seconds
 HOUR = 3_600_000_000  # microseconds
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MOST_NAMED = 5  # differences spelled out in a report
+MOST_NAMED = 5  # differences that a report describes
 
 type Row = Sequence[Any]
 
@@ -36,8 +36,8 @@ class StillWriting(Exception):
 
 # --- the canonical form ---------------------------------------------------------------------------
 
-# Integers, text and NULL only: nothing whose text depends on a setting of the session. The upper bound stands outside
-# and the limit is a literal, so that also a plan for any bounds walks the primary key and stops at the limit.
+# Integers, text and NULL only: no value whose text depends on settings of the session. The upper bound is outside of
+# the subquery and the limit is a literal, so that a generic plan too scans the primary key and stops at the limit.
 _ROWS = """
     SELECT * FROM (
         SELECT id, (extract(epoch FROM at) * 1000000)::bigint, entry_point, encode(actor_id, 'hex'), actor_name, action,
@@ -45,7 +45,7 @@ _ROWS = """
         FROM common_auditentry WHERE id >= %s ORDER BY id LIMIT {limit}
     ) AS page WHERE id <= %s ORDER BY id
 """
-LOWEST, HIGHEST = -(2**63), 2**63 - 1  # of bigint: a row below the first seal shows too
+LOWEST, HIGHEST = -(2**63), 2**63 - 1  # of bigint: rows with ids below the first seal are found too
 
 
 def canonical(values: Row) -> bytes:
@@ -97,14 +97,14 @@ _WRITERS = """
 
 
 def log_seal(seal: AuditSeal) -> None:
-    """The copy outside the database: who can alter the tables cannot alter the log."""
+    """The log is the copy outside the database. Who can alter the tables cannot alter it."""
     logger.info("audit seal %d:%s over ids %d to %d", seal.number, seal.digest, seal.first_id, seal.last_id)
 
 
-def seal_rows(*, now: datetime, tell: Callable[[AuditSeal], None]) -> list[AuditSeal]:
+def seal_rows(*, now: datetime, report: Callable[[AuditSeal], None]) -> list[AuditSeal]:
     """Seal every row that no seal covers yet, one seal for each hour; returns the new seals.
 
-    `tell` is called with each as soon as it is stored. Any number may run at once: each seal is made once. Raises
+    `report` is called with each as soon as it is stored. Concurrent calls are safe: each seal is made once. Raises
     StillWriting.
     """
     made: list[AuditSeal] = []
@@ -118,9 +118,9 @@ def seal_rows(*, now: datetime, tell: Callable[[AuditSeal], None]) -> list[Audit
             with transaction.atomic():
                 seal.save(force_insert=True)
         except IntegrityError:
-            # Somebody else made the seal of that number, and makes those after it.
+            # Another process has made the seal of that number, and makes those after it.
             return made
-        tell(seal)
+        report(seal)
         made.append(seal)
         previous = seal
     return made
@@ -129,8 +129,8 @@ def seal_rows(*, now: datetime, tell: Callable[[AuditSeal], None]) -> list[Audit
 def _settled_id() -> int | None:
     """An id up to which all rows are committed or will never be; None before the first. Raises StillWriting.
 
-    First the last drawn id, then who may hold one up to it, then wait until those have ended: whoever comes later
-    draws higher ids.
+    It reads the last value of the sequence, then which transactions may have drawn an id up to it, and waits until
+    those have ended. Later transactions draw higher ids.
     """
     with connection.cursor() as cursor:
         cursor.execute(_LAST_DRAWN)
@@ -140,7 +140,7 @@ def _settled_id() -> int | None:
         while waited_for:
             if time.monotonic() > deadline:
                 raise StillWriting(f"{len(waited_for)} transactions write to the audit trail for too long.")
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL_INTERVAL)
             waited_for &= _writers(cursor)
     return last
 
@@ -168,10 +168,10 @@ class _Draft:
 
 
 def _drafts(first: int, last: int, *, now: datetime) -> Iterator[_Draft]:
-    """The rows in order of their ids, cut where a later hour begins.
+    """The rows in the order of their ids, divided where a later hour begins.
 
-    Ids do not follow the times exactly, and times may be backdated: a row of an earlier hour stays with its
-    neighbours, and one of the future counts as of now.
+    Ids are not exactly in the order of times, and times may be backdated. A row of an earlier hour belongs to the seal
+    of its neighbours, and a time in the future counts as the present.
     """
     present = _micros(now) // HOUR
     draft: _Draft | None = None
@@ -206,7 +206,7 @@ def _chained(draft: _Draft, previous: AuditSeal | None, *, now: datetime) -> Aud
 
 @dataclass
 class Verification:
-    """What the chain of seals says; `broken` and `altered` are sentences, the first of each at most MOST_NAMED."""
+    """The result of verifying the chain; `broken` and `altered` have sentences, at most MOST_NAMED of each."""
 
     seals: int = 0
     rows: int = 0
@@ -229,14 +229,14 @@ class Verification:
 
 
 class _Reader:
-    """All rows in order of their ids, taken in runs."""
+    """Reads all rows in the order of their ids, one range of ids after the other."""
 
     def __init__(self) -> None:
         self._pages = _pages(LOWEST, HIGHEST)
         self._page: list[Row] = []
 
     def take(self, last_id: int) -> tuple[int, str]:
-        """The number and the digest of the rows that were not taken yet, up to `last_id`."""
+        """The number and the digest of the next rows, up to `last_id`."""
         digest, count = sha256(), 0
         while True:
             end = bisect_right(self._page, last_id, key=itemgetter(0))
@@ -249,7 +249,7 @@ class _Reader:
 
 
 def verify(logged: Mapping[int, str], advance: Callable[[int], None]) -> Verification:
-    """Compute every seal again. `logged` has digests by number of seal, from a copy outside the database.
+    """Compute every seal again and compare. `logged` has digests by number of seal, from a copy outside the database.
 
     `advance` is called with the number of rows that were read since the last call.
     """

@@ -1,4 +1,4 @@
-"""Columns that hold other columns of their row in folded form, to be searched by a part of them."""
+"""Columns with the folded text of other columns of the row, for substring search."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,11 +11,11 @@ ROWS_AT_ONCE = 2000  # the rows that a migration keeps locked, for about a tenth
 
 
 class FoldedColumn(models.TextField):
-    """What the columns `of` hold, folded and joined by spaces. Saving a row fills it; see `SearchedModel`."""
+    """The text of the columns `of`, joined by spaces and folded. Saving a row fills it; see `SearchedModel`."""
 
     def __init__(self, *, of: Sequence[str], **kwargs: Any) -> None:
         self.of = tuple(of)
-        # With a default of the database, processes of the version before go on adding rows while a new one starts.
+        # With a database default, processes of the previous version can insert rows during an upgrade.
         defaults: dict[str, Any] = {"editable": False, "default": "", "db_default": ""}
         super().__init__(**defaults | kwargs)
 
@@ -33,7 +33,7 @@ class FoldedColumn(models.TextField):
 
 
 class SearchedModel(models.Model):
-    """Saves its folded columns together with what they are made of."""
+    """Saves a folded column whenever a column that it is made of is saved."""
 
     class Meta:
         abstract = True
@@ -47,10 +47,10 @@ class SearchedModel(models.Model):
 
 
 def fold_again(model: type[models.Model], name: str, *, using: str = "default") -> int:
-    """Fill the folded column `name` of all rows, for migrations; says how many had to be changed.
+    """Recompute the folded column `name` of all rows, for migrations. Returns how many rows were changed.
 
-    Each batch is a transaction of its own, so no row is locked for long and a stopped run goes on where it was.
-    It takes the rows in the order of their keys, as all that lock many rows do.
+    Each batch is a transaction of its own, so no row is locked for long and a run that was stopped can be repeated.
+    Rows are locked in the order of their keys, as everywhere, which prevents deadlocks.
     """
     column = model._meta.get_field(name)
     assert isinstance(column, FoldedColumn)  # noqa: S101 - named by our own migrations

@@ -23,11 +23,11 @@ from common.refusals import Text
 RFC_3339 = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:(?P<second>[0-5]\d|60)(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
-# Numbers as forms and addresses write them. Python reads much more: 1_000, ١٢, " 5 ", +5, 1e3, nan.
+# Numbers in forms and query strings. Python accepts much more: 1_000, ١٢, " 5 ", +5, 1e3, nan.
 WHOLE_NUMBER = re.compile(r"-?\d{1,19}", re.ASCII)
 NUMBER = re.compile(r"-?\d{1,19}(\.\d{1,19})?", re.ASCII)
 
-# How rules are told, after the name of the field: `minute: must be between 0 and 10080`.
+# Messages of rules. The name of the field precedes them: `minute: must be between 0 and 10080`.
 ALWAYS: dict[str, Text] = {"required": _("is required"), "null": _("must not be null")}
 
 
@@ -42,12 +42,12 @@ class IdField(serializers.CharField):
         return data
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
-        # Unlike other text, an empty id is not a missing one.
+        # Unlike in other text fields, an empty text does not count as missing.
         return serializers.Field.run_validation(self, data)
 
 
 class WithoutCycles(serializers.Field):
-    """Django's ValidationError holds itself, and with it all calls on the stack, until the cycle collector comes."""
+    """Breaks the reference cycle of Django's ValidationError, which keeps all frames of the stack alive."""
 
     def run_validators(self, value: Any) -> None:
         details: list[Any] = []
@@ -62,7 +62,7 @@ class WithoutCycles(serializers.Field):
 
 
 class StrictString(WithoutCycles, serializers.CharField):
-    """Text that was sent as text: DRF would take a number or a boolean for it."""
+    """Accepts strings only; DRF would accept numbers and booleans too."""
 
     default_error_messages: ClassVar = {
         **ALWAYS,
@@ -76,7 +76,7 @@ class StrictString(WithoutCycles, serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         text: str = super().to_internal_value(data)
-        # The validators look at every character, so what is too long does not get that far.
+        # Refused before the validators, which read every character.
         if self.max_length is not None and len(text) > self.max_length:
             self.fail("max_length", max_length=self.max_length)
         return text
@@ -89,7 +89,7 @@ def between(low: float, high: float) -> dict[str, Text]:
 
 
 class StrictInteger(WithoutCycles, serializers.IntegerField):
-    """A whole number sent as one; digits in text count only in forms and addresses, which know nothing else."""
+    """Accepts whole numbers; strings of digits only in forms and query strings, which have no numbers."""
 
     default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be a whole number")}
 
@@ -103,13 +103,13 @@ class StrictInteger(WithoutCycles, serializers.IntegerField):
             if not (from_form(self) and WHOLE_NUMBER.fullmatch(data)):
                 self.fail("invalid")
         elif isinstance(data, bool) or not (isinstance(data, int) or (isinstance(data, float) and data.is_integer())):
-            # 60.0 is whole as well: JSON has one kind of number.
+            # 60.0 is whole too: JSON has one type of number.
             self.fail("invalid")
         return super().to_internal_value(data if isinstance(data, str) else int(data))
 
 
 class StrictNumber(WithoutCycles, serializers.FloatField):
-    """A number sent as one; as text, in digits with a point, only in forms and addresses."""
+    """Accepts numbers; strings of digits with a point only in forms and query strings."""
 
     default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be a number")}
 
@@ -123,7 +123,7 @@ class StrictNumber(WithoutCycles, serializers.FloatField):
 
 
 class StrictBoolean(serializers.BooleanField):
-    """true or false, sent as one; as text only in forms and addresses."""
+    """Accepts true and false; strings only in forms and query strings."""
 
     default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be true or false")}
 
@@ -145,7 +145,7 @@ class StrictChoice(serializers.ChoiceField):
 
 
 class StrictList(serializers.ListField):
-    """A list with a bound. DRF would validate every item before it looks at the length."""
+    """A list whose length is checked first; DRF would validate every item before."""
 
     default_error_messages: ClassVar = {
         **ALWAYS,
@@ -165,7 +165,7 @@ class StrictList(serializers.ListField):
 
 
 class StrictMultipleChoice(serializers.MultipleChoiceField):
-    """Some of the choices, in any order; more values than there are choices are refused unread."""
+    """Some of the choices, in any order. A list that is longer than the choices is refused first."""
 
     default_error_messages: ClassVar = {
         **ALWAYS,
@@ -176,7 +176,7 @@ class StrictMultipleChoice(serializers.MultipleChoiceField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        # For the document; `to_internal_value` has refused such lists already.
+        # For the OpenAPI document only: `to_internal_value` has refused such lists already.
         self.validators.append(MaxLengthValidator(len(self.choices)))
 
     def to_internal_value(self, data: Any) -> tuple[str, ...]:  # type: ignore[override]  # sorted: part of a cache key
@@ -187,7 +187,7 @@ class StrictMultipleChoice(serializers.MultipleChoiceField):
 
 
 def refuse_unless_bounded_list(field: serializers.Field, data: Any, max_length: int) -> None:
-    """Type and length, before any work is done for an item. Raises ValidationError."""
+    """Checks type and length before any item is read. Raises ValidationError."""
     if not isinstance(data, list):
         field.fail("not_a_list")
     if len(data) > max_length:
@@ -195,7 +195,7 @@ def refuse_unless_bounded_list(field: serializers.Field, data: Any, max_length: 
 
 
 class WireTime(serializers.DateTimeField):
-    """A moment with its time zone; without one nobody could tell which moment is meant."""
+    """A time with its UTC offset; a time without one would be ambiguous."""
 
     default_error_messages: ClassVar = {
         **ALWAYS,
@@ -220,36 +220,36 @@ class WireTime(serializers.DateTimeField):
 
 
 class InputSerializer(serializers.Serializer[Any]):
-    """What somebody sent. Unlike DRF's it is bound once and shared: building it costs more than running it.
+    """Validates a body or a query. Instances are cached, because building one costs more than running it.
 
-    Keys that are neither fields, nor in `ignored_keys`, nor in `settings.IGNORED_KEYS` are refused: a misspelt key that
-    is ignored asks for something else than its sender means.
+    Keys that are neither fields, nor in `ignored_keys`, nor in `settings.IGNORED_KEYS` are refused: ignoring a
+    misspelt key would do something else than the client wants.
     """
 
     default_error_messages: ClassVar = dict.fromkeys(("invalid", "null"), _("body: must be a JSON object"))
     from_form: bool = False
-    # A form sends its empty fields, too; an address has no reason to name what it leaves empty.
+    # Whether an empty value of a form or query string counts as absent. Browsers send the empty fields of forms.
     empty_is_absent: ClassVar[bool] = True
     documented_as_form: ClassVar[bool] = False
-    # What clients may send although nothing reads it.
+    # Keys that clients may send and that are ignored.
     ignored_keys: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def validated(cls, data: Any) -> dict[str, Any]:
-        """`data` (parsed JSON, a form, or an address's query) in the names of the domain; raises ValidationError."""
+        """The values of `data` (parsed JSON, a form or a query string) by source name. Raises ValidationError."""
         is_form = html.is_html_input(data)
         serializer = _bound(cls, is_form, get_language())
         if isinstance(data, dict):
             serializer.refuse_unknown(data)
-        # As a plain dictionary: of a form's values, DRF takes the empty ones for absent ones.
-        values = serializer.taken_from(data) if is_form else data
+        # As a plain dictionary, because in a form DRF treats empty values as absent.
+        values = serializer.values_of_form(data) if is_form else data
         return serializer.run_validation(values)
 
     @classmethod
     def validated_field(cls, data: Any, name: str) -> Any:
         """The value of the field `name` alone, so that permission can be checked before the rest is validated.
 
-        Raises the ValidationError of the whole when this field is not valid.
+        Raises the ValidationError of the whole input when this field is not valid.
         """
         field = _bound(cls, html.is_html_input(data), get_language()).fields[name]
         try:
@@ -259,20 +259,20 @@ class InputSerializer(serializers.Serializer[Any]):
             raise
 
     def refuse_unknown(self, data: dict[str, Any]) -> None:
-        """Raises ValidationError with a line for each key of `data` that nothing takes."""
-        if data.keys() <= self.taken_keys:
+        """Raises ValidationError with a line for each unknown key of `data`."""
+        if data.keys() <= self.accepted_keys:
             return
         known = frozenset(self.fields)
         if names := unknown_keys(data, known=known, ignored=self.ignored_keys.union(settings.IGNORED_KEYS)):
             raise serializers.ValidationError(reasons_of_unknown(names, known))
 
     @cached_property
-    def taken_keys(self) -> frozenset[str]:
+    def accepted_keys(self) -> frozenset[str]:
         return self.ignored_keys.union(self.fields)
 
-    def taken_from(self, form: Any) -> dict[str, Any]:
-        """The values of a form or query. Raises ValidationError when a field that takes one value is repeated."""
-        taken: dict[str, Any] = {}
+    def values_of_form(self, form: Any) -> dict[str, Any]:
+        """The values of a form or query string. Raises ValidationError when a field of one value is repeated."""
+        found: dict[str, Any] = {}
         repeated: dict[str, Any] = {}
         for name, field in self.fields.items():
             if name not in form:
@@ -281,17 +281,17 @@ class InputSerializer(serializers.Serializer[Any]):
             if self.empty_is_absent and not field.required and all(value == "" for value in values):
                 continue
             if isinstance(field, serializers.ListField):
-                taken[name] = listed(values)
+                found[name] = items_of(values)
             elif isinstance(field, serializers.MultipleChoiceField):
-                taken[name] = values
+                found[name] = values
             elif len(values) == 1:
-                taken[name] = values[0]
+                found[name] = values[0]
             else:
-                # Which of them would count is not documented anywhere, and differs between servers.
+                # No standard defines which of them counts, and servers differ.
                 repeated[name] = [_("must not be repeated")]
         if repeated:
             raise serializers.ValidationError(repeated)
-        return taken
+        return found
 
 
 class AtLeastOneSerializer(InputSerializer):
@@ -305,24 +305,24 @@ class AtLeastOneSerializer(InputSerializer):
         return values
 
 
-def listed(values: list[Any]) -> Any:
-    """A list in a form: a part for each item, or all items as JSON text in one part."""
+def items_of(values: list[Any]) -> Any:
+    """The items of a list in a form, which has a part for each item, or one part with all items as JSON."""
     if len(values) != 1 or not isinstance(values[0], str) or not values[0].lstrip().startswith("["):
         return values
     try:
         return orjson.loads(values[0])
     except orjson.JSONDecodeError:
-        return values[0]  # no list: the field says so
+        return values[0]  # the field refuses it as no list
 
 
 @cache
 def _bound(kind: type[InputSerializer], from_form: bool, language: str) -> InputSerializer:
-    # One for each language: DRF's validators keep their first message, once it has been asked for.
+    # One for each language: DRF's validators cache their message in the language of its first use.
     serializer = kind()
     serializer.from_form = from_form
     return serializer
 
 
 def from_form(field: serializers.Field) -> bool:
-    """Whether what `field` reads came from a form or an address, where everything is text."""
+    """Whether the input of `field` is a form or a query string, where all values are text."""
     return bool(getattr(field.root, "from_form", False))

@@ -1,4 +1,4 @@
-"""What the role may do with which the service connects, when another role owns the tables."""
+"""Privileges of the database role that the service connects with, when another role owns the tables."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +8,12 @@ from django.db import connection
 
 from common.audit_guard import append_only_models
 
-# The record of the migrations decides whether a process calls itself ready: the owner alone writes it.
+# Readiness depends on the recorded migrations, so only the owner may change them.
 READ_ONLY = frozenset(["django_migrations"])
 
 
 class UnfitRole(Exception):
-    """This role cannot be the lesser one; the text says why."""
+    """The role cannot be restricted by grants; the message has the reason."""
 
 
 # --- granting -------------------------------------------------------------------------------------
@@ -41,7 +41,7 @@ _FUNCTIONS = """
 
 
 def grants(role: str) -> list[str]:
-    """The statements that give `role` what the service needs and take from it all else, in order. Idempotent.
+    """The statements, in order, that grant `role` what the service needs and revoke all else. Idempotent.
 
     Raises UnfitRole.
     """
@@ -72,7 +72,7 @@ def grants(role: str) -> list[str]:
         f"REVOKE ALL ON SEQUENCE {named(sequences)} FROM {grantee}",
         f"GRANT USAGE, SELECT ON SEQUENCE {named(sequences)} TO {grantee}",
         f"GRANT EXECUTE ON FUNCTION {', '.join(functions)} TO {grantee}",
-        # What later migrations create. An append-only table among it needs this command once more.
+        # For tables of later migrations. After one that creates an append-only table, run the command again.
         f"{defaults} SELECT, INSERT, UPDATE, DELETE ON TABLES TO {grantee}",
         f"{defaults} USAGE, SELECT ON SEQUENCES TO {grantee}",
         f"{defaults} EXECUTE ON FUNCTIONS TO {grantee}",
@@ -118,7 +118,7 @@ _POWERS_OVER_TABLE = """
 
 
 def powers() -> Iterator[str]:
-    """What the role of this connection could do against the append-only tables."""
+    """The privileges with which the role of this connection could change append-only tables."""
     with connection.cursor() as cursor:
         cursor.execute(_POWERS)
         is_superuser, creates_roles, owns_database = cursor.fetchone()
@@ -142,15 +142,15 @@ def powers() -> Iterator[str]:
 
 
 def is_private_server() -> bool:
-    """Whether this is the embedded server, also when DATABASE_URL leads to it. It has one role, a superuser."""
+    """Whether the database is the embedded server, possibly through DATABASE_URL. Its only role is a superuser."""
     if connection.settings_dict.get("EMBEDDED_DATA_DIR"):
         return True
     with connection.cursor() as cursor:
-        # Others than superusers and members of pg_read_all_settings may not read where the data is.
+        # Only superusers and members of pg_read_all_settings may read data_directory.
         cursor.execute(
             "SELECT current_setting('data_directory')"
             " WHERE pg_has_role('pg_read_all_settings', 'MEMBER') AND inet_server_addr() IS NULL"
         )
         row = cursor.fetchone()
-    # Beside the cluster stands the lock file of the processes that use it: common/postgres/embedded.py.
+    # The lock file of the processes that use it is in the same folder as the cluster: common/postgres/embedded.py.
     return row is not None and (Path(row[0]).parent / "postgres.users").is_file()

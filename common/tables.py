@@ -1,4 +1,4 @@
-"""Tables as text: CSV as spreadsheets write it, and lines in any Unicode encoding. docs/decisions/0021-imports.md"""
+"""CSV files as spreadsheets write them, and lines in any Unicode encoding. See docs/decisions/0021-imports.md."""
 
 import codecs
 import csv
@@ -14,7 +14,7 @@ _ESCAPED = "'" + FORMULA
 DELIMITERS = ",;\t|"
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
-    # Before UTF-16, whose mark theirs begins with.
+    # Before UTF-16: the mark of UTF-32-LE begins with the one of UTF-16-LE.
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
@@ -49,15 +49,15 @@ def unescaped(cell: str) -> str:
 
 
 def text_lines(file: IO[bytes]) -> Iterator[str]:
-    """The lines of a text with their ends, in flat memory: UTF-8, or UTF-16 or UTF-32 with or without its mark.
+    """The lines of a text with their ends, in constant memory: UTF-8, or UTF-16 or UTF-32 with or without a BOM.
 
-    Bytes that are no text become lone surrogates: see `is_text`.
+    Bytes that cannot be decoded become lone surrogates: see `is_text`.
     """
     head = file.read(4)
     encoding, mark = _encoding(head)
     rest = head[mark:]
     if encoding == "utf-8":
-        # A line ends with the byte 10 whatever stands before it, so a bad one spoils no other.
+        # A line ends with the byte 10 whatever precedes it, so a line that cannot be decoded affects no other.
         for line in _with_head(rest, file):
             yield line.decode("utf-8", errors="surrogateescape")
         return
@@ -69,11 +69,11 @@ def is_text(line: str) -> bool:
 
 
 def _encoding(head: bytes) -> tuple[str, int]:
-    """The encoding, and the length of its mark."""
+    """The encoding, and the length of its BOM."""
     for mark, encoding in _BOMS:
         if head.startswith(mark):
             return encoding, len(mark)
-    # Every header and every object begins with ASCII, of which UTF-16 has one half zero.
+    # Without a BOM: every header and object begins with ASCII, where one byte of each UTF-16 unit is zero.
     if len(head) == 4 and head[0] and head[2] and not head[1] and not head[3]:
         return "utf-16-le", 0
     if len(head) == 4 and head[1] and head[3] and not head[0] and not head[2]:
@@ -120,12 +120,12 @@ def _decoded_lines(head: bytes, file: IO[bytes], encoding: str) -> Iterator[str]
 
 
 class Table:
-    """The records of a CSV file, by the names that its headings mean; see `records`.
+    """The records of a CSV file by column name; see `records`.
 
     The file may be separated by any of DELIMITERS, begin with a line `sep=;`, and write its headings in any case, with
     spaces, hyphens or underscores. Raises NotATable when it is empty, lacks one of `required`, or has a heading twice
-    or one that is none of `known`: a column that is passed over might have been meant to say something.
-    Each item of `required` is the names of which one must be there.
+    or one that is none of `known`: an ignored column might be a misspelt one.
+    Each item of `required` is a group of names, one of which must be there.
     """
 
     def __init__(self, file: IO[bytes], *, known: Collection[str], required: Iterable[Collection[str]]) -> None:
@@ -133,8 +133,8 @@ class Table:
         self._known = {_folded(name): name for name in known}
         header = self._lines.first()
         delimiter = None
-        if said := _SEPARATOR_LINE.fullmatch(header):
-            delimiter, header = said[1], self._lines.first()
+        if declared := _SEPARATOR_LINE.fullmatch(header):
+            delimiter, header = declared[1], self._lines.first()
         if not is_text(header):
             raise NotATable(f"line {self._lines.number} is not UTF-8; save the file as UTF-8")
         self.delimiter = delimiter or self._best_delimiter(header)
@@ -143,7 +143,7 @@ class Table:
         self.names = self._names(required)
 
     def records(self) -> Iterator[tuple[int, dict[str, str] | NotARecord]]:
-        """The number of its last line, and the cells that say something by name, unescaped."""
+        """For each record the number of its last line, and its non-empty cells by column name, unescaped."""
         while True:
             try:
                 cells = next(self._reader)
@@ -165,11 +165,11 @@ class Table:
             return NotARecord("has more cells than the first line has names")
         if not all(map(is_text, cells)):
             return NotARecord("is not UTF-8")
-        # An empty cell says that there is nothing to say.
+        # An empty cell counts as absent.
         return {name: unescaped(cell) for name, cell in zip(self.names, cells, strict=False) if cell}
 
     def _best_delimiter(self, header: str) -> str:
-        """The one that makes most known names of the line."""
+        """The one that divides the line into the most known names."""
 
         def score(delimiter: str) -> int:
             return sum(_folded(cell) in self._known for cell in header.split(delimiter))
@@ -184,21 +184,21 @@ class Table:
         names = [self._known.get(_folded(heading), "") for heading in headings]
         found = ", ".join(repr(heading) for heading in headings)
         expected = ", ".join(self._known.values())
-        told = f"found {found}; known are {expected}"
+        both = f"found {found}; known are {expected}"
         unknown = [heading for heading, name in zip(headings, names, strict=True) if heading.strip() and not name]
         if unknown:
-            raise NotATable(f"line {self._number} has unknown headings: {', '.join(map(repr, unknown))}; {told}")
+            raise NotATable(f"line {self._number} has unknown headings: {', '.join(map(repr, unknown))}; {both}")
         twice = sorted({name for name in names if name and names.count(name) > 1})
         if twice:
-            raise NotATable(f"line {self._number} has headings twice: {', '.join(twice)}; {told}")
+            raise NotATable(f"line {self._number} has headings twice: {', '.join(twice)}; {both}")
         for some in required:
             if not set(some) & set(names):
-                raise NotATable(f"line {self._number} lacks the heading {' or '.join(some)}; {told}")
+                raise NotATable(f"line {self._number} lacks the heading {' or '.join(some)}; {both}")
         return names
 
 
 class _Counted:
-    """Lines with the number of the last one that was read."""
+    """An iterator over lines that knows the number of the last one that was read."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines, self.number = lines, 0

@@ -1,4 +1,4 @@
-"""Tasks that keep the job queue itself in order."""
+"""Periodic tasks that maintain the job queue."""
 
 from procrastinate import JobContext
 

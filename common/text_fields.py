@@ -1,4 +1,4 @@
-"""Fields for the texts that people write: of the API, and of the admin's forms. The rules are in common/texts.py."""
+"""Text fields of the API and of admin forms, which apply the rules of common/texts.py."""
 
 from typing import Any, ClassVar
 
@@ -17,8 +17,8 @@ from common.texts import (
     normalized_lines,
 )
 
-# What a pattern can say of the rules. The marks of all scripts and the pairs of isolates would not fit in one, so some
-# texts that match are refused for them. Line breaks at the ends are trimmed.
+# The part of the rules that a pattern can express. It does not cover marks of all scripts and pairs of isolates, so
+# some texts that match are refused. Line breaks at the ends are trimmed.
 _NOT_IN_LINE = r"\x00-\x1f\x7f-\x9f\u2028-\u202e\ufdd0-\ufdef\ufffe\uffff"
 _NOT_IN_LINES = _NOT_IN_LINE.replace(r"\x00-\x1f", r"\x00-\x08\x0b\x0c\x0e-\x1f")
 _EMPTY = (
@@ -28,7 +28,7 @@ _EMPTY = (
 
 
 class WrittenText(StrictString):
-    """Text in NFC, in which `max_length` counts; trimmed."""
+    """Text that is normalized to NFC and trimmed before its length is checked."""
 
     default_error_messages: ClassVar = dict(RULES)
 
@@ -38,7 +38,7 @@ class WrittenText(StrictString):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        # Normalizing looks at every character, so what is too long in any form does not get that far.
+        # Refused before normalization, which reads every character, if it is too long in any normal form.
         if self.max_length is not None and len(data) > LONGEST_DECOMPOSITION * self.max_length:
             self.fail("max_length", max_length=self.max_length)
         return super().to_internal_value(self.normalized(data))
@@ -51,7 +51,7 @@ class OneLine(WrittenText):
 
     @property
     def pattern(self) -> str:
-        """The rule as far as a regular expression of ECMA-262 and Python can tell it: all that is accepted matches."""
+        """A regular expression for ECMA-262 and Python that all accepted texts match, and some refused ones."""
         refused = _NOT_IN_LINES if self.many_lines else _NOT_IN_LINE
         visible = "" if self.allow_blank else f"[^{refused}{_EMPTY}][^{refused}]*"
         return rf"^\s*[^{refused}]*{visible}\s*$"
@@ -65,7 +65,7 @@ class OneLine(WrittenText):
 
 
 class ManyLines(OneLine):
-    """The same with line breaks, each of which becomes LF, and tabs."""
+    """Text that may also have tabs and line breaks. Each line break becomes LF."""
 
     many_lines: ClassVar[bool] = True
 
@@ -74,14 +74,14 @@ class ManyLines(OneLine):
 
 
 class SearchedText(WrittenText):
-    """Text to compare with what is stored. Whatever is not stored simply finds nothing."""
+    """Text to compare with stored text. A text that breaks the rules of stored text is valid and finds nothing."""
 
 
 class FoldedText(SearchedText):
-    """Text to look for in a folded column. What is nothing but marks would be found in every row."""
+    """Text to search in a folded column. It is refused if it folds to "", which every row contains."""
 
     def run_validation(self, data: Any = empty) -> Any:
-        # After the validators: the limit is one of what was sent.
+        # After the validators, because the length limit applies to the text as it was sent.
         text = super().run_validation(data)
         if not isinstance(text, str):
             return text

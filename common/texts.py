@@ -1,4 +1,4 @@
-"""Rules for texts that people write: normal form, controls, direction, what can be seen, and folding for search.
+"""Rules for texts that people write: normal form, control characters, direction, visibility, folding for search.
 
 Unicode Standard Annexes 9 (direction) and 15 (normal forms); the data are those of Python's `unicodedata`.
 """
@@ -15,7 +15,7 @@ from common.refusals import Text
 
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 _ISOLATES = frozenset("\u2066\u2067\u2068")
-# Embeddings and overrides: Unicode advises against them, and one that is left open turns the text after it.
+# Embeddings and overrides: Unicode advises against them, and an unclosed one changes the direction of what follows.
 _EMBEDDINGS = frozenset("\u202a\u202b\u202c\u202d\u202e")
 _LINE_LAYOUT = frozenset("\t\n")
 # Assigned characters of other categories that show nothing: Hangul fillers, the empty Braille pattern, the object
@@ -55,7 +55,7 @@ def normalized_line(text: str) -> str:
 
 
 def normalized_lines(text: str) -> str:
-    """Many lines as they are stored: the same, and each line ends in LF."""
+    """Several lines as they are stored: like `normalized_line`, and each line break is LF."""
     return normalized_line(text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
@@ -72,16 +72,16 @@ def broken_rule(text: str, *, many_lines: bool = False) -> tuple[Rule, str] | No
 
 
 def fitted_line(text: str, *, longest: int) -> str:
-    """A line made of a text from elsewhere that nobody can be asked to correct: "" when nothing visible is left."""
+    """A valid line made of a text that nobody can correct, from another system; "" if nothing visible remains."""
     kept = "".join(" " if _is_control(sign) else sign for sign in text if not _directs(sign))
     line = normalized_line(kept)[:longest].rstrip()
     return line if any(map(is_visible, line)) else ""
 
 
 def is_visible(sign: str) -> bool:
-    """Whether a character shows by itself: no space, format character or mark, which needs one to stand on.
+    """Whether a character is visible by itself: no space, format character or combining mark.
 
-    An unassigned one may be a new emoji, which the sender's device knows.
+    An unassigned code point may be a new emoji that the sender's device has.
     """
     category = unicodedata.category(sign)
     if category == "Cn":
@@ -128,12 +128,12 @@ _LEFT_TO_RIGHT = frozenset({"L", "EN", "ES", "ET", "CS", "NSM", "BN", "B", "S", 
 def isolated(text: str) -> str:
     """`text` as it goes into a sentence: its direction of writing changes nothing outside it (UAX 9, section 2.7).
 
-    It stays as it is where that is so anyway: no character of it is written from right to left or steers the
-    direction, and the sentence, in the language that is active, is written from left to right.
+    It is returned unchanged if it needs no isolates: no character of it is written from right to left or controls the
+    direction, and the sentence, in the active language, is written from left to right.
     """
     if not get_language_bidi() and (text.isascii() or all(map(_is_left_to_right, text))):
         return text
-    # What was stored before the rules held may close our isolate, or leave its own open.
+    # Text from before the rules may close this isolate, or leave one of its own unclosed.
     inside = text if all(map(_is_balanced, text.split("\n"))) else "".join(c for c in text if not _directs(c))
     return f"{FIRST_STRONG_ISOLATE}{inside}{POP_ISOLATE}"
 
@@ -144,7 +144,7 @@ def _is_left_to_right(sign: str) -> bool:
 
 # --- folding for search ---------------------------------------------------------------------------
 
-# Letters whose mark is a part of them, so that no normal form takes it off.
+# Letters that Unicode does not decompose into a letter and a mark.
 _WITHOUT_STROKE = {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe"}
 # Marks that people leave out when they type: accents of Latin, Greek and Cyrillic, points of Hebrew, vowels of Arabic.
 # Those of other scripts are vowels and consonants of their own.
@@ -160,8 +160,8 @@ _INVISIBLE_MARKS = (range(0x17B4, 0x17B6), range(0x180B, 0x1810), range(0xFE00, 
 def folded(text: str) -> str:
     """`text` as it is searched: without case and optional marks, so that "isik" finds "IŞIK", "ışık" and "Işık".
 
-    It depends on each character alone, so a part of a text folds to a part of the folded text. Up to 18 times as
-    long as `text`. Only what is empty or has nothing but spaces, marks and invisible characters folds to "".
+    Each character is folded by itself, so a substring folds to a substring of the folded text. The result is up to 18
+    times as long as `text`. It is "" only for texts of nothing but spaces, marks and invisible characters.
     """
     letters = text.lower() if text.isascii() else "".join(map(_folded, unicodedata.normalize("NFD", text)))
     return " ".join(letters.split())

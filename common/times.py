@@ -1,4 +1,4 @@
-"""How a time is written on the wire."""
+"""The format of times on the wire."""
 
 from datetime import UTC, datetime
 

@@ -28,7 +28,8 @@ class BoundedUploadHandler(FileUploadHandler):
     """
 
     def __init__(self, request: Any = None) -> None:
-        # Without the request, which keeps its handlers: that ring would keep megabytes until the cycle collector runs.
+        # Without the request: it refers to its handlers, and the reference cycle would keep megabytes alive until the
+        # garbage collector runs.
         super().__init__()
 
     def handle_raw_input(
@@ -58,7 +59,7 @@ class BoundedUploadHandler(FileUploadHandler):
 
 
 class MultiPartParser(parsers.MultiPartParser):
-    """DRF's parser; what is wrong with a body is said as for JSON."""
+    """DRF's parser, with error messages like those of the JSON parser."""
 
     def parse(self, stream: IO[bytes], media_type: Any = None, parser_context: Any = None) -> Any:
         try:

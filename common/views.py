@@ -1,4 +1,4 @@
-"""The base of every API view: DRF's viewset with what does not change between requests made once."""
+"""The base of all API views: a DRF viewset that shares between requests what does not depend on them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class AlwaysJSON(BaseContentNegotiation):
-    """There is one way to write an answer; what the client accepts chooses only the form of errors."""
+    """All answers are JSON, whatever the client accepts. Accept only selects the format of errors."""
 
     def select_parser(self, request: Request, parsers: Any) -> Any:
         content_type = request.content_type.partition(";")[0].strip().lower()
@@ -40,14 +40,14 @@ class AlwaysJSON(BaseContentNegotiation):
 
 @cache
 def _shared(kinds: tuple[type, ...]) -> list[Any]:
-    """One instance of each, for all requests: none of them keeps anything of a request."""
+    """One instance of each class, shared by all requests, because they have no state."""
     return [kind() for kind in kinds]
 
 
 _negotiator = AlwaysJSON()
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
-# Bodies that say nothing; clients send them where there is nothing to say.
+# Bodies that count as none: some clients send one although the operation has none.
 EMPTY_BODIES: tuple[Any, ...] = (None, {}, [], "")
 
 LONGEST_KEPT_QUERY = 128  # characters; with 4,096 of them kept, about 4 MB a process
@@ -66,21 +66,21 @@ def _kept_query(kind: type[InputSerializer], query_string: str) -> dict[str, Any
     return kind.validated(QueryDict(query_string))
 
 
-class Takes(NamedTuple):
-    """What an operation takes beside its path."""
+class DeclaredInput(NamedTuple):
+    """Whether an operation declares query parameters and a body."""
 
     query: bool
     body: bool
 
 
 @cache
-def _takes(kind: "type[ApiViewSet]", action: str, method: str) -> Takes:
-    """From what `extend_schema` declares for the document, so that neither can be right without the other."""
+def _declared_input(kind: "type[ApiViewSet]", action: str, method: str) -> DeclaredInput:
+    """Read from `extend_schema`, so that the OpenAPI document and the checks cannot differ."""
     schema = getattr(kind, action).kwargs["schema"]()
     schema.view, schema.method = kind(), method
     schema.view.request, schema.view.kwargs = None, {}
     query = any(_is_input(parameter) for parameter in schema.get_override_parameters())
-    return Takes(query, method in BODY_METHODS and schema.get_request_serializer() is not None)
+    return DeclaredInput(query, method in BODY_METHODS and schema.get_request_serializer() is not None)
 
 
 def _is_input(parameter: Any) -> bool:
@@ -105,15 +105,15 @@ class ApiViewSet(GenericViewSet[Any]):
     the garbage collector dominate the p99, so the cycles are broken after each request.
     """
 
-    # OPTIONS is the business of the CORS middleware; here it would be named in `Allow` and then refused.
+    # Without OPTIONS, which the CORS middleware answers. Views would list it in `Allow` and refuse it.
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     lookup_field = "pk"
     lookup_url_kwarg = "id"
     # In bytes. `upload_limit` is that of a multipart body, where a view takes one.
     body_limit: ClassVar[int] = settings.JSON_BODY_LIMIT
     upload_limit: ClassVar[int | None] = None
-    # For addresses that people paste into other programs, which add parameters of their own. Only where nothing is
-    # taken from the query, so that no parameter can be misspelt.
+    # For addresses that users paste into other programs, which add parameters of their own. Only for operations without
+    # query parameters, so that none can be misspelt.
     ignores_query: ClassVar[bool] = False
 
     def get_authenticators(self) -> list[Any]:
@@ -151,16 +151,19 @@ class ApiViewSet(GenericViewSet[Any]):
         if length:
             refuse_encoded(meta.get("HTTP_CONTENT_ENCODING", ""))
         query_string = meta.get("QUERY_STRING", "")
-        # Another method is not allowed, which is told next.
+        # Any other method is refused after this, with 405.
         if (length or query_string) and str(request.method).lower() in self.action_map:
-            self.refuse_untaken(request, query_string, has_body=length > 0)
+            self.refuse_undeclared(request, query_string, has_body=length > 0)
 
-    def refuse_untaken(self, request: Request, query_string: str, *, has_body: bool) -> None:
-        """Keys of a query or a body that the operation does not have. Where it has one, reading it refuses them."""
-        takes = _takes(type(self), self.action, str(request.method))
-        if query_string and not takes.query and not self.ignores_query:
+    def refuse_undeclared(self, request: Request, query_string: str, *, has_body: bool) -> None:
+        """Raises ValidationError for keys of a query or body that the operation does not declare.
+
+        Unknown keys of a declared query or body are refused when it is read.
+        """
+        declared = _declared_input(type(self), self.action, str(request.method))
+        if query_string and not declared.query and not self.ignores_query:
             _validated_query(Nothing, query_string)
-        if has_body and not takes.body and request.data not in EMPTY_BODIES:
+        if has_body and not declared.body and request.data not in EMPTY_BODIES:
             Nothing.validated(request.data)
 
     def limit_of(self, request: HttpRequest) -> int:
@@ -169,30 +172,30 @@ class ApiViewSet(GenericViewSet[Any]):
         return self.upload_limit if is_form and self.upload_limit is not None else self.body_limit
 
     @contextmanager
-    def refused_first(self, look: Callable[[], object]) -> Iterator[None]:
-        """Around reading the body: where that fails, `look` may raise the 404 or 403 that comes before a 400.
+    def refused_first(self, check: Callable[[], object]) -> Iterator[None]:
+        """Wraps reading the body. If that fails, `check` may raise a 404 or 403, which takes precedence over the 400.
 
-        For services that look under their lock anyway, so that a good call needs no statement more.
+        A valid call does not need `check`, because its service checks the same under its lock.
         """
         try:
             yield
         except APIException:
-            look()
+            check()
             raise
 
-    def finalize_response(  # type: ignore[override]  # errors are rendered already
+    def finalize_response(  # type: ignore[override]  # errors have been rendered
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         if not isinstance(response, Response):
             return response
         try:
             return api.finished(response, self.get_renderers()[0])
-        except TypeError as error:  # what cannot be written as JSON: DRF catches no errors from here on
+        except TypeError as error:  # data that is not serializable: DRF catches no errors from here on
             return self.handle_exception(error)
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         language = preferred_language(request.META)
-        # A page of the admin leaves its language to the thread, so also the default may have to be set.
+        # Pages of the admin leave their language active in the thread, so even the default may have to be activated.
         is_other = language != translation.get_language()
         if is_other:
             translation.activate(language)
@@ -214,7 +217,7 @@ class ApiViewSet(GenericViewSet[Any]):
         return self.user.pk if self.request.user else None  # type: ignore[truthy-bool]  # None for anonymous
 
     def query(self, kind: type[InputSerializer]) -> dict[str, Any]:
-        """The query parameters as `kind` reads them; raises ValidationError. Shared: do not change it."""
+        """The query parameters, validated. Raises ValidationError. The result is cached, so do not change it."""
         return _validated_query(kind, self.request._request.META.get("QUERY_STRING", ""))
 
     def _break_cycles(self) -> None:

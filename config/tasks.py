@@ -25,4 +25,4 @@ def purge(timestamp: int) -> None:
 @periodic(HOURLY, queue=SLOW_QUEUE, retry=AGAIN_SOON)
 def seal_audit_trail(timestamp: int) -> None:
     """Also seals the hours that were missed while no worker ran."""
-    seal_rows(now=timezone.now(), tell=log_seal)
+    seal_rows(now=timezone.now(), report=log_seal)

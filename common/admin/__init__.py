@@ -1,4 +1,4 @@
-"""The admin: bases for the pages of other apps, and the pages of the audit trail.
+"""The admin: base classes for the pages of other apps, and the pages of the audit trail.
 
 `bases` has read-only pages, `actions` the actions of staff, each with a reason; `changelist` and `filters` restrict
 what the address of a list may ask for; `forms` has shared fields; `audit_trail` formats audit rows, and `audit_pages`

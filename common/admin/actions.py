@@ -30,9 +30,9 @@ from common.models import AuditEntry
 from common.refusals import Conflict, Refusal
 from common.texts import isolated
 
-# Each row is a transaction of its own, and its id a field of the form: Django takes a thousand fields.
+# Each row has a transaction of its own and its id in a field of the form, of which Django accepts a thousand.
 MOST_AT_ONCE = 500
-VERSIONS = "versions"  # the hidden field with what the form showed of each row: a JSON object, ids as keys
+VERSIONS = "versions"  # hidden field with the version of each row that the form showed: a JSON object by id
 
 
 class ChangedMeanwhile(Conflict):
@@ -41,13 +41,13 @@ class ChangedMeanwhile(Conflict):
 
 
 class Service(Protocol):
-    """Raises a `Refusal` when it may not happen."""
+    """Makes the change. Raises a `Refusal` when it is not possible."""
 
     def __call__(self, target_id: str, /, *, by: Any, now: datetime, reason: str) -> object: ...
 
 
 class Rule(Protocol):
-    """Raises the `Refusal` that the service would raise for this row as it is now."""
+    """Raises the `Refusal` that the service would raise for this row with its present values."""
 
     def __call__(self, row: Any, /, *, by: Any, now: datetime) -> object: ...
 
@@ -71,7 +71,7 @@ class AdminAction:
     for_superusers: bool = False
 
     def as_method(self) -> Callable[..., Any]:
-        """The method of a ModelAdmin that is called `name`. Unfold calls it with an id, Django with a queryset."""
+        """The method of the ModelAdmin, called `name`. Unfold passes it an id, Django a queryset."""
 
         def run(
             model_admin: "ActionAdmin",
@@ -91,7 +91,7 @@ class AdminAction:
 
 
 class ActionAdmin(ReadOnlyAdmin):
-    """Lets those with the model's change permission run `admin_actions`: for one row, or for many in the list."""
+    """Offers `admin_actions` to users with the model's change permission, for one row or for many of the list."""
 
     admin_actions: tuple[AdminAction, ...] = ()
 
@@ -114,11 +114,11 @@ class ActionAdmin(ReadOnlyAdmin):
         return None
 
     def version_of(self, row: Any) -> str:
-        """A text that differs whenever a value has changed that people look at before they decide."""
+        """A text that changes with every value that staff look at before they run an action (optimistic locking)."""
         return row.updated_at.isoformat() if hasattr(row, "updated_at") else ""
 
     def describe(self, row: Any) -> str:
-        """What tells this row from others with the same name."""
+        """A text that distinguishes this row from others with the same name."""
         return str(row.pk)
 
     def get_actions(self, request: HttpRequest, action_location: Any = ActionLocation.CHANGE_LIST) -> Any:
@@ -146,7 +146,7 @@ class ActionAdmin(ReadOnlyAdmin):
         return super().changelist_view(request, extra_context)
 
     def _refuse_crafted(self, request: HttpRequest) -> None:
-        """Django would pass over what it did not offer, and crash on ids that are none."""
+        """Answers forged requests with 403 or 400. Django would ignore the action, and crash on malformed ids."""
         if not self.has_admin_action_permission(request):
             raise PermissionDenied
         if any(
@@ -175,7 +175,7 @@ class ActionAdmin(ReadOnlyAdmin):
     def run_on_many(self, request: HttpRequest, action: AdminAction, queryset: QuerySet[Any]) -> HttpResponse | None:
         confirmed = "confirmed" in request.POST
         if confirmed:
-            # The rows that were shown, also those that a filter of the list hides by now.
+            # All rows that the form showed, including those that no longer match a filter of the list.
             chosen = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)
             queryset = self.get_queryset(request).filter(pk__in=chosen)
         rows = list(queryset[: MOST_AT_ONCE + 1])
@@ -210,9 +210,9 @@ class ActionAdmin(ReadOnlyAdmin):
             self.message_user(request, f"{_named(names)}: {why}", messages.WARNING)
 
     def stale(self, request: HttpRequest, row: Any) -> ChangedMeanwhile | None:
-        """The refusal of a form whose row is not any more as it showed it, which names who changed it.
+        """The refusal, with the last actor, when the row has changed since the form showed it; else None.
 
-        A form that does not say what it showed claims nothing: scripts may act without looking first.
+        Without a version in the form there is no check, so that scripts can post without reading the form first.
         """
         shown = versions_sent(request).get(str(row.pk))
         if shown is None or shown == self.version_of(row):
@@ -220,9 +220,9 @@ class ActionAdmin(ReadOnlyAdmin):
         newest = AuditEntry.objects.filter(target_id=row.pk, target_type=self.opts.model_name).order_by("-id").first()
         if newest is None:
             return ChangedMeanwhile()
-        told = _("%(who)s changed it while the form was open, on %(moment)s (%(action)s); look at it again")
+        message = _("%(who)s changed it while the form was open, on %(moment)s (%(action)s); look at it again")
         names = {"who": actor_of(newest), "moment": written(newest.at), "action": newest.action}
-        return ChangedMeanwhile(told % names)
+        return ChangedMeanwhile(message % names)
 
     def ask_for(
         self,
@@ -234,7 +234,7 @@ class ActionAdmin(ReadOnlyAdmin):
         back: str,
         hidden: Sequence[tuple[str, str]] = (),
     ) -> HttpResponse:
-        """Asks for confirmation for the rows that the action is possible for, and says why it is not for the others."""
+        """The confirmation page: the rows that the action is possible for, and the other rows with the reason."""
         refusals = {row: self.refusal(request, action, row) for row in rows}
         possible = [row for row, refusal in refusals.items() if refusal is None]
         refused = [(row, "; ".join(refusal.reasons)) for row, refusal in refusals.items() if refusal is not None]
@@ -263,9 +263,9 @@ class ActionAdmin(ReadOnlyAdmin):
         hidden: Sequence[tuple[str, str]] = (),
         refused: Sequence[tuple[Any, str]] = (),
     ) -> HttpResponse:
-        """The page that shows the rows that will be changed and takes what `form` asks for.
+        """A page with the rows that will be changed and with `form`.
 
-        Rows that are `refused` are shown with the reason and left alone; without any row in `rows` there is no form.
+        Rows in `refused` are shown with the reason and are not changed. Without any row in `rows` there is no form.
         """
         seen = versions_sent(request) or {str(row.pk): self.version_of(row) for row in rows}
         context = {
@@ -286,7 +286,7 @@ class ActionAdmin(ReadOnlyAdmin):
 
 
 def versions_sent(request: HttpRequest) -> dict[str, str]:
-    """What the form that was sent showed of each row; empty when none was sent."""
+    """The version of each row that the posted form showed; empty if it has none. Raises BadRequest."""
     try:
         sent = orjson.loads(request.POST.get(VERSIONS, "{}"))
     except orjson.JSONDecodeError as error:

@@ -25,7 +25,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         ("at", MomentRangeFilter),
     )
     ordering = ("-id",)
-    sortable_by = ()  # the key tells the true order; the times are of many clocks
+    sortable_by = ()  # only the key has the true order, because the times are those of several machines
     search_fields = ("request_id",)
     search_help_text = _("Id of a target or an actor, request id, or name of an actor")
     id_fields = ("target_id", "actor_id")

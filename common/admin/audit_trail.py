@@ -15,18 +15,18 @@ ENTRIES_SHOWN = 200
 
 
 def trail_of(target_type: str, target_id: str) -> dict[str, Any]:
-    """What happened to the row, oldest first, and only the last of a very long story."""
+    """The last `ENTRIES_SHOWN` audit entries of the row, oldest first."""
     newest = AuditEntry.objects.filter(target_id=target_id, target_type=target_type)
     entries = list(newest.order_by("-id")[:ENTRIES_SHOWN])[::-1]
     headers = [_("time"), _("action"), _("by"), _("entry point"), _("change"), _("reason"), _("request")]
     return {
         "title": _("Audit trail"),
         "entries": entries,
-        "table": {"headers": headers, "rows": [_told(entry) for entry in entries]},
+        "table": {"headers": headers, "rows": [_table_row(entry) for entry in entries]},
     }
 
 
-def _told(entry: AuditEntry) -> list[str]:
+def _table_row(entry: AuditEntry) -> list[str]:
     changes = format_html_join(mark_safe("<br>"), "{}: {} → {}", changes_of(entry))
     return [moment_of(entry), entry.action, actor_of(entry), entry.entry_point, changes, entry.reason, entry.request_id]
 
@@ -36,7 +36,7 @@ def moment_of(entry: AuditEntry) -> str:
 
 
 def written(moment: datetime) -> str:
-    """In the current time zone, to the second."""
+    """The time in the current time zone, to the second."""
     return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
 
 

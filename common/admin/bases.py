@@ -1,4 +1,4 @@
-"""Bases of admin pages that only read: lists, and the page of one row with its audit trail."""
+"""Base classes of read-only admin pages: lists, and the page of one row with its audit trail."""
 
 from typing import Any
 
@@ -19,16 +19,16 @@ from common.fields import OBJECT_ID
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """Shows the rows to whoever may view them. Nobody adds, edits or deletes one here."""
+    """Read-only pages for users with the view permission."""
 
-    # A second count, of all rows without the filters, would only say "of 100,000".
+    # Without a second COUNT, over all rows without the filters, just to show "of 100,000".
     show_full_result_count = False
     list_per_page = 50
     list_filter_submit = True
-    show_facets = admin.ShowFacets.NEVER  # each of them counts the whole table once more
+    show_facets = admin.ShowFacets.NEVER  # each facet would count the whole table once more
     change_form_outer_after_template: str | None = "admin/audit_trail.html"
     id_fields: tuple[str, ...] = ("pk",)
-    """What a search for 24 hexadecimal characters is compared with."""
+    """The fields that a search for an id is compared with."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -46,11 +46,11 @@ class ReadOnlyAdmin(ModelAdmin):
         return DeclaredChangeList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Django's own allows every column of the model, a password hash too."""
+        """Only declared filters. Django would allow every column of the model, including password hashes."""
         return lookup in declared_parameters(self, request)
 
     def to_field_allowed(self, request: HttpRequest, to_field: str) -> bool:
-        """A row is named by its key alone."""
+        """Only the primary key identifies a row."""
         return to_field == self.opts.pk.name
 
     def get_action_choices(
@@ -59,7 +59,7 @@ class ReadOnlyAdmin(ModelAdmin):
         default_choices: list[tuple[str, Any]] | None = None,
         action_location: ActionLocation = ActionLocation.CHANGE_LIST,
     ) -> list[tuple[str, Any]]:
-        # Past Unfold's own, which lacks the parameter that Django 6.1 brought.
+        # Skips Unfold's method, which lacks a parameter that Django 6.1 added.
         choose = default_choices or [("", _("Select action"))]
         return super(ModelAdmin, self).get_action_choices(request, choose, action_location)
 
@@ -75,7 +75,7 @@ class ReadOnlyAdmin(ModelAdmin):
         return self.search(queryset, search_term.strip()) if wanted else queryset, False
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        """The rows that `text` finds; it is not empty and no id."""
+        """The rows that match `text`, which is not empty and not an id."""
         return queryset.none()
 
     def changeform_view(
@@ -89,7 +89,7 @@ class ReadOnlyAdmin(ModelAdmin):
         return super().changeform_view(request, object_id, form_url, context)
 
     def page_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
-        """What the template of an object's page gets beside what Django and Unfold give it."""
+        """The variables of an object's page, besides those of Django and Unfold."""
         return {"audit_trail": self._trail_of(request, object_id)}
 
     def _trail_of(self, request: HttpRequest, object_id: str | None) -> dict[str, Any] | None:
@@ -100,7 +100,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
 
 class SoftDeleteAdmin(ReadOnlyAdmin):
-    """Shows the deleted rows too: an operator looks for exactly those."""
+    """Includes soft-deleted rows, because operators look for them."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         queryset: QuerySet[Any] = self.model.all_objects.get_queryset()

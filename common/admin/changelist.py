@@ -1,7 +1,7 @@
-"""What the address of an admin list may ask for: the filters that the list declares, and nothing else.
+"""Restricts the query string of an admin list to the filters that the list declares.
 
-Django lets the query string filter by every column of the model and sort by every column of the list. Whoever may see
-a list could then read columns that it never shows, one comparison after the other.
+Django lets the query string filter by every column of the model and sort by every column of the list. A user who may
+view a list could then find out the values of columns that it does not show, with one comparison after the other.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ class DeclaredChangeList(ChangeList):
     """Raises `RefusedParameter` for a parameter that no filter of `list_filter` declares, and for a wrong value."""
 
     def get_filters_params(self, params: Any = None) -> Any:
-        """A form of filters sends them all; those without a value ask for nothing."""
+        """Without empty parameters: the filter form sends all its fields."""
         sent = super().get_filters_params(params)
         return {name: values for name, values in sent.items() if any(values)}
 
@@ -31,7 +31,7 @@ class DeclaredChangeList(ChangeList):
             if not self.model_admin.lookup_allowed(name, "", request):
                 shown = name[:MOST_SHOWN]
                 raise RefusedParameter(_("%(name)s: this list has no such filter") % {"name": shown})
-        # One with nothing to choose from is not on the page, and would ignore its parameter.
+        # All declared filters: Django drops one without choices, whose parameter would then not be checked.
         every = [_filter(declared, self.model_admin, request) for declared in self.list_filter]
         refuse_wrong_values(every, self.get_filters_params())
         found = super().get_filters(request)
@@ -41,7 +41,7 @@ class DeclaredChangeList(ChangeList):
         return found
 
     def get_ordering_field(self, field_name: Any) -> Any:
-        """None, which sorts by nothing, for a column that is not in `sortable_by`: Django only hides its link."""
+        """None, which does not sort, for a column that is not in `sortable_by`: Django only hides its link."""
         return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
 
@@ -54,7 +54,7 @@ def declared_parameters(model_admin: "admin.ModelAdmin[Any]", request: HttpReque
 
 
 def _filter(declared: Any, model_admin: "admin.ModelAdmin[Any]", request: HttpRequest) -> ListFilter:
-    """One entry of `list_filter` as the list itself makes it, with an empty query string."""
+    """The filter of one entry of `list_filter`, created as the list does, with an empty query string."""
     model = model_admin.model
     if callable(declared):
         return declared(request, {}, model, model_admin)
@@ -63,12 +63,12 @@ def _filter(declared: Any, model_admin: "admin.ModelAdmin[Any]", request: HttpRe
     return make(field, request, {}, model, model_admin, field_path=path)
 
 
-# Only Unfold's site has a search. Other programs may load these models with Django's own admin.
+# Unfold's site has a search. Other programs may load these models with Django's admin site, which has none.
 _search = getattr(admin.site, "search", None)
 
 
 def search_pages(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """The search of the sidebar, which raises `RefusedParameter` on a page that is none; Unfold's own crashes."""
+    """The search of the sidebar. Raises `RefusedParameter` for an invalid page, on which Unfold's view crashes."""
     try:
         answer: HttpResponse = _search(request, extra_context)  # type: ignore[misc]
     except (InvalidPage, ValueError) as error:

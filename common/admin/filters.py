@@ -1,4 +1,4 @@
-"""Filters of admin lists: ranges of times, and which values a filter takes at all."""
+"""Filters of admin lists: ranges of times, and the check of the values of all filters."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
@@ -41,7 +41,7 @@ class DayField(forms.SplitDateTimeField):
 
 
 class DayRangeForm(RangeDateTimeForm):
-    """Unfold's own calls a date without a time wrong."""
+    """Unfold's form refuses a date without a time; this one accepts it."""
 
     def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(name, *args, **kwargs)
@@ -59,9 +59,9 @@ class DayRangeForm(RangeDateTimeForm):
 
 
 class MomentRangeFilter(RangeDateTimeFilter):
-    """From one moment to another, both included, in the current time zone.
+    """From one time to another, both included, in the current time zone.
 
-    A date alone means from its first or to its last moment; a time means the whole second.
+    A date without a time means the start or the end of the day; a time includes its whole second.
     """
 
     form_class = DayRangeForm
@@ -74,7 +74,7 @@ class MomentRangeFilter(RangeDateTimeFilter):
         return queryset.filter(**{name: moment for name, moment in wanted.items() if moment is not None})
 
     def refuse_wrong(self) -> None:
-        """Raises `RefusedParameter` for what is no date or no time."""
+        """Raises `RefusedParameter` for an invalid date or time."""
         self._end("from", time.min)
         self._end("to", time.max)
 
@@ -91,7 +91,7 @@ class MomentRangeFilter(RangeDateTimeFilter):
     def _part(self, name: str, field: forms.Field) -> Any:
         text = self.used_parameters.get(name) or ""
         try:
-            if not text.isascii():  # Python reads digits of all scripts
+            if not text.isascii():  # Python accepts digits of all scripts
                 raise ValidationError(field.error_messages["invalid"])
             return field.clean(text)
         except ValidationError as error:
@@ -108,7 +108,7 @@ def _moment(day: date, at: time) -> datetime:
 def refuse_wrong_values(filters: Sequence[ListFilter], sent: Mapping[str, Sequence[str]]) -> None:
     """Raises `RefusedParameter` for a value that none of `filters` knows, and for a parameter that is repeated.
 
-    Django shows an empty list for some wrong values and drops all filters for others; both look like an answer.
+    Django shows an empty list for some invalid values and drops all filters for others; both look like valid results.
     """
     for one in filters:
         for name in one.expected_parameters():
@@ -123,7 +123,7 @@ def refuse_wrong_values(filters: Sequence[ListFilter], sent: Mapping[str, Sequen
 
 
 def _knows(one: ListFilter, name: str, value: str) -> bool:
-    """Whether the filter can mean something by `value`, which is not empty."""
+    """Whether `value`, which is not empty, is a valid value of the filter."""
     if isinstance(one, SimpleListFilter):
         return value in {str(choice) for choice, _label in one.lookup_choices}
     if name.endswith("__isnull"):

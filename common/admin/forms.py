@@ -1,4 +1,4 @@
-"""Fields and forms that admin pages share: times as browsers send them, and the version of a row that a form shows."""
+"""Fields and forms that admin pages share: times as browsers send them, clearing a value, and the reason."""
 
 from datetime import datetime
 from typing import Any
@@ -43,7 +43,7 @@ _zoned = lazy(_zoned_now, str)
 class MomentField(forms.DateTimeField):
     """A time in the current zone, which the help text names, to the second.
 
-    A value as it was rendered counts as unchanged, whatever microseconds the row has.
+    The rendered value counts as unchanged, although it lacks the microseconds of the row.
     """
 
     widget = MomentInput
@@ -71,20 +71,20 @@ class MomentField(forms.DateTimeField):
 
 
 def refuse_emptied(form: forms.Form, field: str, *, box: str) -> None:
-    """For `Form.clean`: `field` had a value and takes it away only with a tick in `box`.
+    """For `Form.clean`: a value of `field` is only removed with a tick in `box`.
 
-    Without the rule a browser that drops a value, and a client that does not send one, would set it to NULL.
+    Without this rule a browser that drops a value, or a client that does not send it, would set it to NULL.
     """
     had_value = form.get_initial_for_field(form.fields[field], field) is not None
     if not had_value or form.has_error(field):
         return
     value, ticked = form.cleaned_data[field], form.cleaned_data[box]
     if value is None and not ticked:
-        told = _("This field was emptied. Give a value, or tick “%(box)s”.")
-        form.add_error(field, told % {"box": form.fields[box].label})
+        message = _("This field was emptied. Give a value, or tick “%(box)s”.")
+        form.add_error(field, message % {"box": form.fields[box].label})
     if ticked and value is not None and field in form.changed_data:
-        told = _("Give a value, or tick “%(box)s”; not both.")
-        form.add_error(field, told % {"box": form.fields[box].label})
+        message = _("Give a value, or tick “%(box)s”; not both.")
+        form.add_error(field, message % {"box": form.fields[box].label})
 
 
 class ReasonForm(forms.Form):

@@ -3,7 +3,7 @@
 A job is a row that is inserted in the transaction that causes it, so it exists exactly when that transaction commits.
 
 Any app can own tasks: declare them in its `tasks.py` with `task` or `periodic`. Procrastinate imports the `tasks`
-module of every installed app, and the audit trail records what a worker's job changes as entered through a task.
+module of every installed app, and the entry point of what a worker's job changes is `task` in the audit trail.
 """
 
 from common.jobs.batches import defer_in_batches, run_batch

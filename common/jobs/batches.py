@@ -1,4 +1,4 @@
-"""Tasks that take a list of ids, so that any number of items makes a bounded number of jobs."""
+"""Tasks that take a list of ids, so that any number of items needs a bounded number of jobs."""
 
 from collections.abc import Callable, Sequence
 from itertools import batched
@@ -9,7 +9,7 @@ from common.jobs import stopping
 from common.jobs.declaring import URGENT
 from common.jobs.deferring import defer_each
 
-# Fetching the next job reads all that wait, so many small jobs would slow each other down.
+# Fetching a job reads all waiting jobs, so many small jobs would slow each other down.
 MOST_JOBS = 100
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from procrastinate.contrib.django import app
 
-# A worker runs each queue with threads of its own, so slow jobs never keep the threads of the fast ones. Both names are
-# stored with each job: a new name would leave the jobs that are stored under the old one without a worker.
+# A worker runs each queue in threads of its own, so that slow jobs do not starve the fast ones. The names of queues are
+# stored with each job: after a new name, no worker would run the jobs that are stored with the old one.
 FAST_QUEUE = "telling"
 SLOW_QUEUE = "delivering"  # for jobs that may wait long for something outside, such as a receiver or a storage
 
 # Jobs with a higher priority run first; the default is 0.
-URGENT = 10  # people wait for it in front of their screens
+URGENT = 10  # users wait for the result
 FIRST = 2 * URGENT  # the other jobs depend on it
 
 
@@ -21,14 +21,14 @@ def task(*, queue: str = FAST_QUEUE, **options: Any) -> Callable[[Callable[..., 
 
 
 def periodic(cron: str, *, queue: str = FAST_QUEUE, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a task that is deferred by the clock, in UTC; `cron` may have a sixth field for seconds.
+    """Declare a task that is deferred at fixed times, in UTC; `cron` may have a sixth field for seconds.
 
     The function takes `timestamp`, the Unix time it was deferred for. While one job of it waits no other is inserted:
     its queueing lock is the name of the function, which must be unique among periodic tasks.
     """
 
     def declared(function: Callable[..., Any]) -> Any:
-        deferred_by_the_clock: Any = app.periodic(cron=cron)
-        return deferred_by_the_clock(task(queue=queue, queueing_lock=function.__name__, **options)(function))
+        deferred_periodically: Any = app.periodic(cron=cron)
+        return deferred_periodically(task(queue=queue, queueing_lock=function.__name__, **options)(function))
 
     return declared

@@ -1,4 +1,4 @@
-"""Whether workers are alive."""
+"""Whether any worker is alive, by the heartbeats of workers."""
 
 from datetime import datetime, timedelta
 

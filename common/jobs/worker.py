@@ -19,7 +19,7 @@ from procrastinate.contrib.django.utils import connector_params
 from procrastinate.jobs import DeleteJobCondition
 from procrastinate.worker import Worker
 
-from common.entry_points import EntryPoint, entering
+from common.entry_points import EntryPoint, called_through
 from common.jobs import stopping
 
 logger = logging.getLogger(__name__)
@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 SECONDS_UNTIL_NEW_TRY = 2
 
 
-def _enter(call_next: Callable[[], Any], context: JobContext, _worker: Worker) -> Any:
-    """Run the task of any app with the entry point that the audit trail calls `task`, and its job as the request."""
-    with entering(EntryPoint.TASK, f"job-{context.job.id}"):
+def _run_task(call_next: Callable[[], Any], context: JobContext, _worker: Worker) -> Any:
+    """Task middleware: audit rows of the job have the entry point `task` and the job as their request id."""
+    with called_through(EntryPoint.TASK, f"job-{context.job.id}"):
         return call_next()
 
 
@@ -40,7 +40,7 @@ OPTIONS: dict[str, Any] = {
     "stalled_worker_timeout": settings.WORKER_LOST_AFTER,
     "delete_jobs": DeleteJobCondition.SUCCESSFUL,
     "install_signal_handlers": False,
-    "task_middleware": [_enter],
+    "task_middleware": [_run_task],
 }
 
 

@@ -1,7 +1,7 @@
-"""Pictures from outside: checked by content, limited, encoded anew so that nothing but the pixels stays.
+"""Uploaded pictures: checked by their content, limited in size, and re-encoded, which removes all metadata.
 
-The size and structure are read first, without decoding (`headers.py`). Decoding happens in a process of its own with
-bounds on CPU and memory (`program.py`), of which few run at once (`process.py`).
+Size and structure are read first, without decoding (`headers.py`). Decoding happens in a process of its own with limits
+on CPU and memory (`program.py`). The number of such processes is limited (`process.py`).
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def with_squares(
     largest_bytes: int = LARGEST_BYTES,
     max_side: int = 1920,
 ) -> tuple[bytes, dict[int, bytes]]:
-    """What `reencoded` makes, and its middle as WebP squares of these sizes in pixels. Raises what that raises."""
+    """The result of `reencoded`, and its centre as WebP squares of these sizes in pixels. Raises as `reencoded`."""
     content = picture.read(largest_bytes + 1)
     if len(content) > largest_bytes:
         raise Invalid(field, _("must be at most %(limit)d bytes") % {"limit": largest_bytes})

@@ -1,8 +1,8 @@
-"""What a picture says of itself, read from its bytes without decoding anything.
+"""Reads the headers of a picture without decoding it.
 
-Pillow cannot be asked in the server's process: its WebP reader allocates the whole canvas when a file is opened, and
-its PNG reader unpacks compressed text. What is read here is only ever used to refuse; the decoder reads for itself
-and compares (`program.py`).
+Pillow is not used in the server's process: its WebP reader allocates the whole canvas when a file is opened, and its
+PNG reader decompresses text chunks. The values are only used to refuse a picture. The decoder reads the size again
+and compares it (`program.py`).
 """
 
 import re
@@ -14,18 +14,18 @@ from django.utils.translation import gettext_lazy as _
 
 from common.refusals import Text
 
-# Cameras of telephones make 12 to 24 million pixels by default; a decoded pixel costs up to 16 bytes.
+# Phone cameras produce 12 to 24 million pixels by default; a decoded pixel needs up to 16 bytes.
 LARGEST_PIXELS = 25_000_000
 LONGEST_SIDE = 12_000
-# Encoders write 1 to 20 scans. A decoder goes through all pixels for each, even for a scan that has no data.
+# Encoders write 1 to 20 scans. A decoder processes all pixels for each scan, even for one without data.
 MOST_SCANS = 50
 MOST_FRAMES = 250  # only the first is shown, but a decoder reads the headers of all
-# Each step of a walk costs about a microsecond. Encoders write IDAT chunks of 4 kB and more.
+# Segments or chunks of a file; each takes about a microsecond. Encoders write IDAT chunks of 4 kB and more.
 MOST_PARTS = 20_000
 
 
 class Unfit(Exception):
-    """Not to be decoded; `rule` says why."""
+    """The picture must not be decoded; `rule` is the reason."""
 
     def __init__(self, rule: Text) -> None:
         self.rule = rule
@@ -48,7 +48,7 @@ class Header:
 
 
 def checked_header(content: bytes) -> Header:
-    """Raises Unfit when it is no JPEG, PNG or WebP, or when decoding it would be too much work."""
+    """Raises Unfit when the content is no JPEG, PNG or WebP, or when decoding it would cost too much."""
     try:
         header = _read(content)
     except struct.error as error:
@@ -153,7 +153,7 @@ def _png(content: bytes) -> Header:
         at += 12 + length
     else:
         raise Damaged
-    # A second header would be believed by some decoders, and a header that is not the first chunk by none.
+    # Some decoders use a second IHDR. None accepts an IHDR that is not the first chunk.
     if content[12:16] != b"IHDR" or kinds.get(b"IHDR") != 1 or b"IDAT" not in kinds:
         raise Damaged
     width, height = struct.unpack_from(">II", content, 16)

@@ -1,4 +1,4 @@
-"""Runs `program.py`: one picture, one process, few at once."""
+"""Runs `program.py` in a process for each picture, with a limit on concurrent processes."""
 
 import importlib.util
 import json
@@ -24,10 +24,10 @@ logger = logging.getLogger(__name__)
 
 PROGRAM = Path(__file__).with_name("program.py")
 QUALITY = 82
-NICE = 5  # a third of the share of the server, where both want the processor
+NICE = 5  # about a third of the CPU share of the server, when both need the CPU
 CPU_SECONDS = 8
 MEMORY_BYTES = 640 * 1_048_576
-# Longer than CPU_SECONDS: who runs into it did not get the processor.
+# Longer than CPU_SECONDS, so that it is only reached when the process did not get the CPU.
 DEADLINE_SECONDS = 15
 WAIT_SECONDS = 3
 MOST_WAITING = 5  # threads of a process for each slot
@@ -46,7 +46,7 @@ class PictureSlotsFull(Unavailable):
 
 
 class Slots:
-    """Few threads at once get in; a bounded number of others wait a bounded time, so that other calls are served."""
+    """A semaphore with a limited queue and a limited waiting time, so that other calls still get threads."""
 
     def __init__(self, number: int) -> None:
         self._free = threading.BoundedSemaphore(number)
@@ -54,7 +54,7 @@ class Slots:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Raises PictureSlotsFull when none becomes free in time."""
+        """Hold a slot. Raises PictureSlotsFull when none becomes free in time."""
         if not self._places.acquire(blocking=False):
             raise PictureSlotsFull
         try:
@@ -92,7 +92,7 @@ def decoded(content: bytes, header: Header, *, max_side: int, squares: Sequence[
 
 
 def _packages() -> str:
-    """Where Pillow lies; it is not imported here, which saves the server some megabytes."""
+    """The folder of Pillow. It is not imported here, which saves the server some megabytes."""
     found = importlib.util.find_spec("PIL")
     if found is None or found.origin is None:
         raise ModuleNotFoundError("PIL")
@@ -121,7 +121,7 @@ def _run(content: bytes, order: dict[str, object]) -> bytes:
     if done.returncode in (-signal.SIGTERM, -signal.SIGINT):  # the service is being stopped
         raise PictureSlotsFull
     if done.returncode < 0:
-        # A crash of a decoder is a reason to look; what it was fed is still only a picture that cannot be read.
+        # Operators should look into a crash of the decoder. For the client it is a picture that cannot be read.
         logger.error("a decoder of %s was ended by signal %d", order["format"], -done.returncode)
         raise Damaged
     if done.returncode:

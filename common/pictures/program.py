@@ -1,7 +1,7 @@
-"""Decodes one picture and encodes it anew, in a process that may use little and ends soon. Run by `process.py`.
+"""Decodes one picture and encodes it again, in a process with limited resources. Run by `process.py`.
 
-Imports nothing but Pillow and the standard library, and nothing of this project: it starts in about 70 ms. The file
-comes on standard input. Standard output gets, for each output, its length (4 bytes, big-endian) and a WebP file.
+Imports only Pillow and the standard library, so that it starts in about 70 ms. The file is read from standard input.
+For each output, its length (4 bytes, big-endian) and a WebP file are written to standard output.
 """
 
 import ctypes
@@ -31,17 +31,16 @@ def main() -> int:
     order = json.loads(sys.argv[1])
     _confine(order)
     sys.path.insert(0, order["packages"])
-    # Here, because the path of Pillow is known and the limits are set only now. With the three plugins named,
-    # Pillow never looks for others.
+    # Imported after the path is known and the limits are set. With these plugins imported, Pillow loads no others.
     from PIL import Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin  # noqa: F401, PLC0415
 
-    Image.MAX_IMAGE_PIXELS = None  # the server has looked, and its limit is lower
+    Image.MAX_IMAGE_PIXELS = None  # the server has checked the size, with a lower limit
     content = sys.stdin.buffer.read()
     try:
         outputs = _outputs(content, order)
     except MemoryError:
         return TOO_MUCH_MEMORY
-    except Exception:  # Decoders that are fed damaged bytes raise whatever they trip over.
+    except Exception:  # Decoders raise many kinds of exceptions for damaged files.
         return DAMAGED
     for output in outputs:
         sys.stdout.buffer.write(struct.pack(">I", len(output)) + output)
@@ -50,10 +49,10 @@ def main() -> int:
 
 
 def _confine(order: dict[str, Any]) -> None:
-    """Less time than the server gets, bounded CPU and memory, no file written, and an end when the server ends."""
+    """Lower the priority, limit CPU and memory, forbid writing files, and end with the parent process."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != order["parent"]:  # it ended before that was set
+        if os.getppid() != order["parent"]:  # the parent ended before that was set
             sys.exit(1)
     os.nice(order["nice"])
     limits = {
@@ -63,7 +62,7 @@ def _confine(order: dict[str, Any]) -> None:
         resource.RLIMIT_CORE: 0,
     }
     for limit, value in limits.items():
-        # Some systems do not know every limit; the deadline of the server holds everywhere.
+        # Some systems lack some limits. The deadline of the server applies everywhere.
         with suppress(ValueError, OSError):
             resource.setrlimit(limit, (value, value))
 
@@ -73,8 +72,8 @@ def _outputs(content: bytes, order: dict[str, Any]) -> list[bytes]:
 
     image = _decoded(content, order)
     side = order["max_side"]
-    # Colours of a palette and of 16 bits cannot be averaged as they are, so these become plain first. All else is
-    # shrunk first: then there are fewer pixels to turn and to convert.
+    # Palette and 16-bit colours cannot be averaged, so these are converted first. All other modes are shrunk first, so
+    # that fewer pixels are rotated and converted.
     plain = _plain(image)
     plain.thumbnail((side, side))
     upright = _srgb(ImageOps.exif_transpose(plain), image.info)
@@ -91,8 +90,8 @@ def _webp(image: "Image.Image", quality: int) -> bytes:
 # --- decoding -------------------------------------------------------------------------------------
 
 _END = b"\xff\xd9"
-# Follows the data of a JPEG whose end marker is missing. A decoder that still needs data takes these bytes for some;
-# 0xFF is not among them. Without them it goes on with zero bits, so they begin with others.
+# Appended to a JPEG whose end marker is missing. A decoder that lacks data reads these bytes as data; 0xFF is not among
+# them. Without more bytes a decoder continues with zero bits, so these bytes begin with other ones.
 _NO_DATA = bytes((201 + 157 * number) % 255 for number in range(2_000))
 
 
@@ -101,7 +100,7 @@ def _decoded(content: bytes, order: dict[str, Any]) -> "Image.Image":
     try:
         return _read(content, order)
     except OSError:
-        # With every scan there, perhaps only the end marker is missing.
+        # If all scans are there, perhaps only the end marker is missing.
         if order["format"] != "JPEG" or not order["has_all_scans"]:
             raise
     return _read_without_end(content, order)
@@ -116,7 +115,7 @@ def _read(content: bytes, order: dict[str, Any]) -> "Image.Image":
     image.draft(None, (2 * order["max_side"], 2 * order["max_side"]))
     image.load()
     if order["format"] == "PNG":
-        # Of its first chunk. Pillow tells neither, and both are needed to understand what it does tell.
+        # From the chunk IHDR. Pillow offers neither, and both are needed to interpret other values of `info`.
         image.info["depth"], image.info["is_grey"] = content[24], content[25] in (0, 4)
     return image
 
@@ -124,12 +123,12 @@ def _read(content: bytes, order: dict[str, Any]) -> "Image.Image":
 def _read_without_end(content: bytes, order: dict[str, Any]) -> "Image.Image":
     """A JPEG with an end marker appended. Raises ValueError when its data are not complete.
 
-    A decoder that lacks data takes what follows for data, or makes pixels up. So the data are complete when the
-    pixels do not depend on what follows them.
+    A decoder that lacks data reads what follows as data, or invents pixels. So the data are complete if the pixels do
+    not depend on what follows the data.
     """
-    # A last 0xFF is the first half of the marker: in data 0xFF never stands alone.
+    # A last 0xFF is the first half of the end marker: in data, 0xFF is always followed by another byte.
     data = content.rstrip(b"\xff")
-    # One after the other, so that there is never more than one decoded picture.
+    # Digests, so that only one decoded picture is in memory at a time.
     expected = _digest(_read(data + _NO_DATA + _END, order))
     image = _read(data + _END, order)
     if _digest(image) != expected:
@@ -183,7 +182,7 @@ def _in_8_bits(value: int, bits: int) -> int:
 
 
 def _of_16_bits(image: "Image.Image") -> "Image.Image":
-    """Grey of 16 bits as 8 of them, with its gamma applied: later there would be too few shades."""
+    """Grey of 16 bits as 8 bits, after applying the gamma: afterwards there would be too few shades."""
     curve = _curve(image.info)
     table = [round(255 * curve(value / 65535)) for value in range(65536)]
     wide = image.convert("I")
@@ -219,7 +218,7 @@ def _srgb(image: "Image.Image", info: Mapping[Any, Any]) -> "Image.Image":
 
 
 def _by_profile(image: "Image.Image", profile: bytes) -> "Image.Image | None":
-    """None when the profile cannot be read or is for other colours: browsers take the picture for sRGB then."""
+    """None when the profile cannot be read or is for other colours; browsers then assume sRGB."""
     if len(profile) > _LARGEST_PROFILE:
         return None
     from PIL import ImageCms  # noqa: PLC0415
@@ -238,7 +237,7 @@ def _by_profile(image: "Image.Image", profile: bytes) -> "Image.Image | None":
 
 def _by_gamma(image: "Image.Image", info: Mapping[Any, Any]) -> "Image.Image":
     curve = _curve(info)
-    if curve is _as_it_is:
+    if curve is _identity:
         return image
     return image.point([round(255 * curve(value / 255)) for value in range(256)] * 3)
 
@@ -250,11 +249,11 @@ def _curve(info: Mapping[Any, Any]) -> Callable[[float], float]:
     """
     gamma = info.get("gamma")
     if not gamma or "srgb" in info or "icc_profile" in info or abs(gamma / _SRGB_GAMMA - 1) <= _SAME_GAMMA:
-        return _as_it_is
+        return _identity
     return lambda sample: _encoded(sample ** (1 / gamma))
 
 
-def _as_it_is(sample: float) -> float:
+def _identity(sample: float) -> float:
     return sample
 
 

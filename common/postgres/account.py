@@ -17,7 +17,7 @@ SERVER_ACCOUNTS = ("postgres", "embedded_postgres")
 
 @dataclass(frozen=True)
 class Account:
-    """A user and group, and whether this process must change to them to act as that user."""
+    """A user and group, and whether this process must switch to them to run programs as that user."""
 
     uid: int
     gid: int
@@ -42,7 +42,7 @@ class Account:
                 os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def open_way_to(self, paths: Iterable[Path]) -> None:
-        """Let this account pass through each folder above the paths, without seeing what is in it."""
+        """Let this account traverse each folder above the paths, without listing it (permission x for others)."""
         if self.is_other:
             for folder in {parent for path in paths for parent in path.parents}:
                 found = folder.stat()
@@ -61,7 +61,7 @@ class Account:
 def account_for(cluster: Path) -> Account:
     """Return the account that runs the server of this cluster: the cluster's owner, once there is one.
 
-    Raises ImproperlyConfigured when this process can't act as that account.
+    Raises ImproperlyConfigured when this process can't run programs as that account.
     """
     owner = cluster.stat() if cluster.exists() else None
     if os.geteuid() != 0:
@@ -76,7 +76,7 @@ def account_for(cluster: Path) -> Account:
     entry = _server_account()
     account = Account(entry.pw_uid, entry.pw_gid, is_other=True)
     if owner:
-        # A copy that root made: PostgreSQL wants to own its files.
+        # A copy that root made: PostgreSQL refuses files of another owner.
         account.own(cluster)
     return account
 
@@ -93,7 +93,7 @@ def _server_account() -> pwd.struct_passwd:
             f"PostgreSQL refuses to run as root. Add a system user named {SERVER_ACCOUNTS[-1]}, "
             "or run this command as an ordinary user."
         )
-    # Two first starts at once both come here; the second useradd fails, and the account is there.
+    # Of two concurrent first starts, the second useradd fails, and the account exists.
     subprocess.run(
         [useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SERVER_ACCOUNTS[-1]],
         check=False,

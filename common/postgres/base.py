@@ -1,4 +1,4 @@
-"""The database backend: Django's own, with bounded waits, and the embedded server when the settings ask for one."""
+"""The database backend: Django's, with limited waits, and with an embedded server if the settings name one."""
 
 import select
 from pathlib import Path
@@ -11,16 +11,16 @@ from psycopg.errors import _WaitTimeout
 
 from common.postgres.embedded import PORT, server_in
 
-# A server that answers within its own time limits is not cut off by ours.
+# Added to statement_timeout, so that the error of the server itself arrives first.
 GRACE_SECONDS = 0.25
 
 
 class ServerSilent(psycopg.OperationalError):
-    """The server has not answered in time. Whether it has carried out the statement is not known."""
+    """The server has not answered in time. Whether it has executed the statement is unknown."""
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """Gives up on a server that does not answer: one that is stopped or unreachable ends no statement itself."""
+    """Limits the wait for the server: one that is stopped or unreachable cannot enforce statement_timeout."""
 
     answer_seconds: float | None = None
 
@@ -30,23 +30,24 @@ class BoundedConnection(psycopg.Connection[Any]):
         try:
             return super().wait(gen, interval, self.answer_seconds)
         except _WaitTimeout as error:
-            # Closed without a word to the server. A rollback would wait for an answer as well.
+            # Closed without notice to the server: a rollback would wait for an answer too.
             self.pgconn.finish()
             raise ServerSilent(f"the server has not answered within {self.answer_seconds} seconds") from error
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """Takes two settings more than Django's backend. Without them it is Django's backend.
+    """Django's backend with two more settings. Without them it behaves like Django's.
 
     `EMBEDDED_DATA_DIR` is the folder of a private server. HOST and PORT are then filled in here, and USER names both
     the server's only role and the database that is there from the start.
 
     `TIME_LIMITS` maps PostgreSQL's settings `statement_timeout`, `lock_timeout` and
-    `idle_in_transaction_session_timeout` to seconds. A server that is silent for longer than the first is given up.
+    `idle_in_transaction_session_timeout` to seconds. The connection is closed if the server does not answer for longer
+    than the first.
     """
 
     def get_connection_params(self) -> dict[str, Any]:
-        # Every new connection passes here, so a server that died meanwhile comes back with the next one.
+        # Called for every new connection, so a server that died is started again by the next one.
         folder = self.settings_dict.get("EMBEDDED_DATA_DIR")
         if folder:
             if not self.settings_dict["USER"]:
@@ -72,10 +73,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
                 cursor.execute(f"SELECT {calls}", [part for value in values for part in value])
 
     def is_usable(self) -> bool:
-        """Whether the connection still lives, as far as this side can tell without asking the server.
+        """Whether the connection is usable. The server is queried only if the socket is readable.
 
-        The end of a connection, like everything that a server says unasked, makes its socket readable. Only then the
-        server is asked, so that CONN_HEALTH_CHECKS costs a request no round trip.
+        The end of a connection, like every unrequested message of the server, makes its socket readable. So
+        CONN_HEALTH_CHECKS costs most requests no round trip.
         """
         if self.connection is None or self.connection.closed:
             return False

@@ -1,13 +1,13 @@
 """A private PostgreSQL server that lives as long as a process uses it.
 
-Two locks decide everything, and the kernel drops both when their holder dies, however it dies:
+Two file locks (flock) coordinate the processes. The kernel releases them when their holder dies in any way:
 
-* `postgres.users` is held shared by each process that uses the server. Who can turn it exclusive is the last.
-* `postgres.start` is held exclusive while somebody starts or stops the server, so a process that arrives
-  while the last one leaves waits for the end of the stop and then starts the server again.
+* Each process that uses the server holds a shared lock on `postgres.users`. The last one can upgrade it to exclusive.
+* A process that starts or stops the server holds an exclusive lock on `postgres.start`. One that arrives during a
+  stop waits for its end and then starts the server again.
 
-atexit does the stopping, and does not run when a process is killed or dies of an unhandled SIGTERM. The
-server then stays, idle and intact, and is stopped by the next process that uses it and ends.
+The server is stopped by atexit, which does not run when a process is killed or dies of an unhandled SIGTERM. The server
+then keeps running, and is stopped at the exit of the next process that uses it.
 """
 
 import atexit
@@ -40,15 +40,15 @@ from common.postgres.account import Account, account_for
 PORT = "5432"
 SOCKET = f".s.PGSQL.{PORT}"
 
-# The longest socket path that every system takes: macOS has 104 bytes with the closing zero, Linux 108.
+# The longest socket path that all systems accept: macOS has 104 bytes with the closing zero, Linux 108.
 SOCKET_PATH_MAX = 103
 
-# Seconds. Recovery after a crash replays what the last checkpoint lacks, which can take minutes.
+# Seconds. Crash recovery replays the WAL since the last checkpoint, which can take minutes.
 START_TIMEOUT = 300
 START = ("start", "--silent", "--wait", f"--timeout={START_TIMEOUT}")
 STOP = ("stop", "--silent", "--wait", "--timeout=60", "--mode=fast")
 
-# Bytes. The log begins anew at a start that finds it longer.
+# Bytes. A start deletes a log that is longer.
 LOG_MAX = 10_000_000
 
 INITDB_OPTIONS = (
@@ -57,7 +57,7 @@ INITDB_OPTIONS = (
     "--locale=C",
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
-    # Whoever reaches the socket is let in: only the server's account and root can enter its folder.
+    # No password: only the server's account and root can enter the folder of the socket.
     "--auth-local=trust",
     "--auth-host=reject",
     "--no-instructions",
@@ -74,7 +74,7 @@ SERVER_OPTIONS = (
 
 @dataclass(frozen=True)
 class Postmaster:
-    """What `postmaster.pid` says about the server, of which the file may be a leftover."""
+    """The server that `postmaster.pid` describes. The file may be stale."""
 
     process: psutil.Process
     cluster: Path
@@ -83,7 +83,7 @@ class Postmaster:
 
     @classmethod
     def of(cls, cluster: Path) -> Self | None:
-        """Return the living server of this very cluster, or None."""
+        """Return the running server of this cluster, or None."""
         try:
             lines = (cluster / "postmaster.pid").read_text().splitlines()
             process = psutil.Process(int(lines[0]))
@@ -96,9 +96,9 @@ class Postmaster:
 
     @property
     def is_alive(self) -> bool:
-        # After a reboot the number may be anybody's, and a copied folder names the server of the original.
-        # A zombie has no command line: it counts as dead, also in a container where nothing reaps it.
-        # Not the working folder: a container's root may not ask where another user's process works.
+        # After a reboot the pid may belong to any process, and a copied folder names the server of the original.
+        # A zombie has no command line, so it counts as dead, also in a container where nothing reaps it.
+        # The working folder is not compared: root in a container may not read that of another user's process.
         try:
             return str(self.cluster) in self.process.cmdline()
         except psutil.Error:
@@ -132,12 +132,12 @@ class EmbeddedServer:
             return self._postmaster.sockets
 
     def stop_if_last(self) -> None:
-        """Let go of the server, and stop it when nobody else uses it."""
+        """Release the server, and stop it if no other process uses it."""
         with self._mutex:
             if self._users is None:
                 return
             with self._start_lock():
-                # A failed attempt gives the shared lock up too: of two that leave at once, the second stops.
+                # A failed upgrade releases the shared lock too: of two processes that leave, the second one stops it.
                 with suppress(BlockingIOError):
                     fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     self._stop_server()
@@ -146,9 +146,9 @@ class EmbeddedServer:
             self._users = self._postmaster = None
 
     def forget_after_fork(self) -> None:
-        """Drop what a forked child inherits: its parent's locks would outlive or betray the parent.
+        """Close the inherited lock files in a forked child: they share their locks with the parent.
 
-        The child takes its own with its first connection; an inherited connection is of no use to it anyway.
+        The child takes locks of its own with its first connection. It cannot use an inherited connection anyway.
         """
         for descriptor in (self._users, self._start):
             if descriptor is not None:
@@ -181,7 +181,7 @@ class EmbeddedServer:
             fcntl.flock(self._start, fcntl.LOCK_EX)
             yield
         finally:
-            # Unlocked by name: closing alone would leave it locked while a child forked meanwhile has a copy.
+            # Unlocked explicitly: after closing alone, a child that was forked meanwhile would still hold the lock.
             fcntl.flock(self._start, fcntl.LOCK_UN)
             os.close(self._start)
             self._start = None
@@ -203,7 +203,7 @@ class EmbeddedServer:
             elif time.monotonic() > deadline:
                 raise self._failure("did not become ready", self._log_size() - 2000)
             else:
-                # Somebody was killed while starting or stopping it; that goes on without them.
+                # A process was killed while starting or stopping the server, which continues by itself.
                 time.sleep(0.1)
 
     def _launch(self, account: Account, deadline: float) -> None:
@@ -214,25 +214,25 @@ class EmbeddedServer:
         if self._log_size() > LOG_MAX:
             self.log.unlink()
         sockets = self._socket_folder(account)
-        # Leftovers: PostgreSQL takes a zombie or a stranger of that number for their owner and won't start.
-        # Server processes that outlived a killed postmaster it finds by their shared memory instead.
+        # Remove stale files: PostgreSQL would take a zombie or an unrelated process with that pid for their owner, and
+        # not start. It detects server processes that survived a killed postmaster by their shared memory instead.
         for leftover in (self.cluster / "postmaster.pid", sockets / f"{SOCKET}.lock"):
             leftover.unlink(missing_ok=True)
         log_start = self._log_size()
         if not self._run(account, "pg_ctl", *START, f"--options={self._server_options(sockets)}"):
             if "is still in use" not in self._log_tail(log_start) or time.monotonic() > deadline:
                 raise self._failure("did not start", log_start)
-            # Those processes end as soon as they notice, within moments.
+            # Those processes end by themselves shortly after the postmaster.
             time.sleep(0.2)
 
     def _server_options(self, sockets: Path) -> str:
         options = (*SERVER_OPTIONS, f'unix_socket_directories="{sockets}"')
-        # pg_ctl hands this to a shell. It would do so with its own -D too, which it quotes too lightly.
+        # pg_ctl passes this to a shell. It would pass its own -D too, which it does not quote sufficiently.
         return shlex.join(["-D", str(self.cluster), *(word for option in options for word in ("-c", option))])
 
     def _initialise(self, account: Account) -> None:
-        # Made aside and then renamed: a cluster is there whole or not at all, also after a kill in between. Its
-        # database is created before the server first runs, so a process that finds it running asks it nothing.
+        # Created under another name and then renamed, so that a cluster is complete even if this process is killed. The
+        # database is created before the first start, so that a process that finds the server running need not check it.
         draft = self.folder / "postgres.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
@@ -254,7 +254,7 @@ class EmbeddedServer:
                 postmaster.sockets.rmdir()
 
     def _socket_folder(self, account: Account) -> Path:
-        """The data folder where its path will do, else one of the same privacy in the temp folder."""
+        """The data folder if its path is short enough and plain, else a private folder in the temp folder."""
         path = os.fsencode(self.cluster / SOCKET)
         # A comma separates folders, for client and server alike; a quote protects one, for the server alone.
         if len(path) <= SOCKET_PATH_MAX and not set(path) & set(b',"'):
@@ -266,7 +266,7 @@ class EmbeddedServer:
             account.own(sockets)
         account.open_way_to([sockets])
         found = sockets.lstat()
-        # Anybody may write to the temp folder: a folder that another user put there first is a trap.
+        # Everybody can write to the temp folder, so another user may have created the folder first.
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != account.uid or stat.S_IMODE(found.st_mode) != 0o700:
             raise ImproperlyConfigured(
                 f"The embedded database needs {sockets} for its socket, but somebody else made it. Remove it."
@@ -288,7 +288,7 @@ class EmbeddedServer:
                 stderr=log,
                 cwd="/",
                 env=environment | {"LC_ALL": "C", "PGDATA": str(self.cluster)},
-                # Ctrl-C is for the command in the foreground; the server ends by the rule above.
+                # Ctrl-C must not reach the server, which is stopped by its last user.
                 start_new_session=True,
                 check=False,
                 user=account.user,
@@ -341,7 +341,7 @@ def server_in(folder: Path, *, owner: str) -> EmbeddedServer:
 
 def _stop_servers() -> None:
     for server in _servers.values():
-        # A data folder that was removed meanwhile takes its server along; there is nothing left to stop.
+        # If the data folder was removed, its server has stopped.
         with suppress(ImproperlyConfigured):
             server.stop_if_last()
 

@@ -1,7 +1,7 @@
 """The OpenAPI document, generated with drf-spectacular from what views and serializers declare.
 
-`operations` writes each operation, `components` the parts that they share, `pages` what lists answer, and `fields` how
-our fields look.
+`operations` generates the operations, `components` the parts that they share, `pages` the answers of lists, and
+`fields` the schemas of our serializer fields.
 """
 
 from common.schema import fields  # noqa: F401 - drf-spectacular finds extensions when their module is imported

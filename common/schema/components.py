@@ -11,7 +11,7 @@ from common.fields import OBJECT_ID
 from common.pagination import NEXT_CURSOR
 
 type Schema = dict[str, Any]
-# The codes of one status, each with the reasons that its example gives.
+# The codes of one status, each with the reasons in its example.
 type Codes = dict[str, list[str]]
 
 EXAMPLE_ID = "673ac9e2c93fe18d3fdd23f1"
@@ -47,7 +47,7 @@ FAILURE: Schema = {
 }
 PROBLEM: Schema = {
     "type": "object",
-    "description": "An error after RFC 9457, for who sends `Accept: application/problem+json`.",
+    "description": "An error after RFC 9457, if the request has `Accept: application/problem+json`.",
     "properties": {
         "type": {"type": "string", "format": "uri", "pattern": f"^{settings.PROBLEM_TYPE_PREFIX}"},
         "title": {"type": "string"},
@@ -61,7 +61,7 @@ PROBLEM: Schema = {
     "additionalProperties": False,
 }
 REQUEST_ID: Schema = {
-    "description": "Names this request in the logs and the audit trail: the caller's, if it sent a sane one.",
+    "description": "Identifies this request in the logs and the audit trail: the caller's, if it sent a valid one.",
     "required": True,
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$", "examples": [EXAMPLE_REQUEST_ID]},
 }

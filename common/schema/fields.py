@@ -1,4 +1,4 @@
-"""How our fields and our authentication look in the OpenAPI document; drf-spectacular finds these classes itself."""
+"""Schemas of our serializer fields and authentication; drf-spectacular finds these classes by itself."""
 
 # mypy: disable-error-code="no-untyped-call"
 

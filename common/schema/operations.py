@@ -1,4 +1,4 @@
-"""The operations of the OpenAPI document: success in its envelope, and every error that the views can answer."""
+"""The operations of the OpenAPI document: successes in their envelope, and all errors that views can answer."""
 
 # drf-spectacular is marked as typed, and most of it is not.
 # mypy: disable-error-code="no-untyped-call"
@@ -41,13 +41,13 @@ WARNING = (
     "⚠️ **Production warning.** This operation alters data or triggers work. With the *Production* server "
     "selected, real data is affected. Use the *Development* server for tests."
 )
-# DRF refuses NUL everywhere, and text that is nothing but spaces where text is needed.
+# DRF refuses NUL everywhere, and text of nothing but spaces where text is required.
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 NO_NUL = r"^[^\x00]*$"
 
 
 def bases_without_text() -> list[type]:
-    """Classes whose docstrings are for us, not for the document's readers."""
+    """Classes whose docstrings are for developers and not part of the document."""
     return [
         *get_lib_doc_excludes(),
         ApiViewSet,
@@ -59,10 +59,10 @@ def bases_without_text() -> list[type]:
 
 
 class EnvelopeSchema(AutoSchema):
-    """Views declare what success looks like and, in `refusals`, what an action can refuse with.
+    """Views declare their success answers and, in `refusals`, the refusals of each action.
 
-    The envelope around the one and the answers that follow from the other are written here. Authenticators
-    declare `refusals` too.
+    This class adds the envelope to successes, and an error answer for each refusal. Authenticators declare `refusals`
+    too.
     """
 
     def get_operation(self, *args: Any, **kwargs: Any) -> Schema | None:
@@ -75,7 +75,7 @@ class EnvelopeSchema(AutoSchema):
             for cached in ("200", "304"):
                 operation["responses"][cached]["headers"]["ETag"] = ETAG
         if "requestBody" in operation and self.method == "PATCH":
-            # An edit needs none of its fields, but one of them.
+            # No field of an edit is required, but at least one must be sent.
             operation["requestBody"]["required"] = True
         for component, (kind, schema) in SHARED.items():
             self.registry.register_on_missing(ResolvedComponent(component, kind, schema, object=component))
@@ -89,7 +89,7 @@ class EnvelopeSchema(AutoSchema):
         for kind in self._refusals():
             found[status_of(kind)].setdefault(kind.code, [str(kind.message)])
         places = {parameter["in"] for parameter in operation.get("parameters", [])}
-        # Also where neither a query nor a body is taken: one that is sent all the same is refused.
+        # For operations without query and body too: a query or body that is sent to them is refused.
         found[400][Invalid.code] = [self._broken_rule()]
         found[400][HTTP_CODES[400]] = ["body: is not JSON: unexpected character at line 1, column 1"]
         found[415][HTTP_CODES[415]] = [str(UnsupportedMediaType("text/plain").detail)]
@@ -98,7 +98,7 @@ class EnvelopeSchema(AutoSchema):
         limit: Any = getattr(self.view, "upload_limit", None) or getattr(
             self.view, "body_limit", settings.JSON_BODY_LIMIT
         )
-        # What the server refuses before a view sees it, whatever the operation.
+        # The server refuses these before any view is called.
         found[408][HTTP_CODES[408]] = [str(RequestTimeout.default_detail)]
         found[413][HTTP_CODES[413]] = [str(PayloadTooLarge(limit).detail)]
         found[414][HTTP_CODES[414]] = [str(UriTooLong(LONGEST_TARGET).detail)]
@@ -111,7 +111,7 @@ class EnvelopeSchema(AutoSchema):
     def _refusals(self) -> Iterator[type[Refusal]]:
         permissions = self.view.get_permissions()
         for authenticator in self.view.get_authenticators():
-            # Where a token is optional, none is ever missing.
+            # Where a token is optional, a missing one is no error.
             if any(isinstance(permission, IsAuthenticated) for permission in permissions):
                 yield Unauthenticated
             yield from getattr(authenticator, "refusals", ())
@@ -122,7 +122,7 @@ class EnvelopeSchema(AutoSchema):
         yield from getattr(self.view, "refusals", {}).get(getattr(self.view, "action", ""), ())
 
     def _broken_rule(self) -> str:
-        """An example of what a 400 of this operation says."""
+        """An example of the message of a 400 of this operation."""
         if variables := re.findall(r"{(\w+)}", self.path):
             return f"{variables[0]}: {IdField().error_messages['id']}"
         body: Any = self.get_request_serializer() if self.method in BODY_METHODS else None
@@ -139,7 +139,7 @@ class EnvelopeSchema(AutoSchema):
         return "dryrun: unknown"
 
     def _shared(self, status: int, codes: Codes) -> Schema:
-        """A reference to the component that holds this response; the same content is one component."""
+        """A reference to the component with this response. Equal responses share a component."""
         response = error_response(status, codes)
         name = "Or".join(code.title().replace("_", "") for code in codes)
         for number in count(1):
@@ -161,7 +161,7 @@ class EnvelopeSchema(AutoSchema):
         declared = serializer.response if isinstance(serializer, OpenApiResponse) else serializer
         status = int(status_code)
         content: Schema = response.get("content", {})
-        # What is declared as of another kind, `(200, "text/plain")`, comes bare.
+        # A declared media type, such as `(200, "text/plain")`, has no envelope.
         if media_types is None:
             data = content.get(JSON, {}).get("schema", {"type": "null"})
             if getattr(declared, "allow_null", False):
@@ -181,11 +181,11 @@ class EnvelopeSchema(AutoSchema):
 
     def _get_serializer_field_meta(self, field: serializers.Field, direction: Any) -> Schema:
         meta: Schema = super()._get_serializer_field_meta(field, direction)
-        # A label made of the name says nothing, a derived field's child says itself that it may be null,
-        # and an id's pattern says how long it is.
+        # A title is only the name again. The child of a derived field has `nullable` itself. The pattern of an id
+        # includes its length.
         superfluous = {"title"}
         superfluous |= {"nullable"} if isinstance(field, Derived) else set()
-        # A form cannot say null, only leave out.
+        # A form cannot have null values.
         superfluous |= {"nullable"} if getattr(field.parent, "documented_as_form", False) else set()
         superfluous |= {"minLength"} if isinstance(field, IdField) else set()
         return {name: value for name, value in meta.items() if name not in superfluous}
@@ -207,9 +207,9 @@ class EnvelopeSchema(AutoSchema):
         return schema
 
     def _is_list_view(self, serializer: Any = None) -> bool:
-        # Lists are declared by `page_of`; what an action is called says nothing.
+        # Lists are declared by `page_of`, and not by the name of the action.
         return is_list_serializer(serializer)
 
     def _resolve_path_parameters(self, variables: Any) -> list[Schema]:
-        # ApiViewSet refuses everything else, whatever the parameter is called.
+        # ApiViewSet accepts only ids, for all path parameters.
         return [build_parameter_type(name=name, location="path", schema=ID) for name in variables]

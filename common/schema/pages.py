@@ -1,4 +1,4 @@
-"""What lists answer, in the OpenAPI document."""
+"""Answers of lists in the OpenAPI document."""
 
 from functools import cache
 from typing import Any
@@ -16,11 +16,11 @@ class Pagination(serializers.Serializer[Any]):
 
 
 class PageSerializer(serializers.Serializer[Any]):
-    """The base of what lists answer; the answer may have a cursor."""
+    """The base of all answers of lists, which may have the header X-Next-Cursor."""
 
 
 @cache
 def page_of(item: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
-    """What a list of such items answers, for `responses=`."""
+    """The answer of a list of such items, for `responses=`."""
     name = item.__name__.removesuffix("Serializer") + "Page"
     return type(name, (PageSerializer,), {"list": item(many=True), "pagination": Pagination()})

@@ -1,4 +1,4 @@
-"""The RSGI application: it reads requests without threads, and has Django answer them in threads."""
+"""The RSGI application: it reads requests in the event loop, and Django answers them in threads."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.utils.translation import override
 
 from common import api
-from common.entry_points import EntryPoint, entering
+from common.entry_points import EntryPoint, called_through
 from common.languages import preferred_language
 from common.middleware import request_id_of, with_common_headers
 from common.server.bodies import BodyReader, ClientGone, Receiving
@@ -26,7 +26,7 @@ FILES = "/media/"
 
 
 class HTTPProtocol(Receiving, Protocol):
-    """What Granian gives an application to read a request and to answer it with."""
+    """The part of Granian's `HTTPProtocol` that this application uses."""
 
     def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None: ...
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
@@ -34,7 +34,7 @@ class HTTPProtocol(Receiving, Protocol):
 
 
 class Application:
-    """Answers `HEALTH` and files itself, and everything else by `wsgi` in one of `threads` threads.
+    """Answers `HEALTH` and files itself; everything else is answered by `wsgi` in one of `threads` threads.
 
     `at_once` is for `RequestThreads`.
     """
@@ -46,12 +46,12 @@ class Application:
         self._files = StoredFiles(settings.MEDIA_ROOT)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # A request begins at once, not in the loop's next round.
+        # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         if scope.method in ("GET", "HEAD"):
-            # Without a thread: it tells that the process lives, also while every thread waits for the database.
+            # Without a thread, so that it answers even while all threads wait for the database.
             if scope.path == HEALTH:
                 return self._send(protocol, environ_of(scope), api.success_answer({"status": "alive"}))
             if scope.path.startswith(FILES):
@@ -72,7 +72,7 @@ class Application:
             is_form = environ.get("CONTENT_TYPE", "").lower().startswith("multipart/form-data")
             limit = settings.UPLOAD_BODY_LIMIT if is_form else settings.LARGE_JSON_BODY_LIMIT
             body = await self._bodies.read(protocol, length=length, limit=limit)
-            # Django takes a body without a length for an empty one.
+            # Django treats a body without a length as empty.
             environ["CONTENT_LENGTH"] = str(len(body))
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["wsgi.input"] = BytesIO(body)
@@ -123,5 +123,5 @@ def _answer_by(wsgi: Callable[..., Any], environ: dict[str, Any], protocol: HTTP
 def _refusal(environ: dict[str, Any], error: Exception) -> HttpResponse:
     # One id for the body, the log and the header.
     environ["HTTP_X_REQUEST_ID"] = request_id_of(environ)
-    with entering(EntryPoint.API, request_id_of(environ)), override(preferred_language(environ)):
+    with called_through(EntryPoint.API, request_id_of(environ)), override(preferred_language(environ)):
         return api.answer_to(error, environ)

@@ -1,4 +1,4 @@
-"""Reading request bodies: with a time limit, a size limit, and a limit on the memory that all of them hold."""
+"""Reading request bodies with limits on time, on size, and on the memory of all bodies together."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,16 +13,16 @@ from common.server.threads import ServerBusy
 # of 5 MB over a slow mobile network is a legitimate request.
 BODY_SECONDS = 10
 SLOWEST_RATE = 16_384
-# How much of a body that is too large is read all the same: a proxy whose upload is cut off reports a 502.
+# How much of a body that is too large is read and dropped: a proxy whose upload is aborted answers with 502.
 DROPPED_BYTES = 1_048_576
 # A body up to this size is read in one step, and is never refused for lack of memory.
 SMALL_BODY = 65_536
-# What one process holds of all bodies at the same time.
+# The memory of all bodies of one process together.
 BUFFERED_BYTES = 64 * 1_048_576
 
 
 class ClientGone(Exception):
-    """The client has closed its connection before its body was complete. Nobody waits for an answer."""
+    """The client has closed its connection before its body was complete, so no answer is needed."""
 
 
 class Receiving(Protocol):
@@ -88,7 +88,7 @@ class BodyReader:
         if refusal is not None:
             raise refusal
         if length is not None and size < length:
-            # Granian ends the iteration when the client goes away. Of a chunked body nobody can tell; JSON and forms
-            # say themselves where they end.
+            # Granian ends the iteration when the client goes away. For a chunked body this is not detected here; the
+            # parsers of JSON and forms detect a missing end.
             raise ClientGone
         return b"".join(pieces)

@@ -1,4 +1,4 @@
-"""Serving uploaded files. They are what strangers sent, so browsers are told to treat them as nothing but files."""
+"""Serves uploaded files. They are untrusted, so the headers keep browsers from executing anything in them."""
 
 import mimetypes
 import os
@@ -40,7 +40,7 @@ class StoredFiles:
         self._root = os.path.realpath(root)
 
     def find(self, name: str) -> StoredFile | None:
-        """None when there is no such file, and for every name that leads out of the folder or through a hidden one."""
+        """None if there is no such file, or the name leads out of the folder or through a hidden one."""
         if "\0" in name or any(not part or part[0] == "." for part in name.split("/")):
             return None
         path = os.path.realpath(os.path.join(self._root, name))  # noqa: PTH118 - pathlib takes four times as long

@@ -1,18 +1,18 @@
-"""The WSGI handler: headers that Django refuses before any of our code is asked must not end as an empty 500."""
+"""The WSGI handler: a header that Django refuses before middleware runs must not cause an empty 500."""
 
 from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 
-UNREADABLE = "unreadable"  # no media type that any parser takes
+UNREADABLE = "unreadable"  # a media type that no parser accepts
 
 
 class LenientRequest(WSGIRequest):
-    """Django reads Content-Type in the constructor, outside of what turns exceptions into answers.
+    """Django parses Content-Type in the constructor, where exceptions are not converted to answers.
 
-    One that cannot be read (longer than 10,000 characters, an unknown charset in a parameter) becomes a type that
-    nothing takes: a call with a body is answered with 415, and one without does not care.
+    A value that cannot be parsed (longer than 10,000 characters, an unknown charset in a parameter) is replaced by a
+    type that no parser accepts. So a call with a body is answered with 415, and one without a body works.
     """
 
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:

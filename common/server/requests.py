@@ -1,4 +1,4 @@
-"""From an RSGI request to the environ of WSGI."""
+"""Converts an RSGI request to a WSGI environ, and checks the sizes of its parts."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ class Headers(Protocol):
 
 
 class Scope(Protocol):
-    """What Granian tells of a request. `path` is decoded, `query_string` is not."""
+    """The part of Granian's `Scope` that is used. `path` is decoded, `query_string` is not."""
 
     proto: str
     http_version: str
@@ -55,8 +55,8 @@ def environ_of(scope: Scope) -> dict[str, Any]:
     size = 0
     for name, value in scope.headers.items():
         size += len(name) + len(value)
-        # A_b and A-b would be one name in the environ. A proxy removes its own headers from what a client sends in the
-        # form with a hyphen only.
+        # A_b and A-b would be one name in the environ, and a proxy that removes its own headers from a client's request
+        # only removes those with hyphens.
         if "_" in name:
             continue
         key = UNPREFIXED.get(name) or "HTTP_" + name.upper().replace("-", "_")
@@ -76,12 +76,12 @@ def refuse_oversized(environ: Mapping[str, Any]) -> None:
 
 
 def body_length(environ: Mapping[str, Any]) -> int | None:
-    """The announced size of the body in bytes; None when it comes in chunks, of which nobody knows the end."""
+    """The announced size of the body in bytes; None for a chunked body, whose size is unknown."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         return None
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
 def _as_latin_1(text: str) -> str:
-    """WSGI hands over bytes as text in latin-1."""
+    """WSGI passes bytes as text in latin-1."""
     return text if text.isascii() else text.encode().decode("latin-1")

@@ -1,4 +1,4 @@
-"""The threads that run Django: few at once, more while calls wait for something, and a bounded wait for one."""
+"""The threads that run Django: few at once, more while calls wait for something, and a limited wait for a thread."""
 
 import asyncio
 import threading
@@ -32,7 +32,7 @@ class ServerBusy(Unavailable):
 
 
 def begin_wait() -> None:
-    """For code that waits for something else than the database: another call may start at once.
+    """Call it before waiting for anything but the database, so that another call may start at once.
 
     Outside of a request it does nothing.
     """
@@ -50,7 +50,7 @@ class _Call:
     error: BaseException | None = None
 
     def settle(self) -> None:
-        """Wake who awaits the call. Runs in the loop."""
+        """Resolve the future that `run` awaits. Runs in the loop."""
         if self.ended.done():  # cancelled
             return
         if self.error is None:
@@ -65,9 +65,9 @@ class RequestThreads:
     Of the calls that do not wait for anything, `at_once` run at the same time: Python runs one thread of a process at a
     time, and a thread that waits for the database lets another one run. Decision 12 has the measurements.
 
-    Waking the event loop costs a tenth of a fast request: its thread and that of the call contend for the interpreter.
-    So a thread that has ended a call takes the next one that waits, without asking the loop; and the loop notices the
-    end of a call with the next request, or at its next check. A call must therefore send its answer itself.
+    Waking the event loop costs a tenth of a fast request, because its thread and that of the call contend for the GIL.
+    So a thread that has ended a call takes the next waiting one itself, without the loop; and the loop notices the end
+    of a call with the next request, or at its next check. A call must therefore send its answer itself.
     """
 
     def __init__(self, count: int, *, at_once: int) -> None:
@@ -166,7 +166,7 @@ class RequestThreads:
             self._start(loop, time.monotonic())
 
     def _end(self, call: _Call) -> _Call | None:
-        """What the thread of `call` runs next, if it shall run something."""
+        """The call that the thread of `call` runs next, or None."""
         with self._lock:
             self._running.remove(call)
             self._deactivate(call)

@@ -139,7 +139,7 @@ def test_among_a_hundred_thousand_bans_it_reads_an_index_and_no_table(creator: U
     settled()
     compiled = CHECK._compiled()
     given = {"stream": "0" * 23 + "5", "target": "0" * 23 + "7", "caller": creator.pk, "now": timezone.now()}
-    values = [hole.bound(given[hole.name]) for hole in compiled.holes]
+    values = [param.bound(given[param.name]) for param in compiled.params]
 
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {compiled.sql}", values)

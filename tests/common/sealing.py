@@ -7,5 +7,5 @@ from common.models import AuditSeal
 
 
 def sealed(*, now: datetime) -> list[AuditSeal]:
-    """The new seals; nobody is told of them."""
-    return seals.seal_rows(now=now, tell=lambda seal: None)
+    """The new seals; they are not logged."""
+    return seals.seal_rows(now=now, report=lambda seal: None)

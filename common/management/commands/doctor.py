@@ -33,7 +33,7 @@ class Command(OperatorCommand):
         "python manage.py doctor --json",
         "python manage.py doctor --audit",
     )
-    # It is run when things are broken: what Django itself would refuse to start over is for us to tell.
+    # It must also run when Django's system checks fail, to report the cause as a finding.
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -52,7 +52,7 @@ class Command(OperatorCommand):
             raise CommandError("--seal needs --audit.", returncode=2)
         findings = examine()
         verified = None
-        # Without the tables there is nothing to verify, and the finding says so.
+        # Without the tables there is nothing to verify; a finding reports that they are missing.
         if options["audit"] and not {finding.code for finding in findings} & UNVERIFIABLE:
             with self.advancing(total=audit_doctor.rows_to_verify(), label="Verifying the audit trail") as advance:
                 verified, found = audit_doctor.verify(dict(options["seal"]), advance)
@@ -63,14 +63,14 @@ class Command(OperatorCommand):
             "warnings": len(findings) - errors,
             "findings": [finding.as_facts() for finding in findings],
         }
-        parts = [*map(self._told, findings)] or ["Nothing is wrong."]
+        parts = [*map(self._text, findings)] or ["Nothing is wrong."]
         if verified is not None:
             facts["audit"] = self._facts(verified)
             parts.append(self._figures(verified))
         text = "\n\n".join(parts)
         return Outcome(facts, text, f"{errors} errors found." if errors else "")
 
-    def _told(self, finding: Finding) -> str:
+    def _text(self, finding: Finding) -> str:
         paint = self.style.ERROR if finding.severity is Severity.ERROR else self.style.WARNING
         head = paint(f"{finding.severity}: {finding.code}")
         return f"{head}\n  {finding.meaning}\n  Remedy: {finding.remedy}"

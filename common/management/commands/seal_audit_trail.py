@@ -1,4 +1,4 @@
-"""Seal what the audit trail has got since the last seal."""
+"""Seal the rows of the audit trail that have no seal yet."""
 
 from typing import Any
 
@@ -26,8 +26,8 @@ class Command(OperatorCommand):
             rows = seals.unsealed_rows()
             return Outcome({"dry_run": True, "rows": rows}, f"{rows} rows have no seal yet.")
         try:
-            # Its output is the copy outside the database.
-            made = seals.seal_rows(now=timezone.now(), tell=lambda seal: None)
+            # Not logged: the output of the command is the copy outside the database.
+            made = seals.seal_rows(now=timezone.now(), report=lambda seal: None)
         except seals.StillWriting as busy:
             raise CommandError(f"{busy} End them, or try again later.") from busy
         names = [f"{seal.number}:{seal.digest}" for seal in made]
