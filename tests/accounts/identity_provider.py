@@ -37,7 +37,7 @@ def jwk_of(key: PrivateKey, kid: str) -> dict[str, Any]:
 
 
 class Provider(ThreadingHTTPServer):
-    """Publishes `keys`, after `delay` seconds, with `status`; counts who asks."""
+    """Publishes `keys`, after `delay` seconds, with `status`; `asked` counts the requests."""
 
     daemon_threads = True
 
@@ -62,11 +62,11 @@ class ProviderHandler(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps({"keys": self.server.keys}).encode())
 
     def log_message(self, *_: object) -> None:
-        """Silence on the console."""
+        """Nothing on the console."""
 
 
 def token(key: PrivateKey | str = RSA_KEY, kid: str = "rsa", algorithm: str = "RS256", **claims: Any) -> str:
-    """A token of Ada, good unless `claims` say otherwise; a claim that is None is left out."""
+    """A valid token of the user Ada, changed by `claims`; a claim that is None is left out."""
     now = int(time.time())
     given = {
         "iss": ISSUER,
@@ -96,9 +96,9 @@ def unsigned(**claims: Any) -> str:
 
 
 def signed_with_the_public_key(algorithm: str = "HS256") -> str:
-    """What an attacker makes who knows the public key and hopes that it is taken for a shared secret.
+    """A token of an attacker who uses the public key as an HMAC secret (algorithm confusion).
 
-    PyJWT refuses to sign so; an attacker has other tools.
+    PyJWT refuses to sign like that, so it is signed here.
     """
     header, claims = (
         jwt.utils.base64url_encode(json.dumps(part).encode())

@@ -1,4 +1,4 @@
-"""The audit trail only grows, whoever asks the database for something else."""
+"""The audit trail is append-only: the database refuses every other statement."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""GET /api/v1/users/me, and with it what every authenticated call asks of its token."""
+"""GET /api/v1/users/me, and the authentication by access token that all operations share."""
 
 import io
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from tests.envelope import assert_refused, data_of
 ME = "/api/v1/users/me"
 
 
-def test_the_caller_sees_the_own_profile(api: Api, creator: User) -> None:
+def test_the_caller_reads_their_own_profile(api: Api, creator: User) -> None:
     assert data_of(api(creator).get(ME)) == {
         "_id": creator.pk,
         "username": "creator",
@@ -87,7 +87,7 @@ def test_json_nested_too_deep_to_read_is_refused(api: Api, db: None) -> None:
         assert_refused(api().get(ME, HTTP_AUTHORIZATION=f"Bearer {token}"), 401, "token_invalid")
 
 
-def test_the_scheme_is_read_in_any_case_of_letters(api: Api, creator: User, now: datetime) -> None:
+def test_the_scheme_of_the_header_is_case_insensitive(api: Api, creator: User, now: datetime) -> None:
     token = tokens.AccessToken.of(session_of(creator), now=now)
 
     data_of(api().get(ME, HTTP_AUTHORIZATION=f"bearer {token}"))
@@ -99,9 +99,7 @@ def test_an_expired_token_is_refused(api: Api, creator: User, now: datetime) -> 
     assert_refused(api().get(ME, HTTP_AUTHORIZATION=f"Bearer {token}"), 401, "token_expired")
 
 
-def test_a_token_that_was_good_once_still_expires(
-    api: Api, creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cached_token_still_expires(api: Api, creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     client = api(creator)
     data_of(client.get(ME))
 
@@ -123,7 +121,7 @@ def test_a_forged_or_unsigned_token_is_refused(api: Api, creator: User, now: dat
         assert_refused(api().get(ME, HTTP_AUTHORIZATION=f"Bearer {token}"), 401, "token_invalid")
 
 
-def test_a_refresh_token_opens_nothing(api: Api, creator: User, now: datetime) -> None:
+def test_a_refresh_token_is_refused_as_an_access_token(api: Api, creator: User, now: datetime) -> None:
     token = tokens.RefreshToken.of(session_of(creator), now=now)
 
     assert_refused(api().get(ME, HTTP_AUTHORIZATION=f"Bearer {token}"), 401, "token_invalid")
@@ -136,14 +134,14 @@ def test_a_token_of_another_users_session_is_refused(api: Api, creator: User, gu
     assert_refused(api().get(ME, HTTP_AUTHORIZATION=f"Bearer {token}"), 401, "session_ended")
 
 
-def test_a_user_who_was_made_inactive_is_refused_at_the_next_request(api: Api, creator: User) -> None:
+def test_a_deactivated_user_is_refused_at_the_next_request(api: Api, creator: User) -> None:
     client = api(creator)
     User.objects.filter(pk=creator.pk).update(is_active=False)
 
     assert_refused(client.get(ME), 401, "session_ended")
 
 
-def test_problem_json_is_written_for_who_asks(api: Api, db: None) -> None:
+def test_problem_json_is_returned_if_it_is_accepted(api: Api, db: None) -> None:
     response = api().get(ME, HTTP_ACCEPT="application/problem+json", HTTP_AUTHORIZATION="Bearer x")
 
     assert response.status_code == 401

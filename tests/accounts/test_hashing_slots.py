@@ -1,4 +1,4 @@
-"""Password hashes run in few slots: whoever finds none free, and no place in the queue, is told to try again."""
+"""Password hashes run in a limited number of slots: without a free slot or place in the queue, a login is refused."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ def password_form(api: Api) -> Any:
     )
 
 
-# All that hashes when somebody calls it over HTTP.
+# All operations over HTTP that compute a hash.
 HASHING = {
     "login with the right password": api_login("boss", PASSWORD),
     "login with a wrong password": api_login("boss", "guess"),
@@ -59,7 +59,7 @@ def people(db: None) -> None:
 
 @pytest.fixture
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many hashes ran, each with the number of slots that were taken meanwhile."""
+    """For each hash that ran, the number of slots that were taken meanwhile."""
     encode, taken = MD5PasswordHasher.encode, []
 
     def watched(self: MD5PasswordHasher, password: str, salt: str) -> str:
@@ -101,7 +101,7 @@ def test_without_a_free_slot_nothing_is_hashed_counted_or_changed(
         assert BUSY in text_of(answer)
 
 
-def test_a_client_that_is_refused_anyway_takes_no_slot(people: None, api: Api, settings: Any) -> None:
+def test_a_client_over_its_limit_takes_no_slot(people: None, api: Api, settings: Any) -> None:
     settings.PASSWORD_HASHING_QUEUE = 0
     for _ in range(10):
         api_login("boss", "guess")(api)
@@ -110,7 +110,7 @@ def test_a_client_that_is_refused_anyway_takes_no_slot(people: None, api: Api, s
         assert_refused(api_login("boss", PASSWORD)(api), 429, "too_many_failed_logins")
 
 
-def test_as_many_run_as_there_are_slots_as_many_wait_as_the_queue_holds_and_the_rest_is_refused(
+def test_hashes_run_up_to_the_slots_wait_up_to_the_queue_and_the_rest_is_refused(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hashing, "LONGEST_WAIT", 20.0)
@@ -138,7 +138,7 @@ def test_as_many_run_as_there_are_slots_as_many_wait_as_the_queue_holds_and_the_
     assert (slots._running, slots._waiting) == (0, 0)
 
 
-def test_nobody_waits_longer_than_two_seconds(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wait_for_a_slot_ends_after_two_seconds(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert hashing.LONGEST_WAIT == 2.0
     monkeypatch.setattr(hashing, "LONGEST_WAIT", 0.05)
     slots = HashingSlots()

@@ -28,7 +28,7 @@ from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
 
 
-def test_a_person_is_created_at_first_sight_from_the_claims(api: Api, provider: Provider) -> None:
+def test_a_user_is_created_from_the_claims_of_the_first_token(api: Api, provider: Provider) -> None:
     data = data_of(me(api, token()))
 
     assert (data["username"], data["name"], data["surname"]) == ("ada", "Ada", "Lovelace")
@@ -40,7 +40,7 @@ def test_a_person_is_created_at_first_sight_from_the_claims(api: Api, provider: 
     assert (entry.action, entry.target_id, entry.entry_point) == ("create_user", user.pk, "api")
 
 
-def test_the_same_person_is_found_again_and_keys_are_fetched_once(api: Api, provider: Provider) -> None:
+def test_the_same_user_is_found_again_and_keys_are_fetched_once(api: Api, provider: Provider) -> None:
     first = data_of(me(api, token()))
     second = data_of(me(api, token(exp=int(time.time()) + 700)))
 
@@ -49,7 +49,7 @@ def test_the_same_person_is_found_again_and_keys_are_fetched_once(api: Api, prov
     assert provider.asked == 1
 
 
-def test_a_known_person_costs_one_statement_per_call(
+def test_authentication_of_a_known_user_runs_one_statement(
     api: Api, provider: Provider, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     text = token()
@@ -59,11 +59,11 @@ def test_a_known_person_costs_one_statement_per_call(
         data_of(me(api, text))
 
 
-def test_es256_is_believed_as_well(api: Api, provider: Provider) -> None:
+def test_es256_is_accepted_too(api: Api, provider: Provider) -> None:
     data_of(me(api, token(EC_KEY, "ec", "ES256")))
 
 
-def test_our_own_tokens_are_believed_beside_the_providers(api: Api, provider: Provider, creator: User) -> None:
+def test_our_own_tokens_are_accepted_beside_those_of_the_provider(api: Api, provider: Provider, creator: User) -> None:
     assert data_of(api(creator).get(ME))["_id"] == creator.pk
 
 
@@ -89,7 +89,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
-def test_a_bad_token_is_refused_and_creates_nobody(api: Api, provider: Provider, bad: Any) -> None:
+def test_an_invalid_token_is_refused_and_creates_no_user(api: Api, provider: Provider, bad: Any) -> None:
     assert_refused(me(api, bad()), 401, "token_invalid", "the access token is not valid")
     assert not User.objects.exists()
 
@@ -109,7 +109,7 @@ def test_an_expired_token_is_refused_as_expired(api: Api, provider: Provider) ->
     assert_refused(me(api, token(exp=int(time.time()) - 1)), 401, "token_expired")
 
 
-def test_a_token_that_was_good_once_still_expires(
+def test_a_cached_token_still_expires(
     api: Api, provider: Provider, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = token()
@@ -143,7 +143,7 @@ def test_the_second_of_the_logout_counts_as_before_it(issued_at: float, refused:
     assert services.logged_out_since(user, issued_at=issued_at) is refused
 
 
-def test_a_person_who_was_made_inactive_is_refused(api: Api, provider: Provider) -> None:
+def test_a_deactivated_user_is_refused(api: Api, provider: Provider) -> None:
     text = token()
     data_of(me(api, text))
     User.objects.update(is_active=False)

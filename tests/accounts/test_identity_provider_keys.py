@@ -1,4 +1,4 @@
-"""The identity provider's public keys: where they are read from, when they are fetched, and what happens without."""
+"""The identity provider's public keys: where they are read from, when they are fetched, and failed fetches."""
 
 import time
 from typing import Any
@@ -24,7 +24,7 @@ from tests.envelope import assert_refused, data_of
 
 
 @pytest.mark.parametrize(("key", "algorithm"), [(RSA_KEY, "RS256"), (EC_KEY, "ES256")])
-def test_a_public_key_in_the_settings_does_without_a_server(
+def test_a_public_key_in_the_settings_needs_no_request_to_the_provider(
     api: Api, provider: Provider, settings: Any, key: PrivateKey, algorithm: str
 ) -> None:
     settings.IDENTITY_JWKS_URL, settings.IDENTITY_PUBLIC_KEY = "", pem_of(key)
@@ -62,7 +62,7 @@ def test_a_new_key_of_the_provider_is_fetched_when_a_token_names_it(
     assert_refused(me(api, token(exp=int(time.time()) + 700)), 401, "token_invalid")
 
 
-def test_made_up_key_ids_do_not_make_us_hammer_the_provider(api: Api, provider: Provider) -> None:
+def test_unknown_key_ids_do_not_cause_many_requests_to_the_provider(api: Api, provider: Provider) -> None:
     for number in range(30):
         assert_refused(me(api, token(kid=f"made-up-{number}")), 401, "token_invalid")
 
@@ -70,7 +70,7 @@ def test_made_up_key_ids_do_not_make_us_hammer_the_provider(api: Api, provider: 
     data_of(me(api, token()))
 
 
-def test_a_provider_that_is_down_is_no_fault_of_the_token(api: Api, provider: Provider, settings: Any) -> None:
+def test_a_provider_that_is_down_is_a_503_and_no_invalid_token(api: Api, provider: Provider, settings: Any) -> None:
     settings.IDENTITY_JWKS_URL = "http://127.0.0.1:9/jwks"  # discard: nobody listens
 
     assert_refused(
@@ -82,7 +82,7 @@ def test_a_provider_that_is_down_is_no_fault_of_the_token(api: Api, provider: Pr
 
 
 @pytest.mark.parametrize("trouble", ["error", "no keys", "slow"])
-def test_a_provider_in_trouble_is_left_alone_for_a_while_and_asked_again(
+def test_after_a_failed_fetch_the_provider_is_asked_again_only_after_an_interval(
     api: Api, provider: Provider, monkeypatch: pytest.MonkeyPatch, trouble: str
 ) -> None:
     monkeypatch.setattr(identity, "FETCH_TIMEOUT", 0.2)
@@ -103,7 +103,7 @@ def test_a_provider_in_trouble_is_left_alone_for_a_while_and_asked_again(
     data_of(me(api, token()))
 
 
-def test_people_who_were_seen_before_stay_in_while_the_provider_is_down(api: Api, provider: Provider) -> None:
+def test_known_keys_verify_tokens_while_the_provider_is_down(api: Api, provider: Provider) -> None:
     text = token()
     data_of(me(api, text))
     provider.status = 500

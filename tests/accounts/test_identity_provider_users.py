@@ -39,13 +39,13 @@ def test_the_username_is_the_first_usable_claim(db: None, now: datetime, given: 
     user.full_clean(exclude=["password"])
 
 
-def test_a_subject_without_a_usable_letter_gets_a_made_up_name(db: None, now: datetime) -> None:
+def test_a_subject_without_an_allowed_character_gets_a_random_username(db: None, now: datetime) -> None:
     user = services.user_of_identity(claims(sub="||"), now=now)
 
     assert user.username.startswith("user-")
 
 
-def test_a_taken_name_gets_an_ending_and_leaves_its_owner_alone(db: None, now: datetime) -> None:
+def test_a_taken_username_gets_a_random_suffix_and_its_owner_keeps_it(db: None, now: datetime) -> None:
     owner = make_user("Ada")
 
     user = services.user_of_identity(claims(preferred_username="ada"), now=now)
@@ -54,12 +54,12 @@ def test_a_taken_name_gets_an_ending_and_leaves_its_owner_alone(db: None, now: d
     assert user.username.startswith("ada-")
 
 
-def test_an_unusable_email_is_left_out(db: None, now: datetime) -> None:
+def test_an_invalid_email_is_dropped(db: None, now: datetime) -> None:
     assert services.user_of_identity(claims(email="nonsense"), now=now).email == ""
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_first_sights_at_once_create_one_user(api: Api, provider: Provider) -> None:
+def test_twenty_concurrent_first_tokens_create_one_user(api: Api, provider: Provider) -> None:
     make_user("ada")
     answers = at_once(20, lambda number: me(api, token(exp=int(time.time()) + 600 + number)))
 

@@ -41,7 +41,7 @@ def test_login_answers_with_a_pair_of_tokens_and_the_user(api: Api, creator: Use
     }
 
 
-def test_no_cache_keeps_the_tokens(api: Api, creator: User) -> None:
+def test_answers_with_tokens_are_not_cacheable(api: Api, creator: User) -> None:
     answer = api().post(LOGIN, {"username": "creator", "password": PASSWORD})
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -56,7 +56,7 @@ def test_the_access_token_names_issuer_user_and_session_and_lives_an_hour(api: A
     assert claims["jti"]
 
 
-def test_the_access_token_opens_the_api(api: Api, creator: User) -> None:
+def test_the_access_token_authenticates_calls(api: Api, creator: User) -> None:
     client = api()
     token = data_of(client.post(LOGIN, credentials(creator)))["accessToken"]
 
@@ -64,15 +64,15 @@ def test_the_access_token_opens_the_api(api: Api, creator: User) -> None:
 
 
 @pytest.mark.parametrize("username", ["CREATOR", "Creator", "creator"])
-def test_letter_case_of_the_username_does_not_matter(api: Api, creator: User, username: str) -> None:
+def test_the_username_is_case_insensitive(api: Api, creator: User, username: str) -> None:
     data_of(api().post(LOGIN, {"username": username, "password": PASSWORD}))
 
 
-def test_spaces_around_the_password_count(api: Api, creator: User) -> None:
+def test_spaces_around_the_password_are_significant(api: Api, creator: User) -> None:
     assert_refused(api().post(LOGIN, credentials(creator, f" {PASSWORD}")), 401, "wrong_credentials")
 
 
-def test_a_wrong_password_an_unknown_and_an_inactive_user_are_refused_alike(api: Api, creator: User) -> None:
+def test_a_wrong_password_an_unknown_and_an_inactive_user_get_the_same_answer(api: Api, creator: User) -> None:
     make_user("gone", is_active=False)
 
     for attempt in (
@@ -84,7 +84,9 @@ def test_a_wrong_password_an_unknown_and_an_inactive_user_are_refused_alike(api:
     assert not Session.objects.exists()
 
 
-def test_an_unknown_user_costs_a_password_hash_too(db: None, monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
+def test_a_login_of_an_unknown_user_computes_a_hash_too(
+    db: None, monkeypatch: pytest.MonkeyPatch, now: datetime
+) -> None:
     hashed: list[str] = []
     monkeypatch.setattr(logins, "make_password", hashed.append)
 
@@ -148,14 +150,14 @@ def test_ten_failures_within_five_minutes_block_the_client_with_that_name(api: A
     assert 290 <= int(refused.headers["Retry-After"]) <= 300
 
 
-def test_a_blocked_name_is_blocked_in_any_case_of_letters(creator: User, now: datetime) -> None:
+def test_a_limit_of_a_username_is_case_insensitive(creator: User, now: datetime) -> None:
     fail(creator.username.upper(), 10, now=now)
 
     with pytest.raises(TooManyFailures):
         services.log_in(creator.username, PASSWORD, now=now)
 
 
-def test_a_name_that_nobody_has_is_blocked_as_well(db: None, now: datetime) -> None:
+def test_an_unknown_username_is_limited_too(db: None, now: datetime) -> None:
     fail("nobody", 10, now=now)
 
     with pytest.raises(TooManyFailures):
@@ -195,7 +197,7 @@ def test_a_success_forgets_the_failures(creator: User, now: datetime) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_forty_guesses_at_once_ten_learn_that_they_are_wrong(creator: User, now: datetime) -> None:
+def test_of_forty_concurrent_guesses_ten_are_answered_as_wrong(creator: User, now: datetime) -> None:
     def guess(_number: int) -> type[Exception]:
         with pytest.raises((services.WrongCredentials, TooManyFailures)) as refused:
             services.log_in("creator", "guess", now=now)
@@ -228,7 +230,7 @@ def test_a_right_guess_after_the_tenth_failure_is_refused_although_it_began_befo
 
 
 @pytest.mark.parametrize("change", ["password", "deactivation"])
-def test_a_login_that_began_before_a_change_that_ends_all_sessions_begins_none_after_it(
+def test_a_login_that_began_before_all_sessions_were_ended_creates_none_afterwards(
     change: str, creator: User, moderator: User, now: datetime, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     settings.PASSWORD_HASHING_SLOTS = 2
@@ -251,7 +253,7 @@ def test_a_login_that_began_before_a_change_that_ends_all_sessions_begins_none_a
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_right_logins_at_once_all_succeed(creator: User, now: datetime) -> None:
+def test_twenty_concurrent_valid_logins_all_succeed(creator: User, now: datetime) -> None:
     sessions = at_once(20, lambda _: services.log_in("creator", PASSWORD, now=now).pk)
 
     assert len(set(sessions)) == 20

@@ -1,4 +1,4 @@
-"""How many failed logins are allowed, and to whom."""
+"""Limits on failed logins, and whom they apply to."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -30,9 +30,9 @@ def log_in(username: str, password: str, address: str, *, now: datetime) -> User
     return services.check_credentials(username, password, now=now, client=Client(address))
 
 
-def outcome(act: Callable[[], Any]) -> str:
+def outcome(call: Callable[[], Any]) -> str:
     try:
-        act()
+        call()
     except services.WrongCredentials:
         return "wrong"
     except TooManyFailures:
@@ -45,7 +45,7 @@ def guess(username: str, address: str, *, now: datetime, times: int = 1) -> list
 
 
 def guess_from_everywhere(username: str, *, now: datetime) -> None:
-    """More strangers than one name is allowed, each with few guesses."""
+    """More failures than the limit of one username, from many addresses with few guesses each."""
     outcomes = [guess(username, f"192.0.2.{number}", now=now, times=2) for number in range(60)]
     assert sum(pair.count("wrong") for pair in outcomes) == FAILURES_OF_NAME
 
@@ -53,13 +53,13 @@ def guess_from_everywhere(username: str, *, now: datetime) -> None:
 # --- one client with one name -----------------------------------------------------------------------
 
 
-def test_ten_wrong_guesses_by_a_stranger_do_not_keep_the_person_out(creator: User, now: datetime) -> None:
+def test_ten_wrong_guesses_of_another_client_do_not_lock_out_the_user(creator: User, now: datetime) -> None:
     assert guess("creator", "192.0.2.1", now=now, times=12) == ["wrong"] * 10 + ["refused"] * 2
 
     assert log_in("creator", PASSWORD, HOME, now=now) == creator
 
 
-def test_a_stranger_is_refused_also_with_the_right_password(creator: User, now: datetime) -> None:
+def test_a_client_over_its_limit_is_refused_with_the_right_password_too(creator: User, now: datetime) -> None:
     guess("creator", "192.0.2.1", now=now, times=FAILURES_OF_CLIENT)
 
     with pytest.raises(TooManyFailures):
@@ -100,12 +100,10 @@ def test_a_login_of_their_own_does_not_reset_the_address_of_an_attacker(
     assert guess("one-more", "192.0.2.1", now=now) == ["refused"]
 
 
-# --- one name from everywhere ---------------------------------------------------------------------------
+# --- one name from many addresses ---------------------------------------------------------------------------
 
 
-def test_a_name_under_attack_from_everywhere_still_opens_where_its_owner_logged_in_before(
-    creator: User, now: datetime
-) -> None:
+def test_a_username_under_distributed_attack_can_log_in_from_a_known_address(creator: User, now: datetime) -> None:
     log_in("creator", PASSWORD, HOME, now=now - timedelta(days=89))
     guess_from_everywhere("creator", now=now)
 
@@ -114,7 +112,9 @@ def test_a_name_under_attack_from_everywhere_still_opens_where_its_owner_logged_
 
 
 @pytest.mark.parametrize("days", [None, 90])
-def test_where_nobody_logged_in_for_ninety_days_it_waits(days: int | None, creator: User, now: datetime) -> None:
+def test_an_address_without_a_login_for_ninety_days_is_not_known(
+    days: int | None, creator: User, now: datetime
+) -> None:
     if days is not None:
         log_in("creator", PASSWORD, HOME, now=now - timedelta(days=days))
     guess_from_everywhere("creator", now=now)
@@ -125,7 +125,7 @@ def test_where_nobody_logged_in_for_ninety_days_it_waits(days: int | None, creat
     assert log_in("creator", PASSWORD, HOME, now=now + timedelta(minutes=5)) == creator
 
 
-def test_a_place_is_known_for_its_own_user_only(creator: User, stranger: User, now: datetime) -> None:
+def test_an_address_is_known_for_one_user_only(creator: User, stranger: User, now: datetime) -> None:
     log_in("stranger", PASSWORD, "192.0.2.200", now=now)
     guess_from_everywhere("creator", now=now)
 
@@ -139,15 +139,15 @@ def test_a_name_that_nobody_has_is_limited_in_the_same_way(db: None, now: dateti
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_guesses_at_once_from_eighty_addresses_fifty_learn_that_they_are_wrong(creator: User, now: datetime) -> None:
+def test_of_concurrent_guesses_from_eighty_addresses_fifty_are_answered_as_wrong(creator: User, now: datetime) -> None:
     outcomes = at_once(80, lambda number: guess("creator", f"192.0.2.{number}", now=now)[0])
 
     assert (outcomes.count("wrong"), outcomes.count("refused")) == (FAILURES_OF_NAME, 30)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_guesses_at_once_with_two_names_none_waits_for_the_other_for_ever(now: datetime) -> None:
-    """Each counts the address, and its own name: in an order of keys that is the same for all."""
+def test_concurrent_guesses_with_two_usernames_do_not_deadlock(now: datetime) -> None:
+    """Each locks the counters of the address and of its own username, in the order of their keys."""
     outcomes = at_once(40, lambda number: guess(f"name-{number % 2}", "192.0.2.1", now=now)[0])
 
     assert (outcomes.count("wrong"), outcomes.count("refused")) == (20, 20)
@@ -183,7 +183,9 @@ def test_a_browser_in_the_admin_is_known_at_another_address_by_its_cookie(creato
     assert admin_login(Browser(), PASSWORD, "203.0.113.8").status_code == 200
 
 
-def test_neighbours_behind_one_address_do_not_lock_out_a_device(api: Api, creator: User, now: datetime) -> None:
+def test_failures_of_others_behind_the_same_address_do_not_lock_out_a_known_device(
+    api: Api, creator: User, now: datetime
+) -> None:
     phone = api()
     data_of(api_login(phone, PASSWORD, HOME))
     guess("creator", HOME, now=now, times=FAILURES_OF_CLIENT)
@@ -193,7 +195,7 @@ def test_neighbours_behind_one_address_do_not_lock_out_a_device(api: Api, creato
     data_of(api_login(phone, PASSWORD, HOME))
 
 
-def test_a_device_is_limited_itself_wherever_it_is(api: Api, creator: User) -> None:
+def test_a_known_device_has_a_limit_of_its_own_at_any_address(api: Api, creator: User) -> None:
     phone = api()
     data_of(api_login(phone, PASSWORD, HOME))
 
@@ -202,7 +204,7 @@ def test_a_device_is_limited_itself_wherever_it_is(api: Api, creator: User) -> N
     assert statuses == [401] * 10 + [429] * 2
 
 
-def test_the_cookie_of_somebody_else_a_made_up_and_an_old_one_are_nobodys(
+def test_a_cookie_that_is_forged_expired_or_of_another_user_has_no_effect(
     api: Api, creator: User, stranger: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other, faker, forgotten = api(), api(), api()
@@ -218,7 +220,7 @@ def test_the_cookie_of_somebody_else_a_made_up_and_an_old_one_are_nobodys(
         assert_refused(api_login(client, PASSWORD, "203.0.113.9"), 429, "too_many_failed_logins")
 
 
-def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_calls(api: Api, creator: User, settings: Any) -> None:
+def test_the_cookie_is_http_only_and_limited_to_the_path_of_logins(api: Api, creator: User, settings: Any) -> None:
     settings.SECURE = True
 
     cookie = api_login(api(), PASSWORD, HOME).cookies["device"]
@@ -233,7 +235,7 @@ def test_a_refused_login_sets_no_cookie(api: Api, creator: User) -> None:
     assert "device" not in admin_login(Browser(), "guess", HOME).cookies
 
 
-# --- what is kept ---------------------------------------------------------------------------------------
+# --- what is stored -------------------------------------------------------------------------------------
 
 
 def test_neither_names_nor_addresses_are_stored(creator: User, now: datetime) -> None:
@@ -248,14 +250,14 @@ def test_neither_names_nor_addresses_are_stored(creator: User, now: datetime) ->
         assert not any(text in key for key in stored)
 
 
-def test_a_place_is_remembered_once(creator: User, now: datetime) -> None:
+def test_a_known_address_is_stored_once(creator: User, now: datetime) -> None:
     log_in("creator", PASSWORD, HOME, now=now)
     log_in("creator", PASSWORD, HOME, now=now + timedelta(days=1))
 
     assert KnownAddress.objects.get().last_login_at == now + timedelta(days=1)
 
 
-def test_purging_forgets_windows_that_are_over_and_places_of_long_ago(creator: User, now: datetime) -> None:
+def test_purging_deletes_expired_counters_and_old_known_addresses(creator: User, now: datetime) -> None:
     log_in("creator", PASSWORD, HOME, now=now - timedelta(days=90))
     log_in("creator", PASSWORD, "198.51.100.2", now=now - timedelta(days=89))
     guess("creator", "192.0.2.1", now=now - login_limits.WINDOW)
@@ -268,7 +270,7 @@ def test_purging_forgets_windows_that_are_over_and_places_of_long_ago(creator: U
     assert LoginCounter.objects.exists()
 
 
-# --- what people read -----------------------------------------------------------------------------------
+# --- the message ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -279,7 +281,7 @@ def test_the_refusal_says_how_long_to_wait(seconds: int, said: str) -> None:
     assert TooManyFailures(seconds).reasons == [f"too many failed logins; try again in {said}"]
 
 
-def test_unknown_known_and_inactive_names_ask_the_database_the_same(
+def test_unknown_known_and_inactive_usernames_run_the_same_queries(
     creator: User, now: datetime, django_assert_num_queries: Any
 ) -> None:
     make_user("gone", is_active=False)
@@ -288,7 +290,7 @@ def test_unknown_known_and_inactive_names_ask_the_database_the_same(
             guess(username, HOME, now=now)
 
 
-def test_the_limits_of_the_document_are_the_limits(api: Api) -> None:
+def test_the_openapi_document_has_the_limits_of_the_code(api: Api) -> None:
     written = " ".join(api().get("/api/schema/").content.decode().split())
 
     assert (

@@ -1,4 +1,4 @@
-"""Logins at the production server: two processes, real password hashes, many at the same moment."""
+"""Concurrent logins at the production server: two processes, real password hashes."""
 
 import json
 import time
@@ -24,7 +24,7 @@ SLOWEST = 5.0  # seconds, for busy machines; without slots, 40 logins keep other
 
 @pytest.fixture(scope="module")
 def server(database_of_tests: str) -> Iterator[Server]:
-    """With real hashes, and this machine as a trusted proxy, so that the tests can speak for many addresses."""
+    """With real hashes, and this machine as a trusted proxy, so that tests can choose the client's address."""
     with running_server(workers=2, database=database_of_tests, TRUSTED_PROXIES="127.0.0.1") as started:
         yield started
 
@@ -41,7 +41,7 @@ def log_in(server: Server, username: str, password: str, address: str = "192.0.2
 
 
 def outcome_of(server: Server, username: str, password: str, address: str = "192.0.2.1") -> Answer:
-    """The answer of a login that is tried again as long as the server is too busy for it."""
+    """The answer of a login that is repeated as long as the server answers `login_busy`."""
     for _ in range(60):
         answer = log_in(server, username, password, address)
         if answer.status != 503:
@@ -57,14 +57,14 @@ def mora() -> User:
     return make_user("mora")
 
 
-def test_forty_logins_with_made_up_names_leave_threads_for_other_calls(server: Server, mora: User) -> None:
+def test_forty_logins_with_unknown_usernames_leave_threads_for_other_calls(server: Server, mora: User) -> None:
     token = token_of(mora)
     until = time.monotonic() + 6
 
     def flood(number: int) -> list[Answer]:
         answers = []
         while time.monotonic() < until:
-            # Each from an address of its own, so that only the slots bound them.
+            # Each from an address of its own, so that only the slots limit them.
             answers.append(log_in(server, f"nobody-{number}", "guess", f"192.0.2.{number}"))
             time.sleep(0.05)
         return answers
@@ -95,7 +95,7 @@ def test_forty_logins_with_made_up_names_leave_threads_for_other_calls(server: S
     assert json.loads(next(answer.body for answer in answers if answer.status == 503))["isSuccess"] is False
 
 
-def test_of_forty_guesses_at_once_at_two_processes_ten_learn_that_they_are_wrong(server: Server, mora: User) -> None:
+def test_of_forty_concurrent_guesses_at_two_processes_ten_are_answered_as_wrong(server: Server, mora: User) -> None:
     answers = at_once(40, lambda _: outcome_of(server, "mora", "guess"))
 
     assert Counter(answer.status for answer in answers) == {401: 10, 429: 30}

@@ -35,7 +35,7 @@ def test_all_sessions_of_the_caller_end_and_nobody_elses(api: Api, creator: User
     data_of(other.get(ME))
 
 
-def test_refresh_tokens_die_as_well(api: Api, creator: User, now: datetime) -> None:
+def test_refresh_tokens_are_refused_too(api: Api, creator: User, now: datetime) -> None:
     session = session_of(creator)
 
     data_of(api(creator).post(LOGOUT))
@@ -65,14 +65,14 @@ def test_no_refresh_survives_a_logout_at_the_same_moment(api: Api, creator: User
     sessions = [session_of(creator) for _ in range(8)]
     client = api(creator)
 
-    def act(number: int) -> None:
+    def call(number: int) -> None:
         if number == 8:
             data_of(client.post(LOGOUT))
         else:
             token = str(tokens.RefreshToken.of(sessions[number], now=now))
             assert api().post("/api/v1/auth/refresh", {"refreshToken": token}).status_code in {200, 401}
 
-    at_once(9, act)
+    at_once(9, call)
 
     assert not Session.objects.filter(ended_at__isnull=True).exists()
 
@@ -81,7 +81,7 @@ def test_logging_out_needs_a_token(api: Api, db: None) -> None:
     assert_refused(api().post(LOGOUT), 401, "authentication_required")
 
 
-def test_sessions_that_are_long_over_are_purged_and_others_stay(creator: User, now: datetime) -> None:
+def test_sessions_that_ended_long_ago_are_purged_and_others_stay(creator: User, now: datetime) -> None:
     long_ago = now - settings.DELETED_RETENTION - timedelta(seconds=1)
     living, ended, lapsed, just_ended = (session_of(creator) for _ in range(4))
     Session.objects.filter(pk=ended.pk).update(ended_at=long_ago)

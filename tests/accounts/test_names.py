@@ -1,4 +1,4 @@
-"""Usernames: which are allowed, which are the same, which look like the staff's."""
+"""Usernames: which are allowed, which are equal, and which look like those of the staff."""
 
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from tests.streams import make_stream
 
 LOGIN = "/api/v1/auth/login"
 BANS = "/api/v1/live-stream-ban"
-# The same name, written in different ways; the first one is how it is stored.
+# Equivalent forms of one username; the first is the one that is stored.
 SAME = [
     ("şeyma", "s\u0327eyma"),
     ("rené", "RENE\u0301"),
@@ -42,7 +42,7 @@ OTHERS = [("irem", "ırem"), ("isik", "ışık"), ("ada", "adá"), ("resume", "r
 
 
 @pytest.mark.parametrize(("name", "written"), SAME)
-def test_a_name_is_taken_in_every_way_of_writing_it(db: None, now: datetime, name: str, written: str) -> None:
+def test_a_username_is_taken_in_all_equivalent_forms(db: None, now: datetime, name: str, written: str) -> None:
     services.create_user(name, None, by=None, now=now)
 
     with pytest.raises(IntegrityError), transaction.atomic():
@@ -58,7 +58,7 @@ def office(db: None) -> Client:
 
 
 @pytest.mark.parametrize(("name", "written"), SAME)
-def test_a_name_is_found_in_every_way_of_writing_it(
+def test_a_username_is_found_by_all_equivalent_forms(
     api: Api, creator: User, office: Client, name: str, written: str, now: datetime
 ) -> None:
     for stored, typed in ((name, written), (written, name)):
@@ -82,7 +82,7 @@ def test_a_name_is_found_in_every_way_of_writing_it(
 
 
 @pytest.mark.parametrize(("one", "other"), OTHERS)
-def test_other_names_stay_other_names(db: None, one: str, other: str) -> None:
+def test_different_usernames_have_different_keys(db: None, one: str, other: str) -> None:
     assert make_user(one).pk != make_user(other).pk
     assert User.objects.get_by_natural_key(other).username == other
 
@@ -139,14 +139,14 @@ def test_the_key_of_a_key_is_itself_and_does_not_depend_on_the_form(text: str) -
 
 
 @given(st.text(max_size=200))
-def test_what_can_be_used_of_a_text_is_allowed(text: str) -> None:
+def test_the_usable_part_of_any_text_is_a_valid_username(text: str) -> None:
     if part := names.usable_part(text):
         names.validate(part)
         assert len(part) <= names.LONGEST
         assert names.stored(part) == part
 
 
-def test_every_way_of_writing_keeps_the_key(creator: User) -> None:
+def test_every_way_to_save_a_username_saves_its_key(creator: User) -> None:
     creator.username = "ＡＤＡ"
     creator.save(update_fields=["username"])
     stored = User.objects.get(pk=creator.pk)
@@ -164,10 +164,10 @@ def test_every_way_of_writing_keeps_the_key(creator: User) -> None:
 # --- names that look like ids ---------------------------------------------------------------------
 
 
-def test_what_looks_like_an_id_bans_whose_id_it_is_and_no_bystander(
+def test_a_ban_by_a_text_that_looks_like_an_id_bans_the_user_with_that_id(
     api: Api, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
-    # As from before such names were refused.
+    # Stored directly, as from before such usernames were refused.
     User.objects.filter(pk=stranger.pk).update(username=viewer.pk)
     stream = make_stream(creator)
 
@@ -224,7 +224,7 @@ def test_a_look_alike_of_somebody_else_is_allowed(db: None, now: datetime, name:
 
 
 @pytest.mark.parametrize("name", [*LOOK_ALIKES, "admin", "ａｄｍｉｎ"])
-def test_a_person_of_the_provider_gets_another_name_than_the_staffs(admin: User, now: datetime, name: str) -> None:
+def test_a_user_of_the_provider_gets_no_username_that_looks_like_staff(admin: User, now: datetime, name: str) -> None:
     claims = {"iss": "https://id.example", "sub": "1", "preferred_username": name}
 
     user = services.user_of_identity(claims, now=now)
@@ -252,7 +252,7 @@ def test_claims_keep_the_letters_and_marks_of_a_name(
     assert user.username == username
 
 
-def test_a_taken_right_to_left_name_gets_an_ending_too(db: None, now: datetime) -> None:
+def test_a_taken_right_to_left_username_gets_a_suffix_too(db: None, now: datetime) -> None:
     make_user("שלום")
 
     user = services.user_of_identity({"iss": "i", "sub": "1", "preferred_username": "שלום"}, now=now)
@@ -261,7 +261,7 @@ def test_a_taken_right_to_left_name_gets_an_ending_too(db: None, now: datetime) 
     names.validate(user.username)
 
 
-def test_the_doctor_names_look_alikes_of_who_became_staff_later(db: None, now: datetime) -> None:
+def test_the_doctor_lists_look_alikes_of_users_who_became_staff_later(db: None, now: datetime) -> None:
     admin, fake = make_user("admin"), make_user("аdmin")
     User.objects.filter(pk=admin.pk).update(is_staff=True)
 
@@ -287,7 +287,7 @@ def test_renaming_leaves_an_audit_row_and_the_new_name_logs_in(api: Api, viewer:
 
 
 @pytest.mark.parametrize("name", ["аdmin", "GUEST", "a b", "673ac9e2a1b2c3d4e5f60718"])
-def test_renaming_holds_the_same_rules(admin: User, viewer: User, guest: User, name: str) -> None:
+def test_renaming_applies_the_same_rules(admin: User, viewer: User, guest: User, name: str) -> None:
     with pytest.raises(CommandError) as refused:
         call_command("rename_user", "viewer", name)
 
@@ -296,7 +296,7 @@ def test_renaming_holds_the_same_rules(admin: User, viewer: User, guest: User, n
     assert User.objects.get(pk=viewer.pk).username == "viewer"
 
 
-def test_renaming_somebody_who_is_not_there_or_only_trying_changes_nothing(viewer: User) -> None:
+def test_renaming_an_unknown_user_and_a_dry_run_change_nothing(viewer: User) -> None:
     with pytest.raises(CommandError):
         call_command("rename_user", "nobody", "ada")
     call_command("rename_user", "viewer", "ada", "--dry-run")

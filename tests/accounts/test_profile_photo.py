@@ -1,4 +1,4 @@
-"""Profile photos, and with them what happens to every picture from outside."""
+"""Profile photos, and the processing of all uploaded pictures."""
 
 import io
 import struct
@@ -58,7 +58,7 @@ def test_a_large_photo_is_shrunk(creator: User, now: datetime) -> None:
     assert opened(user.profile_photo.file).size == (1024, 768)
 
 
-def test_the_name_of_the_file_says_nothing_about_the_user(creator: User, now: datetime) -> None:
+def test_the_file_name_does_not_reveal_the_user(creator: User, now: datetime) -> None:
     upload = picture()
     upload.name = "../../ayse-passport.png"
 
@@ -84,7 +84,7 @@ def test_one_audit_row_names_the_old_and_the_new_photo(creator: User, now: datet
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_photo_before_leaves_neither_row_nor_file(creator: User, now: datetime, settings: Any) -> None:
+def test_the_previous_photo_is_removed_with_its_row_and_files(creator: User, now: datetime, settings: Any) -> None:
     at_once(6, lambda _: services.set_profile_photo(creator, picture(), by=creator, now=now))
 
     photo = Media.objects.get()
@@ -107,14 +107,14 @@ def test_a_change_that_fails_leaves_no_file(
     assert not Media.objects.exists()
 
 
-# --- what every picture goes through --------------------------------------------------------------
+# --- processing of all pictures -------------------------------------------------------------------
 
 
-def test_a_picture_that_was_taken_sideways_stands_upright(now: datetime) -> None:
+def test_a_picture_with_an_exif_orientation_is_rotated_upright(now: datetime) -> None:
     sideways = Image.new("RGB", (100, 50), "red")
     sideways.paste("blue", (0, 0, 50, 50))
     exif = Image.Exif()
-    exif[0x0112] = 6  # orientation: turn clockwise by 90 degrees
+    exif[0x0112] = 6  # orientation: rotate clockwise by 90 degrees
 
     upright = Image.open(io.BytesIO(pictures.reencoded(encoded(sideways, "JPEG", exif=exif), field="p")))
 
@@ -195,7 +195,7 @@ NO_PICTURES = {
 
 
 @pytest.mark.parametrize("content", NO_PICTURES.values(), ids=NO_PICTURES.keys())
-def test_what_is_no_picture_is_refused_by_its_content(
+def test_a_file_that_is_no_picture_is_refused_by_its_content(
     creator: User, now: datetime, settings: Any, content: bytes
 ) -> None:
     with pytest.raises(Invalid) as refused:

@@ -40,7 +40,7 @@ def test_a_refresh_answers_with_a_new_pair_in_the_same_session(api: Api, creator
     assert Session.objects.get().ended_at is None
 
 
-def test_access_tokens_outlive_the_refresh(api: Api, creator: User, now: datetime) -> None:
+def test_access_tokens_stay_valid_after_a_refresh(api: Api, creator: User, now: datetime) -> None:
     session = session_of(creator)
     access = tokens.AccessToken.of(session, now=now)
     client = api()
@@ -50,7 +50,7 @@ def test_access_tokens_outlive_the_refresh(api: Api, creator: User, now: datetim
 
 
 def let_pass(seconds: float) -> None:
-    """As if the last refreshes lay further back."""
+    """Move the times of the last refreshes into the past."""
     RefreshedPair.objects.update(until=F("until") - timedelta(seconds=seconds))
 
 
@@ -190,7 +190,7 @@ def test_stored_pairs_are_removed_by_the_next_refresh_and_by_the_job(creator: Us
     assert not RefreshedPair.objects.exists()
 
 
-def test_the_audit_trail_holds_nothing_that_could_continue_a_session(api: Api, creator: User, now: datetime) -> None:
+def test_the_audit_trail_has_no_secret_of_a_session(api: Api, creator: User, now: datetime) -> None:
     session = session_of(creator)
     data_of(api().post(REFRESH, {"refreshToken": refresh_token_of(session, now)}))
 
@@ -200,7 +200,9 @@ def test_the_audit_trail_holds_nothing_that_could_continue_a_session(api: Api, c
 
 
 @pytest.mark.django_db(transaction=True)
-def test_twenty_refreshes_at_once_rotate_once_and_all_get_the_same_pair(api: Api, creator: User, now: datetime) -> None:
+def test_twenty_concurrent_refreshes_rotate_once_and_all_get_the_same_pair(
+    api: Api, creator: User, now: datetime
+) -> None:
     token = refresh_token_of(session_of(creator), now)
 
     answers = at_once(20, lambda _: data_of(api().post(REFRESH, {"refreshToken": token})))
@@ -221,7 +223,7 @@ def test_a_token_of_another_signer_is_refused(api: Api, creator: User, now: date
     assert_refused(api().post(REFRESH, {"refreshToken": forged}), 401, "refresh_token_invalid")
 
 
-def test_an_access_token_refreshes_nothing(api: Api, creator: User, now: datetime) -> None:
+def test_an_access_token_is_refused_as_a_refresh_token(api: Api, creator: User, now: datetime) -> None:
     access = str(tokens.AccessToken.of(session_of(creator), now=now))
 
     assert_refused(api().post(REFRESH, {"refreshToken": access}), 401, "refresh_token_invalid")
@@ -234,7 +236,7 @@ def test_an_expired_token_is_refused_and_ends_nothing(api: Api, creator: User, n
     assert Session.objects.get().ended_at is None
 
 
-def test_a_session_lapses_thirty_days_after_its_last_refresh(creator: User, now: datetime) -> None:
+def test_a_session_expires_thirty_days_after_its_last_refresh(creator: User, now: datetime) -> None:
     session = session_of(creator)
     later = now + timedelta(days=29)
 
@@ -245,7 +247,7 @@ def test_a_session_lapses_thirty_days_after_its_last_refresh(creator: User, now:
         services.refresh(session.pk, session.refresh_id, now=later + timedelta(days=30), sign=tokens.signed_pair)
 
 
-def test_a_session_that_is_gone_and_a_user_who_may_not_log_in_any_more_are_refused(
+def test_a_deleted_session_and_a_deactivated_user_are_refused(
     api: Api, creator: User, guest: User, now: datetime
 ) -> None:
     gone, barred = session_of(creator), session_of(guest)

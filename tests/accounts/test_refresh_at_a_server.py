@@ -70,7 +70,9 @@ def test_a_retry_after_the_server_was_killed_before_it_answered_gets_the_pair(cr
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_refresh_that_waits_too_long_for_another_one_is_told_to_try_again(creator: User, now: datetime) -> None:
+def test_a_refresh_that_waits_too_long_for_another_one_is_answered_with_retry_after(
+    creator: User, now: datetime
+) -> None:
     token = token_of(creator, now)
 
     with running_server(workers=1, DATABASE_LOCK_SECONDS="0.5") as server:

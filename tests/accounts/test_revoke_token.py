@@ -27,7 +27,7 @@ def test_revoking_ends_the_session_and_its_access_tokens(api: Api, creator: User
     assert_refused(client.post(REFRESH, {"refreshToken": refresh}), 401, "refresh_token_invalid")
 
 
-def test_other_sessions_of_the_user_go_on(api: Api, creator: User, now: datetime) -> None:
+def test_other_sessions_of_the_user_stay_open(api: Api, creator: User, now: datetime) -> None:
     other = api(creator)
     refresh = str(tokens.RefreshToken.of(session_of(creator), now=now))
 

@@ -29,7 +29,9 @@ def short_lived_keys(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> Pro
     return provider
 
 
-def test_a_token_of_a_removed_key_is_refused_when_the_keys_have_lapsed(api: Api, short_lived_keys: Provider) -> None:
+def test_a_token_of_a_removed_key_is_refused_when_the_cached_keys_have_expired(
+    api: Api, short_lived_keys: Provider
+) -> None:
     text = token()
     data_of(me(api, text))
     short_lived_keys.keys = [jwk_of(EC_KEY, "ec")]
@@ -40,7 +42,7 @@ def test_a_token_of_a_removed_key_is_refused_when_the_keys_have_lapsed(api: Api,
     data_of(me(api, token(EC_KEY, "ec", "ES256")))
 
 
-def test_a_key_that_was_replaced_under_its_name_is_not_believed_any_more(api: Api, short_lived_keys: Provider) -> None:
+def test_a_token_of_a_key_that_was_replaced_under_the_same_id_is_refused(api: Api, short_lived_keys: Provider) -> None:
     text = token()
     data_of(me(api, text))
     short_lived_keys.keys = [jwk_of(STRANGE_KEY, "rsa")]
@@ -65,9 +67,7 @@ def test_a_token_of_a_removed_key_is_refused_as_soon_as_keys_are_fetched_for_ano
     assert_refused(me(api, text), 401, "token_invalid")
 
 
-def test_a_token_is_checked_again_when_the_keys_have_lapsed_and_stays_good_with_its_key(
-    api: Api, short_lived_keys: Provider
-) -> None:
+def test_a_token_is_verified_again_when_the_cached_keys_have_expired(api: Api, short_lived_keys: Provider) -> None:
     text = token()
     for _ in range(3):
         data_of(me(api, text))
@@ -79,7 +79,7 @@ def test_a_token_is_checked_again_when_the_keys_have_lapsed_and_stays_good_with_
     assert short_lived_keys.asked == 2
 
 
-def test_lapsed_keys_of_a_provider_that_is_down_decide_nothing(
+def test_expired_keys_of_a_provider_that_is_down_verify_no_token(
     api: Api, short_lived_keys: Provider, creator: User
 ) -> None:
     text, ours = token(), token_of(creator)
@@ -91,17 +91,17 @@ def test_lapsed_keys_of_a_provider_that_is_down_decide_nothing(
     data_of(me(api, ours))
 
 
-# --- how long a provider's token is good ------------------------------------------------------------
+# --- expiry of the provider's tokens -----------------------------------------------------------------
 
 
-def test_a_providers_token_expires_a_day_after_its_issue_whatever_it_says(api: Api, provider: Provider) -> None:
+def test_a_providers_token_expires_at_most_a_day_after_its_issue(api: Api, provider: Provider) -> None:
     now, day, years = int(time.time()), 86_400, 10 * 365 * 86_400
 
     data_of(me(api, token(iat=now - day + 60, exp=now + years)))
     assert_refused(me(api, token(iat=now - day - 1, exp=now + years)), 401, "token_expired")
 
 
-def test_the_cap_is_a_setting_and_holds_for_tokens_that_were_seen(
+def test_the_longest_lifetime_is_a_setting_and_applies_to_cached_tokens(
     api: Api,
     provider: Provider,
     settings: Any,
@@ -132,7 +132,7 @@ def test_a_token_longer_than_four_kilobytes_is_refused(
     assert_refused(me(api, token(filler="x" * 4000)), 401, "token_invalid")
 
 
-def test_what_is_refused_is_not_remembered(creator: User, now: datetime) -> None:
+def test_refused_tokens_are_not_cached(creator: User, now: datetime) -> None:
     text = str(tokens.AccessToken.of(session_of(creator), now=now))
     before = tokens.signed_claims.cache_info().currsize
 

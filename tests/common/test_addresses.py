@@ -1,4 +1,4 @@
-"""Whose address a request comes from, with and without proxies in front."""
+"""The client's address, with and without reverse proxies."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def test_without_trusted_proxies_the_header_is_ignored(peer: str, settings: Any)
         ("10.0.0.1", "10.0.0.8,10.0.0.7", "10.0.0.8"),
     ],
 )
-def test_behind_trusted_proxies_the_client_is_the_last_that_is_none(
+def test_behind_trusted_proxies_the_client_is_the_last_address_that_is_no_proxy(
     peer: str, forwarded: str, client: str, settings: Any
 ) -> None:
     settings.TRUSTED_PROXIES = networks(PROXIES)
@@ -55,7 +55,7 @@ def test_behind_trusted_proxies_the_client_is_the_last_that_is_none(
         ("10.0.0.1", "203.0.113.1," + "10.0.0.7," * 500 + "10.0.0.7", "10.0.0.7"),
     ],
 )
-def test_what_the_client_writes_into_the_header_proves_nothing(
+def test_addresses_that_the_client_writes_into_the_header_are_ignored(
     peer: str, forwarded: str, client: str, settings: Any
 ) -> None:
     settings.TRUSTED_PROXIES = networks(PROXIES)
@@ -80,11 +80,11 @@ def test_a_connection_without_an_address_has_none(meta: dict[str, str], settings
         ("", ""),
     ],
 )
-def test_one_client_is_an_ipv4_address_or_a_64_of_ipv6(address: str, network: str) -> None:
+def test_a_client_is_an_ipv4_address_or_an_ipv6_64_network(address: str, network: str) -> None:
     assert client_network(address) == network
 
 
 @pytest.mark.parametrize("wrong", ["10.0.0.0/33", "proxy.example.com", "10.0.0.1/8"])
-def test_a_network_that_is_none_is_refused(wrong: str) -> None:
+def test_an_invalid_network_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong.partition("/")[0]):
         networks([wrong])

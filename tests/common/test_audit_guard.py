@@ -1,4 +1,4 @@
-"""The protection of the append-only tables: on each of them, and compared by the doctor."""
+"""The triggers that protect append-only tables, and their check by the doctor."""
 
 from datetime import datetime
 
@@ -32,7 +32,7 @@ def found() -> dict[str, tuple[str, str]]:
     return {finding.code: (finding.meaning, finding.remedy) for finding in examine()}
 
 
-def test_these_tables_only_grow() -> None:
+def test_the_audit_tables_are_append_only() -> None:
     assert set(APPEND_ONLY) == {AuditEntry, AuditSeal}
 
 
@@ -49,7 +49,7 @@ def test_the_tables_with_the_trigger_are_those_of_append_only_models(db: None) -
     ["UPDATE {table} SET {column} = {column}", "DELETE FROM {table}", "TRUNCATE {table}"],
 )
 @pytest.mark.usefixtures("_filled")
-def test_the_database_refuses_to_change_them_also_as_a_replica(
+def test_the_database_refuses_to_change_append_only_tables_in_replica_mode_too(
     model: type[models.Model], role: str, statement: str
 ) -> None:
     table, column = model._meta.db_table, model._meta.pk.column
@@ -64,7 +64,7 @@ def test_the_database_refuses_to_change_them_also_as_a_replica(
     assert model._default_manager.count() == rows
 
 
-def test_untouched_they_have_no_fault(db: None) -> None:
+def test_the_migrated_tables_have_no_fault(db: None) -> None:
     assert list(audit_guard.faults()) == []
     assert found() == {}
 
@@ -128,11 +128,11 @@ TAMPERING = {
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("case", TAMPERING)
 def test_tampering_is_found_and_its_remedy_repairs_it(case: str, table: str, db: None) -> None:
-    plant, told = TAMPERING[case]
+    plant, message = TAMPERING[case]
     execute(*(statement.format(table=table) for statement in plant))
 
     meaning, remedy = found()["audit_trail_unguarded"]
-    assert told.format(table=table) in meaning
+    assert message.format(table=table) in meaning
     execute(*remedy.partition("as the owner: ")[2].split("; "))
     assert found() == {}
 

@@ -1,4 +1,4 @@
-"""Seals of the audit trail: what they cover, and that tampering shows."""
+"""Seals of the audit trail: what they cover, and that they detect tampering."""
 
 import hashlib
 import io
@@ -50,7 +50,7 @@ def three_hours(creator: User) -> datetime:
 
 
 def tamper(table: str, *statements: str) -> None:
-    """As somebody who owns the tables, and leaves no trace in their definitions."""
+    """Run statements as an owner of the tables who restores their definitions afterwards."""
     with connection.cursor() as cursor:
         for statement in (f"ALTER TABLE {table} DISABLE TRIGGER {TRIGGER}", *statements, enable_trigger(table)):
             cursor.execute(statement)
@@ -123,7 +123,7 @@ def test_the_text_of_a_row_does_not_depend_on_settings_of_the_session(creator: U
 
 
 def by_hand(rows: Iterator[tuple[Any, ...]]) -> str:
-    """As decision 11 describes it, with nothing of Kumanda's."""
+    """The digest as decision 11 describes it, without code of this project."""
     lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -132,7 +132,7 @@ def micros(moment: datetime) -> int:
     return round((moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1))
 
 
-def test_somebody_else_can_compute_a_seal_from_its_description(creator: User) -> None:
+def test_another_program_can_compute_a_seal_from_its_description(creator: User) -> None:
     write(
         creator,
         START,
@@ -159,7 +159,7 @@ def test_somebody_else_can_compute_a_seal_from_its_description(creator: User) ->
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.text())))
-def test_the_canonical_line_is_that_of_any_json_writer(values: list[Any]) -> None:
+def test_the_canonical_line_equals_that_of_the_standard_json_module(values: list[Any]) -> None:
     expected = json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n"
     assert seals.canonical(values) == expected.encode()
 
@@ -172,7 +172,7 @@ def ids_of(number: int) -> tuple[int, int]:
     return seal.first_id, seal.last_id
 
 
-def test_an_untouched_trail_verifies(three_hours: datetime, creator: User, now: datetime) -> None:
+def test_an_unchanged_audit_trail_verifies(three_hours: datetime, creator: User, now: datetime) -> None:
     write(creator, now)
     facts = doctor()
     newest = AuditSeal.objects.get(pk=3)
@@ -188,7 +188,7 @@ OTHER_VALUE = {
 
 
 @pytest.mark.parametrize("column", COLUMNS)
-def test_one_altered_value_of_any_column_shows(column: str, three_hours: datetime) -> None:
+def test_one_altered_value_of_any_column_is_detected(column: str, three_hours: datetime) -> None:
     first, last = ids_of(2)
     value = OTHER_VALUE.get(column, f"{column} || ' '")
     tamper(ENTRIES, f"UPDATE {ENTRIES} SET {column} = {value} WHERE id = {first}")
@@ -198,13 +198,13 @@ def test_one_altered_value_of_any_column_shows(column: str, three_hours: datetim
     }
 
 
-def test_a_value_that_becomes_null_shows(three_hours: datetime) -> None:
+def test_a_value_that_becomes_null_is_detected(three_hours: datetime) -> None:
     tamper(ENTRIES, f"UPDATE {ENTRIES} SET actor_id = NULL WHERE id = {ids_of(1)[0]}")
     assert "seal 1 " in doctor()["by_code"]["audit_trail_altered"]
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_removed_row_shows(number: int, three_hours: datetime) -> None:
+def test_a_removed_row_is_detected(number: int, three_hours: datetime) -> None:
     rows = AuditSeal.objects.get(pk=number).rows
     tamper(ENTRIES, f"DELETE FROM {ENTRIES} WHERE id = {ids_of(number)[1]}")
     assert list(doctor()["by_code"]) == ["audit_trail_altered"]
@@ -214,7 +214,7 @@ def test_a_removed_row_shows(number: int, three_hours: datetime) -> None:
 
 @pytest.mark.parametrize("seal", [1, 2])
 @pytest.mark.parametrize("free", ["given back", "below all"])
-def test_an_inserted_row_shows_also_by_somebody_who_may_only_insert(
+def test_an_inserted_row_is_detected_even_if_the_role_may_only_insert(
     free: str, seal: int, three_hours: datetime
 ) -> None:
     seal = seal if free == "given back" else 1
@@ -230,7 +230,7 @@ def test_an_inserted_row_shows_also_by_somebody_who_may_only_insert(
     assert "1 rows were inserted into its" in doctor()["by_code"]["audit_trail_altered"]
 
 
-def test_two_rows_that_change_places_show(three_hours: datetime) -> None:
+def test_two_swapped_rows_are_detected(three_hours: datetime) -> None:
     first, last = ids_of(2)
     tamper(
         ENTRIES,
@@ -247,13 +247,13 @@ SEAL_COLUMNS = {
 }  # fmt: skip
 
 
-def test_every_column_of_a_seal_is_tried() -> None:
+def test_every_column_of_a_seal_has_a_tampering_case() -> None:
     assert sorted(SEAL_COLUMNS) == sorted(str(f.column) for f in AuditSeal._meta.concrete_fields if not f.primary_key)
 
 
 @pytest.mark.parametrize("column", SEAL_COLUMNS)
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_an_altered_seal_shows_and_only_it(column: str, number: int, three_hours: datetime) -> None:
+def test_an_altered_seal_is_reported_and_no_other(column: str, number: int, three_hours: datetime) -> None:
     tamper(SEALS, f"UPDATE {SEALS} SET {column} = {SEAL_COLUMNS[column]} WHERE number = {number}")
     broken = doctor()["by_code"]["audit_seals_broken"]
     assert broken.partition("chain: ")[2] == (
@@ -261,7 +261,7 @@ def test_an_altered_seal_shows_and_only_it(column: str, number: int, three_hours
     )
 
 
-def test_a_row_and_its_seal_altered_together_show_at_the_next_seal(three_hours: datetime) -> None:
+def test_a_row_and_its_seal_altered_together_are_detected_at_the_next_seal(three_hours: datetime) -> None:
     before = AuditSeal.objects.get(pk=1)
     tamper(ENTRIES, f"UPDATE {ENTRIES} SET reason = 'forged' WHERE id = {ids_of(2)[0]}")
     later = list(AuditSeal.objects.filter(pk__gt=1).order_by("pk"))
@@ -276,7 +276,7 @@ def test_a_row_and_its_seal_altered_together_show_at_the_next_seal(three_hours: 
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_removed_seal_shows(number: int, three_hours: datetime) -> None:
+def test_a_removed_seal_is_detected(number: int, three_hours: datetime) -> None:
     tamper(SEALS, f"DELETE FROM {SEALS} WHERE number = {number}")
     assert doctor()["by_code"] == {
         "audit_seals_broken": "The seals of the audit trail do not form a chain: "
@@ -284,12 +284,14 @@ def test_a_removed_seal_shows(number: int, three_hours: datetime) -> None:
     }
 
 
-def test_the_last_seal_removed_shows_as_rows_without_a_seal(three_hours: datetime) -> None:
+def test_a_removed_last_seal_is_detected_as_rows_without_a_seal(three_hours: datetime) -> None:
     tamper(SEALS, f"DELETE FROM {SEALS} WHERE number = 3")
     assert list(doctor()["by_code"]) == ["audit_seals_late"]
 
 
-def test_a_chain_made_again_shows_beside_the_log(three_hours: datetime, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_recomputed_chain_is_detected_with_the_seals_of_the_log(
+    three_hours: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
     logged = [f"--seal={seal.number}:{seal.digest}" for seal in AuditSeal.objects.order_by("number")]
     assert doctor(*logged)["by_code"] == {}
     tamper(ENTRIES, f"UPDATE {ENTRIES} SET reason = 'forged' WHERE id = {ids_of(2)[0]}")
@@ -302,15 +304,15 @@ def test_a_chain_made_again_shows_beside_the_log(three_hours: datetime, caplog: 
     assert "seal 3 of the log is not in the database" in doctor(logged[2])["by_code"]["audit_seals_broken"]
 
 
-def test_the_first_differences_are_named_and_the_others_counted(creator: User) -> None:
+def test_a_report_describes_the_first_differences_and_counts_the_others(creator: User) -> None:
     for hour in range(8):
         write(creator, START + hour * HOUR)
     sealed(now=START + 8 * HOUR)
     tamper(ENTRIES, f"UPDATE {ENTRIES} SET reason = 'forged'")
-    told = doctor()["by_code"]["audit_trail_altered"]
-    assert told.count("some were altered") == seals.MOST_NAMED
-    assert "seal 1 (" in told
-    assert told.endswith("; and 3 more.")
+    message = doctor()["by_code"]["audit_trail_altered"]
+    assert message.count("some were altered") == seals.MOST_NAMED
+    assert "seal 1 (" in message
+    assert message.endswith("; and 3 more.")
 
 
 # --- late seals -----------------------------------------------------------------------------------
@@ -320,7 +322,7 @@ def found() -> set[str]:
     return {finding.code for finding in examine()}
 
 
-def test_rows_of_closed_hours_without_a_seal_are_late(creator: User, now: datetime) -> None:
+def test_rows_of_past_hours_without_a_seal_are_a_warning(creator: User, now: datetime) -> None:
     write(creator, now - 5 * HOUR)
     sealed(now=now - 4 * HOUR)
     assert found() == set()  # nothing is without a seal
@@ -332,7 +334,7 @@ def test_rows_of_closed_hours_without_a_seal_are_late(creator: User, now: dateti
     assert found() == set()
 
 
-def test_before_the_first_seal_the_migration_counts(creator: User, now: datetime) -> None:
+def test_before_the_first_seal_the_time_of_the_migration_counts(creator: User, now: datetime) -> None:
     write(creator, now - 5 * HOUR)  # backdated, as a demonstration writes them
     assert found() == set()
     with connection.cursor() as cursor:
@@ -340,7 +342,7 @@ def test_before_the_first_seal_the_migration_counts(creator: User, now: datetime
     assert found() == {"audit_seals_late"}
 
 
-# --- who makes them -------------------------------------------------------------------------------
+# --- the task and the command ---------------------------------------------------------------------
 
 
 def test_workers_seal_each_hour_and_log_each_seal(creator: User, caplog: pytest.LogCaptureFixture) -> None:
@@ -358,7 +360,7 @@ def test_workers_seal_each_hour_and_log_each_seal(creator: User, caplog: pytest.
     ]
 
 
-def test_the_command_says_what_it_sealed(creator: User) -> None:
+def test_the_command_prints_what_it_sealed(creator: User) -> None:
     write(creator, START)
     write(creator, START + HOUR)
 
@@ -377,13 +379,13 @@ def test_the_command_says_what_it_sealed(creator: User) -> None:
 
 
 @pytest.mark.parametrize("words", [["--seal=1:ab"], ["--audit", "--seal=x"], ["--audit", f"--seal=1:{'G' * 64}"]])
-def test_a_seal_that_is_none_is_wrong_use(words: list[str], db: None) -> None:
+def test_an_invalid_seal_argument_is_a_usage_error(words: list[str], db: None) -> None:
     with pytest.raises(CommandError) as raised:
         call_command("doctor", *words)
     assert raised.value.returncode in {1, 2}
 
 
-def test_people_read_the_figures(three_hours: datetime) -> None:
+def test_the_text_output_has_the_figures(three_hours: datetime) -> None:
     said = io.StringIO()
     call_command("doctor", "--audit", stdout=said)
     newest = AuditSeal.objects.get(pk=3)

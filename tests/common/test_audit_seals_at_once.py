@@ -1,4 +1,4 @@
-"""Seals beside writers that commit late, beside each other, and when the process that makes them is killed."""
+"""Sealing concurrently with late commits and with other sealing processes, and when its process is killed."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def write(person: User, now: datetime) -> None:
 
 @contextmanager
 def open_writer(person: User, now: datetime) -> Iterator[Event]:
-    """Another transaction that wrote a row and commits when the event is set."""
+    """Another transaction that has written a row and commits when the event is set."""
     written, commit = Event(), Event()
 
     def hold() -> None:
@@ -60,7 +60,7 @@ def no_difference() -> bool:
     return True
 
 
-def test_a_row_below_the_last_one_that_is_committed_late_is_waited_for(creator: User, now: datetime) -> None:
+def test_sealing_waits_for_a_lower_id_that_is_committed_late(creator: User, now: datetime) -> None:
     with open_writer(creator, now) as commit:
         write(creator, now)  # a higher id, committed first
         assert AuditEntry.objects.count() == 1
@@ -70,7 +70,7 @@ def test_a_row_below_the_last_one_that_is_committed_late_is_waited_for(creator: 
     assert no_difference()
 
 
-def test_what_does_not_end_is_not_waited_for_for_ever(
+def test_sealing_gives_up_on_a_transaction_that_does_not_end(
     creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(seals, "WRITERS_END_WITHIN", 0.5)
@@ -83,7 +83,7 @@ def test_what_does_not_end_is_not_waited_for_for_ever(
     assert no_difference()
 
 
-def test_writers_that_never_pause_neither_wait_nor_hold_up_the_seals(creator: User, now: datetime) -> None:
+def test_continuous_writers_neither_wait_for_sealing_nor_delay_it(creator: User, now: datetime) -> None:
     over, slowest, written = Event(), [0.0], [0]
 
     def write_on() -> None:
@@ -92,7 +92,7 @@ def test_writers_that_never_pause_neither_wait_nor_hold_up_the_seals(creator: Us
                 began = time.monotonic()
                 with transaction.atomic():
                     write(creator, now)
-                    time.sleep(0.02)  # most of the time somebody holds an id
+                    time.sleep(0.02)  # so that an uncommitted id exists most of the time
                 slowest[0] = max(slowest[0], time.monotonic() - began)
                 written[0] += 1
         finally:
@@ -139,7 +139,7 @@ def test_sealing_takes_no_lock_that_a_writer_waits_for(
     assert modes == {"AccessShareLock"}
 
 
-def test_sealing_many_times_at_once_makes_each_seal_once(creator: User, now: datetime) -> None:
+def test_concurrent_sealing_makes_each_seal_once(creator: User, now: datetime) -> None:
     for _ in range(5):
         write(creator, now)
 
@@ -149,7 +149,7 @@ def test_sealing_many_times_at_once_makes_each_seal_once(creator: User, now: dat
     assert no_difference()
 
 
-# The second seal takes long, so that a kill finds it half done.
+# The second seal is slow, so that the process is killed during it.
 SLOWED = """
     CREATE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN PERFORM pg_sleep(60); RETURN NEW; END';
@@ -166,7 +166,7 @@ def execute(statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def test_a_process_that_is_killed_while_it_seals_leaves_whole_seals(creator: User, now: datetime) -> None:
+def test_a_process_that_is_killed_while_it_seals_leaves_complete_seals(creator: User, now: datetime) -> None:
     for hour in range(3):
         write(creator, now + timedelta(hours=hour - 3))
     execute(SLOWED)

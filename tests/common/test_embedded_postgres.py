@@ -1,4 +1,4 @@
-"""The private PostgreSQL server: real processes that start it, share it, get killed and leave."""
+"""The private PostgreSQL server, with real processes that start it, share it, exit and are killed."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ if len(sys.argv) > 2:
     os.setuid(int(sys.argv[2]))
 """
 
-# Answers each line of SQL over a connection of its own.
+# Runs each line of SQL on a new connection and prints the result.
 CONVERSE = (
     PREPARE
     + """
@@ -46,19 +46,19 @@ for line in sys.stdin:
 """
 )
 
-# The child of a program that has used the server connects, the parent ends, then the child asks again.
+# A program that has used the server forks. The child connects, the parent exits, then the child runs a query.
 FORK = (
     PREPARE
     + """
 connection.ensure_connection()
 connection.close()
-told, tell = os.pipe()
+reader, writer = os.pipe()
 if os.fork():
-    os.read(told, 1)
+    os.read(reader, 1)
     sys.exit()
 connection.ensure_connection()
 parent = os.getppid()
-os.write(tell, b".")
+os.write(writer, b".")
 import time
 while os.getppid() == parent:
     time.sleep(0.01)
@@ -70,7 +70,7 @@ with connection.cursor() as cursor:
 
 
 class Program:
-    """A process of its own that uses the server in a folder until it is ended or killed."""
+    """A process that uses the server in a folder until it is ended or killed."""
 
     def __init__(self, folder: Path, script: str = CONVERSE, uid: int | None = None) -> None:
         identity = [] if uid is None else [str(uid)]
@@ -108,7 +108,7 @@ class Program:
 
 
 def postmaster(folder: Path) -> psutil.Process | None:
-    """The living server of a folder."""
+    """The running server of a folder."""
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
         if str(folder / "postgres") in command and Path(command[0]).name == "postgres":
@@ -137,7 +137,7 @@ def kill_server(folder: Path, *, with_children: bool) -> None:
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    # pytest's own temp folders are closed to the account that root runs PostgreSQL as, and stay so.
+    # The account that root runs PostgreSQL as cannot enter pytest's temp folders.
     path = Path(tempfile.mkdtemp()).resolve()
     yield path
     for process in psutil.process_iter(["cmdline"]):
@@ -205,7 +205,7 @@ def test_a_killed_program_does_not_keep_the_server_from_stopping(folder: Path) -
     assert postmaster(folder) is None
 
 
-def test_the_next_connection_brings_a_killed_server_back(folder: Path) -> None:
+def test_the_next_connection_restarts_a_killed_server(folder: Path) -> None:
     with Program(folder) as program:
         program.ask("CREATE TABLE kept AS SELECT 7 AS n")
         kill_server(folder, with_children=False)
@@ -213,8 +213,8 @@ def test_the_next_connection_brings_a_killed_server_back(folder: Path) -> None:
         assert program.ask("SELECT n FROM kept") == "7"
 
 
-def test_a_program_that_finds_a_silent_server_gives_up_in_the_time_for_a_connection(folder: Path) -> None:
-    """The server is there and says nothing: stopped by a signal, or its disk has stopped answering."""
+def test_connecting_to_a_server_that_does_not_answer_times_out(folder: Path) -> None:
+    """The server exists and does not answer: it was stopped by a signal, or its disk hangs."""
     impatient = CONVERSE.replace('"NAME": "app"', '"NAME": "app", "OPTIONS": {"connect_timeout": 2}')
     assert impatient != CONVERSE
     with Program(folder) as first:
@@ -254,7 +254,7 @@ def test_eight_programs_that_start_at_once_share_one_server(folder: Path) -> Non
     assert postmaster(folder) is None
 
 
-def test_programs_that_come_while_the_last_one_leaves_are_served(folder: Path) -> None:
+def test_programs_that_start_while_the_last_one_exits_get_a_server(folder: Path) -> None:
     def come_and_go(_: int) -> list[str]:
         answers = []
         for _ in range(3):
@@ -278,7 +278,7 @@ def test_a_forked_child_keeps_the_server_when_its_parent_ends(folder: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["with two spaces", 'it\'s, "quoted"', "yayın-arşivi", "long/" * 30])
-def test_any_path_will_do(place: Path, name: str) -> None:
+def test_the_folder_may_have_any_path(place: Path, name: str) -> None:
     with Program(place / name) as program:
         sockets = Path(program.ask("SHOW unix_socket_directories").strip('"'))
         assert sockets.stat().st_mode & 0o777 == 0o700
@@ -310,7 +310,7 @@ def test_two_folders_have_two_servers(place: Path) -> None:
 
 def test_an_ordinary_user_has_a_server_too(place: Path) -> None:
     if AS_ROOT:
-        # Root's first start opens the way to PostgreSQL's programs, in case root alone can walk there.
+        # Root's first start lets other accounts traverse the folders of PostgreSQL's programs.
         with Program(place / "root") as program:
             program.ask("SELECT 1")
         (place / "data").mkdir()
@@ -325,7 +325,7 @@ def test_an_ordinary_user_has_a_server_too(place: Path) -> None:
     assert postmaster(place / "data") is None
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="only root can act for two users")
+@pytest.mark.skipif(not AS_ROOT, reason="only root can run processes of two users")
 def test_root_runs_an_ordinary_users_server_as_that_user(place: Path) -> None:
     place.chmod(0o755)
     (place / "data").mkdir()
@@ -339,7 +339,7 @@ def test_root_runs_an_ordinary_users_server_as_that_user(place: Path) -> None:
         assert program.ask("SELECT n FROM kept") == "7"
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="only root can act for two users")
+@pytest.mark.skipif(not AS_ROOT, reason="only root can run processes of two users")
 def test_another_users_folder_is_refused_by_name(folder: Path) -> None:
     with Program(folder) as program:
         program.ask("SELECT 1")
@@ -349,7 +349,7 @@ def test_another_users_folder_is_refused_by_name(folder: Path) -> None:
     assert "belongs to another user" in errors
 
 
-def test_a_server_that_does_not_start_says_why_and_what_to_do(folder: Path) -> None:
+def test_a_failed_start_reports_the_reason_and_a_remedy(folder: Path) -> None:
     with Program(folder) as program:
         program.ask("SELECT 1")
     with (folder / "postgres" / "postgresql.conf").open("a") as settings:

@@ -1,4 +1,4 @@
-"""Folded columns are filled by whatever writes a row, and again by the migrations."""
+"""Folded columns are filled by all ways to save a row, and recomputed by migrations."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def test_all_rows_are_folded_again_in_batches_of_any_size(at_once: int, db: None
     assert fold_again(User, "names_folded") == 0
 
 
-def test_a_row_of_the_version_before_can_still_be_written(db: None) -> None:
+def test_a_process_of_the_previous_version_can_still_insert_a_row(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO accounts_user (id, password, is_superuser, username, username_key, name, surname, email,"

@@ -1,4 +1,4 @@
-"""Settings that name functions by dotted path: a wrong path fails at the start, with the setting and the path."""
+"""Settings with dotted paths of functions: a wrong path is an error at start that names the setting and the path."""
 
 import os
 import subprocess
@@ -32,17 +32,17 @@ def in_place_of(value: Any, path: str) -> Any:
     return path if isinstance(value, str) else [*value[:-1], path]
 
 
-def test_the_settings_of_this_project_are_right() -> None:
+def test_the_hooks_of_this_projects_settings_are_valid() -> None:
     assert check_hooks() == []
 
 
-def test_every_setting_that_names_functions_of_ours_is_a_hook() -> None:
+def test_every_setting_with_paths_of_our_functions_is_a_hook() -> None:
     def paths(value: Any) -> list[str]:
         if isinstance(value, dict | list | tuple):
             return [path for each in (value.values() if isinstance(value, dict) else value) for path in paths(each)]
         return [value] if isinstance(value, str) else []
 
-    # What Django, DRF, drf-spectacular and Procrastinate resolve themselves, and the channels chosen of the known ones.
+    # Settings that Django, DRF, drf-spectacular and Procrastinate resolve themselves, and names of known channels.
     theirs = {
         "AUTHENTICATION_BACKENDS",
         "AUTH_PASSWORD_VALIDATORS",
@@ -73,7 +73,7 @@ def test_every_setting_that_names_functions_of_ours_is_a_hook() -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("path", [WRONG, "no_such_app.function", "bans"])
-def test_a_path_that_leads_nowhere_is_an_error_of_the_check(name: str, path: str, settings: Any) -> None:
+def test_a_path_that_cannot_be_imported_is_an_error_of_the_system_check(name: str, path: str, settings: Any) -> None:
     setattr(settings, name, in_place_of(getattr(settings, name), path))
 
     (error,) = [found for found in run_checks() if found.id == "hooks.E001"]

@@ -1,4 +1,4 @@
-"""How tasks are declared and found, whatever app owns them."""
+"""Declaring and finding the tasks of all apps."""
 
 from collections import Counter
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ from common.jobs import defer, defer_each
 from common.jobs.renamed import register_old_names
 
 BUILT_IN = {"builtin:procrastinate.builtin_tasks.remove_old_jobs", "procrastinate.builtin_tasks.remove_old_jobs"}
-# What jobs of version 0.1 are stored under. Never take one out: a job may be scheduled far ahead.
+# The names that jobs of version 0.1 are stored with. Never remove one: a job may be scheduled far ahead.
 STORED = {
     "config.tasks.forget_tokens",
     "config.tasks.purge",
@@ -51,11 +51,11 @@ def test_no_periodic_task_shares_the_queueing_lock_of_another() -> None:
     assert [lock for lock, count in locks.items() if count > 1] == []
 
 
-def test_every_name_that_jobs_are_stored_under_still_leads_to_a_task() -> None:
+def test_every_task_name_that_stored_jobs_have_is_still_registered() -> None:
     assert sorted(STORED - app.tasks.keys()) == []
 
 
-def test_an_old_name_must_lead_to_a_task(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_alias_of_an_unknown_task_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "RENAMED_TASKS", {"a.tasks.old": "a.tasks.missing"})
     with pytest.raises(KeyError, match=r"a\.tasks\.missing"):
         register_old_names(App(connector=app.connector))

@@ -1,4 +1,4 @@
-"""Advisory locks: all are in the registry, and locks of two purposes never meet."""
+"""Advisory locks: all are in the registry, and two locks never have the same key."""
 
 import ast
 import re
@@ -35,7 +35,7 @@ def named(name: str) -> AdvisoryLock:
 
 
 def names_declared() -> list[tuple[Path, str]]:
-    """In the source, whether the module has been imported or not."""
+    """In the source of all modules, whether or not they have been imported."""
     return [
         (path, node.args[0].value)
         for path in SOURCES
@@ -74,14 +74,14 @@ def test_a_second_lock_of_the_same_name_is_refused(lock: AdvisoryLock) -> None:
     assert REGISTRY[lock.key().to_bytes(8, signed=True)[:2]] is lock
 
 
-def test_no_other_module_writes_a_key_by_hand() -> None:
+def test_no_other_module_calls_advisory_lock_functions() -> None:
     by_hand = re.compile(r"pg_(try_)?advisory_")
     found = {path for path in SOURCES if by_hand.search(path.read_text())}
     assert found == {Path(locks.__file__)}
 
 
 def tried(lock: AdvisoryLock, row: str) -> bool:
-    """Whether another connection gets the lock."""
+    """Whether another connection can take the lock."""
 
     def attempt() -> bool:
         try:
@@ -105,14 +105,14 @@ def test_a_lock_holds_until_the_transaction_ends_and_for_its_row_alone(lock: Adv
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_shared_lock_keeps_out_who_wants_it_alone(lock: AdvisoryLock) -> None:
+def test_a_shared_lock_blocks_an_exclusive_one(lock: AdvisoryLock) -> None:
     with transaction.atomic():
         lock.share("a")
         assert not tried(lock, "a")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lock_of_the_session_outlives_transactions_and_ends_with_the_block(lock: AdvisoryLock) -> None:
+def test_a_session_lock_is_held_across_transactions_until_the_block_ends(lock: AdvisoryLock) -> None:
     with lock.tried_by_session("a") as taken:
         assert taken
         with transaction.atomic(), connection.cursor() as cursor:
@@ -122,7 +122,7 @@ def test_a_lock_of_the_session_outlives_transactions_and_ends_with_the_block(loc
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_did_not_get_a_lock_of_the_session_does_not_release_it(lock: AdvisoryLock) -> None:
+def test_a_session_lock_that_was_not_taken_is_not_released(lock: AdvisoryLock) -> None:
     def attempt() -> bool:
         try:
             with lock.tried_by_session("a") as taken:

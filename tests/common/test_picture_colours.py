@@ -1,4 +1,4 @@
-"""The colours of a picture stay what they were, whatever profile, depth or palette its file has them in."""
+"""Colours of a picture are kept, for all profiles, depths and palettes of its file."""
 
 import io
 import random
@@ -173,7 +173,7 @@ def test_a_png_keeps_its_colours(name: str) -> None:
     for place, expected in ((LEFT, left), (RIGHT, right)):
         found = picture.getpixel(place)
         assert isinstance(found, tuple)
-        from_ = 3 if expected[3:] == (0,) else 0  # what nobody sees may have any colour
+        from_ = 3 if expected[3:] == (0,) else 0  # an invisible pixel may have any colour
         assert_near(found[from_:], expected[from_:])
 
 
@@ -228,7 +228,7 @@ def test_cmyk_without_a_profile_is_not_inverted() -> None:
 
 
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_a_palette_and_16_bits_are_turned_upright_too(place: str) -> None:
+def test_pictures_with_a_palette_or_16_bits_are_rotated_upright_too(place: str) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0"))
@@ -240,7 +240,7 @@ def test_a_palette_and_16_bits_are_turned_upright_too(place: str) -> None:
         assert made(content).size == (32, 64)
 
 
-def test_the_colours_stay_when_the_picture_is_shrunk_and_turned() -> None:
+def test_colours_are_kept_when_the_picture_is_shrunk_and_rotated() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     image = Image.new("RGB", (3000, 2000), RED)
@@ -256,7 +256,7 @@ def test_the_colours_stay_when_the_picture_is_shrunk_and_turned() -> None:
         assert_near(picture.getpixel(lower), srgb_of_display_p3(stored.getpixel((2700, 300))))  # type: ignore[arg-type]
 
 
-# --- profiles that are none -----------------------------------------------------------------------
+# --- invalid profiles -----------------------------------------------------------------------------
 
 
 def test_a_profile_that_cannot_be_used_counts_as_srgb() -> None:
@@ -273,8 +273,8 @@ def test_a_profile_that_cannot_be_used_counts_as_srgb() -> None:
     assert_near(made(content).getpixel(LEFT), srgb_of_display_p3(as_stored))  # type: ignore[arg-type]
 
 
-def test_random_changes_of_a_profile_harm_nothing() -> None:
-    """Any colours, or a refusal; never a failure of ours."""
+def test_random_changes_of_a_profile_cause_no_crash() -> None:
+    """The result has any colours, or the picture is refused; there is no other exception."""
     chance = random.Random(8)
     for valid in (P3, cmyk(lab_of)):
         for _ in range(15):
@@ -307,7 +307,7 @@ JPEGS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("name", JPEGS)
-def test_a_jpeg_that_lacks_only_its_end_marker_is_a_good_picture(name: str) -> None:
+def test_a_jpeg_that_lacks_only_its_end_marker_is_accepted(name: str) -> None:
     content = JPEGS[name]
     assert content.endswith(b"\xff\xd9")
     whole = made(content).tobytes()
@@ -316,12 +316,12 @@ def test_a_jpeg_that_lacks_only_its_end_marker_is_a_good_picture(name: str) -> N
 
 
 @pytest.mark.parametrize("name", [name for name in JPEGS if name != "flat"])
-def test_a_jpeg_whose_data_end_early_stays_refused(name: str) -> None:
+def test_a_jpeg_whose_data_end_early_is_refused(name: str) -> None:
     content, chance = JPEGS[name], random.Random(9)
     begins = content.index(b"\xff\xda") + 20
     cuts = [len(content) - 2 - lost for lost in (1, 2, 3, 10, 100)]
     cuts += [chance.randrange(begins, len(content) - 3) for _ in range(5)]
-    # Exactly between two scans, where no scan lacks anything.
+    # Exactly between two scans, where each scan is complete.
     cuts += [at for at in range(begins, len(content)) if content[at : at + 2] in (b"\xff\xda", b"\xff\xc4")][::3]
     for cut in cuts:
         assert not is_taken(content[:cut]), f"{cut} of {len(content)} bytes"

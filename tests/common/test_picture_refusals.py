@@ -1,4 +1,4 @@
-"""What callers are told when a picture is refused: over the API and in the admin."""
+"""Answers of the API and messages of the admin when a picture is refused."""
 
 import io
 from typing import Any
@@ -20,14 +20,16 @@ def picture(content: bytes) -> io.BytesIO:
 
 
 def full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No slot is free for anybody."""
+    """No slot is free."""
     slots = process.Slots(1)
     slots._free.acquire()
     monkeypatch.setattr(process, "slots", slots)
     monkeypatch.setattr(process, "WAIT_SECONDS", 0.01)
 
 
-def test_the_api_says_that_the_slots_are_full(api: Api, creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_api_answers_with_503_when_all_slots_are_taken(
+    api: Api, creator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full(monkeypatch)
 
     sent = {"title": "Talk", "thumbnail": picture(hostile_pictures.small_png())}
@@ -44,7 +46,9 @@ def test_the_api_names_the_field_and_the_rule(api: Api, creator: User) -> None:
     assert_refused(answer, 400, "validation_failed", "thumbnail: must have no side longer than 12000 pixels")
 
 
-def test_the_admin_says_that_the_slots_are_full(client: Any, creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_admin_form_shows_an_error_when_all_slots_are_taken(
+    client: Any, creator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full(monkeypatch)
     boss = User.objects.create_superuser("boss", "boss")
     client.force_login(boss)

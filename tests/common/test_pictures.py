@@ -1,4 +1,4 @@
-"""Pictures that cost a decoder much: refused by their headers, or bounded while they are decoded."""
+"""Pictures that are expensive to decode: refused by their headers, or limited while they are decoded."""
 
 import io
 import json
@@ -54,20 +54,20 @@ def refusal_of(content: bytes) -> list[str]:
 
 
 def memory_peak() -> int:
-    """Of this process, in bytes, since `forget_memory_peak`."""
+    """The peak memory of this process in bytes since `reset_memory_peak`."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def forget_memory_peak() -> None:
+def reset_memory_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def spent(act: Callable[[], Any]) -> tuple[float, int]:
-    """CPU seconds of this process and its ended children, and the growth of this one's memory in bytes."""
-    forget_memory_peak()
+def spent(call: Callable[[], Any]) -> tuple[float, int]:
+    """CPU seconds of this process and its ended children, and the growth of its memory in bytes, during `call`."""
+    reset_memory_peak()
     memory, begun = memory_peak(), _cpu()
-    act()
+    call()
     return _cpu() - begun, memory_peak() - memory
 
 
@@ -89,7 +89,7 @@ def test_a_hostile_file_is_refused_with_its_rule_and_costs_little(name: str) -> 
 
 
 @pytest.mark.parametrize("name", hostile_pictures.ODD)
-def test_what_lies_beside_the_pixels_costs_little(name: str) -> None:
+def test_metadata_beside_the_pixels_costs_little(name: str) -> None:
     content = hostile_pictures.ODD[name]()
 
     said: list[Any] = []
@@ -128,20 +128,20 @@ def test_a_file_that_ends_early_is_refused(form: str, cut: int) -> None:
         b"\x89PNG\r\n\x1a\n\xff\xff\xff\xffIHDR",
     ],
 )
-def test_what_is_no_picture_starts_no_process(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_no_picture_starts_no_process(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "PROGRAM", Path("/nowhere"))
 
     assert refusal_of(content) == [f"p: {NO_PICTURE}"]
 
 
-def test_nothing_that_was_hidden_beside_the_pixels_is_stored() -> None:
+def test_data_hidden_beside_the_pixels_is_not_stored() -> None:
     zip_file = b"PK\x03\x04 <script>alert(1)</script>"
     for form in ("JPEG", "PNG"):
         clean = pictures.reencoded(io.BytesIO(encoded(noise(50), form) + zip_file), field="p")
         assert b"script" not in clean
 
 
-def test_an_animation_is_its_first_frame() -> None:
+def test_an_animation_is_reduced_to_its_first_frame() -> None:
     first = Image.new("RGB", (20, 10), "red")
     others = [Image.new("RGB", (20, 10), (0, number, 200)) for number in range(0, 200, 10)]
     for form in ("WEBP", "PNG"):
@@ -154,7 +154,7 @@ def test_an_animation_is_its_first_frame() -> None:
         assert blue < 60
 
 
-# --- what is large and no attack ------------------------------------------------------------------
+# --- large ordinary pictures ----------------------------------------------------------------------
 
 
 def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
@@ -164,10 +164,10 @@ def encoded(image: Image.Image, form: str, **options: Any) -> bytes:
 
 
 def noise(side: int, *, detail: int = 1) -> Image.Image:
-    """Like a photo: `detail` pixels side by side belong together."""
+    """Noise like that of a photo, with spots of `detail` pixels."""
     grey = Image.effect_noise((side // detail, side // detail), 60).resize((side, side), Image.Resampling.BICUBIC)
-    turned = [grey.transpose(way) for way in (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM)]
-    return Image.merge("RGB", [grey, *turned])
+    flipped = [grey.transpose(way) for way in (Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.FLIP_TOP_BOTTOM)]
+    return Image.merge("RGB", [grey, *flipped])
 
 
 def large_grey() -> Image.Image:
@@ -195,7 +195,7 @@ LARGE: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", LARGE)
-def test_photos_of_25_million_pixels_are_taken_with_a_wide_margin(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_photos_of_25_million_pixels_need_much_less_than_the_limits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "CPU_SECONDS", process.CPU_SECONDS // 2)
     monkeypatch.setattr(process, "MEMORY_BYTES", process.MEMORY_BYTES * 9 // 10)
     monkeypatch.setattr(process, "DEADLINE_SECONDS", 60)
@@ -210,13 +210,13 @@ def test_photos_of_25_million_pixels_are_taken_with_a_wide_margin(name: str, mon
 
 
 @pytest.mark.timeout(120)
-def test_what_costs_most_of_what_is_let_through_costs_this_process_nothing() -> None:
+def test_the_most_expensive_accepted_files_need_no_memory_of_this_process() -> None:
     for name, content in hostile_pictures.at_the_limits():
         _seconds, memory = spent(partial(pictures.reencoded, io.BytesIO(content), field="p"))
         assert memory < 20_000_000, name
 
 
-# --- bounds on the process ------------------------------------------------------------------------
+# --- limits of the process ------------------------------------------------------------------------
 
 
 def test_a_file_that_takes_too_much_processor_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ def test_a_decoder_that_crashes_refuses_the_file_and_is_logged(
     assert "a decoder of PNG was ended by signal 11" in caplog.text
 
 
-def test_a_decoder_that_does_not_start_is_not_blamed_on_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_that_does_not_start_is_an_error_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_packages", lambda: "/nowhere")
 
     with pytest.raises(RuntimeError, match="No module named 'PIL'"):
@@ -251,7 +251,7 @@ def test_a_decoder_that_does_not_start_is_not_blamed_on_the_file(monkeypatch: py
 
 
 def program(folder: Path, then: str) -> Path:
-    """The real program up to its bounds, which then does something else than to decode."""
+    """A program that sets the limits of the real one and then runs `then` instead of decoding."""
     path = folder / "program.py"
     path.write_text(
         "import json, os, runpy, signal, sys, time\n"
@@ -288,7 +288,7 @@ def test_a_decoder_that_hangs_is_killed_and_its_slot_is_free_again(
     assert pictures.reencoded(io.BytesIO(content), field="p")
 
 
-def test_few_decode_at_once_few_wait_and_others_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_decode_at_once_few_wait_and_others_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "MOST_WAITING", 2)
     monkeypatch.setattr(process, "WAIT_SECONDS", 0.3)
     slots = process.Slots(2)
@@ -321,11 +321,13 @@ def test_few_decode_at_once_few_wait_and_others_are_told_to_come_back(monkeypatc
 
     assert sorted(seen) == ["decoded"] * 2 + ["refused"] * 6
     assert 0.3 <= waited < 10
-    with slots.one():  # all slots and places came back
+    with slots.one():  # all slots and places are free again
         assert slots._places._value == 5
 
 
-def test_a_decoder_has_no_rights_that_it_does_not_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_decoder_inherits_no_secret_and_no_file_and_has_limits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)  # noqa: FBT003 - its only parameter
     report = (
@@ -378,7 +380,7 @@ def test_a_decoder_ends_with_its_server(tmp_path: Path) -> None:
 
 
 def until[Found](ask: Callable[[], Found]) -> Found:
-    """What is asked for, once there is any; fails after 20 s."""
+    """Poll `ask` until its result is true; fails after 20 s."""
     for _ in range(400):
         if found := ask():
             return found

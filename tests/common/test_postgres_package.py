@@ -1,4 +1,4 @@
-"""common.postgres can be copied to another project: it imports nothing of this one, and reads no settings."""
+"""common.postgres does not depend on this project: it imports nothing of it and reads no settings."""
 
 import ast
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def is_foreign(module: str) -> bool:
     return module.partition(".")[0] not in OURS or module.startswith("common.postgres.")
 
 
-def test_what_is_looked_for_is_known() -> None:
+def test_the_scan_of_imports_finds_them() -> None:
     assert {"common", "accounts", "config", "tests"} <= OURS
     assert len(MODULES) > 3
     assert not is_foreign("common.fields.OBJECT_ID")

@@ -1,4 +1,4 @@
-"""Row serializers: which columns they ask for, and that nested objects never take each other's values."""
+"""Row serializers: their columns, and that nested objects keep their own values."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,7 @@ class Leaf(ReadSerializer):
 
 
 class Branch(ReadSerializer):
-    """Keeps `owner` for a sibling, as the object around it does."""
+    """Uses `owner` in a sibling, as the object that contains it does."""
 
     id = serializers.CharField()
     owner = Leaf()
@@ -50,7 +50,7 @@ def wire(kind: type[ReadSerializer], **values: Any) -> dict[str, Any]:
     return kind.to_wire([values[column] for column in kind.columns()])
 
 
-def test_a_nested_object_does_not_replace_the_value_of_the_same_name_around_it() -> None:
+def test_a_nested_object_does_not_overwrite_a_value_of_the_same_name() -> None:
     found = wire(Tree, id="tree", owner__id="outer", branch__id="branch", branch__owner__id="inner", branch__rank=7)
     assert found == {
         "id": "tree",
@@ -60,7 +60,7 @@ def test_a_nested_object_does_not_replace_the_value_of_the_same_name_around_it()
     }
 
 
-def test_objects_of_one_kind_beside_each_other_keep_their_own_values() -> None:
+def test_two_nested_objects_of_one_serializer_keep_their_own_values() -> None:
     values = {
         "owner__id": "first",
         "owner__owner__id": "a",
@@ -77,7 +77,7 @@ def test_objects_of_one_kind_beside_each_other_keep_their_own_values() -> None:
 
 @pytest.mark.parametrize("name", ["r", "caller", "time", "optional_time", "constant_0", "variable_1", "from"])
 def test_a_field_may_have_any_name(name: str) -> None:
-    """The generated code has names of its own; a field's name is only a key in it."""
+    """In the generated code, the name of a field is only a key of a dictionary."""
     kind: type[ReadSerializer] = type(
         "Named",
         (ReadSerializer,),
@@ -97,7 +97,7 @@ def test_a_field_may_have_any_name(name: str) -> None:
     }
 
 
-def test_a_sibling_is_declared_before_what_is_made_of_it() -> None:
+def test_a_field_must_be_declared_before_siblings_that_use_it() -> None:
     class Late(ReadSerializer):
         summary = Siblings(serializers.CharField(), of=["owner"], by=joined)
         owner = Leaf()
@@ -131,7 +131,7 @@ def test_a_missing_relation_is_an_empty_list_or_null(key: str | None, several: l
     assert wire(Related, leaf__id=key) == {"several": several, "one": one}
 
 
-def test_a_compiled_query_gives_the_rows_that_a_serializer_writes(db: None) -> None:
+def test_a_compiled_query_returns_the_rows_that_a_serializer_expects(db: None) -> None:
     class Name(ReadSerializer):
         id = IdField()
         username = serializers.CharField()

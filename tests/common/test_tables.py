@@ -1,4 +1,4 @@
-"""CSV as spreadsheets write it, and cells that they would compute."""
+"""CSV files as spreadsheets write them, and the escaping of cells that they would compute (CSV injection)."""
 
 import csv
 import io
@@ -63,7 +63,7 @@ def test_an_apostrophe_that_escapes_nothing_stays() -> None:
 
 
 @given(st.lists(st.tuples(CELLS, CELLS), max_size=5), st.sampled_from(",;\t|"), st.booleans())
-def test_a_table_that_a_spreadsheet_wrote_anew_has_the_same_cells(
+def test_a_table_that_a_spreadsheet_has_rewritten_has_the_same_cells(
     rows: list[tuple[str, str]], delimiter: str, says_so: bool
 ) -> None:
     exported = written([KNOWN, *(("6741c8f0a1b2c3d4e5f60718", *map(escaped, row)) for row in rows)])
@@ -93,7 +93,7 @@ def test_headings_are_known_in_any_case_and_spacing(headings: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"", "is empty; its first line must name the columns"),
         (b"\n \n", "is empty; its first line must name the columns"),
@@ -107,13 +107,13 @@ def test_headings_are_known_in_any_case_and_spacing(headings: str) -> None:
     ],
     ids=str,
 )
-def test_a_file_that_cannot_be_read_is_refused_once(content: bytes, told: str) -> None:
+def test_a_file_that_cannot_be_read_is_refused_once(content: bytes, message: str) -> None:
     with pytest.raises(NotATable) as refused:
         table(content)
-    assert str(refused.value).startswith(told)
+    assert str(refused.value).startswith(message)
 
 
-def test_a_bad_record_is_told_by_its_line_and_spoils_no_other() -> None:
+def test_an_invalid_record_is_reported_by_its_line_and_does_not_affect_others() -> None:
     content = b'sep=;\n\nLive Stream Id;reason\na;"two\nlines"\nb;\xfe\xfd\n;;\nc;d;e\nf;g\n'
     read = list(table(content).records())
 
@@ -123,7 +123,7 @@ def test_a_bad_record_is_told_by_its_line_and_spoils_no_other() -> None:
     assert read[3][1] == {"liveStreamId": "f", "reason": "g"}
 
 
-def test_half_a_character_at_the_end_is_no_text() -> None:
+def test_an_incomplete_character_at_the_end_is_not_text() -> None:
     ((_, record),) = table("liveStreamId\nab".encode("utf-16")[:-1]).records()
     assert str(record) == "is not UTF-8"
 

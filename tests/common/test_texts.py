@@ -1,4 +1,4 @@
-"""The rules for written texts, in common/texts.py"""
+"""common/texts.py: the rules for texts that people write."""
 
 import sys
 import unicodedata
@@ -9,7 +9,7 @@ from django.utils import translation
 
 from common.texts import Rule, broken_rule, fitted_line, folded, is_visible, isolated, normalized_line, normalized_lines
 
-# Of the issue: each was accepted as a title, and showed as nothing.
+# Texts without a visible character.
 NOTHING_TO_SEE = [
     "\u200b", "\u2060", "\u3164", "\u2800", "\u00ad", "\ufeff", "\u0301", "\u115f", "\u1160", "\uffa0", "\u17b4",
     "\u034f", "\u180e", "\ufe0f", "\u200d\u200d", "\u200e \u200f", "\u2061", "\U000e0041", "\U0001d159", "\u0903",
@@ -36,7 +36,7 @@ def test_a_text_needs_a_visible_character(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", SEEN, ids=ascii)
-def test_every_script_and_emoji_is_a_text_with_its_joiners(text: str) -> None:
+def test_texts_of_all_scripts_and_emoji_with_joiners_are_accepted(text: str) -> None:
     assert broken_rule(normalized_line(text)) is None
     assert normalized_line(text) == unicodedata.normalize("NFC", text)
 
@@ -49,12 +49,12 @@ def test_no_text_has_control_characters(sign: str) -> None:
 
 
 @pytest.mark.parametrize("sign", "\n\t")
-def test_only_a_text_of_many_lines_has_line_breaks_and_tabs(sign: str) -> None:
+def test_line_breaks_and_tabs_are_only_accepted_in_texts_of_many_lines(sign: str) -> None:
     assert broken_rule(f"a{sign}b") == (Rule.CONTROL, f"U+{ord(sign):04X}")
     assert broken_rule(f"a{sign}b", many_lines=True) is None
 
 
-def test_line_breaks_of_each_system_become_one() -> None:
+def test_line_breaks_of_all_systems_become_lf() -> None:
     assert normalized_lines(" a\r\nb\rc\nd\r\n\r\n") == "a\nb\nc\nd"
 
 
@@ -80,13 +80,13 @@ def test_isolates_are_closed_in_their_line(text: str, is_closed: bool) -> None:
     assert broken_rule(text, many_lines=True) == (None if is_closed else (Rule.ISOLATE, ""))
 
 
-def test_what_is_visible_follows_from_what_a_character_is() -> None:
+def test_visibility_follows_from_the_category_of_a_character() -> None:
     of_kinds = dict.fromkeys(("L", "M", "N", "P", "S", "Z", "C"), 0)
     for sign in every_character():
         of_kinds[unicodedata.category(sign)[0]] += is_visible(sign)
     assert of_kinds["M"] == of_kinds["Z"] == 0
     assert min(of_kinds["L"], of_kinds["N"], of_kinds["P"], of_kinds["S"]) > 500
-    # The unassigned ones, which newer devices may know.
+    # Unassigned code points, which newer versions of Unicode may assign.
     assert of_kinds["C"] > 500_000
     assert not any(is_visible(sign) for sign in "\u200b\u200d\x1b\ue000\ufdd0\U000e0fff\u2065")
 
@@ -103,7 +103,7 @@ def test_what_is_visible_follows_from_what_a_character_is() -> None:
     ],
     ids=ascii,
 )
-def test_a_name_from_elsewhere_is_made_a_line(sent: str, kept: str) -> None:
+def test_a_text_of_another_system_is_made_a_valid_line(sent: str, kept: str) -> None:
     assert fitted_line(sent, longest=150) == kept
 
 
@@ -111,23 +111,23 @@ def test_a_name_from_elsewhere_is_made_a_line(sent: str, kept: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Işık ve Gölge", "ΚΟΣΜΟΣ 2", "日本語", "👨‍👩‍👧", "100% (a, b)"])
-def test_what_is_written_from_left_to_right_goes_into_a_sentence_as_it_is(text: str) -> None:
+def test_left_to_right_text_is_not_isolated(text: str) -> None:
     assert isolated(text) == text
 
 
 @pytest.mark.parametrize("text", ["שלום", "abc سلام", "٣", "a\u200f", "\u2067a\u2069"], ids=ascii)
-def test_what_may_turn_a_sentence_is_isolated_from_it(text: str) -> None:
+def test_text_that_may_change_the_direction_of_a_sentence_is_isolated(text: str) -> None:
     assert isolated(text) == f"\u2068{text}\u2069"
 
 
 @pytest.mark.parametrize("text", ["a\u2069\u202eb", "\u2067\u202eab", "\u202bab"], ids=ascii)
-def test_what_was_stored_before_the_rules_cannot_leave_its_isolate(text: str) -> None:
+def test_text_from_before_the_rules_cannot_close_its_isolate(text: str) -> None:
     inside = isolated(text)
     assert (inside[0], inside[-1]) == ("\u2068", "\u2069")
     assert broken_rule(inside) in (None, (Rule.EMBEDDING, "U+202B"))
 
 
-def test_in_a_sentence_from_right_to_left_everything_is_isolated() -> None:
+def test_in_a_right_to_left_sentence_all_text_is_isolated() -> None:
     with translation.override("he"):
         assert isolated("abc") == "\u2068abc\u2069"
 
@@ -144,17 +144,17 @@ def test_in_a_sentence_from_right_to_left_everything_is_isolated() -> None:
         ("שלום", "שָׁלוֹם"), ("विद्या", "विद्यालय"), ("می خواهم", "می خواهم"), ("میخواهم", "می‌خواهم"), ("ﬁ", "FI"),
     ],
 )  # fmt: skip
-def test_a_text_is_found_however_it_is_typed(part: str, text: str) -> None:
+def test_folding_finds_texts_in_other_spellings(part: str, text: str) -> None:
     assert folded(part) in folded(text)
 
 
 @pytest.mark.parametrize(("one", "other"), [("विद्या", "वदय"), ("かぎ", "かき゚"), ("สี", "สา"), ("a", "b")])
-def test_letters_that_only_marks_tell_apart_are_told_apart(one: str, other: str) -> None:
+def test_letters_that_differ_only_in_marks_stay_different(one: str, other: str) -> None:
     assert folded(other) not in folded(one)
 
 
 @pytest.mark.slow
-def test_each_character_folds_alike_in_every_case_and_normal_form() -> None:
+def test_each_character_folds_to_the_same_in_every_case_and_normal_form() -> None:
     apart: dict[str, Any] = {}
     for sign in every_character():
         forms = {sign.upper(), sign.lower(), sign.title(), sign.casefold(), sign.swapcase()}
@@ -165,5 +165,5 @@ def test_each_character_folds_alike_in_every_case_and_normal_form() -> None:
 
 
 @pytest.mark.slow
-def test_whatever_is_visible_leaves_something_to_search_for() -> None:
+def test_no_visible_character_folds_to_nothing() -> None:
     assert [sign for sign in every_character() if is_visible(sign) and not folded(sign)] == []

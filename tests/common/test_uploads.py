@@ -1,4 +1,4 @@
-"""Multipart bodies: bounded in parts and bytes before they are parsed, wherever a form is read."""
+"""Multipart bodies: limited in parts and bytes before they are parsed, by the API and by the admin."""
 
 import time
 from collections.abc import Callable
@@ -28,10 +28,10 @@ def file(name: str, content: bytes) -> bytes:
     return f'Content-Disposition: form-data; name="{name}"; filename="x.png"\r\n\r\n'.encode() + content
 
 
-def seconds(act: Callable[[], Any]) -> tuple[Any, float]:
-    """What it returns, and the CPU time of this thread."""
+def seconds(call: Callable[[], Any]) -> tuple[Any, float]:
+    """The result of `call`, and the CPU time of this thread."""
     begun = time.thread_time()
-    return act(), time.thread_time() - begun
+    return call(), time.thread_time() - begun
 
 
 @pytest.mark.parametrize("name", hostile_forms.HOSTILE)
@@ -76,7 +76,7 @@ def test_as_many_parts_as_are_allowed_are_read_and_one_more_is_refused(api: Api,
     allowed = form(*[field("title")] * MOST_PARTS)
     more = form(*[field("title")] * (MOST_PARTS + 1))
 
-    # Read, and refused for what they are.
+    # Parsed, and then refused as unknown fields.
     refused = speaking.post(CREATE, allowed, content_type=CONTENT_TYPE)
     assert_refused(refused, 400, "validation_failed", "title: must not be repeated")
     assert_refused(
@@ -103,7 +103,7 @@ def test_more_than_one_file_costs_no_decoding(api: Api, creator: User, monkeypat
     assert calls == []
 
 
-def test_a_file_in_the_place_of_a_text_is_refused(api: Api, creator: User) -> None:
+def test_a_file_instead_of_a_text_is_refused(api: Api, creator: User) -> None:
     body = form(file("title", small_png()))
 
     assert_refused(
@@ -111,7 +111,7 @@ def test_a_file_in_the_place_of_a_text_is_refused(api: Api, creator: User) -> No
     )
 
 
-def test_more_files_than_any_form_has_are_refused(api: Api, creator: User) -> None:
+def test_more_files_than_the_limit_are_refused(api: Api, creator: User) -> None:
     body = form(field("title"), *[file("thumbnail", b"x")] * 11)
 
     assert_refused(api(creator).post(CREATE, body, content_type=CONTENT_TYPE), 400, "malformed_request")

@@ -1,4 +1,4 @@
-"""What the tests of the server share: a watch on its health page."""
+"""Helpers of the server tests: monitoring of the health page."""
 
 import threading
 import time
@@ -32,5 +32,5 @@ def watched_health(server: Server) -> Iterator[list[float]]:
 
 
 def usual(durations: list[float]) -> float:
-    """The 90th percentile. `make attack` holds the 99th to the bound; here, other tests run on the same cores."""
+    """The 90th percentile, because other tests run on the same cores. `make attack` checks the 99th."""
     return sorted(durations)[int(len(durations) * 0.9)]

@@ -1,4 +1,4 @@
-"""Behind a proxy: an answer that comes before the body has been read must not break the connection between the two."""
+"""Behind a proxy: an answer before the body has been read must not break the connection of proxy and server."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

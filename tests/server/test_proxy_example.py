@@ -1,4 +1,4 @@
-"""The nginx example of docs/operations.md, as it stands there but for ports and certificates, before the server."""
+"""The nginx example of docs/operations.md, with other ports and certificates, in front of a real server."""
 
 import http.client
 import os
@@ -20,7 +20,7 @@ NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
 OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(not (NGINX and OPENSSL), reason="needs nginx and openssl")
 
-# What a package of nginx has in its own nginx.conf around the example.
+# The parts of nginx.conf that packages of nginx have around the example.
 AROUND = """
 {user}
 daemon off;
@@ -109,7 +109,7 @@ def proxy(transactional_db: None, tmp_path: Path) -> Iterator[Proxy]:
             process.wait(timeout=10)
 
 
-def test_the_example_serves_over_tls_and_sends_plain_http_there(proxy: Proxy) -> None:
+def test_the_example_serves_tls_and_redirects_plain_http(proxy: Proxy) -> None:
     token = token_of(User.objects.get(username="creator"))
     status, headers = proxy.call("GET", "/api/v1/users/me", Authorization=f"Bearer {token}", X_Request_ID="chosen")
     assert status == 200
@@ -127,7 +127,7 @@ def test_the_example_serves_over_tls_and_sends_plain_http_there(proxy: Proxy) ->
     connected.close()
 
 
-def test_the_example_passes_bodies_on_and_refuses_what_no_operation_takes(proxy: Proxy) -> None:
+def test_the_example_passes_bodies_on_and_refuses_too_large_ones(proxy: Proxy) -> None:
     login = "/api/v1/auth/login"
     json = {"Content_Type": "application/json"}
     status, headers = proxy.call("POST", login, b'{"username": "nobody", "password": "guess"}', **json)

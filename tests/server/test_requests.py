@@ -1,4 +1,4 @@
-"""What the server makes of requests before Django sees them: their lines, their headers, their addresses."""
+"""Requests before Django gets them: request lines, headers, paths, and uploaded files."""
 
 import json
 import socket
@@ -53,19 +53,19 @@ def assert_refused(answer: Raw, status: int, code: str) -> None:
     assert answer.headers["x-request-id"]
 
 
-def test_requests_that_are_out_of_proportion_are_refused_in_the_envelope(server: Server) -> None:
+def test_too_long_urls_and_headers_are_refused_in_the_envelope(server: Server) -> None:
     upcoming = "/api/v1/live-stream/upcoming"
 
     assert_refused(Raw(server, f"{upcoming}?x={'a' * 10_000}"), 414, "uri_too_long")
     assert_refused(Raw(server, f"/{'a' * 10_000}"), 414, "uri_too_long")
     assert_refused(Raw(server, upcoming, f"X-Long: {'a' * 40_000}"), 431, "headers_too_large")
     assert_refused(Raw(server, upcoming, *[f"X-{n}: {'a' * 1_000}" for n in range(60)]), 431, "headers_too_large")
-    # The parser of HTTP refuses what is beyond its own limits, with an empty body.
+    # Above its own limits, the HTTP parser refuses with an empty body.
     assert Raw(server, f"/{'a' * 70_000}").status == 414
     assert Raw(server, upcoming, *[f"X-{n}: a" for n in range(200)]).status == 431
 
 
-def test_an_absurd_content_type_is_a_mistake_of_the_caller(server: Server) -> None:
+def test_an_unreadable_content_type_is_a_client_error(server: Server) -> None:
     login = "/api/v1/auth/login"
     for named in ("a" * 10_000, "application/json; charset=" + "x" * 10_000, "a;" * 5_000, ";", "\xe9/\xe9"):
         answer = Raw(server, login, f"Content-Type: {named}", "Content-Length: 2", method="POST", body="{}")
@@ -73,8 +73,8 @@ def test_an_absurd_content_type_is_a_mistake_of_the_caller(server: Server) -> No
         assert list(json.loads(answer.body)) == ENVELOPE
 
 
-def test_headers_with_an_underscore_do_not_pass_for_those_with_a_hyphen(server: Server) -> None:
-    """A proxy removes X-Request-ID from what strangers send, and knows nothing of X_Request_ID."""
+def test_headers_with_an_underscore_are_ignored(server: Server) -> None:
+    """A proxy that removes X-Request-ID from clients' requests does not remove X_Request_ID."""
     assert Raw(server, "/healthz", "X-Request-ID: mine").headers["x-request-id"] == "mine"
     assert Raw(server, "/readyz", "X_Request_ID: mine").headers["x-request-id"] != "mine"
 
@@ -86,7 +86,7 @@ def test_addresses_arrive_decoded(server: Server) -> None:
     assert_refused(Raw(server, "/%E2%82%AC?%E2%82%AC=%ff"), 404, "not_found")
 
 
-def test_uploaded_files_come_as_nothing_but_files(server: Server) -> None:
+def test_uploaded_files_are_served_with_security_headers(server: Server) -> None:
     got, head = Raw(server, "/media/photos/one.webp"), Raw(server, "/media/photos/one.webp", method="HEAD")
     assert (got.status, got.body, got.headers["content-type"]) == (200, b"a picture", "image/webp")
     assert (head.status, head.body, head.headers["content-length"]) == (200, b"", "9")
@@ -104,12 +104,12 @@ NO_FILES = (
 )
 
 
-def test_names_of_no_uploaded_file_are_not_found(server: Server) -> None:
+def test_a_path_that_is_no_uploaded_file_is_not_found(server: Server) -> None:
     for name in NO_FILES:
         assert_refused(Raw(server, f"/media/{name}"), 404, "not_found")
 
 
-def test_the_health_page_is_read_only_and_the_envelope(server: Server) -> None:
+def test_the_health_page_is_read_only_and_answers_in_the_envelope(server: Server) -> None:
     answer = Raw(server, "/healthz")
     assert json.loads(answer.body)["data"] == {"status": "alive"}
     assert Raw(server, "/healthz", method="HEAD").body == b""

@@ -1,4 +1,4 @@
-"""Clients that send their bodies slowly, or more than is wanted, cost the other callers nothing."""
+"""Clients with slow or too large bodies do not delay other callers."""
 
 import json
 import resource
@@ -34,7 +34,7 @@ def server(database_of_tests: str) -> Iterator[Server]:
 
 
 def exchanged(server: Server, sent: bytes, *, within: float) -> tuple[bytes, float]:
-    """All that the server answers on a connection of its own until it closes it, and after how many seconds."""
+    """The bytes that the server sends on a new connection until it closes it, and the seconds that this takes."""
     started = time.monotonic()
     with socket.create_connection(("127.0.0.1", server.port), timeout=within) as connected:
         connected.sendall(sent)
@@ -45,7 +45,7 @@ def exchanged(server: Server, sent: bytes, *, within: float) -> tuple[bytes, flo
 
 
 @pytest.mark.parametrize("head", [ANNOUNCED, CHUNKED], ids=["announced", "chunked"])
-def test_slow_bodies_get_a_408_and_hold_up_nobody(head: bytes, server: Server) -> None:
+def test_slow_bodies_get_a_408_and_do_not_delay_other_calls(head: bytes, server: Server) -> None:
     with ThreadPoolExecutor(SLOW_CONNECTIONS) as pool, watched_health(server) as health:
         slow = [pool.submit(exchanged, server, head, within=3 * BODY_SECONDS) for _ in range(SLOW_CONNECTIONS)]
         until = time.monotonic() + BODY_SECONDS
@@ -65,8 +65,8 @@ def test_slow_bodies_get_a_408_and_hold_up_nobody(head: bytes, server: Server) -
         assert BODY_SECONDS - 1 < seconds < 2 * BODY_SECONDS
 
 
-def test_connections_that_say_nothing_hold_up_nobody(server: Server) -> None:
-    """More than a process of Granian accepts by default."""
+def test_idle_connections_do_not_delay_other_calls(server: Server) -> None:
+    """More connections than a process of Granian accepts by default."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
     with ExitStack() as open_connections:
@@ -91,19 +91,19 @@ def test_a_body_that_arrives_steadily_may_take_longer(server: Server) -> None:
             sent += piece
         status = connected.recv(65_536).split(b" ")[1]
 
-    # It was read to its end, and refused for what it is.
+    # It was read to its end, and then refused as invalid.
     assert status in (b"400", b"413")
 
 
 @pytest.mark.parametrize("excess", [1, 900_000])
 def test_a_body_that_is_too_large_is_read_to_its_end_and_then_refused(excess: int, server: Server) -> None:
-    """A proxy that is cut off while it sends would report a 502 instead of our answer."""
+    """A proxy whose upload is aborted would answer with 502 instead of our answer."""
     body = b" " * (1_048_576 + excess)
     head = LOGIN + b"Content-Length: %d\r\n\r\n" % len(body)
     with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connected:
         connected.sendall(head + body)
         assert connected.recv(65_536).startswith(b"HTTP/1.1 413 ")
-        # The connection is as good as new.
+        # The connection can still be used.
         connected.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connected.recv(65_536).startswith(b"HTTP/1.1 200 ")
 
@@ -116,8 +116,8 @@ def test_a_body_that_is_far_too_large_is_refused_without_reading_it(server: Serv
     assert seconds < BODY_SECONDS / 2
 
 
-def test_a_client_that_goes_away_is_no_fault_of_the_server(capfd: pytest.CaptureFixture[str]) -> None:
-    # A server of its own, started after `capfd`: it writes where the test can read.
+def test_a_client_that_disconnects_causes_no_error_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    # A new server, started after `capfd`, which captures its output.
     with running_server(workers=1) as server:
         for head in (ANNOUNCED, CHUNKED, LOGIN + b"Content-Length: 500000\r\n\r\n{"):
             with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connected:

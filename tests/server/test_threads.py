@@ -1,4 +1,4 @@
-"""The threads that run Django: how many run at once, who may start meanwhile, and who is refused."""
+"""The threads that run Django: how many calls run at once, when others start, and when calls are refused."""
 
 import asyncio
 import gc
@@ -18,7 +18,7 @@ PATIENCE = 10  # seconds until a test that hangs fails
 
 
 class Gate:
-    """Calls that stay in their threads until the gate opens; it counts those that have entered."""
+    """Blocks calls in their threads until it is opened, and counts them."""
 
     def __init__(self) -> None:
         self.entered = threading.Semaphore(0)
@@ -54,7 +54,7 @@ def _nothing_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def in_a_loop[Result](calls: Coroutine[Any, Any, Result]) -> Result:
-    """In a thread of its own: a browser that another test has started keeps a loop in this one."""
+    """Run it in a new thread, because a browser of another test keeps an event loop in this one."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, calls).result()
 
@@ -83,17 +83,17 @@ def test_two_calls_run_at_once_and_the_others_follow_in_their_order(gate: Gate) 
     assert (gate.most_inside, sorted(order)) == (2, [0, 1, 2, 3, 4])
 
 
-def test_a_call_that_runs_for_long_lets_another_one_start(gate: Gate) -> None:
+def test_a_long_call_lets_another_one_start(gate: Gate) -> None:
     assert_another_starts_beside(gate, gate.enter)
 
 
 @pytest.mark.usefixtures("_nothing_is_long")
-def test_a_call_that_says_that_it_waits_lets_another_one_start(gate: Gate) -> None:
+def test_a_call_that_announces_a_wait_lets_another_one_start(gate: Gate) -> None:
     assert_another_starts_beside(gate, gate.enter_and_wait)
 
 
 def assert_another_starts_beside(gate: Gate, enter: Callable[[], None]) -> None:
-    """Six calls of `enter` are in their threads, and a further one runs to its end meanwhile."""
+    """While six calls of `enter` are in their threads, another call runs to its end."""
     pool = RequestThreads(10, at_once=2)
     ran: list[str] = []
 
@@ -109,7 +109,7 @@ def assert_another_starts_beside(gate: Gate, enter: Callable[[], None]) -> None:
 
 
 @pytest.mark.usefixtures("_nothing_is_long")
-def test_a_call_that_is_cancelled_while_it_waits_for_a_thread_holds_up_no_other(
+def test_a_call_that_is_cancelled_while_it_waits_for_a_thread_does_not_block_others(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threads, "WAIT_SECONDS", 0.1)
@@ -131,7 +131,7 @@ def test_a_call_that_is_cancelled_while_it_waits_for_a_thread_holds_up_no_other(
     assert ran == ["served"]
 
 
-def test_who_finds_all_threads_taken_is_refused_in_time_and_a_later_call_is_served(
+def test_a_call_without_a_free_thread_is_refused_in_time_and_a_later_one_is_served(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threads, "WAIT_SECONDS", 0.3)
@@ -153,7 +153,7 @@ def test_who_finds_all_threads_taken_is_refused_in_time_and_a_later_call_is_serv
     assert ran == ["served"]
 
 
-def test_what_a_call_raises_is_raised_to_who_awaits_it_and_its_thread_goes_on() -> None:
+def test_an_exception_of_a_call_is_raised_where_it_is_awaited_and_its_thread_continues() -> None:
     def broken() -> None:
         raise ZeroDivisionError
 
@@ -169,7 +169,7 @@ def test_what_a_call_raises_is_raised_to_who_awaits_it_and_its_thread_goes_on() 
     assert ran == ["next"]
 
 
-def test_an_idle_thread_keeps_nothing_of_its_last_call() -> None:
+def test_an_idle_thread_keeps_no_reference_to_its_last_call() -> None:
     class Request:
         pass
 

@@ -1,4 +1,4 @@
-"""No caller waits without end: for locked tables, for a database that is stopped, on connections that it has closed."""
+"""Calls end in time: with a locked table, a database that does not answer, and connections that it has closed."""
 
 import signal
 import subprocess
@@ -36,7 +36,7 @@ def ended_session_of(user: User) -> Session:
 
 
 class Timed:
-    """Answers of many calls at once, and how long each took in seconds."""
+    """The answers of concurrent calls, and the duration of each in seconds."""
 
     def __init__(self, calls: list[Callable[[], Answer]]) -> None:
         with ThreadPoolExecutor(len(calls)) as pool:
@@ -64,7 +64,7 @@ class Timed:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_locked_table_ends_each_call_in_time_and_leaves_the_health_page_alone() -> None:
+def test_calls_on_a_locked_table_end_in_time_and_the_health_page_answers() -> None:
     creator = make_user("creator")
     stream = make_stream(creator)
     token = token_of(creator)
@@ -81,7 +81,7 @@ def test_a_locked_table_ends_each_call_in_time_and_leaves_the_health_page_alone(
 
 @contextmanager
 def locked_table(table: str, *, seconds: float) -> Iterator[None]:
-    """Another session holds the strongest lock on `table` while the block runs, at most for `seconds`."""
+    """Another session holds ACCESS EXCLUSIVE on `table` while the block runs, at most for `seconds`."""
     connection.ensure_connection()
     info = connection.connection.info
     with psycopg.connect(host=info.host, port=info.port, user=info.user, dbname=info.dbname) as other:
@@ -92,7 +92,7 @@ def locked_table(table: str, *, seconds: float) -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_connections_that_the_database_has_closed_cost_no_call() -> None:
+def test_connections_that_the_database_has_closed_fail_no_call() -> None:
     creator = make_user("creator")
     stream = make_stream(creator)
     token = token_of(creator)
@@ -126,7 +126,7 @@ print(tokens.AccessToken.of(services.log_in("creator", "correct horse battery st
 
 @contextmanager
 def stopped_database(data: Path) -> Iterator[None]:
-    """Every process of the private database server in `data` is stopped while the block runs: nothing closes."""
+    """All processes of the private database server in `data` are stopped by SIGSTOP while the block runs."""
     postmaster = psutil.Process(int((data / "postgres" / "postmaster.pid").read_text().split()[0]))
     family = [postmaster, *postmaster.children(recursive=True)]
     for process in family:
@@ -138,8 +138,8 @@ def stopped_database(data: Path) -> Iterator[None]:
             process.send_signal(signal.SIGCONT)
 
 
-def test_a_stopped_database_ends_each_call_in_time_and_nothing_needs_a_restart(tmp_path: Path) -> None:
-    """A private database server: the tests that run beside this one go on using theirs."""
+def test_calls_end_in_time_while_the_database_is_stopped_and_succeed_afterwards(tmp_path: Path) -> None:
+    """With a private database server, because concurrent tests need theirs."""
     environment = without_database_url() | {"KUMANDA_DATA": str(tmp_path)}
 
     def manage(*command: str) -> str:
