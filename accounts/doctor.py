@@ -10,7 +10,7 @@ from common.doctor import Finding, error, warning
 
 MOST_NAMED = 10
 BATCH = 5000
-RENAME = "Give them another name, and tell them: python manage.py rename_user ID NEW_NAME"
+RENAME = "Rename them and inform the users: python manage.py rename_user ID NEW_NAME"
 
 
 def examine() -> Iterator[Finding]:
@@ -24,8 +24,8 @@ def _proxies() -> Iterator[Finding]:
     if settings.SECURE and not settings.TRUSTED_PROXIES:
         yield error(
             "proxies_unknown",
-            "SECURE is on, so there is a proxy in front, and TRUSTED_PROXIES is empty: all clients seem to have its "
-            "address, so that a hundred failed logins of anybody refuse the logins of everybody for five minutes.",
+            "SECURE is on, so there is a proxy in front, and TRUSTED_PROXIES is empty: all clients appear to have the "
+            "address of the proxy, so that a hundred failed logins block the logins of all users for five minutes.",
             "Set TRUSTED_PROXIES to the proxy's address, and let it append the client's to X-Forwarded-For.",
         )
 
@@ -49,7 +49,7 @@ def _usernames_like_ids() -> Iterator[Finding]:
     if found:
         yield warning(
             "usernames_like_ids",
-            f"{len(found)} usernames look like ids, so a ban by name would ban whose id it is: "
+            f"{len(found)} usernames look like ids, so that a ban by username would ban the user with that id: "
             + _listed(f"{name} (id {pk})" for pk, name in found),
             RENAME,
         )

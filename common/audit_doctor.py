@@ -26,7 +26,7 @@ def _guard() -> Iterator[Finding]:
         repairs = "; ".join(dict.fromkeys(fault.repair for fault in faults))
         yield error(
             "audit_trail_unguarded",
-            "What lets the audit trail only grow was changed, so rows can be altered, removed or left out: "
+            "The protection of the audit trail was changed, so that rows can be altered, removed or suppressed: "
             + "; ".join(fault.meaning for fault in faults)
             + ".",
             f"Find out who did that. Verify the rows: python manage.py doctor --audit. Then, as the owner: {repairs}",
@@ -68,7 +68,7 @@ def _late() -> Iterator[Finding]:
         yield warning(
             "audit_seals_late",
             f"The newest seal of the audit trail is of {row[0]:%Y-%m-%d %H:%M} UTC, and rows of closed hours have"
-            " none: nobody would notice if they were altered.",
+            " none, so that altering them would not be detected.",
             f"Keep a worker running: {RUNS_AGAIN}. If workers did run, compare the newest seal with their log.",
         )
 

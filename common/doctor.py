@@ -99,7 +99,7 @@ def _version(own: BaseDatabaseWrapper) -> Iterator[Finding]:
     if version < OLDEST_POSTGRES:
         yield error(
             "database_too_old",
-            f"The database is PostgreSQL {version}; we use what PostgreSQL {OLDEST_POSTGRES} brought.",
+            f"The database is PostgreSQL {version}, and the service needs features of PostgreSQL {OLDEST_POSTGRES}.",
             f"Upgrade it to PostgreSQL {OLDEST_POSTGRES} or newer.",
         )
 
@@ -144,7 +144,7 @@ def _clock(own: BaseDatabaseWrapper) -> Iterator[Finding]:
         yield error(
             "clock_skew",
             f"The clocks here and at the database differ by {abs(skew).total_seconds():.0f} seconds, "
-            "so the lifetimes of tokens and all times of grace are off by as much.",
+            "so that tokens expire, and other periods end, too early or too late by as much.",
             "Let both machines take their time from NTP (chrony or systemd-timesyncd).",
         )
 
@@ -158,13 +158,13 @@ def _keys() -> Iterator[Finding]:
     if _is_weak(secret, SHORTEST_SECRET_KEY):
         yield error(
             "secret_key_weak",
-            "SECRET_KEY is short, repetitive or from an example: whoever guesses it can be anybody here.",
+            "SECRET_KEY is short, repetitive or from an example: whoever guesses it can forge the session of any user.",
             f"{new_key}. Everybody in the admin logs in again.",
         )
     if _is_weak(signing, SHORTEST_SIGNING_KEY):
         yield error(
             "jwt_signing_key_weak",
-            "JWT_SIGNING_KEY is short, repetitive or from an example: whoever guesses it signs any token.",
+            "JWT_SIGNING_KEY is short, repetitive or from an example: whoever guesses it can sign tokens of any user.",
             f"{new_key}. Everybody logs in again.",
         )
     if secret == signing:
@@ -218,13 +218,13 @@ def _exposure() -> Iterator[Finding]:
     if settings.DEBUG:
         yield worse_in_public(
             "debug_on",
-            "DEBUG is on: errors show source code and settings to whoever causes them, and memory grows.",
+            "DEBUG is on: error pages show source code and settings to clients, and memory use grows.",
             "Set DEBUG=false.",
         )
     if "*" in settings.ALLOWED_HOSTS:
         yield worse_in_public(
             "any_host_allowed",
-            "ALLOWED_HOSTS has '*': a made-up Host header chooses the addresses in our answers.",
+            "ALLOWED_HOSTS has '*': a forged Host header determines the URLs in answers.",
             "Set ALLOWED_HOSTS to the names that this service is reached by.",
         )
     if is_public and urlsplit(settings.PUBLIC_URL).scheme != "https":
@@ -248,7 +248,7 @@ def _exposure() -> Iterator[Finding]:
     for allowed in filter(_is_open, settings.CORS_ALLOWED_ORIGINS):
         yield warning(
             "cors_origin_not_https",
-            f"CORS_ALLOWED_ORIGINS has {allowed}, whose pages anybody on the way can alter.",
+            f"CORS_ALLOWED_ORIGINS has {allowed}, whose pages can be altered in transit.",
             "Allow its https address instead.",
         )
 
@@ -277,14 +277,14 @@ def _identity_provider() -> Iterator[Finding]:
     except (jwt.PyJWTError, OSError, ValueError) as problem:
         yield error(
             "identity_keys_unreadable",
-            f"The identity provider's keys cannot be had, so its tokens are refused: {_first_line(problem)}",
+            f"The identity provider's keys cannot be read, so its tokens are refused: {_first_line(problem)}",
             "Correct IDENTITY_JWKS_URL, which must answer this machine with a JSON Web Key Set, or "
             "IDENTITY_PUBLIC_KEY, a public key in PEM form.",
         )
     if _is_open(url or "https:"):
         yield error(
             "identity_keys_not_https",
-            "The identity provider's keys come in clear text: whoever alters them on the way can be anybody.",
+            "The identity provider's keys are not encrypted: whoever alters them can forge tokens of any user.",
             "Set IDENTITY_JWKS_URL to an https address.",
         )
 

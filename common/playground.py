@@ -1,6 +1,6 @@
 """The OpenAPI document of a running service, and the playground that sends calls from it."""
 
-# drf-spectacular says that it is typed, and for the most part is not.
+# drf-spectacular is marked as typed, and most of it is not.
 # mypy: disable-error-code="no-untyped-call"
 
 from functools import cache
@@ -43,26 +43,26 @@ def document(development: str, production: str) -> dict[str, Any]:
     return {**_document(), "servers": servers}
 
 
-class Written(NamedTuple):
+class RenderedDocument(NamedTuple):
     body: bytes
     content_type: str
     etag: str
 
 
-_writing = Lock()  # generating the document takes seconds: one thread does it, the others wait
+_rendering = Lock()  # generating the document takes seconds: one thread does it, the others wait
 
 
 @cache
-def _written(kind: str, development: str, production: str) -> Written:
+def _rendered(kind: str, development: str, production: str) -> RenderedDocument:
     described = document(development, production)
     body = orjson.dumps(described) if kind == "json" else OpenApiYamlRenderer().render(described)
-    return Written(body, JSON if kind == "json" else YAML, f'"{sha256(body).hexdigest()[:32]}"')
+    return RenderedDocument(body, JSON if kind == "json" else YAML, f'"{sha256(body).hexdigest()[:32]}"')
 
 
-def written_document(kind: str) -> Written:
+def rendered_document(kind: str) -> RenderedDocument:
     """The document in bytes; `kind` is json or yaml. Each is rendered once in a process."""
-    with _writing:
-        return _written(kind, settings.DEVELOPMENT_SERVER_URL, settings.PRODUCTION_SERVER_URL)
+    with _rendering:
+        return _rendered(kind, settings.DEVELOPMENT_SERVER_URL, settings.PRODUCTION_SERVER_URL)
 
 
 def preferred_form(accept: str) -> str:
@@ -84,11 +84,11 @@ class PublicView(APIView):
 class SchemaView(PublicView):
     def get(self, request: Request) -> HttpResponse:
         wanted = request.GET.get("format", preferred_form(request.headers.get("Accept", "")))
-        written = written_document("json" if wanted == "json" else "yaml")
-        headers = {"ETag": written.etag, "Cache-Control": "no-cache", "Vary": "Accept"}
-        if is_known(request.headers.get("If-None-Match", ""), written.etag):
+        rendered = rendered_document("json" if wanted == "json" else "yaml")
+        headers = {"ETag": rendered.etag, "Cache-Control": "no-cache", "Vary": "Accept"}
+        if is_known(request.headers.get("If-None-Match", ""), rendered.etag):
             return HttpResponseNotModified(headers=headers)
-        return HttpResponse(written.body, content_type=written.content_type, headers=headers)
+        return HttpResponse(rendered.body, content_type=rendered.content_type, headers=headers)
 
 
 def origin_of(url: str) -> str:

@@ -17,7 +17,7 @@ from common.models import AuditEntry
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
     change_form_outer_after_template = None
-    list_display = ("moment", "verb", "target", "who", "entrance", "reason", "request_id")
+    list_display = ("moment", "verb", "target", "who", "entry_point_label", "reason", "request_id")
     list_filter = (
         ("entry_point", ChoicesDropdownFilter),
         ("action", FieldTextFilter),
@@ -30,7 +30,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = _("Id of a target or an actor, request id, or name of an actor")
     id_fields = ("target_id", "actor_id")
     fieldsets = (
-        (None, {"fields": ("moment", "verb", "target", "who", "entrance", "reason", "request_id")}),
+        (None, {"fields": ("moment", "verb", "target", "who", "entry_point_label", "reason", "request_id")}),
         (_("Change"), {"fields": ("difference",)}),
     )
 
@@ -46,7 +46,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return entry.action
 
     @display(description=_("entry point"), label={"admin": "warning", "command": "info", "task": "info"})
-    def entrance(self, entry: AuditEntry) -> str:
+    def entry_point_label(self, entry: AuditEntry) -> str:
         return entry.entry_point
 
     @display(description=_("by"))

@@ -14,6 +14,7 @@ from accounts.login_limits import TooManyFailures
 from accounts.models import Session, User
 from accounts.services import logins
 from common.models import AuditEntry
+from tests.accounts.wire import summary_of
 from tests.conftest import PASSWORD, Api, make_user
 from tests.envelope import assert_refused, data_of
 from tests.races import at_once
@@ -31,14 +32,7 @@ def test_login_answers_with_a_pair_of_tokens_and_the_user(api: Api, creator: Use
     assert list(data) == ["accessToken", "refreshToken", "expiresIn", "refreshExpiresIn", "user"]
     assert data["expiresIn"] == 3600
     assert data["refreshExpiresIn"] == 2592000
-    assert data["user"] == {
-        "_id": creator.pk,
-        "username": "creator",
-        "name": "Ayşe",
-        "surname": "Yılmaz",
-        "profilePhoto": None,
-        "availabilityStatus": "offline",
-    }
+    assert data["user"] == summary_of(creator)
 
 
 def test_answers_with_tokens_are_not_cacheable(api: Api, creator: User) -> None:

@@ -14,8 +14,9 @@ from common.refusals import Invalid
 
 class Command(OperatorCommand):
     help = (
-        "Give a user another username: one that looks like the name of a member of staff or like an id, or that\n"
-        "becomes the same as another. Sessions go on; the next login is with the new name, so tell its owner."
+        "Give a user another username, instead of one that looks like the name of a member of staff or like an id,\n"
+        "or that becomes equal to another. Sessions stay open; the next login needs the new username, so inform the\n"
+        "user."
     )
     examples = (
         "python manage.py rename_user viewer other.viewer --dry-run",

@@ -25,7 +25,7 @@ def logged_seal(text: str) -> tuple[int, str]:
 class Command(OperatorCommand):
     help = (
         "Look at the database, its migrations and its clock, the keys, the storage, the settings and\n"
-        "the identity provider; tell what is wrong, what that means, and how to mend it. Warnings alone\n"
+        "the identity provider; list what is wrong, what that means and how to fix it. Warnings alone\n"
         "end with 0. --audit also reads the whole audit trail and verifies its seals."
     )
     examples = (
