@@ -9,16 +9,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import reads, services, tokens
+from accounts.backends import client_of
 from accounts.devices import remember_device
 from accounts.hashing import LoginBusy
-from accounts.login_limits import Client, TooManyFailures
+from accounts.login_limits import TooManyFailures
 from accounts.serializers import (
     CurrentUserSerializer,
     LoginSerializer,
     RefreshTokenSerializer,
     TokensSerializer,
 )
-from common.addresses import client_address
 from common.refusals import Refusal
 from common.views import ApiViewSet
 
@@ -57,8 +57,7 @@ class TokensViewSet(ApiViewSet):
         try again.
         """
         now, sent = timezone.now(), LoginSerializer.validated(request.data)
-        client = Client(client_address(request.META), request.COOKIES)
-        session = services.log_in(**sent, now=now, client=client)
+        session = services.log_in(**sent, now=now, client=client_of(request._request))
         pair = tokens.signed_pair(session, now=now)
         response = Response(reads.pair_of_tokens(session.user_id, pair), headers=NOT_STORED)
         remember_device(response, session.user, request.COOKIES, path=request.path)

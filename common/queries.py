@@ -102,9 +102,9 @@ def _fetched_once(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
 def _with_constants(statement: str, values: Sequence[Any]) -> tuple[str, list[Param]]:
     """The statement with its constants inlined, and the parameters that remain.
 
-    PostgreSQL reuses a generic plan only if it costs no more than a custom plan for the values of one execution. With
-    constants such as `status = 'active'` and the limit in the text, it does not. As parameters they would make
-    PostgreSQL plan each execution, which takes longer than reading a page of a list.
+    PostgreSQL uses a generic plan only if it costs about as little as custom plans, which are made for the values of
+    one execution. That is so if constants such as `status = 'active'` and the limit are in the text. If they were
+    parameters, PostgreSQL would plan each execution, which takes longer than reading a page of a list.
     """
     params: list[Param] = []
     remaining = iter(values)
