@@ -1,5 +1,6 @@
 """How streams are written, and what may be sent about them."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -261,13 +262,11 @@ class WindowQuery(PageQuery):
     """Around now: how far back and ahead a planned start may lie, in a unit that the subclass chooses."""
 
     @classmethod
-    def window(cls, query: dict[str, Any], now: datetime) -> tuple[dict[str, Any], dict[str, datetime]]:
-        """The rest of the query, to be answered in ascending order, and the window as moments."""
+    def with_window(cls, query: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """The query in ascending order, with the window as the times `earliest` and `latest`."""
         rest = {name: value for name, value in query.items() if not isinstance(value, timedelta)}
-        return rest | {"sort_order": "asc"}, {
-            "earliest": now - query["before"],
-            "latest": now + query["ahead"],
-        }
+        window = {"earliest": now - query["before"], "latest": now + query["ahead"]}
+        return rest | window | {"sort_order": "asc"}
 
 
 class UpcomingQuery(WindowQuery):

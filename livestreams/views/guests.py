@@ -1,6 +1,6 @@
 """The guest's answer over HTTP: accepting, and declining or leaving."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -9,8 +9,8 @@ from rest_framework.response import Response
 
 from common.refusals import Refusal
 from common.views import ApiViewSet
-from livestreams import services
-from livestreams.reads import any_stream, seen_stream
+from livestreams import reads, services
+from livestreams.permissions import refuse_unless_guest
 from livestreams.serializers import LiveStreamSerializer
 from livestreams.services import StreamMissing
 
@@ -43,9 +43,11 @@ class GuestViewSet(ApiViewSet):
         changes nothing and answers 200. Who has declined cannot accept any more (409) until the creator names them
         as guest again.
         """
-        services.refuse_blocked(self.restriction_of_guest(id))
+        stream, restriction = reads.stream_and_restriction(id, caller=self.user.pk)
+        refuse_unless_guest(self.user, stream)
+        services.refuse_blocked(restriction)
         services.accept_guest(id, by=self.user, now=timezone.now())
-        return Response(self.written(id))
+        return Response(reads.changed_stream(id, caller=self.user.pk))
 
     @extend_schema(
         operation_id="declineLiveStreamGuestByIdV1",
@@ -60,19 +62,7 @@ class GuestViewSet(ApiViewSet):
         are no broadcaster any more: your `role` is `audience`. Declining again changes nothing and answers 200. A join
         token that you hold says `guest` until it lapses.
         """
-        self.restriction_of_guest(id)
+        stream, _ = reads.stream_and_restriction(id, caller=self.user.pk)
+        refuse_unless_guest(self.user, stream)
         services.decline_guest(id, by=self.user, now=timezone.now())
-        return Response(self.written(id))
-
-    # --- steps ----------------------------------------------------------------------------------------
-
-    def restriction_of_guest(self, stream_id: str) -> Any:
-        """What restricts the caller on the stream. Raises StreamMissing, and NotTheGuest for everybody else."""
-        stream, restriction = seen_stream(stream_id, caller=self.user.pk)
-        if self.user.pk not in [guest["_id"] for guest in stream["guests"]]:
-            raise services.NotTheGuest
-        return restriction
-
-    def written(self, stream_id: str) -> dict[str, Any]:
-        """The stream as this call has left it; somebody may have deleted it since."""
-        return any_stream(stream_id, caller=self.user.pk)
+        return Response(reads.changed_stream(id, caller=self.user.pk))
