@@ -1,4 +1,4 @@
-"""What is wrong with this place as a whole: `settings.DOCTOR_CHECKS` names it."""
+"""The doctor's check for public demo passwords, named in `settings.DOCTOR_CHECKS`."""
 
 from collections.abc import Iterator
 
@@ -11,11 +11,11 @@ CLOSE = "python manage.py seed_demo --close"
 
 
 def examine() -> Iterator[Finding]:
-    """For `settings.DOCTOR_CHECKS`."""
+    """Report accounts that have the public password of the demo."""
     opened = open_accounts()
     if not opened:
         return
-    # A demonstration on one's own machine is what these passwords are for.
+    # Only a warning for a demo on the developer's machine: that is what these passwords are for.
     is_own_machine = is_embedded() and is_local(settings.PUBLIC_URL)
     find = warning if is_own_machine else error
     names = ", ".join(user.username + (" (superuser)" if user.is_superuser else "") for user in opened)

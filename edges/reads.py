@@ -79,7 +79,7 @@ def viewers(stream_id: str, query: Mapping[str, Any], *, caller: str, now: datet
 
 
 def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> None:
-    """Raises StreamMissing, and Banned when a ban keeps `caller` from the stream."""
+    """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
     rows = _RESTRICTION_OF_READER.rows(id=stream_id, caller=caller, now=now)
     if not rows:
         raise StreamMissing
@@ -87,7 +87,7 @@ def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> Non
 
 
 def viewer_count(stream_id: str, *, caller: str, now: datetime) -> dict[str, Any]:
-    """Raises StreamMissing, and Banned when a ban keeps `caller` from the stream."""
+    """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
     rows = _COUNT.rows(id=stream_id, caller=caller, now=now, seen_after=_seen_after(now))
     if not rows:
         raise StreamMissing

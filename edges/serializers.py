@@ -1,4 +1,4 @@
-"""What viewers, media servers and chat servers are told, and what they may ask."""
+"""Joins, viewers and revocations on the wire: responses, request bodies and queries."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from edges.models import Revocation
 from livestreams.models import LiveStream
 from livestreams.serializers import LONGEST_SEARCH, LiveStreamSerializer
 
-# --- out ------------------------------------------------------------------------------------------
+# --- responses ------------------------------------------------------------------------------------
 
 
 class JoinedSerializer(serializers.Serializer[Any]):
@@ -38,17 +38,17 @@ class RevocationsSerializer(serializers.Serializer[Any]):
     cursor = serializers.CharField(help_text="For `since` of the next call.")
 
 
-# --- in -------------------------------------------------------------------------------------------
+# --- request bodies -------------------------------------------------------------------------------
 
 
 class JoinSerializer(InputSerializer):
-    # Sent by existing apps beside the id.
+    # Existing apps send these keys; nothing reads them.
     ignored_keys = frozenset({"appVersion", "country", "deviceModel", "deviceType", "ipAddress", "osVersion", "role"})
 
     liveStreamId = IdField(source="stream_id")
 
 
-# --- asked ----------------------------------------------------------------------------------------
+# --- queries --------------------------------------------------------------------------------------
 
 
 class ViewersQuery(PageQuery):

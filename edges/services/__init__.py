@@ -1,4 +1,4 @@
-"""What media servers and chat servers need: who may join, with which keys, and who must be kept out."""
+"""Joining a stream, the keys of join tokens, and revocations."""
 
 from edges.services.admission import JoinToken, StreamNotActive, admit
 from edges.services.join_keys import KEY_PUBLISHED_BEFORE, forget_keys, public_keys, rotate_join_key

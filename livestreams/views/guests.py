@@ -1,4 +1,4 @@
-"""The guest's answer over HTTP: accepting, and declining or leaving."""
+"""The guest's answer over HTTP."""
 
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from livestreams.services import StreamMissing
 
 
 class GuestViewSet(ApiViewSet):
-    """What who is named as guest answers."""
+    """Accepting and declining to be the guest of a stream."""
 
     serializer_class = LiveStreamSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
