@@ -42,13 +42,13 @@ def refuse_wrong_database(*, is_external_wanted: bool) -> None:
         return
     if not is_external_wanted:
         raise CommandError(
-            "DATABASE_URL names a database of its own, and the demonstration would fill it with made-up people, one of "
-            f"them a superuser. Leave DATABASE_URL out to use the embedded database, or say {FLAG}.",
+            "DATABASE_URL names a database, and the demo would fill it with invented users, one of them a superuser. "
+            f"Unset DATABASE_URL to use the embedded database, or give {FLAG}.",
             returncode=2,
         )
     if has_users():
         raise CommandError(
-            "The database of DATABASE_URL has users already: the demonstration is made in a database without any. "
+            "The database of DATABASE_URL has users already; the demo needs a database without users. "
             "Nothing was changed.",
             returncode=2,
         )
@@ -59,7 +59,7 @@ def refuse_other_version() -> None:
     if unknown := unknown_migrations(MigrationLoader(connection)):
         raise CommandError(
             f"The database is of another version: it has migrations that this version lacks, such as {unknown[0]}. "
-            "Begin with an empty one. For the embedded database: remove the folder .data, or name another with --data."
+            "Use an empty one. For the embedded database: delete the folder .data, or name another with --data."
         )
 
 

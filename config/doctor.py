@@ -21,7 +21,7 @@ def examine() -> Iterator[Finding]:
     names = ", ".join(user.username + (" (superuser)" if user.is_superuser else "") for user in opened)
     yield find(
         "demo_password_works",
-        f"Passwords that stand in the public documentation of the demonstration open these accounts: {names}.",
-        f"Close them, if others can reach this service: {CLOSE}. It gives them a password that nobody knows and ends "
-        "their sessions.",
+        f"These accounts have a public password, which is in the documentation of the demo: {names}.",
+        f"If others can reach this service, close them with: {CLOSE}. It gives them random passwords and ends their "
+        "sessions.",
     )
