@@ -81,7 +81,7 @@ class Command(BaseCommand):
         facts = json.loads(said.getvalue())
         if not facts["seeded"]:
             return ACCOUNTS
-        self.stderr.write(f"{len(PEOPLE)} users and their streams were created.")
+        self.stderr.write(f"{len(PEOPLE)} people and their streams were made.")
         return [Account(**account) for account in facts["accounts"]]
 
     def _in_place(self, url: str, data: Path | None) -> None:

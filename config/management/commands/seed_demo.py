@@ -39,15 +39,13 @@ class Command(OperatorCommand):
         demo.refuse_wrong_database(is_external_wanted=options["external_database"])
         if options["dry_run"]:
             missing = not world.is_there()
-            return Outcome(
-                {"dry_run": True, "seeded": missing},
-                "The demo data would be created." if missing else "The demo data exists already.",
-            )
+            text = "The demo data would be created." if missing else "The demo data exists already."
+            return Outcome({"dry_run": True, "seeded": missing}, text)
         accounts = demo.accounts_for_this_database()
         if not world.seed(timezone.now(), accounts):
             return Outcome({"dry_run": False, "seeded": False}, "The demo data exists already.")
         facts = {"dry_run": False, "seeded": True, "accounts": [asdict(account) for account in accounts]}
-        text = f"{len(world.PEOPLE)} users and their streams were created."
+        text = f"{len(world.PEOPLE)} people and their streams were made."
         if not demo.is_embedded():
             text = f"{text} These passwords are shown only now:\n\n{world.table_of(accounts)}"
         return Outcome(facts, text)
