@@ -24,5 +24,5 @@ def purge(timestamp: int) -> None:
 
 @periodic(HOURLY, queue=SLOW_QUEUE, retry=AGAIN_SOON)
 def seal_audit_trail(timestamp: int) -> None:
-    """Seal the audit rows, also those of hours in which no worker ran."""
+    """Also seals the hours that were missed while no worker ran."""
     seal_rows(now=timezone.now(), tell=log_seal)

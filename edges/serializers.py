@@ -18,7 +18,7 @@ class JoinedSerializer(serializers.Serializer[Any]):
     liveStream = LiveStreamSerializer()
     token = serializers.CharField(help_text="A JWT for the media edge and the chat server.")
     role = serializers.ChoiceField(LiveStream.Role.choices)
-    expiresAt = WireTime(help_text="When the token lapses; join again before.")
+    expiresAt = WireTime(help_text="When the token expires. Join again before.")
 
 
 class ViewerCountSerializer(serializers.Serializer[Any]):
@@ -29,13 +29,13 @@ class ViewerCountSerializer(serializers.Serializer[Any]):
 class RevocationSerializer(serializers.Serializer[Any]):
     userId = IdField()
     action = serializers.ChoiceField(Revocation.Action.choices)
-    until = WireTime(allow_null=True, help_text="Null: until further notice.")
+    until = WireTime(allow_null=True, help_text="Null: until it is lifted.")
     at = WireTime()
 
 
 class RevocationsSerializer(serializers.Serializer[Any]):
     list = RevocationSerializer(many=True)
-    cursor = serializers.CharField(help_text="For `since` of the next call.")
+    cursor = serializers.CharField(help_text="The value of `since` for the next call.")
 
 
 # --- request bodies -------------------------------------------------------------------------------
@@ -62,5 +62,5 @@ class ViewersQuery(PageQuery):
 class RevocationsQuery(InputSerializer):
     empty_is_absent = False
     since = StrictString(
-        max_length=64, required=False, help_text="The `cursor` of the call before. Left out: all that holds now."
+        max_length=64, required=False, help_text="The `cursor` of the previous call. Absent: all that holds now."
     )

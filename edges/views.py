@@ -55,11 +55,11 @@ class AudienceViewSet(ApiViewSet):
         operation_id="joinLiveStreamV1", tags=["Streams"], request=JoinSerializer, responses={200: JoinedSerializer}
     )
     def join(self, request: Request) -> Response:
-        """Join an active stream: the token opens the media edge and the chat.
+        """Join an active stream. Media edges and chat servers admit you with the token.
 
-        It is a short JWT (ES256) for the audience `media`, with `sub` (you), `stream`, `role`, `grants` (`watch`, and
-        `chat` unless a ban says otherwise) and `jti`. Its keys are at `/.well-known/jwks.json`, so that an edge
-        verifies it without asking. Join again before it lapses; a ban is found then at the latest. An invited guest
+        The token is a short-lived JWT (ES256) with `aud` `media`, `sub` (you), `stream`, `role`, `grants` (`watch`,
+        and `chat` unless a ban forbids it) and `jti`. The public keys are at `/.well-known/jwks.json`, so an edge
+        verifies it offline. Join again before it expires; a new ban is applied then at the latest. An invited guest
         accepts by joining; one who has declined joins as audience.
         """
         stream_id = JoinSerializer.validated(request.data)["stream_id"]
@@ -75,14 +75,17 @@ class AudienceViewSet(ApiViewSet):
         responses={200: page_of(UserSummarySerializer)},
     )
     def viewers(self, request: Request, id: str) -> Response:
-        """Who watches: joined within the last two lifetimes of a token, without the broadcasters; newest first."""
+        """The viewers, in descending order of their first join.
+
+        A viewer has joined within the last two token lifetimes and is no broadcaster.
+        """
         query, now = self.query(ViewersQuery), timezone.now()
         reads.refuse_unless_readable(id, caller=self.user.pk, now=now)
         return reads.viewers(id, query, caller=self.user.pk, now=now)
 
     @extend_schema(operation_id="countViewersByIdV1", tags=["Streams"], responses={200: ViewerCountSerializer})
     def viewer_count(self, request: Request, id: str) -> Response:
-        """How many watch: joined within the last two lifetimes of a token, without the broadcasters."""
+        """The number of viewers, who have joined within the last two token lifetimes and are no broadcasters."""
         return Response(reads.viewer_count(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(
@@ -92,14 +95,14 @@ class AudienceViewSet(ApiViewSet):
         responses={200: RevocationsSerializer},
     )
     def revocations(self, request: Request, id: str) -> Response:
-        """Who must be kept out, for media edges and chat servers (permission `livestreams.enforce`).
+        """The bans to enforce, for media edges and chat servers (permission `livestreams.enforce`).
 
-        Without `since`: all that holds now, at most 1,000 people. With it: what came after, each person once with the
-        latest, `LIFTED` when nothing restricts them any more. When there is nothing new the call waits up to 25
-        seconds and answers as soon as a ban is committed; an empty list then means: ask again. When too many wait
-        already it answers at once, with `Retry-After`. A restriction ends by the clock at its `until`, without news.
+        Without `since`: all bans that hold now, of at most 1,000 users. With it: what is new since then, each user once
+        with the latest action, `LIFTED` if nothing restricts them any more. When there is nothing new, the call waits
+        up to 25 seconds and answers as soon as a ban is committed; after an empty list, call again. When too many calls
+        wait already, it answers at once, with `Retry-After`. A ban ends at its `until`, without a new entry.
 
-        Keep the list and look into it at each connect: a token that was signed just before a ban is good for its
+        Keep the list and check it at each connect: a token that was signed just before a ban is valid for its
         lifetime.
         """
         refuse_unless_service_account(self.user)

@@ -96,14 +96,14 @@ class LiveStreamSerializer(ReadSerializer):
         GuestStatus.choices,
         source="guest_status",
         allow_null=True,
-        help_text="What the guest answered; null without a guest. Only an accepted one is shown in public lists.",
+        help_text="The answer of the guest; null without a guest. Public lists show only accepted guests.",
     )
     role = Derived(
         serializers.ChoiceField(LiveStream.Role.choices, allow_null=True),
         of=["creator_id", "guest_id", "guest_status"],
         by=role_of,
         asks_caller=True,
-        help_text="What the caller is to the stream; null when nobody is logged in.",
+        help_text="The role of the caller in the stream; null for an anonymous caller.",
     )
     deletedAt = WireTime(source="deleted_at", allow_null=True)
     deletedBy = IdField(source="deleted_by_id", allow_null=True)
@@ -115,7 +115,7 @@ class UpcomingStreamSerializer(LiveStreamSerializer):
     isReminderActive = serializers.BooleanField(
         source="reminder_active",
         allow_null=True,
-        help_text="Whether a reminder of yours is still to be sent; null when nobody is logged in.",
+        help_text="Whether a reminder of yours is still to be sent; null for an anonymous caller.",
     )
 
 

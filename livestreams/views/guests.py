@@ -37,11 +37,11 @@ class GuestViewSet(ApiViewSet):
         responses={200: LiveStreamSerializer},
     )
     def accept(self, request: Request, id: str) -> Response:
-        """Accept that you were named as guest; joining the active stream does so, too.
+        """Accept to be the guest of a stream. Joining the active stream accepts, too.
 
         From then on the stream is in your public lists, your upcoming streams and your calendar. Accepting again
-        changes nothing and answers 200. Who has declined cannot accept any more (409) until the creator names them
-        as guest again.
+        changes nothing and answers 200. After declining you cannot accept (409) until the creator names you as guest
+        again.
         """
         stream, restriction = reads.stream_and_restriction(id, caller=self.user.pk)
         refuse_unless_guest(self.user, stream)
@@ -56,11 +56,11 @@ class GuestViewSet(ApiViewSet):
         responses={200: LiveStreamSerializer},
     )
     def decline(self, request: Request, id: str) -> Response:
-        """Decline to be the guest, or leave: before you have accepted and after, also while the stream is active.
+        """Decline to be the guest, before or after you have accepted, also while the stream is active.
 
-        You stay in `guests`, so that the creator sees your answer in `guestStatus` and can name another guest, but you
-        are no broadcaster any more: your `role` is `audience`. Declining again changes nothing and answers 200. A join
-        token that you hold says `guest` until it lapses.
+        You stay in `guests`, so that the creator sees your answer in `guestStatus` and can name another guest. You are
+        no longer in `broadcasters`, and your `role` is `audience`. Declining again changes nothing and answers 200. A
+        join token that you already have says `guest` until it expires.
         """
         stream, _ = reads.stream_and_restriction(id, caller=self.user.pk)
         refuse_unless_guest(self.user, stream)

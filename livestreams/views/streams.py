@@ -31,7 +31,7 @@ from livestreams.thumbnails import stored_thumbnail
 
 
 class LiveStreamViewSet(ApiViewSet):
-    """The life of a stream."""
+    """Streams and lists of streams."""
 
     serializer_class = LiveStreamSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
@@ -67,7 +67,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(operation_id="readLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
     def retrieve(self, request: Request, id: str) -> Response:
-        """Read one stream. Whom a ban keeps from it learns why and until when."""
+        """Read one stream. If a ban blocks you from it, the refusal contains its reason and its end."""
         stream, restriction = reads.stream_and_restriction(id, caller=self.user.pk)
         services.refuse_blocked(restriction)
         return Response(stream)
@@ -79,7 +79,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: LiveStreamSerializer},
     )
     def partial_update(self, request: Request, id: str) -> Response:
-        """Change a stream that has not started. Moving its planned start moves every reminder with it."""
+        """Change a stream that has not started. When its planned start moves, so do all reminders."""
         refuse_unless_creator(self.user, reads.stream_for_permissions(id))
         changes = EditStreamSerializer.validated(request.data)
         services.edit_stream(id, by=self.user, now=timezone.now(), changes=changes)
@@ -87,7 +87,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(operation_id="deleteLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
     def destroy(self, request: Request, id: str) -> Response:
-        """Delete a stream that is not active; it is gone from everywhere afterwards."""
+        """Delete a stream that is not active. Afterwards no operation finds it."""
         refuse_unless_creator(self.user, reads.stream_for_permissions(id))
         services.delete_stream(id, by=self.user, now=timezone.now())
         return Response(self.changed(id))
@@ -99,7 +99,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: LiveStreamSerializer},
     )
     def start(self, request: Request, id: str) -> Response:
-        """Go live. One stream of yours can be active at a time."""
+        """Start a stream: it becomes `active`. Only one stream of yours can be active at a time."""
         refuse_unless_creator(self.user, reads.stream_for_permissions(id))
         services.start_stream(id, by=self.user, now=timezone.now())
         return Response(self.changed(id))
@@ -128,7 +128,7 @@ class LiveStreamViewSet(ApiViewSet):
         services.cancel_stream(id, by=self.user, now=timezone.now(), as_member=True)
         return Response(self.changed(id))
 
-    # --- many ---------------------------------------------------------------------------------------
+    # --- lists --------------------------------------------------------------------------------------
 
     @extend_schema(
         operation_id="listLiveStreamsV1",
@@ -137,7 +137,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(LiveStreamSerializer)},
     )
     def list(self, request: Request) -> Response:
-        """All streams, newest first unless `sortBy` and `sortOrder` say otherwise; equal ones stand by id."""
+        """All streams, by default the newest first. Streams with equal values of `sortBy` are ordered by id."""
         return reads.streams(self.query(ListStreamsQuery), caller=self.user.pk)
 
     @extend_schema(
@@ -156,7 +156,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(LiveStreamSerializer)},
     )
     def my_past_streams(self, request: Request) -> Response:
-        """Your ended streams, the one that ended last first."""
+        """Your ended streams, in descending order of their end."""
         return reads.past_streams(self.query(PageQuery), caller=self.user.pk, creator=self.user.pk)
 
     @extend_schema(
@@ -166,7 +166,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(LiveStreamSerializer)},
     )
     def past_of_user(self, request: Request, userId: str) -> Response:
-        """A user's ended streams, the one that ended last first."""
+        """The ended streams of a user, in descending order of their end."""
         page = reads.past_streams(self.query(PageQuery), caller=self.caller, creator=userId)
         return reads.page_of_user(userId, page)
 
@@ -177,7 +177,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(LiveStreamSerializer)},
     )
     def guest_streams(self, request: Request) -> Response:
-        """Streams in which you are named as guest, whatever your answer, newest first unless asked otherwise."""
+        """Streams that name you as guest, whatever your answer; by default the newest first."""
         return reads.guest_streams(self.query(GuestStreamsQuery), caller=self.user.pk)
 
     @extend_schema(
@@ -187,7 +187,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(UpcomingStreamSerializer)},
     )
     def upcoming(self, request: Request) -> Response:
-        """Active and preparing streams, and the scheduled ones whose start is near; in the order of their begin."""
+        """Active and preparing streams, and those scheduled inside the window, earliest start first."""
         return self.upcoming_page(UpcomingQuery)
 
     @extend_schema(
@@ -197,7 +197,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(UpcomingStreamSerializer)},
     )
     def upcoming_of_user(self, request: Request, userId: str) -> Response:
-        """What is coming up with a user as creator or as accepted guest, in the order of its begin."""
+        """Upcoming streams of a user as creator or accepted guest, earliest start first; window in hours."""
         return reads.page_of_user(userId, self.upcoming_page(UpcomingQuery, member=userId))
 
     @extend_schema(
@@ -207,7 +207,7 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(UpcomingStreamSerializer)},
     )
     def upcoming_of_user_in_minutes(self, request: Request, userId: str) -> Response:
-        """What is coming up with a user as creator or as accepted guest, by its begin; the window in minutes."""
+        """Upcoming streams of a user as creator or accepted guest, earliest start first; window in minutes."""
         return reads.page_of_user(userId, self.upcoming_page(UpcomingInMinutesQuery, member=userId))
 
     # --- shared ---------------------------------------------------------------------------------------
