@@ -84,7 +84,7 @@ TITLES = [
 ]  # fmt: skip
 
 
-def is_there() -> bool:
+def is_seeded() -> bool:
     return User.objects.filter(username=ACCOUNTS[0].username).exists()
 
 
@@ -95,7 +95,7 @@ def seed(now: datetime, accounts_to_open: Sequence[Account] = ACCOUNTS) -> bool:
     `accounts_to_open` has the passwords of the five users who can log in.
     """
     SEEDING.take()
-    if is_there():
+    if is_seeded():
         return False
     people = _people(now, accounts_to_open)
     _streams(people, now)
@@ -173,17 +173,17 @@ def _streams(people: Sequence[User], now: datetime) -> None:
             planned_start_at=start,
         )
 
-    def live_through(stream: LiveStream, host: User, start: datetime, minutes: int) -> None:
+    def start_and_end(stream: LiveStream, host: User, start: datetime, minutes: int) -> None:
         livestreams.services.start_stream(stream.pk, by=host, now=start)
         livestreams.services.end_stream(stream.pk, by=host, now=start + timedelta(minutes=minutes))
 
-    for number in range(30):  # past evenings
+    for number in range(30):  # ended
         host = deniz if number % 6 == 0 else hosts[number % len(hosts)]
         guest = emily if number % 6 == 0 else None
         start = now - timedelta(days=number + 1, minutes=chance.randint(0, 300))
         stream = planned(host, number, announced=start - timedelta(days=2), start=start, guest=guest)
         _answer(stream, guest)
-        live_through(stream, host, start + timedelta(minutes=chance.randint(0, 9)), chance.randint(20, 95))
+        start_and_end(stream, host, start + timedelta(minutes=chance.randint(0, 9)), chance.randint(20, 95))
 
     for number in range(6):  # active
         host = hosts[number + 7]

@@ -15,7 +15,7 @@ from common.pagination import Listing, Shape
 from common.queries import ID, TEXT, TIME, Param, Question, count_of
 from common.times import optional_wire_time, wire_time
 from edges.models import Participant
-from edges.services import JoinToken, News
+from edges.services import JoinToken, RevocationPage
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
 
@@ -102,12 +102,12 @@ def joined(stream: dict[str, Any], token: JoinToken) -> dict[str, Any]:
     return {"liveStream": stream, "token": token.token, "role": stream["role"], "expiresAt": expires_at}
 
 
-def revocations(news: News) -> dict[str, Any]:
+def revocations(page: RevocationPage) -> dict[str, Any]:
     """The revocations, and the cursor for the next call."""
     return {
         "list": [
             {"userId": user_id, "action": action, "until": optional_wire_time(until), "at": wire_time(at)}
-            for user_id, action, until, at in news.people
+            for user_id, action, until, at in page.rows
         ],
-        "cursor": str(news.cursor),
+        "cursor": str(page.cursor),
     }

@@ -25,7 +25,7 @@ from edges.serializers import (
     ViewerCountSerializer,
     ViewersQuery,
 )
-from edges.waiting import SECONDS_UNTIL_RETRY, followed_news
+from edges.waiting import SECONDS_UNTIL_RETRY, polled_revocations
 from livestreams.models import GuestStatus, LiveStream, Status
 from livestreams.reads import stream_and_restriction
 from livestreams.services import (
@@ -107,9 +107,9 @@ class AudienceViewSet(ApiViewSet):
         """
         refuse_unless_service_account(self.user)
         since = self.query(RevocationsQuery).get("since")
-        news, had_room = followed_news(services.cursor_for(id, since), waits=since is not None)
-        headers = {} if had_room else {"Retry-After": str(SECONDS_UNTIL_RETRY)}
-        return Response(reads.revocations(news), headers=headers)
+        page, could_wait = polled_revocations(services.cursor_for(id, since), waits=since is not None)
+        headers = {} if could_wait else {"Retry-After": str(SECONDS_UNTIL_RETRY)}
+        return Response(reads.revocations(page), headers=headers)
 
     # --- shared ---------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from common.server.threads import begin_wait
-from edges.services import CHANNEL, Cursor, News, news_since
+from edges.services import CHANNEL, Cursor, RevocationPage, revocations_after
 
 logger = logging.getLogger(__name__)
 
@@ -126,19 +126,19 @@ class _Listener:
 LISTENER = _Listener()
 
 
-def followed_news(cursor: Cursor, *, waits: bool) -> tuple[News, bool]:
+def polled_revocations(cursor: Cursor, *, waits: bool) -> tuple[RevocationPage, bool]:
     """The revocations after `cursor`. With `waits`, and while there are none, waits for them.
 
     The second value is False when it could not wait, because too many calls wait or LISTEN does not become active.
     """
-    news = news_since(cursor, now=timezone.now())
-    if not waits or news.cursor != cursor:
-        return news, True
-    awaited = awaited_news(cursor)
-    return (news, False) if awaited is None else (awaited, True)
+    page = revocations_after(cursor, now=timezone.now())
+    if not waits or page.cursor != cursor:
+        return page, True
+    awaited = awaited_revocations(cursor)
+    return (page, False) if awaited is None else (awaited, True)
 
 
-def awaited_news(cursor: Cursor) -> News | None:
+def awaited_revocations(cursor: Cursor) -> RevocationPage | None:
     """The revocations after `cursor`, waiting up to LONGEST_WAIT seconds for the first. None when it cannot wait."""
     until = monotonic() + LONGEST_WAIT
     with LISTENER.waiter(cursor.stream_id) as event:
@@ -146,8 +146,8 @@ def awaited_news(cursor: Cursor) -> News | None:
             return None
         while True:
             event.clear()
-            news = news_since(cursor, now=timezone.now())
+            page = revocations_after(cursor, now=timezone.now())
             left = until - monotonic()
-            if left <= 0 or news.cursor != cursor:
-                return news
+            if left <= 0 or page.cursor != cursor:
+                return page
             event.wait(left)

@@ -38,27 +38,27 @@ class SigningKey(NamedTuple):
     retired_at: datetime | None
 
 
-class _Known:
+class _Cache:
     """The cached keys that can sign, oldest first. `read_at` is a reading of the monotonic clock."""
 
     keys: tuple[SigningKey, ...] = ()
     read_at = float("-inf")
 
 
-_known = _Known()
+_cache = _Cache()
 
 
 def forget_keys() -> None:
     """Empty the cache, as after `KEPT_SECONDS`."""
-    _known.read_at = float("-inf")
+    _cache.read_at = float("-inf")
 
 
 def signing_key(now: datetime) -> SigningKey:
     """The key that signs at `now`. Generates the first one."""
-    if monotonic() - _known.read_at > KEPT_SECONDS:
-        _known.keys = _usable(now) or (_first_key(now),)
-        _known.read_at = monotonic()
-    for key in _known.keys:
+    if monotonic() - _cache.read_at > KEPT_SECONDS:
+        _cache.keys = _keys_that_can_sign(now) or (_first_key(now),)
+        _cache.read_at = monotonic()
+    for key in _cache.keys:
         if key.retired_at is None or now < key.retired_at:
             return key
     forget_keys()
@@ -99,9 +99,9 @@ def rotate_join_key(*, by: User | None, now: datetime, dry_run: bool = False) ->
 def _first_key(now: datetime) -> SigningKey:
     """A new key when none can be used: there is none yet, or SECRET_KEY was changed."""
     with transaction.atomic(), _one_at_a_time():
-        made_meanwhile = _usable(now)
-        if made_meanwhile:
-            return made_meanwhile[0]
+        made_by_another = _keys_that_can_sign(now)
+        if made_by_another:
+            return made_by_another[0]
         unusable = JoinKey.objects.filter(retired_at=None).first()
         row = _make_key(unusable, by=None, now=now, retire_at=now)
     return SigningKey(row.pk, _decrypted(row.private_key), None)
@@ -136,7 +136,7 @@ def _make_key(old: JoinKey | None, *, by: User | None, now: datetime, retire_at:
     return key
 
 
-def _usable(now: datetime) -> tuple[SigningKey, ...]:
+def _keys_that_can_sign(now: datetime) -> tuple[SigningKey, ...]:
     rows = JoinKey.objects.filter(Q(retired_at=None) | Q(retired_at__gt=now)).order_by("created_at", "pk")
     keys = []
     for row in rows:

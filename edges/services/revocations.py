@@ -14,15 +14,14 @@ from django.db import connection, models
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
-from common.fields import ObjectIdField
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Invalid
 from edges.models import Revocation
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing
 
 CHANNEL = "edges_revocations"
-NEWS_AT_ONCE = 1000
+LARGEST_PAGE = 1000
 FROM_THE_BEGINNING = 0
 LARGEST_POSITION = 2**63 - 1
 
@@ -87,16 +86,16 @@ class Cursor(NamedTuple):
         return cursor if str(cursor) == text else None
 
 
-class News(NamedTuple):
-    """`people` are (user id, action, until, at) in commit order; `cursor` is for the next call."""
+class RevocationPage(NamedTuple):
+    """`rows` are (user id, action, until, at) in commit order; `cursor` is for the next call."""
 
-    people: list[tuple[str, str, datetime | None, datetime]]
+    rows: list[tuple[str, str, datetime | None, datetime]]
     cursor: Cursor
 
 
 def _latest() -> models.QuerySet[Any, Any]:
     """The latest row of each user after the cursor, as an anti-join."""
-    stream = Param("stream", ObjectIdField())
+    stream = Param("stream", ID)
     newer = Revocation.objects.filter(user=OuterRef("user"), stream=OuterRef("stream"), pk__gt=OuterRef("pk"))
     return (
         Revocation.objects.filter(~Exists(newer), stream=stream, pk__gt=Param("position", models.BigIntegerField()))
@@ -107,7 +106,7 @@ def _latest() -> models.QuerySet[Any, Any]:
 
 _LATEST = Question(_latest)
 _STREAM_WITH_CURSOR = Question(
-    lambda: LiveStream.objects.filter(pk=Param("stream", ObjectIdField())).values_list(
+    lambda: LiveStream.objects.filter(pk=Param("stream", ID)).values_list(
         Exists(Revocation.objects.filter(pk=Param("position", models.BigIntegerField()), stream=OuterRef("pk")))
     )
 )
@@ -126,15 +125,15 @@ def cursor_for(stream_id: str, since: str | None) -> Cursor:
     return cursor
 
 
-def news_since(cursor: Cursor, *, now: datetime) -> News:
-    """The latest revocation of each user after `cursor`, at most NEWS_AT_ONCE of them.
+def revocations_after(cursor: Cursor, *, now: datetime) -> RevocationPage:
+    """The latest revocation of each user after `cursor`, at most LARGEST_PAGE of them.
 
     From the beginning, only those that hold at `now`.
     """
-    rows = _LATEST.rows(stream=cursor.stream_id, position=cursor.position, limit=NEWS_AT_ONCE)
+    rows = _LATEST.rows(stream=cursor.stream_id, position=cursor.position, limit=LARGEST_PAGE)
     if not rows:
-        return News([], cursor)
+        return RevocationPage([], cursor)
     listed: Iterable[list[Any]] = rows
     if cursor.position == FROM_THE_BEGINNING:
         listed = [row for row in rows if row[2] != Revocation.Action.LIFTED and (row[3] is None or now < row[3])]
-    return News([(row[1], row[2], row[3], row[4]) for row in listed], Cursor(cursor.stream_id, rows[-1][0]))
+    return RevocationPage([(row[1], row[2], row[3], row[4]) for row in listed], Cursor(cursor.stream_id, rows[-1][0]))

@@ -117,7 +117,7 @@ def test_a_lifted_ban_has_no_end(api: Api, edge: User, stream: LiveStream, viewe
 def test_revocations_beyond_the_limit_are_listed_in_the_next_call(
     api: Api, edge: User, stream: LiveStream, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edges.services.revocations.NEWS_AT_ONCE", 3)
+    monkeypatch.setattr("edges.services.revocations.LARGEST_PAGE", 3)
     crowd = [make_user(f"raider{number}") for number in range(7)]
     record_revocations(stream.pk, [(user.pk, "BLOCK", None) for user in crowd], now=now)
 
@@ -384,4 +384,4 @@ def test_revocations_are_read_with_an_index(stream: LiveStream, viewer: User, no
         )
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Seq Scan" not in plan
-    assert services.news_since(Cursor(stream.pk, 0), now=now).people[0][0] == viewer.pk
+    assert services.revocations_after(Cursor(stream.pk, 0), now=now).rows[0][0] == viewer.pk

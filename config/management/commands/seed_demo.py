@@ -38,7 +38,7 @@ class Command(OperatorCommand):
             return self._close(dry_run=options["dry_run"])
         demo.refuse_wrong_database(is_external_wanted=options["external_database"])
         if options["dry_run"]:
-            missing = not world.is_there()
+            missing = not world.is_seeded()
             text = "The demo data would be created." if missing else "The demo data exists already."
             return Outcome({"dry_run": True, "seeded": missing}, text)
         accounts = demo.accounts_for_this_database()
