@@ -47,7 +47,7 @@ def allow_living(stream: LiveStream, action: Action) -> Status:
 def change_stream(
     stream: LiveStream, verb: str, *, by: User | None, now: datetime, reason: str = "", **values: Any
 ) -> LiveStream:
-    """Write the `values` that differ, and one audit row with the values before and after. Without one, do nothing."""
+    """Write the `values` that differ, and one audit row. If none differs, do nothing."""
     before = {name: getattr(stream, name) for name, value in values.items() if getattr(stream, name) != value}
     if not before:
         return stream
