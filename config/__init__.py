@@ -1,1 +1,1 @@
-"""The one place that knows every app: settings, addresses and the entry point of the web server."""
+"""Settings, URLs, the OpenAPI text, the server and the demo: the only package that imports all apps."""

@@ -1,11 +1,11 @@
-"""What the environment says about calendars, checked when a process starts."""
+"""Checks of the calendar settings, run when a process starts."""
 
 import re
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-# RFC 1123, section 2.1, in lower case: a UID is compared letter by letter.
+# RFC 1123, section 2.1, in lower case: UIDs are compared case-sensitively.
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 PLACEHOLDERS = ("{id}", "{channelName}")
@@ -14,7 +14,7 @@ _PRINTABLE = re.compile(r"[!-~]+")
 
 
 def check_calendar_domain(domain: str) -> None:
-    """Raises ImproperlyConfigured unless `domain` can stand in a UID after the `@`."""
+    """Raises ImproperlyConfigured unless `domain` is valid after the `@` of a UID."""
     if not DOMAIN.fullmatch(domain):
         raise ImproperlyConfigured(
             "CALENDAR_DOMAIN must be a domain name in lower case without scheme and port, as calendar.example.com."
@@ -22,7 +22,7 @@ def check_calendar_domain(domain: str) -> None:
 
 
 def check_stream_page_url(template: str) -> None:
-    """Raises ImproperlyConfigured unless `template` is empty or makes a web address for each stream."""
+    """Raises ImproperlyConfigured unless `template` is empty or gives a URL for each stream."""
     if template and not _is_template(template):
         raise ImproperlyConfigured(
             "STREAM_PAGE_URL must be an http or https address with {id} or {channelName} after its host and no other "
@@ -42,6 +42,6 @@ def _is_template(template: str) -> bool:
     for placeholder in PLACEHOLDERS:
         filled = filled.replace(placeholder, "")
     has_others = "{" in filled or "}" in filled
-    # Names are longer than a label of a host may be; and a link for everybody has no password.
+    # Channel names may be longer than a label of a host name. A public link contains no password.
     is_plain_host = "{" not in parts.netloc and "@" not in parts.netloc
     return is_address and is_plain_host and filled != template and not has_others

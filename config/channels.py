@@ -1,4 +1,4 @@
-"""What the environment says about channels, checked when a process starts and not when the first notice goes out."""
+"""Checks of the settings of notification channels, run when a process starts."""
 
 import binascii
 from base64 import b64decode
@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.encoding import punycode
 
-SECRET_BYTES = range(24, 65)  # as the Standard Webhooks specification says, in its table of signature schemes
-MAIL_TIMEOUT = 10  # seconds, for each step of the talk with the mail server
+SECRET_BYTES = range(24, 65)  # Standard Webhooks specification, table of signature schemes
+MAIL_TIMEOUT = 10  # seconds, for each step of the SMTP session
 
 
 def check_webhook(url: str, secrets: Sequence[str], *, allow_private: bool, required: bool) -> None:
-    """Raises ImproperlyConfigured, which never shows a secret."""
+    """Raises ImproperlyConfigured. Its message contains no secret."""
     if not url:
         if required:
             raise ImproperlyConfigured("NOTIFICATION_CHANNELS names webhook: set WEBHOOK_URL.")
@@ -48,7 +48,7 @@ def _is_webhook_secret(secret: str) -> bool:
 
 
 def mailer(address: Mapping[str, Any]) -> dict[str, Any]:
-    """An entry of MAILERS from what environ makes of an EMAIL_URL, in the settings that Django had before."""
+    """An entry of MAILERS. `address` is EMAIL_URL as django-environ parses it, into the older EMAIL_* settings."""
     if not address["EMAIL_BACKEND"].endswith("smtp.EmailBackend"):
         return {"BACKEND": address["EMAIL_BACKEND"]}
     if not address["EMAIL_HOST"]:
@@ -66,13 +66,13 @@ def mailer(address: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_email(mailers: Mapping[str, Any], sender: str) -> None:
-    """`sender` is DEFAULT_FROM_EMAIL, which every mail needs. Raises ImproperlyConfigured."""
+    """`sender` is DEFAULT_FROM_EMAIL. Raises ImproperlyConfigured."""
     if not (mailers and sender):
         raise ImproperlyConfigured("NOTIFICATION_CHANNELS names email: set EMAIL_URL and DEFAULT_FROM_EMAIL.")
     try:
         header = policies.default.header_store_parse("Sender", sender)[1]  # a header of one address
         is_address = not header.defects and bool(header.address.username and punycode(header.address.domain))
-    except Exception:  # Python's parser breaks in many ways on what is no address
+    except Exception:  # Python's parser raises many types of errors on malformed addresses
         is_address = False
     if not is_address:
         raise ImproperlyConfigured(

@@ -1,4 +1,4 @@
-"""Content security policies: what a page may load and run (https://www.w3.org/TR/CSP3/)."""
+"""Content security policies (https://www.w3.org/TR/CSP3/)."""
 
 from urllib.parse import urlsplit
 
@@ -6,7 +6,7 @@ from django.utils.csp import CSP
 
 type Policy = dict[str, list[str]]
 
-# For JSON, redirects, files, and pages that load nothing: the page behind an email's link has styles in attributes.
+# For JSON, redirects, files, and pages that load nothing. The unsubscribe page has styles in attributes.
 NOTHING: Policy = {
     "default-src": [CSP.NONE],
     "style-src": [CSP.UNSAFE_INLINE],
@@ -17,10 +17,10 @@ NOTHING: Policy = {
 
 
 def admin_policy(media_url: str) -> Policy:
-    """As strict as Unfold works with. `media_url` is where pictures come from, another origin or a path of this one.
+    """The strictest policy that Unfold works with. `media_url` is the origin of pictures, or a path of this one.
 
-    No script of a page itself ever runs, only files of this server. Unfold writes its colours and pictures into style
-    elements and attributes, and Alpine.js makes functions of the attributes of Unfold's templates ('unsafe-eval').
+    Inline scripts are forbidden; only script files of this server run. Unfold needs inline styles for its colours and
+    pictures, and Alpine.js compiles the attributes of Unfold's templates to functions ('unsafe-eval').
     """
     parts = urlsplit(media_url)
     pictures = [f"{parts.scheme}://{parts.netloc}"] if parts.netloc else []

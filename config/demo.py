@@ -1,7 +1,7 @@
-"""Where the world of the demonstration may be made, and what its accounts open with.
+"""Which database may get the demo data, and the passwords of its accounts.
 
-Its usual passwords stand in this repository. They are right on the embedded database of one's own machine, and nowhere
-else: an external database gets random ones, and only while it has no users.
+The default passwords are public: they are in this repository. They are used only in the embedded database of the
+developer's machine. An external database gets random passwords, and only if it has no users.
 """
 
 from dataclasses import replace
@@ -34,32 +34,32 @@ def add_flag(parser: CommandParser) -> None:
 
 
 def refuse_wrong_database(*, is_external_wanted: bool) -> None:
-    """Raises CommandError on a database that is neither the embedded one nor, when wanted, without users.
+    """Raises CommandError unless the database is the embedded one or, with `is_external_wanted`, has no users.
 
-    Changes nothing. A database without our tables has no users.
+    A database without our tables has no users.
     """
     if is_embedded():
         return
     if not is_external_wanted:
         raise CommandError(
-            "DATABASE_URL names a database of its own, and the demonstration would fill it with made-up people, one of "
-            f"them a superuser. Leave DATABASE_URL out to use the embedded database, or say {FLAG}.",
+            "DATABASE_URL names a database, and the demo would fill it with invented users, one of them a superuser. "
+            f"Unset DATABASE_URL to use the embedded database, or give {FLAG}.",
             returncode=2,
         )
     if has_users():
         raise CommandError(
-            "The database of DATABASE_URL has users already: the demonstration is made in a database without any. "
+            "The database of DATABASE_URL has users already; the demo needs a database without users. "
             "Nothing was changed.",
             returncode=2,
         )
 
 
 def refuse_other_version() -> None:
-    """Raises CommandError on a database with migrations that this version does not have. Changes nothing."""
+    """Raises CommandError if the database has migrations that this version does not have."""
     if unknown := unknown_migrations(MigrationLoader(connection)):
         raise CommandError(
             f"The database is of another version: it has migrations that this version lacks, such as {unknown[0]}. "
-            "Begin with an empty one. For the embedded database: remove the folder .data, or name another with --data."
+            "Use an empty one. For the embedded database: delete the folder .data, or name another with --data."
         )
 
 
@@ -70,22 +70,22 @@ def has_users() -> bool:
 
 
 def accounts_for_this_database() -> list[Account]:
-    """With the public passwords on the embedded database, with new random ones on any other."""
+    """The accounts with the public passwords for the embedded database, with random ones for any other."""
     if is_embedded():
         return ACCOUNTS
     return [replace(account, password=token_urlsafe(12)) for account in ACCOUNTS]
 
 
-# --- accounts that the public passwords open ------------------------------------------------------
+# --- accounts with public passwords ---------------------------------------------------------------
 
 
 def open_accounts() -> list[User]:
-    """Active users who log in with the public password of their account of the demonstration."""
+    """Active users whose password is the public password of their demo account."""
     return [user for account in ACCOUNTS if (user := _opened_by(account)) is not None]
 
 
 def close_accounts() -> list[str]:
-    """Give each of them a password that nobody knows, end their sessions, and say their names."""
+    """Replace their passwords by random ones and end their sessions. Returns their usernames."""
     opened = open_accounts()
     for user in opened:
         accounts.services.replace_password(user, token_urlsafe(32), by=None, now=timezone.now())
@@ -97,5 +97,5 @@ def _opened_by(account: Account) -> User | None:
         user = User.objects.get_by_natural_key(account.username)
     except User.DoesNotExist:
         return None
-    # The function, not the method of the user, which would store the hash anew.
+    # Not User.check_password, which may write a new hash.
     return user if user.is_active and check_password(account.password, user.password) else None

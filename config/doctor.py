@@ -1,4 +1,4 @@
-"""What is wrong with this place as a whole: `settings.DOCTOR_CHECKS` names it."""
+"""The doctor's check for public demo passwords, named in `settings.DOCTOR_CHECKS`."""
 
 from collections.abc import Iterator
 
@@ -11,17 +11,17 @@ CLOSE = "python manage.py seed_demo --close"
 
 
 def examine() -> Iterator[Finding]:
-    """For `settings.DOCTOR_CHECKS`."""
+    """Report accounts that have the public password of the demo."""
     opened = open_accounts()
     if not opened:
         return
-    # A demonstration on one's own machine is what these passwords are for.
+    # Only a warning for a demo on the developer's machine: that is what these passwords are for.
     is_own_machine = is_embedded() and is_local(settings.PUBLIC_URL)
     find = warning if is_own_machine else error
     names = ", ".join(user.username + (" (superuser)" if user.is_superuser else "") for user in opened)
     yield find(
         "demo_password_works",
-        f"Passwords that stand in the public documentation of the demonstration open these accounts: {names}.",
-        f"Close them, if others can reach this service: {CLOSE}. It gives them a password that nobody knows and ends "
-        "their sessions.",
+        f"These accounts have a public password, which is in the documentation of the demo: {names}.",
+        f"If others can reach this service, close them with: {CLOSE}. It gives them random passwords and ends their "
+        "sessions.",
     )

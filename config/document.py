@@ -1,4 +1,4 @@
-"""The text of the OpenAPI document: what a client's author reads before the first call."""
+"""The introduction, the tables and the examples of the OpenAPI document."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from livestreams.models import LIFECYCLE, lifecycle_diagram
 
 INTRODUCTION = """\
 Kumanda is the control plane for live streaming that platforms run themselves: it schedules streams, runs
-their lifecycle and tells who may do what. It carries no video.
+their lifecycle and decides who may do what. It carries no video.
 
 ## Servers
 
@@ -45,52 +45,52 @@ that is sent must still be valid.
 this service, `aud` is `media`, `sub` the user, beside `stream`, `role`, `grants` and `jti`. Its public keys are at
 `/.well-known/jwks.json`, a plain JWK Set without the envelope, so an edge verifies it offline. Fetch the keys again at
 an unknown `kid`: a new key is there 15 seconds before it signs. An edge also follows
-`GET /api/v1/live-stream/{id}/revocations`, and looks at each connect into what it learnt there.
+`GET /api/v1/live-stream/{id}/revocations`, and checks each connecting user against what it has read there.
 
 ## Errors
 
-`data` is null. `errors[0]` is the same for a status in every language; what follows it is for people.
+`data` is null. `errors[0]` is fixed for each status, in every language; the entries after it are for people.
 Programs read the reason from the header `X-Error-Code`. Where `Accept` prefers `application/problem+json` to JSON,
-errors follow RFC 9457 instead. Every answer carries `X-Request-ID`, which also stands in the logs: yours, when you
-send a sane one.
+errors follow RFC 9457 instead. Every answer has the header `X-Request-ID`, which is also in the logs. It is yours if
+you send a valid one.
 
-## Keys that nobody knows
+## Unknown keys
 
-A key in a body or a query that the operation does not know is refused with 400, with the nearest key that it knows:
-`dryrun: unknown; did you mean dryRun?`. So is a query or a body where none is taken; an empty one (`{}`) is accepted
-everywhere. A query parameter that takes one value must not be repeated. Calendars ignore whatever is in their query.
+A key in a body or a query that the operation does not know is refused with 400, with the nearest known key:
+`dryrun: unknown; did you mean dryRun?`. So is a query or a body of an operation that takes none; an empty one (`{}`)
+is accepted everywhere. A query parameter that takes one value must not be repeated. Calendars ignore their query.
 A multipart form sends a list as repeated parts or as JSON text in one part (`["673ac9e2c93fe18d3fdd23f1"]`).
 A body must come without `Content-Encoding`.
 
 ## Languages
 
-What follows `errors[0]` is in English or Turkish: `X-Language: en` or `tr`, or else `Accept-Language`.
+The entries after `errors[0]` are in English or Turkish: `X-Language: en` or `tr`, or else `Accept-Language`.
 
 ## Lists
 
-`page` and `limit` (1 to 100) choose a page; a page past the end is empty. The order is total: it ends in the
-id. To read on, send the header `X-Next-Cursor` of a page as `after`, instead of `page`; that costs the same
-however deep. A cursor holds the place of the last item as you read it. So nothing that stays in its place is
-missed or repeated, whatever is changed, deleted or added meanwhile; an item whose own sort value changes may move
-from what you have not read yet to what you have read, or back. A cursor is opaque and belongs to its list and
-order. `after` also takes the id of the last item that you have. It then means the place that the item has *now*:
-safe in orders whose value never changes, such as `createdAt`.
+`page` and `limit` (1 to 100) choose a page; a page past the end is empty. The order is total: its last key is the
+id. For the next page, send the header `X-Next-Cursor` of a page as `after`, instead of `page`; the cost does not
+depend on the depth. A cursor contains the sort value of the last item as you read it. So no item that keeps its sort
+value is missed or repeated, whatever is changed, deleted or added meanwhile. An item whose sort value changes may move
+from the part that you have not read to the part that you have read, or back. A cursor is opaque and belongs to its
+list and order. `after` also takes the id of the last item that you have. It then means the place that the item has
+*now*, which is safe in orders whose value never changes, such as `createdAt`.
 """
 
 HTTP_MEANINGS = {
-    400: "the body is not JSON, or the request is broken in another way",
-    405: "the address does not know this method; `Allow` names those that it knows",
+    400: "the body is not JSON, or the request is malformed in another way",
+    405: "the address does not support this method; `Allow` lists the supported ones",
     408: "the body did not arrive in time",
     413: "the body is larger than the operation takes",
     414: "path and query are longer than the server reads",
-    415: "the operation does not read this kind of body, or the body is compressed",
+    415: "the operation does not take this content type, or the body is compressed",
     431: "the headers are larger than the server reads",
-    500: "something broke on our side; the log knows more under the request's id",
+    500: "an internal error; the logs have the details under the request id",
 }
 
-# What properties hold in examples: by `Component.property`, or by `property` in every component.
+# The values of properties in examples, by `Component.property`, or by `property` in every component.
 EXAMPLES: dict[str, Any] = {
-    # people
+    # users
     "username": "ayse.yilmaz",
     "name": "Ayşe",
     "surname": "Yılmaz",
@@ -127,13 +127,13 @@ EXAMPLES: dict[str, Any] = {
     "LiveStream.role": "host",
     "deletedAt": None,
     "deletedBy": None,
-    # who watches
+    # viewers and revocations
     "Joined.token": "eyJhbGciOiJFUzI1NiIsImtpZCI6IjY3M2EifQ.eyJhdWQiOiJtZWRpYSJ9.c2lnbmF0dXJl",
     "Joined.role": "audience",
     "viewerCount": 128,
     "cursor": "ZzrJ4sk_4Y0_3SPxAAAAAAAAACo",
     "Revocation.until": None,
-    # who is told
+    # reminders and notifications
     "UpcomingStream.plannedStartDate": "2026-01-16T20:00:00.000Z",
     "minute": 15,
     "Reminder.mode": "BEFORE_START",
@@ -162,10 +162,10 @@ def kinds() -> Iterator[type[Refusal]]:
 
 
 def codes() -> dict[str, tuple[int, str]]:
-    """Every `X-Error-Code`, with its status and what it means."""
+    """Every `X-Error-Code`, with its status and its meaning."""
     found = {code: (status, HTTP_MEANINGS.get(status, "")) for status, code in HTTP_CODES.items()}
     for kind in kinds():
-        # A parent comes before the children that share its code.
+        # Only classes that define `code` themselves; subclasses inherit the code of their parent.
         if "code" in vars(kind):
             found[kind.code] = status_of(kind), str(kind.message)
     return dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))
@@ -198,7 +198,7 @@ def description() -> str:
     return f"""{INTRODUCTION}
 ## Life of a stream
 
-Where each action leads from each state. An empty cell: refused with 409, and told what is possible.
+Where each action leads from each state. An empty cell: refused with 409; the message lists what is possible.
 
 {lifecycle_table()}
 
@@ -215,7 +215,7 @@ The same as a diagram, in Mermaid:
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """The last step of drf-spectacular: the text and the examples."""
+    """Add the text and the examples: a postprocessing hook of drf-spectacular."""
     with override("en"):
         result["info"]["description"] = description()
     give_examples(result, EXAMPLES)

@@ -1,17 +1,17 @@
-"""Settings of the OpenAPI document; its text is in config/document.py, which needs every app to be loaded."""
+"""Settings of the OpenAPI document. Its text is in config/document.py, which imports the apps."""
 
 import tomllib
 from pathlib import Path
 from typing import Any
 
-# The only place of the version: a release changes it there and nowhere else.
+# pyproject.toml is the only place of the version.
 _PROJECT = tomllib.loads((Path(__file__).resolve().parent.parent / "pyproject.toml").read_text("utf-8"))["project"]
 
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Kumanda",
     "VERSION": _PROJECT["version"],
-    # For docs/openapi.yaml, the same whoever generates it; a running service puts its own addresses here.
+    # For docs/openapi.yaml, so that it does not depend on the environment. A running service puts its addresses here.
     "SERVERS": [
         {"url": "http://localhost:8000", "description": "Development"},
         {"url": "https://api.example.com", "description": "Production"},
@@ -36,12 +36,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     },
     "SORT_OPERATION_PARAMETERS": False,
     "TAGS": [
-        {"name": "Accounts", "description": "Logging in, staying in, logging out, and who one is."},
-        {"name": "Streams", "description": "The life of a stream, from its plan to its end."},
+        {"name": "Accounts", "description": "Logging in, refreshing tokens, logging out, and your own account."},
+        {"name": "Streams", "description": "Streams from planning to end, their guests and viewers."},
         {"name": "Bans", "description": "Who may not watch a stream, or not write in it, and until when."},
-        {"name": "Reminders", "description": "Being told before a stream starts, or when it does."},
-        {"name": "Notifications", "description": "What one was told, and what of it one has read."},
-        {"name": "Calendar", "description": "Streams as iCalendar (RFC 5545), one or all of somebody."},
+        {"name": "Reminders", "description": "Being notified before a stream starts, or when it starts."},
+        {"name": "Notifications", "description": "Your notifications, and which of them you have read."},
+        {"name": "Calendar", "description": "Streams as iCalendar (RFC 5545): one stream, or all streams of a user."},
     ],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.document.complete"],
 }

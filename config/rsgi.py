@@ -1,4 +1,4 @@
-"""What the web server calls."""
+"""The RSGI application that Granian serves."""
 
 import os
 
@@ -16,9 +16,9 @@ from common.server.handler import LenientHandler  # noqa: E402
 
 # Granian runs no system checks.
 require_hooks()
-# A request does not wait without end. Commands and workers may: a migration or an export takes as long as it takes.
+# Requests have time limits. Commands and workers have none, because a migration or an export may take long.
 connections.settings["default"]["TIME_LIMITS"] = settings.REQUEST_TIME_LIMITS
-# Each thread keeps a connection to the database. Calls that wait for news or for the hash of a password come on top.
+# Each thread keeps a database connection. Calls that wait for revocations or for a password hash get extra threads.
 THREADS = (
     settings.REQUESTS_AT_ONCE
     + settings.WAITING_POLLS

@@ -1,7 +1,7 @@
-"""The production server: Granian over RSGI, with the settings that the benchmark chose.
+"""The production server: Granian over RSGI, with the settings that were fastest in the benchmarks.
 
-It always runs as a program of its own. Its workers are forks of it, and a fork of a process that has threads and
-cryptography in use, as a management command has, can inherit a lock that nobody will ever release.
+It always runs as a separate program. Its workers are forks, and a fork of a process that uses threads or cryptography,
+as a management command does, can inherit a locked mutex that is never released.
 """
 
 import ctypes
@@ -20,18 +20,18 @@ from contextlib import suppress
 from django.conf import settings
 from django.core.management.base import CommandError
 
-# Open connections of one process, each of which needs a file descriptor. A connection that does nothing costs about 20
-# KB, and a new one waits when there are that many: then only a proxy helps.
+# Open connections of one process. Each needs a file descriptor and, when idle, about 20 KB. More connections wait in
+# the backlog; a service with more needs a reverse proxy in front.
 CONNECTIONS = 4096
-# Granian with the application of config/rsgi.py, as the benchmark chose. HTTP/1 is what proxies speak to a server
-# behind them. The warnings of Granian are of no use to an operator.
+# Granian with the application of config/rsgi.py. Reverse proxies use HTTP/1 upstream. Granian's warnings do not help an
+# operator, so it logs errors only.
 PROGRAM = (
     *(sys.executable, "-m", "granian", "--interface", "rsgi", "--loop", "uvloop", "--http", "1", "--no-ws"),
     *("--backpressure", str(CONNECTIONS), "--backlog", str(CONNECTIONS)),
     *("--log-level", "error", "--respawn-failed-workers", "config.rsgi:application"),
 )
-# For the allocator of glibc. Without these it has a heap for each thread and keeps large blocks in them: after uploads
-# the memory of a process grew by 12 % within minutes, with these by 2 %.
+# For glibc's malloc. Without these it has an arena for each thread and keeps large blocks in them: after uploads the
+# memory of a process grew by 12 % within minutes, with these by 2 %.
 ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144"}
 SECONDS_UNTIL_READY = 60
 SECONDS_TO_STOP = 5
@@ -39,7 +39,7 @@ PR_SET_PDEATHSIG = 1  # of linux/prctl.h
 
 
 def port_number(text: str) -> int:
-    """For argparse: raises ValueError unless it is a port that can be listened on."""
+    """A `type` for argparse: raises ValueError unless `text` is a port from 1 to 65535."""
     port = int(text)
     if not 1 <= port <= 65535:
         raise ValueError(text)
@@ -47,7 +47,7 @@ def port_number(text: str) -> int:
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    """Raises CommandError when another program listens there, which the server itself would not notice."""
+    """Raises CommandError when another program listens there. Granian itself would not report it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -68,15 +68,15 @@ def serve(
     beside: Sequence[str] = (),
     when_ready: Callable[[], None] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; `workers` is the number of processes, by default one a core.
+    """Serve until SIGINT, SIGTERM or SIGHUP; `workers` is the number of processes, by default one per core.
 
-    `beside` are management commands that run and end with the server. `when_ready` runs once `/readyz` says so.
-    Raises CommandError when the port is taken, or when one of the programs ends by itself.
+    `beside` are management commands that run as long as the server. `when_ready` is called when `/readyz` answers 200.
+    Raises CommandError when the port is taken, or when one of the programs exits.
     """
     refuse_taken_port(host, port)
     _allow_open_files()
     stopped = threading.Event()
-    # SIGHUP: somebody closed the terminal.
+    # SIGHUP: the terminal was closed.
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, lambda *_: stopped.set())
     server = _started(_command(host, port, workers))
@@ -88,11 +88,11 @@ def serve(
     for program in programs:
         _stop(program)
     if not stopped.is_set():
-        raise CommandError("The server, or what ran beside it, ended by itself; what it said stands above.")
+        raise CommandError("The server, or a program that ran beside it, exited; its output is above.")
 
 
 def _allow_open_files() -> None:
-    """Raise the soft limit, often 1,024, to what the connections of a process need, as far as the hard limit allows."""
+    """Raise the soft limit of file descriptors, often 1,024, to what CONNECTIONS needs, at most to the hard limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * CONNECTIONS
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -101,7 +101,7 @@ def _allow_open_files() -> None:
 
 
 def _started(command: list[str]) -> "subprocess.Popen[bytes]":
-    # In a session of its own: Ctrl-C in a terminal reaches this process, which passes it on once.
+    # In a new session, so that Ctrl-C in a terminal reaches only this process, which stops the programs itself.
     return subprocess.Popen(
         command,
         cwd=settings.BASE_DIR,
@@ -112,16 +112,16 @@ def _started(command: list[str]) -> "subprocess.Popen[bytes]":
 
 
 def _die_with_parent() -> None:
-    """Linux ends the program when this process is killed, which cannot pass that on."""
+    """Let Linux send SIGTERM to the program when this process dies, also by SIGKILL."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _stop(program: "subprocess.Popen[bytes]") -> None:
-    """Let the calls in hand finish, and leave nothing of the program's session behind.
+    """Stop gracefully, and leave no process of the program's session behind.
 
-    A process of the server now and then misses that its parent told it to stop, and the parent waits for it for ever:
-    then all are told directly, and at last ended.
+    Sometimes a worker misses the stop request of its parent, and the parent waits for it for ever. Then SIGTERM goes to
+    the whole process group, and at last SIGKILL.
     """
     program.terminate()
     for harder in (signal.SIGTERM, signal.SIGKILL):
@@ -135,7 +135,7 @@ def _stop(program: "subprocess.Popen[bytes]") -> None:
 
 
 def _is_gone(group: int) -> bool:
-    """Whether no process of the group is left, after a moment for those that are about to end."""
+    """Whether no process of the group is left. Waits up to a second for those that are exiting."""
     with suppress(ProcessLookupError):
         for _ in range(50):
             os.killpg(group, 0)

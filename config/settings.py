@@ -1,4 +1,4 @@
-"""Settings. What differs between places is an environment variable; `.env.example` lists them all."""
+"""Settings. What differs between installations is an environment variable; `.env.example` lists them all."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 class Env(environ.Env):
-    """Reads the environment; a value that is there but empty counts as left out."""
+    """Reads environment variables; an empty one counts as unset."""
 
     def get_value(
         self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
@@ -32,24 +32,24 @@ class Env(environ.Env):
         try:
             return super().get_value(var, cast, default, parse_default)
         except ValueError as error:
-            raise ImproperlyConfigured(f"{var} is not what it should be: {error}") from error
+            raise ImproperlyConfigured(f"{var} is invalid: {error}") from error
 
 
 env = Env()
 env.read_env(BASE_DIR / ".env")
 
-# --- secrets: no defaults, so a place that forgot them does not start -----------------------------
+# --- secrets: without defaults, so that no installation starts with a public one -------------------
 
 SECRET_KEY = env.str("SECRET_KEY")
 JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY")
 
-# --- the place ------------------------------------------------------------------------------------
+# --- the installation -----------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
-PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")  # where clients reach this server
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")  # the base URL for clients
 DATA_DIR = (BASE_DIR / env.str("KUMANDA_DATA", default=".data")).resolve()
 SECURE = env.bool("SECURE", default=False)  # served over TLS: secure cookies, HSTS
 
@@ -61,7 +61,7 @@ except ValueError as error:
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if SECURE else None
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=SECURE)
-# Balancers and machines inside ask these without TLS, and a program that has sent its token already gains nothing.
+# Load balancers call these without TLS. A redirect does not protect an API token that has already been sent.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/", r"^\.well-known/"]
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if SECURE else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=SECURE)
@@ -92,8 +92,8 @@ INSTALLED_APPS = [
     "config",
 ]
 
-# The API needs neither sessions nor messages (each call carries its token), so what is for browsers only steps aside on
-# API paths: see common/middleware.py. Django's own three cost it 6 µs a call; `check --deploy` knows them by name.
+# The API needs neither sessions nor messages, because each request has its token. So middleware for browsers skips API
+# paths: see common/middleware.py. Django's own three cost 6 µs a request; `check --deploy` looks for them by name.
 API_PREFIX = "/api/"
 ADMIN_PREFIX = "/admin/"
 MIDDLEWARE = [
@@ -163,17 +163,17 @@ DATABASES = {
     "default": DATABASE
     | {
         "ENGINE": "common.postgres",
-        # A connection costs PostgreSQL about 5 ms, the largest single cost of a request.
+        # Persistent: a new connection takes about 5 ms, longer than anything else in a request.
         "CONN_MAX_AGE": None,
-        # Costs no round trip: see common/postgres/base.py.
+        # Without a round trip: see common/postgres/base.py.
         "CONN_HEALTH_CHECKS": True,
-        # What the address asks for (sslmode, …) stays.
+        # Options of DATABASE_URL (sslmode, …) are kept.
         "OPTIONS": {"connect_timeout": env.int("DATABASE_CONNECT_SECONDS", default=3)}
         | DATABASE.get("OPTIONS", {})
         | {"server_side_binding": True, "prepare_threshold": 1},
     }
 }
-# How long a statement of a request may take, wait for a lock, and leave its transaction open, in seconds.
+# In seconds, for requests: the time limits of a statement, of a wait for a lock, and of an idle transaction.
 REQUEST_TIME_LIMITS = {
     "statement_timeout": env.float("DATABASE_STATEMENT_SECONDS", default=3.0),
     "lock_timeout": env.float("DATABASE_LOCK_SECONDS", default=2.0),
@@ -183,7 +183,7 @@ if not all(seconds > 0 for seconds in REQUEST_TIME_LIMITS.values()):
     raise ImproperlyConfigured("DATABASE_STATEMENT_SECONDS, _LOCK_SECONDS and _IDLE_SECONDS must be above 0.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- people and tokens ----------------------------------------------------------------------------
+# --- users and tokens -----------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["accounts.backends.LimitedBackend"]
@@ -195,9 +195,9 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 SESSION_COOKIE_AGE = 3600 * env.int("ADMIN_SESSION_HOURS", default=12)
-# Calls that a server process answers at the same time. One that takes longer than 20 ms does not count.
+# Requests that a server process handles at the same time. One that takes longer than 20 ms no longer counts.
 REQUESTS_AT_ONCE = env.int("REQUESTS_AT_ONCE", default=2)
-# Password hashes that a server process computes at once, each on a core. As many more logins as the queue holds wait,
+# Password hashes that a server process computes at the same time, each on one core. Further logins wait in the queue,
 # each in a thread: see config/rsgi.py.
 PASSWORD_HASHING_SLOTS = env.int("PASSWORD_HASHING_SLOTS", default=1)
 PASSWORD_HASHING_QUEUE = 4
@@ -206,8 +206,7 @@ if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1 or REQUESTS_AT_ONCE <
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 CSRF_FAILURE_VIEW = "common.error_pages.csrf_failure"
 
-# How far the clocks of other machines may be ahead of ours: what tokens say of when they were issued and from when they
-# hold may lie so far in the future. Their expiry has no leeway.
+# How far other clocks may be ahead: the `iat` and `nbf` of a token may lie so far in the future. `exp` has no leeway.
 CLOCK_LEEWAY = timedelta(seconds=30)
 SIMPLE_JWT = {
     "SIGNING_KEY": JWT_SIGNING_KEY,
@@ -218,7 +217,7 @@ SIMPLE_JWT = {
     "USER_ID_CLAIM": "sub",
     "LEEWAY": CLOCK_LEEWAY,
 }
-# The platform's own identity provider, when it has one: its tokens are accepted beside ours.
+# An identity provider of the platform, if there is one: its tokens are accepted beside Kumanda's.
 IDENTITY_ISSUER = env.str("IDENTITY_ISSUER", default="")
 IDENTITY_AUDIENCE = env.str("IDENTITY_AUDIENCE", default="")
 IDENTITY_PUBLIC_KEY = env.str("IDENTITY_PUBLIC_KEY", default="", multiline=True)
@@ -232,7 +231,7 @@ if IDENTITY_ISSUER and not (IDENTITY_AUDIENCE and bool(IDENTITY_PUBLIC_KEY) != b
         "IDENTITY_ISSUER is set: set IDENTITY_AUDIENCE too, "
         "and exactly one of IDENTITY_PUBLIC_KEY and IDENTITY_JWKS_URL."
     )
-# Asymmetric signatures only: with HS* anybody who knows the public key could sign.
+# Asymmetric signatures only: with HS* anybody who knows the verification key could sign.
 IDENTITY_ALGORITHMS_KNOWN = frozenset(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"])
 if not set(IDENTITY_ALGORITHMS) <= IDENTITY_ALGORITHMS_KNOWN:
     raise ImproperlyConfigured("IDENTITY_ALGORITHMS may name RS*, PS* and ES* algorithms only.")
@@ -251,16 +250,16 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 PROBLEM_TYPE_PREFIX = "urn:kumanda:error:"  # `type` of problem+json, before the code
-# Keys of bodies and queries that older apps of the platform send, and that nothing reads. All others are refused, and
-# so is one of these where it is a near miss of a key that the operation knows.
+# Keys of bodies and queries that older clients send and nothing reads. Other unknown keys are refused, and so is one of
+# these if it is a near miss of a key of the operation.
 IGNORED_KEYS = frozenset(env.list("IGNORED_KEYS", default=[]))
 JSON_BODY_LIMIT = 65_536  # bytes
-LARGE_JSON_BODY_LIMIT = 1_048_576  # bytes: where a body lists many things
-UPLOAD_BODY_LIMIT = 6 * 1_048_576  # bytes: a picture of 5 MB and the fields beside it
-DATA_UPLOAD_MAX_MEMORY_SIZE = LARGE_JSON_BODY_LIMIT  # of a form without its files
+LARGE_JSON_BODY_LIMIT = 1_048_576  # bytes, for bodies with long lists
+UPLOAD_BODY_LIMIT = 6 * 1_048_576  # bytes, for a picture of 5 MB and the other fields
+DATA_UPLOAD_MAX_MEMORY_SIZE = LARGE_JSON_BODY_LIMIT  # a form without its files
 DATA_UPLOAD_MAX_NUMBER_FILES = 10
 FILE_UPLOAD_HANDLERS = ["common.uploads.BoundedUploadHandler"]
-# Pictures that each server process decodes at once: see common/pictures.
+# Pictures that each server process decodes at the same time: see common/pictures.
 PICTURE_SLOTS = env.int("PICTURE_SLOTS", default=1)
 if PICTURE_SLOTS < 1:
     raise ImproperlyConfigured("PICTURE_SLOTS must be at least 1.")
@@ -275,23 +274,23 @@ DELETED_RETENTION = timedelta(days=env.int("DELETED_RETENTION_DAYS", default=30)
 JOIN_TOKEN_LIFETIME = timedelta(seconds=env.int("JOIN_TOKEN_SECONDS", default=120))
 if not timedelta(seconds=10) <= JOIN_TOKEN_LIFETIME <= timedelta(hours=1):
     raise ImproperlyConfigured("JOIN_TOKEN_SECONDS must be between 10 and 3600.")
-# Of the UIDs of calendar events, which programs recognize an event by: it never changes, unlike PUBLIC_URL.
+# The domain in the UIDs of calendar events. Calendar programs identify events by UID, so it must never change.
 CALENDAR_DOMAIN = env.str("CALENDAR_DOMAIN", default="kumanda.invalid")
 check_calendar_domain(CALENDAR_DOMAIN)
-# Where people watch a stream, with {id} or {channelName}; without it calendar events have no URL.
+# The page of a stream, with {id} or {channelName}. If it is empty, calendar events have no URL.
 STREAM_PAGE_URL = env.str("STREAM_PAGE_URL", default="")
 check_stream_page_url(STREAM_PAGE_URL)
-# Bans and reminders import livestreams, so settings name what it calls of theirs: see livestreams/hooks.py.
+# Implementations of the hooks in livestreams/hooks.py, in apps that livestreams must not import.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
 STREAM_FOLLOWER = "reminders.services.follow_stream"
 REMINDER_WAITS = "reminders.models.waits"
-# Threads of a server process that may wait for news of bans, beside those that work: see config/rsgi.py.
+# Threads of a server process that may wait for revocations, beside those for requests: see config/rsgi.py.
 WAITING_POLLS = 16
 
 # --- reminders ------------------------------------------------------------------------------------
 
 REMINDER_GRACE = timedelta(minutes=env.int("REMINDER_GRACE_MINUTES", default=10))
-# Channels beside the inbox, each with its class: adding one is one file and one line here.
+# Channels beside the inbox. A new channel is one module and one line here.
 KNOWN_CHANNELS = {
     "webhook": "reminders.channels.webhook.WebhookChannel",
     "email": "reminders.channels.email.EmailChannel",
@@ -317,14 +316,15 @@ DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="")
 if "email" in NOTIFICATION_CHANNELS:
     check_email(MAILERS, DEFAULT_FROM_EMAIL)
 
-# What /readyz tells operators beside its state, and what the doctor looks at beside what every installation has.
+# With this token /readyz also returns READINESS_FACTS.
 OPERATIONS_TOKEN = env.str("OPERATIONS_TOKEN", default="")
 if OPERATIONS_TOKEN and len(OPERATIONS_TOKEN) < 32:
     raise ImproperlyConfigured("OPERATIONS_TOKEN must have at least 32 characters.")
-# How long a process goes by what it has found, so that many calls of /readyz cost no more than one.
+# How long /readyz caches its result, so that many calls cost no more than one.
 READY_KEPT_SECONDS = 1.0
 UNREADY_KEPT_SECONDS = 0.2
 READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
+# What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
     "common.audit_doctor.examine",
     "accounts.doctor.examine",
@@ -332,20 +332,20 @@ DOCTOR_CHECKS = [
     "config.doctor.examine",
 ]
 
-# Each queue of jobs: how many a worker runs at once unless its option says so, and the help of that option.
+# Each job queue: the default of the worker's option for how many jobs run at once, and the help of that option.
 WORKER_QUEUES = {
     "telling": (2, "chunks written at once"),
     "delivering": (8, "deliveries under way at once"),
 }
 PROCRASTINATE_ON_APP_READY = "common.jobs.renamed.register_old_names"
-# Old names of tasks and what they are called now: jobs that were stored before an upgrade still run.
+# Old and new names of renamed tasks, so that jobs stored before an upgrade still run.
 RENAMED_TASKS = {
     "config.tasks.forget_tokens": "accounts.tasks.forget_tokens",
     "reminders.tasks.expire_no_shows": "livestreams.tasks.expire_no_shows",
     "reminders.tasks.forget_failed_jobs": "common.tasks.forget_failed_jobs",
     "reminders.tasks.take_over_stalled_jobs": "common.tasks.take_over_stalled_jobs",
 }
-# A worker says every WORKER_HEARTBEAT seconds that it lives; after WORKER_LOST_AFTER its jobs are taken over.
+# A worker sends a heartbeat every WORKER_HEARTBEAT seconds; WORKER_LOST_AFTER the last one its jobs are taken over.
 WORKER_HEARTBEAT = env.int("WORKER_HEARTBEAT_SECONDS", default=5)
 WORKER_LOST_AFTER = env.int("WORKER_LOST_AFTER_SECONDS", default=15)
 if not 0 < 2 * WORKER_HEARTBEAT <= WORKER_LOST_AFTER:
@@ -362,10 +362,10 @@ TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 MEDIA_URL = env.str("MEDIA_URL", default=f"{PUBLIC_URL}/media/")
 MEDIA_ROOT = DATA_DIR / "media"
-# What pages outside the API may load. The default is for answers that are no pages of the admin.
+# Content security policies: the default, and that of the admin.
 SECURE_CSP = NOTHING
 ADMIN_CSP = admin_policy(MEDIA_URL)
-# Straight from the packages, found once at the start: there is no step to forget after an upgrade.
+# Served from the installed packages, which are scanned once at the start. No collectstatic is needed.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 

@@ -11,14 +11,14 @@ from common.seals import log_seal, seal_rows
 
 NIGHTLY = "47 2 * * *"
 HOURLY = "0 * * * *"
-# Long enough for the transaction that blocked the seals to end; else the job of the next hour makes them.
+# Five minutes, for a transaction that blocks sealing to end. After that the job of the next hour seals the rows.
 AGAIN_SOON = RetryStrategy(max_attempts=5, wait=60)
 
 
-# It may take long, so it must not use a thread of the fast queue.
+# In the slow queue, because it may take long.
 @periodic(NIGHTLY, queue=SLOW_QUEUE)
 def purge(timestamp: int) -> None:
-    """Run the command as an operator would. The job fails when a row cannot be removed, which the doctor reports."""
+    """Run the command `purge`. If a row cannot be removed, the job fails and the doctor reports it."""
     call_command("purge", stdout=StringIO())
 
 

@@ -1,4 +1,4 @@
-"""How the admin looks: its name, its colours, and what stands in its sidebar."""
+"""Settings of Unfold, the admin theme: title, colours and sidebar."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": _("Control plane for live streaming"),
     "SITE_SYMBOL": "live_tv",
     "SITE_URL": reverse_lazy("playground"),
-    # The audit trail on each page is the history; Django's own knows only what its forms save.
+    # Each page shows the audit trail instead; Django's history has only what its own forms save.
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",

@@ -1,4 +1,4 @@
-"""Every address. The API comes first: it is asked most."""
+"""The root URLconf. The API comes first, because it gets the most requests."""
 
 from django.contrib import admin
 from django.urls import include, path, re_path
@@ -33,7 +33,7 @@ urlpatterns = [
     path("api/docs/", PlaygroundView.as_view(), name="playground"),
     path("api/schema", RedirectView.as_view(pattern_name="schema")),
     path("api/docs", RedirectView.as_view(pattern_name="playground")),
-    # With DEBUG on, Django would answer unknown addresses with a page of its own.
+    # With DEBUG, Django would answer unknown paths with its own HTML page.
     re_path(r"^api/", csrf_exempt(api.unknown_address)),
     path(".well-known/", include(edges.urls.well_known)),
     path("unsubscribe/<str:token>", unsubscribe, name="unsubscribe"),

@@ -1,4 +1,4 @@
-"""A believable world for demonstrations: fifty people, their streams, reminders and bans, in two languages."""
+"""The demo data: fifty users, their streams, reminders and bans, in two languages."""
 
 import colorsys
 import io
@@ -33,7 +33,7 @@ class Account:
     password: str
 
 
-# Known to everybody who reads this: for the embedded database of your own machine only, see config/demo.py.
+# Public passwords, used only in the embedded database of the developer's machine: see config/demo.py.
 ACCOUNTS = [
     Account("admin", "admin", "admin-of-the-demo"),
     Account("moderator", "defne", "defne-of-the-demo"),
@@ -48,7 +48,7 @@ def table_of(accounts_to_open: Sequence[Account]) -> str:
     return "\n".join(f"  {role:<10} {username:<10} {password}" for role, username, password in rows)
 
 
-MODERATORS = "Moderators"  # the group; a migration of the bans makes it
+MODERATORS = "Moderators"  # the group that a migration of bans creates
 
 PEOPLE = [
     ("admin", "Selin", "Aksoy"), ("defne", "Defne", "Yıldız"), ("deniz", "Deniz", "Şahin"),
@@ -84,18 +84,18 @@ TITLES = [
 ]  # fmt: skip
 
 
-def is_there() -> bool:
+def is_seeded() -> bool:
     return User.objects.filter(username=ACCOUNTS[0].username).exists()
 
 
 @transaction.atomic
 def seed(now: datetime, accounts_to_open: Sequence[Account] = ACCOUNTS) -> bool:
-    """Make the world around `now`; False when it is there already. All of it or, on a failure, nothing.
+    """Create the demo data with times relative to `now`, in one transaction. False if it exists already.
 
-    `accounts_to_open` has the passwords of the five people who can log in.
+    `accounts_to_open` has the passwords of the five users who can log in.
     """
     SEEDING.take()
-    if is_there():
+    if is_seeded():
         return False
     people = _people(now, accounts_to_open)
     _streams(people, now)
@@ -132,7 +132,7 @@ def _people(now: datetime, accounts_to_open: Sequence[Account]) -> list[User]:
 
 
 def _portrait(initials: str, hue: float) -> tuple[bytes, dict[int, bytes]]:
-    """A photo and its squares as WebP. Made here, so that no process is started to decode and check each."""
+    """A photo and its square sizes as WebP. Drawn here, which avoids the decoder process of uploads."""
     light, dark = (
         tuple(round(255 * part) for part in colorsys.hls_to_rgb(hue, lightness, 0.55)) for lightness in (0.62, 0.38)
     )
@@ -150,7 +150,7 @@ def _webp(image: Image.Image) -> bytes:
 
 
 def _streams(people: Sequence[User], now: datetime) -> None:
-    """Each stream lives through the services, with the clock where it was."""
+    """Streams in every state, made by the services with a `now` in the past."""
     chance = random.Random(20)
     by_name = {user.username: user for user in people}
     deniz, emily = by_name["deniz"], by_name["emily"]
@@ -173,29 +173,29 @@ def _streams(people: Sequence[User], now: datetime) -> None:
             planned_start_at=start,
         )
 
-    def live_through(stream: LiveStream, host: User, start: datetime, minutes: int) -> None:
+    def start_and_end(stream: LiveStream, host: User, start: datetime, minutes: int) -> None:
         livestreams.services.start_stream(stream.pk, by=host, now=start)
         livestreams.services.end_stream(stream.pk, by=host, now=start + timedelta(minutes=minutes))
 
-    for number in range(30):  # past evenings
+    for number in range(30):  # ended
         host = deniz if number % 6 == 0 else hosts[number % len(hosts)]
         guest = emily if number % 6 == 0 else None
         start = now - timedelta(days=number + 1, minutes=chance.randint(0, 300))
         stream = planned(host, number, announced=start - timedelta(days=2), start=start, guest=guest)
         _answer(stream, guest)
-        live_through(stream, host, start + timedelta(minutes=chance.randint(0, 9)), chance.randint(20, 95))
+        start_and_end(stream, host, start + timedelta(minutes=chance.randint(0, 9)), chance.randint(20, 95))
 
-    for number in range(6):  # on air now
+    for number in range(6):  # active
         host = hosts[number + 7]
         start = now - timedelta(minutes=5 + 9 * number)
         stream = planned(host, number + 3, announced=start - timedelta(hours=5), start=start)
         _remind(stream, [by_name["kerem"], *hosts[number + 15 : number + 21]], start - timedelta(hours=4))
-        _tell(stream, start - timedelta(minutes=LEADS[0] or 0))
+        _notify(stream, start - timedelta(minutes=LEADS[0] or 0))
         livestreams.services.start_stream(stream.pk, by=host, now=start)
-        _tell(stream, start)
+        _notify(stream, start)
 
     answers = {5: GuestStatus.INVITED, 15: GuestStatus.DECLINED}
-    for number in range(18):  # coming
+    for number in range(18):  # scheduled
         host = deniz if number % 5 == 0 else hosts[(number + 17) % len(hosts)]
         guest = emily if host is deniz else hosts[number] if number % 4 == 1 and hosts[number] is not host else None
         announced = now - timedelta(hours=number + 1)
@@ -203,12 +203,12 @@ def _streams(people: Sequence[User], now: datetime) -> None:
         stream = planned(host, number + 11, announced=announced, start=start, guest=guest)
         _answer(stream, guest, answers.get(number, GuestStatus.ACCEPTED))
 
-    for number in range(3):  # being prepared
+    for number in range(3):  # preparing
         livestreams.services.create_stream(
             by=hosts[number + 30], now=now - timedelta(minutes=4 * number + 2), title=TITLES[number + 5][0]
         )
 
-    for number in range(4):  # called off, the last two by their guest
+    for number in range(4):  # cancelled, the last two by their guest
         host, guest = hosts[number + 24], hosts[number + 33]
         announced = now - timedelta(days=number + 1)
         stream = planned(host, number + 8, announced=announced, start=now + timedelta(days=1), guest=guest)
@@ -216,12 +216,12 @@ def _streams(people: Sequence[User], now: datetime) -> None:
             stream.pk, by=guest if number > 1 else host, now=announced + timedelta(hours=6)
         )
 
-    for number in range(2):  # nobody came
+    for number in range(2):  # expired
         start = now - timedelta(days=number + 2)
         stream = planned(hosts[number + 14], number + 4, announced=start - timedelta(days=1), start=start)
         livestreams.services.expire_stream(stream.pk, now=now - timedelta(days=1))
 
-    for number in range(2):  # taken back
+    for number in range(2):  # deleted
         host = hosts[number + 2]
         stream = planned(host, number + 6, announced=now - timedelta(days=3), start=now + timedelta(days=number + 2))
         livestreams.services.delete_stream(stream.pk, by=host, now=now - timedelta(days=2))
@@ -245,7 +245,7 @@ BANS = [
 
 
 def _bans(people: Sequence[User], now: datetime) -> None:
-    """On what is on air and what is coming; made by the hosts: one is appealed against, one was lifted."""
+    """Bans by the hosts on active and scheduled streams. One has an appeal, one was lifted."""
     by_name = {user.username: user for user in people}
     streams = LiveStream.objects.filter(status__in=[Status.ACTIVE, Status.SCHEDULED])
     open_now = list(streams.select_related("creator").order_by("status", "planned_start_at", "id"))
@@ -277,7 +277,7 @@ LEADS = [15, None, 15, 15, None]  # minutes before the start; None: at the start
 
 
 def _answer(stream: LiveStream, guest: User | None, answer: GuestStatus = GuestStatus.ACCEPTED) -> None:
-    """Ten minutes after the stream was announced."""
+    """The guest answers ten minutes after the stream was created."""
     at = stream.created_at + timedelta(minutes=10)
     if guest is not None and answer == GuestStatus.ACCEPTED:
         livestreams.services.accept_guest(stream.pk, by=guest, now=at)
@@ -293,8 +293,8 @@ def _remind(stream: LiveStream, people: Sequence[User], at: datetime) -> None:
             reminders.services.set_reminder(stream.pk, by=user, now=at, minute=minute, language=language)
 
 
-def _tell(stream: LiveStream, at: datetime) -> None:
-    """What workers did then."""
+def _notify(stream: LiveStream, at: datetime) -> None:
+    """What workers do at this time: open the due rounds and notify their chunks."""
     reminders.services.open_due_rounds_of_stream(stream.pk, at)
     for round_id in Round.objects.filter(stream=stream, state=Round.State.OPEN).values_list("pk", flat=True):
         for chunk_id in reminders.services.cut_round(round_id, now=at):
@@ -302,7 +302,7 @@ def _tell(stream: LiveStream, at: datetime) -> None:
 
 
 def _reminders(people: Sequence[User], now: datetime) -> None:
-    """For what is coming; the first notices come due a few minutes after the start of the demonstration."""
+    """Reminders for scheduled streams; the first come due a few minutes after the demo starts."""
     coming = LiveStream.objects.filter(status=Status.SCHEDULED).order_by("planned_start_at", "id")
     by_name = {user.username: user for user in people}
     for number, stream in enumerate(coming[:12]):

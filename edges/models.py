@@ -1,4 +1,4 @@
-"""Who joined a stream, what media and chat servers must enforce there, and the keys that sign join tokens."""
+"""Presence, revocations, and the keys that sign join tokens."""
 
 from typing import Any, ClassVar, Self
 
@@ -12,16 +12,16 @@ from livestreams.models import GuestStatus, LiveStream
 
 class ParticipantQuerySet(models.QuerySet["Participant"]):
     def audience(self, *, stream: Any, seen_after: Any) -> Self:
-        """Who watches: seen after that moment, and neither creator nor guest. Takes values or expressions.
+        """The viewers: seen after that time, and neither creator nor guest. Takes values or expressions.
 
-        A guest who declined may watch like everybody else.
+        A guest who declined counts as a viewer.
         """
         present = self.filter(stream=stream, last_seen_at__gt=seen_after).exclude(user=F("stream__creator"))
         return present.filter(~Q(user=F("stream__guest")) | Q(stream__guest_status=GuestStatus.DECLINED))
 
 
 class Participant(IdentifiedModel):
-    """Who joined a stream, in whatever role; joining again, as every token makes one do, moves `last_seen_at`."""
+    """A user who joined a stream, in any role. Each renewal of the join token updates `last_seen_at`."""
 
     stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="participants", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="participations")
@@ -36,7 +36,7 @@ class Participant(IdentifiedModel):
             models.UniqueConstraint(fields=["stream", "user"], name="participant_once"),
         ]
         indexes = [
-            # Those who are there now are few of those who ever came. It is what a join writes to, each time.
+            # Few of all participants are present. The index is updated by each join.
             models.Index(fields=["stream", "last_seen_at"], name="participant_seen"),
         ]
 
@@ -45,10 +45,10 @@ class Participant(IdentifiedModel):
 
 
 class Revocation(models.Model):
-    """What media edges and chat servers must know: from here on this holds for that person on that stream.
+    """What holds for a user on a stream from `at` on, for media edges and chat servers.
 
-    Rows are only ever added. The key comes from a sequence and is drawn under the lock of the stream, so that for one
-    stream its order is the order of the commits: who has read up to a row has missed none before it.
+    Append-only. The primary key comes from a sequence and is drawn under the lock of the stream. So for one stream its
+    order is the commit order, and a reader that has read up to a row has missed none before it.
     """
 
     class Action(models.TextChoices):
@@ -79,10 +79,10 @@ class Revocation(models.Model):
 class JoinKey(IdentifiedModel):
     """A key pair that signs join tokens; its id is the `kid`.
 
-    It signs from the moment its predecessor retires, and stays public until the last token that it signed has lapsed.
+    It signs from the time its predecessor is retired, and is published until the last token that it signed has expired.
     """
 
-    private_key = models.TextField()  # PEM, encrypted with a key that is made of SECRET_KEY
+    private_key = models.TextField()  # PEM, encrypted with a key that is derived from SECRET_KEY
     public_jwk = models.JSONField()
     created_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True)

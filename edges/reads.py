@@ -1,11 +1,13 @@
-"""Who watches a stream and who must be kept out, as the API writes it."""
+"""Queries of viewers and revocations: wire dictionaries and pages of lists."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, OuterRef, Subquery
+from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.serializers import UserSummarySerializer
@@ -13,7 +15,7 @@ from common.pagination import Listing, Shape
 from common.queries import ID, TEXT, TIME, Param, Question, count_of
 from common.times import optional_wire_time, wire_time
 from edges.models import Participant
-from edges.services import News
+from edges.services import JoinToken, RevocationPage
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
 
@@ -37,7 +39,7 @@ _COUNT = Question(_counted)
 
 
 class _Viewers(Listing):
-    """Users in the order of their first join; joining again, as all do every minute, moves nobody to another page."""
+    """Users in the order of their first join, so that renewing a join token moves nobody to another page."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -57,7 +59,7 @@ class _Viewers(Listing):
         return users.filter(names_folded__contains=search)
 
     def _all(self, shape: Shape) -> models.QuerySet[Any]:
-        # Who left meanwhile still marks a place in the order.
+        # Also users who have left since: they still mark a place in the order.
         return User.objects.filter(participations__stream=Param("stream", ID))
 
     def _build_anchor(self, shape: Shape) -> models.QuerySet[Any]:
@@ -67,13 +69,17 @@ class _Viewers(Listing):
 VIEWERS = _Viewers()
 
 
-def seen_after(now: datetime) -> datetime:
-    """Who was seen after this watches: a token is renewed within its lifetime, and now and then that fails once."""
+def _seen_after(now: datetime) -> datetime:
+    """A participant seen after this time is a viewer. Twice the lifetime of a token, so that one renewal may fail."""
     return now - 2 * settings.JOIN_TOKEN_LIFETIME
 
 
-def refuse_reader(stream_id: str, *, caller: str, now: datetime) -> None:
-    """Raises StreamMissing, and Banned when a ban keeps `caller` from the stream."""
+def viewers(stream_id: str, query: Mapping[str, Any], *, caller: str, now: datetime) -> Response:
+    return VIEWERS.page(query, caller=caller, stream=stream_id, seen_after=_seen_after(now))
+
+
+def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> None:
+    """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
     rows = _RESTRICTION_OF_READER.rows(id=stream_id, caller=caller, now=now)
     if not rows:
         raise StreamMissing
@@ -81,8 +87,8 @@ def refuse_reader(stream_id: str, *, caller: str, now: datetime) -> None:
 
 
 def viewer_count(stream_id: str, *, caller: str, now: datetime) -> dict[str, Any]:
-    """Raises StreamMissing, and Banned when a ban keeps `caller` from the stream."""
-    rows = _COUNT.rows(id=stream_id, caller=caller, now=now, seen_after=seen_after(now))
+    """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
+    rows = _COUNT.rows(id=stream_id, caller=caller, now=now, seen_after=_seen_after(now))
     if not rows:
         raise StreamMissing
     count, restriction = rows[0]
@@ -90,12 +96,18 @@ def viewer_count(stream_id: str, *, caller: str, now: datetime) -> dict[str, Any
     return {"streamId": stream_id, "viewerCount": count}
 
 
-def revocations(news: News) -> dict[str, Any]:
-    """The news as an edge is told them, and the cursor for its next call."""
+def joined(stream: dict[str, Any], token: JoinToken) -> dict[str, Any]:
+    """`stream` is a wire dictionary written for the user who joined."""
+    expires_at = wire_time(token.expires_at)
+    return {"liveStream": stream, "token": token.token, "role": stream["role"], "expiresAt": expires_at}
+
+
+def revocations(page: RevocationPage) -> dict[str, Any]:
+    """The revocations, and the cursor for the next call."""
     return {
         "list": [
             {"userId": user_id, "action": action, "until": optional_wire_time(until), "at": wire_time(at)}
-            for user_id, action, until, at in news.people
+            for user_id, action, until, at in page.rows
         ],
-        "cursor": str(news.cursor),
+        "cursor": str(page.cursor),
     }

@@ -1,4 +1,4 @@
-"""What viewers, media servers and chat servers are told, and what they may ask."""
+"""Joins, viewers and revocations on the wire: responses, request bodies and queries."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from edges.models import Revocation
 from livestreams.models import LiveStream
 from livestreams.serializers import LONGEST_SEARCH, LiveStreamSerializer
 
-# --- out ------------------------------------------------------------------------------------------
+# --- responses ------------------------------------------------------------------------------------
 
 
 class JoinedSerializer(serializers.Serializer[Any]):
     liveStream = LiveStreamSerializer()
     token = serializers.CharField(help_text="A JWT for the media edge and the chat server.")
     role = serializers.ChoiceField(LiveStream.Role.choices)
-    expiresAt = WireTime(help_text="When the token lapses; join again before.")
+    expiresAt = WireTime(help_text="When the token expires. Join again before.")
 
 
 class ViewerCountSerializer(serializers.Serializer[Any]):
@@ -29,26 +29,26 @@ class ViewerCountSerializer(serializers.Serializer[Any]):
 class RevocationSerializer(serializers.Serializer[Any]):
     userId = IdField()
     action = serializers.ChoiceField(Revocation.Action.choices)
-    until = WireTime(allow_null=True, help_text="Null: until further notice.")
+    until = WireTime(allow_null=True, help_text="Null: until it is lifted.")
     at = WireTime()
 
 
 class RevocationsSerializer(serializers.Serializer[Any]):
     list = RevocationSerializer(many=True)
-    cursor = serializers.CharField(help_text="For `since` of the next call.")
+    cursor = serializers.CharField(help_text="The value of `since` for the next call.")
 
 
-# --- in -------------------------------------------------------------------------------------------
+# --- request bodies -------------------------------------------------------------------------------
 
 
 class JoinSerializer(InputSerializer):
-    # Sent by existing apps beside the id.
+    # Existing apps send these keys; nothing reads them.
     ignored_keys = frozenset({"appVersion", "country", "deviceModel", "deviceType", "ipAddress", "osVersion", "role"})
 
     liveStreamId = IdField(source="stream_id")
 
 
-# --- asked ----------------------------------------------------------------------------------------
+# --- queries --------------------------------------------------------------------------------------
 
 
 class ViewersQuery(PageQuery):
@@ -62,5 +62,5 @@ class ViewersQuery(PageQuery):
 class RevocationsQuery(InputSerializer):
     empty_is_absent = False
     since = StrictString(
-        max_length=64, required=False, help_text="The `cursor` of the call before. Left out: all that holds now."
+        max_length=64, required=False, help_text="The `cursor` of the previous call. Absent: all that holds now."
     )

@@ -1,4 +1,4 @@
-"""Addresses for viewers, media servers and chat servers."""
+"""URL patterns of joins, viewers, revocations and join keys."""
 
 from django.urls import path
 
@@ -6,9 +6,9 @@ from edges.views import AudienceViewSet, jwks
 
 view = AudienceViewSet.as_view
 
-# Before those of the streams: `live-stream/<id>` matches it, too.
+# Goes before the patterns of livestreams, because `live-stream/<id>` matches it, too.
 join = [path("live-stream/join", view({"post": "join"}))]
-# After them, since streams are read more often.
+# Goes after them, because streams are requested more often.
 v1 = [
     path("live-stream/<str:id>/viewers", view({"get": "viewers"})),
     path("live-stream/<str:id>/viewer-count", view({"get": "viewer_count"})),

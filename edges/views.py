@@ -1,4 +1,4 @@
-"""The audience of a stream over HTTP: joining, who watches, and what edges must know of bans."""
+"""Joining a stream, its viewers, its revocations and the public keys of join tokens over HTTP."""
 
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -14,10 +14,9 @@ from accounts.serializers import UserSummarySerializer
 from common.api import HTTP_CODES, error_answer
 from common.refusals import Refusal
 from common.schema import page_of
-from common.times import wire_time
 from common.views import ApiViewSet
 from edges import reads, services
-from edges.permissions import NotAServiceAccount
+from edges.permissions import NotAServiceAccount, refuse_unless_service_account
 from edges.serializers import (
     JoinedSerializer,
     JoinSerializer,
@@ -26,23 +25,24 @@ from edges.serializers import (
     ViewerCountSerializer,
     ViewersQuery,
 )
-from edges.waiting import SECONDS_UNTIL_RETRY, awaited_news
+from edges.waiting import SECONDS_UNTIL_RETRY, polled_revocations
 from livestreams.models import GuestStatus, LiveStream, Status
-from livestreams.reads import seen_stream
+from livestreams.reads import stream_and_restriction
 from livestreams.services import (
     Banned,
     GuestAnswerTooLate,
     GuestHasDeclined,
+    Restriction,
     StreamMissing,
     accept_guest,
     refuse_blocked,
 )
 
-JWKS_SECONDS = 5  # how long the keys may be kept by caches: see services/join_keys.py
+JWKS_SECONDS = 5  # how long caches may keep the keys: see edges/services/join_keys.py
 
 
 class AudienceViewSet(ApiViewSet):
-    """Those who watch a stream, and those who must not."""
+    """Joining a stream, its viewers and its revocations."""
 
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "join": [StreamMissing, Banned, services.StreamNotActive],
@@ -55,37 +55,18 @@ class AudienceViewSet(ApiViewSet):
         operation_id="joinLiveStreamV1", tags=["Streams"], request=JoinSerializer, responses={200: JoinedSerializer}
     )
     def join(self, request: Request) -> Response:
-        """Join an active stream: the token opens the media edge and the chat.
+        """Join an active stream. Media edges and chat servers admit you with the token.
 
-        It is a short JWT (ES256) for the audience `media`, with `sub` (you), `stream`, `role`, `grants` (`watch`, and
-        `chat` unless a ban says otherwise) and `jti`. Its keys are at `/.well-known/jwks.json`, so that an edge
-        verifies it without asking. Join again before it lapses; a ban is found then at the latest. An invited guest
+        The token is a short-lived JWT (ES256) with `aud` `media`, `sub` (you), `stream`, `role`, `grants` (`watch`,
+        and `chat` unless a ban forbids it) and `jti`. The public keys are at `/.well-known/jwks.json`, so an edge
+        verifies it offline. Join again before it expires; a new ban is applied then at the latest. An invited guest
         accepts by joining; one who has declined joins as audience.
         """
         stream_id = JoinSerializer.validated(request.data)["stream_id"]
-        stream, restriction = seen_stream(stream_id, caller=self.user.pk)
-        if _accepts_by_joining(stream):
-            refuse_blocked(restriction)
-            # Who has declined on another device meanwhile, or comes as the stream ends, is answered by the second look.
-            with suppress(GuestHasDeclined, GuestAnswerTooLate):
-                accept_guest(stream_id, by=self.user, now=timezone.now())
-            stream, restriction = seen_stream(stream_id, caller=self.user.pk)
-        joined = services.admit(
-            self.user,
-            stream_id,
-            status=stream["status"],
-            role=stream["role"],
-            restriction=restriction,
-            now=timezone.now(),
-        )
-        return Response(
-            {
-                "liveStream": stream,
-                "token": joined.token,
-                "role": stream["role"],
-                "expiresAt": wire_time(joined.expires_at),
-            }
-        )
+        stream, restriction = self.stream_to_join(stream_id)
+        known = {"status": stream["status"], "role": stream["role"], "restriction": restriction}
+        token = services.admit(self.user, stream_id, **known, now=timezone.now())
+        return Response(reads.joined(stream, token))
 
     @extend_schema(
         operation_id="listViewersByIdV1",
@@ -94,14 +75,17 @@ class AudienceViewSet(ApiViewSet):
         responses={200: page_of(UserSummarySerializer)},
     )
     def viewers(self, request: Request, id: str) -> Response:
-        """Who watches: joined within the last two lifetimes of a token, without the broadcasters; newest first."""
+        """The viewers, in descending order of their first join.
+
+        A viewer has joined within the last two token lifetimes and is no broadcaster.
+        """
         query, now = self.query(ViewersQuery), timezone.now()
-        reads.refuse_reader(id, caller=self.user.pk, now=now)
-        return reads.VIEWERS.page(query, caller=self.user.pk, stream=id, seen_after=reads.seen_after(now))
+        reads.refuse_unless_readable(id, caller=self.user.pk, now=now)
+        return reads.viewers(id, query, caller=self.user.pk, now=now)
 
     @extend_schema(operation_id="countViewersByIdV1", tags=["Streams"], responses={200: ViewerCountSerializer})
     def viewer_count(self, request: Request, id: str) -> Response:
-        """How many watch: joined within the last two lifetimes of a token, without the broadcasters."""
+        """The number of viewers, who have joined within the last two token lifetimes and are no broadcasters."""
         return Response(reads.viewer_count(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(
@@ -111,32 +95,39 @@ class AudienceViewSet(ApiViewSet):
         responses={200: RevocationsSerializer},
     )
     def revocations(self, request: Request, id: str) -> Response:
-        """Who must be kept out, for media edges and chat servers (permission `livestreams.enforce`).
+        """The bans to enforce, for media edges and chat servers (permission `livestreams.enforce`).
 
-        Without `since`: all that holds now, at most 1,000 people. With it: what came after, each person once with the
-        latest, `LIFTED` when nothing restricts them any more. When there is nothing new the call waits up to 25
-        seconds and answers as soon as a ban is committed; an empty list then means: ask again. When too many wait
-        already it answers at once, with `Retry-After`. A restriction ends by the clock at its `until`, without news.
+        Without `since`: all bans that hold now, of at most 1,000 users. With it: what is new since then, each user once
+        with the latest action, `LIFTED` if nothing restricts them any more. When there is nothing new, the call waits
+        up to 25 seconds and answers as soon as a ban is committed; after an empty list, call again. When too many calls
+        wait already, it answers at once, with `Retry-After`. A ban ends at its `until`, without a new entry.
 
-        Keep the list and look into it at each connect: a token that was signed just before a ban is good for its
+        Keep the list and check it at each connect: a token that was signed just before a ban is valid for its
         lifetime.
         """
-        if not self.user.has_perm("livestreams.enforce"):
-            raise NotAServiceAccount
+        refuse_unless_service_account(self.user)
         since = self.query(RevocationsQuery).get("since")
-        cursor = services.cursor_for(id, since)
-        news = services.news_since(cursor, now=timezone.now())
-        headers = {}
-        if since is not None and news.cursor == cursor:
-            awaited = awaited_news(cursor)
-            if awaited is None:
-                headers["Retry-After"] = str(SECONDS_UNTIL_RETRY)
-            news = awaited or news
-        return Response(reads.revocations(news), headers=headers)
+        page, could_wait = polled_revocations(services.cursor_for(id, since), waits=since is not None)
+        headers = {} if could_wait else {"Retry-After": str(SECONDS_UNTIL_RETRY)}
+        return Response(reads.revocations(page), headers=headers)
+
+    # --- shared ---------------------------------------------------------------------------------------
+
+    def stream_to_join(self, stream_id: str) -> tuple[dict[str, Any], Restriction | None]:
+        """The stream and what restricts the caller on it, after an invited guest has accepted by joining."""
+        stream, restriction = stream_and_restriction(stream_id, caller=self.user.pk)
+        if not _accepts_by_joining(stream):
+            return stream, restriction
+        refuse_blocked(restriction)
+        # The guest may decline on another device, or the stream end, between the read and the lock. Then the second
+        # read shows it.
+        with suppress(GuestHasDeclined, GuestAnswerTooLate):
+            accept_guest(stream_id, by=self.user, now=timezone.now())
+        return stream_and_restriction(stream_id, caller=self.user.pk)
 
 
 def _accepts_by_joining(stream: dict[str, Any]) -> bool:
-    """Whether who reads `stream` is its invited guest, and it can be joined."""
+    """Whether the caller for whom `stream` is written is its invited guest, and the stream is active."""
     return (stream["status"], stream["role"], stream["guestStatus"]) == (
         Status.ACTIVE,
         LiveStream.Role.GUEST,
@@ -145,7 +136,7 @@ def _accepts_by_joining(stream: dict[str, Any]) -> bool:
 
 
 def jwks(request: HttpRequest) -> HttpResponse:
-    """The public keys of join tokens (RFC 7517), bare, since that is how JWT libraries read them."""
+    """The public keys of join tokens (RFC 7517), without the envelope, because JWT libraries read a plain JWK Set."""
     if request.method not in ("GET", "HEAD"):
         return error_answer(request.META, 405, HTTP_CODES[405], headers={"Allow": "GET, HEAD"})
     return HttpResponse(

@@ -1,4 +1,4 @@
-"""Waiting for revocations: one connection of each process runs LISTEN and wakes those of its threads that wait.
+"""Waiting for revocations: one connection of each process runs LISTEN and wakes the threads that wait.
 
 A spurious wake-up costs one query; a missed one leaves a banned viewer in. So a thread queries only after LISTEN is
 active, and all threads are woken when the connection was lost and is back.
@@ -17,14 +17,14 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from common.server.threads import begin_wait
-from edges.services import CHANNEL, Cursor, News, news_since
+from edges.services import CHANNEL, Cursor, RevocationPage, revocations_after
 
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 25  # seconds; proxies give up on an answer after 30 or 60
 SECONDS_UNTIL_RETRY = 2
 SECONDS_TO_CONNECT = 5
-SECONDS_BETWEEN_CHECKS = 30  # that the connection still lives, and that somebody still waits
+SECONDS_BETWEEN_CHECKS = 30  # whether the connection is alive, and whether a thread still waits
 
 
 class _Listener:
@@ -38,7 +38,7 @@ class _Listener:
 
     @contextmanager
     def waiter(self, stream_id: str) -> Iterator[threading.Event | None]:
-        """An event that is set at news of this stream, or None when too many wait or LISTEN does not become active."""
+        """An event, set at each revocation of this stream. None when too many wait or LISTEN does not become active."""
         event = self._registered(stream_id)
         if event is None:
             yield None
@@ -68,7 +68,7 @@ class _Listener:
             return event
 
     def close(self) -> None:
-        """Stop listening, and return when the connection is closed; the next waiter begins anew."""
+        """Stop listening and wait until the connection is closed. The next waiter starts a new thread."""
         with self._changed:
             thread, self._closing = self._thread, True
         if thread is not None:
@@ -96,7 +96,7 @@ class _Listener:
                 sleep(1)
 
     def _listen_until_done(self) -> None:
-        """Returns when nobody waits any more."""
+        """Returns when no thread waits any more."""
         connection.ensure_connection()
         listening: psycopg.Connection = connection.connection
         listening.execute(f"LISTEN {CHANNEL}".encode())
@@ -115,7 +115,7 @@ class _Listener:
         return self._closing or not self._waiting
 
     def _wake(self, stream_id: str | None) -> None:
-        """Wake those who wait for this stream; with None all."""
+        """Wake the threads that wait for this stream; with None all of them."""
         with self._changed:
             streams = list(self._waiters) if stream_id is None else [stream_id]
             for each in streams:
@@ -126,16 +126,28 @@ class _Listener:
 LISTENER = _Listener()
 
 
-def awaited_news(cursor: Cursor) -> News | None:
-    """What comes after `cursor` within LONGEST_WAIT seconds, perhaps nothing; None when there is no room to wait."""
+def polled_revocations(cursor: Cursor, *, waits: bool) -> tuple[RevocationPage, bool]:
+    """The revocations after `cursor`. With `waits`, and while there are none, waits for them.
+
+    The second value is False when it could not wait, because too many calls wait or LISTEN does not become active.
+    """
+    page = revocations_after(cursor, now=timezone.now())
+    if not waits or page.cursor != cursor:
+        return page, True
+    awaited = awaited_revocations(cursor)
+    return (page, False) if awaited is None else (awaited, True)
+
+
+def awaited_revocations(cursor: Cursor) -> RevocationPage | None:
+    """The revocations after `cursor`, waiting up to LONGEST_WAIT seconds for the first. None when it cannot wait."""
     until = monotonic() + LONGEST_WAIT
     with LISTENER.waiter(cursor.stream_id) as event:
         if event is None:
             return None
         while True:
             event.clear()
-            news = news_since(cursor, now=timezone.now())
+            page = revocations_after(cursor, now=timezone.now())
             left = until - monotonic()
-            if left <= 0 or news.cursor != cursor:
-                return news
+            if left <= 0 or page.cursor != cursor:
+                return page
             event.wait(left)

@@ -1,4 +1,4 @@
-"""Streams in the admin: found by anything that is known of them, and acted on through the services."""
+"""Streams in the admin: search, filters, details, and admin actions that call the services."""
 
 from typing import Any
 
@@ -133,7 +133,7 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
 
     @display(description=_("status"))
     def state_in_words(self, stream: LiveStream) -> str:
-        """Names who cancelled it, which people outside are told only as "its host" or "a guest"."""
+        """The status; of a cancelled stream with the name of the actor, whom the API does not name."""
         status: str = stream.get_status_display()
         if stream.status not in {Status.CANCELLED_BY_HOST, Status.CANCELLED_BY_GUEST}:
             return status

@@ -1,4 +1,4 @@
-"""What streams ask of the apps above this one."""
+"""Hooks: functions of higher apps that this one calls. Settings name the implementations."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -11,7 +11,7 @@ from livestreams.models import LiveStream
 
 
 class Restriction(TypedDict):
-    """What holds for somebody on a stream: BLOCK or CHAT_ONLY, why, and until when (ISO 8601; None: until lifted)."""
+    """The ban that holds. `action` is BLOCK or CHAT_ONLY; `until` is ISO 8601, or None for a ban without end."""
 
     action: str
     reason: str | None
@@ -25,15 +25,15 @@ class AudienceRestriction(Protocol):
 
 
 class ReminderWaits(Protocol):
-    """An expression for whether `user` will still be told of `stream`."""
+    """An expression for whether a reminder of `user` for `stream` is still to be sent."""
 
     def __call__(self, *, stream: Combinable, user: Combinable, now: Combinable) -> Combinable: ...
 
 
 class StreamFollower(Protocol):
-    """What follows from a change of a stream; called in its transaction, under the stream's lock.
+    """Called after each change of a stream, in the transaction of the change and under the stream's lock.
 
-    `changed` are the names of the columns.
+    `changed` contains the names of the changed columns.
     """
 
     def __call__(self, stream: LiveStream, *, changed: Collection[str], now: datetime) -> Any: ...

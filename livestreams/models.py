@@ -1,4 +1,4 @@
-"""The stream: its lifecycle as one table, what is stored, and the questions asked of many."""
+"""The model of a stream, its lifecycle as one table, and its querysets."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Self
@@ -29,7 +29,7 @@ class Status(models.TextChoices):
 
 
 class Action(models.TextChoices):
-    """What may happen to a stream. The label completes "it can only be …"; what nobody can ask for has none."""
+    """What can happen to a stream. The label completes "it can only be …"; it is empty where no user can ask for it."""
 
     EDIT = "edit", pgettext_lazy("the stream can be", "changed")
     SCHEDULE = "schedule", pgettext_lazy("the stream can be", "scheduled")
@@ -51,7 +51,7 @@ _UPCOMING = {
     Action.EXPIRE: Status.EXPIRED,
 }
 
-# What is not in this table cannot happen. Deleting hides a stream and leaves its state as it was.
+# An action that is not in a row is refused in that state. Deleting a stream does not change its status.
 LIFECYCLE: dict[Status, dict[Action, Status]] = {
     Status.SCHEDULED: {Action.EDIT: Status.SCHEDULED, **_UPCOMING, Action.DELETE: Status.SCHEDULED},
     Status.PREPARING: {Action.EDIT: Status.PREPARING, **_UPCOMING, Action.DELETE: Status.PREPARING},
@@ -63,22 +63,22 @@ LIFECYCLE: dict[Status, dict[Action, Status]] = {
 }
 
 UPCOMING = (Status.SCHEDULED, Status.PREPARING)
-# Far enough for everybody, and near enough that a planned end can still be written as a date.
+# Planned starts lie before this; the planned end, up to a day later, is then a valid datetime, too.
 LATEST_PLAN = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def next_status(status: str, action: Action) -> Status | None:
-    """Where `action` leads from `status`, or None when it may not happen."""
+    """The status that `action` leads to from `status`, or None when it is not allowed."""
     return LIFECYCLE[Status(status)].get(action)
 
 
 def allowed(status: str) -> list[Action]:
-    """What people may do with a stream in this state."""
+    """The actions that users can ask for in this state."""
     return [action for action in LIFECYCLE[Status(status)] if action.label]
 
 
 def refusal_message(status: str) -> str:
-    """Why an action is refused: the state it is in, and what is possible instead."""
+    """The message of a 409: the current state, and the actions that are possible in it."""
     verbs: list[str | Promise] = [action.label for action in allowed(status)]
     *others, last = map(str, verbs)
     possible = gettext("%(others)s or %(last)s") % {"others": ", ".join(others), "last": last} if others else last
@@ -110,14 +110,14 @@ def lifecycle_diagram() -> str:
 
 
 class GuestStatus(models.TextChoices):
-    """The guest's answer. Naming a guest invites them; accepting may still be followed by declining, which is final."""
+    """The guest's answer. Naming a guest invites them. An accepted guest can still decline; declining is final."""
 
     INVITED = "invited", _("invited")
     ACCEPTED = "accepted", _("accepted")
     DECLINED = "declined", _("declined")
 
 
-# While a stream is in one of these states its guest may answer.
+# The guest can answer while the stream is in one of these states.
 ANSWERABLE = (*UPCOMING, Status.ACTIVE)
 
 
@@ -125,7 +125,7 @@ ANSWERABLE = (*UPCOMING, Status.ACTIVE)
 
 
 class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
-    """Questions about many streams. Each argument is a value, or an expression that stands for one."""
+    """Filters of streams. Each argument is a value or an expression."""
 
     def matching(
         self,
@@ -139,10 +139,10 @@ class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
         planned_from: Any = None,
         planned_to: Any = None,
     ) -> Self:
-        """Streams that satisfy all that is given; `title` is a part of it in `folded` form.
+        """Streams that match all filters; `title` is a substring in `folded` form.
 
-        `guest` also finds streams whose guest has not accepted. `member` (creator or guest) does not: what it finds
-        is public.
+        `guest` also finds streams whose guest has not accepted. `member` finds streams by creator or accepted guest
+        only, because its lists are public.
         """
         wanted = {
             "status__in": status,
@@ -159,12 +159,12 @@ class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
         return found.filter(Q(creator=member) | Q(guest=member, guest_status=GuestStatus.ACCEPTED))
 
     def upcoming(self, *, earliest: Any, latest: Any, member: Any = None) -> Self:
-        """Running and preparing streams, and the scheduled ones whose start is planned inside the window."""
+        """Active and preparing streams, and the scheduled ones whose planned start is in the window."""
         near = Q(status=Status.SCHEDULED, planned_start_at__gte=earliest, planned_start_at__lte=latest)
         return self.matching(member=member).filter(Q(status__in=(Status.ACTIVE, Status.PREPARING)) | near)
 
     def no_shows(self, now: datetime) -> Self:
-        """Streams that nobody started: past their planned start, or prepared for too long without one."""
+        """Upcoming streams past the grace after their planned start or, without one, after their last change."""
         return self.filter(
             Q(status__in=UPCOMING, planned_start_at__lte=now - settings.NO_SHOW_GRACE)
             | Q(
@@ -175,7 +175,7 @@ class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
         )
 
     def past_retention(self, now: datetime) -> Self:
-        """Deleted streams that have been kept as long as they must be."""
+        """Deleted streams whose retention time is over."""
         return self.filter(deleted_at__lte=now - settings.DELETED_RETENTION)
 
 
@@ -205,7 +205,7 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
     creator = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("creator")
     )
-    # A duo has exactly one guest, a solo none: a column says that better than a table between.
+    # A duo has exactly one guest, a solo none, so a column is enough.
     guest = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -224,9 +224,9 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
     duration_goal = models.PositiveSmallIntegerField(_("duration goal"), null=True, blank=True, help_text=_("minutes"))
     motivation = models.TextField(_("motivation"), max_length=1000, null=True, blank=True)  # noqa: DJ001 - null on the wire
     planned_start_at = models.DateTimeField(_("planned start"), null=True, editable=False)
-    # When the planned start became what it is.
+    # When the planned start was last changed.
     plan_set_at = models.DateTimeField(null=True, editable=False)
-    # Rises with every change of what a calendar shows: the SEQUENCE of RFC 5545, section 3.8.7.4.
+    # Incremented at each change that a calendar shows: the SEQUENCE of RFC 5545, section 3.8.7.4.
     revision = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     started_at = models.DateTimeField(_("started"), null=True, editable=False)
     ended_at = models.DateTimeField(_("ended"), null=True, editable=False)
@@ -269,7 +269,7 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
                 | (Q(type__in=("duocrowd", "duoself"), guest__isnull=False) & ~Q(guest=F("creator"))),
                 name="stream_guest_fits_type",
             ),
-            # NULL IN (...) is NULL, which a CHECK lets pass.
+            # NULL IN (...) is NULL, which a CHECK accepts.
             models.CheckConstraint(
                 condition=Q(guest__isnull=True, guest_status__isnull=True)
                 | Q(guest__isnull=False, guest_status__isnull=False, guest_status__in=GuestStatus.values),
@@ -295,7 +295,7 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
                 name="stream_by_creator",
             ),
             models.Index(fields=["guest", "-created_at", "-id"], condition=Q(deleted_at=None), name="stream_by_guest"),
-            # Public lists of a member read no row of invitations, however many strangers name that member as guest.
+            # Public lists of a member skip all invitations, however many strangers name that member as guest.
             models.Index(
                 fields=["guest", "-created_at", "-id"],
                 condition=Q(deleted_at=None, guest_status="accepted"),
@@ -311,7 +311,7 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
 
 
 def planned_end(planned_start_at: datetime | None, duration_goal: int | None) -> datetime | None:
-    """When a stream that keeps to its plan ends; `duration_goal` is in minutes."""
+    """The planned start plus `duration_goal` minutes."""
     if planned_start_at is None or duration_goal is None:
         return None
     return planned_start_at + timedelta(minutes=duration_goal)
@@ -320,7 +320,7 @@ def planned_end(planned_start_at: datetime | None, duration_goal: int | None) ->
 def role_of(
     user_id: str | None, creator_id: str, guest_id: str | None, guest_status: str | None
 ) -> LiveStream.Role | None:
-    """What the user is to a stream with this creator and guest; nobody is nothing, a guest who declined is audience."""
+    """The user's role in the stream: None without a user, AUDIENCE for a guest who declined."""
     if user_id is None:
         return None
     if user_id == creator_id:
@@ -330,6 +330,6 @@ def role_of(
 
 
 def last_when_missing(column: str, *, descending: bool) -> Coalesce:
-    """A time to sort by that puts rows without it at the end."""
+    """A sort key for a nullable time that puts NULL last in both directions."""
     edge = datetime(1, 1, 1, tzinfo=UTC) if descending else datetime(9999, 12, 31, tzinfo=UTC)
     return Coalesce(F(column), Value(edge), output_field=models.DateTimeField())

@@ -1,4 +1,4 @@
-"""Names made of titles, with letters folded to ASCII."""
+"""Channel names, derived from titles."""
 
 import re
 import secrets
@@ -11,6 +11,6 @@ LONGEST_SLUG = 140
 
 
 def new_channel_name(title: str) -> str:
-    """The title as a slug, `-`, and four random characters."""
+    """The title folded to ASCII as a slug, `-`, and four random characters."""
     slug = re.sub(r"[^a-z0-9]+", "-", folded(title)).strip("-")[:LONGEST_SLUG].rstrip("-") or "stream"
     return f"{slug}-{''.join(secrets.choice(SUFFIX_ALPHABET) for _ in range(4))}"

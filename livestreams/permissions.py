@@ -1,14 +1,13 @@
-"""Who may ask for what, decided at the API's door; what may happen is decided in the services."""
+"""Who may change a stream through the API. When it may be changed is decided in the services."""
 
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from rest_framework.permissions import BasePermission
-from rest_framework.request import Request
 
+from accounts.models import User
 from common.refusals import Forbidden
 from livestreams.models import LiveStream, role_of
-from livestreams.services import NotTheCreatorOrGuest
+from livestreams.services import NotTheCreatorOrGuest, NotTheGuest
 
 
 class NotTheCreator(Forbidden):
@@ -16,16 +15,19 @@ class NotTheCreator(Forbidden):
     message = _("only the creator of the stream may do this")
 
 
-class IsCreator(BasePermission):
-    def has_object_permission(self, request: Request, view: Any, stream: LiveStream) -> bool:
-        if stream.creator_id != request.user.pk:
-            raise NotTheCreator
-        return True
+def refuse_unless_creator(user: User, stream: LiveStream) -> None:
+    if user.pk != stream.creator_id:
+        raise NotTheCreator
 
 
-class IsCreatorOrGuest(BasePermission):
-    def has_object_permission(self, request: Request, view: Any, stream: LiveStream) -> bool:
-        role = role_of(request.user.pk, stream.creator_id, stream.guest_id, stream.guest_status)
-        if role not in (LiveStream.Role.HOST, LiveStream.Role.GUEST):
-            raise NotTheCreatorOrGuest
-        return True
+def refuse_unless_creator_or_guest(user: User, stream: LiveStream) -> None:
+    """A guest who has declined is refused."""
+    role = role_of(user.pk, stream.creator_id, stream.guest_id, stream.guest_status)
+    if role not in (LiveStream.Role.HOST, LiveStream.Role.GUEST):
+        raise NotTheCreatorOrGuest
+
+
+def refuse_unless_guest(user: User, stream: dict[str, Any]) -> None:
+    """`stream` is a wire dictionary. A guest who has declined is not refused."""
+    if user.pk not in [guest["_id"] for guest in stream["guests"]]:
+        raise NotTheGuest

@@ -1,37 +1,144 @@
-"""Streams as the API writes them."""
+"""Queries of streams: wire dictionaries and pages of lists."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef
+from django.db import models
+from django.db.models import F, OuterRef, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
+from rest_framework.response import Response
 
-from common.queries import ID, TIME, Param, Question
-from livestreams.models import LiveStream
-from livestreams.serializers import LiveStreamSerializer
-from livestreams.services import StreamMissing, audience_restriction
+from accounts.models import User
+from accounts.services import UserMissing
+from common.pagination import Listing, Ordering
+from common.queries import ID, TEXT, TIME, Param, Question
+from livestreams.models import LiveStream, Status, last_when_missing
+from livestreams.serializers import SORTABLE, LiveStreamSerializer, UpcomingStreamSerializer
+from livestreams.services import Restriction, StreamMissing, audience_restriction, reminder_waits
 
-# What somebody who looks at a stream needs to be told, and whether they are kept from it.
-_SEEN_STREAM = Question(
+# --- one stream -----------------------------------------------------------------------------------
+
+_STREAM_AND_RESTRICTION = Question(
     lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
         *LiveStreamSerializer.columns(),
         audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME)),
     )
 )
-_ANY_STREAM = Question(
+_CHANGED_STREAM = Question(
     lambda: LiveStream.all_objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.columns())
 )
+_FOR_PERMISSIONS = Question(
+    lambda: LiveStream.objects.filter(pk=Param("id", ID)).only("creator", "guest", "guest_status")
+)
+_ACTIVE_STREAM = Question(
+    lambda: LiveStream.objects.filter(creator=Param("creator", ID), status=Status.ACTIVE).values_list(
+        *LiveStreamSerializer.columns()
+    )
+)
+_USER_EXISTS = Question(lambda: User.objects.filter(pk=Param("id", ID)).values_list("pk"))
 
 
-def seen_stream(stream_id: str, *, caller: str) -> tuple[dict[str, Any], Any]:
-    """The stream as it is written for `caller`, and what restricts them on it. Raises StreamMissing."""
-    rows = _SEEN_STREAM.rows(id=stream_id, caller=caller, now=timezone.now())
+def stream_and_restriction(stream_id: str, *, caller: str) -> tuple[dict[str, Any], Restriction | None]:
+    """The stream, and what restricts `caller` on it. Raises StreamMissing."""
+    rows = _STREAM_AND_RESTRICTION.rows(id=stream_id, caller=caller, now=timezone.now())
     if not rows:
         raise StreamMissing
     (*row, restriction) = rows[0]
     return LiveStreamSerializer.to_wire(row, caller), restriction
 
 
-def any_stream(stream_id: str, *, caller: str | None) -> dict[str, Any]:
-    """The stream as it is written for `caller`, deleted or not; it must exist."""
-    (row,) = _ANY_STREAM.rows(id=stream_id)
+def changed_stream(stream_id: str, *, caller: str | None) -> dict[str, Any]:
+    """The stream after a change by `caller`, also if it has been deleted since. It must exist."""
+    (row,) = _CHANGED_STREAM.rows(id=stream_id)
     return LiveStreamSerializer.to_wire(row, caller)
+
+
+def stream_for_permissions(stream_id: str) -> LiveStream:
+    """The stream with the fields that the permission checks read. Raises StreamMissing."""
+    stream: LiveStream | None = _FOR_PERMISSIONS.instance(id=stream_id)
+    if stream is None:
+        raise StreamMissing
+    return stream
+
+
+def active_stream_of(user_id: str) -> dict[str, Any] | None:
+    """The active stream of this creator, written for them."""
+    rows = _ACTIVE_STREAM.rows(creator=user_id)
+    return LiveStreamSerializer.to_wire(rows[0], user_id) if rows else None
+
+
+# --- lists ----------------------------------------------------------------------------------------
+
+
+def _sort_key(column: str) -> Ordering:
+    """The expression to sort by; streams without a value come last in both directions."""
+    field = LiveStream._meta.get_field(column)
+    if not isinstance(field, models.DateTimeField):
+        return lambda descending: Coalesce(F(column), Value(-1 if descending else 32_767))
+    if field.null:
+        return lambda descending: last_when_missing(column, descending=descending)
+    return lambda descending: F(column)
+
+
+def _sorted_streams(name: str) -> Listing:
+    values = {"creator": ID, "guest": ID, "interest": TEXT, "title": TEXT, "planned_from": TIME, "planned_to": TIME}
+    orders = {sort: _sort_key(column) for sort, column in SORTABLE.items()}
+    return Listing(name, LiveStreamSerializer, LiveStream.objects.matching, values=values, orders=orders)
+
+
+STREAMS = _sorted_streams("streams")
+GUESTED = _sorted_streams("guest-streams")
+PAST = Listing(
+    "past-streams",
+    LiveStreamSerializer,
+    LiveStream.objects.matching,
+    values={"creator": ID},
+    orders={"endedAt": lambda descending: F("ended_at")},
+)
+
+
+def _upcoming(*, earliest: Any, latest: Any, now: Any, member: Any = None, viewer: Any = None) -> models.QuerySet[Any]:
+    if viewer is None:
+        active: Any = Value(None, output_field=models.BooleanField())
+    else:
+        active = reminder_waits(stream=OuterRef("pk"), user=viewer, now=now)
+    return LiveStream.objects.upcoming(earliest=earliest, latest=latest, member=member).annotate(reminder_active=active)
+
+
+UPCOMING = Listing(
+    "upcoming-streams",
+    UpcomingStreamSerializer,
+    _upcoming,
+    values={"earliest": TIME, "latest": TIME, "now": TIME, "member": ID, "viewer": ID},
+    # The actual or the planned start.
+    orders={"begin": lambda descending: Coalesce(F("started_at"), F("planned_start_at"), F("created_at"))},
+)
+
+
+def streams(query: Mapping[str, Any], *, caller: str) -> Response:
+    return STREAMS.page(query, caller=caller)
+
+
+def guest_streams(query: Mapping[str, Any], *, caller: str) -> Response:
+    """Streams that name `caller` as guest, whatever the answer."""
+    return GUESTED.page(query, caller=caller, guest=caller)
+
+
+def past_streams(query: Mapping[str, Any], *, caller: str | None, creator: str) -> Response:
+    return PAST.page(query, caller=caller, creator=creator, status=(Status.ENDED,))
+
+
+def upcoming_streams(
+    query: Mapping[str, Any], *, caller: str | None, now: datetime, member: str | None = None
+) -> Response:
+    """Upcoming streams; with `member` only those of this creator or accepted guest. `query` has the window."""
+    return UPCOMING.page(query, caller=caller, viewer=caller, member=member, now=now)
+
+
+def page_of_user(user_id: str, page: Response) -> Response:
+    """Raises UserMissing instead of returning an empty page when the user does not exist."""
+    if not page.data["list"] and not _USER_EXISTS.rows(id=user_id):
+        raise UserMissing
+    return page

@@ -1,5 +1,6 @@
-"""How streams are written, and what may be sent about them."""
+"""Streams on the wire: responses, request bodies and queries."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -31,11 +32,11 @@ from common.text_fields import FoldedText, ManyLines, OneLine, SearchedText
 from livestreams.models import LATEST_PLAN, GuestStatus, LiveStream, Status, planned_end, role_of
 
 LONGEST_WINDOW_HOURS = 8760  # a year
-# Three times what a name may have: capitals can be that much longer.
+# Three times the longest name: the upper case of one letter can be three code points.
 LONGEST_SEARCH = 450
 LARGEST_PRICE = 99_999_999
 
-# --- out ------------------------------------------------------------------------------------------
+# --- responses ------------------------------------------------------------------------------------
 
 
 def access_type(price: Decimal | None) -> LiveStream.AccessType:
@@ -48,7 +49,7 @@ def default_thumbnail_url() -> str:
 
 
 def thumbnail_url(file: str, deleted_at: datetime | None) -> str:
-    # The answer to a deletion is the last one about the stream, and must not tell where its picture is now.
+    # A deleted stream's file is renamed; the response to the deletion must not contain the new address.
     return file_url(file) if file and deleted_at is None else default_thumbnail_url()
 
 
@@ -95,14 +96,14 @@ class LiveStreamSerializer(ReadSerializer):
         GuestStatus.choices,
         source="guest_status",
         allow_null=True,
-        help_text="What the guest answered; null without a guest. Only an accepted one is shown in public lists.",
+        help_text="The answer of the guest; null without a guest. Public lists show only accepted guests.",
     )
     role = Derived(
         serializers.ChoiceField(LiveStream.Role.choices, allow_null=True),
         of=["creator_id", "guest_id", "guest_status"],
         by=role_of,
         asks_caller=True,
-        help_text="What the caller is to the stream; null when nobody is logged in.",
+        help_text="The role of the caller in the stream; null for an anonymous caller.",
     )
     deletedAt = WireTime(source="deleted_at", allow_null=True)
     deletedBy = IdField(source="deleted_by_id", allow_null=True)
@@ -114,15 +115,15 @@ class UpcomingStreamSerializer(LiveStreamSerializer):
     isReminderActive = serializers.BooleanField(
         source="reminder_active",
         allow_null=True,
-        help_text="Whether you will still be told of it; null when nobody is logged in.",
+        help_text="Whether a reminder of yours is still to be sent; null for an anonymous caller.",
     )
 
 
-# --- in -------------------------------------------------------------------------------------------
+# --- request bodies -------------------------------------------------------------------------------
 
 
 class GuestsField(StrictList):
-    """Ids of guests, of which a stream has at most one: None or that one inside."""
+    """A list of at most one id on the wire; None or that id in Python."""
 
     default_error_messages: ClassVar = {"max_length": _("must have at most one id")}
     child = IdField()
@@ -143,7 +144,7 @@ class PriceField(StrictNumber):
 
     def to_internal_value(self, data: Any) -> Decimal:  # type: ignore[override]  # exact, unlike a float
         price = Decimal(str(super().to_internal_value(data)))
-        # Decimals cannot round what has too many digits; that it is out of bounds is told anyway.
+        # `round` raises InvalidOperation on too many digits; such a price is out of bounds, which is checked later.
         if abs(price) <= LARGEST_PRICE and price != round(price, 2):
             self.fail("decimals")
         return price
@@ -221,7 +222,7 @@ class CreateStreamFormSerializer(CreateStreamSerializer):
     )
 
 
-# --- asked ----------------------------------------------------------------------------------------
+# --- queries --------------------------------------------------------------------------------------
 
 
 SORTABLE = {
@@ -258,16 +259,14 @@ class GuestStreamsQuery(SortedQuery):
 
 
 class WindowQuery(PageQuery):
-    """Around now: how far back and ahead a planned start may lie, in a unit that the subclass chooses."""
+    """How long before and after now a planned start may be; subclasses choose the unit."""
 
     @classmethod
-    def window(cls, query: dict[str, Any], now: datetime) -> tuple[dict[str, Any], dict[str, datetime]]:
-        """The rest of the query, to be answered in ascending order, and the window as moments."""
+    def with_window(cls, query: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        """The query in ascending order, with the window as the times `earliest` and `latest`."""
         rest = {name: value for name, value in query.items() if not isinstance(value, timedelta)}
-        return rest | {"sort_order": "asc"}, {
-            "earliest": now - query["before"],
-            "latest": now + query["ahead"],
-        }
+        window = {"earliest": now - query["before"], "latest": now + query["ahead"]}
+        return rest | window | {"sort_order": "asc"}
 
 
 class UpcomingQuery(WindowQuery):

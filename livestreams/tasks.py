@@ -9,15 +9,15 @@ from livestreams.models import LiveStream
 from livestreams.services import expire_stream
 from livestreams.thumbnails import rename
 
-# 100 attempts, each gap 20 seconds longer than the one before: about a day. A storage that is unavailable for so long
-# loses nothing; then the job fails for good, which the doctor reports.
+# 100 attempts, each delay 20 seconds longer than the one before: about a day in all. If the storage is unavailable
+# longer, the job fails and the doctor reports it.
 PATIENT = RetryStrategy(max_attempts=100, linear_wait=20)
 EVERY_MINUTE = "* * * * *"
 
 
 @task(queue=SLOW_QUEUE, retry=PATIENT)
 def rename_thumbnail(old: str, new: str) -> None:
-    """Rename the picture of a deleted stream, so that its known address no longer works."""
+    """Rename the thumbnail of a deleted stream, so that its published address no longer works."""
     rename(old, new)
 
 

@@ -1,4 +1,4 @@
-"""The picture of a stream: checked, made again from its pixels, and stored under a random name."""
+"""The thumbnail of a stream: checked, re-encoded, and stored under a random name."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,15 +16,15 @@ LONGEST_SIDE = 1280  # pixels
 
 
 def new_name() -> str:
-    """128 random bits: who was not told the address of a picture cannot find it."""
+    """128 random bits, so that the address of a file cannot be guessed."""
     return f"thumbnails/{token_hex(16)}.webp"
 
 
 @contextmanager
 def stored_thumbnail(picture: IO[bytes] | None) -> Iterator[str]:
-    """The name of the stored file ("" without a picture); it is removed again when the block fails.
+    """Store the picture and yield its file name, "" without a picture. The file is deleted when the block raises.
 
-    Raises what `reencoded` does, on `thumbnail`.
+    Raises the errors of `reencoded` for the field `thumbnail`.
     """
     if picture is None:
         yield ""
@@ -39,19 +39,19 @@ def stored_thumbnail(picture: IO[bytes] | None) -> Iterator[str]:
 
 
 def renamed_later(name: str, *, stream_id: str) -> str:
-    """The new name that a worker gives to the file `name` once this transaction has committed."""
+    """Defer a job that renames the file after this transaction has committed; returns the new name."""
     new = new_name()
-    # The lock makes two renamings of one picture happen one after the other, in the order of their transactions.
+    # Procrastinate runs jobs with the same lock one after the other, in the order in which they were inserted.
     task = app.configure_task("livestreams.tasks.rename_thumbnail", queue=SLOW_QUEUE, lock=f"thumbnail-{stream_id}")
     task.defer(old=name, new=new)
     return new
 
 
 def rename(old: str, new: str) -> None:
-    """Storages copy and delete, they do not rename. May be repeated, also after it was interrupted anywhere."""
+    """Copy and delete, because storages cannot rename. Idempotent, also after an interruption."""
     if not default_storage.exists(old):
         return
-    default_storage.delete(new)  # what an interrupted copy left
+    default_storage.delete(new)  # an incomplete copy of an interrupted run
     with default_storage.open(old) as content:
         default_storage.save(new, content)
     default_storage.delete(old)

@@ -1,4 +1,4 @@
-"""Making streams for tests: each lives through the services until it is in the state that a test asks for."""
+"""Streams for tests, brought by the services into the state that a test asks for."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ def make_stream(
     answer: str = "invited",
     **fields: Any,
 ) -> LiveStream:
-    """A stream of `creator` in `status`, as of `now`. It is a duo when it has a guest, whose answer is `answer`."""
+    """A stream of `creator` that gets into `status` at `now`. With `guest`, a duo whose guest has given `answer`."""
     now = now or timezone.now()
     if status == Status.CANCELLED_BY_GUEST and guest is None:
         guest = User.objects.create_user(f"guest-of-{creator.username}-{User.objects.count()}")
@@ -56,7 +56,7 @@ def make_stream(
 
 
 def answered(stream: LiveStream, guest: User, answer: str, *, now: datetime | None = None) -> LiveStream:
-    """The stream after its guest has given this answer; `invited` is none."""
+    """The stream after its guest has given this answer. With `invited` there is no answer yet."""
     answers = {GuestStatus.ACCEPTED: services.accept_guest, GuestStatus.DECLINED: services.decline_guest}
     if answer == GuestStatus.INVITED:
         return stream

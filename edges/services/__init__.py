@@ -1,15 +1,15 @@
-"""What media servers and chat servers need: who may join, with which keys, and who must be kept out."""
+"""Joining a stream, the keys of join tokens, and revocations."""
 
 from edges.services.admission import JoinToken, StreamNotActive, admit
 from edges.services.join_keys import KEY_PUBLISHED_BEFORE, forget_keys, public_keys, rotate_join_key
 from edges.services.revocations import (
     CHANNEL,
     Cursor,
-    News,
+    RevocationPage,
     cursor_for,
-    news_since,
     record_revocation,
     record_revocations,
+    revocations_after,
 )
 
 __all__ = [
@@ -17,14 +17,14 @@ __all__ = [
     "KEY_PUBLISHED_BEFORE",
     "Cursor",
     "JoinToken",
-    "News",
+    "RevocationPage",
     "StreamNotActive",
     "admit",
     "cursor_for",
     "forget_keys",
-    "news_since",
     "public_keys",
     "record_revocation",
     "record_revocations",
+    "revocations_after",
     "rotate_join_key",
 ]

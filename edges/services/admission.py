@@ -1,4 +1,4 @@
-"""Joining a stream: the presence that is recorded, and the token for media and chat servers."""
+"""Joining a stream: records the presence and signs the join token."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from edges.services.join_keys import signing_key
 from livestreams.models import Status
 from livestreams.services import MoveRefused, Restriction, refuse_blocked
 
-MEDIA = "media"  # the audience that join tokens are for
+MEDIA = "media"  # the claim `aud` of join tokens
 
 
 class StreamNotActive(MoveRefused):
@@ -23,14 +23,14 @@ class StreamNotActive(MoveRefused):
 
 
 class JoinToken(NamedTuple):
-    """`token` is a JWT that anybody can verify with the public keys; it is good until `expires_at`."""
+    """`token` is a JWT that is verified with the public keys and valid until `expires_at`."""
 
     token: str
     expires_at: datetime
 
 
-# One statement, so that two devices of one person that join at once make one row. Fixed text: the ORM would compile it
-# anew for each join.
+# One statement, so that concurrent joins of one user insert one row. Written as SQL, because the ORM would compile it
+# again for each join.
 _SEEN = """
     INSERT INTO edges_participant AS known (id, stream_id, user_id, first_seen_at, last_seen_at)
     VALUES (%(id)s, %(stream)s, %(user)s, %(now)s, %(now)s)
@@ -41,9 +41,9 @@ _SEEN = """
 def admit(
     user: User, stream_id: str, *, status: str, role: str, restriction: Restriction | None, now: datetime
 ) -> JoinToken:
-    """Let `user` into an active stream: note that they were here and sign their token.
+    """Record that `user` joins an active stream, and sign a join token.
 
-    `status`, `role` and `restriction` are what was just read. Raises Banned, StreamNotActive.
+    `status`, `role` and `restriction` are those that the caller has just read. Raises Banned, StreamNotActive.
     """
     refuse_blocked(restriction)
     if status != Status.ACTIVE:

@@ -1,7 +1,7 @@
-"""The keys that sign join tokens: made on first need, known to every process, replaced without a gap.
+"""The keys that sign join tokens: generated at first use, cached by each process, rotated without downtime.
 
-A new key is published some seconds before it signs, and an old one stays public until the last token that it signed
-has lapsed: whoever fetches the keys when it meets an unknown `kid` can verify every token at every moment.
+A new key is published some seconds before it signs. An old one stays published until the last token that it signed has
+expired. So an edge that fetches the keys at an unknown `kid` can verify every valid token at any time.
 """
 
 import json
@@ -26,8 +26,8 @@ from common.fields import new_object_id
 from common.locks import AdvisoryLock
 from edges.models import JoinKey
 
-KEPT_SECONDS = 5  # how long a process goes by the keys that it has read, and others by the published ones
-KEY_PUBLISHED_BEFORE = timedelta(seconds=3 * KEPT_SECONDS)  # so that all know a key when it begins to sign
+KEPT_SECONDS = 5  # how long a process caches the keys it has read, and an edge the published ones
+KEY_PUBLISHED_BEFORE = timedelta(seconds=3 * KEPT_SECONDS)  # so that all caches have a key when it begins to sign
 ENCRYPTED_FOR = "join keys"
 MAKING_KEYS = AdvisoryLock("join keys")
 
@@ -38,27 +38,27 @@ class SigningKey(NamedTuple):
     retired_at: datetime | None
 
 
-class _Known:
-    """The keys that this process can sign with, oldest first, as of `read_at` on its own clock."""
+class _Cache:
+    """The cached keys that can sign, oldest first. `read_at` is a reading of the monotonic clock."""
 
     keys: tuple[SigningKey, ...] = ()
     read_at = float("-inf")
 
 
-_known = _Known()
+_cache = _Cache()
 
 
 def forget_keys() -> None:
-    """Read the keys anew at the next need, as after `KEPT_SECONDS`."""
-    _known.read_at = float("-inf")
+    """Empty the cache, as after `KEPT_SECONDS`."""
+    _cache.read_at = float("-inf")
 
 
 def signing_key(now: datetime) -> SigningKey:
-    """The key that signs now; the first one is made on the way."""
-    if monotonic() - _known.read_at > KEPT_SECONDS:
-        _known.keys = _usable(now) or (_first_key(now),)
-        _known.read_at = monotonic()
-    for key in _known.keys:
+    """The key that signs at `now`. Generates the first one."""
+    if monotonic() - _cache.read_at > KEPT_SECONDS:
+        _cache.keys = _keys_that_can_sign(now) or (_first_key(now),)
+        _cache.read_at = monotonic()
+    for key in _cache.keys:
         if key.retired_at is None or now < key.retired_at:
             return key
     forget_keys()
@@ -66,14 +66,14 @@ def signing_key(now: datetime) -> SigningKey:
 
 
 def public_keys(now: datetime) -> list[dict[str, str]]:
-    """Every key that a token which is good now may be signed with, as JWKs."""
+    """Every key that a token valid at `now` may be signed with, as JWKs."""
     since = now - settings.JOIN_TOKEN_LIFETIME
     public = JoinKey.objects.filter(Q(retired_at=None) | Q(retired_at__gt=since)).order_by("created_at", "pk")
     return list(public.values_list("public_jwk", flat=True))
 
 
 class Rotation(NamedTuple):
-    """The `kid` of the key that retires and of the one that follows it; None where there is none."""
+    """The `kid` of the retired key and of its successor; None where there is none."""
 
     old: str | None
     new: str | None
@@ -81,9 +81,9 @@ class Rotation(NamedTuple):
 
 @transaction.atomic
 def rotate_join_key(*, by: User | None, now: datetime, dry_run: bool = False) -> Rotation | None:
-    """Make a new key, which signs from KEY_PUBLISHED_BEFORE later on; None when one waits for its turn already.
+    """Generate a key that signs KEY_PUBLISHED_BEFORE later. None while an earlier new key does not sign yet.
 
-    Keys whose last token has lapsed are removed. With `dry_run` nothing changes and `new` is None.
+    Keys whose last token has expired are deleted. With `dry_run` nothing changes and `new` is None.
     """
     with _one_at_a_time():
         if JoinKey.objects.filter(retired_at__gt=now).exists():
@@ -97,11 +97,11 @@ def rotate_join_key(*, by: User | None, now: datetime, dry_run: bool = False) ->
 
 
 def _first_key(now: datetime) -> SigningKey:
-    """A key where there is none that can be used: none yet, or SECRET_KEY is another one now."""
+    """A new key when none can be used: there is none yet, or SECRET_KEY was changed."""
     with transaction.atomic(), _one_at_a_time():
-        made_meanwhile = _usable(now)
-        if made_meanwhile:
-            return made_meanwhile[0]
+        made_by_another = _keys_that_can_sign(now)
+        if made_by_another:
+            return made_by_another[0]
         unusable = JoinKey.objects.filter(retired_at=None).first()
         row = _make_key(unusable, by=None, now=now, retire_at=now)
     return SigningKey(row.pk, _decrypted(row.private_key), None)
@@ -109,7 +109,7 @@ def _first_key(now: datetime) -> SigningKey:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """Until the transaction ends."""
+    """Hold the advisory lock until the transaction ends."""
     MAKING_KEYS.take()
     yield
 
@@ -136,14 +136,14 @@ def _make_key(old: JoinKey | None, *, by: User | None, now: datetime, retire_at:
     return key
 
 
-def _usable(now: datetime) -> tuple[SigningKey, ...]:
+def _keys_that_can_sign(now: datetime) -> tuple[SigningKey, ...]:
     rows = JoinKey.objects.filter(Q(retired_at=None) | Q(retired_at__gt=now)).order_by("created_at", "pk")
     keys = []
     for row in rows:
         try:
             keys.append(SigningKey(row.pk, _decrypted(row.private_key), row.retired_at))
         except InvalidToken:
-            continue  # written with another SECRET_KEY
+            continue  # encrypted with another SECRET_KEY
     return tuple(keys)
 
 

@@ -1,7 +1,7 @@
-"""What media edges and chat servers must know of bans: written with each, read from where one stopped.
+"""Revocations: the bans that media edges and chat servers enforce, written with each ban and read by cursor.
 
-An edge asks once without a cursor for all that holds, keeps that list, and then follows the news. It looks into its
-list at each connect, because a token that was signed just before a ban is still good for its lifetime.
+An edge first reads without a cursor all that holds, keeps that list, and then reads what is new. It checks the list at
+each connect, because a token that was signed just before a ban is still valid for its lifetime.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -14,26 +14,25 @@ from django.db import connection, models
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
-from common.fields import ObjectIdField
-from common.queries import Param, Question
+from common.queries import ID, Param, Question
 from common.refusals import Invalid
 from edges.models import Revocation
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing
 
 CHANNEL = "edges_revocations"
-NEWS_AT_ONCE = 1000
+LARGEST_PAGE = 1000
 FROM_THE_BEGINNING = 0
 LARGEST_POSITION = 2**63 - 1
 
-# The sequence is drawn while the stream is locked, so that for one stream its order is the order of the commits: a
-# reader that has seen row 7 will never see a row 6 appear. The notice goes out with the commit.
+# The sequence is drawn while the stream is locked, so for one stream its order is the commit order: a reader that has
+# seen row 7 never sees a row 6 appear later. PostgreSQL sends the notification at the commit.
 _RECORD = f"""
     WITH stream AS (SELECT id FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE),
     recorded AS (
         INSERT INTO edges_revocation (stream_id, user_id, action, until, at)
-        SELECT stream.id, told.user_id, told.action, told.until, %s
-        FROM stream, unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS told(user_id, action, until)
+        SELECT stream.id, given.user_id, given.action, given.until, %s
+        FROM stream, unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS given(user_id, action, until)
         RETURNING 1
     )
     SELECT pg_notify('{CHANNEL}', %s) FROM (SELECT FROM recorded LIMIT 1) AS any_of_them
@@ -41,15 +40,15 @@ _RECORD = f"""
 
 
 def record_revocation(stream_id: str, user_id: str, *, action: str, until: datetime | None, now: datetime) -> None:
-    """Tell every edge what holds for this person from now on: BLOCK, CHAT_ONLY, or LIFTED.
+    """Record what holds for this user from now on: BLOCK, CHAT_ONLY, or LIFTED.
 
-    Call it in the transaction of the change; waiting edges wake when that commits.
+    Call it in the transaction of the change; waiting edges are woken by its commit.
     """
     record_revocations(stream_id, [(user_id, action, until)], now=now)
 
 
 def record_revocations(stream_id: str, people: Sequence[tuple[str, str, datetime | None]], *, now: datetime) -> None:
-    """The same for many people of one stream, in one statement; each is (user id, action, until)."""
+    """The same for many users of one stream, in one statement; each is (user id, action, until)."""
     with connection.cursor() as cursor:
         cursor.execute(
             _RECORD,
@@ -65,7 +64,7 @@ def record_revocations(stream_id: str, people: Sequence[tuple[str, str, datetime
 
 
 class Cursor(NamedTuple):
-    """How far somebody has read the revocations of one stream."""
+    """How far an edge has read the revocations of one stream."""
 
     stream_id: str
     position: int
@@ -75,28 +74,28 @@ class Cursor(NamedTuple):
 
     @classmethod
     def parsed(cls, text: str) -> "Cursor | None":
-        """None when it is no cursor of ours."""
+        """None when `text` is not a cursor."""
         try:
             data = urlsafe_b64decode(text + "=")
         except (NotBase64, ValueError):
             return None
-        # PostgreSQL's bigint ends here; a larger number was never given out.
+        # A larger number does not fit PostgreSQL's bigint.
         if len(data) != 20 or (position := int.from_bytes(data[12:])) > LARGEST_POSITION:
             return None
         cursor = cls(data[:12].hex(), position)
         return cursor if str(cursor) == text else None
 
 
-class News(NamedTuple):
-    """Each is (user id, action, until, at), in the order in which they came about; `cursor` is where to go on."""
+class RevocationPage(NamedTuple):
+    """`rows` are (user id, action, until, at) in commit order; `cursor` is for the next call."""
 
-    people: list[tuple[str, str, datetime | None, datetime]]
+    rows: list[tuple[str, str, datetime | None, datetime]]
     cursor: Cursor
 
 
 def _latest() -> models.QuerySet[Any, Any]:
-    """The latest row of each person after the cursor."""
-    stream = Param("stream", ObjectIdField())
+    """The latest row of each user after the cursor, as an anti-join."""
+    stream = Param("stream", ID)
     newer = Revocation.objects.filter(user=OuterRef("user"), stream=OuterRef("stream"), pk__gt=OuterRef("pk"))
     return (
         Revocation.objects.filter(~Exists(newer), stream=stream, pk__gt=Param("position", models.BigIntegerField()))
@@ -107,34 +106,34 @@ def _latest() -> models.QuerySet[Any, Any]:
 
 _LATEST = Question(_latest)
 _STREAM_WITH_CURSOR = Question(
-    lambda: LiveStream.objects.filter(pk=Param("stream", ObjectIdField())).values_list(
+    lambda: LiveStream.objects.filter(pk=Param("stream", ID)).values_list(
         Exists(Revocation.objects.filter(pk=Param("position", models.BigIntegerField()), stream=OuterRef("pk")))
     )
 )
 
 
 def cursor_for(stream_id: str, since: str | None) -> Cursor:
-    """Where to read on in a living stream. Raises StreamMissing, Invalid on a cursor that cannot be gone on from."""
+    """The cursor to read from, parsed and checked. Raises StreamMissing, and Invalid for an unusable cursor."""
     cursor = Cursor(stream_id, FROM_THE_BEGINNING) if since is None else Cursor.parsed(since)
     rows = _STREAM_WITH_CURSOR.rows(stream=stream_id, position=cursor.position if cursor else FROM_THE_BEGINNING)
     if not rows:
         raise StreamMissing
     known = cursor is not None and (cursor.position == FROM_THE_BEGINNING or rows[0][0])
     if cursor is None or not known or cursor.stream_id != stream_id:
-        # A database that was restored may not know it any more: then the edge must begin anew.
+        # After a restore the database may lack the row of a valid cursor. Then the edge reads everything again.
         raise Invalid("since", _("is no cursor of this stream; leave it out to begin anew"))
     return cursor
 
 
-def news_since(cursor: Cursor, *, now: datetime) -> News:
-    """What came after `cursor`, each person once with the latest, at most NEWS_AT_ONCE of them.
+def revocations_after(cursor: Cursor, *, now: datetime) -> RevocationPage:
+    """The latest revocation of each user after `cursor`, at most LARGEST_PAGE of them.
 
-    From the beginning: only what holds `now`.
+    From the beginning, only those that hold at `now`.
     """
-    rows = _LATEST.rows(stream=cursor.stream_id, position=cursor.position, limit=NEWS_AT_ONCE)
+    rows = _LATEST.rows(stream=cursor.stream_id, position=cursor.position, limit=LARGEST_PAGE)
     if not rows:
-        return News([], cursor)
-    told: Iterable[list[Any]] = rows
+        return RevocationPage([], cursor)
+    listed: Iterable[list[Any]] = rows
     if cursor.position == FROM_THE_BEGINNING:
-        told = [row for row in rows if row[2] != Revocation.Action.LIFTED and (row[3] is None or now < row[3])]
-    return News([(row[1], row[2], row[3], row[4]) for row in told], Cursor(cursor.stream_id, rows[-1][0]))
+        listed = [row for row in rows if row[2] != Revocation.Action.LIFTED and (row[3] is None or now < row[3])]
+    return RevocationPage([(row[1], row[2], row[3], row[4]) for row in listed], Cursor(cursor.stream_id, rows[-1][0]))

@@ -1,14 +1,25 @@
-"""What may happen to streams and in them. Nothing else writes: API, admin, commands and tasks all come here."""
+"""Everything that changes a stream. The API, the admin, commands and tasks call these functions."""
 
 from livestreams.hooks import Restriction
-from livestreams.services.guests import GuestHasDeclined, NotTheCreatorOrGuest, NotTheGuest
-from livestreams.services.restrictions import Banned, audience_restriction, refuse_blocked, reminder_waits
-from livestreams.services.stream_lock import share_stream_lock, take_stream_lock
-from livestreams.services.streams import (
+from livestreams.services.deletion import allow_delete, allow_restore, delete_stream, purge_stream, restore_stream
+from livestreams.services.guests import accept_guest, decline_guest
+from livestreams.services.lifecycle import (
+    allow_cancel,
+    allow_end,
+    cancel_stream,
+    end_stream,
+    expire_stream,
+    start_stream,
+)
+from livestreams.services.planning import create_stream, edit_stream
+from livestreams.services.refusals import (
     REFUSALS,
     AlreadyLive,
     GuestAnswerTooLate,
+    GuestHasDeclined,
     MoveRefused,
+    NotTheCreatorOrGuest,
+    NotTheGuest,
     StreamMissing,
     StreamNotCancellable,
     StreamNotDeletable,
@@ -17,22 +28,9 @@ from livestreams.services.streams import (
     StreamNotEndable,
     StreamNotExpirable,
     StreamNotStartable,
-    accept_guest,
-    allow_cancel,
-    allow_delete,
-    allow_end,
-    allow_restore,
-    cancel_stream,
-    create_stream,
-    decline_guest,
-    delete_stream,
-    edit_stream,
-    end_stream,
-    expire_stream,
-    purge_stream,
-    restore_stream,
-    start_stream,
 )
+from livestreams.services.restrictions import Banned, audience_restriction, refuse_blocked, reminder_waits
+from livestreams.services.stream_lock import share_stream_lock, take_stream_lock
 
 __all__ = [
     "REFUSALS",

@@ -1,4 +1,4 @@
-"""What apps above this one know of a person and a stream: whether a ban restricts them, whether a reminder waits."""
+"""What higher apps know of a user and a stream: the ban that holds, and whether a reminder is still to be sent."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,11 +12,11 @@ from common.texts import isolated
 from common.times import wire_time
 from livestreams.hooks import AUDIENCE_RESTRICTION, REMINDER_WAITS, Restriction
 
-BLOCK = "BLOCK"  # the restriction that also keeps somebody from reading and joining the stream
+BLOCK = "BLOCK"  # the restriction that also forbids reading and joining the stream
 
 
 class Banned(Forbidden):
-    """The person is kept from this stream; the reasons say why and until when."""
+    """A ban blocks the user from this stream; the message gives its reason and its end."""
 
     code = "banned"
     message = _("you are banned from this stream until a moderator lifts it")
@@ -31,13 +31,13 @@ class Banned(Forbidden):
 def audience_restriction(*, stream: Combinable, user: Combinable, now: Combinable) -> Combinable:
     """An expression for the Restriction that holds for `user` on `stream` at `now`, or NULL.
 
-    It is a subquery: `stream` is an OuterRef to the stream's id.
+    `stream` is an OuterRef to the id of the stream, because the expression is a subquery.
     """
     return AUDIENCE_RESTRICTION.function()(stream=stream, user=user, now=now)
 
 
 def reminder_waits(*, stream: Combinable, user: Combinable, now: Combinable) -> Combinable:
-    """An expression for whether `user` will still be told of `stream`, an OuterRef to the stream's id."""
+    """Whether a reminder of `user` is still to be sent, as an expression; `stream` is an OuterRef to its id."""
     return REMINDER_WAITS.function()(stream=stream, user=user, now=now)
 
 

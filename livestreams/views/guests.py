@@ -1,6 +1,6 @@
-"""The guest's answer over HTTP: accepting, and declining or leaving."""
+"""The guest's answer over HTTP."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -9,14 +9,14 @@ from rest_framework.response import Response
 
 from common.refusals import Refusal
 from common.views import ApiViewSet
-from livestreams import services
-from livestreams.reads import any_stream, seen_stream
+from livestreams import reads, services
+from livestreams.permissions import refuse_unless_guest
 from livestreams.serializers import LiveStreamSerializer
 from livestreams.services import StreamMissing
 
 
 class GuestViewSet(ApiViewSet):
-    """What who is named as guest answers."""
+    """Accepting and declining to be the guest of a stream."""
 
     serializer_class = LiveStreamSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
@@ -37,15 +37,17 @@ class GuestViewSet(ApiViewSet):
         responses={200: LiveStreamSerializer},
     )
     def accept(self, request: Request, id: str) -> Response:
-        """Accept that you were named as guest; joining the active stream does so, too.
+        """Accept to be the guest of a stream. Joining the active stream accepts, too.
 
         From then on the stream is in your public lists, your upcoming streams and your calendar. Accepting again
-        changes nothing and answers 200. Who has declined cannot accept any more (409) until the creator names them
-        as guest again.
+        changes nothing and answers 200. After declining you cannot accept (409) until the creator names you as guest
+        again.
         """
-        services.refuse_blocked(self.restriction_of_guest(id))
+        stream, restriction = reads.stream_and_restriction(id, caller=self.user.pk)
+        refuse_unless_guest(self.user, stream)
+        services.refuse_blocked(restriction)
         services.accept_guest(id, by=self.user, now=timezone.now())
-        return Response(self.written(id))
+        return Response(reads.changed_stream(id, caller=self.user.pk))
 
     @extend_schema(
         operation_id="declineLiveStreamGuestByIdV1",
@@ -54,25 +56,13 @@ class GuestViewSet(ApiViewSet):
         responses={200: LiveStreamSerializer},
     )
     def decline(self, request: Request, id: str) -> Response:
-        """Decline to be the guest, or leave: before you have accepted and after, also while the stream is active.
+        """Decline to be the guest, before or after you have accepted, also while the stream is active.
 
-        You stay in `guests`, so that the creator sees your answer in `guestStatus` and can name another guest, but you
-        are no broadcaster any more: your `role` is `audience`. Declining again changes nothing and answers 200. A join
-        token that you hold says `guest` until it lapses.
+        You stay in `guests`, so that the creator sees your answer in `guestStatus` and can name another guest. You are
+        no longer in `broadcasters`, and your `role` is `audience`. Declining again changes nothing and answers 200. A
+        join token that you already have says `guest` until it expires.
         """
-        self.restriction_of_guest(id)
+        stream, _ = reads.stream_and_restriction(id, caller=self.user.pk)
+        refuse_unless_guest(self.user, stream)
         services.decline_guest(id, by=self.user, now=timezone.now())
-        return Response(self.written(id))
-
-    # --- steps ----------------------------------------------------------------------------------------
-
-    def restriction_of_guest(self, stream_id: str) -> Any:
-        """What restricts the caller on the stream. Raises StreamMissing, and NotTheGuest for everybody else."""
-        stream, restriction = seen_stream(stream_id, caller=self.user.pk)
-        if self.user.pk not in [guest["_id"] for guest in stream["guests"]]:
-            raise services.NotTheGuest
-        return restriction
-
-    def written(self, stream_id: str) -> dict[str, Any]:
-        """The stream as this call has left it; somebody may have deleted it since."""
-        return any_stream(stream_id, caller=self.user.pk)
+        return Response(reads.changed_stream(id, caller=self.user.pk))

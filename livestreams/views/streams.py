@@ -1,29 +1,21 @@
-"""The life of a stream over HTTP: each action asks one question or makes one call to the services."""
+"""Streams over HTTP: creating, changing, starting, ending, cancelling and deleting them, and the lists."""
 
 from typing import Any, ClassVar
 
-from django.db import models
-from django.db.models import F, OuterRef, Value
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.models import User
 from accounts.services import UserMissing
-from common.pagination import Listing, Ordering, PageQuery
+from common.pagination import PageQuery
 from common.pictures import PictureSlotsFull
-from common.queries import ID, TEXT, TIME, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
-from livestreams import services
-from livestreams.models import LiveStream, Status, last_when_missing
-from livestreams.permissions import IsCreator, IsCreatorOrGuest, NotTheCreator
-from livestreams.reads import any_stream, seen_stream
+from livestreams import reads, services
+from livestreams.permissions import NotTheCreator, refuse_unless_creator, refuse_unless_creator_or_guest
 from livestreams.serializers import (
-    SORTABLE,
     CreateStreamFormSerializer,
     CreateStreamSerializer,
     EditStreamSerializer,
@@ -38,76 +30,10 @@ from livestreams.services import StreamMissing
 from livestreams.thumbnails import stored_thumbnail
 
 
-def _orders() -> dict[str, Ordering]:
-    """The orders of `sortBy`; what a stream does not have comes last, whichever way."""
-
-    def by(column: str) -> Ordering:
-        field = LiveStream._meta.get_field(column)
-        if isinstance(field, models.DateTimeField):
-            return (
-                (lambda descending: last_when_missing(column, descending=descending))
-                if field.null
-                else (lambda descending: F(column))
-            )
-        return lambda descending: Coalesce(F(column), Value(-1 if descending else 32_767))
-
-    return {name: by(column) for name, column in SORTABLE.items()}
-
-
-ACTIVE_STREAM = Question(
-    lambda: LiveStream.objects.filter(creator=Param("creator", ID), status=Status.ACTIVE).values_list(
-        *LiveStreamSerializer.columns()
-    )
-)
-AT_THE_DOOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).only("creator", "guest", "guest_status"))
-USER_EXISTS = Question(lambda: User.objects.filter(pk=Param("id", ID)).values_list("pk"))
-
-
-def _sorted_streams(name: str) -> Listing:
-    values = {"creator": ID, "guest": ID, "interest": TEXT, "title": TEXT, "planned_from": TIME, "planned_to": TIME}
-    return Listing(name, LiveStreamSerializer, LiveStream.objects.matching, values=values, orders=_orders())
-
-
-STREAMS = _sorted_streams("streams")
-GUESTED = _sorted_streams("guest-streams")
-PAST = Listing(
-    "past-streams",
-    LiveStreamSerializer,
-    LiveStream.objects.matching,
-    values={"creator": ID},
-    orders={"endedAt": lambda descending: F("ended_at")},
-)
-
-
-def _upcoming(*, earliest: Any, latest: Any, now: Any, member: Any = None, viewer: Any = None) -> models.QuerySet[Any]:
-    if viewer is None:
-        active: Any = Value(None, output_field=models.BooleanField())
-    else:
-        active = services.reminder_waits(stream=OuterRef("pk"), user=viewer, now=now)
-    return LiveStream.objects.upcoming(earliest=earliest, latest=latest, member=member).annotate(reminder_active=active)
-
-
-UPCOMING = Listing(
-    "upcoming-streams",
-    UpcomingStreamSerializer,
-    _upcoming,
-    values={"earliest": TIME, "latest": TIME, "now": TIME, "member": ID, "viewer": ID},
-    # When it began or will begin.
-    orders={"begin": lambda descending: Coalesce(F("started_at"), F("planned_start_at"), F("created_at"))},
-)
-
-
 class LiveStreamViewSet(ApiViewSet):
-    """The life of a stream."""
+    """Streams and lists of streams."""
 
     serializer_class = LiveStreamSerializer
-    object_permissions: ClassVar[dict[str, list[Any]]] = {
-        "partial_update": [IsCreator],
-        "destroy": [IsCreator],
-        "start": [IsCreator],
-        "end": [IsCreator],
-        "cancel": [IsCreatorOrGuest],
-    }
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "create": [PictureSlotsFull],
         "retrieve": [StreamMissing, services.Banned],
@@ -137,12 +63,12 @@ class LiveStreamViewSet(ApiViewSet):
         values = CreateStreamFormSerializer.validated(request.data)
         with stored_thumbnail(values.pop("thumbnail", None)) as thumbnail:
             stream = services.create_stream(by=self.user, now=timezone.now(), thumbnail=thumbnail, **values)
-        return Response(self.written(stream.pk), status=201)
+        return Response(self.changed(stream.pk), status=201)
 
     @extend_schema(operation_id="readLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
     def retrieve(self, request: Request, id: str) -> Response:
-        """Read one stream. Whom a ban keeps from it learns why and until when."""
-        stream, restriction = seen_stream(id, caller=self.user.pk)
+        """Read one stream. If a ban blocks you from it, the refusal contains its reason and its end."""
+        stream, restriction = reads.stream_and_restriction(id, caller=self.user.pk)
         services.refuse_blocked(restriction)
         return Response(stream)
 
@@ -153,18 +79,18 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: LiveStreamSerializer},
     )
     def partial_update(self, request: Request, id: str) -> Response:
-        """Change a stream that has not started. Moving its planned start moves every reminder with it."""
-        self.get_object()
+        """Change a stream that has not started. When its planned start moves, so do all reminders."""
+        refuse_unless_creator(self.user, reads.stream_for_permissions(id))
         changes = EditStreamSerializer.validated(request.data)
         services.edit_stream(id, by=self.user, now=timezone.now(), changes=changes)
-        return Response(self.written(id))
+        return Response(self.changed(id))
 
     @extend_schema(operation_id="deleteLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
     def destroy(self, request: Request, id: str) -> Response:
-        """Delete a stream that is not active; it is gone from everywhere afterwards."""
-        self.get_object()
+        """Delete a stream that is not active. Afterwards no operation finds it."""
+        refuse_unless_creator(self.user, reads.stream_for_permissions(id))
         services.delete_stream(id, by=self.user, now=timezone.now())
-        return Response(self.written(id))
+        return Response(self.changed(id))
 
     @extend_schema(
         operation_id="startLiveStreamByIdV1",
@@ -173,10 +99,10 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: LiveStreamSerializer},
     )
     def start(self, request: Request, id: str) -> Response:
-        """Go live. One stream of yours can be active at a time."""
-        self.get_object()
+        """Start a stream: it becomes `active`. Only one stream of yours can be active at a time."""
+        refuse_unless_creator(self.user, reads.stream_for_permissions(id))
         services.start_stream(id, by=self.user, now=timezone.now())
-        return Response(self.written(id))
+        return Response(self.changed(id))
 
     @extend_schema(
         operation_id="endLiveStreamByIdV1",
@@ -186,9 +112,9 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def end(self, request: Request, id: str) -> Response:
         """End an active stream."""
-        self.get_object()
+        refuse_unless_creator(self.user, reads.stream_for_permissions(id))
         services.end_stream(id, by=self.user, now=timezone.now())
-        return Response(self.written(id))
+        return Response(self.changed(id))
 
     @extend_schema(
         operation_id="cancelLiveStreamByIdV1",
@@ -198,11 +124,11 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def cancel(self, request: Request, id: str) -> Response:
         """Cancel a stream that has not started; it becomes `cancelled_by_host` or `cancelled_by_guest`."""
-        self.get_object()
+        refuse_unless_creator_or_guest(self.user, reads.stream_for_permissions(id))
         services.cancel_stream(id, by=self.user, now=timezone.now(), as_member=True)
-        return Response(self.written(id))
+        return Response(self.changed(id))
 
-    # --- many ---------------------------------------------------------------------------------------
+    # --- lists --------------------------------------------------------------------------------------
 
     @extend_schema(
         operation_id="listLiveStreamsV1",
@@ -211,9 +137,8 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(LiveStreamSerializer)},
     )
     def list(self, request: Request) -> Response:
-        """All streams, newest first unless `sortBy` and `sortOrder` say otherwise; equal ones stand by id."""
-        query = self.query(ListStreamsQuery)
-        return STREAMS.page(query, caller=self.user.pk)
+        """All streams, by default the newest first. Streams with equal values of `sortBy` are ordered by id."""
+        return reads.streams(self.query(ListStreamsQuery), caller=self.user.pk)
 
     @extend_schema(
         operation_id="readMyActiveStreamV1",
@@ -222,8 +147,7 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def my_active_stream(self, request: Request) -> Response:
         """Your active stream, or null."""
-        rows = ACTIVE_STREAM.rows(creator=self.user.pk)
-        return Response(LiveStreamSerializer.to_wire(rows[0], self.caller) if rows else None)
+        return Response(reads.active_stream_of(self.user.pk))
 
     @extend_schema(
         operation_id="listMyPastStreamsV1",
@@ -232,8 +156,8 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(LiveStreamSerializer)},
     )
     def my_past_streams(self, request: Request) -> Response:
-        """Your ended streams, the one that ended last first."""
-        return self.past(self.user.pk)
+        """Your ended streams, in descending order of their end."""
+        return reads.past_streams(self.query(PageQuery), caller=self.user.pk, creator=self.user.pk)
 
     @extend_schema(
         operation_id="listPastStreamsByUserIdV1",
@@ -242,8 +166,9 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(LiveStreamSerializer)},
     )
     def past_of_user(self, request: Request, userId: str) -> Response:
-        """A user's ended streams, the one that ended last first."""
-        return self.of_user(userId, self.past(userId))
+        """The ended streams of a user, in descending order of their end."""
+        page = reads.past_streams(self.query(PageQuery), caller=self.caller, creator=userId)
+        return reads.page_of_user(userId, page)
 
     @extend_schema(
         operation_id="listGuestStreamsV1",
@@ -252,9 +177,8 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(LiveStreamSerializer)},
     )
     def guest_streams(self, request: Request) -> Response:
-        """Streams in which you are named as guest, whatever your answer, newest first unless asked otherwise."""
-        query = self.query(GuestStreamsQuery)
-        return GUESTED.page(query, caller=self.user.pk, guest=self.user.pk)
+        """Streams that name you as guest, whatever your answer; by default the newest first."""
+        return reads.guest_streams(self.query(GuestStreamsQuery), caller=self.user.pk)
 
     @extend_schema(
         operation_id="listUpcomingStreamsV1",
@@ -263,8 +187,8 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(UpcomingStreamSerializer)},
     )
     def upcoming(self, request: Request) -> Response:
-        """Active and preparing streams, and the scheduled ones whose start is near; in the order of their begin."""
-        return self.near(UpcomingQuery)
+        """Active and preparing streams, and those scheduled inside the window, earliest start first."""
+        return self.upcoming_page(UpcomingQuery)
 
     @extend_schema(
         operation_id="listUpcomingStreamsByUserIdV1",
@@ -273,8 +197,8 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(UpcomingStreamSerializer)},
     )
     def upcoming_of_user(self, request: Request, userId: str) -> Response:
-        """What is coming up with a user as creator or as accepted guest, in the order of its begin."""
-        return self.of_user(userId, self.near(UpcomingQuery, member=userId))
+        """Upcoming streams of a user as creator or accepted guest, earliest start first; window in hours."""
+        return reads.page_of_user(userId, self.upcoming_page(UpcomingQuery, member=userId))
 
     @extend_schema(
         operation_id="listUpcomingStreamsByUserIdV2",
@@ -283,34 +207,18 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(UpcomingStreamSerializer)},
     )
     def upcoming_of_user_in_minutes(self, request: Request, userId: str) -> Response:
-        """What is coming up with a user as creator or as accepted guest, by its begin; the window in minutes."""
-        return self.of_user(userId, self.near(UpcomingInMinutesQuery, member=userId))
+        """Upcoming streams of a user as creator or accepted guest, earliest start first; window in minutes."""
+        return reads.page_of_user(userId, self.upcoming_page(UpcomingInMinutesQuery, member=userId))
 
-    # --- steps ----------------------------------------------------------------------------------------
+    # --- shared ---------------------------------------------------------------------------------------
 
-    def get_object(self) -> LiveStream:
-        """What permissions need to know of the stream; raises StreamMissing and the permissions' refusals."""
-        stream: LiveStream | None = AT_THE_DOOR.instance(id=self.kwargs["id"])
-        if stream is None:
-            raise StreamMissing
-        for permission in self.object_permissions[self.action]:
-            permission().has_object_permission(self.request, self, stream)
-        return stream
+    def changed(self, stream_id: str) -> dict[str, Any]:
+        """The stream after the change that this call has made."""
+        return reads.changed_stream(stream_id, caller=self.user.pk)
 
-    def written(self, stream_id: str) -> dict[str, Any]:
-        """The stream that this call has changed, as it is now; somebody may have deleted it since."""
-        return any_stream(stream_id, caller=self.caller)
-
-    def past(self, creator: str) -> Response:
-        return PAST.page(self.query(PageQuery), caller=self.caller, creator=creator, status=(Status.ENDED,))
-
-    def near(self, kind: type[UpcomingQuery | UpcomingInMinutesQuery], member: str | None = None) -> Response:
+    def upcoming_page(
+        self, kind: type[UpcomingQuery | UpcomingInMinutesQuery], *, member: str | None = None
+    ) -> Response:
         now = timezone.now()
-        query, window = kind.window(self.query(kind), now)
-        return UPCOMING.page(query, caller=self.caller, viewer=self.caller, member=member, now=now, **window)
-
-    def of_user(self, user_id: str, page: Response) -> Response:
-        """The page; UserMissing instead of an empty one when there is no such user."""
-        if not page.data["list"] and not USER_EXISTS.rows(id=user_id):
-            raise UserMissing
-        return page
+        query = kind.with_window(self.query(kind), now)
+        return reads.upcoming_streams(query, caller=self.caller, now=now, member=member)

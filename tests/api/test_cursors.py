@@ -17,8 +17,8 @@ from common.cursors import Cursor, digest_of
 from common.fields import new_object_id
 from common.pagination import Listing
 from livestreams.models import LiveStream
+from livestreams.reads import STREAMS as LISTING
 from livestreams.serializers import SORTABLE
-from livestreams.views.streams import STREAMS as LISTING
 from tests.bans.people import BANS, make_ban
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of

@@ -92,7 +92,7 @@ def test_a_crash_in_a_view_says_nothing_about_itself(
     debugging: bool, api: Api, creator: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = debugging
-    monkeypatch.setattr("livestreams.views.streams.STREAMS.page", fail)
+    monkeypatch.setattr("livestreams.reads.STREAMS.page", fail)
 
     response = api(creator).get(STREAMS)
 
@@ -105,7 +105,7 @@ def test_an_answer_that_cannot_be_written_is_a_crash_like_others(
     debugging: bool, api: Api, creator: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = debugging
-    monkeypatch.setattr("livestreams.views.streams.STREAMS.page", lambda *args, **kwargs: Response({"list": object()}))
+    monkeypatch.setattr("livestreams.reads.STREAMS.page", lambda *args, **kwargs: Response({"list": object()}))
 
     assert_refused(api(creator).get(STREAMS), 500, "internal_error")
 

@@ -17,7 +17,7 @@ from edges.models import Participant
 from edges.services import admit
 from livestreams import services
 from livestreams.models import LiveStream, Status
-from livestreams.views.streams import STREAMS, UPCOMING
+from livestreams.reads import STREAMS, UPCOMING
 from reminders.models import Kind, Notification, Reminder
 from reminders.services import mark_notification, remove_reminder
 from tests.bans.people import BANS as BANS_URL

@@ -1,4 +1,4 @@
-"""Join keys that no other test has made, and no listener left behind."""
+"""Resets the caches and threads of the process between tests."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,12 @@ from edges.waiting import LISTENER
 
 @pytest.fixture(autouse=True)
 def keys_of_this_test() -> None:
+    """Forget the join keys that another test has created."""
     forget_keys()
 
 
 @pytest.fixture
 def listening(transactional_db: None) -> Iterator[None]:
-    """For tests that wait in this process: its listener gives back its connection."""
+    """For tests that wait in this process: closes the connection of the listener."""
     yield
     LISTENER.close()

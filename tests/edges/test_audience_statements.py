@@ -1,4 +1,4 @@
-"""How many SQL statements the endpoints of the audience run, for one viewer as for fifty."""
+"""The number of SQL statements of each endpoint: the same for one viewer and fifty."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +18,7 @@ from tests.test_statements import statements
 
 type Call = Callable[[APIClient, LiveStream], Any]
 
-# Who asks is one each time; what restricts the caller comes with the stream.
+# One statement of each call reads the caller. The restriction of the caller is read with the stream.
 PINNED: dict[str, tuple[int, Call]] = {
     "read": (2, lambda client, stream: client.get(stream_url(stream))),
     "join": (3, lambda client, stream: client.post(f"{STREAMS}/join", {"liveStreamId": stream.pk})),
@@ -31,7 +31,7 @@ PINNED: dict[str, tuple[int, Call]] = {
 
 @pytest.mark.parametrize("viewers", [1, 50])
 @pytest.mark.parametrize(("count", "call"), PINNED.values(), ids=PINNED.keys())
-def test_an_endpoint_runs_as_many_statements_as_it_must(
+def test_an_endpoint_runs_the_pinned_number_of_statements(
     count: int, call: Call, viewers: int, api: Api, creator: User, now: datetime
 ) -> None:
     stream = make_stream(creator, Status.ACTIVE)
@@ -40,14 +40,14 @@ def test_an_endpoint_runs_as_many_statements_as_it_must(
         services.admit(fan, stream.pk, status=stream.status, role="audience", restriction=None, now=now)
         services.record_revocation(stream.pk, fan.pk, action="CHAT_ONLY", until=None, now=now)
     client = api(make_user("root", is_superuser=True))
-    data_of(call(client, stream))  # the keys are known from here on
+    data_of(call(client, stream))  # the keys are cached from here on
 
     run = statements(lambda: data_of(call(client, stream)))
 
     assert len(run) == count, "\n".join(run)
 
 
-def test_refusing_somebody_costs_no_more_than_answering(api: Api, creator: User, viewer: User) -> None:
+def test_a_refusal_runs_no_more_statements_than_a_success(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator, Status.ACTIVE)
     ban(viewer, stream)
     client = api(viewer)

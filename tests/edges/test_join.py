@@ -31,7 +31,7 @@ def joined(api: Api, user: User, stream: LiveStream) -> dict[str, Any]:
 
 
 def verified(token: str, client: Client) -> Any:
-    """What a media edge does, with a library that is not ours and nothing but the published keys."""
+    """Verify the token as a media edge does: with another JWT library and the published keys only."""
     keys = KeySet.import_key_set(client.get(JWKS).json())
     read = jwt.decode(token, keys, algorithms=["ES256"])
     registry = jwt.JWTClaimsRegistry(aud={"essential": True, "value": "media"}, exp={"essential": True})
@@ -44,7 +44,7 @@ def ban(user: User, stream: LiveStream, **terms: Any) -> None:
     ban_user(user.pk, stream.pk, by=stream_creator, now=timezone.now(), **terms)
 
 
-# --- what one gets --------------------------------------------------------------------------------
+# --- the response ---------------------------------------------------------------------------------
 
 
 def test_a_viewer_gets_the_stream_and_a_token(api: Api, creator: User, viewer: User) -> None:
@@ -58,7 +58,7 @@ def test_a_viewer_gets_the_stream_and_a_token(api: Api, creator: User, viewer: U
 
 
 @pytest.mark.parametrize(("person", "role"), [("creator", "host"), ("guest", "guest"), ("viewer", "audience")])
-def test_everybody_joins_in_the_own_role(
+def test_everybody_joins_in_their_own_role(
     person: str, role: str, api: Api, client: Client, creator: User, guest: User, viewer: User
 ) -> None:
     stream = make_stream(creator, Status.ACTIVE, guest=guest)
@@ -69,7 +69,7 @@ def test_everybody_joins_in_the_own_role(
     assert verified(data["token"], client).claims["role"] == role
 
 
-def test_another_library_verifies_the_token_from_the_published_keys_alone(
+def test_another_library_verifies_the_token_with_the_published_keys(
     api: Api, client: Client, creator: User, viewer: User, settings: Any
 ) -> None:
     stream = make_stream(creator, Status.ACTIVE)
@@ -88,7 +88,7 @@ def test_another_library_verifies_the_token_from_the_published_keys_alone(
     assert data["expiresAt"] == wire_time(datetime.fromtimestamp(claims["exp"], UTC))
 
 
-def test_every_token_has_an_id_of_its_own(api: Api, client: Client, creator: User, viewer: User) -> None:
+def test_every_token_has_a_unique_id(api: Api, client: Client, creator: User, viewer: User) -> None:
     stream = make_stream(creator, Status.ACTIVE)
 
     ids = {verified(joined(api, viewer, stream)["token"], client).claims["jti"] for _ in range(3)}
@@ -104,7 +104,7 @@ def test_the_lifetime_is_a_setting(api: Api, client: Client, creator: User, view
     assert claims["exp"] - claims["iat"] == 10
 
 
-def test_a_join_token_does_not_open_the_api(api: Api, creator: User, viewer: User) -> None:
+def test_the_api_refuses_a_join_token(api: Api, creator: User, viewer: User) -> None:
     token = joined(api, viewer, make_stream(creator, Status.ACTIVE))["token"]
     client = api()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
@@ -112,10 +112,10 @@ def test_a_join_token_does_not_open_the_api(api: Api, creator: User, viewer: Use
     assert_refused(client.get("/api/v1/users/me"), 401, "token_invalid")
 
 
-# --- being there ----------------------------------------------------------------------------------
+# --- presence -------------------------------------------------------------------------------------
 
 
-def test_joining_again_makes_no_second_participant(api: Api, creator: User, viewer: User) -> None:
+def test_joining_again_updates_the_same_participant(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator, Status.ACTIVE)
     joined(api, viewer, stream)
     first = Participant.objects.get()
@@ -128,7 +128,7 @@ def test_joining_again_makes_no_second_participant(api: Api, creator: User, view
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_person_on_twenty_devices_is_one_participant(api: Api, creator: User, viewer: User) -> None:
+def test_concurrent_joins_of_one_user_make_one_participant(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator, Status.ACTIVE)
     clients = [api(viewer) for _ in range(20)]
 
@@ -152,7 +152,7 @@ def test_only_an_active_stream_can_be_joined(status: str, api: Api, creator: Use
     assert not Participant.objects.exists()
 
 
-def test_who_is_blocked_learns_why_and_until_when(api: Api, creator: User, viewer: User) -> None:
+def test_the_refusal_of_a_blocked_user_has_the_reason_and_the_end(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator, Status.ACTIVE)
     ban(viewer, stream, reason="spam", expires_at=datetime.fromisoformat("2100-01-15T10:30:00Z"))
 
@@ -163,7 +163,7 @@ def test_who_is_blocked_learns_why_and_until_when(api: Api, creator: User, viewe
     assert not Participant.objects.exists()
 
 
-def test_a_block_without_end_or_reason_says_so(api: Api, creator: User, viewer: User) -> None:
+def test_the_refusal_of_a_block_without_end_names_no_time(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator, Status.ACTIVE)
     ban(viewer, stream)
 
@@ -172,14 +172,14 @@ def test_a_block_without_end_or_reason_says_so(api: Api, creator: User, viewer: 
     assert_refused(response, 403, "banned", "you are banned from this stream until a moderator lifts it")
 
 
-def test_who_may_not_write_gets_a_token_without_chat(api: Api, client: Client, creator: User, viewer: User) -> None:
+def test_a_chat_only_ban_gives_a_token_without_chat(api: Api, client: Client, creator: User, viewer: User) -> None:
     stream = make_stream(creator, Status.ACTIVE)
     ban(viewer, stream, action_type="CHAT_ONLY")
 
     assert verified(joined(api, viewer, stream)["token"], client).claims["grants"] == ["watch"]
 
 
-def test_a_ban_on_another_stream_matters_to_nobody_here(
+def test_a_ban_from_another_stream_has_no_effect(
     api: Api, client: Client, creator: User, viewer: User, stranger: User
 ) -> None:
     ban(viewer, make_stream(creator))
@@ -188,7 +188,7 @@ def test_a_ban_on_another_stream_matters_to_nobody_here(
     assert verified(joined(api, viewer, stream)["token"], client).claims["grants"] == ["watch", "chat"]
 
 
-def test_a_blocked_person_learns_of_a_missing_stream_first(api: Api, creator: User, viewer: User) -> None:
+def test_a_deleted_stream_is_a_404_also_for_a_blocked_user(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator)
     ban(viewer, stream)
     services.delete_stream(stream.pk, by=creator, now=timezone.now())
@@ -197,7 +197,7 @@ def test_a_blocked_person_learns_of_a_missing_stream_first(api: Api, creator: Us
 
 
 @pytest.mark.parametrize("body", [{}, {"liveStreamId": None}, {"liveStreamId": "x"}, {"liveStreamId": ["0" * 24]}])
-def test_a_join_names_its_stream(body: dict[str, Any], api: Api, viewer: User) -> None:
+def test_a_join_without_a_valid_stream_id_is_refused(body: dict[str, Any], api: Api, viewer: User) -> None:
     response = api(viewer).post(JOIN, body)
 
     assert_refused(response, 400, "validation_failed")
@@ -210,7 +210,7 @@ def test_joining_needs_a_token(api: Api, creator: User) -> None:
     assert_refused(api().post(JOIN, {"liveStreamId": stream.pk}), 401, "authentication_required")
 
 
-# --- a ban holds in every process -----------------------------------------------------------------
+# --- several server processes ---------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)

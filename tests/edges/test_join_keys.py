@@ -1,4 +1,4 @@
-"""The keys of join tokens: their rotation, what is published, what a stolen database is worth."""
+"""The keys of join tokens: rotation, publication, encryption at rest."""
 
 import json
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ def token_at(creator: User, viewer: User) -> Any:
     stream = make_stream(creator, Status.ACTIVE)
 
     def token(now: datetime) -> str:
-        services.forget_keys()  # as each process does every few seconds
+        services.forget_keys()  # as each process does every KEPT_SECONDS
         admitted = services.admit(viewer, stream.pk, status=stream.status, role="audience", restriction=None, now=now)
         return admitted.token
 
@@ -55,7 +55,7 @@ def test_the_first_join_makes_the_first_key(token_at: Any, now: datetime) -> Non
     assert AuditEntry.objects.get(action="rotate_join_key").after == {"kid": key.pk}
 
 
-def test_old_and_new_tokens_verify_until_the_old_ones_lapse(token_at: Any, now: datetime, settings: Any) -> None:
+def test_old_and_new_tokens_verify_until_the_old_ones_expire(token_at: Any, now: datetime, settings: Any) -> None:
     first = token_at(now)
     services.rotate_join_key(by=None, now=now)
     still_old = token_at(now + SIGNS_AFTER - A_SECOND)
@@ -78,7 +78,7 @@ def test_a_new_key_is_published_before_it_signs(token_at: Any, now: datetime) ->
     assert [key["kid"] for key in services.public_keys(now)] == [rotation.old, rotation.new]
 
 
-def test_lapsed_keys_are_removed_at_the_next_rotation(token_at: Any, now: datetime) -> None:
+def test_expired_keys_are_removed_at_the_next_rotation(token_at: Any, now: datetime) -> None:
     token_at(now)
     for days in range(4):
         services.rotate_join_key(by=None, now=now + timedelta(days=days))
@@ -86,7 +86,7 @@ def test_lapsed_keys_are_removed_at_the_next_rotation(token_at: Any, now: dateti
     assert JoinKey.objects.count() == 2
 
 
-def test_a_rotation_while_a_new_key_waits_does_nothing(token_at: Any, now: datetime) -> None:
+def test_a_rotation_before_the_new_key_signs_does_nothing(token_at: Any, now: datetime) -> None:
     token_at(now)
     assert services.rotate_join_key(by=None, now=now) is not None
 
@@ -112,7 +112,7 @@ def test_ten_first_joins_at_once_make_one_key(token_at: Any, now: datetime) -> N
     assert all(verifies(token, services.public_keys(now)) for token in tokens)
 
 
-def test_who_steals_the_database_cannot_sign(token_at: Any, now: datetime) -> None:
+def test_private_keys_are_stored_encrypted(token_at: Any, now: datetime) -> None:
     token_at(now)
 
     stored = JoinKey.objects.get()
@@ -120,7 +120,7 @@ def test_who_steals_the_database_cannot_sign(token_at: Any, now: datetime) -> No
     assert set(stored.public_jwk) == {"kty", "crv", "x", "y", "kid", "use", "alg"}
 
 
-def test_another_secret_key_leads_to_another_key_and_old_tokens_still_verify(
+def test_a_changed_secret_key_makes_a_new_key_and_old_tokens_still_verify(
     token_at: Any, now: datetime, settings: Any
 ) -> None:
     old = token_at(now)
@@ -134,7 +134,7 @@ def test_another_secret_key_leads_to_another_key_and_old_tokens_still_verify(
     assert verifies(new, keys)
 
 
-def test_a_fallback_of_the_secret_key_still_opens_the_keys(token_at: Any, now: datetime, settings: Any) -> None:
+def test_a_fallback_of_the_secret_key_decrypts_the_keys(token_at: Any, now: datetime, settings: Any) -> None:
     token_at(now)
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another secret key, which nobody knows, of more than fifty characters"
@@ -147,7 +147,7 @@ def test_a_fallback_of_the_secret_key_still_opens_the_keys(token_at: Any, now: d
 # --- the address ----------------------------------------------------------------------------------
 
 
-def test_the_keys_are_served_bare_to_everybody(token_at: Any, client: Client, now: datetime) -> None:
+def test_the_public_keys_are_served_without_envelope_to_everybody(token_at: Any, client: Client, now: datetime) -> None:
     token_at(now)
 
     response = client.get(JWKS)
@@ -173,7 +173,7 @@ def test_the_keys_can_only_be_read(client: Client) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_client_that_has_only_the_address_verifies_a_token(token_at: Any, now: datetime) -> None:
+def test_a_jwks_client_verifies_a_token(token_at: Any, now: datetime) -> None:
     token = token_at(now)
     with running_server(workers=2) as server:
         client = pyjwt.PyJWKClient(f"{server.url}{JWKS}")
@@ -185,7 +185,7 @@ def test_a_client_that_has_only_the_address_verifies_a_token(token_at: Any, now:
 # --- the command ----------------------------------------------------------------------------------
 
 
-def told(*words: str) -> dict[str, Any]:
+def run_command(*words: str) -> dict[str, Any]:
     out = StringIO()
     call_command("rotate_join_key", "--json", *words, stdout=out)
     facts: dict[str, Any] = json.loads(out.getvalue())
@@ -194,26 +194,26 @@ def told(*words: str) -> dict[str, Any]:
 
 @pytest.mark.django_db
 def test_the_command_makes_the_first_key_and_then_rotates_it() -> None:
-    first = told()
-    second = told()
+    first = run_command()
+    second = run_command()
 
     assert first == {"dry_run": False, "rotated": True, "old": None, "new": first["new"]}
     assert second == {"dry_run": False, "rotated": True, "old": first["new"], "new": second["new"]}
-    assert told() == {"dry_run": False, "rotated": False, "old": None, "new": None}
+    assert run_command() == {"dry_run": False, "rotated": False, "old": None, "new": None}
 
 
 @pytest.mark.django_db
 def test_a_dry_run_names_the_key_that_would_be_replaced_and_changes_nothing() -> None:
-    first = told()["new"]
+    first = run_command()["new"]
 
-    assert told("--dry-run") == {"dry_run": True, "rotated": False, "old": first, "new": None}
+    assert run_command("--dry-run") == {"dry_run": True, "rotated": False, "old": first, "new": None}
     assert JoinKey.objects.get().retired_at is None
 
 
 @pytest.mark.django_db
-def test_the_audit_trail_names_both_keys_and_the_door() -> None:
-    old = told()["new"]
-    new = told()["new"]
+def test_the_audit_trail_names_both_keys_and_the_entry_point() -> None:
+    old = run_command()["new"]
+    new = run_command()["new"]
 
     entry = AuditEntry.objects.get(action="rotate_join_key", target_id=new)
     assert (entry.entry_point, entry.before, entry.after["kid"]) == ("command", {"kid": old}, new)

@@ -29,7 +29,7 @@ AN_HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def edge(db: None) -> User:
-    """A service account, as media edges and chat servers have one."""
+    """The service account of a media edge or chat server."""
     edge = make_user("edge")
     edge.user_permissions.add(Permission.objects.get(codename="enforce", content_type__app_label="livestreams"))
     return edge
@@ -40,30 +40,30 @@ def stream(creator: User) -> LiveStream:
     return make_stream(creator)
 
 
-def tell(stream: LiveStream, user: User, action: str = "BLOCK", until: datetime | None = None) -> None:
+def record(stream: LiveStream, user: User, action: str = "BLOCK", until: datetime | None = None) -> None:
     record_revocation(stream.pk, user.pk, action=action, until=until, now=timezone.now())
 
 
-def asked(api: Api, edge: User, stream: LiveStream, since: str | None = None) -> dict[str, Any]:
+def read(api: Api, edge: User, stream: LiveStream, since: str | None = None) -> dict[str, Any]:
     query = {} if since is None else {"since": since}
     data: dict[str, Any] = data_of(api(edge).get(stream_url(stream, "revocations"), query))
     return data
 
 
 def people(data: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(told["userId"], told["action"]) for told in data["list"]]
+    return [(each["userId"], each["action"]) for each in data["list"]]
 
 
-# --- what is told ---------------------------------------------------------------------------------
+# --- the list -------------------------------------------------------------------------------------
 
 
-def test_without_a_cursor_all_that_holds_is_told(
+def test_without_a_cursor_all_bans_that_hold_are_listed(
     api: Api, edge: User, stream: LiveStream, viewer: User, stranger: User, now: datetime
 ) -> None:
-    tell(stream, viewer)
-    tell(stream, stranger, "CHAT_ONLY", now + AN_HOUR)
+    record(stream, viewer)
+    record(stream, stranger, "CHAT_ONLY", now + AN_HOUR)
 
-    data = asked(api, edge, stream)
+    data = read(api, edge, stream)
 
     assert data["list"] == [
         {"userId": viewer.pk, "action": "BLOCK", "until": None, "at": data["list"][0]["at"]},
@@ -71,77 +71,81 @@ def test_without_a_cursor_all_that_holds_is_told(
     ]
 
 
-def test_what_was_lifted_or_has_lapsed_does_not_hold(
+def test_lifted_and_expired_bans_are_not_listed_without_a_cursor(
     api: Api, edge: User, stream: LiveStream, viewer: User, stranger: User, now: datetime
 ) -> None:
-    tell(stream, viewer)
-    tell(stream, viewer, "LIFTED", now + AN_HOUR)
-    tell(stream, stranger, "BLOCK", now)
+    record(stream, viewer)
+    record(stream, viewer, "LIFTED", now + AN_HOUR)
+    record(stream, stranger, "BLOCK", now)
 
-    assert people(asked(api, edge, stream)) == []
+    assert people(read(api, edge, stream)) == []
 
 
-def test_a_cursor_gives_what_came_after_it(
+def test_with_a_cursor_only_newer_revocations_are_listed(
     api: Api, edge: User, stream: LiveStream, viewer: User, stranger: User
 ) -> None:
-    tell(stream, viewer)
-    first = asked(api, edge, stream)
-    tell(stream, stranger)
-    tell(stream, viewer, "LIFTED")
+    record(stream, viewer)
+    first = read(api, edge, stream)
+    record(stream, stranger)
+    record(stream, viewer, "LIFTED")
 
-    second = asked(api, edge, stream, first["cursor"])
+    second = read(api, edge, stream, first["cursor"])
 
     assert people(second) == [(stranger.pk, "BLOCK"), (viewer.pk, "LIFTED")]
     assert second["cursor"] != first["cursor"]
 
 
-def test_each_person_is_told_once_with_the_latest(api: Api, edge: User, stream: LiveStream, viewer: User) -> None:
-    tell(stream, viewer)
-    start = asked(api, edge, stream)["cursor"]
+def test_each_user_is_listed_once_with_the_latest_revocation(
+    api: Api, edge: User, stream: LiveStream, viewer: User
+) -> None:
+    record(stream, viewer)
+    start = read(api, edge, stream)["cursor"]
     for action in ("LIFTED", "BLOCK", "CHAT_ONLY"):
-        tell(stream, viewer, action)
+        record(stream, viewer, action)
 
-    assert people(asked(api, edge, stream, start)) == [(viewer.pk, "CHAT_ONLY")]
-
-
-def test_a_lift_has_no_end(api: Api, edge: User, stream: LiveStream, viewer: User, now: datetime) -> None:
-    tell(stream, viewer)
-    start = asked(api, edge, stream)["cursor"]
-    tell(stream, viewer, "LIFTED", now + AN_HOUR)
-
-    assert asked(api, edge, stream, start)["list"][0]["until"] is None
+    assert people(read(api, edge, stream, start)) == [(viewer.pk, "CHAT_ONLY")]
 
 
-def test_more_than_fit_are_told_in_the_next_call(
+def test_a_lifted_ban_has_no_end(api: Api, edge: User, stream: LiveStream, viewer: User, now: datetime) -> None:
+    record(stream, viewer)
+    start = read(api, edge, stream)["cursor"]
+    record(stream, viewer, "LIFTED", now + AN_HOUR)
+
+    assert read(api, edge, stream, start)["list"][0]["until"] is None
+
+
+def test_revocations_beyond_the_limit_are_listed_in_the_next_call(
     api: Api, edge: User, stream: LiveStream, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edges.services.revocations.NEWS_AT_ONCE", 3)
+    monkeypatch.setattr("edges.services.revocations.LARGEST_PAGE", 3)
     crowd = [make_user(f"raider{number}") for number in range(7)]
     record_revocations(stream.pk, [(user.pk, "BLOCK", None) for user in crowd], now=now)
 
-    pages = [asked(api, edge, stream)]
+    pages = [read(api, edge, stream)]
     for _ in range(2):
-        pages.append(asked(api, edge, stream, pages[-1]["cursor"]))
+        pages.append(read(api, edge, stream, pages[-1]["cursor"]))
 
     assert [len(page["list"]) for page in pages] == [3, 3, 1]
     assert [user for page in pages for user, _ in people(page)] == [user.pk for user in crowd]
 
 
-def test_other_streams_are_no_news_here(api: Api, edge: User, stream: LiveStream, creator: User, viewer: User) -> None:
-    tell(make_stream(creator), viewer)
+def test_revocations_of_other_streams_are_not_listed(
+    api: Api, edge: User, stream: LiveStream, creator: User, viewer: User
+) -> None:
+    record(make_stream(creator), viewer)
 
-    assert people(asked(api, edge, stream)) == []
+    assert people(read(api, edge, stream)) == []
 
 
-def test_a_ban_that_is_rolled_back_was_never_told(api: Api, edge: User, stream: LiveStream, viewer: User) -> None:
+def test_a_ban_that_is_rolled_back_is_never_listed(api: Api, edge: User, stream: LiveStream, viewer: User) -> None:
     with transaction.atomic():
-        tell(stream, viewer)
+        record(stream, viewer)
         transaction.set_rollback(True)
 
-    assert people(asked(api, edge, stream)) == []
+    assert people(read(api, edge, stream)) == []
 
 
-def test_a_thousand_people_are_one_statement(stream: LiveStream, now: datetime, django_assert_num_queries: Any) -> None:
+def test_many_revocations_are_one_statement(stream: LiveStream, now: datetime, django_assert_num_queries: Any) -> None:
     crowd = [make_user(f"raider{number}") for number in range(50)]
 
     with django_assert_num_queries(1):
@@ -150,25 +154,25 @@ def test_a_thousand_people_are_one_statement(stream: LiveStream, now: datetime, 
     assert list(Revocation.objects.order_by("pk").values_list("user", flat=True)) == [user.pk for user in crowd]
 
 
-# --- who may ask, and what --------------------------------------------------------------------------
+# --- refusals ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("person", ["viewer", "creator", "moderator"])
-def test_only_service_accounts_may_ask(person: str, api: Api, stream: LiveStream, request: Any) -> None:
+def test_other_users_are_refused(person: str, api: Api, stream: LiveStream, request: Any) -> None:
     response = api(request.getfixturevalue(person)).get(stream_url(stream, "revocations"))
 
     assert_refused(response, 403, "not_a_service_account")
 
 
-def test_a_superuser_may_ask(api: Api, stream: LiveStream, db: None) -> None:
-    assert people(asked(api, make_user("root", is_superuser=True), stream)) == []
+def test_a_superuser_may_read(api: Api, stream: LiveStream, db: None) -> None:
+    assert people(read(api, make_user("root", is_superuser=True), stream)) == []
 
 
 def test_an_unknown_stream_is_missing(api: Api, edge: User) -> None:
     assert_refused(api(edge).get(f"{STREAMS}/{'0' * 24}/revocations"), 404, "stream_not_found")
 
 
-def test_asking_needs_a_token(api: Api, stream: LiveStream) -> None:
+def test_reading_revocations_needs_a_token(api: Api, stream: LiveStream) -> None:
     assert_refused(api().get(stream_url(stream, "revocations")), 401, "authentication_required")
 
 
@@ -194,9 +198,7 @@ def cursors(stream: LiveStream, other: LiveStream) -> dict[str, str]:
         "beyond all numbers",
     ],
 )
-def test_a_cursor_that_cannot_be_gone_on_from_is_refused(
-    kind: str, api: Api, edge: User, stream: LiveStream, creator: User
-) -> None:
+def test_an_unusable_cursor_is_refused(kind: str, api: Api, edge: User, stream: LiveStream, creator: User) -> None:
     cursor = cursors(stream, make_stream(creator))[kind]
 
     response = api(edge).get(stream_url(stream, "revocations"), {"since": cursor})
@@ -205,39 +207,39 @@ def test_a_cursor_that_cannot_be_gone_on_from_is_refused(
     assert_refused(response, 400, "validation_failed", reason)
 
 
-# --- the order of the commits -----------------------------------------------------------------------
+# --- commit order -----------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_slow_transaction_cannot_slip_in_behind_the_cursor(
+def test_a_slow_transaction_cannot_commit_behind_the_cursor(
     api: Api, edge: User, stream: LiveStream, viewer: User, stranger: User
 ) -> None:
-    """The second ban of a stream draws its number only when the first has committed."""
+    """The second ban of a stream gets its number only after the first has committed."""
     written, may_commit = threading.Event(), threading.Event()
 
     def slow() -> None:
         with transaction.atomic():
-            tell(stream, viewer)
+            record(stream, viewer)
             written.set()
             assert may_commit.wait(30)
         connections.close_all()
 
     def fast() -> None:
         assert written.wait(30)
-        tell(stream, stranger)
+        record(stream, stranger)
         connections.close_all()
 
     with ThreadPoolExecutor(2) as pool:
         banning = [pool.submit(slow), pool.submit(fast)]
         assert written.wait(30)
         sleep(0.3)
-        before = asked(api, edge, stream)
+        before = read(api, edge, stream)
         may_commit.set()
         for each in banning:
             each.result(30)
 
     assert people(before) == []
-    assert people(asked(api, edge, stream, before["cursor"])) == [(viewer.pk, "BLOCK"), (stranger.pk, "BLOCK")]
+    assert people(read(api, edge, stream, before["cursor"])) == [(viewer.pk, "BLOCK"), (stranger.pk, "BLOCK")]
 
 
 # --- waiting ------------------------------------------------------------------------------------------
@@ -253,8 +255,8 @@ type Wait = Callable[[], Future[tuple[dict[str, Any], float]]]
 
 @pytest.fixture
 def polling(listening: None, api: Api, edge: User, stream: LiveStream) -> Any:
-    """Begins a poll in a thread of its own: what it answered, and when."""
-    client, cursor = api(edge), asked(api, edge, stream)["cursor"]
+    """A function that starts a poll in a thread. Its future gives the response and the time of the response."""
+    client, cursor = api(edge), read(api, edge, stream)["cursor"]
     with ThreadPoolExecutor(20) as pool:
 
         def begin() -> Future[tuple[Any, float]]:
@@ -269,16 +271,16 @@ def polling(listening: None, api: Api, edge: User, stream: LiveStream) -> Any:
         yield begin
 
 
-def wait_until(true: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
     until = monotonic() + 15
-    while not true():
+    while not condition():
         assert monotonic() < until
         sleep(0.02)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("short_waits")
-def test_without_news_a_poll_ends_empty_with_the_same_cursor(polling: Any, stream: LiveStream) -> None:
+def test_a_poll_without_revocations_ends_empty_with_the_same_cursor(polling: Any, stream: LiveStream) -> None:
     began = monotonic()
 
     response, ended = polling().result(15)
@@ -291,11 +293,11 @@ def test_without_news_a_poll_ends_empty_with_the_same_cursor(polling: Any, strea
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_poll_that_waits_wakes_with_the_commit(polling: Any, stream: LiveStream, viewer: User) -> None:
+def test_a_waiting_poll_is_woken_by_the_commit(polling: Any, stream: LiveStream, viewer: User) -> None:
     poll = polling()
     wait_until(lambda: waiting.LISTENER._is_listening)
     with transaction.atomic():
-        tell(stream, viewer)
+        record(stream, viewer)
         sleep(0.3)
         assert not poll.done()
     committed = monotonic()
@@ -308,7 +310,7 @@ def test_a_poll_that_waits_wakes_with_the_commit(polling: Any, stream: LiveStrea
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("short_waits")
-def test_when_too_many_wait_the_next_is_answered_at_once(polling: Any, settings: Any) -> None:
+def test_a_poll_beyond_the_limit_is_answered_at_once(polling: Any, settings: Any) -> None:
     settings.WAITING_POLLS = 3
     began = monotonic()
 
@@ -323,7 +325,7 @@ def test_when_too_many_wait_the_next_is_answered_at_once(polling: Any, settings:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lost_connection_is_made_anew_and_no_ban_is_missed(polling: Any, stream: LiveStream, viewer: User) -> None:
+def test_a_lost_connection_is_replaced_and_no_ban_is_missed(polling: Any, stream: LiveStream, viewer: User) -> None:
     poll = polling()
     wait_until(lambda: waiting.LISTENER._is_listening)
     info = connection.connection.info
@@ -334,7 +336,7 @@ def test_a_lost_connection_is_made_anew_and_no_ban_is_missed(polling: Any, strea
         ).fetchone() or (0,)
         assert ended == 1
         wait_until(lambda: not waiting.LISTENER._is_listening)
-    tell(stream, viewer)
+    record(stream, viewer)
 
     response, _ = poll.result(15)
 
@@ -342,10 +344,10 @@ def test_a_lost_connection_is_made_anew_and_no_ban_is_missed(polling: Any, strea
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_edge_hears_of_a_ban_within_a_second_and_nobody_starves(
+def test_an_edge_gets_a_ban_within_a_second_and_requests_are_not_starved(
     edge: User, stream: LiveStream, viewer: User
 ) -> None:
-    """Over real HTTP, with two processes in which more polls wait than there are working threads."""
+    """Over real HTTP, with two processes and more waiting polls than threads for requests."""
     token = token_of(edge)
     address = stream_url(stream, "revocations")
 
@@ -361,7 +363,7 @@ def test_an_edge_hears_of_a_ban_within_a_second_and_nobody_starves(
         reads = [server.call("GET", stream_url(stream), token=token).status for _ in range(50)]
         reading = monotonic() - began
 
-        tell(stream, viewer)
+        record(stream, viewer)
         committed = monotonic()
         answered = [each.result(20) for each in polls]
 
@@ -372,7 +374,7 @@ def test_an_edge_hears_of_a_ban_within_a_second_and_nobody_starves(
         assert ended - committed < 1
 
 
-def test_revocations_are_read_by_an_index(stream: LiveStream, viewer: User, now: datetime) -> None:
+def test_revocations_are_read_with_an_index(stream: LiveStream, viewer: User, now: datetime) -> None:
     record_revocations(stream.pk, [(viewer.pk, "BLOCK", None)] * 5000, now=now)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE edges_revocation")
@@ -382,4 +384,4 @@ def test_revocations_are_read_by_an_index(stream: LiveStream, viewer: User, now:
         )
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Seq Scan" not in plan
-    assert services.news_since(Cursor(stream.pk, 0), now=now).people[0][0] == viewer.pk
+    assert services.revocations_after(Cursor(stream.pk, 0), now=now).rows[0][0] == viewer.pk

@@ -54,7 +54,7 @@ def test_viewers_are_user_summaries_in_a_page(api: Api, stream: LiveStream, view
     assert data["pagination"]["totalItems"] == 1
 
 
-def test_broadcasters_are_no_viewers(
+def test_broadcasters_are_not_viewers(
     api: Api, stream: LiveStream, creator: User, guest: User, viewer: User, now: datetime
 ) -> None:
     for user in (creator, guest, viewer):
@@ -71,7 +71,7 @@ def test_a_solo_stream_without_guest_has_viewers(api: Api, creator: User, viewer
     assert data_of(api(creator).get(stream_url(solo, "viewer-count")))["viewerCount"] == 1
 
 
-def test_who_was_not_seen_for_two_token_lifetimes_has_left(
+def test_a_user_not_seen_for_two_token_lifetimes_is_no_viewer(
     api: Api, stream: LiveStream, viewer: User, stranger: User, now: datetime
 ) -> None:
     long_ago = now - 2 * settings.JOIN_TOKEN_LIFETIME
@@ -82,7 +82,7 @@ def test_who_was_not_seen_for_two_token_lifetimes_has_left(
     assert data_of(api(viewer).get(stream_url(stream, "viewer-count")))["viewerCount"] == 1
 
 
-def test_the_newest_comes_first_and_joining_again_moves_nobody(
+def test_viewers_are_in_descending_order_of_their_first_join(
     api: Api, stream: LiveStream, viewer: User, stranger: User, now: datetime
 ) -> None:
     seen(stream, viewer, first=now - 60 * SECOND, last=now)
@@ -91,9 +91,9 @@ def test_the_newest_comes_first_and_joining_again_moves_nobody(
     assert names(api, viewer, stream) == ["stranger", "viewer"]
 
 
-def test_a_keyset_reads_everybody_once(api: Api, stream: LiveStream, viewer: User, now: datetime) -> None:
+def test_keyset_pages_give_each_viewer_once(api: Api, stream: LiveStream, viewer: User, now: datetime) -> None:
     for number in range(7):
-        # Two at each moment: the id decides between them.
+        # Two joins at each time, so that the id decides the order.
         seen(stream, make_user(f"fan{number}"), first=now - number // 2 * SECOND)
     client = api(viewer)
     read: list[str] = []
@@ -109,7 +109,7 @@ def test_a_keyset_reads_everybody_once(api: Api, stream: LiveStream, viewer: Use
     assert read == names(api, viewer, stream, limit=100)
 
 
-def test_a_keyset_goes_on_from_somebody_who_left(
+def test_a_keyset_page_can_begin_after_a_viewer_who_left(
     api: Api, stream: LiveStream, viewer: User, stranger: User, now: datetime
 ) -> None:
     seen(stream, viewer, first=now - 60 * SECOND)
@@ -119,13 +119,13 @@ def test_a_keyset_goes_on_from_somebody_who_left(
     assert names(api, viewer, stream, after=stranger.pk) == ["viewer"]
 
 
-def test_a_keyset_from_nobody_is_refused(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_a_keyset_page_after_an_unknown_id_is_refused(api: Api, stream: LiveStream, viewer: User) -> None:
     response = api(viewer).get(stream_url(stream, "viewers"), {"after": "0" * 24})
 
     assert_refused(response, 400, "validation_failed", "after: there is nothing with this id")
 
 
-def test_another_stream_of_the_same_person_changes_no_order(
+def test_joins_of_other_streams_do_not_change_the_order(
     api: Api, stream: LiveStream, viewer: User, stranger: User, moderator: User, now: datetime
 ) -> None:
     other = make_stream(moderator, Status.ACTIVE)
@@ -138,7 +138,7 @@ def test_another_stream_of_the_same_person_changes_no_order(
 
 
 @pytest.mark.parametrize("search", ["ISIK", "ışık", "isik", "oz", "Özg", "gul_", "zgur isik"])
-def test_a_search_finds_parts_of_all_three_names_with_and_without_marks(
+def test_a_search_finds_parts_of_all_three_names_with_and_without_accents(
     search: str, api: Api, stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     seen(stream, make_user("gul_42", name="Özgür", surname="IŞIK"), first=now)
@@ -148,15 +148,13 @@ def test_a_search_finds_parts_of_all_three_names_with_and_without_marks(
 
 
 @pytest.mark.parametrize("search", ["%", "_", "nobody", "\\"])
-def test_a_search_takes_every_sign_for_itself(
-    search: str, api: Api, stream: LiveStream, viewer: User, now: datetime
-) -> None:
+def test_a_search_has_no_wildcards(search: str, api: Api, stream: LiveStream, viewer: User, now: datetime) -> None:
     seen(stream, viewer, first=now)
 
     assert names(api, viewer, stream, search=search) == []
 
 
-def test_the_count_is_the_lists_total(api: Api, stream: LiveStream, viewer: User, now: datetime) -> None:
+def test_the_count_equals_the_total_of_the_list(api: Api, stream: LiveStream, viewer: User, now: datetime) -> None:
     for number in range(12):
         seen(stream, make_user(f"fan{number}"), first=now)
 
@@ -167,7 +165,7 @@ def test_the_count_is_the_lists_total(api: Api, stream: LiveStream, viewer: User
     assert (page["totalItems"], page["totalPages"]) == (12, 2)
 
 
-def test_nobody_watches_a_stream_that_nobody_joined(api: Api, creator: User) -> None:
+def test_a_stream_that_nobody_joined_has_no_viewers(api: Api, creator: User) -> None:
     stream = make_stream(creator)
 
     assert names(api, creator, stream) == []
@@ -175,7 +173,7 @@ def test_nobody_watches_a_stream_that_nobody_joined(api: Api, creator: User) -> 
 
 
 @pytest.mark.parametrize("action", ["", "viewers", "viewer-count"])
-def test_who_is_blocked_is_refused_at_each_address(
+def test_a_blocked_user_is_refused_by_each_endpoint(
     action: str, api: Api, stream: LiveStream, creator: User, viewer: User, stranger: User
 ) -> None:
     ban_user(viewer.pk, stream.pk, by=creator, now=timezone.now(), reason="spam")
@@ -186,7 +184,7 @@ def test_who_is_blocked_is_refused_at_each_address(
 
 
 @pytest.mark.parametrize("action", ["", "viewers", "viewer-count"])
-def test_who_may_not_write_may_still_look(
+def test_a_chat_only_ban_does_not_forbid_reading(
     action: str, api: Api, stream: LiveStream, creator: User, viewer: User
 ) -> None:
     ban_user(viewer.pk, stream.pk, by=creator, now=timezone.now(), action_type="CHAT_ONLY")
@@ -194,14 +192,14 @@ def test_who_may_not_write_may_still_look(
     data_of(api(viewer).get(stream_url(stream, action)))
 
 
-def test_a_ban_ends_by_the_clock(api: Api, stream: LiveStream, creator: User, viewer: User) -> None:
+def test_an_expired_ban_does_not_block(api: Api, stream: LiveStream, creator: User, viewer: User) -> None:
     began = timezone.now() - timedelta(hours=1)
     ban_user(viewer.pk, stream.pk, by=creator, now=began, expires_at=timezone.now() - timedelta(milliseconds=1))
 
     data_of(api(viewer).get(stream_url(stream)))
 
 
-def test_the_refusal_speaks_turkish(api: Api, stream: LiveStream, creator: User, viewer: User) -> None:
+def test_the_refusal_is_translated(api: Api, stream: LiveStream, creator: User, viewer: User) -> None:
     ban_user(viewer.pk, stream.pk, by=creator, now=timezone.now(), reason="spam")
 
     response = api(viewer).get(stream_url(stream), headers={"X-Language": "tr"})
@@ -214,7 +212,7 @@ def test_an_unknown_stream_has_no_viewers(action: str, api: Api, viewer: User) -
     assert_refused(api(viewer).get(f"{STREAMS}/{'0' * 24}/{action}"), 404, "stream_not_found")
 
 
-def test_removing_a_stream_for_good_removes_who_watched_it(
+def test_purging_a_stream_removes_its_participants(
     stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     seen(stream, viewer, first=now)

@@ -1,4 +1,4 @@
-"""A guest accepts by joining, too, so the tests of guests need keys that no other test has made."""
+"""Joining signs tokens, so these tests too need an empty cache of join keys."""
 
 from tests.edges.conftest import keys_of_this_test
 

@@ -30,7 +30,7 @@ def in_an_hour() -> str:
     return (timezone.now() + timedelta(hours=1)).isoformat()
 
 
-def test_a_title_is_enough_and_makes_a_preparing_solo_stream(api: Api, creator: User) -> None:
+def test_a_title_alone_makes_a_preparing_solo_stream(api: Api, creator: User) -> None:
     data = data_of(api(creator).post(CREATE, {"title": "Evening talk"}), 201)
 
     assert list(data) == [
@@ -51,7 +51,7 @@ def test_a_title_is_enough_and_makes_a_preparing_solo_stream(api: Api, creator: 
     assert data["thumbnailUrl"].endswith("/static/livestreams/default-thumbnail.webp")
 
 
-def test_everything_that_can_be_said_comes_back(api: Api, creator: User, guest: User) -> None:
+def test_every_field_that_is_sent_is_returned(api: Api, creator: User, guest: User) -> None:
     sent = {
         "title": "Duo",
         "liveStreamType": "duoself",
@@ -97,7 +97,7 @@ def test_the_channel_name_is_the_title_folded_to_ascii_and_four_random_character
     assert name == name.lower()
 
 
-def test_a_price_of_nothing_is_free(api: Api, creator: User) -> None:
+def test_a_price_of_zero_is_free(api: Api, creator: User) -> None:
     data = data_of(api(creator).post(CREATE, {"title": "Talk", "price": 0}), 201)
 
     assert (data["price"], data["accessType"]) == (None, "free")
@@ -183,7 +183,7 @@ def test_the_creator_cannot_be_the_guest(api: Api, creator: User) -> None:
     assert_refused(response, 400, "validation_failed", "guests: the creator cannot be the guest")
 
 
-def test_all_that_is_wrong_is_told_at_once(api: Api, creator: User) -> None:
+def test_all_errors_are_reported_in_one_response(api: Api, creator: User) -> None:
     response = api(creator).post(CREATE, {"title": "", "durationGoal": 0})
 
     assert_refused(
@@ -195,7 +195,7 @@ def test_all_that_is_wrong_is_told_at_once(api: Api, creator: User) -> None:
     )
 
 
-def test_reasons_follow_the_language_and_the_title_of_the_status_does_not(api: Api, creator: User) -> None:
+def test_reasons_are_translated_and_the_title_of_the_status_is_not(api: Api, creator: User) -> None:
     response = api(creator).post(CREATE, {"durationGoal": 0}, HTTP_X_LANGUAGE="tr")
 
     assert_refused(
@@ -204,7 +204,7 @@ def test_reasons_follow_the_language_and_the_title_of_the_status_does_not(api: A
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP"])
-def test_a_thumbnail_is_made_again_as_webp_and_stored(format: str, api: Api, creator: User, settings: Any) -> None:
+def test_a_thumbnail_is_re_encoded_as_webp_and_stored(format: str, api: Api, creator: User, settings: Any) -> None:
     sent = {
         "title": "Talk",
         "thumbnail": picture(format),
@@ -220,7 +220,7 @@ def test_a_thumbnail_is_made_again_as_webp_and_stored(format: str, api: Api, cre
     assert (data["durationGoal"], data["status"]) == (60, "scheduled")
 
 
-def test_empty_fields_of_a_form_are_absent_ones(api: Api, creator: User) -> None:
+def test_empty_form_fields_count_as_absent(api: Api, creator: User) -> None:
     sent = {"title": "Talk", "price": "", "durationGoal": "", "interest": "", "guests": "", "plannedStartDate": ""}
 
     data = data_of(api(creator).post(CREATE, sent, format="multipart"), 201)
@@ -231,7 +231,9 @@ def test_empty_fields_of_a_form_are_absent_ones(api: Api, creator: User) -> None
 @pytest.mark.parametrize(
     "content", [b"", b"GIF89a not a picture that we take", b"<svg xmlns='http://www.w3.org/2000/svg'/>"]
 )
-def test_what_is_no_picture_is_refused_by_its_content(content: bytes, api: Api, creator: User, settings: Any) -> None:
+def test_a_file_that_is_not_a_picture_is_refused_by_its_content(
+    content: bytes, api: Api, creator: User, settings: Any
+) -> None:
     file = io.BytesIO(content)
     file.name = "picture.png"
 
@@ -252,7 +254,7 @@ def test_a_picture_of_more_than_five_megabytes_is_refused(api: Api, creator: Use
     assert_refused(response, 400, "validation_failed", "thumbnail: must be at most 5242880 bytes")
 
 
-def test_a_thumbnail_of_a_refused_stream_does_not_stay(api: Api, creator: User, settings: Any) -> None:
+def test_the_thumbnail_of_a_refused_stream_is_deleted(api: Api, creator: User, settings: Any) -> None:
     sent = {"title": "Talk", "liveStreamType": "duocrowd", "thumbnail": picture()}
 
     response = api(creator).post(CREATE, sent, format="multipart")
@@ -261,5 +263,5 @@ def test_a_thumbnail_of_a_refused_stream_does_not_stay(api: Api, creator: User, 
     assert not [path for path in Path(settings.MEDIA_ROOT).rglob("*") if path.is_file()]
 
 
-def test_nobody_creates_a_stream_without_a_token(api: Api) -> None:
+def test_creating_needs_a_token(api: Api) -> None:
     assert_refused(api().post(CREATE, {"title": "Talk"}), 401, "authentication_required")

@@ -27,7 +27,7 @@ from tests.streams import STREAMS, make_stream, stream_url
     ],
     ids=lambda changes: next(iter(changes)),
 )
-def test_the_creator_changes_one_thing_and_the_rest_stays(changes: dict[str, Any], api: Api, creator: User) -> None:
+def test_a_change_of_one_field_leaves_the_others_unchanged(changes: dict[str, Any], api: Api, creator: User) -> None:
     stream = make_stream(creator, motivation="Before", interest="art", duration_goal=30)
     client = api(creator)
     before = data_of(client.get(stream_url(stream)))
@@ -56,7 +56,7 @@ def test_a_planned_start_makes_a_preparing_stream_scheduled(api: Api, creator: U
     assert data["status"] == "scheduled"
 
 
-def test_taking_the_start_away_makes_it_preparing(api: Api, creator: User) -> None:
+def test_removing_the_planned_start_makes_it_preparing(api: Api, creator: User) -> None:
     stream = make_stream(creator)
 
     data = data_of(api(creator).patch(stream_url(stream), {"plannedStartDate": None}))
@@ -105,7 +105,7 @@ def test_a_change_leaves_one_audit_row_with_before_and_after(api: Api, creator: 
     assert "duration_goal" not in entry.after
 
 
-def test_changing_nothing_leaves_no_trace(api: Api, creator: User) -> None:
+def test_an_edit_to_equal_values_changes_nothing(api: Api, creator: User) -> None:
     stream = make_stream(creator, title="Same")
     client = api(creator)
     entries = AuditEntry.objects.count()
@@ -117,7 +117,7 @@ def test_changing_nothing_leaves_no_trace(api: Api, creator: User) -> None:
 
 
 @pytest.mark.parametrize("body", [{}])
-def test_a_body_that_names_nothing_changeable_is_refused(body: dict[str, Any], api: Api, creator: User) -> None:
+def test_an_empty_body_is_refused(body: dict[str, Any], api: Api, creator: User) -> None:
     response = api(creator).patch(stream_url(make_stream(creator)), body)
 
     assert_refused(
@@ -129,7 +129,7 @@ def test_a_body_that_names_nothing_changeable_is_refused(body: dict[str, Any], a
 
 
 @pytest.mark.parametrize("body", [[], "title", 7, None])
-def test_a_body_that_is_no_object_is_refused(body: Any, api: Api, creator: User) -> None:
+def test_a_body_that_is_not_an_object_is_refused(body: Any, api: Api, creator: User) -> None:
     url = stream_url(make_stream(creator))
 
     response = api(creator).generic("PATCH", url, json.dumps(body), content_type="application/json")
@@ -159,7 +159,7 @@ def test_a_bad_value_changes_nothing(changes: dict[str, Any], api: Api, creator:
 
 
 @pytest.mark.parametrize("status", ["active", "ended", "cancelled_by_host", "cancelled_by_guest", "expired"])
-def test_a_stream_that_began_or_is_over_cannot_be_changed(status: str, api: Api, creator: User) -> None:
+def test_a_started_or_finished_stream_cannot_be_changed(status: str, api: Api, creator: User) -> None:
     response = api(creator).patch(stream_url(make_stream(creator, status)), {"title": "Late"})
 
     assert_refused(response, 409, "stream_not_editable")

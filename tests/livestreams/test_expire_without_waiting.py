@@ -1,4 +1,4 @@
-"""Expiring leaves a stream that another transaction has in hand to that one, and never waits for it."""
+"""Expiring skips a stream that another transaction has locked, without waiting."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,19 +33,19 @@ def another_transaction(sql: str, value: Any) -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("held", ["turn", "shared turn", "row"])
-def test_a_stream_in_hand_is_left_alone_at_once(held: str) -> None:
+@pytest.mark.parametrize("held", ["advisory lock", "shared advisory lock", "row lock"])
+def test_a_locked_stream_is_skipped_without_waiting(held: str) -> None:
     now = timezone.now()
     stream = make_stream(make_user("creator"), now=now)
     late = now + timedelta(days=9)
     sql, value = {
-        "turn": ("SELECT pg_advisory_xact_lock(%s)", STREAM.key(stream.pk)),
-        "shared turn": ("SELECT pg_advisory_xact_lock_shared(%s)", STREAM.key(stream.pk)),
-        "row": (_ROW, bytes.fromhex(stream.pk)),
+        "advisory lock": ("SELECT pg_advisory_xact_lock(%s)", STREAM.key(stream.pk)),
+        "shared advisory lock": ("SELECT pg_advisory_xact_lock_shared(%s)", STREAM.key(stream.pk)),
+        "row lock": (_ROW, bytes.fromhex(stream.pk)),
     }[held]
 
     with another_transaction(sql, value), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '1s'")  # who waits is ended by it
+        cursor.execute("SET LOCAL lock_timeout = '1s'")  # fails if it waits
         cursor.execute("SET LOCAL statement_timeout = '5s'")
         assert expire_stream(stream.pk, now=late) is False
     assert LiveStream.objects.get(pk=stream.pk).status == Status.SCHEDULED

@@ -1,4 +1,4 @@
-"""POST /api/v1/live-stream/{id}/guest/accept and /guest/decline, and what the guest's answer changes elsewhere"""
+"""POST /api/v1/live-stream/{id}/guest/accept and /guest/decline, and the effects of the guest's answer"""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ ACTIONS = (ACCEPT, DECLINE)
 
 
 def trail(stream: LiveStream) -> list[tuple[str, str, Any, Any]]:
-    """Who did what after the stream was made, and the guest's answer before and after."""
+    """Action, actor, and the answer before and after, of each audit row since the stream was created."""
     entries = AuditEntry.objects.filter(target_id=stream.pk).exclude(action="create_stream").order_by("id")
     return [
         (entry.action, entry.actor_name, entry.before.get("guest_status"), entry.after.get("guest_status"))
@@ -45,7 +45,7 @@ def test_each_answer_in_each_state(
     status: Status, answer: GuestStatus, action: str, api: Api, creator: User, guest: User
 ) -> None:
     stream = make_stream(creator, guest=guest, answer=answer)
-    # A guest who has declined cannot cancel, so the state is written past the services.
+    # Written without the services, because a guest who has declined cannot cancel.
     started = timezone.now() if status in (Status.ACTIVE, Status.ENDED) else None
     ended = started if status == Status.ENDED else None
     LiveStream.objects.filter(pk=stream.pk).update(status=status, started_at=started, ended_at=ended)
@@ -82,9 +82,7 @@ def test_each_answer_in_each_state(
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("who", ["creator", "stranger"])
-def test_nobody_answers_for_the_guest(
-    who: str, action: str, api: Api, creator: User, stranger: User, guest: User
-) -> None:
+def test_only_the_guest_can_answer(who: str, action: str, api: Api, creator: User, stranger: User, guest: User) -> None:
     stream = make_stream(creator, guest=guest)
 
     response = api({"creator": creator, "stranger": stranger}[who]).post(stream_url(stream, action))
@@ -95,7 +93,7 @@ def test_nobody_answers_for_the_guest(
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_of_a_solo_stream_nobody_is_the_guest(action: str, api: Api, creator: User) -> None:
+def test_a_solo_stream_has_no_guest_who_can_answer(action: str, api: Api, creator: User) -> None:
     assert_refused(api(creator).post(stream_url(make_stream(creator), action)), 403, "not_the_guest")
 
 
@@ -103,7 +101,7 @@ def test_of_a_solo_stream_nobody_is_the_guest(action: str, api: Api, creator: Us
 @pytest.mark.parametrize(
     ("id", "status", "code"), [("0" * 24, 404, "stream_not_found"), ("x", 400, "validation_failed")]
 )
-def test_an_unknown_id_is_missing_and_a_malformed_one_is_a_bad_request(
+def test_an_unknown_id_is_a_404_and_a_malformed_one_a_400(
     id: str, status: int, code: str, action: str, api: Api, guest: User
 ) -> None:
     assert_refused(api(guest).post(f"{STREAMS}/{id}/{action}"), status, code)
@@ -123,9 +121,7 @@ def test_a_deleted_stream_takes_no_answer_and_needs_a_token(
     assert guest_status(stream) == "invited"
 
 
-def test_who_declined_stands_among_the_guests_but_not_among_the_broadcasters(
-    api: Api, creator: User, guest: User
-) -> None:
+def test_a_guest_who_declined_is_listed_in_guests_but_not_in_broadcasters(api: Api, creator: User, guest: User) -> None:
     stream = make_stream(creator, guest=guest)
     url = stream_url(stream)
     before = data_of(api(creator).get(url))
@@ -139,7 +135,7 @@ def test_who_declined_stands_among_the_guests_but_not_among_the_broadcasters(
     assert (seen_by_host["role"], seen_by_guest["role"]) == ("host", "audience")
 
 
-def test_a_blocked_person_who_is_named_as_guest_cannot_accept_and_can_decline(
+def test_a_blocked_guest_can_decline_but_not_accept(
     api: Api, creator: User, viewer: User, guest: User, now: datetime
 ) -> None:
     stream = make_stream(creator, guest=guest)
@@ -171,7 +167,7 @@ def test_another_guest_is_invited_whatever_the_first_one_answered(
 @pytest.mark.parametrize(
     ("answer", "after"), [("invited", "invited"), ("accepted", "accepted"), ("declined", "invited")]
 )
-def test_naming_the_same_guest_again_invites_only_who_declined(
+def test_naming_the_same_guest_again_invites_only_after_a_decline(
     answer: str, after: str, api: Api, creator: User, guest: User
 ) -> None:
     stream = make_stream(creator, guest=guest, answer=answer)
@@ -183,7 +179,7 @@ def test_naming_the_same_guest_again_invites_only_who_declined(
     assert trail(stream) == entries + ([("edit_stream", "creator", "declined", "invited")] if answer != after else [])
 
 
-def test_a_stream_without_a_guest_keeps_having_none(api: Api, creator: User) -> None:
+def test_an_edit_keeps_a_solo_stream_without_a_guest(api: Api, creator: User) -> None:
     stream = make_stream(creator)
 
     data = data_of(api(creator).patch(stream_url(stream), {"guests": [], "title": "New"}))
@@ -207,7 +203,7 @@ def test_a_guest_may_cancel_unless_they_declined(answer: str, api: Api, creator:
 
 
 @pytest.mark.parametrize("meanwhile", ["replaced", "declined"])
-def test_a_guest_who_is_none_any_more_when_the_stream_is_locked_does_not_cancel_as_host(
+def test_a_guest_who_was_replaced_or_declined_before_the_lock_cannot_cancel(
     meanwhile: str, api: Api, creator: User, guest: User, stranger: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = make_stream(creator, guest=guest)
@@ -254,7 +250,7 @@ def join(api: Api, user: User, stream: LiveStream) -> Any:
     ("answer", "after", "role"),
     [("invited", "accepted", "guest"), ("accepted", "accepted", "guest"), ("declined", "declined", "audience")],
 )
-def test_an_invited_guest_accepts_by_joining_and_who_declined_joins_as_audience(
+def test_joining_accepts_for_an_invited_guest_and_admits_a_declined_one_as_audience(
     answer: str, after: str, role: str, api: Api, creator: User, guest: User
 ) -> None:
     stream = make_stream(creator, Status.ACTIVE, guest=guest, answer=answer)
@@ -292,7 +288,7 @@ def test_a_join_that_is_refused_accepts_nothing(
     assert (guest_status(planned), guest_status(blocked)) == ("invited", "invited")
 
 
-def test_who_declines_on_another_device_while_joining_joins_as_audience(
+def test_a_guest_who_declines_on_another_device_while_joining_joins_as_audience(
     api: Api, creator: User, guest: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = make_stream(creator, Status.ACTIVE, guest=guest)

@@ -1,4 +1,4 @@
-"""Hostile pictures against real server processes: other calls are answered, and the memory comes back."""
+"""Hostile pictures against real server processes: other requests stay fast, and the memory is released."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
 
 ORDINARY = hostile_pictures.small_png()
 AT_ONCE = 10
-TRIES = 3  # other programs may have the machine for a moment
+TRIES = 3  # other programs may use the CPU for a moment
 
 
 def authorization_of(user: User) -> str:
@@ -44,7 +44,7 @@ def upload_at_once(server: Server, authorization: str, files: list[bytes]) -> li
 
 
 def service(server: Server) -> list[psutil.Process]:
-    """The command that serves, the server, its workers and its decoders."""
+    """The processes of the service: the command, the server, its workers and its decoders."""
     for command in psutil.Process().children():
         if {"serve", str(server.port)} <= set(_words(command)):
             return [command, *command.children(recursive=True)]
@@ -75,12 +75,12 @@ def memory(server: Server) -> int:
 class Watched:
     slowest = 0.0  # seconds of /healthz
     asked = 0
-    largest = 0  # bytes of the server and its workers, decoders not included
+    largest = 0  # bytes of the server and its workers, without decoders
 
 
 @contextmanager
 def watching(server: Server) -> Iterator[Watched]:
-    """Asks /healthz all the time, and looks at the memory of the server's own processes."""
+    """Requests /healthz continuously, and samples the memory of the server and its workers."""
     watched, done = Watched(), threading.Event()
     own = service(server)
 
@@ -106,13 +106,13 @@ def watching(server: Server) -> Iterator[Watched]:
             thread.join(60)
 
 
-def test_ten_hostile_pictures_at_once_leave_the_service_quick_and_its_memory_as_it_was(creator: User) -> None:
+def test_ten_concurrent_hostile_pictures_do_not_slow_the_service_or_grow_its_memory(creator: User) -> None:
     authorization = authorization_of(creator)
     refused = [make() for make in hostile_pictures.HOSTILE.values()]
     let_through = [content for _name, content in hostile_pictures.at_the_limits()]
     rounds = [refused[:AT_ONCE], refused[-AT_ONCE:], (let_through * 3)[:AT_ONCE], [refused[0]] * AT_ONCE]
     with running_server(workers=2) as server:
-        # Small ordinary uploads, so that every thread has a connection and every module is loaded.
+        # Warm up with small uploads, so that every thread has a connection and every module is loaded.
         for _ in range(6):
             upload_at_once(server, authorization, [ORDINARY] * AT_ONCE)
         before = memory(server)

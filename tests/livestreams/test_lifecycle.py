@@ -1,4 +1,4 @@
-"""The lifecycle table against the services, the database and the source: what it does not allow cannot happen."""
+"""The services, the CHECK constraints and the source code against the lifecycle table."""
 
 import ast
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from livestreams import services
 from livestreams.models import LIFECYCLE, Action, LiveStream, Status, allowed, lifecycle_diagram, next_status
 from tests.streams import make_stream
 
-type Act = Callable[[LiveStream, datetime], Any]
+type Call = Callable[[LiveStream, datetime], Any]
 
 
 def the_guest(stream: LiveStream) -> User:
@@ -25,12 +25,12 @@ def the_guest(stream: LiveStream) -> User:
 
 
 def expire(stream: LiveStream, now: datetime) -> None:
-    """The command looks for no-shows only, so the refusal of the table is asked for directly."""
+    """`expire_stream` returns False where others raise, so the refusal is raised here."""
     if not services.expire_stream(stream.pk, now=now + timedelta(days=2)):
         raise services.StreamNotExpirable(stream.status)
 
 
-ACTS: dict[Action, Act] = {
+CALLS: dict[Action, Call] = {
     Action.EDIT: lambda stream, now: services.edit_stream(
         stream.pk, by=stream.creator, now=now, changes={"title": "Another title"}
     ),
@@ -51,12 +51,12 @@ ACTS: dict[Action, Act] = {
 
 def test_every_state_and_every_action_is_covered() -> None:
     assert set(LIFECYCLE) == set(Status)
-    assert set(ACTS) == set(Action)
+    assert set(CALLS) == set(Action)
 
 
 @pytest.mark.parametrize("action", Action)
 @pytest.mark.parametrize("status", Status)
-def test_an_action_moves_the_stream_as_the_table_says_or_changes_nothing(
+def test_an_action_follows_the_lifecycle_or_changes_nothing(
     status: Status, action: Action, creator: User, guest: User, now: datetime
 ) -> None:
     stream = make_stream(creator, status, guest=guest, now=now - timedelta(hours=2))
@@ -66,13 +66,13 @@ def test_an_action_moves_the_stream_as_the_table_says_or_changes_nothing(
 
     if target is None:
         with pytest.raises(services.REFUSALS[action]) as refusal:
-            ACTS[action](stream, now)
+            CALLS[action](stream, now)
         assert LiveStream.objects.filter(pk=stream.pk).values().get() == row
         assert AuditEntry.objects.count() == entries
         assert f"the stream is {status.label}" in str(refusal.value)
         assert all(str(verb.label) in str(refusal.value) for verb in allowed(status))
     else:
-        ACTS[action](stream, now)
+        CALLS[action](stream, now)
         changed = LiveStream.all_objects.get(pk=stream.pk)
         assert changed.status == target
         assert changed.is_deleted == (action is Action.DELETE)
@@ -80,13 +80,13 @@ def test_an_action_moves_the_stream_as_the_table_says_or_changes_nothing(
 
 
 @pytest.mark.parametrize("status", Status)
-def test_every_move_of_the_table_is_in_the_diagram(status: Status) -> None:
+def test_every_transition_is_in_the_diagram(status: Status) -> None:
     for action, target in LIFECYCLE[status].items():
         if action not in (Action.EDIT, Action.DELETE):
             assert f"{status} --> {target}: {action}" in lifecycle_diagram()
 
 
-def test_a_start_and_its_end_keep_the_order_of_their_locks_not_of_their_clocks(creator: User, now: datetime) -> None:
+def test_times_of_start_and_end_follow_the_order_of_the_locks(creator: User, now: datetime) -> None:
     stream = make_stream(creator, now=now - timedelta(hours=1))
     services.start_stream(stream.pk, by=creator, now=now)
 
@@ -106,7 +106,7 @@ def test_only_one_stream_of_a_creator_is_active(creator: User, now: datetime) ->
     assert second.status == Status.SCHEDULED
 
 
-# --- no other code writes the state ---------------------------------------------------------------
+# --- only the services write the state ------------------------------------------------------------
 
 STATE = {"status", "guest_status", "started_at", "ended_at", "deleted_at", "deleted_by", "deleted_by_id"}
 WRITING_CALLS = {
@@ -122,7 +122,7 @@ WRITING_CALLS = {
 
 
 def writes_of_state(source: str) -> list[int]:
-    """Lines that assign an attribute of the state, or name one in a call that writes rows."""
+    """Lines that assign an attribute of the state, or pass one to a call that writes rows."""
     lines = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
@@ -151,7 +151,7 @@ def test_nothing_outside_the_services_writes_the_state_of_a_stream() -> None:
     for path in sources():
         if path.match("livestreams/services/*.py"):
             continue
-        # An account's sessions have an `ended_at` too, and bans a `deleted_at`; they are no streams.
+        # Sessions have an `ended_at` and bans a `deleted_at`, too.
         others = path.match("accounts/services/*.py") or path.match("bans/services/*.py")
         lines = [] if others else writes_of_state(path.read_text())
         assert lines == [], f"{path}: {lines}"
@@ -166,11 +166,11 @@ def test_nothing_outside_the_services_writes_the_state_of_a_stream() -> None:
         "setattr(stream, 'status', 'ended')",
     ],
 )
-def test_the_look_for_writes_finds_each_way_of_writing(source: str) -> None:
+def test_the_search_for_writes_finds_each_kind(source: str) -> None:
     assert writes_of_state(source) == [1]
 
 
-# --- the database refuses what the services never do ----------------------------------------------
+# --- constraints ----------------------------------------------------------------------------------
 
 IMPOSSIBLE = {
     "a state that does not exist": ("scheduled", "status = 'paused'"),
@@ -206,7 +206,7 @@ IMPOSSIBLE = {
 
 
 @pytest.mark.parametrize(("status", "change"), IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
-def test_raw_sql_that_tries_an_impossible_row_fails(status: str, change: str, creator: User, stranger: User) -> None:
+def test_raw_sql_cannot_write_an_invalid_row(status: str, change: str, creator: User, stranger: User) -> None:
     services.create_stream(by=stranger, now=creator.created_at, title="0")
     stream = make_stream(creator, status)
 

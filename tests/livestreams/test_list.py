@@ -15,7 +15,7 @@ from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
 from tests.streams import STREAMS, make_stream
 
-# Each ended one was active once, and only one can be at a time.
+# ACTIVE is last, because only one stream can be active and an ended one was active before.
 ONE_OF_EACH = [*(status for status in Status if status is not Status.ACTIVE), Status.ACTIVE]
 
 
@@ -25,7 +25,7 @@ def titles(data: dict[str, Any]) -> list[str]:
 
 @pytest.fixture
 def seven(creator: User, now: datetime) -> list[LiveStream]:
-    """Streams 0 to 6, made a minute apart."""
+    """Streams 0 to 6, created one minute apart."""
     return [make_stream(creator, title=str(number), now=now + timedelta(minutes=number)) for number in range(7)]
 
 
@@ -43,7 +43,7 @@ def test_the_newest_come_first_by_pages_of_ten(api: Api, viewer: User, seven: li
     }
 
 
-def test_a_page_in_the_middle_knows_both_neighbours(api: Api, viewer: User, seven: list[LiveStream]) -> None:
+def test_a_middle_page_has_a_next_and_a_previous_page(api: Api, viewer: User, seven: list[LiveStream]) -> None:
     data = data_of(api(viewer).get(STREAMS, {"page": 2, "limit": 3}))
 
     assert titles(data) == ["3", "2", "1"]
@@ -57,12 +57,12 @@ def test_a_page_in_the_middle_knows_both_neighbours(api: Api, viewer: User, seve
     }
 
 
-def test_a_last_page_that_is_full_has_no_next(api: Api, viewer: User, seven: list[LiveStream]) -> None:
+def test_a_full_last_page_has_no_next_page(api: Api, viewer: User, seven: list[LiveStream]) -> None:
     assert data_of(api(viewer).get(STREAMS, {"page": 1, "limit": 7}))["pagination"]["hasNextPage"] is False
 
 
 @pytest.mark.parametrize("number", [2, 1000, 2_147_483_647])
-def test_a_page_past_the_end_is_empty_and_still_knows_the_total(
+def test_a_page_past_the_end_is_empty_and_has_the_total(
     number: int, api: Api, viewer: User, seven: list[LiveStream]
 ) -> None:
     data = data_of(api(viewer).get(STREAMS, {"page": number}))
@@ -78,7 +78,7 @@ def test_a_page_past_the_end_is_empty_and_still_knows_the_total(
     }
 
 
-def test_nothing_at_all_is_an_empty_list_of_no_pages(api: Api, viewer: User) -> None:
+def test_without_streams_the_list_is_empty_and_has_no_pages(api: Api, viewer: User) -> None:
     data = data_of(api(viewer).get(STREAMS))
 
     assert data["list"] == []
@@ -139,7 +139,7 @@ def test_a_status_may_be_repeated(api: Api, creator: User, stranger: User) -> No
     assert data["pagination"]["totalItems"] == 2
 
 
-def test_filters_narrow_together(api: Api, creator: User, stranger: User) -> None:
+def test_filters_are_combined(api: Api, creator: User, stranger: User) -> None:
     make_stream(creator, title="Jazz", interest="music")
     make_stream(creator, title="Chess", interest="games")
     make_stream(stranger, title="Rock", interest="music")
@@ -150,7 +150,7 @@ def test_filters_narrow_together(api: Api, creator: User, stranger: User) -> Non
     assert data["pagination"]["totalItems"] == 1
 
 
-def test_a_planned_window_leaves_earlier_and_later_ones_out(api: Api, creator: User, now: datetime) -> None:
+def test_the_planned_window_excludes_earlier_and_later_streams(api: Api, creator: User, now: datetime) -> None:
     for hours in (1, 2, 3):
         make_stream(creator, title=str(hours), planned_start_at=now + timedelta(hours=hours))
     make_stream(creator, "preparing", title="no plan")
@@ -171,7 +171,7 @@ def test_a_search_finds_turkish_titles_however_they_are_typed(search: str, api: 
 
 
 @pytest.mark.parametrize("search", ["%", "_", "\\", "100%"])
-def test_signs_that_mean_something_to_the_database_are_only_signs(search: str, api: Api, creator: User) -> None:
+def test_wildcards_of_like_are_matched_literally(search: str, api: Api, creator: User) -> None:
     make_stream(creator, title="100% \\ under_score")
     make_stream(creator, title="plain")
 
@@ -179,7 +179,7 @@ def test_signs_that_mean_something_to_the_database_are_only_signs(search: str, a
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_what_a_stream_does_not_have_comes_last_in_both_directions(order: str, api: Api, creator: User) -> None:
+def test_null_sorts_last_in_both_directions(order: str, api: Api, creator: User) -> None:
     make_stream(creator, "preparing", title="none")
     make_stream(creator, title="thirty", duration_goal=30)
     make_stream(creator, title="sixty", duration_goal=60)
@@ -193,11 +193,11 @@ def test_what_a_stream_does_not_have_comes_last_in_both_directions(order: str, a
     "sort_by", ["createdAt", "updatedAt", "startedAt", "plannedStartDate", "endedAt", "durationGoal"]
 )
 @pytest.mark.parametrize("order", ["asc", "desc"])
-def test_reading_on_by_keyset_gives_each_stream_once_in_the_order_of_the_pages(
+def test_keyset_pages_give_each_stream_once_in_the_order_of_numbered_pages(
     sort_by: str, order: str, api: Api, creator: User, guest: User, now: datetime
 ) -> None:
     for number, status in enumerate([*ONE_OF_EACH[:-1], *ONE_OF_EACH]):
-        # Two at a time at the same moment, so that the id has to decide.
+        # Two streams at each time, so that the id decides the order.
         make_stream(creator, status, now=now - timedelta(minutes=number // 2), duration_goal=number % 3 or None)
     client = api(creator)
     sorting: dict[str, Any] = {"sortBy": sort_by, "sortOrder": order}
@@ -216,13 +216,13 @@ def test_reading_on_by_keyset_gives_each_stream_once_in_the_order_of_the_pages(
     assert len(expected) == 13
 
 
-def test_a_deleted_stream_still_marks_a_place_for_reading_on(api: Api, viewer: User, seven: list[LiveStream]) -> None:
+def test_a_keyset_page_can_begin_after_a_deleted_stream(api: Api, viewer: User, seven: list[LiveStream]) -> None:
     services.delete_stream(seven[3].pk, by=seven[3].creator, now=seven[3].created_at)
 
     assert titles(data_of(api(viewer).get(STREAMS, {"after": seven[3].pk}))) == ["2", "1", "0"]
 
 
-def test_the_query_is_asked_of_the_database_and_not_remembered(api: Api, creator: User) -> None:
+def test_results_are_not_cached(api: Api, creator: User) -> None:
     client = api(creator)
     assert titles(data_of(client.get(STREAMS, {"interest": "music"}))) == []
     make_stream(creator, title="Jazz", interest="music")
@@ -234,7 +234,7 @@ def test_the_query_is_asked_of_the_database_and_not_remembered(api: Api, creator
 
 @hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limit=st.integers(1, 9), count=st.integers(0, 8))
-def test_pages_put_together_are_the_whole_list(limit: int, count: int, api: Api, creator: User, db: None) -> None:
+def test_all_pages_together_are_the_whole_list(limit: int, count: int, api: Api, creator: User, db: None) -> None:
     LiveStream.all_objects.all().delete()
     made = {make_stream(creator, title=str(number)).pk for number in range(count)}
     client = api(creator)

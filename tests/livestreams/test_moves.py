@@ -35,7 +35,7 @@ def move(request: pytest.FixtureRequest) -> tuple[Action, Move, str]:
 
 
 @pytest.mark.parametrize("status", Status)
-def test_each_call_answers_as_the_lifecycle_says(
+def test_each_call_follows_the_lifecycle(
     status: Status, move: tuple[Action, Move, str], api: Api, creator: User, guest: User
 ) -> None:
     action, call, code = move
@@ -56,7 +56,7 @@ def test_each_call_answers_as_the_lifecycle_says(
         assert AuditEntry.objects.count() == entries
 
 
-def test_nobody_else_may(move: tuple[Action, Move, str], api: Api, creator: User, stranger: User) -> None:
+def test_strangers_are_refused(move: tuple[Action, Move, str], api: Api, creator: User, stranger: User) -> None:
     _, call, _ = move
     stream = make_stream(creator)
 
@@ -85,13 +85,13 @@ def test_a_guest_may_cancel_and_nothing_else(
 @pytest.mark.parametrize(
     ("id", "status", "code"), [("0" * 24, 404, "stream_not_found"), ("x", 400, "validation_failed")]
 )
-def test_an_unknown_id_is_missing_and_a_malformed_one_is_a_bad_request(
+def test_an_unknown_id_is_a_404_and_a_malformed_one_a_400(
     id: str, status: int, code: str, move: tuple[Action, Move, str], api: Api, creator: User
 ) -> None:
     assert_refused(move[1](api(creator), f"{STREAMS}/{id}"), status, code)
 
 
-def test_it_needs_a_token(move: tuple[Action, Move, str], api: Api, creator: User) -> None:
+def test_each_call_needs_a_token(move: tuple[Action, Move, str], api: Api, creator: User) -> None:
     assert_refused(move[1](api(), stream_url(make_stream(creator))), 401, "authentication_required")
 
 
@@ -110,7 +110,7 @@ def test_a_second_active_stream_is_refused(api: Api, creator: User) -> None:
     assert_refused(response, 409, "already_live", "you have an active stream already; end it before you start another")
 
 
-def test_a_deleted_stream_says_when_and_by_whom_and_is_gone(api: Api, creator: User) -> None:
+def test_deleting_returns_when_and_by_whom_and_hides_the_stream(api: Api, creator: User) -> None:
     stream = make_stream(creator)
     client = api(creator)
 
@@ -123,13 +123,13 @@ def test_a_deleted_stream_says_when_and_by_whom_and_is_gone(api: Api, creator: U
     assert LiveStream.all_objects.filter(pk=stream.pk).exists()
 
 
-def test_the_refusal_names_the_state_and_what_is_possible(api: Api, creator: User) -> None:
+def test_the_refusal_names_the_state_and_the_possible_actions(api: Api, creator: User) -> None:
     response = api(creator).post(stream_url(make_stream(creator, "ended"), "cancel"))
 
     assert_refused(response, 409, "stream_not_cancellable", "the stream is ended; it can only be deleted")
 
 
-def test_the_refusal_speaks_turkish_to_who_asks_for_it(api: Api, creator: User) -> None:
+def test_the_refusal_is_turkish_when_the_request_prefers_it(api: Api, creator: User) -> None:
     response = api(creator).post(
         stream_url(make_stream(creator, "ended"), "cancel"), HTTP_ACCEPT_LANGUAGE="tr-TR,tr;q=0.9,en;q=0.5"
     )
@@ -137,7 +137,7 @@ def test_the_refusal_speaks_turkish_to_who_asks_for_it(api: Api, creator: User) 
     assert_refused(response, 409, "stream_not_cancellable", "yayının durumu: sona erdi; yalnızca silinebilir")
 
 
-def test_who_won_is_answered_even_when_the_stream_was_deleted_a_moment_later(
+def test_a_change_is_answered_even_if_the_stream_is_deleted_right_after_it(
     api: Api, creator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = make_stream(creator)

@@ -16,7 +16,7 @@ def past_url(user: User | str) -> str:
     return f"{STREAMS}/user/{user if isinstance(user, str) else user.pk}/past-streams"
 
 
-def test_my_active_stream_is_the_one_that_runs(api: Api, creator: User, stranger: User) -> None:
+def test_my_active_stream_is_my_own(api: Api, creator: User, stranger: User) -> None:
     make_stream(creator)
     make_stream(stranger, "active")
     active = make_stream(creator, "active")
@@ -24,13 +24,13 @@ def test_my_active_stream_is_the_one_that_runs(api: Api, creator: User, stranger
     assert data_of(api(creator).get(ACTIVE))["id"] == active.pk
 
 
-def test_without_one_it_is_null(api: Api, creator: User) -> None:
+def test_without_an_active_stream_it_is_null(api: Api, creator: User) -> None:
     make_stream(creator)
 
     assert data_of(api(creator).get(ACTIVE)) is None
 
 
-def test_past_streams_are_the_ended_ones_the_last_ended_first(
+def test_past_streams_are_the_ended_ones_in_descending_order_of_their_end(
     api: Api, creator: User, stranger: User, now: datetime
 ) -> None:
     for days in (3, 1, 2):
@@ -45,7 +45,7 @@ def test_past_streams_are_the_ended_ones_the_last_ended_first(
     assert data["pagination"]["totalItems"] == 3
 
 
-def test_somebody_elses_past_is_open_to_everybody(api: Api, creator: User, viewer: User) -> None:
+def test_past_streams_of_a_user_are_public(api: Api, creator: User, viewer: User) -> None:
     make_stream(creator, "ended")
 
     anonymous = data_of(api().get(past_url(creator)))["list"]
@@ -55,7 +55,7 @@ def test_somebody_elses_past_is_open_to_everybody(api: Api, creator: User, viewe
     assert [stream["role"] for stream in known] == ["audience"]
 
 
-def test_a_user_without_a_past_has_an_empty_one_and_an_unknown_user_is_missing(api: Api, creator: User) -> None:
+def test_a_user_without_past_streams_has_an_empty_list_and_an_unknown_user_is_a_404(api: Api, creator: User) -> None:
     assert data_of(api().get(past_url(creator)))["list"] == []
     assert_refused(api().get(past_url("0" * 24)), 404, "user_not_found", "there is no user with this id")
     assert_refused(
@@ -66,7 +66,7 @@ def test_a_user_without_a_past_has_an_empty_one_and_an_unknown_user_is_missing(a
     )
 
 
-def test_a_bad_token_is_refused_where_none_is_needed(api: Api, creator: User) -> None:
+def test_an_invalid_token_is_refused_where_none_is_needed(api: Api, creator: User) -> None:
     assert_refused(api().get(past_url(creator), HTTP_AUTHORIZATION="Bearer no.such.token"), 401, "token_invalid")
 
 
@@ -84,6 +84,6 @@ def test_guest_streams_are_those_with_me_as_guest(api: Api, creator: User, guest
     assert [stream["id"] for stream in ended["list"]] == [second.pk]
 
 
-def test_what_is_mine_needs_a_token(api: Api) -> None:
+def test_personal_lists_need_a_token(api: Api) -> None:
     for url in (ACTIVE, MY_PAST, GUEST):
         assert_refused(api().get(url), 401, "authentication_required")

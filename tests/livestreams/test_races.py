@@ -1,4 +1,4 @@
-"""A hundred calls at once on one stream, over real HTTP to two server processes: one winner for each legal move."""
+"""A hundred concurrent calls on one stream, over real HTTP to two server processes: one succeeds per transition."""
 
 import time
 from collections import Counter
@@ -39,22 +39,22 @@ def server(database_of_tests: str) -> Iterator[Server]:
 
 
 def call(server: Server, action: str, stream: LiveStream, token: str) -> Answer:
-    """As a client does that heeds Retry-After: a hundred callers at once may be more than there are threads for."""
+    """Retries on 503, as clients do that honour Retry-After: a hundred calls may be more than there are threads."""
     method, path = CALLS[action]
     for _ in range(20):
         answer = server.call(method, stream_url(stream, path), token=token)
         if answer.status != 503:
             return answer
         time.sleep(1)
-    raise AssertionError("the server is busy for good")
+    raise AssertionError("the server stays busy")
 
 
 def moves_of(stream: LiveStream) -> list[AuditEntry]:
     return list(AuditEntry.objects.filter(target_id=stream.pk, action__in=VERBS).order_by("id"))
 
 
-def assert_the_trail_tells_the_true_order(stream: LiveStream, first: Status) -> None:
-    """Each row begins where the one before it ended, each move is legal, and the last one is what is stored."""
+def assert_the_audit_trail_is_in_the_true_order(stream: LiveStream, first: Status) -> None:
+    """Each row continues from the status of the one before, by an allowed action; the last one equals the stream."""
     status, deleted = first, False
     for entry in moves_of(stream):
         assert not deleted
@@ -77,7 +77,7 @@ def assert_the_trail_tells_the_true_order(stream: LiveStream, first: Status) -> 
         ("delete", Status.ENDED, Status.ENDED),
     ],
 )
-def test_of_a_hundred_equal_calls_one_wins_and_the_others_are_told_so(
+def test_of_a_hundred_equal_calls_one_succeeds_and_the_others_are_refused(
     action: str, before: Status, after: Status, server: Server
 ) -> None:
     creator = make_user("creator")
@@ -87,15 +87,15 @@ def test_of_a_hundred_equal_calls_one_wins_and_the_others_are_told_so(
 
     answers = at_once(AT_ONCE, lambda _: call(server, action, stream, token))
 
-    losers = 404 if action == "delete" else 409
-    assert Counter(answer.status for answer in answers) == {200: 1, losers: AT_ONCE - 1}
+    refused = 404 if action == "delete" else 409
+    assert Counter(answer.status for answer in answers) == {200: 1, refused: AT_ONCE - 1}
     assert len(moves_of(stream)) == made + 1
     assert LiveStream.all_objects.get(pk=stream.pk).status == after
     for answer in answers:
         assert answer.json()["statusCode"] == answer.status
 
 
-def test_a_hundred_different_calls_leave_a_legal_life_and_a_true_trail(server: Server) -> None:
+def test_a_hundred_different_calls_follow_the_lifecycle_and_are_all_audited(server: Server) -> None:
     creator = make_user("creator")
     token = token_of(creator)
     for _ in range(4):
@@ -109,10 +109,10 @@ def test_a_hundred_different_calls_leave_a_legal_life_and_a_true_trail(server: S
         statuses = Counter(answer.status for answer in answers)
         assert set(statuses) <= {200, 404, 409}
         assert statuses[200] == len(moves_of(stream))
-        assert_the_trail_tells_the_true_order(stream, Status.SCHEDULED)
+        assert_the_audit_trail_is_in_the_true_order(stream, Status.SCHEDULED)
 
 
-def test_of_fifty_streams_started_at_once_one_is_live(server: Server) -> None:
+def test_of_fifty_streams_of_a_creator_started_at_once_one_becomes_active(server: Server) -> None:
     creator = make_user("creator")
     token = token_of(creator)
     streams = [make_stream(creator) for _ in range(50)]
@@ -131,6 +131,6 @@ def test_a_logged_out_users_access_token_is_refused_at_once_by_every_process(ser
 
     assert server.call("POST", "/api/v1/auth/logout", token=token).status == 200
 
-    # Each call is a connection of its own; twenty of them reach both processes.
+    # Each call opens a new connection; twenty of them reach both processes.
     answers = [server.call("GET", "/api/v1/users/me", token=token) for _ in range(20)]
     assert {(answer.status, answer.headers["x-error-code"]) for answer in answers} == {(401, "session_ended")}

@@ -9,7 +9,9 @@ from tests.envelope import assert_refused, data_of
 from tests.streams import STREAMS, make_stream, stream_url
 
 
-def test_a_stream_is_read_with_all_its_people(api: Api, creator: User, guest: User, viewer: User) -> None:
+def test_a_stream_is_read_with_creator_guests_and_broadcasters(
+    api: Api, creator: User, guest: User, viewer: User
+) -> None:
     stream = make_stream(creator, guest=guest, title="Duo", duration_goal=60)
 
     data = data_of(api(viewer).get(stream_url(stream)))
@@ -24,7 +26,7 @@ def test_a_stream_is_read_with_all_its_people(api: Api, creator: User, guest: Us
     assert (data["deletedAt"], data["deletedBy"]) == (None, None)
 
 
-def test_each_caller_learns_the_own_role(api: Api, creator: User, guest: User, viewer: User) -> None:
+def test_each_caller_gets_their_own_role(api: Api, creator: User, guest: User, viewer: User) -> None:
     stream = make_stream(creator, guest=guest)
 
     roles = [data_of(api(caller).get(stream_url(stream)))["role"] for caller in (creator, guest, viewer)]

@@ -1,4 +1,4 @@
-"""A deleted stream is gone from every list, read and count, and stays where the trail and its rows need it."""
+"""A deleted stream is in no list, read or count; its row and its audit trail stay."""
 
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -18,10 +18,10 @@ from tests.conftest import Api
 from tests.envelope import data_of
 from tests.streams import STREAMS, make_stream, stream_url
 
-ACTS = ["create", "start", "end", "cancel", "delete", "restore", "schedule", "unschedule"]
+CALLS = ["create", "start", "end", "cancel", "delete", "restore", "schedule", "unschedule"]
 
 
-def act(name: str, stream_id: str, creator: User, now: datetime) -> None:
+def perform(name: str, stream_id: str, creator: User, now: datetime) -> None:
     match name:
         case "start":
             services.start_stream(stream_id, by=creator, now=now)
@@ -41,7 +41,7 @@ def act(name: str, stream_id: str, creator: User, now: datetime) -> None:
 
 
 def visible_ids(client: Any, creator: User, guest: User) -> set[str]:
-    """Every stream that any list shows, each list read to its end; a total that counts more is a failure."""
+    """The ids of the streams in all lists. Also asserts that each total equals the length of its list."""
     lists = [
         f"{STREAMS}?",
         f"{STREAMS}?creatorId={creator.pk}&",
@@ -64,8 +64,8 @@ def visible_ids(client: Any, creator: User, guest: User) -> set[str]:
 
 @pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(history=st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 5)), min_size=4, max_size=25))
-def test_after_any_history_what_is_deleted_is_nowhere_and_what_is_not_is_somewhere(
+@given(history=st.lists(st.tuples(st.sampled_from(CALLS), st.integers(0, 5)), min_size=4, max_size=25))
+def test_after_any_history_lists_show_every_living_stream_and_no_deleted_one(
     history: list[tuple[str, int]], api: Api, creator: User, guest: User
 ) -> None:
     LiveStream.all_objects.all().delete()
@@ -76,9 +76,9 @@ def test_after_any_history_what_is_deleted_is_nowhere_and_what_is_not_is_somewhe
         if name == "create" or not made:
             made.append(make_stream(creator, guest=guest, now=now).pk)
             continue
-        # An act that the state does not allow is part of a history, too.
+        # Histories also contain calls that are refused.
         with suppress(Refusal):
-            act(name, made[number % len(made)], creator, now)
+            perform(name, made[number % len(made)], creator, now)
 
     deleted = set(LiveStream.all_objects.filter(deleted_at__isnull=False).values_list("pk", flat=True))
     living = set(made) - deleted
@@ -90,7 +90,7 @@ def test_after_any_history_what_is_deleted_is_nowhere_and_what_is_not_is_somewhe
         assert AuditEntry.objects.filter(target_id=pk, action="create_stream").count() == 1
 
 
-def test_a_deleted_row_can_be_reached_saved_and_refreshed_by_what_points_to_it(creator: User, now: datetime) -> None:
+def test_the_base_manager_reads_and_refreshes_deleted_rows(creator: User, now: datetime) -> None:
     stream = make_stream(creator)
     services.delete_stream(stream.pk, by=creator, now=now)
 
@@ -101,7 +101,9 @@ def test_a_deleted_row_can_be_reached_saved_and_refreshed_by_what_points_to_it(c
 
 @pytest.mark.parametrize("method", ["get", "patch", "delete"])
 @pytest.mark.parametrize("action", ["", "start", "end", "cancel"])
-def test_no_door_opens_to_a_deleted_stream(method: str, action: str, api: Api, creator: User, now: datetime) -> None:
+def test_every_call_on_a_deleted_stream_is_a_404(
+    method: str, action: str, api: Api, creator: User, now: datetime
+) -> None:
     stream = make_stream(creator)
     services.delete_stream(stream.pk, by=creator, now=now)
     call = "post" if action else method
@@ -111,7 +113,7 @@ def test_no_door_opens_to_a_deleted_stream(method: str, action: str, api: Api, c
     assert getattr(api(creator), call)(stream_url(stream, action), sent).status_code == 404
 
 
-def test_a_restored_stream_is_back_as_it_was(creator: User, now: datetime) -> None:
+def test_a_restored_stream_has_its_former_status(creator: User, now: datetime) -> None:
     stream = make_stream(creator)
     services.delete_stream(stream.pk, by=creator, now=now)
 

@@ -1,4 +1,4 @@
-"""Turns at a stream are served in the order in which they were asked for."""
+"""The advisory lock of a stream is granted in the order of the requests."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,51 +26,51 @@ def is_somebody_waiting() -> bool:
         return cursor.rowcount > 0
 
 
-def beside(act: Callable[[], object]) -> object:
-    """What `act` returns in another thread, with a connection of its own."""
+def in_own_connection(work: Callable[[], object]) -> object:
+    """The result of `work`, called in another thread. Closes the connection of that thread."""
     try:
-        return act()
+        return work()
     finally:
         connections.close_all()
 
 
 @transaction.atomic
-def holding(turn: Callable[[str], None], until: Event, *, at_most: str = "30s") -> None:
+def holding(lock: Callable[[str], None], until: Event, *, at_most: str = "30s") -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{at_most}'")
-    turn(STREAM)
+    lock(STREAM)
     until.wait(30)
 
 
-def test_any_number_share_a_turn() -> None:
+def test_shared_locks_do_not_exclude_each_other() -> None:
     done = Event()
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(beside, lambda: holding(share_stream_lock, done))
+        first = pool.submit(in_own_connection, lambda: holding(share_stream_lock, done))
         done.set()
         holding(share_stream_lock, done, at_most="1s")
         first.result()
 
 
-def test_who_waits_to_be_alone_is_not_passed_by_those_who_share() -> None:
+def test_a_waiting_exclusive_lock_is_not_starved_by_shared_ones() -> None:
     done = Event()
     with ThreadPoolExecutor() as pool:
-        sharing = pool.submit(beside, lambda: holding(share_stream_lock, done))
-        alone = pool.submit(beside, lambda: holding(take_stream_lock, done))
+        shared = pool.submit(in_own_connection, lambda: holding(share_stream_lock, done))
+        exclusive = pool.submit(in_own_connection, lambda: holding(take_stream_lock, done))
         wait_until(is_somebody_waiting)
         with pytest.raises(OperationalError, match="lock timeout"):
             holding(share_stream_lock, done, at_most="200ms")
         done.set()
-        sharing.result()
-        alone.result()
+        shared.result()
+        exclusive.result()
 
 
-def test_who_waited_for_a_ban_sees_it(creator: User, viewer: User) -> None:
+def test_a_transaction_that_waited_for_a_ban_sees_it(creator: User, viewer: User) -> None:
     stream, now = make_stream(creator), timezone.now()
     with ThreadPoolExecutor() as pool:
         with transaction.atomic():
             ban_user(viewer.pk, stream.pk, by=creator, now=now)
             asking = pool.submit(
-                beside, lambda: set_reminder(stream.pk, by=viewer, now=now, minute=None, language="en")
+                in_own_connection, lambda: set_reminder(stream.pk, by=viewer, now=now, minute=None, language="en")
             )
             wait_until(is_somebody_waiting)
         with pytest.raises(Banned):

@@ -1,4 +1,4 @@
-"""What may be a title, and how streams and viewers are found by theirs."""
+"""Validation of titles, and searches for titles and names."""
 
 from typing import Any
 
@@ -21,14 +21,14 @@ CREATE = f"{STREAMS}/create"
 
 
 @pytest.mark.parametrize("title", NOTHING_TO_SEE, ids=ascii)
-def test_a_title_that_shows_as_nothing_is_refused(title: str, api: Api, creator: User) -> None:
+def test_a_title_without_visible_characters_is_refused(title: str, api: Api, creator: User) -> None:
     answer = api(creator).post(CREATE, {"title": title}, format="json")
 
     assert_refused(answer, 400, "validation_failed", "title: must have at least one visible character")
 
 
 @pytest.mark.parametrize("title", SEEN, ids=ascii)
-def test_titles_of_every_script_come_back_and_are_found(title: str, api: Api, creator: User) -> None:
+def test_titles_in_every_script_are_stored_and_found(title: str, api: Api, creator: User) -> None:
     stream = data_of(api(creator).post(CREATE, {"title": title}, format="json"), 201)
 
     found = data_of(api(creator).get(STREAMS, {"search": title}))["list"]
@@ -65,7 +65,7 @@ def test_the_length_of_a_title_counts_in_its_composed_form(api: Api, creator: Us
         assert_refused(answer, 400, "validation_failed", "title: must have at most 140 characters")
 
 
-def test_a_search_for_nothing_but_marks_is_refused(api: Api, creator: User) -> None:
+def test_a_search_without_visible_characters_is_refused(api: Api, creator: User) -> None:
     make_stream(creator)
 
     for address in (STREAMS, stream_url(make_stream(creator, Status.ACTIVE), "viewers")):
@@ -98,7 +98,7 @@ def test_streams_are_found_by_their_title(search: str, title: str, api: Api, cre
     assert [row["id"] for row in data_of(api(creator).get(STREAMS, {"search": search}))["list"]] == [stream.pk]
 
 
-def test_a_title_from_right_to_left_is_isolated_in_what_people_are_told(api: Api, creator: User, viewer: User) -> None:
+def test_a_right_to_left_title_is_isolated_in_notifications(api: Api, creator: User, viewer: User) -> None:
     title = "שלום 1"
     stream = make_stream(creator, title=title)
     notified_of_start(viewer, stream)
@@ -114,7 +114,7 @@ def test_a_title_from_right_to_left_is_isolated_in_what_people_are_told(api: Api
     assert mailed.body.startswith(f"Hello \u2068אדה\u2069,\n\n{notice['message']}")
 
 
-def test_an_override_that_was_stored_before_the_rules_turns_no_sentence(api: Api, creator: User, viewer: User) -> None:
+def test_a_stored_direction_override_is_removed_from_notifications(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator, title="\u202eab\u2069c")
     notified_of_start(viewer, stream)
 

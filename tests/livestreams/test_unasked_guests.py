@@ -1,4 +1,4 @@
-"""Whoever is named as guest is shown as such to others only after accepting: on every route about a user."""
+"""Others see a guest only after the guest has accepted: every operation about a user."""
 
 import pytest
 from django.db import connection
@@ -11,14 +11,14 @@ from tests.conftest import Api
 from tests.envelope import data_of
 from tests.streams import STREAMS, make_stream
 
-# Each operation that tells something of a user who is named in its address.
+# Operations with a user in their path.
 ABOUT_A_USER = [each for each in operations() if each.method == "GET" and "{userId}" in each.path]
-# Those that show streams of others with the user as guest. The others show only what the user created.
+# Those that show streams with the user as guest. The others show only streams of the user.
 SHOWS_GUESTS = {"listUpcomingStreamsByUserIdV1", "listUpcomingStreamsByUserIdV2", "readCalendarByUserIdV1"}
 OWN = f"{STREAMS}/guest-streams"
 
 
-def test_the_operations_about_a_user_are_found() -> None:
+def test_the_operations_about_a_user_are_complete() -> None:
     found = {str(operation) for operation in ABOUT_A_USER}
     assert found > SHOWS_GUESTS
     assert "listPastStreamsByUserIdV1" in found
@@ -27,7 +27,7 @@ def test_the_operations_about_a_user_are_found() -> None:
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.ACTIVE, Status.ENDED, Status.CANCELLED_BY_HOST])
 @pytest.mark.parametrize("answer", GuestStatus)
 @pytest.mark.parametrize("operation", ABOUT_A_USER, ids=str)
-def test_only_who_accepted_is_shown_to_others_as_guest(
+def test_others_see_a_guest_only_after_accepting(
     operation: Operation, answer: str, status: Status, api: Api, creator: User, guest: User, stranger: User
 ) -> None:
     stream = make_stream(creator, status, guest=guest, answer=answer)
@@ -42,7 +42,7 @@ def test_only_who_accepted_is_shown_to_others_as_guest(
 
 
 @pytest.mark.parametrize("answer", GuestStatus)
-def test_the_guests_own_list_has_every_stream_with_the_answer(
+def test_the_list_of_the_guest_has_every_stream_with_the_answer(
     answer: str, api: Api, creator: User, guest: User, stranger: User
 ) -> None:
     stream = make_stream(creator, guest=guest, answer=answer)
@@ -54,7 +54,7 @@ def test_the_guests_own_list_has_every_stream_with_the_answer(
     assert data_of(api(stranger).get(OWN))["list"] == []
 
 
-def test_the_creator_shows_the_stream_whatever_the_guest_answers(api: Api, creator: User, guest: User) -> None:
+def test_lists_of_the_creator_have_the_stream_whatever_the_guest_answers(api: Api, creator: User, guest: User) -> None:
     streams = {make_stream(creator, guest=guest, answer=answer).pk for answer in GuestStatus}
 
     shown = data_of(api().get(f"{STREAMS}/user/{creator.pk}/upcoming-live-streams"))["list"]
@@ -64,9 +64,7 @@ def test_the_creator_shows_the_stream_whatever_the_guest_answers(api: Api, creat
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_a_hundred_thousand_unasked_invitations_cost_the_public_lists_nothing(
-    api: Api, creator: User, guest: User
-) -> None:
+def test_public_lists_read_no_rows_of_a_hundred_thousand_invitations(api: Api, creator: User, guest: User) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -91,7 +89,7 @@ def test_a_hundred_thousand_unasked_invitations_cost_the_public_lists_nothing(
 
 
 def rows_read(statement: str) -> int:
-    """How many rows any step of the statement reads, those that it drops included."""
+    """The most rows that any node of the plan reads, including rows removed by filters."""
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}")
         (plan,) = cursor.fetchone()

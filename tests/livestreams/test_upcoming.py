@@ -27,7 +27,7 @@ def titles(data: dict[str, Any]) -> list[str]:
     return [stream["title"] for stream in data["list"]]
 
 
-def test_running_and_preparing_ones_come_always_and_scheduled_ones_when_they_are_near(
+def test_active_and_preparing_streams_are_listed_and_scheduled_ones_inside_the_window(
     api: Api, creator: User, now: datetime
 ) -> None:
     for status in ("ended", "cancelled_by_host", "expired"):
@@ -60,7 +60,9 @@ def test_the_window_of_v2_is_in_minutes(api: Api, creator: User, now: datetime) 
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_a_member_is_creator_or_guest(version: str, api: Api, creator: User, guest: User, stranger: User) -> None:
+def test_a_member_is_the_creator_or_an_accepted_guest(
+    version: str, api: Api, creator: User, guest: User, stranger: User
+) -> None:
     make_stream(creator, title="with guest", guest=guest, answer="accepted")
     make_stream(guest, title="own")
     make_stream(stranger, title="foreign")
@@ -68,7 +70,7 @@ def test_a_member_is_creator_or_guest(version: str, api: Api, creator: User, gue
     assert set(titles(data_of(api().get(of_user(guest, version))))) == {"with guest", "own"}
 
 
-def test_ten_come_unless_asked_otherwise(api: Api, creator: User, now: datetime) -> None:
+def test_a_page_has_ten_items_by_default(api: Api, creator: User, now: datetime) -> None:
     for minutes in range(12):
         make_stream(creator, planned_start_at=now + timedelta(minutes=minutes + 1))
 
@@ -78,7 +80,7 @@ def test_ten_come_unless_asked_otherwise(api: Api, creator: User, now: datetime)
     assert len(data_of(api().get(UPCOMING, {"limit": 12}))["list"]) == 12
 
 
-def test_reading_on_follows_the_order_of_the_begin(api: Api, creator: User, now: datetime) -> None:
+def test_keyset_pages_follow_the_order_of_the_start(api: Api, creator: User, now: datetime) -> None:
     made = [make_stream(creator, planned_start_at=now + timedelta(minutes=minutes)) for minutes in (5, 3, 4)]
 
     data = data_of(api().get(UPCOMING, {"after": made[1].pk}))
@@ -95,23 +97,23 @@ BAD = {
 
 
 @pytest.mark.parametrize(("query", "reason"), BAD.items(), ids=BAD.keys())
-def test_a_bad_window_is_refused(query: str, reason: str, api: Api) -> None:
+def test_an_invalid_window_is_refused(query: str, reason: str, api: Api) -> None:
     assert_refused(api().get(f"{UPCOMING}?{query}"), 400, "validation_failed", reason)
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_an_unknown_user_is_missing_and_one_with_nothing_coming_has_an_empty_list(
+def test_an_unknown_user_is_a_404_and_one_without_upcoming_streams_has_an_empty_list(
     version: str, api: Api, creator: User
 ) -> None:
     assert data_of(api().get(of_user(creator, version)))["list"] == []
     assert_refused(api().get(of_user("0" * 24, version)), 404, "user_not_found")
 
 
-# --- whether one will be told ---------------------------------------------------------------------
+# --- isReminderActive -----------------------------------------------------------------------------
 
 
 def lists_of(creator: User) -> tuple[str, str, str]:
-    """All three: of everybody, of one user in hours, and of one user in minutes."""
+    """The lists of all users, of one user in hours (v1), and of one user in minutes (v2)."""
     return UPCOMING, of_user(creator), of_user(creator, "v2")
 
 
@@ -119,11 +121,11 @@ def reminded(data: dict[str, Any]) -> dict[str, bool | None]:
     return {stream["title"]: stream["isReminderActive"] for stream in data["list"]}
 
 
-def test_each_list_says_whether_the_caller_will_be_told(
+def test_each_list_says_whether_a_reminder_of_the_caller_is_active(
     api: Api, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
-    told = make_stream(creator, title="told", now=now)
-    notified_of_start(viewer, told, now)
+    sent = make_stream(creator, title="sent", now=now)
+    notified_of_start(viewer, sent, now)
     for title, minute in (("before", 15), ("at the start", None)):
         remind(viewer, make_stream(creator, title=title), minute=minute)
     preparing = make_stream(creator, "preparing", title="preparing")
@@ -133,14 +135,14 @@ def test_each_list_says_whether_the_caller_will_be_told(
     waiting = {"before": True, "at the start": True, "preparing": True}
 
     for address in lists_of(creator):
-        assert reminded(data_of(api(viewer).get(address))) == waiting | {"told": False, "foreign": False}
-        assert reminded(data_of(api(stranger).get(address))) == dict.fromkeys([*waiting, "told"], False) | {
+        assert reminded(data_of(api(viewer).get(address))) == waiting | {"sent": False, "foreign": False}
+        assert reminded(data_of(api(stranger).get(address))) == dict.fromkeys([*waiting, "sent"], False) | {
             "foreign": True
         }
         assert set(reminded(data_of(api().get(address))).values()) == {None}
 
 
-def test_who_is_blocked_waits_no_more_until_the_ban_is_lifted(
+def test_a_blocked_user_has_no_active_reminder_until_the_ban_is_lifted(
     api: Api, creator: User, viewer: User, now: datetime
 ) -> None:
     stream = make_stream(creator, title="talk")
@@ -156,7 +158,7 @@ def test_who_is_blocked_waits_no_more_until_the_ban_is_lifted(
         assert reminded(data_of(client.get(address))) == {"talk": True}
 
 
-def test_who_was_told_before_the_start_waits_again_when_it_is_moved(
+def test_a_sent_reminder_is_active_again_after_the_planned_start_moves(
     api: Api, creator: User, viewer: User, now: datetime
 ) -> None:
     stream = make_stream(creator, title="talk", now=now, planned_start_at=now + timedelta(minutes=10))
@@ -171,7 +173,9 @@ def test_who_was_told_before_the_start_waits_again_when_it_is_moved(
 
 
 @pytest.mark.parametrize("at", range(3), ids=["all", "of a user", "of a user in minutes"])
-def test_one_stream_takes_as_many_statements_as_twenty(at: int, api: Api, creator: User, viewer: User) -> None:
+def test_the_number_of_statements_is_the_same_for_one_stream_and_twenty(
+    at: int, api: Api, creator: User, viewer: User
+) -> None:
     address, client = lists_of(creator)[at], api(viewer)
     counts = []
     for more in (1, 19):
@@ -181,5 +185,5 @@ def test_one_stream_takes_as_many_statements_as_twenty(at: int, api: Api, creato
     assert counts == [2, 2]
 
 
-def test_a_bad_token_is_refused_where_none_is_needed(api: Api) -> None:
+def test_an_invalid_token_is_refused_where_none_is_needed(api: Api) -> None:
     assert_refused(api().get(UPCOMING, HTTP_AUTHORIZATION="Bearer x"), 401, "token_invalid")

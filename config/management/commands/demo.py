@@ -1,4 +1,4 @@
-"""Everything at once, on this machine: database, people, streams, the server and a worker."""
+"""Run the demo: database, demo data, server and worker."""
 
 import json
 import os
@@ -30,7 +30,7 @@ Try it:
 
 {curls}"""
 
-# One line each, so that they can be copied whole.
+# One line each, so that they can be copied.
 CURLS = """\
   TOKEN=$(curl -s {url}/api/v1/auth/login -H 'Content-Type: application/json' \
 -d '{{"username": "{username}", "password": "{password}"}}' \
@@ -42,7 +42,7 @@ CURLS = """\
 
 
 class Command(BaseCommand):
-    help = "Migrate, fill an empty database with a believable world, print how to get in, and serve until Ctrl-C."
+    help = "Migrate, fill an empty database with demo data, print the accounts, and serve until Ctrl-C."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=port_number, default=8000, help="port on 127.0.0.1 (default: %(default)s)")
@@ -50,9 +50,9 @@ class Command(BaseCommand):
             "--data",
             type=Path,
             metavar="DIR",
-            help="where the database and the pictures live (default: .data)",
+            help="folder of the database and the pictures (default: .data)",
         )
-        parser.add_argument("--json", action="store_true", help="print one line of JSON when ready, instead of prose")
+        parser.add_argument("--json", action="store_true", help="print one line of JSON when ready, instead of text")
         demo.add_flag(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         serve("127.0.0.1", options["port"], beside=["worker"], when_ready=announce)
 
     def _seed(self, options: dict[str, Any]) -> list[Account]:
-        """The accounts with their passwords: of the world that was made, or of the one that was there."""
+        """The accounts of the new demo data, or the default accounts if there is demo data already."""
         said = StringIO()
         call_command("seed_demo", json=True, external_database=options["external_database"], stdout=said)
         facts = json.loads(said.getvalue())
@@ -85,9 +85,9 @@ class Command(BaseCommand):
         return [Account(**account) for account in facts["accounts"]]
 
     def _in_place(self, url: str, data: Path | None) -> None:
-        """Settings are read once: other addresses or folders than theirs need a process that starts with them."""
+        """Restart this process with the right environment, because settings are read only at the start."""
         wanted = {"PUBLIC_URL": url, "DEVELOPMENT_SERVER_URL": url, "MEDIA_URL": f"{url}/media/"}
-        # Workers log each seal of the audit trail at INFO; in a terminal those lines hide the addresses.
+        # At INFO, workers log each seal of the audit trail, and in a terminal those lines scroll the URLs away.
         wanted["LOG_LEVEL"] = "WARNING"
         if data is not None:
             wanted["KUMANDA_DATA"] = str(data.resolve())

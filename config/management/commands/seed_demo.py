@@ -1,4 +1,4 @@
-"""Fill an empty database with the world of the demonstration."""
+"""Create the demo data."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,10 +12,10 @@ from config import demo, world
 
 class Command(OperatorCommand):
     help = (
-        "Make a believable world around the present moment: fifty people with photos, and streams in every state,\n"
-        "past and coming, in Turkish and English. Where it is already, nothing happens. On the embedded database its\n"
-        "passwords are those of the README, known to everybody. Any other database is refused unless it has no users\n"
-        "and --external-database is given: then the passwords are random and printed once."
+        "Create the demo data with times around now: fifty users with photos, and streams in every state, past and\n"
+        "planned, in Turkish and English. If it exists already, nothing happens. In the embedded database it has the\n"
+        "public passwords of the README. Any other database is refused unless it has no users and\n"
+        "--external-database is given. Then the passwords are random and printed once."
     )
     examples = (
         "python manage.py seed_demo --dry-run",
@@ -30,7 +30,7 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--close",
             action="store_true",
-            help="close the accounts that the public passwords open, on any database, and make nothing",
+            help="close the accounts that have a public password, in any database, and create nothing",
         )
 
     def work(self, **options: Any) -> Outcome:
@@ -38,11 +38,12 @@ class Command(OperatorCommand):
             return self._close(dry_run=options["dry_run"])
         demo.refuse_wrong_database(is_external_wanted=options["external_database"])
         if options["dry_run"]:
-            missing = not world.is_there()
-            return Outcome({"dry_run": True, "seeded": missing}, "It would be made." if missing else "It is there.")
+            missing = not world.is_seeded()
+            text = "The demo data would be created." if missing else "The demo data exists already."
+            return Outcome({"dry_run": True, "seeded": missing}, text)
         accounts = demo.accounts_for_this_database()
         if not world.seed(timezone.now(), accounts):
-            return Outcome({"dry_run": False, "seeded": False}, "The world is there already.")
+            return Outcome({"dry_run": False, "seeded": False}, "The demo data exists already.")
         facts = {"dry_run": False, "seeded": True, "accounts": [asdict(account) for account in accounts]}
         text = f"{len(world.PEOPLE)} people and their streams were made."
         if not demo.is_embedded():

@@ -10,9 +10,9 @@ from edges.services import KEY_PUBLISHED_BEFORE, rotate_join_key
 
 class Command(OperatorCommand):
     help = (
-        "Make a new key for join tokens. It is published at once and signs from some seconds later on, so that every\n"
-        "process and every edge knows it by then; the old key stays public until its last token has lapsed.\n"
-        "While a new key waits for its turn nothing is done: any number of copies may run at once, for one new key."
+        "Make a new key for join tokens. It is published at once and begins to sign some seconds later, when every\n"
+        "process and every edge knows it. The old key stays published until its last token has expired.\n"
+        "While a new key does not sign yet, nothing is done: several runs at once make one new key."
     )
     examples = (
         "python manage.py rotate_join_key --dry-run",
@@ -26,7 +26,7 @@ class Command(OperatorCommand):
         rotation = rotate_join_key(by=None, now=timezone.now(), dry_run=dry_run)
         if rotation is None:
             facts = {"dry_run": dry_run, "rotated": False, "old": None, "new": None}
-            return Outcome(facts, "A new key waits for its turn already; nothing to do.")
+            return Outcome(facts, "There is a new key already, which does not sign yet; nothing to do.")
         facts = {"dry_run": dry_run, "rotated": not dry_run, "old": rotation.old, "new": rotation.new}
         if dry_run:
             return Outcome(facts, f"The key {rotation.old or '(none yet)'} would be replaced.")

@@ -1,4 +1,4 @@
-"""Expire the streams that nobody started."""
+"""Expire no-shows."""
 
 from typing import Any
 
@@ -14,8 +14,8 @@ class Command(OperatorCommand):
     help = (
         "Expire the no-shows: scheduled and preparing streams that nobody started within the grace\n"
         "(NO_SHOW_GRACE_MINUTES after the planned start; PREPARING_GRACE_MINUTES without one).\n"
-        "Workers do this each minute. Any number of copies may run beside them: each stream is expired once.\n"
-        "A stream that cannot be expired stops no other; it is reported, and the command ends with 1."
+        "Workers do this each minute. The command can run beside them, also several times: a stream expires once.\n"
+        "A stream that cannot be expired does not stop the others; it is reported, and the exit code is 1."
     )
     examples = (
         "python manage.py expire_streams --dry-run",
@@ -44,6 +44,6 @@ class Command(OperatorCommand):
         }
         if dry_run:
             return Outcome(facts, "\n".join([*expired, f"{len(expired)} streams would expire."]))
-        # Passed over: started, moved, deleted or expired by somebody else since they were listed, or in use just now.
+        # Passed over: no longer a no-show since the streams were listed, or locked by another transaction.
         text = f"{len(expired)} streams expired, {passed_over} passed over."
         return Outcome(facts, text, "\n".join(items.problems))

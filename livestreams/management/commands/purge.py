@@ -1,4 +1,4 @@
-"""Remove for good what was deleted long ago."""
+"""Remove deleted streams and ended sessions whose retention time is over."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ class Command(OperatorCommand):
     help = (
         "Remove the streams that were deleted more than DELETED_RETENTION_DAYS ago, their pictures, and the\n"
         "sessions that ended or lapsed as long ago.\n"
-        "What something still points to is kept and counted. The audit trail keeps all it knows.\n"
-        "A stream that cannot be removed stops no other; it is reported, and the command ends with 1.\n"
-        "Any number of copies may run at once: each stream is removed once."
+        "A stream that other rows still refer to is kept and counted. Nothing is removed from the audit trail.\n"
+        "A stream that cannot be removed does not stop the others; it is reported, and the exit code is 1.\n"
+        "The command can run several times at once: each stream is removed once."
     )
     examples = (
         "python manage.py purge --dry-run",
@@ -39,7 +39,7 @@ class Command(OperatorCommand):
             with items.item(stream_id):
                 try:
                     thumbnail = "" if dry_run else purge_stream(stream_id, now=now)
-                except IntegrityError:  # Django's ProtectedError is one too.
+                except IntegrityError:  # includes Django's ProtectedError
                     kept.append(stream_id)
                     continue
                 if thumbnail is None:
@@ -64,7 +64,7 @@ class Command(OperatorCommand):
             return Outcome(
                 facts, "\n".join([*purged, f"{len(purged)} streams and {sessions} sessions would be removed."])
             )
-        problems = [f"stream {stream_id} is kept: something still points to it" for stream_id in kept]
+        problems = [f"stream {stream_id} is kept: other rows still refer to it" for stream_id in kept]
         problems += [f"the file {name} could not be removed; remove it by hand" for name in files_left]
         problems += items.problems
         return Outcome(

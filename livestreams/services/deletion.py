@@ -1,0 +1,68 @@
+"""Deleting a stream, restoring it, and removing it for good."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import User
+from common import audit
+from livestreams.models import Action, LiveStream, Status
+from livestreams.services.changes import allow_living, change_stream, locked_stream
+from livestreams.services.refusals import StreamNotDeleted
+from livestreams.services.stream_lock import take_stream_lock
+from livestreams.thumbnails import renamed_later
+
+
+def allow_delete(stream: LiveStream, *, by: User | None, now: datetime) -> Status:
+    return allow_living(stream, Action.DELETE)
+
+
+@transaction.atomic
+def delete_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
+    """Soft-delete the stream; the command `purge` removes it after the retention time.
+
+    Its thumbnail is renamed, and the new address is not published until the stream is restored.
+    """
+    stream = locked_stream(stream_id)
+    allow_delete(stream, by=by, now=now)
+    values: dict[str, Any] = {"deleted_at": now, "deleted_by_id": by and by.pk}
+    if stream.thumbnail:
+        values["thumbnail"] = renamed_later(stream.thumbnail, stream_id=stream.pk)
+    return change_stream(stream, "delete_stream", by=by, now=now, reason=reason, **values)
+
+
+def allow_restore(stream: LiveStream, *, by: User | None, now: datetime) -> None:
+    if not stream.is_deleted:
+        raise StreamNotDeleted
+
+
+@transaction.atomic
+def restore_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
+    stream = locked_stream(stream_id, deleted=True)
+    allow_restore(stream, by=by, now=now)
+    return change_stream(stream, "restore_stream", by=by, now=now, reason=reason, deleted_at=None, deleted_by_id=None)
+
+
+@transaction.atomic
+def purge_stream(stream_id: str, *, now: datetime) -> str | None:
+    """Remove the row if its retention time is over. Returns its thumbnail's file name, or None when it is kept.
+
+    Raises ProtectedError when another row still refers to it.
+    """
+    # Rounds and chunks are deleted by cascade. Workers lock those rows before the row of the stream, so without the
+    # advisory lock the two could deadlock.
+    take_stream_lock(stream_id)
+    stream = LiveStream.all_objects.past_retention(now).filter(pk=stream_id).for_update(skip_locked=True).first()
+    if stream is None:
+        return None
+    before = {
+        "title": stream.title,
+        "status": stream.status,
+        "creator_id": stream.creator_id,
+        "deleted_at": stream.deleted_at,
+        "deleted_by_id": stream.deleted_by_id,
+    }
+    audit.record("purge_stream", stream, by=None, now=now, before=before, after={})
+    stream.delete()
+    return stream.thumbnail
