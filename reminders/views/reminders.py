@@ -1,56 +1,21 @@
-"""Reminders over HTTP: each action asks one question or makes one call to the services."""
+"""Reminders over HTTP."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.db import models
-from django.db.models import F, OuterRef
 from django.utils import timezone
 from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.pagination import Listing, PageQuery
-from common.queries import ID, TIME, Param, Question
+from common.pagination import PageQuery
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
-from livestreams.models import LiveStream
-from livestreams.services import Banned, StreamMissing, audience_restriction, refuse_blocked
-from reminders import services
-from reminders.models import Reminder
+from edges.reads import refuse_reader
+from livestreams.services import Banned, StreamMissing
+from reminders import reads, services
 from reminders.serializers import MyReminderSerializer, ReminderSerializer, SetReminderSerializer, reminded_to_wire
-
-COLUMNS, built = ReminderSerializer.columns(), ReminderSerializer.to_wire
-
-
-def _of_user(*, user: Any, now: Any) -> models.QuerySet[Any]:
-    living = Reminder.objects.with_fate(now).filter(user=user, stream__deleted_at__isnull=True)
-    return living.annotate(asked_at=now)
-
-
-MINE = Listing(
-    "reminders",
-    MyReminderSerializer,
-    _of_user,
-    values={"user": ID, "now": TIME},
-    orders={"createdAt": lambda descending: F("created_at")},
-)
-ON_STREAM = Question(
-    lambda: (
-        _of_user(user=Param("user", ID), now=Param("now", TIME))
-        .filter(stream=Param("stream", ID))
-        .values_list(
-            *COLUMNS,
-            audience_restriction(stream=OuterRef("stream"), user=Param("user", ID), now=Param("now", TIME)),
-        )
-    )
-)
-AT_THE_STREAM = Question(
-    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
-        audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME))
-    )
-)
 
 
 class ReminderViewSet(ApiViewSet):
@@ -83,10 +48,10 @@ class ReminderViewSet(ApiViewSet):
         earlier you are told then. Cancelling tells you so; deleting, ending and expiring are silent, and so is a ban
         that keeps you from watching, for as long as it holds. You are told in the language of this call.
         """
-        with self.refused_first(lambda: self.refuse_unless_admitted(id)):
+        now = timezone.now()
+        with self.refused_first(lambda: refuse_reader(id, caller=self.user.pk, now=now)):
             minute = SetReminderSerializer.validated(request.data)["minute"]
-        language = get_language()
-        reminded = services.set_reminder(id, by=self.user, now=timezone.now(), minute=minute, language=language)
+        reminded = services.set_reminder(id, by=self.user, now=now, minute=minute, language=get_language())
         return Response(reminded_to_wire(reminded))
 
     @extend_schema(operation_id="readReminderByIdV1", tags=["Reminders"], responses={200: ReminderSerializer})
@@ -98,12 +63,7 @@ class ReminderViewSet(ApiViewSet):
         cancelled or over. While a ban keeps you from the stream this is refused; the list of your reminders shows it
         as `CANCELLED`.
         """
-        rows = ON_STREAM.rows(user=self.user.pk, stream=id, now=timezone.now())
-        if not rows:
-            self.refuse_unless_admitted(id)
-            raise services.ReminderMissing
-        refuse_blocked(rows[0][-1])
-        return Response(built(rows[0], self.user.pk))
+        return Response(reads.my_reminder(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(operation_id="deleteReminderByIdV1", tags=["Reminders"], responses={200: ReminderSerializer})
     def destroy(self, request: Request, id: str) -> Response:
@@ -125,11 +85,6 @@ class ReminderViewSet(ApiViewSet):
 
         Those on deleted streams are gone with them.
         """
-        return MINE.page(self.query(PageQuery), caller=self.user.pk, user=self.user.pk, now=timezone.now())
-
-    def refuse_unless_admitted(self, stream_id: str) -> None:
-        """Raises StreamMissing, Banned."""
-        rows = AT_THE_STREAM.rows(id=stream_id, caller=self.user.pk, now=timezone.now())
-        if not rows:
-            raise StreamMissing
-        refuse_blocked(rows[0][0])
+        return reads.MY_REMINDERS.page(
+            self.query(PageQuery), caller=self.user.pk, user=self.user.pk, now=timezone.now()
+        )

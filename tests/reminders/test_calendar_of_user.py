@@ -15,7 +15,7 @@ from accounts.models import User
 from common.times import wire_time
 from livestreams import services as streams
 from livestreams.models import Status
-from reminders.views import calendars
+from reminders import reads
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused, data_of
 from tests.reminders.calendar_readers import (
@@ -112,7 +112,7 @@ def test_a_feed_stands_in_the_order_of_the_begin_and_forgets_after_90_days(
 def test_of_too_many_the_nearest_are_kept(
     api: Api, creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calendars, "MOST", 3)
+    monkeypatch.setattr(reads, "LONGEST_FEED", 3)
     for hours in (-200, -3, 2, 9, 400):
         planned = now + hours * HOUR
         make_stream(creator, now=planned - HOUR, planned_start_at=planned, title=f"{hours}")

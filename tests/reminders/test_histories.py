@@ -27,10 +27,9 @@ from common.jobs import batches
 from common.refusals import Refusal
 from livestreams import services as streams
 from livestreams.models import LiveStream
-from reminders import services
+from reminders import reads, services
 from reminders.models import Chunk, Notification, Round
 from reminders.services import rounds
-from reminders.views.reminders import ON_STREAM, built
 from tests.conftest import make_user
 from tests.reminders import working
 from tests.reminders.rules import LIVELY, MINUTE, Facts, counted
@@ -356,11 +355,12 @@ class History(RuleBasedStateMachine):
     @step(8, number=PERSON)
     def look(self, number: int) -> None:
         facts, person = self.stream, self.people[number].pk
-        rows = ON_STREAM.rows(user=person, stream=facts.id, now=self.now)
+        found = reads.reminder_and_restriction(facts.id, caller=person, now=self.now)
         if facts.deleted or person not in facts.asked:
-            assert rows == []
+            assert found is None
         else:
-            assert built(rows[0], person)["status"] == facts.status_of(person, self.now)
+            assert found is not None
+            assert found[0]["status"] == facts.status_of(person, self.now)
 
 
 # --- the proof ------------------------------------------------------------------------------------
