@@ -29,8 +29,8 @@ def cut_rounds(round_ids: list[str]) -> None:
 
 
 @task(retry=PATIENT)
-def tell_chunks(chunk_ids: list[str]) -> None:
-    run_batch(tell_chunks.name, "chunk_ids", chunk_ids, lambda one: services.tell_chunk(one, now=timezone.now()))
+def notify_chunks(chunk_ids: list[str]) -> None:
+    run_batch(notify_chunks.name, "chunk_ids", chunk_ids, lambda one: services.notify_chunk(one, now=timezone.now()))
 
 
 @task(queue=SLOW_QUEUE, retry=PATIENT)

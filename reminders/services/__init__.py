@@ -1,6 +1,6 @@
 """Services of reminders and notifications. API, admin, commands and tasks all call these."""
 
-from reminders.services.chunks import tell_chunk
+from reminders.services.chunks import notify_chunk
 from reminders.services.deliveries import (
     AlreadyDelivered,
     DeliveryMissing,
@@ -57,6 +57,7 @@ __all__ = [
     "follow_stream",
     "found_until",
     "mark_notification",
+    "notify_chunk",
     "oldest_due",
     "oldest_overdue_delivery",
     "open_due_rounds",
@@ -66,6 +67,5 @@ __all__ = [
     "send_again",
     "set_reminder",
     "take_up_what_was_left",
-    "tell_chunk",
     "unsubscribe",
 ]

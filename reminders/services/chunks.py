@@ -92,7 +92,7 @@ _MISSED = Question(lambda *shape: count_of(_missed(*shape)))
 
 
 @transaction.atomic
-def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
+def notify_chunk(chunk_id: str, *, now: datetime) -> list[str]:
     """Insert the notifications of a waiting chunk, create its deliveries, and return their ids. Idempotent.
 
     Blocked users are skipped. ON CONFLICT DO NOTHING skips users who have this notification already.
@@ -130,7 +130,7 @@ def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
     chunk.closed_at = now
     chunk.save(update_fields=["state", "notified", "missed", "closed_at"])
     after = {"state": chunk.state, "notified": chunk.notified, "missed": chunk.missed}
-    audit.record("tell_chunk", chunk, by=None, now=now, before={"state": Chunk.State.WAITING}, after=after)
+    audit.record("notify_chunk", chunk, by=None, now=now, before={"state": Chunk.State.WAITING}, after=after)
     return _hand_over(chunk, now) if chunk.notified else []
 
 

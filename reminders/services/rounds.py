@@ -17,7 +17,7 @@ from livestreams.services import StreamMissing, take_stream_lock
 from reminders.models import SAYABLE, Checkpoint, Chunk, Kind, Reminder, Round, came_due
 
 CUT_ROUNDS = "reminders.tasks.cut_rounds"
-TELL_CHUNKS = "reminders.tasks.tell_chunks"
+NOTIFY_CHUNKS = "reminders.tasks.notify_chunks"
 OPEN_DUE_ROUNDS_OF_STREAM = "reminders.tasks.open_due_rounds_of_stream"
 
 CHUNK = 1_000  # users
@@ -275,7 +275,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     after = {"state": round_.state, "reminders": round_.reminders, "chunks": len(chunks)}
     audit.record("cut_round", round_, by=None, now=now, before={"state": Round.State.OPEN}, after=after)
     ids = [chunk.pk for chunk in chunks]
-    defer_in_batches(TELL_CHUNKS, "chunk_ids", ids, priority=_priority(round_.kind))
+    defer_in_batches(NOTIFY_CHUNKS, "chunk_ids", ids, priority=_priority(round_.kind))
     return ids
 
 
@@ -305,4 +305,4 @@ def take_up_what_was_left(now: datetime) -> None:
     rounds = Round.objects.filter(state=Round.State.OPEN, opened_at__lt=before).order_by("due_at", "pk")
     defer_in_batches(CUT_ROUNDS, "round_ids", list(rounds.values_list("pk", flat=True)))
     chunks = Chunk.objects.filter(state=Chunk.State.WAITING, round__closed_at__lt=before).order_by("due_at", "pk")
-    defer_in_batches(TELL_CHUNKS, "chunk_ids", list(chunks.values_list("pk", flat=True)))
+    defer_in_batches(NOTIFY_CHUNKS, "chunk_ids", list(chunks.values_list("pk", flat=True)))

@@ -87,9 +87,9 @@ def test_what_is_due_is_sent_from_the_lead_time_to_the_receiver(
 
 def test_each_change_is_recorded_as_the_commands(due: LiveStream) -> None:
     said()
-    entries = AuditEntry.objects.filter(action__in=("open_round", "cut_round", "tell_chunk"))
+    entries = AuditEntry.objects.filter(action__in=("open_round", "cut_round", "notify_chunk"))
     assert {(entry.action, entry.entry_point) for entry in entries} == {
-        ("open_round", "command"), ("cut_round", "command"), ("tell_chunk", "command"),
+        ("open_round", "command"), ("cut_round", "command"), ("notify_chunk", "command"),
     }  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def test_a_second_run_has_nothing_to_do(due: LiveStream, gateway: Gateway) -> No
 def test_what_workers_left_half_done_is_finished(due: LiveStream, now: datetime, gateway: Gateway) -> None:
     (round_id,) = services.open_due_rounds(now)
     (chunk_id,) = services.cut_round(round_id, now=now)
-    services.tell_chunk(chunk_id, now=now)
+    services.notify_chunk(chunk_id, now=now)
 
     facts = said()
 
@@ -202,7 +202,7 @@ def test_a_dry_run_tells_chunks_and_deliveries_too(due: LiveStream, now: datetim
     (chunk_id,) = services.cut_round(round_id, now=now)
     assert [(one["what"], one["people"]) for one in said("--dry-run")["due"]] == [("chunk", 1)]
 
-    services.tell_chunk(chunk_id, now=now)
+    services.notify_chunk(chunk_id, now=now)
     (listed,) = said("--dry-run")["due"]
     assert (listed["what"], listed["channel"], listed["people"]) == ("delivery", "webhook", 1)
 

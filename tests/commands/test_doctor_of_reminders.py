@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.doctor import Finding, examine
+from common.jobs import FAST_QUEUE
 from livestreams.models import LiveStream
 from reminders import services
 from reminders.models import Checkpoint, Chunk, Delivery, Round
@@ -118,7 +119,8 @@ def test_a_job_that_failed_for_good_is_found(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status)"
-            " VALUES ('telling', 'reminders.tasks.cut_round', '{}', 'failed')"
+            " VALUES (%s, 'reminders.tasks.cut_round', '{}', 'failed')",
+            [FAST_QUEUE],
         )
     assert set(found()) == {"jobs_failed"}
     assert "cut_round 1" in found()["jobs_failed"].meaning
@@ -141,7 +143,7 @@ def test_chunks_that_were_missed_are_counted_too(creator: User, viewer: User, no
     stream = awaited(creator, viewer, now, ago=9 * MINUTE)
     (round_id,) = services.open_due_rounds_of_stream(stream.pk, now)
     (chunk_id,) = services.cut_round(round_id, now=now)
-    services.tell_chunk(chunk_id, now=now + 2 * MINUTE)
+    services.notify_chunk(chunk_id, now=now + 2 * MINUTE)
     let_a_worker_live()
 
     assert Chunk.objects.get().missed == 1

@@ -135,7 +135,7 @@ class Nowhere:
 
 @pytest.mark.parametrize(
     ("service", "model", "rest"),
-    [("cut_round", "Round", "delivered"), ("tell_chunk", "Chunk", "delivered"), ("deliver", "Delivery", "delivered")],
+    [("cut_round", "Round", "delivered"), ("notify_chunk", "Chunk", "delivered"), ("deliver", "Delivery", "delivered")],
 )
 def test_dispatch_reminders_goes_on(
     service: str,
@@ -199,7 +199,7 @@ def test_the_task_that_expires_goes_on_and_fails(
 
 @pytest.mark.parametrize(
     ("task", "argument", "service"),
-    [("cut_rounds", "round_ids", "cut_round"), ("tell_chunks", "chunk_ids", "tell_chunk")],
+    [("cut_rounds", "round_ids", "cut_round"), ("notify_chunks", "chunk_ids", "notify_chunk")],
 )
 def test_the_tasks_that_tell_go_on_and_fail(
     task: str, argument: str, service: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -251,9 +251,9 @@ def test_a_worker_that_is_to_stop_leaves_the_rest_to_another_job(db: None, monke
     later: list[Any] = []
     monkeypatch.setattr(batches, "defer_in_batches", lambda *arguments, **options: later.append((arguments, options)))
 
-    reminder_tasks.tell_chunks(chunk_ids=["first", "last"])
+    reminder_tasks.notify_chunks(chunk_ids=["first", "last"])
 
-    assert later == [(("reminders.tasks.tell_chunks", "chunk_ids", ["first", "last"]), {"priority": URGENT})]
+    assert later == [(("reminders.tasks.notify_chunks", "chunk_ids", ["first", "last"]), {"priority": URGENT})]
 
 
 # --- the helper, and who uses it ------------------------------------------------------------------

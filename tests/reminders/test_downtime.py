@@ -184,7 +184,7 @@ def test_each_of_two_finders_and_two_workers_does_what_the_other_left(
     for round_ in Round.objects.all():
         assert services.cut_round(round_.pk, now=now + 46 * MINUTE) == []
     for chunk in Chunk.objects.all():
-        assert services.tell_chunk(chunk.pk, now=now + 46 * MINUTE) == []
+        assert services.notify_chunk(chunk.pk, now=now + 46 * MINUTE) == []
     assert [kind for _, kind, _ in told()] == ["reminder"]
 
 

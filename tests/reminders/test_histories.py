@@ -270,7 +270,7 @@ class History(RuleBasedStateMachine):
     def repeated_job(self, pick: int) -> None:
         if self.done:
             job = self.done[pick % len(self.done)]
-            if job.task_name.endswith(("cut_rounds", "tell_chunks")):
+            if job.task_name.endswith(("cut_rounds", "notify_chunks")):
                 assert working.run(job, self.now) == []
                 assert self.ledger() == self.known
 
@@ -313,7 +313,7 @@ class History(RuleBasedStateMachine):
                     assert round_.reminders == len(self.those_of(round_))
                 if round_.state == "void":
                     self.pass_over(round_, self.those_of(round_))
-        elif name == "tell_chunks":
+        elif name == "notify_chunks":
             for chunk in Chunk.objects.select_related("round").filter(pk__in=job.args["chunk_ids"]):
                 self.check_chunk(chunk)
 

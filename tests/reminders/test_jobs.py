@@ -35,7 +35,7 @@ def test_a_start_goes_before_lead_times_that_came_due_long_ago(creator: User, vi
     lead_time, start = waiting("cut_rounds")
     assert start.priority > lead_time.priority
     working.cut(now + 46 * MINUTE)
-    assert [job.priority for job in waiting("tell_chunks")] == [lead_time.priority, start.priority]
+    assert [job.priority for job in waiting("notify_chunks")] == [lead_time.priority, start.priority]
 
 
 def test_however_much_comes_due_at_once_it_is_few_jobs(
@@ -56,7 +56,7 @@ def test_what_lost_its_job_is_taken_up_again(creator: User, viewer: User, now: d
     stream = make_stream(creator, now=now)
     remind(viewer, stream.pk, now)
     streams.start_stream(stream.pk, by=creator, now=now)
-    for task, model in (("cut_rounds", Round), ("tell_chunks", Chunk)):
+    for task, model in (("cut_rounds", Round), ("notify_chunks", Chunk)):
         (lost,) = waiting(task)
         working.finish(lost)
         services.take_up_what_was_left(now + MINUTE)

@@ -145,9 +145,11 @@ def test_who_is_banned_while_their_chunk_is_told_was_told_before_the_ban_or_not_
 
     at_once(2, act)
     order = list(
-        AuditEntry.objects.filter(action__in=["ban_user", "tell_chunk"]).order_by("id").values_list("action", flat=True)
+        AuditEntry.objects.filter(action__in=["ban_user", "notify_chunk"])
+        .order_by("id")
+        .values_list("action", flat=True)
     )
-    assert bool(told(stream)) == (order[0] == "tell_chunk")
+    assert bool(told(stream)) == (order[0] == "notify_chunk")
 
 
 @pytest.mark.parametrize("again", range(ROUNDS))
@@ -174,7 +176,7 @@ def test_a_job_that_two_workers_have_at_once_is_done_once(creator: User, viewers
             cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job.id])
     assert told(stream) == {viewer.pk for viewer in viewers}
     assert Notification.objects.count() == len(viewers)
-    assert AuditEntry.objects.filter(action="tell_chunk").count() == 1
+    assert AuditEntry.objects.filter(action="notify_chunk").count() == 1
 
 
 @pytest.mark.parametrize("again", range(ROUNDS))
@@ -200,7 +202,7 @@ def test_who_is_told_of_a_start_that_is_cancelled_at_the_same_moment_was_told_wh
 
     at_once(len(chunks) + 1, act)
     cancelled = AuditEntry.objects.get(action="cancel_stream").pk
-    for entry in AuditEntry.objects.filter(action="tell_chunk"):
+    for entry in AuditEntry.objects.filter(action="notify_chunk"):
         assert entry.after["state"] == ("notified" if entry.pk < cancelled else "void")
     work_off(due)
     assert Notification.objects.filter(kind="cancelled").count() == len(viewers)

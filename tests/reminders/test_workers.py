@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
+from common.jobs import FAST_QUEUE
 from common.models import AuditEntry
 from livestreams import services as streams
 from livestreams.models import LiveStream
@@ -79,7 +80,7 @@ def test_two_workers_do_each_job_once(creator: User) -> None:
         wait_until(lambda: count_jobs() == 0)
     assert Notification.objects.count() == 20_500
     assert AuditEntry.objects.filter(action="cut_round").count() == 1
-    assert AuditEntry.objects.filter(action="tell_chunk").count() == 21
+    assert AuditEntry.objects.filter(action="notify_chunk").count() == 21
     assert set(Counter(call.key for call in gateway.calls).values()) == {1}
 
 
@@ -182,9 +183,9 @@ def test_receivers_that_hang_do_not_keep_anybody_from_being_told() -> None:
         gateway.over.set()
 
 
-LOST = """
+INSERT_STALLED_JOB = """
     INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock, args, status)
-    VALUES ('telling', %s, %s, %s, 'doing')
+    VALUES (%s, %s, %s, %s, 'doing')
 """
 
 
@@ -194,7 +195,8 @@ def test_the_jobs_of_killed_workers_are_taken_over_whatever_periodic_job_they_he
     with connection.cursor() as cursor:
         for at in (1, 2, 3):
             periodic = f'{{"timestamp": {at}}}'
-            cursor.execute(LOST, ["reminders.tasks.find_due_lead_times", "find_due_lead_times", periodic])
+            values = [FAST_QUEUE, "reminders.tasks.find_due_lead_times", "find_due_lead_times", periodic]
+            cursor.execute(INSERT_STALLED_JOB, values)
     # The one that matters is the youngest.
     start(stream)
     with connection.cursor() as cursor:

@@ -16,8 +16,8 @@ RUN: dict[str, Callable[..., Any]] = {
     "cut_rounds": lambda now, round_ids: [
         chunk_id for round_id in round_ids for chunk_id in services.cut_round(round_id, now=now)
     ],
-    "tell_chunks": lambda now, chunk_ids: [
-        delivery_id for chunk_id in chunk_ids for delivery_id in services.tell_chunk(chunk_id, now=now)
+    "notify_chunks": lambda now, chunk_ids: [
+        delivery_id for chunk_id in chunk_ids for delivery_id in services.notify_chunk(chunk_id, now=now)
     ],
 }
 

@@ -138,7 +138,7 @@ def _cut(round_id: str, now: datetime) -> Counter[str]:
 
 
 def _notified(chunk_id: str, now: datetime) -> Counter[str]:
-    services.tell_chunk(chunk_id, now=now)
+    services.notify_chunk(chunk_id, now=now)
     closed = Chunk.objects.filter(pk=chunk_id, closed_at=now).values("notified", "missed").first()
     return Counter(closed or {})
 
