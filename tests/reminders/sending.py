@@ -3,13 +3,17 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from procrastinate.contrib.django.models import ProcrastinateJob
+
 from accounts.models import User
 from reminders import services
 from reminders.models import Delivery
 from tests.conftest import make_user
+from tests.reminders.receiver import Gateway
 from tests.reminders.working import work
 from tests.streams import make_stream
 
+SECOND = timedelta(seconds=1)
 LEAD = timedelta(minutes=45)  # from setting the reminder to its moment
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NEW_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDvoeGmkVn9Zpn"
@@ -45,3 +49,22 @@ def send(delivery: Delivery, now: datetime | None = None) -> Delivery:
     """The attempt that is due, at its time unless another is given."""
     services.deliver(delivery.pk, now=now or due_at(delivery))
     return as_it_is(delivery)
+
+
+def failed_delivery_to(*people: User, now: datetime) -> Delivery:
+    delivery = delivery_to(*people, now=now)
+    failed = send(delivery)
+    assert (failed.state, failed.recipients) == ("pending", len(people))
+    return failed
+
+
+def attempt(delivery: Delivery, gateway: Gateway, settings: Any, now: datetime | None = None) -> Delivery:
+    """The attempt that is due, sent to `gateway`."""
+    settings.WEBHOOK_URL = gateway.url
+    return send(delivery, now)
+
+
+def deferred_at(at: datetime) -> list[dict[str, Any]]:
+    """The arguments of the delivery jobs that are scheduled for `at`."""
+    jobs = ProcrastinateJob.objects.filter(task_name="reminders.tasks.deliver", scheduled_at=at)
+    return list(jobs.values_list("args", flat=True))
