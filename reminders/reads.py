@@ -32,7 +32,7 @@ def _restriction_of_caller(stream: str) -> Any:
 
 
 def _reminders_of(*, user: Any, now: Any) -> models.QuerySet[Any]:
-    living = Reminder.objects.with_fate(now).filter(user=user, stream__deleted_at__isnull=True)
+    living = Reminder.objects.with_outcome(now).filter(user=user, stream__deleted_at__isnull=True)
     return living.annotate(asked_at=now)
 
 

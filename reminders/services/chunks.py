@@ -16,7 +16,7 @@ from livestreams.services import share_stream_lock
 from reminders.models import Chunk, Delivery, Kind, Notification, Reminder, blocks_of
 from reminders.services.channels import channel_names
 from reminders.services.deliveries import DELIVER
-from reminders.services.rounds import is_sayable
+from reminders.services.rounds import is_round_true
 
 RANDOM_BYTES = 5  # of an id, between its timestamp and its counter: see common/fields.py
 
@@ -118,7 +118,7 @@ def notify_chunk(chunk_id: str, *, now: datetime) -> list[str]:
         "up_to_user": chunk.up_to_user,
         "now": now,
     }
-    if not is_sayable(round_, stream):
+    if not is_round_true(round_, stream):
         chunk.state = Chunk.State.VOID
     elif now > round_.good_until:
         chunk.state = Chunk.State.MISSED

@@ -14,7 +14,7 @@ from common import audit
 from common.jobs import URGENT, defer, defer_in_batches
 from livestreams.models import LiveStream, Status
 from livestreams.services import StreamMissing, take_stream_lock
-from reminders.models import SAYABLE, Checkpoint, Chunk, Kind, Reminder, Round, came_due
+from reminders.models import VALID_IN, Checkpoint, Chunk, Kind, Reminder, Round, came_due
 
 CUT_ROUNDS = "reminders.tasks.cut_rounds"
 NOTIFY_CHUNKS = "reminders.tasks.notify_chunks"
@@ -26,7 +26,7 @@ CHUNK = 1_000  # users
 OVERLAP = timedelta(minutes=10)
 LEFT_AFTER = timedelta(minutes=3)
 # How far before the first run the checkpoint starts, so that what came due before any worker ran is counted as missed.
-FIRST_LOOK_BACK = timedelta(days=366)
+INITIAL_LOOKBACK = timedelta(days=366)
 
 
 class Due(NamedTuple):
@@ -137,7 +137,7 @@ def open_due_rounds_of_stream(stream_id: str, now: datetime) -> list[str]:
 
 def _locked_checkpoint(now: datetime, *, wait: bool) -> Checkpoint | None:
     """The row of the checkpoint, locked; None without `wait` while another transaction holds the lock."""
-    Checkpoint.objects.bulk_create([Checkpoint(found_until=now - FIRST_LOOK_BACK)], ignore_conflicts=True)
+    Checkpoint.objects.bulk_create([Checkpoint(found_until=now - INITIAL_LOOKBACK)], ignore_conflicts=True)
     return Checkpoint.objects.for_update(skip_locked=not wait).first()
 
 
@@ -227,9 +227,9 @@ def _open_at_once(stream: LiveStream, kind: Kind, *, due_at: datetime, now: date
 # --- chunks ---------------------------------------------------------------------------------------
 
 
-def is_sayable(round_: Round, stream: LiveStream) -> bool:
+def is_round_true(round_: Round, stream: LiveStream) -> bool:
     """Whether the notification of `round_` is still true of `stream`."""
-    if stream.is_deleted or stream.status not in SAYABLE[round_.kind]:
+    if stream.is_deleted or stream.status not in VALID_IN[round_.kind]:
         return False
     if round_.minute is None or round_.planned_start_at is None:
         return True  # no lead time
@@ -262,7 +262,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     stream = LiveStream.all_objects.locked(round_.stream_id, otherwise=StreamMissing)
     chunks: list[Chunk] = []
     round_.reminders = awaiting(round_).count()
-    if not is_sayable(round_, stream) or not round_.reminders:
+    if not is_round_true(round_, stream) or not round_.reminders:
         round_.state = Round.State.VOID
     elif now > round_.good_until:
         round_.state = Round.State.MISSED

@@ -1,4 +1,4 @@
-"""Calendars over HTTP: one stream, and all that somebody takes part in."""
+"""Calendars over HTTP: one stream, and the streams of one user."""
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -50,9 +50,9 @@ DOCUMENTED = {
 
 
 class CalendarViewSet(ApiViewSet):
-    """Streams in people's calendars."""
+    """Streams in iCalendar format."""
 
-    # People add `?t=1` to make their calendar fetch a feed anew; programs that share a link add parameters, too.
+    # Users append `?t=1` to make a calendar program bypass its cache, and programs that share links append parameters.
     ignores_query = True
 
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
@@ -66,14 +66,14 @@ class CalendarViewSet(ApiViewSet):
         responses=DOCUMENTED,
     )
     def retrieve(self, request: Request, id: str) -> HttpResponse:
-        """One stream as an iCalendar file (RFC 5545), to be entered into a calendar.
+        """One stream as an iCalendar file (RFC 5545), to be imported into a calendar.
 
-        The event keeps its UID, and its SEQUENCE rises with each change of what is shown. Its URL, if
-        there is one, is the page where people watch. It stands at the planned start until the stream starts, then at
-        the moment at which it did. It ends with the stream, until then as its `durationGoal` says; without one it has
-        no end. A cancelled or expired stream is `STATUS:CANCELLED`. With a token, your reminder is the event's alarm.
-        A stream with neither a planned start nor a real one is refused with 409. Send the `ETag` back as
-        `If-None-Match` and get an empty 304 while nothing has changed.
+        The UID of the event never changes. Its SEQUENCE increases with each change of what is shown. Its URL, if it
+        has one, is the page where the stream is watched. The event begins at the planned start, and after the stream
+        has started at the actual start. It ends when the stream ended; before that, after the `durationGoal`; without
+        one it has no end. A cancelled or expired stream is `STATUS:CANCELLED`. With a token, your reminder is the
+        event's alarm. A stream with neither a planned nor an actual start is refused with 409. Send the `ETag` back
+        as `If-None-Match` to get an empty 304 while nothing has changed.
         """
         entry = reads.calendar_entry(id, caller=self.caller, now=timezone.now())
         return _answer(request.META, lambda: calendar_of(entry), entry.channel_name, made_of=entry)
@@ -86,11 +86,12 @@ class CalendarViewSet(ApiViewSet):
     def of_user(self, request: Request, userId: str) -> HttpResponse:
         """The streams of a user, as creator or accepted guest, as an iCalendar feed to subscribe to.
 
-        Each is the event that its own calendar has, in the order of their begin: those of the last 90 days and all
-        that are planned, at most 200, the nearest. A cancelled stream stays, as `STATUS:CANCELLED`; a deleted one
-        is gone, and so is one that has no planned start. The streams are the same for everybody, also for those whom
-        a ban keeps from one of them; with a token, your reminders are alarms, but for those on such streams. Send
-        the `ETag` back as `If-None-Match` and get an empty 304 while nothing has changed.
+        Each event is the one of the stream's own calendar. The events are ordered by their begin: the streams of the
+        last 90 days and all planned ones, at most the 200 nearest to now. A cancelled stream stays, as
+        `STATUS:CANCELLED`. A deleted stream is left out, and so is one without a planned start. All callers get the
+        same streams, also callers whom a ban keeps from one of them. With a token, your reminders are alarms, except
+        on streams that a ban keeps you from. Send the `ETag` back as `If-None-Match` to get an empty 304 while
+        nothing has changed.
         """
         feed = reads.calendar_feed(userId, caller=self.caller, now=timezone.now())
         named = (feed.name, feed.entries)
@@ -98,10 +99,10 @@ class CalendarViewSet(ApiViewSet):
 
 
 def _answer(meta: Mapping[str, Any], write: Callable[[], bytes], name: str, *, made_of: object) -> HttpResponse:
-    """`write` makes the calendar, from nothing but `made_of` and the settings; a 304 does without it."""
+    """304 when the caller has this version. `write` renders it from `made_of` and the settings alone."""
     written_with = (FORM, settings.CALENDAR_DOMAIN, settings.STREAM_PAGE_URL, made_of)
     etag = f'"{sha256(repr(written_with).encode()).hexdigest()[:32]}"'
-    # Kept by whoever asked, and asked again each time: what it says depends on the token.
+    # Private and always revalidated, because the alarms depend on the token.
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     known = {tag.removeprefix("W/") for tag in parse_etags(meta.get("HTTP_IF_NONE_MATCH", ""))}
     if known & {etag, "*"}:

@@ -1,4 +1,4 @@
-"""The inbox over HTTP."""
+"""Notifications over HTTP."""
 
 from typing import ClassVar
 
@@ -53,5 +53,5 @@ class NotificationViewSet(ApiViewSet):
         responses={200: NotificationSerializer},
     )
     def mark_in_v2(self, request: Request, id: str) -> Response:
-        """Mark one of your notifications as read, or as unread; the same as in v1, beside the list."""
+        """Mark one of your notifications as read, or as unread; the same as in v1, beside the list of v2."""
         return self.mark(request, id)

@@ -19,7 +19,7 @@ from reminders.serializers import MyReminderSerializer, ReminderSerializer, SetR
 
 
 class ReminderViewSet(ApiViewSet):
-    """Being told before a stream starts, or when it does."""
+    """Reminders of the caller: a notification before a stream starts, or when it starts."""
 
     serializer_class = ReminderSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
@@ -43,10 +43,11 @@ class ReminderViewSet(ApiViewSet):
     def create(self, request: Request, id: str) -> Response:
         """Set your one reminder on this stream, or replace it: `minute` minutes before the planned start.
 
-        With `minute` null, 0 or left out you are told when the stream really starts. The reminder follows the stream:
-        a moved start moves it, and one that is moved after you were told earns a new notice. When the stream starts
-        earlier you are told then. Cancelling tells you so; deleting, ending and expiring are silent, and so is a ban
-        that keeps you from watching, for as long as it holds. You are told in the language of this call.
+        With `minute` null, 0 or left out you are notified when the stream really starts. The reminder follows the
+        stream: when the planned start moves, the reminder moves with it, and after a notification you get a new one
+        for the new start. When the stream starts before the reminder is due you are notified at the start. You are
+        notified when the stream is cancelled. You are not notified when it is deleted, ends or expires, nor while a
+        ban keeps you from watching it. Notifications are in the language of this call.
         """
         now = timezone.now()
         with self.refused_first(lambda: refuse_reader(id, caller=self.user.pk, now=now)):
@@ -58,19 +59,19 @@ class ReminderViewSet(ApiViewSet):
     def retrieve(self, request: Request, id: str) -> Response:
         """Your reminder on this stream.
 
-        `ARMED_ON_START` and `SCHEDULED` wait. `SENT`: you were told, before the start or at it. `MISSED`: nothing
-        could be sent in time; if the stream has not started you are told when it does. `CANCELLED`: the stream is
-        cancelled or over. While a ban keeps you from the stream this is refused; the list of your reminders shows it
-        as `CANCELLED`.
+        `ARMED_ON_START` waits for the start, `SCHEDULED` for its lead time. `SENT`: you were notified, before the
+        start or at it. `MISSED`: nothing could be sent in time; if the stream has not started you are notified when
+        it does. `CANCELLED`: the stream is cancelled or over. While a ban keeps you from the stream this call is
+        refused, and the list of your reminders shows the reminder as `CANCELLED`.
         """
         return Response(reads.my_reminder(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(operation_id="deleteReminderByIdV1", tags=["Reminders"], responses={200: ReminderSerializer})
     def destroy(self, request: Request, id: str) -> Response:
-        """Remove your reminder on this stream; what went out already stays in your notifications.
+        """Remove your reminder on this stream. Notifications that were sent stay in your list.
 
-        The answer is what was removed, now `CANCELLED`. While a ban keeps you from the stream this is refused; nothing
-        is told of it then anyway.
+        The answer is the removed reminder, now `CANCELLED`. While a ban keeps you from the stream this is refused;
+        you are not notified of the stream then.
         """
         return Response(reminded_to_wire(services.remove_reminder(id, by=self.user, now=timezone.now())))
 
@@ -81,9 +82,9 @@ class ReminderViewSet(ApiViewSet):
         responses={200: page_of(MyReminderSerializer)},
     )
     def list(self, request: Request) -> Response:
-        """Your reminders with their streams, the newest first; replacing one leaves it in its place.
+        """Your reminders with their streams, the newest first. Replacing a reminder does not change its place.
 
-        Those on deleted streams are gone with them.
+        Reminders on deleted streams are not listed.
         """
         return reads.MY_REMINDERS.page(
             self.query(PageQuery), caller=self.user.pk, user=self.user.pk, now=timezone.now()

@@ -28,7 +28,7 @@ from tests.reminders.working import work
 pytestmark = pytest.mark.usefixtures("webhook_channel")
 
 
-def test_a_delivery_that_got_through_is_closed(viewer: User, stranger: User, settings: Any, now: datetime) -> None:
+def test_a_delivered_delivery_is_closed(viewer: User, stranger: User, settings: Any, now: datetime) -> None:
     delivery = delivery_to(viewer, stranger, now=now)
     with receiving(answering(204)) as gateway:
         sent = attempt(delivery, gateway, settings)
@@ -40,7 +40,7 @@ def test_a_delivery_that_got_through_is_closed(viewer: User, stranger: User, set
     assert gateway.only_call.recipients == sorted([viewer.pk, stranger.pk])
 
 
-def test_each_attempt_leaves_an_audit_row(viewer: User, settings: Any, now: datetime) -> None:
+def test_each_attempt_writes_an_audit_row(viewer: User, settings: Any, now: datetime) -> None:
     delivery = delivery_to(viewer, now=now)
     send(delivery)
     with receiving(answering(200)) as gateway:
@@ -52,7 +52,7 @@ def test_each_attempt_leaves_an_audit_row(viewer: User, settings: Any, now: date
     ]
 
 
-def test_what_was_delivered_is_not_sent_once_more(viewer: User, settings: Any, now: datetime) -> None:
+def test_a_delivered_delivery_is_not_sent_again(viewer: User, settings: Any, now: datetime) -> None:
     delivery = delivery_to(viewer, now=now)
     with receiving(answering(200)) as gateway:
         attempt(delivery, gateway, settings)
@@ -60,7 +60,7 @@ def test_what_was_delivered_is_not_sent_once_more(viewer: User, settings: Any, n
     assert len(gateway.calls) == 1
 
 
-def test_each_person_has_the_language_of_their_reminder(
+def test_each_recipient_has_the_language_of_their_reminder(
     viewer: User, stranger: User, settings: Any, now: datetime
 ) -> None:
     delivery = delivery_to(viewer, stranger, now=now, languages={"viewer": "tr"})
@@ -70,7 +70,7 @@ def test_each_person_has_the_language_of_their_reminder(
     assert {person["userId"]: person["language"] for person in recipients} == {viewer.pk: "tr", stranger.pk: "en"}
 
 
-def test_who_muted_the_channel_or_left_is_passed_over(
+def test_users_who_muted_the_channel_or_are_inactive_are_skipped(
     viewer: User, stranger: User, guest: User, settings: Any, now: datetime
 ) -> None:
     delivery = delivery_to(viewer, stranger, guest, now=now)
@@ -83,7 +83,7 @@ def test_who_muted_the_channel_or_left_is_passed_over(
     assert sent.recipients == 1
 
 
-def test_with_nobody_left_nothing_is_called(viewer: User, settings: Any, now: datetime) -> None:
+def test_without_recipients_the_receiver_is_not_called(viewer: User, settings: Any, now: datetime) -> None:
     delivery = delivery_to(viewer, now=now)
     services.choose_channels(by=viewer, now=now, wanted={"webhook": False})
     with receiving(answering(200)) as gateway:
@@ -91,10 +91,10 @@ def test_with_nobody_left_nothing_is_called(viewer: User, settings: Any, now: da
     assert (sent.state, sent.recipients, gateway.calls) == ("delivered", 0, [])
 
 
-def test_a_second_round_of_one_plan_goes_only_to_those_it_told(
+def test_a_second_round_of_a_planned_start_goes_only_to_the_users_it_notified(
     creator: User, viewer: User, stranger: User, settings: Any, now: datetime
 ) -> None:
-    """Moved away and back, a start comes due anew; who was told before is not told again, on no way."""
+    """A start that is moved away and back comes due again. Users of the first round are not notified again."""
     first = delivery_to(viewer, now=now)
     stream = LiveStream.objects.get()
     planned = stream.planned_start_at
@@ -116,24 +116,24 @@ def test_a_second_round_of_one_plan_goes_only_to_those_it_told(
 # --- channels that fail ---------------------------------------------------------------------------
 
 
-class Breaking:
+class Raising:
     def send(self, batch: Batch) -> None:
         raise RuntimeError(f"cannot sign with {SECRET}")
 
 
-class Midway:
-    """Reaches one person at each attempt."""
+class OneAtATime:
+    """Reaches one user in each attempt."""
 
     def send(self, batch: Batch) -> None:
         if len(batch.people) > 1:
-            raise Unreached("midway", reached_user=batch.people[0].user_id)
+            raise Unreached("one reached", reached_user=batch.people[0].user_id)
 
 
-HERE = "tests.reminders.test_deliveries"
+MODULE = "tests.reminders.test_deliveries"
 
 
-@pytest.mark.parametrize("channels", [{}, {"webhook": f"{HERE}.Nothing"}], ids=["removed", "misspelt"])
-def test_a_channel_that_is_not_there_fails_clearly(
+@pytest.mark.parametrize("channels", [{}, {"webhook": f"{MODULE}.Nothing"}], ids=["removed", "misspelt"])
+def test_a_missing_channel_fails_with_its_name(
     channels: dict[str, str], viewer: User, settings: Any, now: datetime
 ) -> None:
     delivery = delivery_to(viewer, now=now)
@@ -142,18 +142,18 @@ def test_a_channel_that_is_not_there_fails_clearly(
     assert (failed.state, failed.last_error) == ("failed", "settings name no working channel 'webhook'")
 
 
-def test_a_channel_that_breaks_is_a_failed_attempt_without_its_secrets(
+def test_an_exception_of_a_channel_is_a_failed_attempt_without_secrets(
     viewer: User, settings: Any, now: datetime
 ) -> None:
-    settings.NOTIFICATION_CHANNELS = {"breaking": f"{HERE}.Breaking"}
+    settings.NOTIFICATION_CHANNELS = {"raising": f"{MODULE}.Raising"}
     failed = send(delivery_to(viewer, now=now))
     assert (failed.state, failed.last_error) == ("pending", "RuntimeError: cannot sign with …")
 
 
-def test_progress_is_kept_and_begins_the_gaps_anew(
+def test_progress_is_stored_and_starts_the_gaps_again(
     viewer: User, stranger: User, guest: User, settings: Any, now: datetime
 ) -> None:
-    settings.NOTIFICATION_CHANNELS = {"midway": f"{HERE}.Midway"}
+    settings.NOTIFICATION_CHANNELS = {"one reached": f"{MODULE}.OneAtATime"}
     delivery = delivery_to(viewer, stranger, guest, now=now)
     people = sorted([viewer.pk, stranger.pk, guest.pk])
     for reached in people[:2]:
@@ -167,7 +167,7 @@ def test_progress_is_kept_and_begins_the_gaps_anew(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_processes_one_sends(settings: Any) -> None:
+def test_of_two_concurrent_calls_one_sends(settings: Any) -> None:
     now = timezone.now()
     delivery = delivery_to(make_user("viewer"), now=now)
     both_tried = Event()
@@ -176,28 +176,28 @@ def test_of_two_processes_one_sends(settings: Any) -> None:
         assert both_tried.wait(timeout=30)
         answering(200)(gateway, handler)
 
-    def act(_: int) -> str | None:
+    def deliver(_: int) -> str | None:
         state = services.deliver(delivery.pk, now=now)
         both_tried.set()
         return state
 
     with receiving(answer) as gateway:
         settings.WEBHOOK_URL = gateway.url
-        states = at_once(2, act)
+        states = at_once(2, deliver)
     assert sorted(states, key=str) == [None, "delivered"]
     assert len(gateway.calls) == 1
 
 
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_sent_inside_a_transaction(settings: Any) -> None:
-    """Another connection changes the row while the receiver has the call in hand."""
+    """Another connection changes the row while the receiver handles the call."""
     now = timezone.now()
     delivery = delivery_to(make_user("viewer"), now=now)
     operator = make_user("operator")
     seen: list[str] = []
 
     def answer(gateway: Gateway, handler: Any) -> None:
-        # In the server's thread, on its own connection; a transaction held over the call would make it wait for ever.
+        # In the server's thread, on its own connection. A transaction that is open during the call would block it.
         seen.extend(at_once(1, lambda _: services.send_again(delivery.pk, by=operator, now=now).state))
         answering(200)(gateway, handler)
 

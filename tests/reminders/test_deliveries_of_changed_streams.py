@@ -28,7 +28,7 @@ from tests.streams import make_stream
 pytestmark = pytest.mark.usefixtures("webhook_channel")
 
 
-def test_who_was_banned_since_is_left_out(viewer: User, stranger: User, settings: Any, now: datetime) -> None:
+def test_a_user_banned_since_is_left_out(viewer: User, stranger: User, settings: Any, now: datetime) -> None:
     delivery = failed_delivery_to(viewer, stranger, now=now)
     make_ban(viewer, LiveStream.objects.get(), now=now)
     with receiving(answering(200)) as gateway:
@@ -37,7 +37,9 @@ def test_who_was_banned_since_is_left_out(viewer: User, stranger: User, settings
     assert (sent.state, sent.recipients) == ("delivered", 1)
 
 
-def test_whose_ban_was_lifted_since_is_told(viewer: User, moderator: User, settings: Any, now: datetime) -> None:
+def test_a_user_whose_ban_was_lifted_since_is_notified(
+    viewer: User, moderator: User, settings: Any, now: datetime
+) -> None:
     delivery = failed_delivery_to(viewer, now=now)
     ban = make_ban(viewer, LiveStream.objects.get(), now=now)
     bans.lift_ban(ban.pk, by=moderator, now=now + SECOND)
@@ -46,7 +48,7 @@ def test_whose_ban_was_lifted_since_is_told(viewer: User, moderator: User, setti
     assert gateway.only_call.recipients == [viewer.pk]
 
 
-def test_whose_ban_has_lapsed_by_the_attempt_is_told(viewer: User, settings: Any, now: datetime) -> None:
+def test_a_user_whose_ban_has_expired_by_the_attempt_is_notified(viewer: User, settings: Any, now: datetime) -> None:
     delivery = failed_delivery_to(viewer, now=now)
     make_ban(viewer, LiveStream.objects.get(), now=now, expires_at=now + SECOND)
     with receiving(answering(200)) as gateway:
@@ -54,7 +56,9 @@ def test_whose_ban_has_lapsed_by_the_attempt_is_told(viewer: User, settings: Any
     assert gateway.only_call.recipients == [viewer.pk]
 
 
-def test_who_removed_the_reminder_since_is_left_out(viewer: User, stranger: User, settings: Any, now: datetime) -> None:
+def test_a_user_who_removed_the_reminder_since_is_left_out(
+    viewer: User, stranger: User, settings: Any, now: datetime
+) -> None:
     delivery = failed_delivery_to(viewer, stranger, now=now)
     services.remove_reminder(LiveStream.objects.get().pk, by=viewer, now=now)
     with receiving(answering(200)) as gateway:
@@ -76,7 +80,7 @@ def move(stream: LiveStream, now: datetime) -> None:
     streams.edit_stream(stream.pk, by=stream.creator, now=now, changes=later)
 
 
-def take_the_plan_away(stream: LiveStream, now: datetime) -> None:
+def remove_planned_start(stream: LiveStream, now: datetime) -> None:
     streams.edit_stream(stream.pk, by=stream.creator, now=now, changes={"planned_start_at": None})
 
 
@@ -89,8 +93,8 @@ def start_and_end(stream: LiveStream, now: datetime) -> None:
     streams.end_stream(stream.pk, by=stream.creator, now=now + SECOND)
 
 
-@pytest.mark.parametrize("change", [cancel, delete, move, take_the_plan_away, start_and_end])
-def test_a_reminder_that_is_no_longer_true_is_void_and_goes_to_nobody(
+@pytest.mark.parametrize("change", [cancel, delete, move, remove_planned_start, start_and_end])
+def test_a_reminder_that_is_no_longer_true_is_void_and_sent_to_nobody(
     change: Callable[[LiveStream, datetime], None], viewer: User, stranger: User, settings: Any, now: datetime
 ) -> None:
     delivery = failed_delivery_to(viewer, stranger, now=now)
@@ -99,7 +103,7 @@ def test_a_reminder_that_is_no_longer_true_is_void_and_goes_to_nobody(
         void = attempt(delivery, gateway, settings)
         assert services.deliver(delivery.pk, now=now + timedelta(days=1)) is None
     assert gateway.calls == []
-    # The error of the attempt that was made tells why it did not go out while it was true.
+    # The last error is kept: it is the reason why the delivery was not made while it was true.
     assert (void.state, void.recipients, void.attempts, void.last_error) == ("void", 0, 1, delivery.last_error)
     assert void.last_error
     assert void.next_attempt_at is None
@@ -107,9 +111,7 @@ def test_a_reminder_that_is_no_longer_true_is_void_and_goes_to_nobody(
     assert (entry.before["state"], entry.after["state"]) == ("pending", "void")
 
 
-def test_a_reminder_that_comes_after_the_start_is_late_and_better_than_no_word(
-    viewer: User, settings: Any, now: datetime
-) -> None:
+def test_a_reminder_is_still_sent_after_the_start(viewer: User, settings: Any, now: datetime) -> None:
     delivery = failed_delivery_to(viewer, now=now)
     start(LiveStream.objects.get(), now + SECOND)
     with receiving(answering(200)) as gateway:
@@ -117,7 +119,7 @@ def test_a_reminder_that_comes_after_the_start_is_late_and_better_than_no_word(
     assert gateway.only_call.recipients == [viewer.pk]
 
 
-def test_a_reminder_whose_start_was_moved_and_moved_back_is_true_again(
+def test_a_reminder_whose_start_was_moved_away_and_back_is_true_again(
     viewer: User, settings: Any, now: datetime
 ) -> None:
     delivery = failed_delivery_to(viewer, now=now)
@@ -133,7 +135,7 @@ def test_a_reminder_whose_start_was_moved_and_moved_back_is_true_again(
 def delivery_after(
     change: Callable[[LiveStream, datetime], None], viewer: User, creator: User, now: datetime
 ) -> Delivery:
-    """Of what people are told when this happens to the stream."""
+    """The delivery of the notification that `change` causes."""
     stream = make_stream(creator, now=now - SECOND)
     services.set_reminder(stream.pk, by=viewer, now=now - SECOND, minute=None, language="en")
     change(stream, now)
@@ -142,7 +144,7 @@ def delivery_after(
 
 
 @pytest.mark.parametrize(("change", "kind"), [(start, "live"), (cancel, "cancelled")])
-def test_the_start_and_a_cancellation_are_told_at_once_and_still_a_day_later(
+def test_a_start_and_a_cancellation_are_still_sent_a_day_later(
     change: Callable[[LiveStream, datetime], None], kind: str, viewer: User, creator: User, settings: Any, now: datetime
 ) -> None:
     delivery = delivery_after(change, viewer, creator, now)
@@ -155,7 +157,7 @@ def test_the_start_and_a_cancellation_are_told_at_once_and_still_a_day_later(
     assert all(call.recipients == [viewer.pk] for call in gateway.calls)
 
 
-def test_a_live_notice_of_a_stream_that_has_ended_is_void(
+def test_a_live_notification_of_an_ended_stream_is_void(
     viewer: User, creator: User, settings: Any, now: datetime
 ) -> None:
     delivery = delivery_after(start, viewer, creator, now)

@@ -12,29 +12,31 @@ from reminders.services.deliveries import GAPS
 from tests.reminders.receiver import answering, closing, receiving
 from tests.reminders.sending import (
     SECOND,
-    as_it_is,
     attempt,
     deferred_at,
     delivery_to,
     due_at,
+    reloaded,
     send,
 )
 
 pytestmark = pytest.mark.usefixtures("webhook_channel")
 
 
-def test_what_is_not_due_is_left_alone_and_asked_for_again(viewer: User, settings: Any, now: datetime) -> None:
+def test_a_job_that_runs_before_the_delivery_is_due_defers_another_one(
+    viewer: User, settings: Any, now: datetime
+) -> None:
     delivery = send(delivery_to(viewer, now=now))
     at = due_at(delivery)
     with receiving(answering(200)) as gateway:
         attempt(delivery, gateway, settings, now=at - SECOND)
         assert gateway.calls == []
-        assert as_it_is(delivery).attempts == 1
-    # By the worker's clock the job came too soon; without another one nobody would come back.
+        assert reloaded(delivery).attempts == 1
+    # The clock of the worker is behind. Without another job the delivery would never be attempted.
     assert deferred_at(at) == [{"delivery_id": delivery.pk}] * 2
 
 
-def test_a_failure_is_due_again_in_a_job_of_its_own(viewer: User, settings: Any, now: datetime) -> None:
+def test_a_failed_attempt_defers_the_next_one(viewer: User, settings: Any, now: datetime) -> None:
     delivery = delivery_to(viewer, now=now)
     with receiving(answering(500)) as gateway:
         failed = attempt(delivery, gateway, settings)
@@ -42,7 +44,7 @@ def test_a_failure_is_due_again_in_a_job_of_its_own(viewer: User, settings: Any,
     assert deferred_at(due_at(failed)) == [{"delivery_id": delivery.pk}]
 
 
-def test_the_gaps_grow_over_three_days_until_it_is_given_up(viewer: User, now: datetime) -> None:
+def test_gaps_grow_over_three_days_until_the_delivery_is_given_up(viewer: User, now: datetime) -> None:
     delivery = delivery_to(viewer, now=now)
     at = [now]
     while (failed := send(delivery)).state == "pending":
@@ -55,7 +57,7 @@ def test_the_gaps_grow_over_three_days_until_it_is_given_up(viewer: User, now: d
     assert failed.closed_at is not None
 
 
-def test_a_receiver_that_was_down_for_a_day_gets_it_all(
+def test_a_receiver_that_was_down_for_a_day_gets_the_whole_batch(
     viewer: User, stranger: User, settings: Any, now: datetime
 ) -> None:
     delivery = delivery_to(viewer, stranger, now=now)
@@ -67,7 +69,7 @@ def test_a_receiver_that_was_down_for_a_day_gets_it_all(
     assert gateway.only_call.recipients == sorted([viewer.pk, stranger.pk])
 
 
-def test_all_attempts_carry_one_key_and_one_message(viewer: User, settings: Any, now: datetime) -> None:
+def test_all_attempts_have_the_same_key_and_body(viewer: User, settings: Any, now: datetime) -> None:
     delivery = delivery_to(viewer, now=now)
     with receiving(closing) as gateway:
         attempt(delivery, gateway, settings)
@@ -83,20 +85,20 @@ def test_all_attempts_carry_one_key_and_one_message(viewer: User, settings: Any,
 
 
 @pytest.mark.parametrize(
-    ("wished", "least", "most"),
+    ("retry_after", "least", "most"),
     [("3600", 3600, 3610), ("1", 5, 16), ("99999999", 86_400, 86_410)],
     ids=["longer than the gap", "shorter than the gap", "longer than a day"],
 )
-def test_429_is_left_alone_for_as_long_as_it_asks(
-    wished: str, least: int, most: int, viewer: User, settings: Any, now: datetime
+def test_after_429_the_next_attempt_respects_retry_after(
+    retry_after: str, least: int, most: int, viewer: User, settings: Any, now: datetime
 ) -> None:
     delivery = delivery_to(viewer, now=now)
-    with receiving(answering(429, {"Retry-After": wished})) as gateway:
+    with receiving(answering(429, {"Retry-After": retry_after})) as gateway:
         failed = attempt(delivery, gateway, settings)
     assert least * SECOND <= due_at(failed) - now <= most * SECOND
 
 
-def test_410_stops_it_at_once(viewer: User, settings: Any, now: datetime) -> None:
+def test_410_stops_the_delivery(viewer: User, settings: Any, now: datetime) -> None:
     delivery = delivery_to(viewer, now=now)
     with receiving(answering(410)) as gateway:
         stopped = attempt(delivery, gateway, settings)

@@ -13,19 +13,19 @@ from reminders import services
 from tests.reminders.receiver import answering, receiving
 from tests.reminders.sending import (
     SECOND,
-    as_it_is,
     attempt,
     deferred_at,
     delivery_to,
     due_at,
     failed_delivery_to,
+    reloaded,
     send,
 )
 
 pytestmark = pytest.mark.usefixtures("webhook_channel")
 
 
-def test_what_was_given_up_is_sent_again_with_all_attempts(
+def test_a_stopped_delivery_gets_all_attempts_again(
     viewer: User, moderator: User, settings: Any, now: datetime
 ) -> None:
     delivery = delivery_to(viewer, now=now)
@@ -40,15 +40,15 @@ def test_what_was_given_up_is_sent_again_with_all_attempts(
     assert (entry.actor_id, entry.reason, entry.before["state"]) == (moderator.pk, "it is back", "stopped")
 
 
-def test_what_waits_is_sent_at_once(viewer: User, moderator: User, now: datetime) -> None:
+def test_a_pending_delivery_is_due_at_once(viewer: User, moderator: User, now: datetime) -> None:
     delivery = delivery_to(viewer, now=now)
     for _ in range(4):
         send(delivery)
     services.send_again(delivery.pk, by=moderator, now=now)
-    assert (due_at(delivery), as_it_is(delivery).attempts) == (now, 4)
+    assert (due_at(delivery), reloaded(delivery).attempts) == (now, 4)
 
 
-def test_what_was_delivered_is_not_sent_again(viewer: User, moderator: User, settings: Any, now: datetime) -> None:
+def test_a_delivered_delivery_is_refused(viewer: User, moderator: User, settings: Any, now: datetime) -> None:
     delivery = delivery_to(viewer, now=now)
     with receiving(answering(200)) as gateway:
         attempt(delivery, gateway, settings)
@@ -59,7 +59,7 @@ def test_what_was_delivered_is_not_sent_again(viewer: User, moderator: User, set
     assert not AuditEntry.objects.filter(action="send_again").exists()
 
 
-def test_what_is_void_is_sent_again_once_it_is_true_again(
+def test_a_void_delivery_is_sent_once_it_is_true_again(
     viewer: User, creator: User, moderator: User, settings: Any, now: datetime
 ) -> None:
     delivery = failed_delivery_to(viewer, now=now)
@@ -68,7 +68,7 @@ def test_what_is_void_is_sent_again_once_it_is_true_again(
     assert send(delivery).state == "void"
     with pytest.raises(services.NoLongerTrue):
         services.send_again(delivery.pk, by=moderator, now=now)
-    assert as_it_is(delivery).state == "void"
+    assert reloaded(delivery).state == "void"
     streams.restore_stream(stream.pk, by=moderator, now=now + SECOND)
     services.send_again(delivery.pk, by=moderator, now=now + SECOND)
     with receiving(answering(200)) as gateway:
