@@ -39,7 +39,7 @@ def test_an_invalid_number_ends_with_2(option: str, number: str, run: Run) -> No
     assert f"argument {option}: must be a number from 1 to 100, not {number!r}" in finished.stderr
 
 
-def test_every_example_of_the_help_works_as_printed(run: Run, start: Start) -> None:
+def test_every_example_of_the_help_works(run: Run, start: Start) -> None:
     shown = run("worker", "--help").stdout.split("\nexamples:\n")[1].strip()
     examples = [shlex.split(line)[2:] for line in shown.splitlines()]
 
