@@ -1,5 +1,6 @@
-"""Reminders, notifications and calendar events, as the API writes them."""
+"""Queries of reminders, notifications and calendar events: wire dictionaries, pages of lists and events."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -7,12 +8,12 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Subquery
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.translation import gettext_lazy as _
+from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.services import UserMissing
 from common.pagination import Listing
 from common.queries import ID, TIME, Param, Question
-from edges.reads import refuse_reader
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
 from reminders.calendars import Entry
@@ -36,7 +37,7 @@ def _reminders_of(*, user: Any, now: Any) -> models.QuerySet[Any]:
     return living.annotate(asked_at=now)
 
 
-MY_REMINDERS = Listing(
+_MY_REMINDERS = Listing(
     "reminders",
     MyReminderSerializer,
     _reminders_of,
@@ -50,13 +51,20 @@ _REMINDER = Question(
         .values_list(*ReminderSerializer.columns(), _restriction_of_caller("stream"))
     )
 )
+_RESTRICTION_ON_STREAM = Question(
+    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(_restriction_of_caller("pk"))
+)
+
+
+def my_reminders(query: Mapping[str, Any], *, caller: str, now: datetime) -> Response:
+    return _MY_REMINDERS.page(query, caller=caller, user=caller, now=now)
 
 
 def my_reminder(stream_id: str, *, caller: str, now: datetime) -> dict[str, Any]:
     """Raises StreamMissing, Banned, ReminderMissing."""
     found = reminder_and_restriction(stream_id, caller=caller, now=now)
     if found is None:
-        refuse_reader(stream_id, caller=caller, now=now)
+        refuse_unless_readable(stream_id, caller=caller, now=now)
         raise ReminderMissing
     reminder, restriction = found
     refuse_blocked(restriction)
@@ -72,6 +80,14 @@ def reminder_and_restriction(stream_id: str, *, caller: str, now: datetime) -> t
     return ReminderSerializer.to_wire(row, caller), restriction
 
 
+def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> None:
+    """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
+    rows = _RESTRICTION_ON_STREAM.rows(id=stream_id, caller=caller, now=now)
+    if not rows:
+        raise StreamMissing
+    refuse_blocked(rows[0][0])
+
+
 # --- notifications --------------------------------------------------------------------------------
 
 
@@ -81,7 +97,7 @@ def _notifications_of(*, user: Any, read: bool | None = None, category: str | No
     return mine if read is None else mine.filter(read_at__isnull=not read)
 
 
-MY_NOTIFICATIONS = Listing(
+_MY_NOTIFICATIONS = Listing(
     "notifications",
     NotificationSerializer,
     _notifications_of,
@@ -94,6 +110,10 @@ _NOTIFICATION = Question(
 _MY_NOTIFICATION_EXISTS = Question(
     lambda: _notifications_of(user=Param("caller", ID)).filter(pk=Param("id", ID)).values_list("pk")
 )
+
+
+def my_notifications(query: Mapping[str, Any], *, caller: str) -> Response:
+    return _MY_NOTIFICATIONS.page(query, caller=caller, user=caller)
 
 
 def notification(notification_id: str, *, caller: str) -> dict[str, Any]:
@@ -111,7 +131,7 @@ def refuse_unless_notified(notification_id: str, *, caller: str) -> None:
 # --- calendars ------------------------------------------------------------------------------------
 
 
-class NothingToEnter(StreamWithoutPlan):
+class StreamWithoutDates(StreamWithoutPlan):
     message = _("the stream has no planned start, so there is nothing to enter into a calendar")
 
 
@@ -149,7 +169,7 @@ _MEMBER = Question(lambda: User.objects.filter(pk=Param("id", ID)).only("usernam
 
 
 def calendar_entry(stream_id: str, *, caller: str | None, now: datetime) -> Entry:
-    """The event of one stream. Raises StreamMissing, Banned, NothingToEnter."""
+    """The event of one stream. Raises StreamMissing, Banned, StreamWithoutDates."""
     rows = _ENTRY.rows(id=stream_id, caller=caller, now=now)
     if not rows:
         raise StreamMissing
@@ -157,7 +177,7 @@ def calendar_entry(stream_id: str, *, caller: str | None, now: datetime) -> Entr
     refuse_blocked(restriction)
     entry = Entry(*columns)
     if entry.begin is None:
-        raise NothingToEnter
+        raise StreamWithoutDates
     return entry
 
 

@@ -39,5 +39,5 @@ def deliver(delivery_id: str) -> None:
 
 
 @periodic(EVERY_FIVE_MINUTES)
-def take_up_what_was_left(timestamp: int) -> None:
-    services.take_up_what_was_left(timezone.now())
+def requeue_lost_work(timestamp: int) -> None:
+    services.requeue_lost_work(timezone.now())

@@ -104,7 +104,7 @@ def _headers(key: str, body: bytes) -> dict[str, str]:
 
 def _refusal(status: int, headers: Mapping[str, str]) -> Unreached:
     if status == HTTPStatus.GONE:
-        return Unreached("the receiver answered 410: it wants no more", for_good=True)
+        return Unreached("the receiver answered 410: it wants no more", permanent=True)
     if 300 <= status < 400:
         return Unreached(f"the receiver answered {status}, and redirects are not followed")
     retry_after = _seconds(headers.get("Retry-After", "")) if status in WITH_RETRY_AFTER else None

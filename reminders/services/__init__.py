@@ -30,7 +30,7 @@ from reminders.services.rounds import (
     found_until,
     open_due_rounds,
     open_due_rounds_of_stream,
-    take_up_what_was_left,
+    requeue_lost_work,
 )
 from reminders.services.state import dispatch_state, oldest_due, oldest_overdue_delivery
 
@@ -64,8 +64,8 @@ __all__ = [
     "open_due_rounds_of_stream",
     "refuse_send_again",
     "remove_reminder",
+    "requeue_lost_work",
     "send_again",
     "set_reminder",
-    "take_up_what_was_left",
     "unsubscribe",
 ]

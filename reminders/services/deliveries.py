@@ -226,7 +226,7 @@ def _record(delivery_id: str, failure: Exception | None, *, recipients: int, now
             _send_at(delivery, now)
         case None:
             _close(delivery, Delivery.State.DELIVERED, now)
-        case Unreached(for_good=True):
+        case Unreached(permanent=True):
             _close(delivery, Delivery.State.STOPPED, now)
         case Unreached():
             if failure.reached_user is not None:

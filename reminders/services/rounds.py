@@ -24,7 +24,7 @@ CHUNK = 1_000  # users
 # Tolerance for clocks that differ between machines. Searching the overlap again is cheap and has no effect: a round is
 # opened once.
 OVERLAP = timedelta(minutes=10)
-LEFT_AFTER = timedelta(minutes=3)
+LOST_AFTER = timedelta(minutes=3)
 # How far before the first run the checkpoint starts, so that what came due before any worker ran is counted as missed.
 INITIAL_LOOKBACK = timedelta(days=366)
 
@@ -296,12 +296,12 @@ def _chunks(round_: Round) -> list[Chunk]:
 # --- recovery -------------------------------------------------------------------------------------
 
 
-def take_up_what_was_left(now: datetime) -> None:
-    """Defer jobs again for rounds and chunks that have been open for LEFT_AFTER: theirs may have failed for good.
+def requeue_lost_work(now: datetime) -> None:
+    """Defer jobs again for rounds and chunks that are still open after LOST_AFTER. Their jobs may have failed.
 
-    A job that is merely still waiting becomes a duplicate, which does nothing.
+    If the first job is only waiting, the second one is a duplicate that does nothing.
     """
-    before = now - LEFT_AFTER
+    before = now - LOST_AFTER
     rounds = Round.objects.filter(state=Round.State.OPEN, opened_at__lt=before).order_by("due_at", "pk")
     defer_in_batches(CUT_ROUNDS, "round_ids", list(rounds.values_list("pk", flat=True)))
     chunks = Chunk.objects.filter(state=Chunk.State.WAITING, round__closed_at__lt=before).order_by("due_at", "pk")

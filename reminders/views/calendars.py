@@ -56,7 +56,7 @@ class CalendarViewSet(ApiViewSet):
     ignores_query = True
 
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
-        "retrieve": [StreamMissing, Banned, reads.NothingToEnter],
+        "retrieve": [StreamMissing, Banned, reads.StreamWithoutDates],
         "of_user": [UserMissing],
     }
 

@@ -31,7 +31,7 @@ class NotificationViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         """Your notifications, newest first; title and message are in the language of this call."""
-        return reads.MY_NOTIFICATIONS.page(self.query(ListNotificationsQuery), caller=self.user.pk, user=self.user.pk)
+        return reads.my_notifications(self.query(ListNotificationsQuery), caller=self.user.pk)
 
     @extend_schema(
         operation_id="markNotificationByIdV1",
@@ -53,5 +53,5 @@ class NotificationViewSet(ApiViewSet):
         responses={200: NotificationSerializer},
     )
     def mark_in_v2(self, request: Request, id: str) -> Response:
-        """Mark one of your notifications as read, or as unread; the same as in v1, beside the list of v2."""
+        """Mark one of your notifications as read, or as unread; the same as in v1."""
         return self.mark(request, id)

@@ -290,7 +290,7 @@ def test_many_failures_are_one_short_message(db: None) -> None:
 
 
 def loops_over_items(tree: ast.Module) -> Iterator[tuple[int, bool]]:
-    """The line of each loop that calls a service or a job manager, and whether each call stands in `items.item`."""
+    """The line of each loop that calls a service or a job manager, and whether each call is inside `items.item`."""
     services = {
         name.asname or name.name
         for node in ast.walk(tree)

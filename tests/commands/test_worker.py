@@ -21,7 +21,7 @@ from tests.streams import make_stream
 
 STORE_JOB = "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES (%s, %s, %s) RETURNING id"
 ARGUMENTS_OF_PERIODIC_TASK = {"timestamp": 0}
-OTHER_ARGUMENTS = {"reminders.tasks.tell_chunks": {"chunk_ids": []}}
+OTHER_ARGUMENTS: dict[str, dict[str, list[str]]] = {"reminders.tasks.tell_chunks": {"chunk_ids": []}}
 
 
 @pytest.fixture(autouse=True)

@@ -137,7 +137,7 @@ def test_a_start_moved_away_and_back_after_its_notification_sends_no_other(
     assert notified() == [("viewer", "reminder", planned)]
 
 
-def test_who_is_notified_after_a_move_away_and_back_is_not_counted_as_missed(
+def test_a_user_notified_after_a_move_away_and_back_is_not_counted_as_missed(
     stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     planned = now + 60 * MINUTE
@@ -150,7 +150,7 @@ def test_who_is_notified_after_a_move_away_and_back_is_not_counted_as_missed(
     assert not Round.objects.filter(state=Round.State.MISSED).exists()
 
 
-def test_who_was_notified_before_a_move_away_and_back_is_not_counted_as_missed(
+def test_a_user_notified_before_a_move_away_and_back_is_not_counted_as_missed(
     stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     """The start is due again after the move, in a round whose chunk is later than its grace."""

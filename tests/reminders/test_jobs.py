@@ -59,9 +59,9 @@ def test_rounds_and_chunks_whose_job_was_lost_are_deferred_again(creator: User, 
     for task, model in (("cut_rounds", Round), ("notify_chunks", Chunk)):
         (lost,) = waiting(task)
         working.finish(lost)
-        services.take_up_what_was_left(now + MINUTE)
+        services.requeue_lost_work(now + MINUTE)
         assert not waiting(task), f"a {model.__name__} that is young has its job"
-        services.take_up_what_was_left(now + 4 * MINUTE)
+        services.requeue_lost_work(now + 4 * MINUTE)
         (again,) = waiting(task)
         working.run(again, now + 4 * MINUTE if model is Chunk else now)
     assert Notification.objects.get().user_id == viewer.pk

@@ -125,7 +125,7 @@ def test_proxies_of_the_environment_are_not_used(settings: Any, monkeypatch: pyt
 def test_an_error_status_is_a_failure_with_its_status(status: int, settings: Any) -> None:
     with receiving(answering(status, {"Retry-After": "7"})) as gateway:
         failure = failure_at(gateway.url, settings)
-    assert (str(failure), failure.retry_after, failure.for_good) == (f"the receiver answered {status}", None, False)
+    assert (str(failure), failure.retry_after, failure.permanent) == (f"the receiver answered {status}", None, False)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -148,7 +148,7 @@ def test_an_invalid_retry_after_is_ignored(value: str, settings: Any) -> None:
 
 def test_410_is_permanent(settings: Any) -> None:
     with receiving(answering(410)) as gateway:
-        assert failure_at(gateway.url, settings).for_good
+        assert failure_at(gateway.url, settings).permanent
 
 
 def test_redirects_are_not_followed(settings: Any) -> None:
