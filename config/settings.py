@@ -344,6 +344,8 @@ RENAMED_TASKS = {
     "reminders.tasks.expire_no_shows": "livestreams.tasks.expire_no_shows",
     "reminders.tasks.forget_failed_jobs": "common.tasks.forget_failed_jobs",
     "reminders.tasks.take_over_stalled_jobs": "common.tasks.take_over_stalled_jobs",
+    "reminders.tasks.take_up_what_was_left": "reminders.tasks.requeue_lost_work",
+    "reminders.tasks.tell_chunks": "reminders.tasks.notify_chunks",
 }
 # A worker sends a heartbeat every WORKER_HEARTBEAT seconds; WORKER_LOST_AFTER the last one its jobs are taken over.
 WORKER_HEARTBEAT = env.int("WORKER_HEARTBEAT_SECONDS", default=5)

@@ -298,7 +298,7 @@ def _notify(stream: LiveStream, at: datetime) -> None:
     reminders.services.open_due_rounds_of_stream(stream.pk, at)
     for round_id in Round.objects.filter(stream=stream, state=Round.State.OPEN).values_list("pk", flat=True):
         for chunk_id in reminders.services.cut_round(round_id, now=at):
-            reminders.services.tell_chunk(chunk_id, now=at)
+            reminders.services.notify_chunk(chunk_id, now=at)
 
 
 def _reminders(people: Sequence[User], now: datetime) -> None:

@@ -27,9 +27,9 @@ from reminders.models import Chunk, Delivery, Reminder, Round, scheduled_for, st
 from reminders.services import refuse_send_again, send_again
 from reminders.services.channels import channel_names
 
-# Permission to view that page includes retrying, cancelling and aborting jobs, without a reason and without an audit
-# row. The work behind the jobs is shown here (open rounds, waiting chunks, pending deliveries), and
-# `dispatch_reminders` does what was left undone.
+# Users who may view the page of Procrastinate may also retry, cancel and abort jobs there, without a reason and without
+# an audit row. The work of the jobs is shown here (open rounds, waiting chunks, pending deliveries), and
+# `dispatch_reminders` does it without jobs.
 admin.site.unregister(ProcrastinateJob)
 
 
@@ -52,7 +52,7 @@ STATE_COLOURS: dict[str, str] = {
     Reminder.State.SCHEDULED: "info",
     Reminder.State.SENT: "success",
     Reminder.State.MISSED: "warning",
-    Reminder.State.CANCELLED: "default",  # Unfold shows what has no colour by its value, untranslated
+    Reminder.State.CANCELLED: "default",  # without a colour, Unfold shows the untranslated value
     Round.State.OPEN: "info",
     Round.State.CUT: "success",
     Round.State.MISSED: "warning",
@@ -79,8 +79,8 @@ class ReminderAdmin(ReadOnlyAdmin):
         ("user", AutocompleteSelectFilter),
         ("created_at", MomentRangeFilter),
     )
-    ordering = ("-id",)  # ids rise with time, and their index is there
-    sortable_by = ()  # a million rows are not sorted for one page
+    ordering = ("-id",)  # ids increase with time, and the primary key has an index
+    sortable_by = ()  # sorting a million rows for one page is too slow
     search_fields = ("user__username",)
     search_help_text = _("Username or name, or id of a reminder, a person or a stream")
     id_fields = ("pk", "user_id", "stream_id")
@@ -91,7 +91,7 @@ class ReminderAdmin(ReadOnlyAdmin):
     readonly_fields = ("state_in_words", "due")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).with_fate(timezone.now()).select_related("user", "stream")
+        return super().get_queryset(request).with_outcome(timezone.now()).select_related("user", "stream")
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
         part = folded(text)
@@ -127,7 +127,7 @@ def _state_of(reminder: Any) -> Reminder.State:
     stream = reminder.stream
     return state_of(
         reminder.minute,
-        "" if stream.is_deleted else stream.status,  # a deleted stream awaits nobody, whatever it was
+        "" if stream.is_deleted else stream.status,  # reminders on a deleted stream are void
         stream.planned_start_at,
         stream.plan_set_at,
         stream.started_at,
@@ -182,8 +182,8 @@ class RoundAdmin(ReadOnlyAdmin):
             "chunks_done": Count("pk", filter=~Q(state=Chunk.State.WAITING)),
             "chunks_made": Count("pk"),
         }
-        asked = {name: Subquery(chunks.annotate(n=count).values("n")) for name, count in counts.items()}
-        return super().get_queryset(request).select_related("stream").annotate(**asked)
+        sums = {name: Subquery(chunks.annotate(n=count).values("n")) for name, count in counts.items()}
+        return super().get_queryset(request).select_related("stream").annotate(**sums)
 
     @display(description=_("stream"))
     def on_stream(self, round_: Round) -> str:

@@ -47,8 +47,8 @@ def _workers(now: datetime) -> Iterator[Finding]:
     elif Reminder.objects.exists():
         yield error(
             "no_worker",
-            "No worker has said lately that it lives, so nobody is told of anything.",
-            f"Start one, and keep it running: python manage.py worker. What is due meanwhile: {DISPATCH}",
+            "No worker has sent a heartbeat lately, so nobody is notified.",
+            f"Start one, and keep it running: python manage.py worker. To send what is due now: {DISPATCH}",
         )
 
 
@@ -60,16 +60,16 @@ def _lag(now: datetime) -> Iterator[Finding]:
     if lag > LARGEST_LAG:
         yield error(
             "dispatch_lagging",
-            f"Workers live, but are {_seconds(lag)} behind with what is due; past REMINDER_GRACE_MINUTES it is missed.",
-            "Look into the workers' log for errors and into the database for locks; start more workers, on other"
-            f" machines too. At once, from here: {DISPATCH}",
+            f"Workers run, but are {_seconds(lag)} behind. What is later than REMINDER_GRACE_MINUTES is missed.",
+            "Check the workers' log for errors and the database for locks. Start more workers, also on other machines."
+            f" To send what is due now, from here: {DISPATCH}",
         )
     overdue = services.oldest_overdue_delivery(now)
     if overdue is not None and now - overdue > LATE_DELIVERY:
         yield warning(
             "deliveries_late",
-            f"The oldest delivery that may be tried by now has been waiting for {_seconds(now - overdue)}.",
-            "Let workers deliver more at once (--delivering), or start more of them.",
+            f"The oldest due delivery has been waiting for {_seconds(now - overdue)}.",
+            "Raise the number of concurrent deliveries of each worker (--delivering), or start more workers.",
         )
 
 
@@ -86,21 +86,21 @@ def _deliveries(now: datetime) -> Iterator[Finding]:
     if summary := _summary(Delivery.objects.filter(state=State.PENDING, attempts__gt=0).exclude(last_error="")):
         yield warning(
             "deliveries_failing",
-            f"Deliveries did not get through and are tried again: {summary}",
-            "Mend what the error names, or wait: they go on by themselves once the receiver answers.",
+            f"Deliveries failed and are retried: {summary}",
+            "Fix what the error names, or wait: they are retried until the receiver answers.",
         )
     if summary := _summary(lately.filter(state=State.FAILED)):
         yield error(
             "deliveries_given_up",
             f"Deliveries were given up during the last day: {summary}",
-            "Mend what the error names; then choose Send again in the admin under Deliveries.",
+            "Fix what the error names. Then choose Send again in the admin under Deliveries.",
         )
     if summary := _summary(lately.filter(state=State.STOPPED)):
         yield error(
             "deliveries_stopped",
             f"The receiver stopped deliveries during the last day: {summary}",
-            "Ask who runs the receiver; correct WEBHOOK_URL, or take webhook out of NOTIFICATION_CHANNELS. What shall"
-            " go out after all: Send again in the admin under Deliveries.",
+            "Ask the operator of the receiver. Correct WEBHOOK_URL, or remove webhook from NOTIFICATION_CHANNELS. To"
+            " send a delivery after all, choose Send again in the admin under Deliveries.",
         )
 
 
@@ -119,8 +119,8 @@ def _jobs() -> Iterator[Finding]:
     if names:
         yield warning(
             "jobs_failed",
-            f"Jobs of workers failed for good during the last week: {names}.",
-            f"The workers' log says why. What they left undone is done by: {DISPATCH}",
+            f"Jobs failed permanently during the last week: {names}.",
+            f"The workers' log has the errors. To do the work of these jobs: {DISPATCH}",
         )
 
 
@@ -134,8 +134,8 @@ def _missed(now: datetime) -> Iterator[Finding]:
             "reminders_missed",
             f"{people} reminders were missed during the last day: they came due more than {minutes:.0f} minutes"
             " before a worker got to them.",
-            "Keep workers running; the admin shows under Rounds which streams it was. Who missed a lead"
-            " time still hears when the stream starts.",
+            "Keep workers running. The admin lists the streams under Rounds. Users whose lead time was missed are"
+            " still notified when the stream starts.",
         )
 
 
@@ -156,12 +156,12 @@ def _webhook() -> Iterator[Finding]:
     except InvalidIPAddress as private:
         yield error(
             "webhook_misconfigured",
-            f"WEBHOOK_URL leads to the private address {private}, so nothing is sent there.",
-            "Correct WEBHOOK_URL; or, if the receiver is a machine of your own, set WEBHOOK_ALLOW_PRIVATE=true.",
+            f"WEBHOOK_URL resolves to the private address {private}, so nothing is sent there.",
+            "Correct WEBHOOK_URL. If the receiver is on your own network, set WEBHOOK_ALLOW_PRIVATE=true.",
         )
     except (OSError, requests.RequestException):
         yield error(
             "webhook_misconfigured",
-            f"The host of WEBHOOK_URL, {host}, has no address, so nothing can be sent there.",
-            "Correct WEBHOOK_URL, or the name service of this machine.",
+            f"The host of WEBHOOK_URL, {host}, does not resolve, so nothing can be sent there.",
+            "Correct WEBHOOK_URL, or the DNS settings of this machine.",
         )

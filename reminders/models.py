@@ -18,15 +18,15 @@ LANGUAGE_LENGTH = max(len(code) for code, _name in settings.LANGUAGES)
 
 
 class Kind(models.TextChoices):
-    """What a notification says. A user who was sent the `reminder` is not sent `live` as well."""
+    """What a notification reports. A user who was sent the `reminder` is not sent `live` as well."""
 
     REMINDER = "reminder", _("before the start")
     LIVE = "live", _("at the start")
     CANCELLED = "cancelled", _("cancelled")
 
 
-# The states of a stream in which a notification of it may still be sent.
-SAYABLE: dict[str, tuple[str, ...]] = {
+# For each kind of notification, the statuses of a stream in which it is still true and may be sent.
+VALID_IN: dict[str, tuple[str, ...]] = {
     Kind.REMINDER: (Status.SCHEDULED,),
     Kind.LIVE: (Status.ACTIVE,),
     Kind.CANCELLED: (Status.CANCELLED_BY_HOST, Status.CANCELLED_BY_GUEST),
@@ -37,7 +37,7 @@ SAYABLE: dict[str, tuple[str, ...]] = {
 
 
 class ReminderQuerySet(LockingQuerySet["Reminder"]):
-    def with_fate(self, now: Any) -> Self:
+    def with_outcome(self, now: Any) -> Self:
         """Annotate with `is_notified` and `is_blocked`, two of the values from which `state_of` derives the state."""
         return self.annotate(
             is_notified=Exists(notifications_of(stream=OuterRef("stream"), user=OuterRef("user"), planned=_PLAN)),
@@ -46,10 +46,9 @@ class ReminderQuerySet(LockingQuerySet["Reminder"]):
 
 
 class Reminder(TimestampedModel):
-    """One user wants to be notified of one stream: `minute` minutes before its planned start, or when it starts.
+    """The wish of one user to be notified of one stream: `minute` minutes before its planned start, or at its start.
 
-    The row does not store whether it is due, was sent or is void: that is derived from the stream, the ledger and the
-    bans.
+    The row does not store whether it is due, sent or void. These are derived from the stream, the ledger and the bans.
     """
 
     class State(models.TextChoices):
@@ -93,7 +92,7 @@ class Reminder(TimestampedModel):
 
 
 class LeadTime(models.Model):
-    """A lead time that at least one reminder of the stream has ever had, so that the finder reads no reminders."""
+    """A lead time that some reminder of the stream has or had. The finder reads these rows instead of reminders."""
 
     pk = models.CompositePrimaryKey("stream", "minute")
     stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="+", db_index=False)
@@ -343,8 +342,8 @@ def blocks_of(*, stream: Any, user: Any, now: Any) -> models.QuerySet[LiveStream
 
 
 def waits(*, stream: Any, user: Any, now: Any) -> Exists:
-    """Whether `user` will still be notified of a stream: see `settings.REMINDER_WAITS`. `stream` is an OuterRef."""
-    waiting = Reminder.objects.with_fate(now).filter(
+    """Whether `user` will still be notified of a stream. See `settings.REMINDER_WAITS`. `stream` is an OuterRef."""
+    waiting = Reminder.objects.with_outcome(now).filter(
         Q(is_notified=False, is_blocked=False), stream__status__in=UPCOMING
     )
     return Exists(waiting.filter(stream=stream, user=user))
@@ -371,7 +370,7 @@ def state_of(  # noqa: PLR0917 - columns, in the order of the query
     is_blocked: bool,
     now: datetime,
 ) -> Reminder.State:
-    """Derive the state of a reminder from its minutes, the stream's columns and what `with_fate` annotates."""
+    """Derive the state of a reminder from its minutes, the stream's columns and what `with_outcome` annotates."""
     if is_notified:
         return Reminder.State.SENT
     if is_blocked or status not in (*UPCOMING, Status.ACTIVE):

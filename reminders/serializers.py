@@ -1,4 +1,4 @@
-"""Reminders and notifications on the wire, and the input about them."""
+"""Reminders and notifications: rows that are read, and validated input."""
 
 from datetime import datetime
 from typing import Any
@@ -37,14 +37,17 @@ def mode_of(minute: int | None) -> str:
 class ReminderSerializer(ReadSerializer):
     streamId = IdField(source="stream_id")
     minute = serializers.IntegerField(
-        allow_null=True, min_value=0, max_value=LONGEST_LEAD, help_text="Before the planned start; as it was asked."
+        allow_null=True,
+        min_value=0,
+        max_value=LONGEST_LEAD,
+        help_text="Before the planned start, as the caller set it.",
     )
     mode = Derived(serializers.ChoiceField(MODES), of=["minute"], by=mode_of)
     scheduledFor = Derived(
         WireTime(allow_null=True),
         of=["minute", "stream__planned_start_at"],
         by=scheduled_for,
-        help_text="Follows the planned start; null: when it really starts.",
+        help_text="Follows the planned start. Null: when the stream really starts.",
     )
     status = Derived(
         serializers.ChoiceField(Reminder.State.choices),
@@ -108,7 +111,7 @@ class NotificationSerializer(ReadSerializer):
 
 
 class ChannelsSerializer(serializers.Serializer[Any]):
-    """Of the channels beside the inbox those are there that this place has."""
+    """The inbox, and those of the known channels that this installation offers."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         inbox = serializers.BooleanField(help_text="Always true.")
@@ -124,12 +127,12 @@ class SetReminderSerializer(InputSerializer):
         max_value=LONGEST_LEAD,
         allow_null=True,
         default=None,
-        help_text="Before the planned start. Null, 0 or left out: when it really starts.",
+        help_text="Before the planned start. Null, 0 or left out: when the stream really starts.",
     )
 
 
 class MarkNotificationSerializer(InputSerializer):
-    isRead = StrictBoolean(source="read", help_text="False: unread again.")
+    isRead = StrictBoolean(source="read", help_text="False marks it as unread.")
 
 
 class ChooseChannelsSerializer(AtLeastOneSerializer):
@@ -138,5 +141,5 @@ class ChooseChannelsSerializer(AtLeastOneSerializer):
 
 
 class ListNotificationsQuery(PageQuery):
-    category = StrictChoice([CATEGORY], required=False, help_text="What it is about. So far there is one.")
-    read = StrictBoolean(required=False, help_text="True: what you have read. False: what you have not.")
+    category = StrictChoice([CATEGORY], required=False, help_text="The subject. There is one so far.")
+    read = StrictBoolean(required=False, help_text="True: only read ones. False: only unread ones.")

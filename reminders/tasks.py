@@ -6,9 +6,9 @@ from procrastinate import RetryStrategy
 from common.jobs import FIRST, SLOW_QUEUE, periodic, run_batch, task
 from reminders import services
 
-# 100 attempts, each gap five seconds longer than the one before: about seven hours. A database that restarts is back in
-# seconds, and what fails longer is past its grace and counted as missed.
-PATIENT = RetryStrategy(max_attempts=100, linear_wait=5)
+# 100 attempts, each gap five seconds longer than the one before: about seven hours. A database is back seconds after a
+# restart. What fails for longer than the grace is counted as missed.
+RETRY = RetryStrategy(max_attempts=100, linear_wait=5)
 EVERY_TWO_SECONDS = "* * * * * */2"  # the seconds are the last field
 EVERY_FIVE_MINUTES = "*/5 * * * *"
 
@@ -18,26 +18,26 @@ def find_due_lead_times(timestamp: int) -> None:
     services.open_due_rounds(timezone.now())
 
 
-@task(retry=PATIENT)
+@task(retry=RETRY)
 def open_due_rounds_of_stream(stream_id: str) -> None:
     services.open_due_rounds_of_stream(stream_id, timezone.now())
 
 
-@task(retry=PATIENT)
+@task(retry=RETRY)
 def cut_rounds(round_ids: list[str]) -> None:
     run_batch(cut_rounds.name, "round_ids", round_ids, lambda one: services.cut_round(one, now=timezone.now()))
 
 
-@task(retry=PATIENT)
-def tell_chunks(chunk_ids: list[str]) -> None:
-    run_batch(tell_chunks.name, "chunk_ids", chunk_ids, lambda one: services.tell_chunk(one, now=timezone.now()))
+@task(retry=RETRY)
+def notify_chunks(chunk_ids: list[str]) -> None:
+    run_batch(notify_chunks.name, "chunk_ids", chunk_ids, lambda one: services.notify_chunk(one, now=timezone.now()))
 
 
-@task(queue=SLOW_QUEUE, retry=PATIENT)
+@task(queue=SLOW_QUEUE, retry=RETRY)
 def deliver(delivery_id: str) -> None:
     services.deliver(delivery_id, now=timezone.now())
 
 
 @periodic(EVERY_FIVE_MINUTES)
-def take_up_what_was_left(timestamp: int) -> None:
-    services.take_up_what_was_left(timezone.now())
+def requeue_lost_work(timestamp: int) -> None:
+    services.requeue_lost_work(timezone.now())

@@ -30,10 +30,10 @@ def message_of(kind: str, stream: str, planned_start_at: datetime | None, notifi
             minutes = _minutes_between(notified_at, planned_start_at)
             if minutes < 1:
                 return gettext("“%(stream)s” is about to start.") % {"stream": stream}
-            # In days or hours where that is a whole number.
-            for size, say in ((1440, _in_days), (60, _in_hours)):
+            # In days or hours when the number is whole.
+            for size, text in ((1440, _in_days), (60, _in_hours)):
                 if minutes % size == 0:
-                    return say(minutes // size) % {"stream": stream, "number": minutes // size}
+                    return text(minutes // size) % {"stream": stream, "number": minutes // size}
             return _in_minutes(minutes) % {"stream": stream, "number": minutes}
 
 

@@ -1,4 +1,4 @@
-"""Addresses of reminders and notifications. They stand before those of the streams, which take any word for an id."""
+"""Routes of reminders and notifications. They precede those of streams, where `<str:id>` matches any word."""
 
 from django.urls import path
 from rest_framework.permissions import AllowAny

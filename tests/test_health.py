@@ -123,7 +123,7 @@ def test_the_oldest_due_is_also_looked_for_among_rounds_and_chunks(
     assert dispatch(client)["oldestDue"] == due_at
     (chunk_id,) = services.cut_round(round_id, now=now)
     assert dispatch(client)["oldestDue"] == due_at
-    services.tell_chunk(chunk_id, now=now)
+    services.notify_chunk(chunk_id, now=now)
     assert dispatch(client)["oldestDue"] is None
     assert dispatch(client)["lagSeconds"] < 60
 

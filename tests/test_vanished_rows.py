@@ -134,7 +134,7 @@ CASES: dict[str, Case] = {
         reminders.ReminderMissing,
     ),
     "reminders.cut_round": (lambda w: reminders.cut_round(Round.objects.get().pk, now=w.now), []),
-    "reminders.tell_chunk": (lambda w: reminders.tell_chunk(Chunk.objects.get().pk, now=w.now), []),
+    "reminders.notify_chunk": (lambda w: reminders.notify_chunk(Chunk.objects.get().pk, now=w.now), []),
     "reminders.deliver": (lambda w: reminders.deliver(w.delivery.pk, now=w.now + timedelta(seconds=1)), None),
     "reminders.send_again": (
         lambda w: reminders.send_again(w.delivery.pk, **w.by),

@@ -46,13 +46,13 @@ class Batch:
 class Unreached(Exception):
     """Sending failed for the batch or, where `reached_user` is set, for the users after that one.
 
-    `retry_after` (seconds) is what the receiver asked for; with `for_good` the receiver refuses all further attempts.
+    `retry_after` (seconds) is what the receiver asked for. `permanent`: the receiver refuses all further attempts.
     """
 
     def __init__(
-        self, why: str, *, retry_after: float | None = None, reached_user: str | None = None, for_good: bool = False
+        self, why: str, *, retry_after: float | None = None, reached_user: str | None = None, permanent: bool = False
     ) -> None:
-        self.retry_after, self.reached_user, self.for_good = retry_after, reached_user, for_good
+        self.retry_after, self.reached_user, self.permanent = retry_after, reached_user, permanent
         super().__init__(why)
 
 

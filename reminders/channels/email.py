@@ -50,7 +50,7 @@ class EmailChannel:
             raise
         except OSError as error:  # as are all errors of smtplib
             raise Unreached(_reason(error), reached_user=reached) from error
-        except Exception as error:  # whatever it is, `reached_user` keeps mail from being sent twice
+        except Exception as error:  # a bug is reported with `reached_user` too, so that no mail is sent twice
             logger.exception("a mail could not be written")
             raise Unreached(
                 f"the mail could not be written: {type(error).__name__}: {error}", reached_user=reached
@@ -68,7 +68,7 @@ def _has_address(person: Person) -> bool:
     try:
         header = policies.default.header_store_parse("Sender", person.email)[1]  # a header of one address
         is_address = not header.defects and bool(header.address.username and punycode(header.address.domain))
-    except Exception:  # Python's parser breaks in many ways on what is no address
+    except Exception:  # Python's parser raises many kinds of errors for invalid addresses
         is_address = False
     if not is_address:
         logger.warning("the address of user %s is not one that mail can be sent to", person.user_id)
@@ -129,7 +129,7 @@ def message(batch: Batch, person: Person) -> mail.EmailMultiAlternatives:
             else gettext("Hello,"),
             "message": text,
             "planned_start": _planned_start(batch),
-            "why": gettext("You get this email because you asked to be told of this stream."),
+            "why": gettext("You get this email because you set a reminder on this stream."),
             "unsubscribe": gettext("No more emails of this kind"),
             "address": unsubscribe,
         }

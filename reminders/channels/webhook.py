@@ -43,7 +43,7 @@ TYPES: dict[str, str] = {
     Kind.LIVE: "reminder.live",
     Kind.CANCELLED: "reminder.cancelled",
 }
-SAYS_WHEN_TO_RETURN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+WITH_RETRY_AFTER = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 class WebhookChannel:
@@ -104,10 +104,10 @@ def _headers(key: str, body: bytes) -> dict[str, str]:
 
 def _refusal(status: int, headers: Mapping[str, str]) -> Unreached:
     if status == HTTPStatus.GONE:
-        return Unreached("the receiver answered 410: it wants no more", for_good=True)
+        return Unreached("the receiver answered 410: it wants no more", permanent=True)
     if 300 <= status < 400:
         return Unreached(f"the receiver answered {status}, and redirects are not followed")
-    retry_after = _seconds(headers.get("Retry-After", "")) if status in SAYS_WHEN_TO_RETURN else None
+    retry_after = _seconds(headers.get("Retry-After", "")) if status in WITH_RETRY_AFTER else None
     return Unreached(f"the receiver answered {status}", retry_after=retry_after)
 
 

@@ -1,6 +1,6 @@
 """Services of reminders and notifications. API, admin, commands and tasks all call these."""
 
-from reminders.services.chunks import tell_chunk
+from reminders.services.chunks import notify_chunk
 from reminders.services.deliveries import (
     AlreadyDelivered,
     DeliveryMissing,
@@ -30,7 +30,7 @@ from reminders.services.rounds import (
     found_until,
     open_due_rounds,
     open_due_rounds_of_stream,
-    take_up_what_was_left,
+    requeue_lost_work,
 )
 from reminders.services.state import dispatch_state, oldest_due, oldest_overdue_delivery
 
@@ -57,15 +57,15 @@ __all__ = [
     "follow_stream",
     "found_until",
     "mark_notification",
+    "notify_chunk",
     "oldest_due",
     "oldest_overdue_delivery",
     "open_due_rounds",
     "open_due_rounds_of_stream",
     "refuse_send_again",
     "remove_reminder",
+    "requeue_lost_work",
     "send_again",
     "set_reminder",
-    "take_up_what_was_left",
-    "tell_chunk",
     "unsubscribe",
 ]

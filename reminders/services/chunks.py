@@ -16,7 +16,7 @@ from livestreams.services import share_stream_lock
 from reminders.models import Chunk, Delivery, Kind, Notification, Reminder, blocks_of
 from reminders.services.channels import channel_names
 from reminders.services.deliveries import DELIVER
-from reminders.services.rounds import is_sayable
+from reminders.services.rounds import is_round_true
 
 RANDOM_BYTES = 5  # of an id, between its timestamp and its counter: see common/fields.py
 
@@ -92,7 +92,7 @@ _MISSED = Question(lambda *shape: count_of(_missed(*shape)))
 
 
 @transaction.atomic
-def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
+def notify_chunk(chunk_id: str, *, now: datetime) -> list[str]:
     """Insert the notifications of a waiting chunk, create its deliveries, and return their ids. Idempotent.
 
     Blocked users are skipped. ON CONFLICT DO NOTHING skips users who have this notification already.
@@ -118,7 +118,7 @@ def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
         "up_to_user": chunk.up_to_user,
         "now": now,
     }
-    if not is_sayable(round_, stream):
+    if not is_round_true(round_, stream):
         chunk.state = Chunk.State.VOID
     elif now > round_.good_until:
         chunk.state = Chunk.State.MISSED
@@ -130,7 +130,7 @@ def tell_chunk(chunk_id: str, *, now: datetime) -> list[str]:
     chunk.closed_at = now
     chunk.save(update_fields=["state", "notified", "missed", "closed_at"])
     after = {"state": chunk.state, "notified": chunk.notified, "missed": chunk.missed}
-    audit.record("tell_chunk", chunk, by=None, now=now, before={"state": Chunk.State.WAITING}, after=after)
+    audit.record("notify_chunk", chunk, by=None, now=now, before={"state": Chunk.State.WAITING}, after=after)
     return _hand_over(chunk, now) if chunk.notified else []
 
 

@@ -19,7 +19,7 @@ from common.locks import AdvisoryLock
 from common.refusals import Conflict, Missing
 from livestreams.models import Status
 from reminders.channels import Batch, Interrupted, Person, Unreached
-from reminders.models import SAYABLE, Delivery, Kind, MutedChannel, Notification, Reminder, blocks_of
+from reminders.models import VALID_IN, Delivery, Kind, MutedChannel, Notification, Reminder, blocks_of
 from reminders.services.channels import channel
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ JITTER = 0.1  # of the gap, so that deliveries that failed together are not retr
 LONGEST_RETRY_AFTER = timedelta(days=1)  # that a receiver may ask for
 RETRY_LOCK_AFTER = timedelta(seconds=30)
 LONGEST_ERROR = 500  # characters
-NOTED_EVERY = 50  # users: how many messages are repeated at most when a worker is killed
+STORE_PROGRESS_EVERY = 50  # users; a killed worker repeats at most so many messages
 SENDING = AdvisoryLock("delivery")
 
 
@@ -63,7 +63,7 @@ class NoLongerTrue(Conflict):
 
 
 class _NoSuchChannel(Exception):
-    """The settings no longer have this channel, or it cannot work with them."""
+    """The settings no longer name this channel, or its class cannot be imported or configured."""
 
 
 # --- sending --------------------------------------------------------------------------------------
@@ -75,8 +75,8 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
     Sends outside any transaction, under an advisory lock, so that one process at a time sends it. After a failure the
     next attempt is due after the next of GAPS or the receiver's Retry-After, whichever is longer. An attempt that made
     progress starts GAPS again. A delivery that is no longer true of its stream becomes void and is not sent.
-    Channels that send to one user after another have their progress stored every NOTED_EVERY users and are interrupted
-    when the worker is asked to stop; the rest is due at once, for another worker.
+    Channels that send to one user after another have their progress stored every STORE_PROGRESS_EVERY users. They are
+    interrupted when the worker is asked to stop; the rest is due at once, for another worker.
     """
     with SENDING.tried_by_session(delivery_id) as is_exclusive:
         if not is_exclusive:
@@ -91,7 +91,7 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
             # The clock of the database, which decides when a job is due, may be ahead of this machine's.
             _defer(delivery_id, delivery.next_attempt_at)  # type: ignore[arg-type]
             return None
-        if not is_still_true(delivery):
+        if not is_delivery_true(delivery):
             return _void(delivery_id, now=now)
         began = monotonic()
         people = list(_people(delivery, now))
@@ -104,17 +104,17 @@ def _defer(delivery_id: str, at: datetime) -> None:
     defer(DELIVER, at=at, delivery_id=delivery_id)
 
 
-def is_still_true(delivery: Delivery) -> bool:
+def is_delivery_true(delivery: Delivery) -> bool:
     """Whether the notifications of `delivery` are still true of the stream, however old they are.
 
-    Two differences from `is_sayable`, which decides about rounds. After a start was moved away and back, the delivery
-    is true again: the round that came due again skips the users of this one. And a `reminder` stays true after the
-    start: its users are not sent `live`, so they would otherwise hear nothing.
+    Two differences from `is_round_true`. After a start was moved away and back, the delivery is true again: the round
+    that came due again skips the users of this one. And a `reminder` stays true after the start: its users are not
+    sent `live`, so they would otherwise get no notification.
     """
     round_ = delivery.chunk.round
     stream = round_.stream
-    sayable = (*SAYABLE[round_.kind], *([Status.ACTIVE] if round_.kind == Kind.REMINDER else []))
-    if stream.is_deleted or stream.status not in sayable:
+    valid_in = (*VALID_IN[round_.kind], *([Status.ACTIVE] if round_.kind == Kind.REMINDER else []))
+    if stream.is_deleted or stream.status not in valid_in:
         return False
     return round_.minute is None or stream.planned_start_at == round_.planned_start_at
 
@@ -171,7 +171,7 @@ class _Progress:
     def __call__(self, user_id: str | None) -> None:
         if user_id is not None:
             self.since_stored += 1
-            if self.since_stored == NOTED_EVERY:
+            if self.since_stored == STORE_PROGRESS_EVERY:
                 self.since_stored = 0
                 self._store(user_id)
         if stopping.is_requested():
@@ -226,7 +226,7 @@ def _record(delivery_id: str, failure: Exception | None, *, recipients: int, now
             _send_at(delivery, now)
         case None:
             _close(delivery, Delivery.State.DELIVERED, now)
-        case Unreached(for_good=True):
+        case Unreached(permanent=True):
             _close(delivery, Delivery.State.STOPPED, now)
         case Unreached():
             if failure.reached_user is not None:
@@ -296,7 +296,7 @@ def refuse_send_again(delivery: Delivery) -> None:
     """Raises AlreadyDelivered or NoLongerTrue when the delivery may not be sent again."""
     if delivery.state == Delivery.State.DELIVERED:
         raise AlreadyDelivered
-    if not is_still_true(delivery):
+    if not is_delivery_true(delivery):
         raise NoLongerTrue
 
 

@@ -47,7 +47,7 @@ class Reminded(NamedTuple):
     state: Reminder.State
 
 
-def _at_the_stream() -> models.QuerySet[Any]:
+def _stream_of_caller() -> models.QuerySet[Any]:
     caller = Param("caller", ID)
     return LiveStream.objects.filter(pk=Param("stream", ID)).values_list(
         "status",
@@ -63,8 +63,8 @@ def _restriction() -> Combinable:
     return audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=now)
 
 
-_AT_THE_STREAM = Question(_at_the_stream)
-_ITS_PLAN = Question(
+_STREAM_OF_CALLER = Question(_stream_of_caller)
+_PLAN_OF_CALLER = Question(
     lambda: LiveStream.objects.filter(pk=Param("stream", ID)).values_list("planned_start_at", _restriction())
 )
 
@@ -113,10 +113,10 @@ def set_reminder(stream_id: str, *, by: User, now: datetime, minute: int | None,
     code of LANGUAGES. Raises StreamMissing, Banned, StreamNotAwaited, StreamWithoutPlan, MomentPassed.
     """
     # A shared advisory lock: any number of users set reminders concurrently, but none while the stream starts, moves or
-    # is cancelled, a user is banned from it, or a round of it is cut. So the checks below are not made on a snapshot
-    # that is older than such a change, and no reminder is left out of a round that is being cut.
+    # is cancelled, a user is banned from it, or a round of it is cut. So the checks below never use a snapshot that is
+    # older than such a change, and no reminder is left out of a round that is being cut.
     share_stream_lock(stream_id)
-    rows = _AT_THE_STREAM.rows(stream=stream_id, caller=by.pk, now=now)
+    rows = _STREAM_OF_CALLER.rows(stream=stream_id, caller=by.pk, now=now)
     if not rows:
         raise StreamMissing
     status, planned, plan_set_at, is_notified, restriction = rows[0]
@@ -164,7 +164,7 @@ def _save(values: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
 @transaction.atomic
 def remove_reminder(stream_id: str, *, by: User, now: datetime) -> Reminded:
     """Raises StreamMissing, Banned, ReminderMissing."""
-    rows = _ITS_PLAN.rows(stream=stream_id, caller=by.pk, now=now)
+    rows = _PLAN_OF_CALLER.rows(stream=stream_id, caller=by.pk, now=now)
     if not rows:
         raise StreamMissing
     planned, restriction = rows[0]

@@ -14,19 +14,19 @@ from common import audit
 from common.jobs import URGENT, defer, defer_in_batches
 from livestreams.models import LiveStream, Status
 from livestreams.services import StreamMissing, take_stream_lock
-from reminders.models import SAYABLE, Checkpoint, Chunk, Kind, Reminder, Round, came_due
+from reminders.models import VALID_IN, Checkpoint, Chunk, Kind, Reminder, Round, came_due
 
 CUT_ROUNDS = "reminders.tasks.cut_rounds"
-TELL_CHUNKS = "reminders.tasks.tell_chunks"
+NOTIFY_CHUNKS = "reminders.tasks.notify_chunks"
 OPEN_DUE_ROUNDS_OF_STREAM = "reminders.tasks.open_due_rounds_of_stream"
 
 CHUNK = 1_000  # users
 # Tolerance for clocks that differ between machines. Searching the overlap again is cheap and has no effect: a round is
 # opened once.
 OVERLAP = timedelta(minutes=10)
-LEFT_AFTER = timedelta(minutes=3)
+LOST_AFTER = timedelta(minutes=3)
 # How far before the first run the checkpoint starts, so that what came due before any worker ran is counted as missed.
-FIRST_LOOK_BACK = timedelta(days=366)
+INITIAL_LOOKBACK = timedelta(days=366)
 
 
 class Due(NamedTuple):
@@ -137,7 +137,7 @@ def open_due_rounds_of_stream(stream_id: str, now: datetime) -> list[str]:
 
 def _locked_checkpoint(now: datetime, *, wait: bool) -> Checkpoint | None:
     """The row of the checkpoint, locked; None without `wait` while another transaction holds the lock."""
-    Checkpoint.objects.bulk_create([Checkpoint(found_until=now - FIRST_LOOK_BACK)], ignore_conflicts=True)
+    Checkpoint.objects.bulk_create([Checkpoint(found_until=now - INITIAL_LOOKBACK)], ignore_conflicts=True)
     return Checkpoint.objects.for_update(skip_locked=not wait).first()
 
 
@@ -227,9 +227,9 @@ def _open_at_once(stream: LiveStream, kind: Kind, *, due_at: datetime, now: date
 # --- chunks ---------------------------------------------------------------------------------------
 
 
-def is_sayable(round_: Round, stream: LiveStream) -> bool:
+def is_round_true(round_: Round, stream: LiveStream) -> bool:
     """Whether the notification of `round_` is still true of `stream`."""
-    if stream.is_deleted or stream.status not in SAYABLE[round_.kind]:
+    if stream.is_deleted or stream.status not in VALID_IN[round_.kind]:
         return False
     if round_.minute is None or round_.planned_start_at is None:
         return True  # no lead time
@@ -262,7 +262,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     stream = LiveStream.all_objects.locked(round_.stream_id, otherwise=StreamMissing)
     chunks: list[Chunk] = []
     round_.reminders = awaiting(round_).count()
-    if not is_sayable(round_, stream) or not round_.reminders:
+    if not is_round_true(round_, stream) or not round_.reminders:
         round_.state = Round.State.VOID
     elif now > round_.good_until:
         round_.state = Round.State.MISSED
@@ -275,7 +275,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     after = {"state": round_.state, "reminders": round_.reminders, "chunks": len(chunks)}
     audit.record("cut_round", round_, by=None, now=now, before={"state": Round.State.OPEN}, after=after)
     ids = [chunk.pk for chunk in chunks]
-    defer_in_batches(TELL_CHUNKS, "chunk_ids", ids, priority=_priority(round_.kind))
+    defer_in_batches(NOTIFY_CHUNKS, "chunk_ids", ids, priority=_priority(round_.kind))
     return ids
 
 
@@ -296,13 +296,13 @@ def _chunks(round_: Round) -> list[Chunk]:
 # --- recovery -------------------------------------------------------------------------------------
 
 
-def take_up_what_was_left(now: datetime) -> None:
-    """Defer jobs again for rounds and chunks that have been open for LEFT_AFTER: theirs may have failed for good.
+def requeue_lost_work(now: datetime) -> None:
+    """Defer jobs again for rounds and chunks that are still open after LOST_AFTER. Their jobs may have failed.
 
-    A job that is merely still waiting becomes a duplicate, which does nothing.
+    If the first job is only waiting, the second one is a duplicate that does nothing.
     """
-    before = now - LEFT_AFTER
+    before = now - LOST_AFTER
     rounds = Round.objects.filter(state=Round.State.OPEN, opened_at__lt=before).order_by("due_at", "pk")
     defer_in_batches(CUT_ROUNDS, "round_ids", list(rounds.values_list("pk", flat=True)))
     chunks = Chunk.objects.filter(state=Chunk.State.WAITING, round__closed_at__lt=before).order_by("due_at", "pk")
-    defer_in_batches(TELL_CHUNKS, "chunk_ids", list(chunks.values_list("pk", flat=True)))
+    defer_in_batches(NOTIFY_CHUNKS, "chunk_ids", list(chunks.values_list("pk", flat=True)))

@@ -1,4 +1,4 @@
-"""What is waiting to be sent, for dry runs."""
+"""Lists what is waiting to be sent, for dry runs."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -10,17 +10,17 @@ from django.conf import settings
 from django.db.models import Count, QuerySet
 
 from reminders.models import Chunk, Delivery, Kind, Reminder, Round
-from reminders.services.deliveries import is_still_true
+from reminders.services.deliveries import is_delivery_true
 from reminders.services.rounds import (
     Due,
     awaiting,
     due_lead_times,
     due_of_stream,
     found_until,
-    is_sayable,
+    is_round_true,
 )
 
-STREAMS_AT_ONCE = 500
+STREAMS_PER_QUERY = 500
 
 
 class Waiting(NamedTuple):
@@ -75,7 +75,7 @@ def all_waiting(now: datetime, *, stream_id: str | None = None) -> Iterator[Wait
             channel=delivery.channel,
             due_at=delivery.next_attempt_at,  # type: ignore[arg-type]  # not null while pending
             people=delivery.chunk.notified,
-            fate="sent" if is_still_true(delivery) else "void",
+            fate="sent" if is_delivery_true(delivery) else "void",
         )
 
 
@@ -84,7 +84,7 @@ def _lead_times(now: datetime, stream_id: str | None) -> Iterator[Waiting]:
         found = due_lead_times(now, found_until=found_until() or now)
     else:
         found = due_of_stream(stream_id, now)
-    for due in batched(found, STREAMS_AT_ONCE):
+    for due in batched(found, STREAMS_PER_QUERY):
         people = _people(due)
         for each in due:
             yield Waiting(
@@ -124,5 +124,5 @@ def _of_round(round_: Round, now: datetime, what: str, row_id: str, people: int)
         channel=None,
         due_at=round_.due_at,
         people=people,
-        fate=fate if is_sayable(round_, round_.stream) else "void",
+        fate=fate if is_round_true(round_, round_.stream) else "void",
     )

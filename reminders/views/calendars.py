@@ -1,37 +1,25 @@
-"""Calendars over HTTP: one stream, and all that somebody takes part in."""
+"""Calendars over HTTP: one stream, and the streams of one user."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from hashlib import sha256
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db import models
-from django.db.models import Exists, F, OuterRef, Subquery
-from django.db.models.functions import Coalesce, Greatest
 from django.http import HttpResponse, HttpResponseNotModified
 from django.utils import timezone
 from django.utils.http import content_disposition_header, parse_etags
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
-from accounts.models import User
 from accounts.services import UserMissing
-from common.queries import ID, TIME, Param, Question
 from common.refusals import Refusal
 from common.views import ApiViewSet
-from livestreams.models import LiveStream
-from livestreams.services import Banned, StreamMissing, audience_restriction, refuse_blocked
-from reminders.calendars import Entry, calendar_of, feed_of
-from reminders.models import Reminder, blocks_of
-from reminders.services import StreamWithoutPlan
+from livestreams.services import Banned, StreamMissing
+from reminders import reads
+from reminders.calendars import calendar_of, feed_of
 
 ICALENDAR = "text/calendar"
-KEPT = timedelta(days=90)  # how long a feed shows what is over
-FORM = 2  # to be raised when the same streams are written in another way: part of the ETag
-MOST = 200  # events of a feed: some 10 ms of work
-
+FORM = 2  # part of the ETag; raise it when the same streams are rendered differently
 
 EXAMPLE = """\
 BEGIN:VCALENDAR
@@ -61,44 +49,14 @@ DOCUMENTED = {
 }
 
 
-class NothingToEnter(StreamWithoutPlan):
-    message = _("the stream has no planned start, so there is nothing to enter into a calendar")
-
-
-def _shown() -> models.QuerySet[Any]:
-    # A block holds on the reminder, so on its alarm too, and on nothing else of a feed.
-    block = blocks_of(stream=OuterRef("stream"), user=OuterRef("user"), now=Param("now", TIME))
-    mine = Reminder.objects.filter(~Exists(block), stream=OuterRef("pk"), user=Param("caller", ID))
-    return LiveStream.objects.annotate(lead=Subquery(mine.values(minutes=Coalesce("minute", 0))[:1]))
-
-
-def _one() -> models.QuerySet[Any]:
-    restriction = audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME))
-    return _shown().filter(pk=Param("id", ID)).values_list(*Entry._fields, restriction)
-
-
-def _with_member() -> models.QuerySet[Any]:
-    now: Any = Param("now", TIME)
-    streams = _shown().matching(member=Param("member", ID))  # type: ignore[attr-defined]
-    begun = streams.alias(begin=Coalesce("started_at", "planned_start_at")).filter(begin__gte=Param("since", TIME))
-    # Where there are too many, neither the oldest nor the farthest push out what is near.
-    distance = Greatest(F("begin") - now, now - F("begin"), output_field=models.DurationField())
-    return begun.order_by(distance, "pk").values_list(*Entry._fields)
-
-
-ONE = Question(_one)
-WITH_MEMBER = Question(_with_member)
-MEMBER = Question(lambda: User.objects.filter(pk=Param("id", ID)).only("username", "name", "surname"))
-
-
 class CalendarViewSet(ApiViewSet):
-    """Streams in people's calendars."""
+    """Streams in iCalendar format."""
 
-    # People add `?t=1` to make their calendar fetch a feed anew; programs that share a link add parameters, too.
+    # Users append `?t=1` to make a calendar program bypass its cache, and programs that share links append parameters.
     ignores_query = True
 
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
-        "retrieve": [StreamMissing, Banned, NothingToEnter],
+        "retrieve": [StreamMissing, Banned, reads.StreamWithoutDates],
         "of_user": [UserMissing],
     }
 
@@ -108,23 +66,16 @@ class CalendarViewSet(ApiViewSet):
         responses=DOCUMENTED,
     )
     def retrieve(self, request: Request, id: str) -> HttpResponse:
-        """One stream as an iCalendar file (RFC 5545), to be entered into a calendar.
+        """One stream as an iCalendar file (RFC 5545), to be imported into a calendar.
 
-        The event keeps its UID, and its SEQUENCE rises with each change of what is shown. Its URL, if
-        there is one, is the page where people watch. It stands at the planned start until the stream starts, then at
-        the moment at which it did. It ends with the stream, until then as its `durationGoal` says; without one it has
-        no end. A cancelled or expired stream is `STATUS:CANCELLED`. With a token, your reminder is the event's alarm.
-        A stream with neither a planned start nor a real one is refused with 409. Send the `ETag` back as
-        `If-None-Match` and get an empty 304 while nothing has changed.
+        The UID of the event never changes. Its SEQUENCE increases with each change of what is shown. Its URL, if it
+        has one, is the page where the stream is watched. The event begins at the planned start, and after the stream
+        has started at the actual start. It ends when the stream ended; before that, after the `durationGoal`; without
+        one it has no end. A cancelled or expired stream is `STATUS:CANCELLED`. With a token, your reminder is the
+        event's alarm. A stream with neither a planned nor an actual start is refused with 409. Send the `ETag` back
+        as `If-None-Match` to get an empty 304 while nothing has changed.
         """
-        rows = ONE.rows(id=id, caller=self.caller, now=timezone.now())
-        if not rows:
-            raise StreamMissing
-        *columns, restriction = rows[0]
-        refuse_blocked(restriction)
-        entry = Entry(*columns)
-        if entry.begin is None:
-            raise NothingToEnter
+        entry = reads.calendar_entry(id, caller=self.caller, now=timezone.now())
         return _answer(request.META, lambda: calendar_of(entry), entry.channel_name, made_of=entry)
 
     @extend_schema(
@@ -135,27 +86,23 @@ class CalendarViewSet(ApiViewSet):
     def of_user(self, request: Request, userId: str) -> HttpResponse:
         """The streams of a user, as creator or accepted guest, as an iCalendar feed to subscribe to.
 
-        Each is the event that its own calendar has, in the order of their begin: those of the last 90 days and all
-        that are planned, at most 200, the nearest. A cancelled stream stays, as `STATUS:CANCELLED`; a deleted one
-        is gone, and so is one that has no planned start. The streams are the same for everybody, also for those whom
-        a ban keeps from one of them; with a token, your reminders are alarms, but for those on such streams. Send
-        the `ETag` back as `If-None-Match` and get an empty 304 while nothing has changed.
+        Each event is the one of the stream's own calendar. The events are ordered by their begin: the streams of the
+        last 90 days and all planned ones, at most the 200 nearest to now. A cancelled stream stays, as
+        `STATUS:CANCELLED`. A deleted stream is left out, and so is one without a planned start. All callers get the
+        same streams, also callers whom a ban keeps from one of them. With a token, your reminders are alarms, except
+        on streams that a ban keeps you from. Send the `ETag` back as `If-None-Match` to get an empty 304 while
+        nothing has changed.
         """
-        member: User | None = MEMBER.instance(id=userId)
-        if member is None:
-            raise UserMissing
-        now = timezone.now()
-        rows = WITH_MEMBER.rows(limit=MOST, member=userId, caller=self.caller, now=now, since=now - KEPT)
-        entries = sorted((Entry(*row) for row in rows), key=lambda entry: (entry.begin, entry.id))
-        name = member.get_full_name() or member.username
-        return _answer(request.META, lambda: feed_of(name, entries), member.username, made_of=(name, entries))
+        feed = reads.calendar_feed(userId, caller=self.caller, now=timezone.now())
+        named = (feed.name, feed.entries)
+        return _answer(request.META, lambda: feed_of(*named), feed.username, made_of=named)
 
 
 def _answer(meta: Mapping[str, Any], write: Callable[[], bytes], name: str, *, made_of: object) -> HttpResponse:
-    """`write` makes the calendar, from nothing but `made_of` and the settings; a 304 does without it."""
+    """304 when the caller has this version. `write` renders it from `made_of` and the settings alone."""
     written_with = (FORM, settings.CALENDAR_DOMAIN, settings.STREAM_PAGE_URL, made_of)
     etag = f'"{sha256(repr(written_with).encode()).hexdigest()[:32]}"'
-    # Kept by whoever asked, and asked again each time: what it says depends on the token.
+    # Private and always revalidated, because the alarms depend on the token.
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     known = {tag.removeprefix("W/") for tag in parse_etags(meta.get("HTTP_IF_NONE_MATCH", ""))}
     if known & {etag, "*"}:

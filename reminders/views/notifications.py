@@ -1,50 +1,21 @@
-"""The inbox over HTTP."""
+"""Notifications over HTTP."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.db import models
-from django.db.models import F
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.pagination import Listing
-from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
-from reminders import services
-from reminders.models import Notification
+from reminders import reads, services
 from reminders.serializers import ListNotificationsQuery, MarkNotificationSerializer, NotificationSerializer
-
-COLUMNS, built = NotificationSerializer.columns(), NotificationSerializer.to_wire
-
-
-def _of_user(*, user: Any, read: bool | None = None, category: str | None = None) -> models.QuerySet[Any]:
-    # Every notice is of the one category that there is.
-    mine = Notification.objects.filter(user=user, stream__deleted_at__isnull=True)
-    return mine if read is None else mine.filter(read_at__isnull=not read)
-
-
-MINE = Listing(
-    "notifications",
-    NotificationSerializer,
-    _of_user,
-    values={"user": ID},
-    orders={"createdAt": lambda descending: F("created_at")},
-)
-NOTIFICATION = Question(lambda: Notification.objects.filter(pk=Param("id", ID)).values_list(*COLUMNS))
-
-MINE_EXISTS = Question(
-    lambda: Notification.objects.filter(
-        pk=Param("id", ID), user=Param("user", ID), stream__deleted_at__isnull=True
-    ).values_list("pk")
-)
 
 
 class NotificationViewSet(ApiViewSet):
-    """What you were told."""
+    """The notifications of the caller."""
 
     serializer_class = NotificationSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
@@ -60,7 +31,7 @@ class NotificationViewSet(ApiViewSet):
     )
     def list(self, request: Request) -> Response:
         """Your notifications, newest first; title and message are in the language of this call."""
-        return MINE.page(self.query(ListNotificationsQuery), caller=self.user.pk, user=self.user.pk)
+        return reads.my_notifications(self.query(ListNotificationsQuery), caller=self.user.pk)
 
     @extend_schema(
         operation_id="markNotificationByIdV1",
@@ -70,11 +41,10 @@ class NotificationViewSet(ApiViewSet):
     )
     def mark(self, request: Request, id: str) -> Response:
         """Mark one of your notifications as read, or as unread."""
-        with self.refused_first(lambda: self.refuse_unless_mine(id)):
+        with self.refused_first(lambda: reads.refuse_unless_notified(id, caller=self.user.pk)):
             read = MarkNotificationSerializer.validated(request.data)["read"]
         services.mark_notification(id, by=self.user, now=timezone.now(), read=read)
-        (row,) = NOTIFICATION.rows(id=id)
-        return Response(built(row, self.user.pk))
+        return Response(reads.notification(id, caller=self.user.pk))
 
     @extend_schema(
         operation_id="markNotificationByIdV2",
@@ -83,10 +53,5 @@ class NotificationViewSet(ApiViewSet):
         responses={200: NotificationSerializer},
     )
     def mark_in_v2(self, request: Request, id: str) -> Response:
-        """Mark one of your notifications as read, or as unread; the same as in v1, beside the list."""
+        """Mark one of your notifications as read, or as unread; the same as in v1."""
         return self.mark(request, id)
-
-    def refuse_unless_mine(self, notification_id: str) -> None:
-        """Raises NotificationMissing."""
-        if not MINE_EXISTS.rows(id=notification_id, user=self.user.pk):
-            raise services.NotificationMissing

@@ -11,7 +11,7 @@ from reminders.serializers import ChannelsSerializer, ChooseChannelsSerializer
 
 
 class ChannelsViewSet(ApiViewSet):
-    """On which ways you are told."""
+    """Notification channels of the caller."""
 
     serializer_class = ChannelsSerializer
 
@@ -19,9 +19,9 @@ class ChannelsViewSet(ApiViewSet):
         operation_id="readNotificationChannelsV1", tags=["Notifications"], responses={200: ChannelsSerializer}
     )
     def retrieve(self, request: Request) -> Response:
-        """On which ways you are told: true for those that are on.
+        """The channels on which you are notified: true for those that are on.
 
-        `inbox` is the list of your notifications. Only the channels that this service has are there.
+        `inbox` is the list of your notifications. The answer has only the channels that this service offers.
         """
         return Response(services.channels_of(self.user))
 
@@ -32,9 +32,9 @@ class ChannelsViewSet(ApiViewSet):
         responses={200: ChannelsSerializer},
     )
     def update(self, request: Request) -> Response:
-        """Switch channels on or off; those that you do not name stay as they are. The inbox is always on.
+        """Switch channels on or off. Channels that are not in the body do not change. The inbox is always on.
 
-        What is under way at this moment may still come.
+        Notifications that are being sent at this moment may still arrive.
         """
         wanted = ChooseChannelsSerializer.validated(request.data)
         return Response(services.choose_channels(by=self.user, now=timezone.now(), wanted=wanted))

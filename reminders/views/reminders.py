@@ -1,60 +1,24 @@
-"""Reminders over HTTP: each action asks one question or makes one call to the services."""
+"""Reminders over HTTP."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.db import models
-from django.db.models import F, OuterRef
 from django.utils import timezone
 from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.pagination import Listing, PageQuery
-from common.queries import ID, TIME, Param, Question
+from common.pagination import PageQuery
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
-from livestreams.models import LiveStream
-from livestreams.services import Banned, StreamMissing, audience_restriction, refuse_blocked
-from reminders import services
-from reminders.models import Reminder
+from livestreams.services import Banned, StreamMissing
+from reminders import reads, services
 from reminders.serializers import MyReminderSerializer, ReminderSerializer, SetReminderSerializer, reminded_to_wire
-
-COLUMNS, built = ReminderSerializer.columns(), ReminderSerializer.to_wire
-
-
-def _of_user(*, user: Any, now: Any) -> models.QuerySet[Any]:
-    living = Reminder.objects.with_fate(now).filter(user=user, stream__deleted_at__isnull=True)
-    return living.annotate(asked_at=now)
-
-
-MINE = Listing(
-    "reminders",
-    MyReminderSerializer,
-    _of_user,
-    values={"user": ID, "now": TIME},
-    orders={"createdAt": lambda descending: F("created_at")},
-)
-ON_STREAM = Question(
-    lambda: (
-        _of_user(user=Param("user", ID), now=Param("now", TIME))
-        .filter(stream=Param("stream", ID))
-        .values_list(
-            *COLUMNS,
-            audience_restriction(stream=OuterRef("stream"), user=Param("user", ID), now=Param("now", TIME)),
-        )
-    )
-)
-AT_THE_STREAM = Question(
-    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
-        audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME))
-    )
-)
 
 
 class ReminderViewSet(ApiViewSet):
-    """Being told before a stream starts, or when it does."""
+    """Reminders of the caller: a notification before a stream starts, or when it starts."""
 
     serializer_class = ReminderSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
@@ -78,39 +42,35 @@ class ReminderViewSet(ApiViewSet):
     def create(self, request: Request, id: str) -> Response:
         """Set your one reminder on this stream, or replace it: `minute` minutes before the planned start.
 
-        With `minute` null, 0 or left out you are told when the stream really starts. The reminder follows the stream:
-        a moved start moves it, and one that is moved after you were told earns a new notice. When the stream starts
-        earlier you are told then. Cancelling tells you so; deleting, ending and expiring are silent, and so is a ban
-        that keeps you from watching, for as long as it holds. You are told in the language of this call.
+        With `minute` null, 0 or left out you are notified when the stream really starts. The reminder follows the
+        stream: when the planned start moves, the reminder moves with it, and after a notification you get a new one
+        for the new start. When the stream starts before the reminder is due you are notified at the start. You are
+        notified when the stream is cancelled. You are not notified when it is deleted, ends or expires, nor while a
+        ban keeps you from watching it. Notifications are in the language of this call.
         """
-        with self.refused_first(lambda: self.refuse_unless_admitted(id)):
+        now = timezone.now()
+        with self.refused_first(lambda: reads.refuse_unless_readable(id, caller=self.user.pk, now=now)):
             minute = SetReminderSerializer.validated(request.data)["minute"]
-        language = get_language()
-        reminded = services.set_reminder(id, by=self.user, now=timezone.now(), minute=minute, language=language)
+        reminded = services.set_reminder(id, by=self.user, now=now, minute=minute, language=get_language())
         return Response(reminded_to_wire(reminded))
 
     @extend_schema(operation_id="readReminderByIdV1", tags=["Reminders"], responses={200: ReminderSerializer})
     def retrieve(self, request: Request, id: str) -> Response:
         """Your reminder on this stream.
 
-        `ARMED_ON_START` and `SCHEDULED` wait. `SENT`: you were told, before the start or at it. `MISSED`: nothing
-        could be sent in time; if the stream has not started you are told when it does. `CANCELLED`: the stream is
-        cancelled or over. While a ban keeps you from the stream this is refused; the list of your reminders shows it
-        as `CANCELLED`.
+        `ARMED_ON_START` waits for the start, `SCHEDULED` for its lead time. `SENT`: you were notified, before the
+        start or at it. `MISSED`: nothing could be sent in time; if the stream has not started you are notified when
+        it does. `CANCELLED`: the stream is cancelled or over. While a ban keeps you from the stream this call is
+        refused, and the list of your reminders shows the reminder as `CANCELLED`.
         """
-        rows = ON_STREAM.rows(user=self.user.pk, stream=id, now=timezone.now())
-        if not rows:
-            self.refuse_unless_admitted(id)
-            raise services.ReminderMissing
-        refuse_blocked(rows[0][-1])
-        return Response(built(rows[0], self.user.pk))
+        return Response(reads.my_reminder(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(operation_id="deleteReminderByIdV1", tags=["Reminders"], responses={200: ReminderSerializer})
     def destroy(self, request: Request, id: str) -> Response:
-        """Remove your reminder on this stream; what went out already stays in your notifications.
+        """Remove your reminder on this stream. Notifications that were sent stay in your list.
 
-        The answer is what was removed, now `CANCELLED`. While a ban keeps you from the stream this is refused; nothing
-        is told of it then anyway.
+        The answer is the removed reminder, now `CANCELLED`. While a ban keeps you from the stream this is refused;
+        you are not notified of the stream then.
         """
         return Response(reminded_to_wire(services.remove_reminder(id, by=self.user, now=timezone.now())))
 
@@ -121,15 +81,8 @@ class ReminderViewSet(ApiViewSet):
         responses={200: page_of(MyReminderSerializer)},
     )
     def list(self, request: Request) -> Response:
-        """Your reminders with their streams, the newest first; replacing one leaves it in its place.
+        """Your reminders with their streams, the newest first. Replacing a reminder does not change its place.
 
-        Those on deleted streams are gone with them.
+        Reminders on deleted streams are not listed.
         """
-        return MINE.page(self.query(PageQuery), caller=self.user.pk, user=self.user.pk, now=timezone.now())
-
-    def refuse_unless_admitted(self, stream_id: str) -> None:
-        """Raises StreamMissing, Banned."""
-        rows = AT_THE_STREAM.rows(id=stream_id, caller=self.user.pk, now=timezone.now())
-        if not rows:
-            raise StreamMissing
-        refuse_blocked(rows[0][0])
+        return reads.my_reminders(self.query(PageQuery), caller=self.user.pk, now=timezone.now())

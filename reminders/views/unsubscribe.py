@@ -1,4 +1,4 @@
-"""The page behind the unsubscribe link of an email. It works without logging in, and by itself (RFC 8058)."""
+"""The page behind the unsubscribe link of an email. It needs no login, and supports one-click POST (RFC 8058)."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -12,12 +12,12 @@ from reminders import services
 from reminders.channels.email import unsubscriber
 
 
-# A mail program that unsubscribes for its reader has no cookie; the signed address is the proof.
+# A mail program that unsubscribes for a user has no cookie. The signature in the address is the authentication.
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
-    """GET only asks, since programs that look for dangerous links open every one in a mail; POST does it."""
+    """POST unsubscribes. GET only shows a form, because link scanners of mail servers fetch every link in a mail."""
     user_id = unsubscriber(token)
     if user_id is None:
         return _page(
@@ -40,6 +40,6 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 def _page(request: HttpRequest, heading: str, message: str, *, button: str = "", status: int = 200) -> HttpResponse:
     texts = {"language": get_language(), "heading": heading, "message": message, "button": button}
     response = render(request, "reminders/email/unsubscribe.html", texts, status=status)
-    # The address of the page is what unsubscribes.
+    # The address of the page is a credential.
     response["Referrer-Policy"] = "no-referrer"
     return response

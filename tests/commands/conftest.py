@@ -1,4 +1,4 @@
-"""Commands as operators run them: processes of their own, on the database of the tests."""
+"""Fixtures that run commands as operators do: in a process, on the database of the tests."""
 
 import json
 import os
@@ -25,7 +25,7 @@ type Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def place(transactional_db: None, tmp_path: Path) -> dict[str, str]:
-    """The environment of a healthy installation."""
+    """The environment variables of a healthy installation."""
     return {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": database_url(),
@@ -42,7 +42,7 @@ def place(transactional_db: None, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start(place: dict[str, str]) -> Iterator[Start]:
-    """Starts a command; keywords are variables of its environment."""
+    """Starts a command. Keywords are environment variables."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*words: str, **variables: str) -> subprocess.Popen[str]:
@@ -53,7 +53,7 @@ def start(place: dict[str, str]) -> Iterator[Start]:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # Started in the background, this process may have been told to ignore Ctrl-C, and a child inherits that.
+            # A process that was started in the background may ignore SIGINT, and its children inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
         started.append(process)
@@ -78,7 +78,7 @@ def run(start: Start) -> Run:
     return finish
 
 
-# Who waits for the table may have a turn at a stream, for which others wait.
+# A process that waits for the table may hold the advisory lock of a stream, for which others wait.
 _WAITING = """
     SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
     WHERE datname = current_database() AND NOT granted AND (relation = %s::regclass OR locktype = 'advisory')
@@ -87,7 +87,7 @@ _WAITING = """
 
 @contextmanager
 def waiting_for(table: str, processes: int) -> Iterator[Callable[[], None]]:
-    """Holds the table. Calling what this yields returns when so many others wait for it, or for those who do."""
+    """Locks the table. The yielded function returns once so many processes wait, directly or indirectly."""
     params: dict[str, Any] = {
         key: value
         for key, value in connection.get_connection_params().items()
@@ -96,7 +96,7 @@ def waiting_for(table: str, processes: int) -> Iterator[Callable[[], None]]:
     with psycopg.connect(**params) as holder:
         holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
-        def until_they_wait() -> None:
+        def wait_for_them() -> None:
             deadline = time.monotonic() + 50
             waiting = -1
             while waiting != processes:
@@ -105,7 +105,7 @@ def waiting_for(table: str, processes: int) -> Iterator[Callable[[], None]]:
                 row = holder.execute(_WAITING, [table]).fetchone()
                 waiting = row[0] if row else 0
 
-        yield until_they_wait
+        yield wait_for_them
 
 
 def waiting_for_streams(processes: int) -> AbstractContextManager[Callable[[], None]]:
@@ -117,18 +117,18 @@ type Import = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def imported(tmp_path: Path) -> Import:
-    """Imports what it is given as a file and returns the facts, with `stderr` and the exit code as `code`."""
+    """Imports the content as a file. Returns the facts, with `stderr` and the exit code as `code`."""
 
-    def bring_in(content: str | bytes, *words: str, name: str = "bans.ndjson") -> dict[str, Any]:
+    def import_file(content: str | bytes, *words: str, name: str = "bans.ndjson") -> dict[str, Any]:
         file = tmp_path / name
         file.write_bytes(content.encode() if isinstance(content, str) else content)
-        said, told = StringIO(), StringIO()
+        output, errors = StringIO(), StringIO()
         code = 0
         try:
-            call_command("import_bans", str(file), "--json", *words, stdout=said, stderr=told)
+            call_command("import_bans", str(file), "--json", *words, stdout=output, stderr=errors)
         except CommandError as error:
             code = error.returncode
-        facts: dict[str, Any] = json.loads(said.getvalue())
-        return facts | {"stderr": told.getvalue(), "code": code}
+        facts: dict[str, Any] = json.loads(output.getvalue())
+        return facts | {"stderr": errors.getvalue(), "code": code}
 
-    return bring_in
+    return import_file

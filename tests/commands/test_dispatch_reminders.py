@@ -28,7 +28,7 @@ TABLES = (Round, Chunk, Delivery, Notification, Checkpoint, AuditEntry)
 
 @pytest.fixture
 def due(creator: User, viewer: User, now: datetime) -> LiveStream:
-    """Planned in 14 minutes; its viewer asked for a quarter of an hour, so it came due a minute ago."""
+    """Planned in 14 minutes, with a reminder 15 minutes before the start, which came due a minute ago."""
     return due_stream(creator, viewer, now)
 
 
@@ -46,7 +46,7 @@ def started(creator: User, people: int) -> LiveStream:
     return streams.start_stream(stream.pk, by=creator, now=stream.created_at)
 
 
-def said(*words: str) -> dict[str, Any]:
+def dispatch(*words: str) -> dict[str, Any]:
     out = StringIO()
     call_command("dispatch_reminders", "--json", *words, stdout=out)
     facts: dict[str, Any] = json.loads(out.getvalue())
@@ -72,10 +72,8 @@ def gateway(settings: Any) -> Iterator[Gateway]:
 # --- sending --------------------------------------------------------------------------------------
 
 
-def test_what_is_due_is_sent_from_the_lead_time_to_the_receiver(
-    due: LiveStream, viewer: User, gateway: Gateway
-) -> None:
-    facts = said()
+def test_due_reminders_are_sent_to_the_inbox_and_the_receiver(due: LiveStream, viewer: User, gateway: Gateway) -> None:
+    facts = dispatch()
 
     assert facts == {
         "dry_run": False, "stream": None, "opened": 1, "cut": 1, "notified": 1, "missed": 0,
@@ -85,32 +83,32 @@ def test_what_is_due_is_sent_from_the_lead_time_to_the_receiver(
     assert gateway.only_call.recipients == [viewer.pk]
 
 
-def test_each_change_is_recorded_as_the_commands(due: LiveStream) -> None:
-    said()
-    entries = AuditEntry.objects.filter(action__in=("open_round", "cut_round", "tell_chunk"))
+def test_audit_rows_name_the_command_as_entry_point(due: LiveStream) -> None:
+    dispatch()
+    entries = AuditEntry.objects.filter(action__in=("open_round", "cut_round", "notify_chunk"))
     assert {(entry.action, entry.entry_point) for entry in entries} == {
-        ("open_round", "command"), ("cut_round", "command"), ("tell_chunk", "command"),
+        ("open_round", "command"), ("cut_round", "command"), ("notify_chunk", "command"),
     }  # fmt: skip
 
 
 def test_a_second_run_has_nothing_to_do(due: LiveStream, gateway: Gateway) -> None:
-    said()
-    facts = said()
+    dispatch()
+    facts = dispatch()
     assert {name for name, count in facts.items() if count} == set()
     assert len(gateway.calls) == 1
 
 
-def test_what_workers_left_half_done_is_finished(due: LiveStream, now: datetime, gateway: Gateway) -> None:
+def test_work_that_workers_began_is_finished(due: LiveStream, now: datetime, gateway: Gateway) -> None:
     (round_id,) = services.open_due_rounds(now)
     (chunk_id,) = services.cut_round(round_id, now=now)
-    services.tell_chunk(chunk_id, now=now)
+    services.notify_chunk(chunk_id, now=now)
 
-    facts = said()
+    facts = dispatch()
 
     assert (facts["opened"], facts["cut"], facts["notified"], facts["delivered"]) == (0, 0, 0, 1)
 
 
-def test_what_came_due_too_long_ago_is_counted_and_ends_with_1(creator: User, viewer: User, now: datetime) -> None:
+def test_missed_reminders_are_counted_and_end_with_1(creator: User, viewer: User, now: datetime) -> None:
     due_stream(creator, viewer, now, ago=11 * MINUTE)
     out = StringIO()
 
@@ -123,23 +121,23 @@ def test_what_came_due_too_long_ago_is_counted_and_ends_with_1(creator: User, vi
 
 
 @pytest.mark.parametrize(
-    ("status", "count", "told"),
+    ("status", "count", "message"),
     [(500, "waiting", "did not get through; they are tried again"), (410, "stopped", "stopped by their receiver")],
 )
 def test_a_receiver_that_refuses_ends_with_1(
-    status: int, count: str, told: str, due: LiveStream, gateway: Gateway
+    status: int, count: str, message: str, due: LiveStream, gateway: Gateway
 ) -> None:
     gateway.answer = answering(status)
     out = StringIO()
 
-    with pytest.raises(CommandError, match=told):
+    with pytest.raises(CommandError, match=message):
         call_command("dispatch_reminders", "--json", stdout=out)
 
     assert json.loads(out.getvalue())[count] == 1
     assert Notification.objects.count() == 1
 
 
-def test_people_read_a_sentence(due: LiveStream) -> None:
+def test_without_json_the_output_is_a_sentence(due: LiveStream) -> None:
     out = StringIO()
     call_command("dispatch_reminders", stdout=out)
     assert out.getvalue() == "1 rounds opened and 1 cut, 1 people notified, 0 deliveries made.\n"
@@ -148,26 +146,27 @@ def test_people_read_a_sentence(due: LiveStream) -> None:
 # --- one stream -----------------------------------------------------------------------------------
 
 
-def test_of_one_stream_only_what_is_due_of_it_is_sent(
+def test_with_a_stream_only_its_reminders_are_sent(
     due: LiveStream, guest: User, viewer: User, stranger: User, now: datetime, gateway: Gateway
 ) -> None:
     other = due_stream(guest, stranger, now)
 
-    facts = said("--stream", other.pk.upper())
+    facts = dispatch("--stream", other.pk.upper())
 
     assert (facts["stream"], facts["notified"], facts["delivered"]) == (other.pk, 1, 1)
     assert gateway.only_call.recipients == [stranger.pk]
-    assert said()["notified"] == 1
+    assert dispatch()["notified"] == 1
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told"), [("x", "is no id"), ("", "is no id"), ("f" * 25, "is no id"), ("f" * 24, "there is no stream")]
+    ("wanted", "message"),
+    [("x", "is no id"), ("", "is no id"), ("f" * 25, "is no id"), ("f" * 24, "there is no stream")],
 )
 @pytest.mark.parametrize("more", [[], ["--dry-run"]])
-def test_a_wrong_stream_is_wrong_use(wanted: str, told: str, more: list[str], due: LiveStream) -> None:
+def test_an_invalid_stream_ends_with_2(wanted: str, message: str, more: list[str], due: LiveStream) -> None:
     before = rows()
-    with pytest.raises(CommandError, match=told) as raised:
-        said("--stream", wanted, *more)
+    with pytest.raises(CommandError, match=message) as raised:
+        dispatch("--stream", wanted, *more)
     assert raised.value.returncode == 2
     assert rows() == before
 
@@ -183,7 +182,7 @@ def test_a_dry_run_lists_what_is_due_and_changes_nothing(
     services.open_due_rounds_of_stream(half_done.pk, now)
     before = rows()
 
-    facts = said("--dry-run")
+    facts = dispatch("--dry-run")
 
     assert rows() == before
     assert gateway.calls == []
@@ -194,20 +193,20 @@ def test_a_dry_run_lists_what_is_due_and_changes_nothing(
         ("lead time", due.pk, 15, 1, "sent"),
         ("round", half_done.pk, 15, 2, "sent"),
     ]
-    assert said()["notified"] == facts["people"]
+    assert dispatch()["notified"] == facts["people"]
 
 
-def test_a_dry_run_tells_chunks_and_deliveries_too(due: LiveStream, now: datetime, gateway: Gateway) -> None:
+def test_a_dry_run_lists_chunks_and_deliveries(due: LiveStream, now: datetime, gateway: Gateway) -> None:
     (round_id,) = services.open_due_rounds(now)
     (chunk_id,) = services.cut_round(round_id, now=now)
-    assert [(one["what"], one["people"]) for one in said("--dry-run")["due"]] == [("chunk", 1)]
+    assert [(one["what"], one["people"]) for one in dispatch("--dry-run")["due"]] == [("chunk", 1)]
 
-    services.tell_chunk(chunk_id, now=now)
-    (listed,) = said("--dry-run")["due"]
+    services.notify_chunk(chunk_id, now=now)
+    (listed,) = dispatch("--dry-run")["due"]
     assert (listed["what"], listed["channel"], listed["people"]) == ("delivery", "webhook", 1)
 
 
-def test_a_dry_run_says_what_would_be_missed_and_what_is_no_longer_true(
+def test_a_dry_run_reports_what_would_be_missed_or_void(
     creator: User, guest: User, viewer: User, now: datetime
 ) -> None:
     late = due_stream(creator, viewer, now, ago=11 * MINUTE)
@@ -216,7 +215,7 @@ def test_a_dry_run_says_what_would_be_missed_and_what_is_no_longer_true(
     services.open_due_rounds_of_stream(gone.pk, now)
     streams.delete_stream(gone.pk, by=guest, now=now)
 
-    facts = said("--dry-run")
+    facts = dispatch("--dry-run")
 
     assert {one["stream_id"]: one["fate"] for one in facts["due"]} == {late.pk: "missed", gone.pk: "void"}
     assert facts["people"] == 0
@@ -226,23 +225,23 @@ def test_a_dry_run_says_what_would_be_missed_and_what_is_no_longer_true(
     assert out.getvalue().endswith("Due: 0 lead times, 2 rounds, 0 chunks, 0 deliveries; 0 people would be notified.\n")
 
 
-# --- beside others --------------------------------------------------------------------------------
+# --- concurrency ----------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def crowd(transactional_db: None) -> Iterator[int]:
-    """So many that telling them takes chunks and time."""
+    """A number of users that takes several chunks and some time."""
     forget_jobs()
     yield 20_000
     forget_jobs()
 
 
 def recipients(gateway: Gateway) -> dict[str, list[str]]:
-    """By the key that each batch had, whom it named."""
+    """The recipients of each batch, by its key."""
     return {call.key: call.recipients for call in gateway.calls}
 
 
-def test_two_copies_at_once_send_nothing_twice(crowd: int, creator: User, gateway: Gateway, start: Start) -> None:
+def test_two_concurrent_copies_send_nothing_twice(crowd: int, creator: User, gateway: Gateway, start: Start) -> None:
     started(creator, crowd)
 
     with waiting_for("reminders_checkpoint", 2) as until_both_wait:
@@ -251,13 +250,13 @@ def test_two_copies_at_once_send_nothing_twice(crowd: int, creator: User, gatewa
     answers = [copy.communicate(timeout=120) for copy in copies]
 
     assert [(copy.returncode, errors) for copy, (_, errors) in zip(copies, answers, strict=True)] == [(0, ""), (0, "")]
-    told = [json.loads(output) for output, _ in answers]
-    assert sum(facts["notified"] for facts in told) == Notification.objects.count() == crowd
-    assert sum(facts["delivered"] for facts in told) == len(gateway.calls) == crowd / services.CHUNK
+    results = [json.loads(output) for output, _ in answers]
+    assert sum(facts["notified"] for facts in results) == Notification.objects.count() == crowd
+    assert sum(facts["delivered"] for facts in results) == len(gateway.calls) == crowd / services.CHUNK
     assert sum(map(len, recipients(gateway).values())) == crowd
 
 
-def test_beside_a_running_worker_nothing_is_sent_twice(crowd: int, creator: User, gateway: Gateway, run: Run) -> None:
+def test_with_a_running_worker_nothing_is_sent_twice(crowd: int, creator: User, gateway: Gateway, run: Run) -> None:
     with running_workers(environment=posting_to(gateway)):
         started(creator, crowd)
         finished = run("dispatch_reminders", "--json", **posting_to(gateway))
@@ -270,7 +269,7 @@ def test_beside_a_running_worker_nothing_is_sent_twice(crowd: int, creator: User
     assert sum(map(len, recipients(gateway).values())) == crowd
 
 
-def test_the_jobs_of_what_was_sent_here_find_nothing_left(
+def test_jobs_of_what_the_command_sent_do_nothing(
     crowd: int, creator: User, viewer: User, gateway: Gateway, run: Run
 ) -> None:
     started(creator, 3_000)

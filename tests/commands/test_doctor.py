@@ -1,4 +1,4 @@
-"""manage.py doctor: six planted faults, each found, and none on a healthy installation."""
+"""manage.py doctor: problems of settings, database, storage and identity provider."""
 
 import json
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ from django.db import connection
 from accounts.models import User
 from common.doctor import LEAST_FREE, LITTLE_FREE, Severity, examine
 from config import demo
-from config.doctor import examine as examine_place
+from config.doctor import examine as examine_installation
 from tests.commands.conftest import Run
 
 GOOD_KEY = "q8Zr2vN5xLw0TbY7cHj4KmP1sDf6GuE9aRiXoWnBtVzJyQhMlC"
 
 
 def found_by(run: Run, **variables: str) -> dict[str, dict[str, str]]:
-    """What a doctor in a process of its own finds, by code; the exit code and the counts are checked on the way."""
+    """The findings of the command in a process, by code. Checks the exit code and the counts, too."""
     finished = run("doctor", "--json", **variables)
     facts = json.loads(finished.stdout)
     errors = [finding for finding in facts["findings"] if finding["severity"] == "error"]
@@ -40,19 +40,19 @@ def found_by(run: Run, **variables: str) -> dict[str, dict[str, str]]:
 
 
 @contextmanager
-def planted(plant: str, undo: str) -> Iterator[None]:
+def executed(sql: str, undo: str) -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute(plant)
+        cursor.execute(sql)
         try:
             yield
         finally:
             cursor.execute(undo)
 
 
-# --- as a process, the whole way ------------------------------------------------------------------
+# --- as a process --------------------------------------------------------------------------------
 
 
-def test_nothing_is_wrong_with_a_healthy_installation(run: Run) -> None:
+def test_a_healthy_installation_has_no_findings(run: Run) -> None:
     assert found_by(run) == {}
     assert run("doctor").stdout == "Nothing is wrong.\n"
 
@@ -65,14 +65,14 @@ def test_nothing_is_wrong_with_a_healthy_installation(run: Run) -> None:
         "postgresql://nobody@//nowhere/nothing",
     ],
 )
-def test_a_database_that_is_down_is_found(url: str, run: Run) -> None:
+def test_an_unreachable_database_is_reported(url: str, run: Run) -> None:
     found = found_by(run, DATABASE_URL=url)
     assert set(found) == {"database_unreachable"}
     assert "DATABASE_URL" in found["database_unreachable"]["remedy"]
 
 
-def test_a_migration_that_is_not_applied_is_found(run: Run) -> None:
-    with planted(
+def test_a_missing_migration_is_reported(run: Run) -> None:
+    with executed(
         "DELETE FROM django_migrations WHERE app = 'sessions'",
         "INSERT INTO django_migrations (app, name, applied) VALUES ('sessions', '0001_initial', now())",
     ):
@@ -82,8 +82,8 @@ def test_a_migration_that_is_not_applied_is_found(run: Run) -> None:
     assert "manage.py migrate" in found["migrations_missing"]["remedy"]
 
 
-def test_migrations_of_another_version_are_found_and_a_demo_does_not_go_on_with_them(run: Run) -> None:
-    with planted(
+def test_migrations_of_another_version_are_reported_and_refused_by_the_demo(run: Run) -> None:
+    with executed(
         "INSERT INTO django_migrations (app, name, applied) VALUES ('livestreams', '0099_later', now())",
         "DELETE FROM django_migrations WHERE name = '0099_later'",
     ):
@@ -96,9 +96,9 @@ def test_migrations_of_another_version_are_found_and_a_demo_does_not_go_on_with_
 
 
 @pytest.mark.parametrize("skew", ["1 hour", "-5 seconds"])
-def test_a_clock_that_is_off_is_found(skew: str, run: Run) -> None:
+def test_a_wrong_clock_is_reported(skew: str, run: Run) -> None:
     database = connection.settings_dict["NAME"]
-    with planted(
+    with executed(
         f"""
         CREATE SCHEMA skewed;
         CREATE FUNCTION skewed.clock_timestamp() RETURNS timestamptz LANGUAGE sql
@@ -121,11 +121,11 @@ def test_a_clock_that_is_off_is_found(skew: str, run: Run) -> None:
         ({"SECRET_KEY": GOOD_KEY, "JWT_SIGNING_KEY": GOOD_KEY}, {"keys_equal"}),
     ],
 )
-def test_weak_and_equal_keys_are_found(variables: dict[str, str], codes: set[str], run: Run) -> None:
+def test_weak_and_equal_keys_are_reported(variables: dict[str, str], codes: set[str], run: Run) -> None:
     assert set(found_by(run, **variables)) == codes
 
 
-def test_a_storage_that_cannot_be_written_is_found(run: Run, tmp_path: Path) -> None:
+def test_an_unwritable_storage_is_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "media").write_text("a file where the folder should be")
     found = found_by(run)
     assert set(found) == {"storage_unwritable"}
@@ -143,7 +143,9 @@ def test_a_storage_that_cannot_be_written_is_found(run: Run, tmp_path: Path) -> 
         ({"PRODUCTION_SERVER_URL": "http://live.example.org"}, {"production_server_not_https"}),
     ],
 )
-def test_an_insecure_setting_in_public_is_found(variables: dict[str, str], codes: set[str], run: Run) -> None:
+def test_an_insecure_setting_with_a_public_url_is_an_error(
+    variables: dict[str, str], codes: set[str], run: Run
+) -> None:
     public = {"PUBLIC_URL": "https://live.example.org", "SECURE": "true", "TRUSTED_PROXIES": "192.0.2.7"}
     assert found_by(run, **public) == {}
     found = found_by(run, **public | variables)
@@ -151,7 +153,7 @@ def test_an_insecure_setting_in_public_is_found(variables: dict[str, str], codes
     assert {finding["severity"] for finding in found.values()} == {"error"}
 
 
-def test_all_at_once_are_all_found(run: Run, tmp_path: Path) -> None:
+def test_several_problems_are_reported_together(run: Run, tmp_path: Path) -> None:
     (tmp_path / "media").write_text("a file where the folder should be")
     found = found_by(
         run,
@@ -170,7 +172,7 @@ def test_all_at_once_are_all_found(run: Run, tmp_path: Path) -> None:
     }
 
 
-def test_people_read_the_meaning_and_the_remedy(run: Run) -> None:
+def test_without_json_the_output_has_meaning_and_remedy(run: Run) -> None:
     finished = run("doctor", SECRET_KEY="short")
     assert finished.returncode == 1
     assert finished.stdout.startswith("error: secret_key_weak\n  SECRET_KEY is short")
@@ -178,7 +180,7 @@ def test_people_read_the_meaning_and_the_remedy(run: Run) -> None:
     assert "1 errors found." in finished.stderr
 
 
-# --- the finer points -----------------------------------------------------------------------------
+# --- in this process ------------------------------------------------------------------------------
 
 
 def codes(severity: Severity | None = None) -> set[str]:
@@ -194,7 +196,7 @@ def healthy(settings: Any, db: None, tmp_path: Path) -> Any:
     return settings
 
 
-def test_on_a_developers_machine_debug_is_only_a_warning(healthy: Any) -> None:
+def test_debug_on_localhost_is_only_a_warning(healthy: Any) -> None:
     healthy.DEBUG = True
     assert codes(Severity.WARNING) == {"debug_on"}
     assert codes(Severity.ERROR) == set()
@@ -208,22 +210,22 @@ def test_an_origin_without_tls_is_a_warning(healthy: Any) -> None:
 
 
 @pytest.mark.parametrize(("free", "severity"), [(LEAST_FREE - 1, Severity.ERROR), (LITTLE_FREE - 1, Severity.WARNING)])
-def test_little_free_space_is_found(
+def test_little_free_space_is_reported(
     free: int, severity: Severity, healthy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # How full this machine's disk is lies beyond the test.
+    # The free space of the machine cannot be set.
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": free}))
     assert codes(severity) == {"storage_nearly_full"}
 
 
-def test_nothing_is_left_behind_in_the_storage(healthy: Any, tmp_path: Path) -> None:
+def test_the_check_of_the_storage_leaves_no_file(healthy: Any, tmp_path: Path) -> None:
     examine()
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_audit_trail_without_its_guard_is_found(run: Run) -> None:
-    with planted(
+def test_a_disabled_trigger_of_the_audit_trail_is_reported(run: Run) -> None:
+    with executed(
         "ALTER TABLE common_auditentry DISABLE TRIGGER ALL", "ALTER TABLE common_auditentry ENABLE TRIGGER ALL"
     ):
         assert set(found_by(run)) == {"audit_trail_unguarded"}
@@ -231,7 +233,7 @@ def test_an_audit_trail_without_its_guard_is_found(run: Run) -> None:
 
 @pytest.fixture
 def provider() -> Iterator[Any]:
-    """A server on this machine; `answer` is what it says to everybody."""
+    """An HTTP server on this machine. `answer` is the body of its responses."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -265,23 +267,23 @@ def test_a_provider_that_publishes_keys_is_healthy(healthy: Any, provider: Any, 
 
 
 @pytest.mark.parametrize("answer", [b"<html>", b"{}", b'{"keys": []}', b"[1]"])
-def test_a_provider_that_answers_something_else_is_found(answer: bytes, healthy: Any, provider: Any) -> None:
+def test_a_provider_without_readable_keys_is_reported(answer: bytes, healthy: Any, provider: Any) -> None:
     provider.answer = answer
     healthy.IDENTITY_JWKS_URL = provider.url
     assert codes() == {"identity_keys_unreadable"}
 
 
-def test_a_provider_that_is_down_is_found(healthy: Any) -> None:
+def test_an_unreachable_provider_is_reported(healthy: Any) -> None:
     healthy.IDENTITY_JWKS_URL = "http://127.0.0.1:9/keys"
     assert codes() == {"identity_keys_unreadable"}
 
 
-def test_keys_over_an_open_line_are_found(healthy: Any) -> None:
+def test_keys_over_plain_http_are_reported(healthy: Any) -> None:
     healthy.IDENTITY_JWKS_URL = "http://keys.invalid/"
     assert codes() == {"identity_keys_unreadable", "identity_keys_not_https"}
 
 
-def test_a_public_key_is_read(healthy: Any, key: Any) -> None:
+def test_an_unreadable_public_key_is_reported(healthy: Any, key: Any) -> None:
     healthy.IDENTITY_PUBLIC_KEY = key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     ).decode()
@@ -295,11 +297,11 @@ def test_a_public_key_is_read(healthy: Any, key: Any) -> None:
 
 @pytest.fixture
 def demo_admin(transactional_db: None, settings: Any) -> User:
-    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # as the command has them
+    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # as in the process of the command
     return User.objects.create_superuser("admin", "admin-of-the-demo")
 
 
-def test_a_public_password_that_opens_an_account_is_an_error(run: Run, demo_admin: User) -> None:
+def test_an_account_with_a_demo_password_is_an_error(run: Run, demo_admin: User) -> None:
     before = demo_admin.password
 
     found = found_by(run)
@@ -308,22 +310,22 @@ def test_a_public_password_that_opens_an_account_is_an_error(run: Run, demo_admi
     assert "admin (superuser)" in found["demo_password_works"]["meaning"]
     assert "seed_demo --close" in found["demo_password_works"]["remedy"]
     demo_admin.refresh_from_db()
-    assert demo_admin.password == before, "looking changes nothing"
+    assert demo_admin.password == before, "the check changes nothing"
     run("seed_demo", "--close")
     assert found_by(run) == {}
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"username": "somebody"}])
-def test_an_account_that_does_not_open_is_no_finding(run: Run, demo_admin: User, change: dict[str, Any]) -> None:
+def test_an_inactive_or_renamed_account_is_no_finding(run: Run, demo_admin: User, change: dict[str, Any]) -> None:
     User.objects.filter(pk=demo_admin.pk).update(**change)
     assert found_by(run) == {}
 
 
-def test_the_demonstration_on_the_own_machine_is_only_warned_of(
+def test_demo_passwords_on_localhost_are_only_a_warning(
     demo_admin: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(connection.settings_dict, "EMBEDDED_DATA_DIR", "somewhere")
     settings.PUBLIC_URL = "http://localhost:8000"
-    assert [finding.severity for finding in examine_place()] == [Severity.WARNING]
+    assert [finding.severity for finding in examine_installation()] == [Severity.WARNING]
     settings.PUBLIC_URL = "https://live.example.org"
-    assert [finding.severity for finding in examine_place()] == [Severity.ERROR]
+    assert [finding.severity for finding in examine_installation()] == [Severity.ERROR]

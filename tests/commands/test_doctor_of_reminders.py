@@ -1,4 +1,4 @@
-"""manage.py doctor: what is wrong with the telling is planted, and found with its remedy."""
+"""manage.py doctor: problems of reminders, deliveries and jobs are reported with their remedy."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.doctor import Finding, examine
+from common.jobs import FAST_QUEUE
 from livestreams.models import LiveStream
 from reminders import services
 from reminders.models import Checkpoint, Chunk, Delivery, Round
@@ -37,14 +38,14 @@ def found() -> dict[str, Finding]:
     return {finding.code: finding for finding in examine()}
 
 
-def let_a_worker_live() -> None:
+def store_heartbeat() -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO procrastinate_workers DEFAULT VALUES")
     Checkpoint.objects.update_or_create(defaults={"found_until": timezone.now()})
 
 
 def awaited(creator: User, viewer: User, now: datetime, *, ago: timedelta) -> LiveStream:
-    """A stream whose lead time came due `ago`."""
+    """A stream with a reminder that came due `ago`."""
     asked = now - 120 * MINUTE
     stream = make_stream(creator, now=asked, planned_start_at=now + 15 * MINUTE - ago)
     services.set_reminder(stream.pk, by=viewer, now=asked, minute=15, language="en")
@@ -54,7 +55,7 @@ def awaited(creator: User, viewer: User, now: datetime, *, ago: timedelta) -> Li
 @pytest.fixture
 def delivery(creator: User, viewer: User) -> Delivery:
     delivery = tell_of_start(make_stream(creator), [viewer])
-    let_a_worker_live()
+    store_heartbeat()
     return delivery
 
 
@@ -62,38 +63,38 @@ def change(delivery: Delivery, **fields: Any) -> None:
     Delivery.objects.filter(pk=delivery.pk).update(**fields)
 
 
-def test_reminders_without_a_worker_are_found(creator: User, viewer: User, now: datetime) -> None:
+def test_reminders_without_a_worker_are_an_error(creator: User, viewer: User, now: datetime) -> None:
     awaited(creator, viewer, now, ago=-MINUTE)
     assert set(found()) == {"no_worker"}
     assert "manage.py worker" in found()["no_worker"].remedy
 
-    let_a_worker_live()
+    store_heartbeat()
     assert found() == {}
 
 
 @pytest.mark.parametrize(("seconds", "codes"), [(20, set()), (40, {"dispatch_lagging"})])
-def test_a_finder_that_has_not_looked_for_long_is_found(seconds: int, codes: set[str], now: datetime, db: None) -> None:
-    let_a_worker_live()
+def test_a_finder_that_lags_is_reported(seconds: int, codes: set[str], now: datetime, db: None) -> None:
+    store_heartbeat()
     Checkpoint.objects.update(found_until=timezone.now() - timedelta(seconds=seconds))
     assert set(found()) == codes
 
 
-def test_a_round_that_nobody_cuts_is_found(creator: User, viewer: User, now: datetime) -> None:
+def test_an_open_round_that_is_not_cut_is_reported(creator: User, viewer: User, now: datetime) -> None:
     stream = awaited(creator, viewer, now, ago=MINUTE)
     services.open_due_rounds_of_stream(stream.pk, now)
-    let_a_worker_live()
+    store_heartbeat()
 
     assert set(found()) == {"dispatch_lagging"}
     assert "dispatch_reminders" in found()["dispatch_lagging"].remedy
 
 
-def test_a_delivery_that_waits_for_its_turn_is_found(delivery: Delivery) -> None:
+def test_a_delivery_that_is_overdue_is_reported(delivery: Delivery) -> None:
     assert found() == {}
     change(delivery, next_attempt_at=timezone.now() - 6 * MINUTE)
     assert set(found()) == {"deliveries_late"}
 
 
-def test_a_delivery_that_fails_is_found_with_its_error(delivery: Delivery) -> None:
+def test_a_failing_delivery_is_reported_with_its_error(delivery: Delivery) -> None:
     change(
         delivery, attempts=1, last_error="the receiver answered 500", attempted_at=timezone.now(),
         next_attempt_at=timezone.now() + MINUTE,
@@ -105,7 +106,7 @@ def test_a_delivery_that_fails_is_found_with_its_error(delivery: Delivery) -> No
 @pytest.mark.parametrize(
     ("state", "code"), [(State.FAILED, "deliveries_given_up"), (State.STOPPED, "deliveries_stopped")]
 )
-def test_a_delivery_that_ended_badly_is_found_for_a_day(state: str, code: str, delivery: Delivery) -> None:
+def test_a_failed_or_stopped_delivery_is_reported_for_a_day(state: str, code: str, delivery: Delivery) -> None:
     change(delivery, state=state, closed_at=timezone.now(), next_attempt_at=None, last_error="no more")
     assert set(found()) == {code}
     assert "Send again" in found()[code].remedy
@@ -114,21 +115,22 @@ def test_a_delivery_that_ended_badly_is_found_for_a_day(state: str, code: str, d
     assert found() == {}
 
 
-def test_a_job_that_failed_for_good_is_found(db: None) -> None:
+def test_a_failed_job_is_reported(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status)"
-            " VALUES ('telling', 'reminders.tasks.cut_round', '{}', 'failed')"
+            " VALUES (%s, 'reminders.tasks.cut_round', '{}', 'failed')",
+            [FAST_QUEUE],
         )
     assert set(found()) == {"jobs_failed"}
     assert "cut_round 1" in found()["jobs_failed"].meaning
 
 
-def test_reminders_that_were_missed_are_counted_for_a_day(creator: User, viewer: User, now: datetime) -> None:
+def test_missed_reminders_are_reported_for_a_day(creator: User, viewer: User, now: datetime) -> None:
     stream = awaited(creator, viewer, now, ago=11 * MINUTE)
     (round_id,) = services.open_due_rounds_of_stream(stream.pk, now)
     services.cut_round(round_id, now=now)
-    let_a_worker_live()
+    store_heartbeat()
 
     assert set(found()) == {"reminders_missed"}
     assert "1 reminders were missed" in found()["reminders_missed"].meaning
@@ -137,12 +139,12 @@ def test_reminders_that_were_missed_are_counted_for_a_day(creator: User, viewer:
     assert found() == {}
 
 
-def test_chunks_that_were_missed_are_counted_too(creator: User, viewer: User, now: datetime) -> None:
+def test_missed_reminders_of_chunks_are_reported(creator: User, viewer: User, now: datetime) -> None:
     stream = awaited(creator, viewer, now, ago=9 * MINUTE)
     (round_id,) = services.open_due_rounds_of_stream(stream.pk, now)
     (chunk_id,) = services.cut_round(round_id, now=now)
-    services.tell_chunk(chunk_id, now=now + 2 * MINUTE)
-    let_a_worker_live()
+    services.notify_chunk(chunk_id, now=now + 2 * MINUTE)
+    store_heartbeat()
 
     assert Chunk.objects.get().missed == 1
     assert "1 reminders were missed" in found()["reminders_missed"].meaning
@@ -157,12 +159,12 @@ def test_chunks_that_were_missed_are_counted_too(creator: User, viewer: User, no
         ("https://192.0.1.1/notices", set()),
     ],
 )
-def test_a_webhook_that_leads_nowhere_or_to_a_private_address_is_found(url: str, codes: set[str], healthy: Any) -> None:
+def test_a_webhook_url_that_does_not_resolve_or_is_private_is_reported(url: str, codes: set[str], healthy: Any) -> None:
     healthy.NOTIFICATION_CHANNELS, healthy.WEBHOOK_URL = WEBHOOK, url
     assert set(found()) == codes
 
 
-def test_a_private_webhook_that_is_allowed_is_healthy(healthy: Any) -> None:
+def test_an_allowed_private_webhook_url_is_healthy(healthy: Any) -> None:
     healthy.NOTIFICATION_CHANNELS, healthy.WEBHOOK_URL = WEBHOOK, "http://127.0.0.1/notices"
     healthy.WEBHOOK_ALLOW_PRIVATE = True
     assert found() == {}
@@ -175,7 +177,7 @@ def own_jobs(transactional_db: None) -> Iterator[None]:
     forget_jobs()
 
 
-def test_a_doctor_in_a_process_of_its_own_sees_a_worker_come_and_go(own_jobs: None, run: Run, now: datetime) -> None:
+def test_the_command_reports_a_missing_worker_until_one_runs(own_jobs: None, run: Run, now: datetime) -> None:
     awaited(make_user("creator"), make_user("viewer"), now, ago=-10 * MINUTE)
     assert set(found_by(run)) == {"no_worker"}
     with running_workers():

@@ -1,4 +1,4 @@
-"""What all operator commands have in common: help, examples, JSON, exit codes, Ctrl-C."""
+"""What all operator commands have in common: help, examples, JSON output, exit codes, Ctrl-C."""
 
 import json
 import os
@@ -39,20 +39,20 @@ CHANGING = [
     "rotate_join_key",
     "seal_audit_trail",
 ]
-SERVICE_ROLE = "service"  # the one that the examples name
+SERVICE_ROLE = "service"  # as in the examples
 NAMED_STREAM = "6741c8f0a1b2c3d4e5f60718"
 LOCKING_STREAMS = ["dispatch_reminders", "expire_streams", "import_bans", "purge"]
 
 
 @pytest.fixture
 def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Path:
-    """Where the files are that the examples name, each with one ban; what else they name exists too."""
+    """The folder with the files of the examples, each with one ban. Streams and roles of the examples exist, too."""
     stream = make_stream(creator)
     named = LiveStream.objects.filter(pk=stream.pk).values().get()
     LiveStream.objects.create(**named | {"id": NAMED_STREAM, "channel_name": "named"})
     ban = {"liveStreamId": stream.pk, "targetUsername": viewer.username, "createdBy": creator.pk}
     with connection.cursor() as cursor:
-        # Roles belong to the server, which several test processes share; whoever comes first makes it.
+        # Roles belong to the server, which several test processes share. The first one creates it.
         cursor.execute(
             f"DO $$ BEGIN CREATE ROLE {SERVICE_ROLE};"
             " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
@@ -62,8 +62,8 @@ def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def needed(command: str, files: Path) -> list[str]:
-    """The words that a command cannot do without, beside --json."""
+def required_arguments(command: str, files: Path) -> list[str]:
+    """The arguments that the command requires."""
     return {
         "export_bans": ["--output", os.devnull],
         "grant_service_role": [SERVICE_ROLE],
@@ -73,8 +73,8 @@ def needed(command: str, files: Path) -> list[str]:
 
 
 @pytest.fixture
-def place_of(place: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
-    """The environment that a command is for: `seed_demo` has an embedded database of its own."""
+def environment_of(place: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+    """The environment variables for a command. `seed_demo` gets an embedded database of its own."""
 
     def chosen(command: str) -> dict[str, str]:
         if command != "seed_demo":
@@ -97,7 +97,7 @@ def examples_of(help_text: str) -> list[str]:
     return [line.strip() for line in shown.splitlines()]
 
 
-def test_these_are_the_commands() -> None:
+def test_the_list_of_operator_commands() -> None:
     assert COMMANDS == [
         "dispatch_reminders",
         "doctor",
@@ -115,24 +115,24 @@ def test_these_are_the_commands() -> None:
 
 @pytest.fixture(scope="module")
 def help_of() -> Callable[[str], str]:
-    """What a command prints for --help, run once for all tests; that needs no database."""
+    """The output of --help, cached for all tests of the module. It needs no database."""
 
     @cache
     def printed(command: str) -> str:
-        asked = [sys.executable, "manage.py", command, "--help"]
+        command_line = [sys.executable, "manage.py", command, "--help"]
         return subprocess.run(
-            asked, cwd=django_settings.BASE_DIR, capture_output=True, text=True, timeout=60, check=True
+            command_line, cwd=django_settings.BASE_DIR, capture_output=True, text=True, timeout=60, check=True
         ).stdout
 
     return printed
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_example_of_the_help_works_as_printed(
-    command: str, help_of: Callable[[str], str], place_of: Callable[[str], dict[str, str]], files: Path
+def test_every_example_of_the_help_works(
+    command: str, help_of: Callable[[str], str], environment_of: Callable[[str], dict[str, str]], files: Path
 ) -> None:
     examples = examples_of(help_of(command))
-    place = place_of(command)
+    environment = environment_of(command)
 
     assert len(examples) >= 2
     for example in examples:
@@ -141,8 +141,8 @@ def test_every_example_of_the_help_works_as_printed(
         finished = subprocess.run(
             [sys.executable, Path(django_settings.BASE_DIR) / manage, *words],
             cwd=files,
-            env=place,
-            # For the one that reads the standard input.
+            env=environment,
+            # One example reads standard input.
             input=(files / "bans.csv").read_text(encoding="utf-8"),
             capture_output=True,
             text=True,
@@ -156,24 +156,24 @@ def test_every_example_of_the_help_works_as_printed(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_names_every_exit_code(command: str, help_of: Callable[[str], str]) -> None:
-    told = help_of(command).split("exit codes:")[1]
-    assert [line.split()[0] for line in told.splitlines() if line.strip()] == ["0", "1", "2", "130"]
+def test_the_help_lists_every_exit_code(command: str, help_of: Callable[[str], str]) -> None:
+    listed = help_of(command).split("exit codes:")[1]
+    assert [line.split()[0] for line in listed.splitlines() if line.strip()] == ["0", "1", "2", "130"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_json_is_one_object_and_nothing_else(
-    command: str, run: Run, place_of: Callable[[str], dict[str, str]], files: Path
+def test_json_output_is_one_object(
+    command: str, run: Run, environment_of: Callable[[str], dict[str, str]], files: Path
 ) -> None:
-    finished = run(command, *needed(command, files), "--json", **place_of(command))
+    finished = run(command, *required_arguments(command, files), "--json", **environment_of(command))
     assert isinstance(json.loads(finished.stdout), dict)
     assert finished.stdout.count("\n") == 1
     assert finished.stderr == ""
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_wrong_use_ends_with_2_and_says_how_it_is_used(command: str, run: Run, files: Path) -> None:
-    finished = run(command, *needed(command, files), "--no-such-option")
+def test_wrong_usage_ends_with_2_and_prints_the_usage(command: str, run: Run, files: Path) -> None:
+    finished = run(command, *required_arguments(command, files), "--no-such-option")
     assert finished.returncode == 2
     assert finished.stdout == ""
     assert "usage:" in finished.stderr
@@ -181,17 +181,17 @@ def test_wrong_use_ends_with_2_and_says_how_it_is_used(command: str, run: Run, f
 
 
 @pytest.mark.parametrize("command", CHANGING)
-def test_a_database_that_is_down_ends_with_1_and_no_traceback(command: str, run: Run, files: Path) -> None:
-    finished = run(command, *needed(command, files), DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
+def test_an_unreachable_database_ends_with_1_without_traceback(command: str, run: Run, files: Path) -> None:
+    finished = run(command, *required_arguments(command, files), DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
     assert finished.returncode == 1
     assert "The database does not answer" in finished.stderr
     assert "Traceback" not in finished.stderr
 
 
 @pytest.mark.parametrize("command", LOCKING_STREAMS)
-def test_ctrl_c_ends_with_130_and_a_sentence(command: str, start: Start, files: Path) -> None:
+def test_ctrl_c_ends_with_130_and_a_message(command: str, start: Start, files: Path) -> None:
     with waiting_for_streams(1) as until_it_waits:
-        process = start(command, *needed(command, files))
+        process = start(command, *required_arguments(command, files))
         until_it_waits()
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=30)
@@ -204,15 +204,15 @@ def test_ctrl_c_ends_with_130_and_a_sentence(command: str, start: Start, files: 
 
 @pytest.mark.parametrize("command", CHANGING)
 def test_a_command_can_be_called_from_python(command: str, files: Path) -> None:
-    said = StringIO()
-    call_command(command, *needed(command, files), "--json", stdout=said)
-    assert json.loads(said.getvalue())["dry_run"] is False
+    output = StringIO()
+    call_command(command, *required_arguments(command, files), "--json", stdout=output)
+    assert json.loads(output.getvalue())["dry_run"] is False
 
 
-def test_a_problem_is_a_command_error_that_carries_the_exit_code(db: None, settings: pytest.FixtureRequest) -> None:
+def test_a_problem_raises_command_error_with_the_exit_code(db: None, settings: pytest.FixtureRequest) -> None:
     settings.SECRET_KEY = "short"  # type: ignore[attr-defined]
-    said = StringIO()
+    output = StringIO()
     with pytest.raises(CommandError) as raised:
-        call_command("doctor", "--json", stdout=said)
+        call_command("doctor", "--json", stdout=output)
     assert raised.value.returncode == 1
-    assert "secret_key_weak" in said.getvalue()
+    assert "secret_key_weak" in output.getvalue()

@@ -32,7 +32,7 @@ def no_shows(creator: User, now: datetime, count: int) -> list[str]:
     ]
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+def expire(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     call_command("expire_streams", "--json", *words)
     facts: dict[str, Any] = json.loads(capsys.readouterr().out)
     return facts
@@ -42,20 +42,20 @@ def rows() -> list[Any]:
     return list(LiveStream.all_objects.order_by("pk").values())
 
 
-def test_no_shows_expire_and_others_stay(creator: User, now: datetime, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_no_shows_expire(creator: User, now: datetime, capsys: pytest.CaptureFixture[str]) -> None:
     late = no_shows(creator, now, 3)
     coming, ended = make_stream(creator), make_stream(creator, Status.ENDED)
     deleted = no_shows(creator, now, 1)
     services.delete_stream(deleted[0], by=creator, now=now)
 
-    facts = said(capsys)
+    facts = expire(capsys)
 
     assert facts == {"dry_run": False, "expired": 3, "passed_over": 0, "ids": sorted(late), "failed_ids": []}
     assert set(LiveStream.objects.filter(status=Status.EXPIRED).values_list("pk", flat=True)) == set(late)
     assert {LiveStream.objects.get(pk=stream.pk).status for stream in (coming, ended)} == {"scheduled", "ended"}
 
 
-def test_each_change_is_recorded_as_the_commands(creator: User, now: datetime) -> None:
+def test_audit_rows_name_the_command_as_entry_point(creator: User, now: datetime) -> None:
     late = no_shows(creator, now, 2)
 
     call_command("expire_streams")
@@ -73,29 +73,31 @@ def test_a_dry_run_lists_the_same_ids_and_changes_nothing(
     no_shows(creator, now, 3)
     before, entries = rows(), AuditEntry.objects.count()
 
-    foreseen = said(capsys, "--dry-run")
+    foreseen = expire(capsys, "--dry-run")
 
     assert (rows(), AuditEntry.objects.count()) == (before, entries)
     assert foreseen["dry_run"] is True
-    assert said(capsys)["ids"] == foreseen["ids"]
+    assert expire(capsys)["ids"] == foreseen["ids"]
     assert len(foreseen["ids"]) == 3
 
 
 def test_a_second_run_has_nothing_to_do(creator: User, now: datetime, capsys: pytest.CaptureFixture[str]) -> None:
     no_shows(creator, now, 1)
-    said(capsys)
-    assert said(capsys) == {"dry_run": False, "expired": 0, "passed_over": 0, "ids": [], "failed_ids": []}
+    expire(capsys)
+    assert expire(capsys) == {"dry_run": False, "expired": 0, "passed_over": 0, "ids": [], "failed_ids": []}
 
 
-def test_more_than_a_batch_is_read_to_the_end(
+def test_all_batches_are_read(
     creator: User, now: datetime, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commands, "BATCH", 2)
     late = no_shows(creator, now, 5)
-    assert said(capsys)["ids"] == sorted(late)
+    assert expire(capsys)["ids"] == sorted(late)
 
 
-def test_people_read_a_sentence(creator: User, now: datetime, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_json_the_output_is_a_sentence(
+    creator: User, now: datetime, capsys: pytest.CaptureFixture[str]
+) -> None:
     (late,) = no_shows(creator, now, 1)
     call_command("expire_streams", "--dry-run")
     call_command("expire_streams")
@@ -103,34 +105,32 @@ def test_people_read_a_sentence(creator: User, now: datetime, capsys: pytest.Cap
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_copies_at_once_expire_each_stream_once(creator: User, now: datetime, start: Start) -> None:
+def test_two_concurrent_copies_expire_each_stream_once(creator: User, now: datetime, start: Start) -> None:
     late = no_shows(creator, now, 100)
 
     with waiting_for_streams(2) as until_both_wait:
         copies = [start("expire_streams", "--json") for _ in range(2)]
         until_both_wait()
-    told = [json.loads(copy.communicate(timeout=60)[0]) for copy in copies]
+    results = [json.loads(copy.communicate(timeout=60)[0]) for copy in copies]
 
     assert [copy.returncode for copy in copies] == [0, 0]
-    assert sorted(told[0]["ids"] + told[1]["ids"]) == sorted(late)
+    assert sorted(results[0]["ids"] + results[1]["ids"]) == sorted(late)
     recorded = Counter(AuditEntry.objects.filter(action="expire_stream").values_list("target_id", flat=True))
     assert recorded == dict.fromkeys(late, 1)
     assert LiveStream.objects.filter(status=Status.EXPIRED).count() == 100
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_bar_is_drawn_where_nobody_watches(creator: User, now: datetime, run: Run) -> None:
+def test_without_a_terminal_there_is_no_progress_bar(creator: User, now: datetime, run: Run) -> None:
     no_shows(creator, now, 2)
     finished = run("expire_streams")
     assert (finished.stdout, finished.stderr) == ("2 streams expired, 0 passed over.\n", "")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_bar_is_drawn_on_a_terminal_and_the_output_stays_clean(
-    creator: User, now: datetime, place: dict[str, str]
-) -> None:
+def test_on_a_terminal_the_progress_bar_is_on_stderr(creator: User, now: datetime, place: dict[str, str]) -> None:
     no_shows(creator, now, 2)
-    watching, terminal = pty.openpty()
+    reader, terminal = pty.openpty()
 
     finished = subprocess.run(
         [sys.executable, "manage.py", "expire_streams", "--json"],
@@ -143,5 +143,5 @@ def test_a_bar_is_drawn_on_a_terminal_and_the_output_stays_clean(
 
     os.close(terminal)
     assert json.loads(finished.stdout)["expired"] == 2
-    assert b"Expiring" in os.read(watching, 100_000)
-    os.close(watching)
+    assert b"Expiring" in os.read(reader, 100_000)
+    os.close(reader)

@@ -1,4 +1,4 @@
-"""One item that fails stops no other: in every loop of a command or a task, which then fails visibly itself."""
+"""In the loops of commands and tasks, a failing item does not stop the others. The command or task fails at the end."""
 
 import ast
 import asyncio
@@ -30,32 +30,32 @@ from tests.conftest import make_user
 from tests.streams import make_stream
 
 APPS = ("accounts", "bans", "common", "config", "edges", "livestreams", "reminders")
-# Each of these seals, copies or statements builds on the one before it: without that it must not be made.
+# The statements of this command depend on each other, so it stops at the first failure.
 DEPENDENT = {"common/management/commands/grant_service_role.py"}
 
 
 class Broken(Exception):
-    """What no service raises."""
+    """An exception that no service raises."""
 
 
-def failing(service: Callable[..., Any], broken: str) -> Callable[..., Any]:
-    """The service, which fails for this item."""
+def failing(service: Callable[..., Any], failing_id: str) -> Callable[..., Any]:
+    """The service, failing for this item."""
 
-    def act(item_id: str, *args: Any, **options: Any) -> Any:
-        if item_id == broken:
+    def call(item_id: str, *args: Any, **options: Any) -> Any:
+        if item_id == failing_id:
             raise Broken
         return service(item_id, *args, **options)
 
-    return act
+    return call
 
 
 def command(*words: str) -> tuple[dict[str, Any], str]:
-    """The facts of a command that ends with 1, and its problems."""
-    said = StringIO()
+    """The facts and the error message of a command that ends with 1."""
+    output = StringIO()
     with pytest.raises(CommandError) as failed:
-        call_command(*words, "--json", stdout=said, stderr=StringIO())
+        call_command(*words, "--json", stdout=output, stderr=StringIO())
     assert failed.value.returncode == 1
-    return json.loads(said.getvalue()), str(failed.value)
+    return json.loads(output.getvalue()), str(failed.value)
 
 
 def no_shows(creator: User) -> list[str]:
@@ -78,36 +78,36 @@ def assert_logged(caplog: pytest.LogCaptureFixture, action: str, item_id: str) -
 # --- commands -------------------------------------------------------------------------------------
 
 
-def test_expire_streams_goes_on(
+def test_expire_streams_continues_after_a_failure(
     creator: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken, *others = no_shows(creator)
-    monkeypatch.setattr(expire_streams, "expire_stream", failing(stream_services.expire_stream, broken))
+    failing_id, *others = no_shows(creator)
+    monkeypatch.setattr(expire_streams, "expire_stream", failing(stream_services.expire_stream, failing_id))
 
     facts, problem = command("expire_streams")
 
-    assert (facts["ids"], facts["failed_ids"]) == (others, [broken])
-    assert problem == f"expire_stream failed for {broken}; the log says why"
+    assert (facts["ids"], facts["failed_ids"]) == (others, [failing_id])
+    assert problem == f"expire_stream failed for {failing_id}; the log says why"
     assert set(LiveStream.objects.filter(status=Status.EXPIRED).values_list("pk", flat=True)) == set(others)
-    assert_logged(caplog, "expire_stream", broken)
+    assert_logged(caplog, "expire_stream", failing_id)
 
 
-def test_purge_goes_on_to_the_other_streams_and_the_sessions(
+def test_purge_continues_with_other_streams_and_sessions(
     creator: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken, *others = deleted(creator)
-    monkeypatch.setattr(purge, "purge_stream", failing(stream_services.purge_stream, broken))
+    failing_id, *others = deleted(creator)
+    monkeypatch.setattr(purge, "purge_stream", failing(stream_services.purge_stream, failing_id))
     monkeypatch.setattr(purge, "purge_sessions", lambda **_: 7)
 
     facts, problem = command("purge")
 
-    assert (facts["ids"], facts["failed"], facts["sessions"]) == (others, [broken], 7)
-    assert problem == f"purge failed for {broken}; the log says why"
-    assert list(LiveStream.all_objects.values_list("pk", flat=True)) == [broken]
-    assert_logged(caplog, "purge", broken)
+    assert (facts["ids"], facts["failed"], facts["sessions"]) == (others, [failing_id], 7)
+    assert problem == f"purge failed for {failing_id}; the log says why"
+    assert list(LiveStream.all_objects.values_list("pk", flat=True)) == [failing_id]
+    assert_logged(caplog, "purge", failing_id)
 
 
-def test_purge_tells_of_sessions_that_it_cannot_remove(creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_purge_reports_a_failure_for_sessions(creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = deleted(creator)
     monkeypatch.setattr(purge, "purge_sessions", failing(lambda _: 0, "sessions"))
     monkeypatch.setattr(purge, "purge_sessions", lambda **_: 1 / 0)
@@ -118,8 +118,8 @@ def test_purge_tells_of_sessions_that_it_cannot_remove(creator: User, monkeypatc
 
 @pytest.fixture
 def awaited(creator: User, viewer: User, settings: Any) -> list[str]:
-    """Streams that have just started, for which somebody waits."""
-    settings.NOTIFICATION_CHANNELS = {"nowhere": "tests.commands.test_failing_items.Nowhere"}
+    """Streams that have just started, each with one reminder."""
+    settings.NOTIFICATION_CHANNELS = {"no_op": "tests.commands.test_failing_items.NoOpChannel"}
     now = timezone.now()
     streams = [make_stream(make_user(f"host{number}"), now=now) for number in range(3)]
     for stream in streams:
@@ -128,28 +128,28 @@ def awaited(creator: User, viewer: User, settings: Any) -> list[str]:
     return [stream.pk for stream in streams]
 
 
-class Nowhere:
+class NoOpChannel:
     def send(self, batch: Any) -> None:
         pass
 
 
 @pytest.mark.parametrize(
-    ("service", "model", "rest"),
-    [("cut_round", "Round", "delivered"), ("tell_chunk", "Chunk", "delivered"), ("deliver", "Delivery", "delivered")],
+    ("service", "model", "counter"),
+    [("cut_round", "Round", "delivered"), ("notify_chunk", "Chunk", "delivered"), ("deliver", "Delivery", "delivered")],
 )
-def test_dispatch_reminders_goes_on(
+def test_dispatch_reminders_continues_after_a_failure(
     service: str,
     model: str,
-    rest: str,
+    counter: str,
     awaited: list[str],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    original, tried = getattr(reminder_services, service), list[str]()
+    original, called = getattr(reminder_services, service), list[str]()
 
     def fail_first(item_id: str, **options: Any) -> Any:
-        tried.append(item_id)
-        if len(tried) == 1:
+        called.append(item_id)
+        if len(called) == 1:
             raise Broken
         return original(item_id, **options)
 
@@ -157,12 +157,12 @@ def test_dispatch_reminders_goes_on(
 
     facts, problem = command("dispatch_reminders")
 
-    assert (len(tried), facts["failed_ids"], facts[rest]) == (3, tried[:1], 2)
-    assert problem == f"dispatch failed for {tried[0]}; the log says why"
-    assert_logged(caplog, "dispatch", tried[0])
+    assert (len(called), facts["failed_ids"], facts[counter]) == (3, called[:1], 2)
+    assert problem == f"dispatch failed for {called[0]}; the log says why"
+    assert_logged(caplog, "dispatch", called[0])
 
 
-def test_import_bans_goes_on_to_the_other_streams(
+def test_import_bans_continues_with_other_streams(
     creator: User, viewer: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     streams = [make_stream(creator).pk for _ in range(3)]
@@ -173,8 +173,8 @@ def test_import_bans_goes_on_to_the_other_streams(
 
     facts, problem = command("import_bans", str(file))
 
-    told = "liveStreamId: the bans of this stream could not be made; the log says why"
-    assert facts["refused_lines"] == [{"line": 1, "reasons": [told]}]
+    message = "liveStreamId: the bans of this stream could not be made; the log says why"
+    assert facts["refused_lines"] == [{"line": 1, "reasons": [message]}]
     assert problem == "1 lines were refused."
     assert set(LiveStreamBan.objects.values_list("stream_id", flat=True)) == set(streams[1:])
 
@@ -182,26 +182,26 @@ def test_import_bans_goes_on_to_the_other_streams(
 # --- tasks ----------------------------------------------------------------------------------------
 
 
-def test_the_task_that_expires_goes_on_and_fails(
+def test_the_task_that_expires_streams_continues_and_then_fails(
     creator: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broken, *others = no_shows(creator)
-    monkeypatch.setattr(stream_tasks, "expire_stream", failing(stream_services.expire_stream, broken))
+    failing_id, *others = no_shows(creator)
+    monkeypatch.setattr(stream_tasks, "expire_stream", failing(stream_services.expire_stream, failing_id))
 
-    with pytest.raises(ItemsFailed, match=f"expire_stream failed for 1: {broken}") as failed:
+    with pytest.raises(ItemsFailed, match=f"expire_stream failed for 1: {failing_id}") as failed:
         stream_tasks.expire_no_shows(timestamp=0)
 
-    assert failed.value.ids == [broken]
+    assert failed.value.ids == [failing_id]
     assert isinstance(failed.value.__cause__, Broken)
     assert set(LiveStream.objects.filter(status=Status.EXPIRED).values_list("pk", flat=True)) == set(others)
-    assert_logged(caplog, "expire_stream", broken)
+    assert_logged(caplog, "expire_stream", failing_id)
 
 
 @pytest.mark.parametrize(
     ("task", "argument", "service"),
-    [("cut_rounds", "round_ids", "cut_round"), ("tell_chunks", "chunk_ids", "tell_chunk")],
+    [("cut_rounds", "round_ids", "cut_round"), ("notify_chunks", "chunk_ids", "notify_chunk")],
 )
-def test_the_tasks_that_tell_go_on_and_fail(
+def test_tasks_of_rounds_and_chunks_continue_and_then_fail(
     task: str, argument: str, service: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     done: list[str] = []
@@ -214,7 +214,7 @@ def test_the_tasks_that_tell_go_on_and_fail(
     assert_logged(caplog, task, "broken")
 
 
-def test_stalled_jobs_are_taken_over_although_one_cannot_be(caplog: pytest.LogCaptureFixture) -> None:
+def test_stalled_jobs_are_taken_over_even_if_one_fails(caplog: pytest.LogCaptureFixture) -> None:
     class Job:
         def __init__(self, number: int) -> None:
             self.id = number
@@ -247,36 +247,36 @@ def _asked_to_stop() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_asked_to_stop")
-def test_a_worker_that_is_to_stop_leaves_the_rest_to_another_job(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopping_worker_defers_the_remaining_items(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     later: list[Any] = []
     monkeypatch.setattr(batches, "defer_in_batches", lambda *arguments, **options: later.append((arguments, options)))
 
-    reminder_tasks.tell_chunks(chunk_ids=["first", "last"])
+    reminder_tasks.notify_chunks(chunk_ids=["first", "last"])
 
-    assert later == [(("reminders.tasks.tell_chunks", "chunk_ids", ["first", "last"]), {"priority": URGENT})]
-
-
-# --- the helper, and who uses it ------------------------------------------------------------------
+    assert later == [(("reminders.tasks.notify_chunks", "chunk_ids", ["first", "last"]), {"priority": URGENT})]
 
 
-def test_a_database_that_does_not_answer_ends_the_loop(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    tried: list[str] = []
+# --- the helper, and its callers ------------------------------------------------------------------
+
+
+def test_a_lost_database_connection_ends_the_loop(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
 
     def lose(item_id: str) -> None:
-        tried.append(item_id)
+        called.append(item_id)
         raise OperationalError("gone")
 
     with pytest.raises(ItemsFailed):
-        for_each("act", ["a", "b"], lose)
-    assert tried == ["a", "b"]
+        for_each("purge", ["a", "b"], lose)
+    assert called == ["a", "b"]
     monkeypatch.setattr(connection, "is_usable", lambda: False)
     with pytest.raises(OperationalError):
-        for_each("act", ["c", "d"], lose)
-    assert tried == ["a", "b", "c"]
+        for_each("purge", ["c", "d"], lose)
+    assert called == ["a", "b", "c"]
 
 
 def test_ctrl_c_ends_the_loop() -> None:
-    items = Items("act")
+    items = Items("purge")
     with pytest.raises(KeyboardInterrupt), items.item("a"):
         raise KeyboardInterrupt
     assert items.failed == []
@@ -284,13 +284,13 @@ def test_ctrl_c_ends_the_loop() -> None:
 
 def test_many_failures_are_one_short_message(db: None) -> None:
     with pytest.raises(ItemsFailed) as failed:
-        for_each("act", [str(number) for number in range(30)], lambda _: 1 / 0)
-    assert str(failed.value) == "act failed for 30: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …"
+        for_each("purge", [str(number) for number in range(30)], lambda _: 1 / 0)
+    assert str(failed.value) == "purge failed for 30: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …"
     assert len(failed.value.ids) == 30
 
 
 def loops_over_items(tree: ast.Module) -> Iterator[tuple[int, bool]]:
-    """The line of each loop that calls a service or a job manager, and whether each call stands in `items.item`."""
+    """The line of each loop that calls a service or a job manager, and whether each call is inside `items.item`."""
     services = {
         name.asname or name.name
         for node in ast.walk(tree)
@@ -301,7 +301,7 @@ def loops_over_items(tree: ast.Module) -> Iterator[tuple[int, bool]]:
     def is_call_of_service(node: ast.AST) -> bool:
         match node:
             case ast.Call(func=ast.Name(id=name)):
-                return name in services or name in {"service", "act", "_cut", "_notified"}
+                return name in services or name in {"service", "_cut", "_notified"}
             case ast.Call(func=ast.Attribute(value=ast.Name(id=module), attr=attr)):
                 return module in {"services", "jobs"} or (module, attr) == ("self", "ban")
         return False

@@ -33,7 +33,7 @@ def long_deleted(creator: User, now: datetime, **fields: Any) -> LiveStream:
     return services.delete_stream(stream.pk, by=creator, now=when)
 
 
-def said(*words: str) -> dict[str, Any]:
+def run_purge(*words: str) -> dict[str, Any]:
     out = io.StringIO()
     with suppress(CommandError):
         call_command("purge", "--json", *words, stdout=out)
@@ -41,7 +41,7 @@ def said(*words: str) -> dict[str, Any]:
     return facts
 
 
-def test_workers_purge_each_night(creator: User, now: datetime, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_periodic_task_purges_each_night(creator: User, now: datetime, capsys: pytest.CaptureFixture[str]) -> None:
     gone = long_deleted(creator, now)
     (nightly,) = (known for known in app.periodic_registry.periodic_tasks.values() if known.task is tasks.purge)
 
@@ -52,12 +52,12 @@ def test_workers_purge_each_night(creator: User, now: datetime, capsys: pytest.C
     assert capsys.readouterr().out == ""
 
 
-def test_long_deleted_streams_go_and_others_stay(creator: User, now: datetime) -> None:
+def test_only_streams_deleted_long_ago_are_purged(creator: User, now: datetime) -> None:
     gone = long_deleted(creator, now)
     living = make_stream(creator)
     just_deleted = services.delete_stream(make_stream(creator).pk, by=creator, now=now)
 
-    facts = said()
+    facts = run_purge()
 
     assert facts == {
         "dry_run": False, "purged": 1, "sessions": 0, "kept": 0, "ids": [gone.pk], "kept_ids": [], "files_left": [],
@@ -66,31 +66,31 @@ def test_long_deleted_streams_go_and_others_stay(creator: User, now: datetime) -
     assert set(LiveStream.all_objects.values_list("pk", flat=True)) == {living.pk, just_deleted.pk}
 
 
-def test_the_audit_trail_keeps_what_was_removed(creator: User, now: datetime) -> None:
+def test_the_audit_trail_has_the_purged_values(creator: User, now: datetime) -> None:
     gone = long_deleted(creator, now, title="Farewell")
 
     call_command("purge", stdout=io.StringIO())
 
-    told = AuditEntry.objects.filter(target_id=gone.pk).order_by("pk")
-    assert [entry.action for entry in told] == ["create_stream", "delete_stream", "purge_stream"]
-    assert told[2].before["title"] == "Farewell"
-    assert told[2].entry_point == "command"
+    entries = AuditEntry.objects.filter(target_id=gone.pk).order_by("pk")
+    assert [entry.action for entry in entries] == ["create_stream", "delete_stream", "purge_stream"]
+    assert entries[2].before["title"] == "Farewell"
+    assert entries[2].entry_point == "command"
 
 
-def test_the_picture_goes_with_its_stream(creator: User, now: datetime) -> None:
+def test_the_thumbnail_is_removed_with_its_stream(creator: User, now: datetime) -> None:
     name = default_storage.save("thumbnails/one.webp", ContentFile(b"picture"))
     kept = default_storage.save("thumbnails/two.webp", ContentFile(b"picture"))
     hidden = long_deleted(creator, now, thumbnail=name).thumbnail
     rename(name, hidden)  # as a worker did
     make_stream(creator, thumbnail=kept)
 
-    said()
+    run_purge()
 
     assert not default_storage.exists(hidden)
     assert default_storage.exists(kept)
 
 
-def test_a_picture_that_cannot_be_removed_is_told(creator: User, now: datetime) -> None:
+def test_a_thumbnail_that_cannot_be_removed_is_reported(creator: User, now: datetime) -> None:
     hidden = long_deleted(creator, now, thumbnail="thumbnails/one.webp").thumbnail
     # A folder that is not empty is not removed like a file.
     (settings.MEDIA_ROOT / hidden / "full").mkdir(parents=True)
@@ -99,7 +99,7 @@ def test_a_picture_that_cannot_be_removed_is_told(creator: User, now: datetime) 
         call_command("purge", stdout=io.StringIO())
 
 
-def test_what_something_points_to_is_kept_and_told(creator: User, now: datetime) -> None:
+def test_a_stream_that_is_still_referenced_is_kept_and_reported(creator: User, now: datetime) -> None:
     gone, kept = long_deleted(creator, now), long_deleted(creator, now)
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE pointing (stream bytea REFERENCES livestreams_livestream)")
@@ -112,7 +112,7 @@ def test_what_something_points_to_is_kept_and_told(creator: User, now: datetime)
     assert list(LiveStream.all_objects.values_list("pk", flat=True)) == [kept.pk]
     assert not AuditEntry.objects.filter(target_id=kept.pk, action="purge_stream").exists()
     assert AuditEntry.objects.filter(target_id=gone.pk, action="purge_stream").exists()
-    assert said()["kept_ids"] == [kept.pk]
+    assert run_purge()["kept_ids"] == [kept.pk]
 
 
 def test_a_dry_run_lists_the_same_ids_and_changes_nothing(creator: User, now: datetime) -> None:
@@ -121,25 +121,25 @@ def test_a_dry_run_lists_the_same_ids_and_changes_nothing(creator: User, now: da
         long_deleted(creator, now, thumbnail=thumbnail)
     before, entries = list(LiveStream.all_objects.values()), AuditEntry.objects.count()
 
-    foreseen = said("--dry-run")
+    foreseen = run_purge("--dry-run")
 
     assert (list(LiveStream.all_objects.values()), AuditEntry.objects.count()) == (before, entries)
     assert default_storage.exists(name)
     assert len(foreseen["ids"]) == 2
-    assert said()["ids"] == foreseen["ids"]
+    assert run_purge()["ids"] == foreseen["ids"]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_copies_at_once_remove_each_stream_once(creator: User, now: datetime, start: Start) -> None:
+def test_two_concurrent_copies_purge_each_stream_once(creator: User, now: datetime, start: Start) -> None:
     gone = [long_deleted(creator, now, title=f"Talk {number}").pk for number in range(100)]
 
     with waiting_for_streams(2) as until_both_wait:
         copies = [start("purge", "--json") for _ in range(2)]
         until_both_wait()
-    told = [json.loads(copy.communicate(timeout=60)[0]) for copy in copies]
+    results = [json.loads(copy.communicate(timeout=60)[0]) for copy in copies]
 
     assert [copy.returncode for copy in copies] == [0, 0]
-    assert sorted(told[0]["ids"] + told[1]["ids"]) == sorted(gone)
+    assert sorted(results[0]["ids"] + results[1]["ids"]) == sorted(gone)
     recorded = Counter(AuditEntry.objects.filter(action="purge_stream").values_list("target_id", flat=True))
     assert recorded == dict.fromkeys(gone, 1)
     assert LiveStream.all_objects.count() == 0

@@ -27,13 +27,13 @@ EXTERNAL = ("seed_demo", FLAG)
 
 @pytest.fixture(autouse=True)
 def _real_hashing(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # as the command has them
+    settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # as in the process of the command
 
 
-def test_it_makes_people_with_photos_and_streams_in_every_state(run: Run) -> None:
-    said = json.loads(run(*EXTERNAL, "--json").stdout)
+def test_it_creates_users_with_photos_and_streams_in_every_status(run: Run) -> None:
+    output = json.loads(run(*EXTERNAL, "--json").stdout)
 
-    assert {key: said[key] for key in ("dry_run", "seeded")} == {"dry_run": False, "seeded": True}
+    assert {key: output[key] for key in ("dry_run", "seeded")} == {"dry_run": False, "seeded": True}
     assert User.objects.count() == len(PEOPLE) == 50
     assert not User.objects.filter(profile_photo=None).exists()
     assert set(LiveStream.objects.values_list("status", flat=True)) == set(Status.values)
@@ -41,7 +41,7 @@ def test_it_makes_people_with_photos_and_streams_in_every_state(run: Run) -> Non
     assert LiveStream.objects.filter(guest__isnull=False).exists()
 
 
-def test_every_row_of_the_world_left_its_audit_row(run: Run) -> None:
+def test_every_created_row_has_an_audit_row(run: Run) -> None:
     run(*EXTERNAL)
 
     created = AuditEntry.objects.filter(action__in=("create_user", "create_stream"))
@@ -49,17 +49,17 @@ def test_every_row_of_the_world_left_its_audit_row(run: Run) -> None:
     assert set(AuditEntry.objects.values_list("entry_point", flat=True)) == {"command"}
 
 
-def test_a_dry_run_makes_nothing(run: Run) -> None:
+def test_a_dry_run_creates_nothing(run: Run) -> None:
     assert json.loads(run(*EXTERNAL, "--dry-run", "--json").stdout) == {"dry_run": True, "seeded": True}
     assert not User.objects.exists()
 
 
-def test_two_copies_at_once_make_one_world(start: Start) -> None:
+def test_of_two_concurrent_copies_one_seeds(start: Start) -> None:
     copies = [start(*EXTERNAL, "--json") for _ in range(2)]
 
     answers = [copy.communicate(timeout=120) for copy in copies]
 
-    # Whoever looks before the other has finished waits for it; whoever looks afterwards is refused.
+    # A copy that starts before the other has finished waits for it. A later one is refused.
     assert sum('"seeded":true' in output for output, _ in answers) == 1
     assert all(not errors or "has users already" in errors for _, errors in answers)
     assert User.objects.count() == 50
@@ -69,7 +69,7 @@ def test_two_copies_at_once_make_one_world(start: Start) -> None:
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",), ("--json",)])
-def test_an_external_database_is_refused_unless_it_is_asked_for(run: Run, more: tuple[str, ...]) -> None:
+def test_an_external_database_is_refused_without_the_flag(run: Run, more: tuple[str, ...]) -> None:
     finished = run("seed_demo", *more)
 
     assert (finished.returncode, finished.stdout) == (2, "")
@@ -80,7 +80,7 @@ def test_an_external_database_is_refused_unless_it_is_asked_for(run: Run, more: 
 
 
 @pytest.mark.parametrize("more", [(), ("--dry-run",), ("--json",)])
-def test_an_external_database_with_users_is_refused_even_when_it_is_asked_for(run: Run, more: tuple[str, ...]) -> None:
+def test_an_external_database_with_users_is_refused_even_with_the_flag(run: Run, more: tuple[str, ...]) -> None:
     make_user("somebody")
 
     finished = run(*EXTERNAL, *more)
@@ -98,25 +98,25 @@ def test_a_second_run_on_an_external_database_is_refused_and_changes_no_password
     assert list(User.objects.order_by("pk").values_list("password", flat=True)) == before
 
 
-def test_the_passwords_of_an_external_database_are_random_and_printed_once(run: Run) -> None:
-    told = json.loads(run(*EXTERNAL, "--json").stdout)["accounts"]
+def test_passwords_in_an_external_database_are_random_and_printed_once(run: Run) -> None:
+    accounts = json.loads(run(*EXTERNAL, "--json").stdout)["accounts"]
 
-    assert [account["role"] for account in told] == ["admin", "moderator", "creator", "guest", "viewer"]
-    for account, public in zip(told, ACCOUNTS, strict=True):
+    assert [account["role"] for account in accounts] == ["admin", "moderator", "creator", "guest", "viewer"]
+    for account, public in zip(accounts, ACCOUNTS, strict=True):
         user = User.objects.get(username=account["username"])
         assert check_password(account["password"], user.password)
         assert not check_password(public.password, user.password)
         assert len(account["password"]) >= 16
-    assert len({account["password"] for account in told}) == len(told)
+    assert len({account["password"] for account in accounts}) == len(accounts)
     assert open_accounts() == []
 
 
-def test_people_read_the_random_passwords_too(run: Run) -> None:
-    said = run(*EXTERNAL).stdout
+def test_the_random_passwords_are_printed_without_json(run: Run) -> None:
+    output = run(*EXTERNAL).stdout
 
-    row = next(line for line in said.splitlines() if line.split()[:2] == ["admin", "admin"])
+    row = next(line for line in output.splitlines() if line.split()[:2] == ["admin", "admin"])
     assert check_password(row.split()[2], User.objects.get(username="admin").password)
-    assert "shown only now" in said
+    assert "shown only now" in output
 
 
 # --- the demo command -----------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def connected_to(database: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 def bare_database(transactional_db: None) -> Iterator[str]:
-    """The name of a database without tables, beside that of the tests."""
+    """The name of a database without tables, on the same server."""
     name = f"{connection.settings_dict['NAME']}_bare"
     with connected_to("postgres") as server:
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -162,10 +162,10 @@ def test_the_demo_refuses_an_external_database_with_users(run: Run) -> None:
     assert User.objects.count() == 1
 
 
-# --- undoing --------------------------------------------------------------------------------------
+# --- closing --------------------------------------------------------------------------------------
 
 
-def test_closing_shuts_the_accounts_that_a_public_password_opens_and_no_other(run: Run) -> None:
+def test_closing_resets_only_accounts_with_a_demo_password(run: Run) -> None:
     now = session_of(make_user("somebody")).created_at
     admin = services.create_user("admin", "admin-of-the-demo", by=None, now=now, is_staff=True, is_superuser=True)
     own = services.create_user("deniz", "a password of my own", by=None, now=now)

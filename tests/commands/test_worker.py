@@ -1,5 +1,6 @@
-"""manage.py worker: how it is asked for. What it does, and how it stops, is tested with the reminders."""
+"""manage.py worker: its options and its help. tests/reminders/test_workers.py tests what a worker does."""
 
+import json
 import shlex
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,10 +19,9 @@ from tests.commands.conftest import Run, Start
 from tests.reminders.processes import QUEUES, forget_jobs, wait_until
 from tests.streams import make_stream
 
-STORED = """
-    INSERT INTO procrastinate_jobs (queue_name, task_name, args)
-    VALUES (%s, %s, '{"timestamp": 0}') RETURNING id
-"""
+STORE_JOB = "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES (%s, %s, %s) RETURNING id"
+ARGUMENTS_OF_PERIODIC_TASK = {"timestamp": 0}
+OTHER_ARGUMENTS: dict[str, dict[str, list[str]]] = {"reminders.tasks.tell_chunks": {"chunk_ids": []}}
 
 
 @pytest.fixture(autouse=True)
@@ -31,15 +31,15 @@ def _own_jobs(transactional_db: None) -> Iterator[None]:
     forget_jobs()
 
 
-@pytest.mark.parametrize("option", ["--telling", "--delivering"])
+@pytest.mark.parametrize("option", [f"--{queue}" for queue in settings.WORKER_QUEUES])
 @pytest.mark.parametrize("number", ["0", "-1", "x", "1.5", "", "101", "٣"])
-def test_a_number_that_is_none_is_wrong_use(option: str, number: str, run: Run) -> None:
+def test_an_invalid_number_ends_with_2(option: str, number: str, run: Run) -> None:
     finished = run("worker", f"{option}={number}", "--until-idle")
     assert finished.returncode == 2
     assert f"argument {option}: must be a number from 1 to 100, not {number!r}" in finished.stderr
 
 
-def test_every_example_of_the_help_works_as_printed(run: Run, start: Start) -> None:
+def test_every_example_of_the_help_works(run: Run, start: Start) -> None:
     shown = run("worker", "--help").stdout.split("\nexamples:\n")[1].strip()
     examples = [shlex.split(line)[2:] for line in shown.splitlines()]
 
@@ -55,12 +55,13 @@ def test_every_example_of_the_help_works_as_printed(run: Run, start: Start) -> N
         assert ProcrastinateWorker.objects.count() == 0
 
 
-def test_jobs_that_were_stored_before_an_upgrade_run_under_their_old_names(creator: User, run: Run) -> None:
+def test_jobs_stored_under_the_old_name_of_a_task_still_run(creator: User, run: Run) -> None:
     no_show = make_stream(creator, now=timezone.now() - timedelta(days=9))
     stored: dict[str, int] = {}
     with connection.cursor() as cursor:
         for name in settings.RENAMED_TASKS:
-            cursor.execute(STORED, [app.tasks[name].queue, name])
+            arguments = OTHER_ARGUMENTS.get(name, ARGUMENTS_OF_PERIODIC_TASK)
+            cursor.execute(STORE_JOB, [app.tasks[name].queue, name, json.dumps(arguments)])
             stored[name] = cursor.fetchone()[0]
 
     finished = run("worker", "--until-idle")

@@ -1,4 +1,4 @@
-"""Reminders and notices for tests: where they are asked for, and how they come to be."""
+"""Helpers for tests: the addresses of reminders and notifications, and functions that make them."""
 
 from datetime import datetime
 
@@ -31,7 +31,7 @@ def remind(
 
 
 def notified_of_start(user: User, stream: LiveStream, now: datetime | None = None) -> Notification:
-    """The notice that `user` gets when `stream`, which waits for its start, starts at `now`."""
+    """The notification of `user` when `stream`, which has not started, starts at `now`."""
     now = now or timezone.now()
     remind(user, stream, minute=None, now=now)
     streams.start_stream(stream.pk, by=stream.creator, now=now)

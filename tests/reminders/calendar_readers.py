@@ -1,4 +1,4 @@
-"""Calendars as two other programs read them: both must see the same."""
+"""Reads calendars with two independent libraries, which must agree."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ STATUSES = {
 
 
 class Shown(NamedTuple):
-    """An event as a reader of calendars understands it. Alarms are in minutes after the start."""
+    """An event as a library parsed it. Alarms are in minutes after the start."""
 
     uid: str
     begin: datetime
@@ -94,7 +94,7 @@ def calendar_in(response: Any) -> str:
 
 
 def events_in(response: Any) -> list[Shown]:
-    """What both readers make of it, which is the same."""
+    """The events of the calendar, which both libraries must parse alike."""
     text = calendar_in(response)
     by_each = [read(text) for read in READERS.values()]
     assert all(shown == by_each[0] for shown in by_each)

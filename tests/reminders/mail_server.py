@@ -1,4 +1,4 @@
-"""A mail server for tests: real SMTP on this machine, keeping what it takes, and refusing as it is told."""
+"""A mail server for tests: real SMTP on this machine. It keeps accepted messages and refuses as configured."""
 
 import email
 import email.policy
@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
 
-# Answers to MAIL, RCPT or a message by the address it is about, the recipient's for a message: None takes it.
+# The answer to MAIL, RCPT or DATA, by sender or recipient. None accepts.
 type Refusals = Callable[[str], str | None]
 
 
@@ -18,7 +18,7 @@ class MailServer:
     refuse_sender: Refusals = lambda address: None
     refuse: Refusals = lambda address: None
     refuse_message: Refusals = lambda address: None
-    breaks_after: int | None = None  # messages on one connection, then it hangs up
+    breaks_after: int | None = None  # closes a connection after so many messages
     port: int = 0
     connections: int = 0
     raw: list[bytes] = field(default_factory=list)
@@ -33,25 +33,25 @@ class MailServer:
 
     @property
     def mailers(self) -> dict[str, object]:
-        """The setting that leads here."""
+        """A value for `settings.MAILERS`, with this server."""
         options = {"host": "127.0.0.1", "port": self.port, "timeout": 10}
         return {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
 
 
-class _Talk(StreamRequestHandler):
+class _Session(StreamRequestHandler):
     taken = 0
     recipient = ""
-    house: MailServer
+    mail_server: MailServer
 
     def say(self, line: str) -> None:
         self.wfile.write(f"{line}\r\n".encode())
 
     def handle(self) -> None:
-        self.house.connections += 1
+        self.mail_server.connections += 1
         self.say("220 ready")
         for line in self.rfile:
             verb = line.decode().strip()
-            if self.taken == self.house.breaks_after:
+            if self.taken == self.mail_server.breaks_after:
                 return
             if not self.answer(verb):
                 return
@@ -59,10 +59,10 @@ class _Talk(StreamRequestHandler):
     def answer(self, verb: str) -> bool:
         match verb.partition(":")[0].upper().split(" ")[0]:
             case "MAIL":
-                self.say(self.house.refuse_sender(_address(verb)) or "250 yes")
+                self.say(self.mail_server.refuse_sender(_address(verb)) or "250 yes")
             case "RCPT":
                 self.recipient = _address(verb)
-                self.say(self.house.refuse(self.recipient) or "250 yes")
+                self.say(self.mail_server.refuse(self.recipient) or "250 yes")
             case "DATA":
                 self.say("354 go on")
                 self.take(self.message())
@@ -74,9 +74,9 @@ class _Talk(StreamRequestHandler):
         return True
 
     def take(self, message: bytes) -> None:
-        refusal = self.house.refuse_message(self.recipient)
+        refusal = self.mail_server.refuse_message(self.recipient)
         if refusal is None:
-            self.house.raw.append(message)
+            self.mail_server.raw.append(message)
             self.taken += 1
         self.say(refusal or "250 taken")
 
@@ -89,15 +89,15 @@ def _address(verb: str) -> str:
 
 
 @contextmanager
-def serving_mail(house: MailServer | None = None) -> Iterator[MailServer]:
-    house = house or MailServer()
-    talk = type("Talk", (_Talk,), {"house": house})
-    with ThreadingTCPServer(("127.0.0.1", 0), talk) as server:
-        house.port = server.server_address[1]
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+def serving_mail(mail_server: MailServer | None = None) -> Iterator[MailServer]:
+    mail_server = mail_server or MailServer()
+    session = type("Session", (_Session,), {"mail_server": mail_server})
+    with ThreadingTCPServer(("127.0.0.1", 0), session) as listener:
+        mail_server.port = listener.server_address[1]
+        thread = Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
-            yield house
+            yield mail_server
         finally:
-            server.shutdown()
+            listener.shutdown()
             thread.join()

@@ -1,4 +1,4 @@
-"""Real worker processes over the database of the test, and crowds that wait for a stream."""
+"""Real worker processes on the database of the test, and many users with reminders on a stream."""
 
 import os
 import subprocess
@@ -18,10 +18,10 @@ from tests.servers import database_url
 
 type Process = subprocess.Popen[bytes]
 
-QUEUES = 2  # each process registers once for each
+QUEUES = 2  # each process registers one worker for each
 QUICK = {"WORKER_HEARTBEAT_SECONDS": "1", "WORKER_LOST_AFTER_SECONDS": "3"}
 
-_CROWD = """
+_USERS = """
     INSERT INTO accounts_user (
         id, password, username, username_key, name, surname, email, availability_status, is_superuser, is_staff,
         is_active, created_at, updated_at, identity_issuer, identity_subject
@@ -31,38 +31,38 @@ _CROWD = """
         now(), now(), '', ''
     FROM generate_series(1, %s) AS number
 """
-_WAITING = """
+_REMINDERS = """
     INSERT INTO reminders_reminder (id, stream_id, user_id, minute, language, created_at, updated_at)
     SELECT int4send(1700000000) || '\\x0000000007'::bytea || substr(int4send(row_number() OVER ()::int), 2),
         %s, id, NULL, 'en', now(), now()
     FROM accounts_user WHERE username LIKE 'waiting%%'
 """
-_EMPTY = "TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers CASCADE"
+_TRUNCATE = "TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers CASCADE"
 
 
 def forget_jobs() -> None:
-    """Procrastinate's tables are none of Django's, so nothing empties them between tests."""
+    """Tests do not empty Procrastinate's tables, because they are not tables of Django models."""
     with connection.cursor() as cursor:
-        cursor.execute(_EMPTY)
+        cursor.execute(_TRUNCATE)
 
 
 def let_wait(people: int, stream: LiveStream) -> None:
-    """So many new people wait for the start of `stream`."""
+    """Insert so many users, each with a reminder for the start of `stream`."""
     with connection.cursor() as cursor:
-        cursor.execute(_CROWD, [people])
-        cursor.execute(_WAITING, [bytes.fromhex(stream.pk)])
+        cursor.execute(_USERS, [people])
+        cursor.execute(_REMINDERS, [bytes.fromhex(stream.pk)])
         cursor.execute("ANALYZE accounts_user, reminders_reminder")
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, f"not so after {seconds} seconds"
+        assert time.monotonic() < end, f"condition not met after {seconds} seconds"
         time.sleep(0.02)
 
 
 def posting_to(gateway: Gateway) -> dict[str, str]:
-    """The environment of a process that sends to this gateway."""
+    """The environment variables of a process that sends to this gateway."""
     return {
         "NOTIFICATION_CHANNELS": "webhook",
         "WEBHOOK_URL": gateway.url,
@@ -86,7 +86,7 @@ def newest_worker() -> int:
 
 
 def are_ready(count: int, *, since: int) -> bool:
-    """Whether so many processes said that they live after `newest_worker` was `since`."""
+    """Whether so many processes have registered their workers after `newest_worker` was `since`."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM procrastinate_workers WHERE id > %s", [since])
         return bool(cursor.fetchone()[0] >= count * QUEUES)
@@ -96,7 +96,7 @@ def are_ready(count: int, *, since: int) -> bool:
 def running_workers(
     count: int = 1, *, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Iterator[list[Process]]:
-    """Workers that are ready; those that the list holds at the end are killed."""
+    """Starts workers, waits until they have registered, and kills the processes in the list at the end."""
     before = newest_worker()
     workers = [start_worker(environment) for _ in range(count)]
     try:

@@ -1,4 +1,4 @@
-"""A push gateway for tests: a real HTTP server on this machine that keeps every call, and answers as it is told."""
+"""A push gateway for tests: a real HTTP server on this machine. It records every call and answers as configured."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,7 +38,7 @@ class Gateway:
     answer: Answer
     url: str = ""
     calls: list[Call] = field(default_factory=list)
-    # Set when the test is over, so that whoever hangs lets go.
+    # Set at the end of the test, so that handlers that hang return.
     over: Event = field(default_factory=Event)
 
     @property
@@ -67,7 +67,7 @@ def closing(gateway: Gateway, handler: BaseHTTPRequestHandler) -> None:
 
 
 def dripping(after: bytes) -> Answer:
-    """Sends `after`, and then a byte again and again, so that no single wait is ever long."""
+    """Sends `after` and then one byte at a time, so that no socket timeout expires."""
 
     def answer(gateway: Gateway, handler: BaseHTTPRequestHandler) -> None:
         handler.close_connection = True

@@ -1,4 +1,4 @@
-"""The UID of a calendar event never changes, and its URL leads to the page where people watch."""
+"""The UID and the URL of calendar events, and the settings for them."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 import pytest
-from django.conf import settings as place
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.models import User
@@ -24,7 +24,7 @@ ADDRESSES = (
 )
 
 
-def test_no_event_changes_its_uid_with_the_address_of_the_service(api: Api, creator: User, settings: Any) -> None:
+def test_events_do_not_depend_on_the_public_url(api: Api, creator: User, settings: Any) -> None:
     stream = make_stream(creator)
     seen = []
     for address in ADDRESSES:
@@ -32,11 +32,11 @@ def test_no_event_changes_its_uid_with_the_address_of_the_service(api: Api, crea
         seen += [calendar_in(api().get(url)) for url in (one_url(stream), feed_url(creator))]
 
     events = [re.findall("BEGIN:VEVENT.*END:VEVENT", text, re.DOTALL) for text in seen]
-    assert all(each == events[0] for each in events), "nothing of an event has the address in it"
+    assert all(each == events[0] for each in events), "no part of an event contains the public URL"
     assert f"UID:{stream.pk}@kumanda.invalid\r\n" in events[0][0]
 
 
-def test_the_domain_of_the_uids_is_a_setting(api: Api, creator: User, settings: Any) -> None:
+def test_the_domain_of_uids_is_a_setting(api: Api, creator: User, settings: Any) -> None:
     settings.CALENDAR_DOMAIN = "calendar.example.com"
     stream = make_stream(creator)
 
@@ -45,7 +45,7 @@ def test_the_domain_of_the_uids_is_a_setting(api: Api, creator: User, settings: 
     assert event.uid == f"{stream.pk}@calendar.example.com"
 
 
-def test_without_a_page_an_event_leads_nowhere(api: Api, creator: User) -> None:
+def test_without_a_page_setting_events_have_no_url(api: Api, creator: User) -> None:
     stream = make_stream(creator)
 
     response = api().get(one_url(stream))
@@ -63,7 +63,7 @@ def test_without_a_page_an_event_leads_nowhere(api: Api, creator: User) -> None:
         f"https://www.example.com/{'long-' * 30}/{{id}}",
     ],
 )
-def test_an_event_leads_to_the_page_where_people_watch(template: str, api: Api, creator: User, settings: Any) -> None:
+def test_the_url_of_an_event_is_the_page_of_the_stream(template: str, api: Api, creator: User, settings: Any) -> None:
     settings.STREAM_PAGE_URL = template
     stream = make_stream(creator, title="Çığ, 50% {id}; \\n")
     page = template.replace("{channelName}", stream.channel_name).replace("{id}", stream.pk)
@@ -72,7 +72,7 @@ def test_an_event_leads_to_the_page_where_people_watch(template: str, api: Api, 
         assert [event.url for event in events_in(api().get(url))] == [page]
 
 
-def test_another_page_or_domain_is_another_answer(api: Api, creator: User, settings: Any) -> None:
+def test_the_etag_depends_on_the_page_and_the_domain(api: Api, creator: User, settings: Any) -> None:
     stream, tags = make_stream(creator), []
     for page, domain in (("", "a.example"), ("https://www.example.com/{id}", "a.example"), ("", "b.example")):
         settings.STREAM_PAGE_URL, settings.CALENDAR_DOMAIN = page, domain
@@ -92,7 +92,7 @@ BAD_PAGES = (
 
 
 @pytest.mark.parametrize("template", BAD_PAGES)
-def test_a_page_that_is_no_address_of_a_stream_is_refused_at_the_start(template: str) -> None:
+def test_an_invalid_page_is_refused_at_start(template: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="STREAM_PAGE_URL must be an http or https address"):
         check_stream_page_url(template)
 
@@ -101,23 +101,23 @@ def test_a_page_that_is_no_address_of_a_stream_is_refused_at_the_start(template:
     "domain",
     ["https://example.com", "example.com:80", "Example.com", "a b", "a@b", "-a.example", "a..b", "x" * 64, "a.\n"],
 )
-def test_what_is_no_domain_is_refused_at_the_start(domain: str) -> None:
+def test_an_invalid_domain_is_refused_at_start(domain: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="CALENDAR_DOMAIN must be a domain name"):
         check_calendar_domain(domain)
 
 
 @pytest.mark.parametrize("domain", ["localhost", "calendar.example.com", "xn--bcher-kva.example", "1.example"])
-def test_a_domain_is_accepted(domain: str) -> None:
+def test_a_valid_domain_is_accepted(domain: str) -> None:
     check_calendar_domain(domain)
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("CALENDAR_DOMAIN", "https://example.com"), ("STREAM_PAGE_URL", "https://example.com/")]
 )
-def test_no_process_starts_with_a_wrong_setting(name: str, value: str) -> None:
+def test_no_process_starts_with_an_invalid_setting(name: str, value: str) -> None:
     ended = subprocess.run(
         [sys.executable, "manage.py", "check"],
-        cwd=place.BASE_DIR,
+        cwd=django_settings.BASE_DIR,
         env=os.environ | {name: value},
         capture_output=True,
         text=True,

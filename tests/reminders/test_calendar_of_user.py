@@ -15,7 +15,7 @@ from accounts.models import User
 from common.times import wire_time
 from livestreams import services as streams
 from livestreams.models import Status
-from reminders.views import calendars
+from reminders import reads
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused, data_of
 from tests.reminders.calendar_readers import (
@@ -32,7 +32,7 @@ from tests.streams import STREAMS, make_stream
 # --- the feed -------------------------------------------------------------------------------------
 
 
-def test_a_feed_is_named_after_its_person_and_asks_to_be_read_again(api: Api, creator: User) -> None:
+def test_a_feed_has_the_name_of_its_user_and_a_refresh_interval(api: Api, creator: User) -> None:
     make_stream(creator)
 
     response = api().get(feed_url(creator))
@@ -43,17 +43,17 @@ def test_a_feed_is_named_after_its_person_and_asks_to_be_read_again(api: Api, cr
     assert response.headers["Content-Disposition"] == 'inline; filename="creator.ics"'
 
 
-def test_both_ways_to_say_how_often_to_look_again_are_durations(api: Api, creator: User) -> None:
+def test_both_refresh_properties_are_durations(api: Api, creator: User) -> None:
     lines = calendar_in(api().get(feed_url(creator))).splitlines()
     assert "REFRESH-INTERVAL;VALUE=DURATION:PT15M" in lines
     assert "X-PUBLISHED-TTL:PT15M" in lines
 
 
-def test_who_has_no_name_goes_by_the_username(api: Api) -> None:
+def test_the_feed_of_a_user_without_a_name_has_the_username(api: Api) -> None:
     assert "\r\nX-WR-CALNAME:nameless\r\n" in calendar_in(api().get(feed_url(make_user("nameless", name=""))))
 
 
-def test_a_feed_has_the_streams_of_its_person_as_creator_and_as_guest(
+def test_a_feed_has_the_streams_of_its_user_as_creator_and_as_guest(
     api: Api, creator: User, guest: User, stranger: User
 ) -> None:
     make_stream(creator, title="with guest", guest=guest, answer="accepted")
@@ -63,9 +63,7 @@ def test_a_feed_has_the_streams_of_its_person_as_creator_and_as_guest(
     assert {event.title for event in events_of(api, guest).values()} == {"with guest", "own"}
 
 
-def test_a_cancelled_stream_stays_in_the_feed_as_cancelled_and_a_deleted_one_vanishes(
-    api: Api, creator: User, now: datetime
-) -> None:
+def test_cancelled_streams_stay_in_the_feed_and_deleted_ones_do_not(api: Api, creator: User, now: datetime) -> None:
     kept, deleted = make_stream(creator, now=now), make_stream(creator, now=now)
     streams.cancel_stream(kept.pk, by=creator, now=now)
     streams.delete_stream(deleted.pk, by=creator, now=now)
@@ -74,7 +72,7 @@ def test_a_cancelled_stream_stays_in_the_feed_as_cancelled_and_a_deleted_one_van
     assert_refused(api().get(one_url(deleted)), 404, "stream_not_found")
 
 
-def test_an_event_of_the_feed_is_the_one_of_the_stream(api: Api, creator: User, viewer: User) -> None:
+def test_an_event_of_the_feed_equals_that_of_the_stream(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator, duration_goal=30)
     remind(viewer, stream, 15)
     event = re.compile("BEGIN:VEVENT.*END:VEVENT", re.DOTALL)
@@ -86,7 +84,7 @@ def test_an_event_of_the_feed_is_the_one_of_the_stream(api: Api, creator: User, 
     assert alone[0] == fed[0]
 
 
-def test_a_stream_whose_plan_was_taken_back_leaves_the_feed(api: Api, creator: User, now: datetime) -> None:
+def test_a_stream_without_a_planned_start_is_not_in_the_feed(api: Api, creator: User, now: datetime) -> None:
     stream = make_stream(creator, now=now)
     streams.edit_stream(stream.pk, by=creator, now=now, changes={"planned_start_at": None})
 
@@ -99,9 +97,7 @@ def test_a_stream_whose_plan_was_taken_back_leaves_the_feed(api: Api, creator: U
     )
 
 
-def test_a_feed_stands_in_the_order_of_the_begin_and_forgets_after_90_days(
-    api: Api, creator: User, now: datetime
-) -> None:
+def test_a_feed_is_ordered_by_start_and_covers_the_last_90_days(api: Api, creator: User, now: datetime) -> None:
     for days in (3, -89, -91, 400, 1):
         planned = now + timedelta(days=days)
         make_stream(creator, now=planned - HOUR, planned_start_at=planned, title=f"{days}")
@@ -109,10 +105,10 @@ def test_a_feed_stands_in_the_order_of_the_begin_and_forgets_after_90_days(
     assert [event.title for event in events_of(api, creator).values()] == ["-89", "1", "3", "400"]
 
 
-def test_of_too_many_the_nearest_are_kept(
+def test_of_too_many_streams_the_nearest_are_kept(
     api: Api, creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calendars, "MOST", 3)
+    monkeypatch.setattr(reads, "LONGEST_FEED", 3)
     for hours in (-200, -3, 2, 9, 400):
         planned = now + hours * HOUR
         make_stream(creator, now=planned - HOUR, planned_start_at=planned, title=f"{hours}")
@@ -134,7 +130,7 @@ MADE = STATES.flatmap(
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """What is made in this block is gone after it, so that each example starts with nothing."""
+    """Rolls back what is created in the block, so that examples do not affect each other."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -144,11 +140,11 @@ def undone() -> Iterator[None]:
 @given(made=MADE)
 @example(made=[(Status.SCHEDULED, r"\N \n \\n ,;", 5, False)])
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_api_and_the_feed_say_the_same_of_any_streams(
+def test_the_api_and_the_feed_agree_on_random_streams(
     made: list[tuple[Status, str, int, bool]], api: Api, creator: User, guest: User, now: datetime
 ) -> None:
     with undone():
-        # Nothing else of somebody can end while one of theirs is active.
+        # A user has one active stream at a time, so it is created last.
         for status, title, minutes, is_deleted in sorted(made, key=lambda each: each[0] == Status.ACTIVE):
             planned = now + timedelta(minutes=minutes)
             with_plan: dict[str, Any] = {} if status == Status.PREPARING else {"planned_start_at": planned}
@@ -162,16 +158,16 @@ def test_the_api_and_the_feed_say_the_same_of_any_streams(
         upcoming = data_of(client.get(f"{STREAMS}/user/{creator.pk}/upcoming-live-streams", {"limit": 100}))["list"]
         fed = events_of(api, creator)
 
-    told = {
+    by_stream = {
         stream: (wire_time(event.begin.astimezone(UTC))[:19], event.title, event.status)
         for stream, event in fed.items()
     }
-    assert told == {listed_one["id"]: said(listed_one) for listed_one in listed if said(listed_one)[0]}
-    with_a_moment = [stream for stream in upcoming if said(stream)[0]]
-    assert [said(stream) for stream in with_a_moment] == [told[stream["id"]] for stream in with_a_moment]
+    assert by_stream == {listed_one["id"]: event_of(listed_one) for listed_one in listed if event_of(listed_one)[0]}
+    with_a_moment = [stream for stream in upcoming if event_of(stream)[0]]
+    assert [event_of(stream) for stream in with_a_moment] == [by_stream[stream["id"]] for stream in with_a_moment]
 
 
-def said(stream: dict[str, Any]) -> tuple[str, str, str]:
-    """Start to the second, title and status, as the API says them."""
+def event_of(stream: dict[str, Any]) -> tuple[str, str, str]:
+    """Start in seconds, title and event status of a stream of the API."""
     begin = stream["startedAt"] or stream["plannedStartDate"] or ""
     return begin[:19], stream["title"], STATUSES.get(stream["status"], "CONFIRMED")

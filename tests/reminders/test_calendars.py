@@ -1,4 +1,4 @@
-"""GET /api/v1/live-stream/{id}/calendar.ics, and what is true of both calendars"""
+"""GET /api/v1/live-stream/{id}/calendar.ics, and what both calendars have in common"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -31,9 +31,7 @@ from tests.test_statements import statements
 # --- one stream -----------------------------------------------------------------------------------
 
 
-def test_a_planned_stream_is_an_event_from_its_planned_start_to_its_planned_end(
-    api: Api, creator: User, now: datetime
-) -> None:
+def test_the_event_of_a_planned_stream_has_its_planned_start_and_end(api: Api, creator: User, now: datetime) -> None:
     stream = make_stream(creator, now=now, title="Akşam sohbeti", motivation="Şarkılar", duration_goal=45)
 
     response = api().get(one_url(stream))
@@ -46,15 +44,13 @@ def test_a_planned_stream_is_an_event_from_its_planned_start_to_its_planned_end(
     assert response.headers["Content-Disposition"] == f'inline; filename="{stream.channel_name}.ics"'
 
 
-def test_a_stream_without_a_goal_has_no_end(api: Api, creator: User) -> None:
+def test_without_a_duration_goal_the_event_has_no_end(api: Api, creator: User) -> None:
     (event,) = events_in(api().get(one_url(make_stream(creator))))
 
     assert event.end is None
 
 
-def test_a_started_stream_stands_where_it_really_began_and_an_ended_one_where_it_really_ended(
-    api: Api, creator: User, now: datetime
-) -> None:
+def test_the_event_has_the_actual_start_and_end_once_they_are_known(api: Api, creator: User, now: datetime) -> None:
     active = make_stream(creator, now=now, duration_goal=60)
     streams.start_stream(active.pk, by=creator, now=now + 5 * HOUR)
     (running,) = events_in(api().get(one_url(active)))
@@ -66,7 +62,7 @@ def test_a_started_stream_stands_where_it_really_began_and_an_ended_one_where_it
     assert (over.begin, over.end) == (began, began + 2 * HOUR)
 
 
-def test_a_stream_that_ended_in_the_second_in_which_it_began_is_a_moment(api: Api, creator: User) -> None:
+def test_a_stream_that_ended_within_a_second_has_no_end(api: Api, creator: User) -> None:
     now = datetime(2026, 11, 1, 12, tzinfo=UTC)
     stream = make_stream(creator, Status.ACTIVE, now=now)
     streams.end_stream(stream.pk, by=creator, now=now + timedelta(milliseconds=900))
@@ -76,13 +72,13 @@ def test_a_stream_that_ended_in_the_second_in_which_it_began_is_a_moment(api: Ap
 
 
 @pytest.mark.parametrize(("status", "shown"), STATUSES.items(), ids=STATUSES.keys())
-def test_what_will_not_take_place_is_cancelled(status: Status, shown: str, api: Api, creator: User) -> None:
+def test_the_status_of_the_event_follows_the_stream(status: Status, shown: str, api: Api, creator: User) -> None:
     (event,) = events_in(api().get(one_url(make_stream(creator, status))))
 
     assert event.status == shown
 
 
-def test_the_uid_stays_and_the_sequence_rises_with_each_move_and_with_the_cancel(
+def test_the_uid_is_constant_and_the_sequence_increases_with_each_change(
     api: Api, creator: User, now: datetime
 ) -> None:
     stream = make_stream(creator, now=now)
@@ -106,7 +102,7 @@ def test_the_uid_stays_and_the_sequence_rises_with_each_move_and_with_the_cancel
     assert [event.status for event in seen] == ["CONFIRMED"] * 4 + ["CANCELLED"]
 
 
-def test_the_sequence_rises_with_the_motivation_which_is_shown_too(api: Api, creator: User, now: datetime) -> None:
+def test_the_sequence_increases_with_the_motivation(api: Api, creator: User, now: datetime) -> None:
     stream = make_stream(creator, now=now)
     streams.edit_stream(stream.pk, by=creator, now=now, changes={"motivation": "New songs"})
 
@@ -114,7 +110,7 @@ def test_the_sequence_rises_with_the_motivation_which_is_shown_too(api: Api, cre
     assert (event.sequence, event.description) == (1, "New songs")
 
 
-def test_the_times_of_the_change_are_those_of_the_stream(api: Api, creator: User, now: datetime) -> None:
+def test_created_and_last_modified_are_those_of_the_stream(api: Api, creator: User, now: datetime) -> None:
     stream = make_stream(creator, now=now)
     streams.edit_stream(stream.pk, by=creator, now=now + HOUR, changes={"title": "Moved"})
 
@@ -124,7 +120,7 @@ def test_the_times_of_the_change_are_those_of_the_stream(api: Api, creator: User
     assert (event.created, event.last_modified, event.dtstamp) == (now.replace(microsecond=0), changed, changed)
 
 
-def test_an_event_names_nobodys_address_and_makes_nobody_busy(api: Api, creator: User) -> None:
+def test_an_event_has_no_email_address_and_is_transparent(api: Api, creator: User) -> None:
     creator.email = "ayse@example.com"
     creator.save()
     stream = make_stream(creator)
@@ -152,7 +148,7 @@ TITLES = {
 
 
 @pytest.mark.parametrize("title", TITLES.values(), ids=TITLES.keys())
-def test_a_title_is_read_as_it_was_written(title: str, api: Api, creator: User) -> None:
+def test_titles_are_parsed_unchanged(title: str, api: Api, creator: User) -> None:
     stream = make_stream(creator, title=title, motivation=title * 3)
 
     response = api().get(one_url(stream))
@@ -163,7 +159,9 @@ def test_a_title_is_read_as_it_was_written(title: str, api: Api, creator: User) 
 
 
 @pytest.mark.parametrize("sign", "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
-def test_whatever_ends_a_line_somewhere_is_a_line_break(sign: str, api: Api, creator: User) -> None:
+def test_characters_that_some_parsers_take_as_line_breaks_become_line_breaks(
+    sign: str, api: Api, creator: User
+) -> None:
     stream = make_stream(creator, title=f"one{sign}two\x07\x1b")
 
     (event,) = events_in(api().get(one_url(stream)))
@@ -171,30 +169,30 @@ def test_whatever_ends_a_line_somewhere_is_a_line_break(sign: str, api: Api, cre
     assert event.title == "one\ntwo"
 
 
-# --- clocks ---------------------------------------------------------------------------------------
+# --- time zones -----------------------------------------------------------------------------------
 
-# The last minute before each change and the first one after it, in UTC, with what clocks there show.
+# The last minute before each change, in UTC, and the local time then and a minute later.
 CHANGES = [
     ("Europe/Berlin", "2026-10-25T00:59", "02:59 +0200", "02:00 +0100"),
     ("Europe/Berlin", "2027-03-28T00:59", "01:59 +0100", "03:00 +0200"),
     ("America/New_York", "2026-11-01T05:59", "01:59 -0400", "01:00 -0500"),
     ("America/New_York", "2027-03-14T06:59", "01:59 -0500", "03:00 -0400"),
-    # Half an hour, in the other half of the world.
+    # A change of half an hour, in the southern hemisphere.
     ("Australia/Lord_Howe", "2026-10-03T15:29", "01:59 +1030", "02:30 +1100"),
     ("Australia/Lord_Howe", "2027-04-03T14:59", "01:59 +1100", "01:30 +1030"),
-    # None since 2016: an old table of zones would change here with Berlin.
+    # No change since 2016. Outdated time zone data has one, on the same day as Berlin.
     ("Europe/Istanbul", "2026-10-25T00:59", "03:59 +0300", "04:00 +0300"),
     ("Europe/Istanbul", "2027-03-28T00:59", "03:59 +0300", "04:00 +0300"),
 ]
 
 
 @pytest.mark.parametrize(("zone", "minute", "before", "after"), CHANGES, ids=str)
-def test_a_start_beside_a_clock_change_is_the_same_moment_for_all(
+def test_starts_around_a_clock_change_are_unambiguous(
     zone: str, minute: str, before: str, after: str, api: Api, creator: User
 ) -> None:
     last = datetime.fromisoformat(minute).replace(tzinfo=UTC)
     for begin, local in ((last, before), (last + timedelta(minutes=1), after)):
-        # As its creator's device says it, with the offset that holds there.
+        # The time with the local UTC offset, as the device of the creator sends it.
         said = begin.astimezone(ZoneInfo(zone)).isoformat()
         stream = make_stream(
             creator, now=begin - 48 * HOUR, planned_start_at=datetime.fromisoformat(said), duration_goal=90
@@ -208,11 +206,11 @@ def test_a_start_beside_a_clock_change_is_the_same_moment_for_all(
             assert f"{event.begin.astimezone(ZoneInfo(zone)):%H:%M %z}" == local
 
 
-# --- who asks -------------------------------------------------------------------------------------
+# --- callers --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("minute", "after"), [(15, -15), (1440, -1440), (10_080, -10_080), (None, 0), (0, 0)])
-def test_the_callers_reminder_is_the_alarm_and_nobody_elses(
+def test_the_alarm_is_the_reminder_of_the_caller_only(
     minute: int | None, after: int, api: Api, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
     stream = make_stream(creator, now=now, planned_start_at=now + timedelta(days=8))
@@ -224,7 +222,7 @@ def test_the_callers_reminder_is_the_alarm_and_nobody_elses(
             assert [event.alarms for event in events_in(api(other).get(url))] == [[]]
 
 
-def test_nothing_rings_for_what_does_not_come_any_more(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_a_cancelled_stream_has_no_alarm(api: Api, creator: User, viewer: User, now: datetime) -> None:
     stream = make_stream(creator, now=now)
     remind(viewer, stream, 15)
     streams.cancel_stream(stream.pk, by=creator, now=now)
@@ -232,7 +230,7 @@ def test_nothing_rings_for_what_does_not_come_any_more(api: Api, creator: User, 
     assert [event.alarms for event in events_in(api(viewer).get(one_url(stream)))] == [[]]
 
 
-def test_a_blocked_person_is_refused_the_stream_and_finds_it_in_the_feed_as_everybody_does(
+def test_a_blocked_caller_is_refused_the_stream_but_sees_it_in_the_feed(
     api: Api, creator: User, viewer: User, stranger: User
 ) -> None:
     stream, other = make_stream(creator), make_stream(creator)
@@ -246,7 +244,7 @@ def test_a_blocked_person_is_refused_the_stream_and_finds_it_in_the_feed_as_ever
         assert set(events_of(api, creator, caller)) == {stream.pk, other.pk}
 
 
-def test_who_may_not_write_still_reads_the_calendar(api: Api, creator: User, viewer: User) -> None:
+def test_a_chat_only_ban_does_not_prevent_reading(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator)
     make_ban(viewer, stream, action_type="CHAT_ONLY")
 
@@ -254,10 +252,10 @@ def test_who_may_not_write_still_reads_the_calendar(api: Api, creator: User, vie
     assert set(events_of(api, creator, viewer)) == {stream.pk}
 
 
-# --- refusals and repeats -------------------------------------------------------------------------
+# --- refusals and ETags ---------------------------------------------------------------------------
 
 
-def test_what_is_unknown_is_missing(api: Api) -> None:
+def test_an_unknown_id_is_missing(api: Api) -> None:
     assert_refused(api().get(one_url("0" * 24)), 404, "stream_not_found")
     assert_refused(api().get(feed_url("0" * 24)), 404, "user_not_found")
 
@@ -268,17 +266,17 @@ def test_a_malformed_id_is_refused(api: Api) -> None:
     assert_refused(api().get(feed_url("X")), 400, "validation_failed", f"userId: {rule}")
 
 
-def test_a_bad_token_is_refused_where_none_is_needed(api: Api, creator: User) -> None:
+def test_an_invalid_token_is_refused_although_none_is_needed(api: Api, creator: User) -> None:
     for url in (one_url(make_stream(creator)), feed_url(creator)):
         assert_refused(api().get(url, HTTP_AUTHORIZATION="Bearer x"), 401, "token_invalid")
 
 
-def test_somebody_without_streams_has_an_empty_feed(api: Api, creator: User) -> None:
+def test_the_feed_of_a_user_without_streams_is_empty(api: Api, creator: User) -> None:
     assert events_in(api().get(feed_url(creator))) == []
 
 
 @pytest.mark.parametrize("url", [one_url, lambda stream: feed_url(stream.creator)], ids=["one", "feed"])
-def test_who_has_the_newest_is_sent_nothing_until_something_changes(
+def test_a_known_etag_is_answered_with_304_until_something_changes(
     url: Callable[[LiveStream], str], api: Api, creator: User, viewer: User, now: datetime
 ) -> None:
     stream = make_stream(creator, now=now)
@@ -296,7 +294,7 @@ def test_who_has_the_newest_is_sent_nothing_until_something_changes(
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["nobody", "somebody"])
-def test_a_feed_of_fifty_takes_as_many_statements_as_one_of_one(
+def test_the_number_of_statements_does_not_depend_on_the_number_of_streams(
     known: bool, api: Api, creator: User, viewer: User, now: datetime
 ) -> None:
     client = api(viewer if known else None)
@@ -309,5 +307,5 @@ def test_a_feed_of_fifty_takes_as_many_statements_as_one_of_one(
     def read_fifty() -> None:
         assert calendar_in(client.get(feed)).count("BEGIN:VEVENT") == 50
 
-    # Who asks, whose feed it is, and its streams.
+    # The session of the caller, the owner of the feed, and the streams.
     assert len(statements(read_fifty)) == one == 2 + known

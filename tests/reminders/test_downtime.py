@@ -1,4 +1,4 @@
-"""What others complain about: each failure of theirs once, with its source, as it must not happen here."""
+"""Failures of other reminder systems, one test each, with the bug report that describes it."""
 
 from datetime import datetime, timedelta
 
@@ -23,8 +23,8 @@ def stream(creator: User, now: datetime) -> LiveStream:
     return make_stream(creator, now=now)
 
 
-def told() -> list[tuple[str, str, datetime | None]]:
-    """To whom what was said of which planned start, in the order of its saying."""
+def notified() -> list[tuple[str, str, datetime | None]]:
+    """User, kind and planned start of each notification, in the order of creation."""
     rows = Notification.objects.order_by("created_at", "user__username", "kind")
     return [
         (name, str(kind), planned)
@@ -36,7 +36,7 @@ def move(stream: LiveStream, planned: datetime, now: datetime) -> None:
     streams.edit_stream(stream.pk, by=stream.creator, now=now, changes={"planned_start_at": planned})
 
 
-def minutes_worked(begin: datetime, first: int, last: int) -> None:
+def work_each_minute(begin: datetime, first: int, last: int) -> None:
     for minute in range(first, last + 1):
         work(begin + minute * MINUTE)
 
@@ -55,7 +55,7 @@ ENDINGS = {
         ),
         [],
     ),
-    "done before its time": (
+    "ended early": (
         lambda stream, now: (
             streams.start_stream(stream.pk, by=stream.creator, now=now),
             streams.end_stream(stream.pk, by=stream.creator, now=now),
@@ -67,7 +67,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("step", ["before it was due", "due", "found", "cut"])
-def test_a_stream_that_is_over_reminds_nobody_of_its_start(
+def test_a_stream_that_is_over_sends_no_reminder(
     ending: str, step: str, stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     end, expected = ENDINGS[ending]
@@ -79,12 +79,12 @@ def test_a_stream_that_is_over_reminds_nobody_of_its_start(
     if step == "cut":
         cut(at)
     end(stream, at)  # type: ignore[no-untyped-call]
-    minutes_worked(now, 45, 62)
-    assert [kind for _, kind, _ in told()] == expected
+    work_each_minute(now, 45, 62)
+    assert [kind for _, kind, _ in notified()] == expected
 
 
 @pytest.mark.parametrize("minutes_later", [-20, 1, 30, 12 * 24 * 60])
-def test_a_moved_start_reminds_at_the_new_time_and_not_at_the_old_one(
+def test_a_moved_start_sends_reminders_at_the_new_time_only(
     minutes_later: int, stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     """Old time used: calcom/cal.diy#13238, #19594, tutao/tutanota#2585, SimpleMobileTools/Simple-Calendar#142.
@@ -98,61 +98,59 @@ def test_a_moved_start_reminds_at_the_new_time_and_not_at_the_old_one(
     for at in (now + 2 * MINUTE, *(now + minute * MINUTE for minute in (44, 45, 46) if minute < 45 + minutes_later)):
         work(at)
     work(due - timedelta(microseconds=1))
-    assert told() == []
+    assert notified() == []
     work(due)
-    assert told() == [("viewer", "reminder", planned)]
+    assert notified() == [("viewer", "reminder", planned)]
 
 
-def test_a_start_that_is_moved_after_its_notice_earns_one_new_notice(
-    stream: LiveStream, viewer: User, now: datetime
-) -> None:
+def test_a_start_moved_after_its_notification_sends_one_more(stream: LiveStream, viewer: User, now: datetime) -> None:
     """Not sent again after a move: svthalia/concrexit#656, jgayfer/apollo#47."""
     remind(viewer, stream, now=now)
-    minutes_worked(now, 44, 50)
+    work_each_minute(now, 44, 50)
     later = now + 100 * MINUTE
     move(stream, later, now + 51 * MINUTE)
-    minutes_worked(now, 51, 101)
-    assert told() == [("viewer", "reminder", now + 60 * MINUTE), ("viewer", "reminder", later)]
+    work_each_minute(now, 51, 101)
+    assert notified() == [("viewer", "reminder", now + 60 * MINUTE), ("viewer", "reminder", later)]
 
 
-def test_ten_moves_back_and_forth_before_the_notice_make_one(stream: LiveStream, viewer: User, now: datetime) -> None:
+def test_ten_moves_back_and_forth_send_one_notification(stream: LiveStream, viewer: User, now: datetime) -> None:
     remind(viewer, stream, now=now)
     planned = [now + 60 * MINUTE, now + 90 * MINUTE]
     for number in range(1, 11):
         move(stream, planned[number % 2], now + number * MINUTE)
         work(now + number * MINUTE)
-    minutes_worked(now, 40, 62)
-    assert told() == [("viewer", "reminder", planned[0])]
+    work_each_minute(now, 40, 62)
+    assert notified() == [("viewer", "reminder", planned[0])]
 
 
-def test_a_start_that_comes_back_to_where_it_was_notified_is_not_notified_again(
+def test_a_start_moved_away_and_back_after_its_notification_sends_no_other(
     stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     planned = now + 60 * MINUTE
     remind(viewer, stream, now=now)
-    minutes_worked(now, 45, 46)
+    work_each_minute(now, 45, 46)
     for number in range(5):
         move(stream, now + 500 * MINUTE, now + (47 + 2 * number) * MINUTE)
         work(now + (47 + 2 * number) * MINUTE)
         move(stream, planned, now + (48 + 2 * number) * MINUTE)
         work(now + (48 + 2 * number) * MINUTE)
-    assert told() == [("viewer", "reminder", planned)]
+    assert notified() == [("viewer", "reminder", planned)]
 
 
-def test_who_is_notified_after_a_move_away_and_back_is_not_counted_as_missed(
+def test_a_user_notified_after_a_move_away_and_back_is_not_counted_as_missed(
     stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     planned = now + 60 * MINUTE
     remind(viewer, stream, now=now)
-    find(now + 45 * MINUTE)  # found, and then the worker is off
+    find(now + 45 * MINUTE)  # then the worker stops
     move(stream, now + 500 * MINUTE, now + 46 * MINUTE)
     move(stream, planned, now + 50 * MINUTE)
     work(now + 57 * MINUTE)
-    assert told() == [("viewer", "reminder", planned)]
+    assert notified() == [("viewer", "reminder", planned)]
     assert not Round.objects.filter(state=Round.State.MISSED).exists()
 
 
-def test_who_was_notified_before_a_move_away_and_back_is_not_counted_as_missed(
+def test_a_user_notified_before_a_move_away_and_back_is_not_counted_as_missed(
     stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     """The start is due again after the move, in a round whose chunk is later than its grace."""
@@ -163,18 +161,16 @@ def test_who_was_notified_before_a_move_away_and_back_is_not_counted_as_missed(
     remind(make_user("second"), stream, now=now + 48 * MINUTE)
     move(stream, planned, now + 50 * MINUTE)
     find(now + 50 * MINUTE)
-    cut(now + 50 * MINUTE)  # and then the worker is off
+    cut(now + 50 * MINUTE)  # then the worker stops
     work_off(now + 61 * MINUTE)
-    assert told() == [("viewer", "reminder", planned)]
+    assert notified() == [("viewer", "reminder", planned)]
     assert Chunk.objects.filter(state=Chunk.State.MISSED).values_list("missed").get() == (1,)
 
 
-# --- once, through drops and restarts (N12) -------------------------------------------------------
+# --- exactly once, despite crashes (N12) ----------------------------------------------------------
 
 
-def test_each_of_two_finders_and_two_workers_does_what_the_other_left(
-    stream: LiveStream, viewer: User, now: datetime
-) -> None:
+def test_two_finders_and_two_workers_do_the_work_once(stream: LiveStream, viewer: User, now: datetime) -> None:
     """Two schedulers double everything: celery/django-celery-beat#387, #558, celery/celery#4041."""
     remind(viewer, stream, now=now)
     for at in (now + 45 * MINUTE, now + 45 * MINUTE, now + 46 * MINUTE):
@@ -184,13 +180,11 @@ def test_each_of_two_finders_and_two_workers_does_what_the_other_left(
     for round_ in Round.objects.all():
         assert services.cut_round(round_.pk, now=now + 46 * MINUTE) == []
     for chunk in Chunk.objects.all():
-        assert services.tell_chunk(chunk.pk, now=now + 46 * MINUTE) == []
-    assert [kind for _, kind, _ in told()] == ["reminder"]
+        assert services.notify_chunk(chunk.pk, now=now + 46 * MINUTE) == []
+    assert [kind for _, kind, _ in notified()] == ["reminder"]
 
 
-def test_a_stream_that_is_live_again_and_again_is_told_of_once_each_session(
-    creator: User, viewer: User, now: datetime
-) -> None:
+def test_repeated_start_calls_send_one_live_notification(creator: User, viewer: User, now: datetime) -> None:
     """Bursts with one stream id: twitchdev/issues#230, PhantomBot/PhantomBot#2807, TheBastionBot/Bastion#666."""
     stream = make_stream(creator, now=now)
     remind(viewer, stream, now=now, minute=None)
@@ -199,13 +193,13 @@ def test_a_stream_that_is_live_again_and_again_is_told_of_once_each_session(
         with pytest.raises(streams.StreamNotStartable):
             streams.start_stream(stream.pk, by=creator, now=now + again * MINUTE)
         work(now + again * MINUTE)
-    assert [kind for _, kind, _ in told()] == ["live"]
+    assert [kind for _, kind, _ in notified()] == ["live"]
 
 
 # --- after downtime (N13) -------------------------------------------------------------------------
 
 
-def test_after_an_hour_without_workers_what_is_young_goes_out_once_and_the_rest_is_counted(
+def test_after_an_hour_without_workers_recent_ones_are_sent_once_and_others_counted_as_missed(
     viewer: User, now: datetime
 ) -> None:
     """Floods: theexperiencecompany/gaia#753, bcgov/entity#2253. Stuck for ever: anoadragon453/matrix-reminder-bot#9."""
@@ -224,7 +218,9 @@ def test_after_an_hour_without_workers_what_is_young_goes_out_once_and_the_rest_
         work(at)
 
     planned = {name: stream.planned_start_at for name, stream in evening.items()}
-    assert sorted(told()) == sorted([("viewer", "reminder", planned["young"]), ("viewer", "cancelled", planned["off"])])
+    assert sorted(notified()) == sorted(
+        [("viewer", "reminder", planned["young"]), ("viewer", "cancelled", planned["off"])]
+    )
     missed = Round.objects.filter(state=Round.State.MISSED).values_list("stream", "kind", "reminders")
     assert set(missed) == {(evening["early"].pk, "live", 1), (evening["late"].pk, "reminder", 1)}
     assert not Round.objects.filter(state=Round.State.OPEN).exists()
@@ -232,27 +228,29 @@ def test_after_an_hour_without_workers_what_is_young_goes_out_once_and_the_rest_
 
 
 @pytest.mark.parametrize(("late", "kinds"), [(timedelta(0), ["reminder"]), (timedelta(microseconds=1), [])])
-def test_the_grace_ends_to_the_microsecond_and_no_second_is_lost_between(
+def test_the_grace_ends_at_the_exact_microsecond(
     late: timedelta, kinds: list[str], stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     """A window of 300 s missed by one second: RestyaPlatform/board#1269."""
     remind(viewer, stream, now=now)
     work(now)
     work(now + 55 * MINUTE + late)
-    assert [kind for _, kind, _ in told()] == kinds
+    assert [kind for _, kind, _ in notified()] == kinds
     assert Round.objects.get().state == ("cut" if kinds else "missed")
 
 
-def test_a_worker_that_never_ran_before_counts_what_it_missed(stream: LiveStream, viewer: User, now: datetime) -> None:
+def test_the_first_run_of_a_worker_counts_what_was_missed_before(
+    stream: LiveStream, viewer: User, now: datetime
+) -> None:
     remind(viewer, stream, now=now)
     work(now + 59 * MINUTE)
     work(now + 80 * MINUTE)
-    assert told() == []
+    assert notified() == []
     assert Round.objects.values_list("state", "reminders").get() == ("missed", 1)
 
 
 @pytest.mark.parametrize("step", ["found", "cut"])
-def test_what_was_claimed_and_not_sent_when_the_worker_went_down_is_sent_when_it_returns(
+def test_claimed_but_unsent_work_is_sent_after_the_worker_restarts(
     step: str, stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     """Claimed but unsent work lost: QwenAudio/qwen-audio-agent#83."""
@@ -261,11 +259,11 @@ def test_what_was_claimed_and_not_sent_when_the_worker_went_down_is_sent_when_it
     if step == "cut":
         cut(now + 45 * MINUTE)
     work(now + 54 * MINUTE)
-    assert [kind for _, kind, _ in told()] == ["reminder"]
+    assert [kind for _, kind, _ in notified()] == ["reminder"]
 
 
 @pytest.mark.parametrize("step", ["found", "cut"])
-def test_what_was_claimed_and_is_too_old_when_the_worker_returns_is_missed_and_counted(
+def test_claimed_work_that_is_too_late_after_a_restart_is_counted_as_missed(
     step: str, stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     """A 120 s grace, then missed: NousResearch/hermes-agent#93554."""
@@ -274,14 +272,14 @@ def test_what_was_claimed_and_is_too_old_when_the_worker_returns_is_missed_and_c
     if step == "cut":
         cut(now + 45 * MINUTE)
     work(now + 56 * MINUTE)
-    assert told() == []
+    assert notified() == []
     if step == "cut":
         assert Chunk.objects.values_list("state", "missed").get() == ("missed", 1)
     else:
         assert Round.objects.values_list("state", "reminders").get() == ("missed", 1)
 
 
-def test_who_missed_the_reminder_is_told_when_the_stream_starts(
+def test_users_whose_reminder_was_missed_are_notified_at_the_start(
     stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, now=now)
@@ -289,10 +287,10 @@ def test_who_missed_the_reminder_is_told_when_the_stream_starts(
     work(now + 56 * MINUTE)
     streams.start_stream(stream.pk, by=creator, now=now + 60 * MINUTE)
     work(now + 60 * MINUTE)
-    assert [kind for _, kind, _ in told()] == ["live"]
+    assert [kind for _, kind, _ in notified()] == ["live"]
 
 
-def test_a_restored_stream_tells_what_came_due_within_the_grace(
+def test_a_restored_stream_sends_what_came_due_within_the_grace(
     stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, now=now)
@@ -300,10 +298,10 @@ def test_a_restored_stream_tells_what_came_due_within_the_grace(
     work(now + 46 * MINUTE)
     streams.restore_stream(stream.pk, by=creator, now=now + 50 * MINUTE)
     work(now + 50 * MINUTE)
-    assert [kind for _, kind, _ in told()] == ["reminder"]
+    assert [kind for _, kind, _ in notified()] == ["reminder"]
 
 
-def test_a_stream_that_is_restored_after_the_grace_tells_nothing_old(
+def test_a_stream_restored_after_the_grace_sends_nothing(
     stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, now=now)
@@ -311,5 +309,5 @@ def test_a_stream_that_is_restored_after_the_grace_tells_nothing_old(
     work(now + 46 * MINUTE)
     streams.restore_stream(stream.pk, by=creator, now=now + 56 * MINUTE)
     work(now + 56 * MINUTE)
-    assert told() == []
+    assert notified() == []
     assert Round.objects.values_list("state", "reminders").get() == ("missed", 1)

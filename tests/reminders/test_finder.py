@@ -1,4 +1,4 @@
-"""What looking for due lead times costs while a million reminders wait on fifty thousand streams."""
+"""The cost of the search for due lead times, with a million reminders on fifty thousand streams."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,11 +15,11 @@ from reminders.models import Reminder
 from reminders.services.rounds import OVERLAP
 
 STREAMS, REMINDERS_EACH = 50_000, 20
-LEADS = (0, 5, 10, 15, 30, 60, 1440, 2880, 10_080)  # minutes; 0 waits for the start
+LEADS = (0, 5, 10, 15, 30, 60, 1440, 2880, 10_080)  # minutes; 0 is at the start
 NOW = timezone.now().replace(second=30, microsecond=0)
-LAST_LOOK = timedelta(seconds=2)  # ago
+SINCE_LAST_SEARCH = timedelta(seconds=2)  # ago
 
-# A start each minute of the next five weeks; seven of ten streams are still to come.
+# One planned start in each minute of the next five weeks. Seven of ten streams are scheduled.
 STREAMS_OF_WEEKS = """
     INSERT INTO livestreams_livestream (
         id, created_at, updated_at, title, title_folded, type, channel_name, thumbnail, status, creator_id, revision,
@@ -37,13 +37,13 @@ REMINDERS = """
         (%(leads)s::smallint[])[1 + (get_byte(stream.id, 11) + person) %% %(kinds)s], 'en', %(now)s, %(now)s
     FROM livestreams_livestream AS stream, generate_series(1, %(each)s) AS person
 """
-# Told a month ago.
+# Rounds of a month ago.
 ROUNDS = """
     INSERT INTO reminders_round (
         id, stream_id, kind, minute, planned_start_at, due_at, good_until, state, reminders, opened_at, closed_at
     )
-    SELECT stream.id, stream.id, 'reminder', 15, told_at, told_at, told_at, 'cut', 1, told_at, told_at
-    FROM livestreams_livestream AS stream, (SELECT %(now)s - interval '30 days' AS told_at) AS earlier
+    SELECT stream.id, stream.id, 'reminder', 15, past, past, past, 'cut', 1, past, past
+    FROM livestreams_livestream AS stream, (SELECT %(now)s - interval '30 days' AS past) AS earlier
 """
 LEAD_TIMES = """
     INSERT INTO reminders_leadtime (stream_id, minute)
@@ -51,8 +51,8 @@ LEAD_TIMES = """
 """
 
 
-def let_people_wait(*, streams: int) -> None:
-    """Twenty people for each of so many streams; with foreign keys left unchecked, which would take longest."""
+def insert_reminders(*, streams: int) -> None:
+    """Twenty reminders on each of so many streams. Foreign keys are not checked, because that would take longest."""
     values: dict[str, Any] = {
         "now": NOW,
         "creator": b"\xaa" * 12,
@@ -69,14 +69,14 @@ def let_people_wait(*, streams: int) -> None:
         cursor.execute("ANALYZE livestreams_livestream, reminders_reminder, reminders_leadtime, reminders_round")
 
 
-def look() -> list[services.Due]:
-    return services.due_lead_times(NOW, found_until=NOW - LAST_LOOK)
+def search() -> list[services.Due]:
+    return services.due_lead_times(NOW, found_until=NOW - SINCE_LAST_SEARCH)
 
 
 def plan() -> dict[str, Any]:
-    """What PostgreSQL did for one look, and how long it took."""
+    """The executed plan of one search."""
     with CaptureQueriesContext(connection) as asked:
-        look()
+        search()
     (statement,) = asked.captured_queries
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + statement["sql"])
@@ -92,27 +92,27 @@ def steps(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.django_db
-def test_just_what_came_due_is_found() -> None:
-    let_people_wait(streams=3_000)
+def test_the_search_finds_exactly_what_came_due() -> None:
+    insert_reminders(streams=3_000)
     came_due = NOW + F("minute") * timedelta(minutes=1)
     due = Reminder.objects.filter(
         stream__status="scheduled",
         minute__gt=0,
         stream__planned_start_at__lte=came_due,
-        stream__planned_start_at__gt=came_due - LAST_LOOK - OVERLAP,
+        stream__planned_start_at__gt=came_due - SINCE_LAST_SEARCH - OVERLAP,
     )
     expected = set(due.values_list("stream_id", "minute"))
 
     assert {minute for _, minute in expected} == {5, 10, 15, 30, 60, 1440, 2880}  # a week ahead nothing is planned yet
-    assert {(each.stream_id, each.minute) for each in look()} == expected
+    assert {(each.stream_id, each.minute) for each in search()} == expected
 
 
 @pytest.mark.slow
 @pytest.mark.django_db
-def test_a_look_costs_nothing_for_a_million_who_wait() -> None:
-    let_people_wait(streams=STREAMS)
+def test_the_search_does_not_read_the_million_reminders() -> None:
+    insert_reminders(streams=STREAMS)
     assert Reminder.objects.count() == 1_000_000
-    assert look()
+    assert search()
 
     plans = [plan() for _ in range(5)]
 

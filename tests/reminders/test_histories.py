@@ -1,8 +1,8 @@
-"""Random histories of streams, viewers and killed workers, compared with a second statement of the rules.
+"""Random histories of streams, viewers and killed workers, compared with a second implementation of the rules.
 
 Hypothesis chooses the steps of a history and, when one fails, reduces it to the shortest that still fails. Each part
-has a fixed seed, so every run plays the same histories. In the environment, `HISTORIES` is their number in all and
-`HISTORIES_SEED` chooses others.
+has a fixed seed, so every run generates the same histories. The environment variables `HISTORIES` (their total number)
+and `HISTORIES_SEED` change that.
 """
 
 import os
@@ -27,18 +27,17 @@ from common.jobs import batches
 from common.refusals import Refusal
 from livestreams import services as streams
 from livestreams.models import LiveStream
-from reminders import services
+from reminders import reads, services
 from reminders.models import Chunk, Notification, Round
 from reminders.services import rounds
-from reminders.views.reminders import ON_STREAM, built
 from tests.conftest import make_user
 from tests.reminders import working
-from tests.reminders.rules import LIVELY, MINUTE, Facts, counted
+from tests.reminders.rules import MINUTE, NOT_OVER, Facts, counted
 from tests.weighted_rules import step, weighted
 
 HISTORIES = int(os.environ.get("HISTORIES", "2000"))
 SEED = int(os.environ.get("HISTORIES_SEED", "0"))
-PARTS = 8  # so that several processes can share them
+PARTS = 8  # so that pytest-xdist can distribute them
 STEPS = 40  # of each history
 INSTANT = timedelta(microseconds=1)
 BEGIN = datetime(2026, 3, 1, 18, tzinfo=UTC)
@@ -51,25 +50,25 @@ BAN_ENDS = (None, 2, 15)  # minutes
 
 PERSON = st.integers(0, PEOPLE - 1)
 START = st.sampled_from(STARTS)
-PICK = st.integers(0, 99)  # one of what there is then
+PICK = st.integers(0, 99)  # modulo the number of choices
 ONE_IN_THREE = st.integers(0, 2).map(lambda drawn: drawn == 2)
 
 
 class Killed(Exception):
-    """A worker that is killed takes its transaction along."""
+    """Rolls back the transaction of a worker, as killing it does."""
 
 
-# --- what happens ---------------------------------------------------------------------------------
+# --- steps ----------------------------------------------------------------------------------------
 
 
 @weighted
 class History(RuleBasedStateMachine):
-    """Takes each step through the services, records what they accepted, and checks what they did against the rules."""
+    """Calls the services for each step, records what they accepted, and compares the results with the rules."""
 
     people: list[User]
     creator: User
     guest: User
-    seen: Counter[str]  # what happened in all histories of a part
+    seen: Counter[str]  # kinds of results, over all histories of a part
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +91,7 @@ class History(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            if sys.exception() is None:  # what went wrong before is not hidden by what follows from it
+            if sys.exception() is None:  # keep the first error: later checks would fail because of it
                 self.finish()
         finally:
             transaction.set_rollback(False)
@@ -100,7 +99,7 @@ class History(RuleBasedStateMachine):
 
     def finish(self) -> None:
         self.work_off()
-        self.seen.update(kind for facts in self.all for _, kind, _ in facts.told)
+        self.seen.update(kind for facts in self.all for _, kind, _ in facts.notified)
         self.seen.update(f"{state} round" for state in Round.objects.values_list("state", flat=True))
         self.seen.update(f"{state} chunk" for state in Chunk.objects.values_list("state", flat=True))
 
@@ -143,7 +142,7 @@ class History(RuleBasedStateMachine):
 
     @step(4, pick=PICK)
     def move_back(self, pick: int) -> None:
-        """To a start that it had before."""
+        """To an earlier planned start."""
         possible = [planned for planned in self.stream.plans if planned > self.now]
         if possible:
             self.change(streams.edit_stream, changes={"planned_start_at": possible[pick % len(possible)]})
@@ -189,7 +188,7 @@ class History(RuleBasedStateMachine):
 
     def ask(self, number: int, minute: int | None, *, another: bool) -> None:
         """Set a reminder; with `another`, on a new stream if the current one is over."""
-        if self.stream.status not in LIVELY and another:
+        if self.stream.status not in NOT_OVER and another:
             self.create_stream(STARTS[number])
         facts, person = self.stream, self.people[number]
         possible = (
@@ -236,7 +235,7 @@ class History(RuleBasedStateMachine):
 
     @step(12, pick=st.integers(0, 5))
     def jump_to_edge(self, pick: int) -> None:
-        """To the very moment at which something comes due or too late, or to the one before or after it."""
+        """To the moment at which something comes due or too late, or one microsecond before or after it."""
         dues = [due for person in self.stream.asked if (due := self.stream.due(person))]
         moments = {moment + shift for _, due, until in dues for moment in (due, until) for shift in (-INSTANT, INSTANT)}
         moments |= {moment for _, due, until in dues for moment in (due, until)}
@@ -271,7 +270,7 @@ class History(RuleBasedStateMachine):
     def repeated_job(self, pick: int) -> None:
         if self.done:
             job = self.done[pick % len(self.done)]
-            if job.task_name.endswith(("cut_rounds", "tell_chunks")):
+            if job.task_name.endswith(("cut_rounds", "notify_chunks")):
                 assert working.run(job, self.now) == []
                 assert self.ledger() == self.known
 
@@ -280,7 +279,7 @@ class History(RuleBasedStateMachine):
         self.work_off()
 
     def work_off(self) -> None:
-        """Until nothing is left to do: then nobody is owed anything, and who was not told in time was counted."""
+        """Run jobs until none is left. Then nothing is owed, and late notifications have been counted as missed."""
         services.open_due_rounds(self.now)
         while waiting := working.jobs(self.now):
             for job in waiting:
@@ -300,28 +299,28 @@ class History(RuleBasedStateMachine):
             (facts,) = (facts for facts in self.all if facts.id == stream)
             assert owed[stream].get(person) == kind
             assert planned == facts.planned
-            facts.told.add((person, kind, planned))
+            facts.notified.add((person, kind, planned))
         self.known = ledger
-        self.check_what_was_closed(job)
+        self.check_closed(job)
         self.done.append(job)
 
-    def check_what_was_closed(self, job: ProcrastinateJob) -> None:
-        """Who was passed over, and that missed ones were counted."""
+    def check_closed(self, job: ProcrastinateJob) -> None:
+        """Check the counts of missed reminders, and record whom the job passed over."""
         name = job.task_name.rpartition(".")[2]
         if name == "cut_rounds":
             for round_ in Round.objects.filter(pk__in=job.args["round_ids"]):
                 if round_.state == "missed":
-                    assert round_.reminders == len(self.those_of(round_))
+                    assert round_.reminders == len(self.people_of(round_))
                 if round_.state == "void":
-                    self.pass_over(round_, self.those_of(round_))
-        elif name == "tell_chunks":
+                    self.pass_over(round_, self.people_of(round_))
+        elif name == "notify_chunks":
             for chunk in Chunk.objects.select_related("round").filter(pk__in=job.args["chunk_ids"]):
                 self.check_chunk(chunk)
 
     def check_chunk(self, chunk: Chunk) -> None:
         inside = [
             person
-            for person in self.those_of(chunk.round)
+            for person in self.people_of(chunk.round)
             if (not chunk.after_user or person > chunk.after_user)
             and (not chunk.up_to_user or person <= chunk.up_to_user)
         ]
@@ -334,12 +333,12 @@ class History(RuleBasedStateMachine):
         (facts,) = (facts for facts in self.all if facts.id == round_.stream_id)
         return facts
 
-    def those_of(self, round_: Round) -> list[str]:
+    def people_of(self, round_: Round) -> list[str]:
         asked = self.facts_of(round_).asked
         return [person for person, minute in asked.items() if round_.kind != "reminder" or minute == round_.minute]
 
     def pass_over(self, round_: Round, people: list[str]) -> None:
-        """The look at a person is over; a ban or a deletion that it fell into is not made good afterwards."""
+        """Record who was blocked or whose stream was deleted when the round was processed: they get nothing later."""
         facts = self.facts_of(round_)
         facts.passed_over |= {
             (person, round_.kind, round_.due_at)
@@ -351,19 +350,20 @@ class History(RuleBasedStateMachine):
         rows = Notification.objects.values_list("stream_id", "user_id", "kind", "planned_start_at")
         return {(stream, person, str(kind), planned) for stream, person, kind, planned in rows}
 
-    # what people see
+    # what the API answers
 
     @step(8, number=PERSON)
     def look(self, number: int) -> None:
         facts, person = self.stream, self.people[number].pk
-        rows = ON_STREAM.rows(user=person, stream=facts.id, now=self.now)
+        found = reads.reminder_and_restriction(facts.id, caller=person, now=self.now)
         if facts.deleted or person not in facts.asked:
-            assert rows == []
+            assert found is None
         else:
-            assert built(rows[0], person)["status"] == facts.status_of(person, self.now)
+            assert found is not None
+            assert found[0]["status"] == facts.status_of(person, self.now)
 
 
-# --- the proof ------------------------------------------------------------------------------------
+# --- test -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -372,9 +372,9 @@ def people(db: None) -> list[User]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # reducing a history that fails takes up to five minutes
+@pytest.mark.timeout(900)  # shrinking a failing history takes up to five minutes
 @pytest.mark.parametrize("part", range(PARTS))
-def test_after_any_history_everybody_was_told_exactly_what_the_rules_say(
+def test_random_histories_send_exactly_the_notifications_of_the_rules(
     part: int, people: list[User], creator: User, guest: User, monkeypatch: pytest.MonkeyPatch, request: Any
 ) -> None:
     request.getfixturevalue("settings").NOTIFICATION_CHANNELS = {}
@@ -393,6 +393,6 @@ def test_after_any_history_everybody_was_told_exactly_what_the_rules_say(
             suppress_health_check=list(HealthCheck),
         ),
     )
-    # Histories in which little happens prove little.
+    # The histories must cover these cases, or the test proves little.
     assert set(seen) >= {"reminder", "live", "cancelled", "missed round", "missed chunk", "void round", "void chunk"}
     assert min(seen[kind] for kind in ("reminder", "live", "cancelled")) > 20

@@ -1,4 +1,4 @@
-"""How jobs are entered and taken up: in few, in the right order, and again when theirs were lost."""
+"""How jobs are deferred: in batches, with priorities, and again when they were lost."""
 
 from datetime import datetime, timedelta
 
@@ -25,7 +25,7 @@ def waiting(task: str) -> list[ProcrastinateJob]:
     return list(ProcrastinateJob.objects.filter(task_name=f"reminders.tasks.{task}").order_by("id"))
 
 
-def test_a_start_goes_before_lead_times_that_came_due_long_ago(creator: User, viewer: User, now: datetime) -> None:
+def test_a_start_has_priority_over_older_lead_times(creator: User, viewer: User, now: datetime) -> None:
     soon, live = make_stream(creator, now=now), make_stream(make_user("other"), now=now)
     remind(viewer, soon.pk, now, 15)
     remind(viewer, live.pk, now)
@@ -35,10 +35,10 @@ def test_a_start_goes_before_lead_times_that_came_due_long_ago(creator: User, vi
     lead_time, start = waiting("cut_rounds")
     assert start.priority > lead_time.priority
     working.cut(now + 46 * MINUTE)
-    assert [job.priority for job in waiting("tell_chunks")] == [lead_time.priority, start.priority]
+    assert [job.priority for job in waiting("notify_chunks")] == [lead_time.priority, start.priority]
 
 
-def test_however_much_comes_due_at_once_it_is_few_jobs(
+def test_many_due_rounds_are_deferred_in_few_jobs(
     creator: User, viewer: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "MOST_JOBS", 2)
@@ -52,16 +52,16 @@ def test_however_much_comes_due_at_once_it_is_few_jobs(
     assert Notification.objects.count() == 5
 
 
-def test_what_lost_its_job_is_taken_up_again(creator: User, viewer: User, now: datetime) -> None:
+def test_rounds_and_chunks_whose_job_was_lost_are_deferred_again(creator: User, viewer: User, now: datetime) -> None:
     stream = make_stream(creator, now=now)
     remind(viewer, stream.pk, now)
     streams.start_stream(stream.pk, by=creator, now=now)
-    for task, model in (("cut_rounds", Round), ("tell_chunks", Chunk)):
+    for task, model in (("cut_rounds", Round), ("notify_chunks", Chunk)):
         (lost,) = waiting(task)
         working.finish(lost)
-        services.take_up_what_was_left(now + MINUTE)
+        services.requeue_lost_work(now + MINUTE)
         assert not waiting(task), f"a {model.__name__} that is young has its job"
-        services.take_up_what_was_left(now + 4 * MINUTE)
+        services.requeue_lost_work(now + 4 * MINUTE)
         (again,) = waiting(task)
         working.run(again, now + 4 * MINUTE if model is Chunk else now)
     assert Notification.objects.get().user_id == viewer.pk

@@ -1,4 +1,4 @@
-"""Workers that are killed in the middle of their work lose nothing and tell nobody twice."""
+"""Killed workers lose no notification and send none twice."""
 
 import time
 from collections import defaultdict
@@ -30,31 +30,31 @@ from tests.reminders.receiver import Gateway, answering, receiving
 from tests.streams import make_stream
 
 PEOPLE = 100_000
-BETWEEN_KILLS = 2  # seconds
-ANSWERED_AFTER = 0.5  # seconds
-# Each chunk takes a while longer, so that a kill finds some of them half done.
-SLOWED = """
+SECONDS_BETWEEN_KILLS = 2
+SECONDS_UNTIL_ANSWER = 0.5
+# Delays each chunk, so that workers are killed in the middle of some.
+ADD_DELAY = """
     CREATE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END';
     CREATE TRIGGER slowed AFTER INSERT ON reminders_notification EXECUTE FUNCTION slow_down();
 """
-NO_LONGER = "DROP FUNCTION slow_down CASCADE"
+REMOVE_DELAY = "DROP FUNCTION slow_down CASCADE"
 
 
 @pytest.fixture(autouse=True)
-def _slow_ledger(transactional_db: None) -> Iterator[None]:
+def _slow_notifications(transactional_db: None) -> Iterator[None]:
     forget_jobs()
     with connection.cursor() as cursor:
-        cursor.execute(SLOWED)
+        cursor.execute(ADD_DELAY)
     yield
     with connection.cursor() as cursor:
-        cursor.execute(NO_LONGER)
+        cursor.execute(REMOVE_DELAY)
     forget_jobs()
 
 
-def slowly(gateway: Gateway, handler: BaseHTTPRequestHandler) -> None:
-    gateway.over.wait(ANSWERED_AFTER)
-    with suppress(BrokenPipeError):  # whoever asked was killed meanwhile
+def answering_slowly(gateway: Gateway, handler: BaseHTTPRequestHandler) -> None:
+    gateway.over.wait(SECONDS_UNTIL_ANSWER)
+    with suppress(BrokenPipeError):  # the client was killed meanwhile
         answering(204)(gateway, handler)
 
 
@@ -66,15 +66,15 @@ def is_done() -> bool:
     )
 
 
-def is_time_to_go_on(newest: int, began: float) -> bool:
-    return is_done() or (time.monotonic() > began + BETWEEN_KILLS and are_ready(1, since=newest))
+def may_kill_next(newest: int, began: float) -> bool:
+    return is_done() or (time.monotonic() > began + SECONDS_BETWEEN_KILLS and are_ready(1, since=newest))
 
 
-def test_a_hundred_thousand_are_told_exactly_once_while_workers_are_killed_every_two_seconds(creator: User) -> None:
+def test_a_hundred_thousand_users_are_notified_exactly_once_while_workers_are_killed(creator: User) -> None:
     stream = make_stream(creator)
     let_wait(PEOPLE, stream)
     chance, kills = Random(4), 0
-    with receiving(slowly) as gateway, running_workers(2, environment=posting_to(gateway)) as workers:
+    with receiving(answering_slowly) as gateway, running_workers(2, environment=posting_to(gateway)) as workers:
         streams.start_stream(stream.pk, by=creator, now=timezone.now())
         wait_until(Notification.objects.exists)
         while not is_done():
@@ -84,15 +84,15 @@ def test_a_hundred_thousand_are_told_exactly_once_while_workers_are_killed_every
             workers[victim].wait()
             workers[victim] = start_worker(posting_to(gateway))
             kills += 1
-            # Where starting takes longer than that, killing goes at its pace; else nobody would ever be there to kill.
-            wait_until(partial(is_time_to_go_on, before, began))
+            # Wait until the new worker has started, which may take longer. Otherwise no worker would ever run.
+            wait_until(partial(may_kill_next, before, began))
         calls = list(gateway.calls)
 
     assert kills >= 3
-    everybody = set(User.objects.filter(username__startswith="waiting").values_list("pk", flat=True))
-    told = list(Notification.objects.values_list("user_id", flat=True))
-    assert len(told) == PEOPLE
-    assert set(told) == everybody
+    waiting = set(User.objects.filter(username__startswith="waiting").values_list("pk", flat=True))
+    notified = list(Notification.objects.values_list("user_id", flat=True))
+    assert len(notified) == PEOPLE
+    assert set(notified) == waiting
     assert set(Chunk.objects.values_list("state", flat=True)) == {Chunk.State.NOTIFIED}
     assert Chunk.objects.aggregate(notified=Sum("notified"))["notified"] == PEOPLE
     assert set(Delivery.objects.values_list("state", flat=True)) == {Delivery.State.DELIVERED}
@@ -100,8 +100,8 @@ def test_a_hundred_thousand_are_told_exactly_once_while_workers_are_killed_every
     by_key: dict[str, set[tuple[str, ...]]] = defaultdict(set)
     for call in calls:
         by_key[call.key].add(tuple(call.recipients))
-    # However often a batch came, it was the same one.
+    # A repeated batch has the same recipients.
     assert all(len(batches) == 1 for batches in by_key.values())
     reached = [person for (people,) in by_key.values() for person in people]
     assert len(reached) == PEOPLE
-    assert set(reached) == everybody
+    assert set(reached) == waiting

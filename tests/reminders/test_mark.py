@@ -24,7 +24,9 @@ def notice(creator: User, viewer: User, now: datetime) -> Notification:
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_a_notification_is_read_and_unread_again(version: str, api: Api, notice: Notification, viewer: User) -> None:
+def test_a_notification_is_marked_as_read_and_as_unread(
+    version: str, api: Api, notice: Notification, viewer: User
+) -> None:
     client = api(viewer)
     (unread,) = data_of(client.get(NOTIFICATIONS))["list"]
 
@@ -37,7 +39,7 @@ def test_a_notification_is_read_and_unread_again(version: str, api: Api, notice:
     assert data_of(client.patch(read_url(notice, version), {"isRead": False})) == unread
 
 
-def test_marking_it_again_changes_nothing(api: Api, notice: Notification, viewer: User, now: datetime) -> None:
+def test_marking_twice_changes_nothing(api: Api, notice: Notification, viewer: User, now: datetime) -> None:
     services.mark_notification(notice.pk, by=viewer, now=now - timedelta(seconds=30), read=True)
     client, entries = api(viewer), AuditEntry.objects.count()
     (before,) = data_of(client.get(NOTIFICATIONS))["list"]
@@ -46,7 +48,7 @@ def test_marking_it_again_changes_nothing(api: Api, notice: Notification, viewer
     assert AuditEntry.objects.count() == entries
 
 
-def test_each_change_leaves_one_audit_row(api: Api, notice: Notification, viewer: User) -> None:
+def test_each_change_writes_one_audit_row(api: Api, notice: Notification, viewer: User) -> None:
     client = api(viewer)
     for wanted in (True, True, False, False):
         data_of(client.patch(read_url(notice), {"isRead": wanted}))
@@ -59,7 +61,7 @@ def test_each_change_leaves_one_audit_row(api: Api, notice: Notification, viewer
     assert {(row.target_id, row.actor_id) for row in rows} == {(notice.pk, viewer.pk)}
 
 
-def test_the_answer_speaks_the_language_of_the_call(api: Api, notice: Notification, viewer: User) -> None:
+def test_the_answer_is_in_the_language_of_the_call(api: Api, notice: Notification, viewer: User) -> None:
     data = data_of(api(viewer).patch(read_url(notice), {"isRead": True}, HTTP_X_LANGUAGE="tr"))
 
     assert (data["title"], data["message"]) == ("Şimdi canlı", "“Evening talk” başladı.")
@@ -78,26 +80,28 @@ BAD: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("body", "reason"), BAD.values(), ids=BAD.keys())
-def test_what_says_neither_is_refused_and_changes_nothing(
+def test_an_invalid_body_is_refused_and_changes_nothing(
     body: Any, reason: str, api: Api, notice: Notification, viewer: User
 ) -> None:
     assert_refused(api(viewer).patch(read_url(notice), body), 400, "validation_failed", reason)
     assert Notification.objects.get().read_at is None
 
 
-def test_without_a_body_it_is_refused(api: Api, notice: Notification, viewer: User) -> None:
+def test_an_empty_body_is_refused(api: Api, notice: Notification, viewer: User) -> None:
     client: Any = api(viewer)
     refused = client.generic("PATCH", read_url(notice), b"", "application/json")
     assert_refused(refused, 400, "validation_failed", "isRead: is required")
 
 
-def test_somebody_elses_is_missing_and_stays_unread(api: Api, notice: Notification, stranger: User) -> None:
+def test_a_notification_of_another_user_is_missing_and_stays_unread(
+    api: Api, notice: Notification, stranger: User
+) -> None:
     assert_refused(api(stranger).patch(read_url(notice), {"isRead": True}), *MISSING)
     assert Notification.objects.get().read_at is None
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_an_unknown_one_is_missing_and_a_malformed_id_is_refused(version: str, api: Api, viewer: User) -> None:
+def test_an_unknown_id_is_missing_and_a_malformed_id_is_refused(version: str, api: Api, viewer: User) -> None:
     client = api(viewer)
     unknown = client.patch(f"/api/{version}/notifications/{'0' * 24}/read", {"isRead": True})
     assert_refused(unknown, *MISSING)
@@ -105,5 +109,5 @@ def test_an_unknown_one_is_missing_and_a_malformed_id_is_refused(version: str, a
     assert_refused(malformed, 400, "validation_failed", "id: must be 24 lower-case hexadecimal characters")
 
 
-def test_marking_needs_a_person(api: Api, notice: Notification) -> None:
+def test_marking_needs_a_login(api: Api, notice: Notification) -> None:
     assert_refused(api().patch(read_url(notice), {"isRead": True}), 401, "authentication_required")

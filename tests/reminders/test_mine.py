@@ -17,8 +17,8 @@ from tests.streams import make_stream, stream_url
 from tests.test_statements import statements
 
 
-def waited_for(creator: User, viewer: User, count: int, now: datetime, **fields: Any) -> list[LiveStream]:
-    """So many streams of which `viewer` wants to be told, each reminder a second younger than the one before."""
+def reminded_streams(creator: User, viewer: User, count: int, now: datetime, **fields: Any) -> list[LiveStream]:
+    """So many streams, each with a reminder of `viewer` that is one second newer than the one before."""
     made = [make_stream(creator, title=f"stream {number}", **fields) for number in range(count)]
     for seconds, stream in enumerate(made):
         remind(viewer, stream, now=now + timedelta(seconds=seconds - count))
@@ -29,7 +29,7 @@ def titles(data: dict[str, Any]) -> list[str]:
     return [reminder["stream"]["title"] for reminder in data["list"]]
 
 
-def test_each_reminder_comes_with_its_stream(api: Api, creator: User, viewer: User) -> None:
+def test_each_reminder_contains_its_stream(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator)
     remind(viewer, stream)
     client = api(viewer)
@@ -43,7 +43,7 @@ def test_each_reminder_comes_with_its_stream(api: Api, creator: User, viewer: Us
     assert {name: reminder[name] for name in alone} == alone
 
 
-def test_without_any_the_list_is_empty(api: Api, creator: User, viewer: User) -> None:
+def test_without_reminders_the_list_is_empty(api: Api, creator: User, viewer: User) -> None:
     remind(creator, make_stream(creator))
 
     assert data_of(api(viewer).get(MINE)) == {
@@ -59,10 +59,10 @@ def test_without_any_the_list_is_empty(api: Api, creator: User, viewer: User) ->
     }
 
 
-def test_the_newest_comes_first_and_replacing_one_leaves_it_in_its_place(
+def test_the_newest_is_first_and_replacing_does_not_change_the_order(
     api: Api, creator: User, viewer: User, now: datetime
 ) -> None:
-    oldest, *_rest = waited_for(creator, viewer, 3, now)
+    oldest, *_rest = reminded_streams(creator, viewer, 3, now)
     client = api(viewer)
     data_of(client.post(reminder_url(oldest), {"minute": 1}))
 
@@ -82,7 +82,7 @@ def test_equal_ones_stand_by_id(api: Api, creator: User, viewer: User, now: date
 
 
 def test_the_list_is_read_by_page_and_by_keyset(api: Api, creator: User, viewer: User, now: datetime) -> None:
-    waited_for(creator, viewer, 5, now)
+    reminded_streams(creator, viewer, 5, now)
     client = api(viewer)
 
     second = data_of(client.get(f"{MINE}?limit=2&page=2"))
@@ -101,8 +101,8 @@ def test_the_list_is_read_by_page_and_by_keyset(api: Api, creator: User, viewer:
     assert (beyond["list"], beyond["pagination"]["totalItems"]) == ([], 5)
 
 
-def test_each_says_what_became_of_it(api: Api, creator: User, stranger: User, viewer: User, now: datetime) -> None:
-    made = waited_for(creator, viewer, 4, now)
+def test_each_reminder_has_its_status(api: Api, creator: User, stranger: User, viewer: User, now: datetime) -> None:
+    made = reminded_streams(creator, viewer, 4, now)
     armed = make_stream(creator, "preparing", title="armed")
     remind(viewer, armed, minute=0, now=now)
     notified_of_start(viewer, made[0], now)
@@ -120,10 +120,10 @@ def test_each_says_what_became_of_it(api: Api, creator: User, stranger: User, vi
     }
 
 
-def test_those_on_deleted_streams_vanish_and_come_back_with_them(
+def test_reminders_on_deleted_streams_are_hidden_until_they_are_restored(
     api: Api, creator: User, viewer: User, now: datetime
 ) -> None:
-    gone, _kept = waited_for(creator, viewer, 2, now)
+    gone, _kept = reminded_streams(creator, viewer, 2, now)
     client = api(viewer)
     streams.delete_stream(gone.pk, by=creator, now=now)
 
@@ -144,21 +144,21 @@ BAD = {
 
 
 @pytest.mark.parametrize(("query", "reason"), BAD.items(), ids=BAD.keys())
-def test_a_bad_page_names_its_rule(query: str, reason: str, api: Api, viewer: User) -> None:
+def test_an_invalid_page_is_refused_with_its_rule(query: str, reason: str, api: Api, viewer: User) -> None:
     assert_refused(api(viewer).get(f"{MINE}?{query}"), 400, "validation_failed", reason)
 
 
-def test_nobody_has_no_reminders_to_read(api: Api) -> None:
+def test_listing_needs_a_login(api: Api) -> None:
     assert_refused(api().get(MINE), 401, "authentication_required")
 
 
-def test_one_reminder_takes_as_many_statements_as_fifty(
+def test_the_number_of_statements_does_not_depend_on_the_number_of_reminders(
     api: Api, creator: User, guest: User, viewer: User, now: datetime
 ) -> None:
     client = api(viewer)
     counts = []
     for more in (1, 49):
-        waited_for(creator, viewer, more, now, guest=guest)
+        reminded_streams(creator, viewer, more, now, guest=guest)
         counts.append(len(statements(lambda: data_of(client.get(f"{MINE}?limit=100")))))
     assert len(data_of(client.get(f"{MINE}?limit=100"))["list"]) == 50
     assert counts == [2, 2]

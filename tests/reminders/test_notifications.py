@@ -25,8 +25,8 @@ def kinds(data: dict[str, Any]) -> list[str]:
     return [notice["metadata"]["kind"] for notice in data["list"]]
 
 
-def told_before(user: User, stream: LiveStream, minute: int) -> datetime:
-    """The moment at which `user` is told, that many minutes before the planned start."""
+def notified_before(user: User, stream: LiveStream, minute: int) -> datetime:
+    """Notify `user` so many minutes before the planned start, and return that time."""
     assert stream.planned_start_at
     due = stream.planned_start_at - minute * MINUTE
     remind(user, stream, minute=minute, now=due - MINUTE)
@@ -35,7 +35,7 @@ def told_before(user: User, stream: LiveStream, minute: int) -> datetime:
 
 
 def cancelled(creator: User, viewer: User, count: int, now: datetime) -> list[Notification]:
-    """So many notices of `viewer`, the newest first, a second between each two."""
+    """So many notifications of `viewer`, one second apart, the newest first."""
     for seconds in range(count):
         stream = make_stream(creator, title=f"stream {seconds}", now=now)
         remind(viewer, stream, minute=None, now=now)
@@ -47,9 +47,9 @@ def cancelled(creator: User, viewer: User, count: int, now: datetime) -> list[No
     return found
 
 
-def test_a_notice_says_what_is_coming_and_when(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_a_notification_has_the_documented_fields(api: Api, creator: User, viewer: User, now: datetime) -> None:
     stream = make_stream(creator, now=now)
-    due = told_before(viewer, stream, 15)
+    due = notified_before(viewer, stream, 15)
 
     (notice,) = data_of(api(viewer).get(NOTIFICATIONS))["list"]
 
@@ -87,15 +87,17 @@ def test_a_notice_says_what_is_coming_and_when(api: Api, creator: User, viewer: 
         (10080, "“Evening talk” starts in 7 days."),
     ],
 )
-def test_the_lead_time_is_told_in_round_units(
+def test_the_lead_time_is_in_the_largest_whole_unit(
     minute: int, message: str, api: Api, creator: User, viewer: User, now: datetime
 ) -> None:
-    told_before(viewer, make_stream(creator, planned_start_at=now + timedelta(days=8)), minute)
+    notified_before(viewer, make_stream(creator, planned_start_at=now + timedelta(days=8)), minute)
 
     assert data_of(api(viewer).get(NOTIFICATIONS))["list"][0]["message"] == message
 
 
-def test_a_late_notice_says_how_long_it_really_is(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_a_late_notification_has_the_real_time_until_the_start(
+    api: Api, creator: User, viewer: User, now: datetime
+) -> None:
     stream = make_stream(creator, now=now)
     remind(viewer, stream, minute=15, now=now)
     work(now + 52 * MINUTE)
@@ -125,7 +127,7 @@ def test_a_late_notice_says_how_long_it_really_is(api: Api, creator: User, viewe
         ),
     ],
 )
-def test_texts_follow_the_language_of_who_reads(
+def test_texts_are_in_the_language_of_the_reader(
     kind: str,
     english: tuple[str, str],
     turkish: tuple[str, str],
@@ -137,7 +139,7 @@ def test_texts_follow_the_language_of_who_reads(
     stream = make_stream(creator, now=now, title="Akşam sohbeti")
     match kind:
         case "reminder":
-            told_before(viewer, stream, 15)
+            notified_before(viewer, stream, 15)
         case "live":
             notified_of_start(viewer, stream, now)
         case "cancelled":
@@ -156,7 +158,7 @@ def test_texts_follow_the_language_of_who_reads(
         assert (notice["metadata"]["kind"], notice["title"], notice["message"]) == (kind, title, message)
 
 
-def test_a_stream_without_a_plan_has_none_in_its_notice(api: Api, creator: User, viewer: User) -> None:
+def test_without_a_planned_start_the_notification_has_none(api: Api, creator: User, viewer: User) -> None:
     notified_of_start(viewer, make_stream(creator, "preparing"))
 
     (notice,) = data_of(api(viewer).get(NOTIFICATIONS))["list"]
@@ -164,9 +166,11 @@ def test_a_stream_without_a_plan_has_none_in_its_notice(api: Api, creator: User,
     assert notice["metadata"]["plannedStartDate"] is None
 
 
-def test_a_moved_start_leaves_what_was_told(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_a_moved_start_does_not_change_earlier_notifications(
+    api: Api, creator: User, viewer: User, now: datetime
+) -> None:
     stream = make_stream(creator, now=now)
-    due = told_before(viewer, stream, 15)
+    due = notified_before(viewer, stream, 15)
     planned = stream.planned_start_at
     assert planned
     streams.edit_stream(stream.pk, by=creator, now=due, changes={"planned_start_at": planned + timedelta(hours=1)})
@@ -181,12 +185,12 @@ def test_a_moved_start_leaves_what_was_told(api: Api, creator: User, viewer: Use
     ]
 
 
-def test_only_the_own_ones_come_the_newest_first(
+def test_callers_see_their_own_notifications_the_newest_first(
     api: Api, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
     notified_of_start(stranger, make_stream(creator, now=now), now)
     first = make_stream(creator, now=now)
-    told_before(viewer, first, 15)
+    notified_before(viewer, first, 15)
     streams.cancel_stream(first.pk, by=creator, now=now + timedelta(hours=1))
     work(now + timedelta(hours=1))
 
@@ -196,11 +200,11 @@ def test_only_the_own_ones_come_the_newest_first(
     assert {notice["userId"] for notice in data["list"]} == {viewer.pk}
 
 
-def test_what_was_told_of_a_deleted_stream_vanishes_and_comes_back_with_it(
+def test_notifications_of_a_deleted_stream_are_hidden_until_it_is_restored(
     api: Api, creator: User, viewer: User, now: datetime
 ) -> None:
     stream = make_stream(creator, now=now)
-    due = told_before(viewer, stream, 15)
+    due = notified_before(viewer, stream, 15)
     notification = Notification.objects.get(user=viewer)
     streams.delete_stream(stream.pk, by=creator, now=due)
 
@@ -238,9 +242,7 @@ def test_the_list_is_read_by_page_and_by_keyset(api: Api, creator: User, viewer:
         ("category=live_stream&read=true", [1]),
     ],
 )
-def test_a_filter_keeps_what_it_says(
-    query: str, expected: list[int], api: Api, creator: User, viewer: User, now: datetime
-) -> None:
+def test_filters(query: str, expected: list[int], api: Api, creator: User, viewer: User, now: datetime) -> None:
     notices = cancelled(creator, viewer, 3, now)
     services.mark_notification(notices[1].pk, by=viewer, now=now, read=True)
 
@@ -250,7 +252,7 @@ def test_a_filter_keeps_what_it_says(
     assert data["pagination"]["totalItems"] == len(expected)
 
 
-def test_filters_hold_while_reading_on(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_filters_apply_to_keyset_pages(api: Api, creator: User, viewer: User, now: datetime) -> None:
     notices = cancelled(creator, viewer, 4, now)
     services.mark_notification(notices[2].pk, by=viewer, now=now, read=True)
 
@@ -272,15 +274,15 @@ BAD = {
 
 
 @pytest.mark.parametrize(("query", "reason"), BAD.items(), ids=BAD.keys())
-def test_a_bad_filter_names_its_rule(query: str, reason: str, api: Api, viewer: User) -> None:
+def test_an_invalid_filter_is_refused_with_its_rule(query: str, reason: str, api: Api, viewer: User) -> None:
     assert_refused(api(viewer).get(f"{NOTIFICATIONS}?{query}"), 400, "validation_failed", reason)
 
 
-def test_nobody_has_no_notifications_to_read(api: Api) -> None:
+def test_listing_needs_a_login(api: Api) -> None:
     assert_refused(api().get(NOTIFICATIONS), 401, "authentication_required")
 
 
-def test_one_notification_takes_as_many_statements_as_twenty(
+def test_the_number_of_statements_does_not_depend_on_the_number_of_notifications(
     api: Api, creator: User, viewer: User, now: datetime
 ) -> None:
     client = api(viewer)

@@ -1,4 +1,4 @@
-"""Who is told what and when, as the rules of the contract say."""
+"""Which notifications are sent, to whom and when."""
 
 from datetime import datetime, timedelta
 
@@ -23,25 +23,25 @@ def stream(creator: User, now: datetime) -> LiveStream:
     return make_stream(creator, now=now)
 
 
-def notices() -> list[tuple[str, str]]:
-    told = Notification.objects.order_by("created_at", "user__username").values_list("kind", "user__username")
-    return [(str(kind), username) for kind, username in told]
+def notifications() -> list[tuple[str, str]]:
+    rows = Notification.objects.order_by("created_at", "user__username").values_list("kind", "user__username")
+    return [(str(kind), username) for kind, username in rows]
 
 
 def remind(user: User, stream: LiveStream, now: datetime, minute: int | None = 15) -> None:
     services.set_reminder(stream.pk, by=user, now=now, minute=minute, language="en")
 
 
-def test_a_lead_time_is_told_once_when_it_comes(stream: LiveStream, viewer: User, now: datetime) -> None:
+def test_a_reminder_is_sent_once_when_it_is_due(stream: LiveStream, viewer: User, now: datetime) -> None:
     remind(viewer, stream, now)
     work(now + 44 * MINUTE)
-    assert notices() == []
+    assert notifications() == []
     for minutes in (45, 46, 50):
         work(now + minutes * MINUTE)
-    assert notices() == [("reminder", "viewer")]
+    assert notifications() == [("reminder", "viewer")]
 
 
-def test_who_was_told_before_gets_no_live_on_top(
+def test_users_who_had_the_reminder_are_not_sent_live(
     stream: LiveStream, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
     remind(viewer, stream, now)
@@ -49,10 +49,10 @@ def test_who_was_told_before_gets_no_live_on_top(
     work(now + 45 * MINUTE)
     streams.start_stream(stream.pk, by=creator, now=now + 60 * MINUTE)
     work(now + 61 * MINUTE)
-    assert notices() == [("reminder", "viewer"), ("live", "stranger")]
+    assert notifications() == [("reminder", "viewer"), ("live", "stranger")]
 
 
-def test_an_early_start_tells_all_who_still_wait(
+def test_an_early_start_notifies_all_who_have_not_had_the_reminder(
     stream: LiveStream, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
     remind(viewer, stream, now)
@@ -60,27 +60,27 @@ def test_an_early_start_tells_all_who_still_wait(
     streams.start_stream(stream.pk, by=creator, now=now + 5 * MINUTE)
     work(now + 5 * MINUTE)
     work(now + 46 * MINUTE)
-    assert sorted(notices()) == [("live", "stranger"), ("live", "viewer")]
+    assert sorted(notifications()) == [("live", "stranger"), ("live", "viewer")]
 
 
-def test_a_cancel_tells_those_who_waited_once(stream: LiveStream, creator: User, viewer: User, now: datetime) -> None:
+def test_a_cancellation_notifies_once(stream: LiveStream, creator: User, viewer: User, now: datetime) -> None:
     remind(viewer, stream, now)
     streams.cancel_stream(stream.pk, by=creator, now=now + MINUTE)
     work(now + MINUTE)
     work(now + 46 * MINUTE)
-    assert notices() == [("cancelled", "viewer")]
+    assert notifications() == [("cancelled", "viewer")]
 
 
-def test_what_is_older_than_the_grace_is_missed_and_counted(stream: LiveStream, viewer: User, now: datetime) -> None:
+def test_what_is_later_than_the_grace_is_counted_as_missed(stream: LiveStream, viewer: User, now: datetime) -> None:
     remind(viewer, stream, now)
     work(now + MINUTE)
     work(now + 56 * MINUTE)
-    assert notices() == []
+    assert notifications() == []
     assert Round.objects.values_list("state", "reminders").get() == ("missed", 1)
     assert not Chunk.objects.exists()
 
 
-def test_a_start_moved_after_its_notice_earns_a_new_one(
+def test_a_start_moved_after_its_reminder_sends_a_new_one(
     stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, now)
@@ -89,10 +89,10 @@ def test_a_start_moved_after_its_notice_earns_a_new_one(
     streams.edit_stream(stream.pk, by=creator, now=now + 50 * MINUTE, changes=moved)
     work(now + 50 * MINUTE)
     work(now + 105 * MINUTE)
-    assert notices() == [("reminder", "viewer"), ("reminder", "viewer")]
+    assert notifications() == [("reminder", "viewer"), ("reminder", "viewer")]
 
 
-def test_who_is_blocked_when_it_is_told_hears_nothing_before_the_start_and_nothing_at_it(
+def test_a_blocked_user_is_notified_neither_before_nor_at_the_start(
     stream: LiveStream, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
     remind(viewer, stream, now)
@@ -101,20 +101,20 @@ def test_who_is_blocked_when_it_is_told_hears_nothing_before_the_start_and_nothi
     work(now + 45 * MINUTE)
     streams.start_stream(stream.pk, by=creator, now=now + 60 * MINUTE)
     work(now + 60 * MINUTE)
-    assert notices() == [("reminder", "stranger")]
+    assert notifications() == [("reminder", "stranger")]
 
 
-def test_who_may_only_not_write_is_told_as_everybody(
+def test_a_chat_only_ban_does_not_prevent_notifications(
     stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, now)
     bans.ban_user(viewer.pk, stream.pk, by=creator, now=now, action_type="CHAT_ONLY")
     work(now + 45 * MINUTE)
-    assert notices() == [("reminder", "viewer")]
+    assert notifications() == [("reminder", "viewer")]
 
 
 @pytest.mark.parametrize("ends", ["lifted", "lapsed"])
-def test_a_ban_that_ended_before_the_moment_lets_the_reminder_live(
+def test_a_ban_that_ended_before_the_due_time_has_no_effect(
     ends: str, stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, now)
@@ -123,10 +123,10 @@ def test_a_ban_that_ended_before_the_moment_lets_the_reminder_live(
     if ends == "lifted":
         bans.lift_ban(ban.pk, by=creator, now=now + 44 * MINUTE)
     work(now + 45 * MINUTE)
-    assert notices() == [("reminder", "viewer")]
+    assert notifications() == [("reminder", "viewer")]
 
 
-def test_who_was_blocked_at_the_moment_and_is_not_at_the_start_is_told_then(
+def test_a_user_blocked_at_the_due_time_but_not_at_the_start_is_sent_live(
     stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, now)
@@ -134,10 +134,10 @@ def test_who_was_blocked_at_the_moment_and_is_not_at_the_start_is_told_then(
     work(now + 45 * MINUTE)
     streams.start_stream(stream.pk, by=creator, now=now + 60 * MINUTE)
     work(now + 60 * MINUTE)
-    assert notices() == [("live", "viewer")]
+    assert notifications() == [("live", "viewer")]
 
 
-def test_a_cancel_tells_those_too_who_were_reminded_and_nobody_who_is_blocked(
+def test_a_cancellation_notifies_users_who_had_the_reminder_but_not_blocked_ones(
     stream: LiveStream, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
     remind(viewer, stream, now)
@@ -145,12 +145,12 @@ def test_a_cancel_tells_those_too_who_were_reminded_and_nobody_who_is_blocked(
     work(now + 45 * MINUTE)
     bans.ban_user(stranger.pk, stream.pk, by=creator, now=now + 46 * MINUTE)
     streams.cancel_stream(stream.pk, by=creator, now=now + 50 * MINUTE)
-    # Nobody shall wait for what does not come: it is worth saying until the planned start and the grace are over.
+    # A cancellation is sent until the grace after the planned start is over.
     work(now + 70 * MINUTE)
-    assert notices() == [("reminder", "stranger"), ("reminder", "viewer"), ("cancelled", "viewer")]
+    assert notifications() == [("reminder", "stranger"), ("reminder", "viewer"), ("cancelled", "viewer")]
 
 
-def test_a_minute_that_is_changed_after_its_round_was_cut_is_told_at_the_new_one(
+def test_a_lead_time_changed_after_its_round_was_cut_is_sent_at_the_new_time(
     stream: LiveStream, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, now)
@@ -158,12 +158,12 @@ def test_a_minute_that_is_changed_after_its_round_was_cut_is_told_at_the_new_one
     cut(now + 45 * MINUTE)
     remind(viewer, stream, now + 46 * MINUTE, minute=5)
     work(now + 46 * MINUTE)
-    assert notices() == []
+    assert notifications() == []
     work(now + 55 * MINUTE)
-    assert notices() == [("reminder", "viewer")]
+    assert notifications() == [("reminder", "viewer")]
 
 
-def test_chunks_of_any_size_leave_nobody_out(
+def test_chunks_cover_all_users(
     stream: LiveStream, creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     people = [make_user(f"viewer{number}") for number in range(6)]
@@ -174,5 +174,5 @@ def test_chunks_of_any_size_leave_nobody_out(
     cut(now)
     assert Chunk.objects.count() == 2
     work(now)
-    assert notices() == [("live", person.username) for person in people]
+    assert notifications() == [("live", person.username) for person in people]
     assert list(Chunk.objects.order_by("number").values_list("notified", flat=True)) == [3, 3]

@@ -19,21 +19,21 @@ CHANNELS = "/api/v1/notifications/channels"
 
 
 @pytest.fixture(autouse=True)
-def _place(settings: Any) -> None:
+def _all_channels(settings: Any) -> None:
     settings.NOTIFICATION_CHANNELS = dict(settings.KNOWN_CHANNELS)
 
 
-def test_at_first_all_are_on(api: Api, viewer: User) -> None:
+def test_all_channels_are_on_by_default(api: Api, viewer: User) -> None:
     assert data_of(api(viewer).get(CHANNELS)) == {"inbox": True, "webhook": True, "email": True}
 
 
-def test_only_the_channels_of_this_place_are_there(api: Api, viewer: User, settings: Any) -> None:
+def test_only_configured_channels_are_listed(api: Api, viewer: User, settings: Any) -> None:
     settings.NOTIFICATION_CHANNELS = {}
     MutedChannel.objects.create(user=viewer, channel="email")
     assert data_of(api(viewer).get(CHANNELS)) == {"inbox": True}
 
 
-def test_one_is_switched_off_and_on_again(api: Api, viewer: User, stranger: User) -> None:
+def test_a_channel_is_switched_off_and_on(api: Api, viewer: User, stranger: User) -> None:
     client = api(viewer)
     assert data_of(client.patch(CHANNELS, {"email": False})) == {"inbox": True, "webhook": True, "email": False}
     assert data_of(client.get(CHANNELS))["email"] is False
@@ -51,7 +51,7 @@ def test_one_is_switched_off_and_on_again(api: Api, viewer: User, stranger: User
     ]
 
 
-def test_what_is_so_already_leaves_no_trace(api: Api, viewer: User) -> None:
+def test_a_call_that_changes_nothing_writes_no_audit_row(api: Api, viewer: User) -> None:
     client = api(viewer)
     for body in ({"email": True}, {"inbox": True}):
         data_of(client.patch(CHANNELS, body))
@@ -68,12 +68,12 @@ BAD = {
 
 
 @pytest.mark.parametrize(("rule", "body"), BAD.items(), ids=BAD)
-def test_what_cannot_be_chosen_is_named_and_changes_nothing(rule: str, body: Any, api: Api, viewer: User) -> None:
+def test_an_invalid_body_is_refused_and_changes_nothing(rule: str, body: Any, api: Api, viewer: User) -> None:
     assert_refused(api(viewer).patch(CHANNELS, body), 400, "validation_failed", rule)
     assert not MutedChannel.objects.exists()
 
 
-def test_a_channel_that_this_place_does_not_have_is_named(api: Api, viewer: User, settings: Any) -> None:
+def test_a_channel_that_is_not_configured_is_refused(api: Api, viewer: User, settings: Any) -> None:
     settings.NOTIFICATION_CHANNELS = {"webhook": settings.KNOWN_CHANNELS["webhook"]}
     rule = "email: is no channel of this service"
     assert_refused(api(viewer).patch(CHANNELS, {"webhook": False, "email": False}), 400, "validation_failed", rule)
@@ -81,12 +81,12 @@ def test_a_channel_that_this_place_does_not_have_is_named(api: Api, viewer: User
 
 
 @pytest.mark.parametrize("method", ["get", "patch"])
-def test_nobody_has_no_channels(method: str, api: Api) -> None:
+def test_channels_need_a_login(method: str, api: Api) -> None:
     assert_refused(getattr(api(), method)(CHANNELS), 401, "authentication_required")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_ten_devices_one_switches_it_off() -> None:
+def test_ten_concurrent_calls_switch_it_off_once() -> None:
     viewer, now = make_user("viewer"), timezone.now()
 
     def switch(_: int) -> bool:
@@ -96,6 +96,6 @@ def test_of_ten_devices_one_switches_it_off() -> None:
     assert AuditEntry.objects.filter(action="choose_channels").count() == 1
 
 
-def test_a_service_keeps_the_time_it_is_given(viewer: User, now: datetime) -> None:
+def test_the_audit_row_has_the_time_of_the_call(viewer: User, now: datetime) -> None:
     services.choose_channels(by=viewer, now=now, wanted={"email": False})
     assert AuditEntry.objects.get(action="choose_channels").at == now

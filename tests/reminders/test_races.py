@@ -1,4 +1,4 @@
-"""Real threads at one moment: whoever comes first, nobody is forgotten, told twice or told what is not so."""
+"""Race conditions, with real threads: nobody is left out, notified twice or notified of what is not true."""
 
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -38,8 +38,8 @@ def viewers(transactional_db: None) -> list[User]:
     return [make_user(f"viewer{number}") for number in range(8)]
 
 
-def sets(user: User, stream: LiveStream, now: datetime, minute: int | None) -> bool:
-    """Whether it was accepted."""
+def try_to_set(user: User, stream: LiveStream, now: datetime, minute: int | None) -> bool:
+    """Whether the call was accepted."""
     try:
         services.set_reminder(stream.pk, by=user, now=now, minute=minute, language="en")
     except Refusal:
@@ -47,16 +47,14 @@ def sets(user: User, stream: LiveStream, now: datetime, minute: int | None) -> b
     return True
 
 
-def told(stream: LiveStream) -> set[str]:
+def notified(stream: LiveStream) -> set[str]:
     return set(Notification.objects.filter(stream=stream).values_list("user_id", flat=True))
 
 
-def test_fifty_sets_of_one_person_at_once_make_one_reminder_and_the_trail_tells_each_change(
-    creator: User, viewer: User
-) -> None:
+def test_fifty_concurrent_calls_of_one_user_set_one_reminder_and_audit_each_change(creator: User, viewer: User) -> None:
     stream, now = make_stream(creator), timezone.now()
     minutes = [5, 10, 15, 20, None]
-    assert all(at_once(50, lambda number: sets(viewer, stream, now, minutes[number % len(minutes)])))
+    assert all(at_once(50, lambda number: try_to_set(viewer, stream, now, minutes[number % len(minutes)])))
 
     reminder = Reminder.objects.get()
     trail = list(AuditEntry.objects.filter(action="set_reminder").order_by("id"))
@@ -67,69 +65,67 @@ def test_fifty_sets_of_one_person_at_once_make_one_reminder_and_the_trail_tells_
         assert later.before["minute"] == earlier.after["minute"]
 
 
-@pytest.mark.parametrize("again", range(ROUNDS))
-def test_whoever_sets_a_reminder_while_the_stream_starts_is_told_or_refused(
-    again: int, creator: User, viewers: list[User]
+@pytest.mark.parametrize("repetition", range(ROUNDS))
+def test_a_reminder_set_while_the_stream_starts_is_sent_or_refused(
+    repetition: int, creator: User, viewers: list[User]
 ) -> None:
     stream, now = make_stream(creator), timezone.now()
-    if again % 2:
+    if repetition % 2:
         remind(viewers[0], stream, minute=None, now=now)
 
-    def act(number: int) -> bool:
+    def run_one(number: int) -> bool:
         if number == len(viewers):
             streams.start_stream(stream.pk, by=creator, now=now)
             return False
-        return sets(viewers[number], stream, now, None)
+        return try_to_set(viewers[number], stream, now, None)
 
-    accepted = at_once(len(viewers) + 1, act)
+    accepted = at_once(len(viewers) + 1, run_one)
     work_off(now + MINUTE)
     expected = {viewer.pk for viewer, was in zip(viewers, accepted, strict=False) if was}
-    assert told(stream) == expected | ({viewers[0].pk} if again % 2 else set())
+    assert notified(stream) == expected | ({viewers[0].pk} if repetition % 2 else set())
 
 
-@pytest.mark.parametrize("again", range(ROUNDS))
-def test_whoever_sets_a_reminder_while_its_round_is_found_and_cut_is_told_or_refused(
-    again: int, creator: User, viewers: list[User]
+@pytest.mark.parametrize("repetition", range(ROUNDS))
+def test_a_reminder_set_while_its_round_is_cut_is_sent_or_refused(
+    repetition: int, creator: User, viewers: list[User]
 ) -> None:
-    """The clocks of those who set are a second behind: to them the moment is still to come."""
+    """The clocks of the callers are a second behind, so the reminder is not yet due for them."""
     now = timezone.now()
     stream = make_stream(creator, now=now)
     due = now + 45 * MINUTE
     remind(viewers[0], stream, minute=15, now=now)
 
-    def act(number: int) -> bool:
+    def run_one(number: int) -> bool:
         if number == 0:
             find(due)
             cut(due)
             return True
-        return sets(viewers[number], stream, due - timedelta(seconds=1), 15)
+        return try_to_set(viewers[number], stream, due - timedelta(seconds=1), 15)
 
-    accepted = at_once(len(viewers), act)
+    accepted = at_once(len(viewers), run_one)
     work(due + MINUTE)
-    assert told(stream) == {viewer.pk for viewer, was in zip(viewers, accepted, strict=True) if was}
+    assert notified(stream) == {viewer.pk for viewer, was in zip(viewers, accepted, strict=True) if was}
 
 
-@pytest.mark.parametrize("again", range(ROUNDS))
-def test_a_ban_and_a_reminder_at_once_leave_a_banned_person_who_is_not_told(
-    again: int, creator: User, viewer: User
-) -> None:
+@pytest.mark.parametrize("repetition", range(ROUNDS))
+def test_a_user_banned_while_setting_a_reminder_is_not_notified(repetition: int, creator: User, viewer: User) -> None:
     stream, now = make_stream(creator), timezone.now()
 
-    def act(number: int) -> bool:
+    def run_one(number: int) -> bool:
         if number == 0:
             bans.ban_user(viewer.pk, stream.pk, by=creator, now=now)
             return True
-        return sets(viewer, stream, now, None)
+        return try_to_set(viewer, stream, now, None)
 
-    at_once(4, act)
+    at_once(4, run_one)
     streams.start_stream(stream.pk, by=creator, now=now)
     work_off(now + MINUTE)
-    assert told(stream) == set()
+    assert notified(stream) == set()
 
 
-@pytest.mark.parametrize("again", range(ROUNDS))
-def test_who_is_banned_while_their_chunk_is_told_was_told_before_the_ban_or_not_at_all(
-    again: int, creator: User, viewer: User
+@pytest.mark.parametrize("repetition", range(ROUNDS))
+def test_a_user_banned_while_their_chunk_is_notified_is_notified_before_the_ban_or_not_at_all(
+    repetition: int, creator: User, viewer: User
 ) -> None:
     stream, now = make_stream(creator), timezone.now()
     remind(viewer, stream, minute=None, now=now)
@@ -137,21 +133,23 @@ def test_who_is_banned_while_their_chunk_is_told_was_told_before_the_ban_or_not_
     cut(now)
     (job,) = jobs(now + MINUTE)
 
-    def act(number: int) -> None:
+    def run_one(number: int) -> None:
         if number:
             bans.ban_user(viewer.pk, stream.pk, by=creator, now=now)
         else:
             run(job, now)
 
-    at_once(2, act)
+    at_once(2, run_one)
     order = list(
-        AuditEntry.objects.filter(action__in=["ban_user", "tell_chunk"]).order_by("id").values_list("action", flat=True)
+        AuditEntry.objects.filter(action__in=["ban_user", "notify_chunk"])
+        .order_by("id")
+        .values_list("action", flat=True)
     )
-    assert bool(told(stream)) == (order[0] == "tell_chunk")
+    assert bool(notified(stream)) == (order[0] == "notify_chunk")
 
 
-@pytest.mark.parametrize("again", range(ROUNDS))
-def test_two_finders_at_once_open_one_round(again: int, creator: User, viewer: User) -> None:
+@pytest.mark.parametrize("repetition", range(ROUNDS))
+def test_concurrent_finders_open_one_round(repetition: int, creator: User, viewer: User) -> None:
     now = timezone.now()
     stream = make_stream(creator, now=now)
     remind(viewer, stream, now=now)
@@ -160,7 +158,7 @@ def test_two_finders_at_once_open_one_round(again: int, creator: User, viewer: U
     assert len(jobs(now + 45 * MINUTE)) == 1
 
 
-def test_a_job_that_two_workers_have_at_once_is_done_once(creator: User, viewers: list[User]) -> None:
+def test_a_job_that_several_workers_run_is_done_once(creator: User, viewers: list[User]) -> None:
     now = timezone.now()
     stream = make_stream(creator, now=now)
     for viewer in viewers:
@@ -172,14 +170,14 @@ def test_a_job_that_two_workers_have_at_once_is_done_once(creator: User, viewers
         assert sum(map(bool, done)) <= expected
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job.id])
-    assert told(stream) == {viewer.pk for viewer in viewers}
+    assert notified(stream) == {viewer.pk for viewer in viewers}
     assert Notification.objects.count() == len(viewers)
-    assert AuditEntry.objects.filter(action="tell_chunk").count() == 1
+    assert AuditEntry.objects.filter(action="notify_chunk").count() == 1
 
 
-@pytest.mark.parametrize("again", range(ROUNDS))
-def test_who_is_told_of_a_start_that_is_cancelled_at_the_same_moment_was_told_while_it_held(
-    again: int, creator: User, viewers: list[User], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("repetition", range(ROUNDS))
+def test_reminders_of_a_stream_that_is_being_cancelled_are_sent_before_it_or_void(
+    repetition: int, creator: User, viewers: list[User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("reminders.services.rounds.CHUNK", 2)
     now = timezone.now()
@@ -192,15 +190,15 @@ def test_who_is_told_of_a_start_that_is_cancelled_at_the_same_moment_was_told_wh
     chunks = jobs(due)
     assert len(chunks) == 4
 
-    def act(number: int) -> None:
+    def run_one(number: int) -> None:
         if number == len(chunks):
             streams.cancel_stream(stream.pk, by=creator, now=due)
         else:
             run(chunks[number], due)
 
-    at_once(len(chunks) + 1, act)
+    at_once(len(chunks) + 1, run_one)
     cancelled = AuditEntry.objects.get(action="cancel_stream").pk
-    for entry in AuditEntry.objects.filter(action="tell_chunk"):
+    for entry in AuditEntry.objects.filter(action="notify_chunk"):
         assert entry.after["state"] == ("notified" if entry.pk < cancelled else "void")
     work_off(due)
     assert Notification.objects.filter(kind="cancelled").count() == len(viewers)

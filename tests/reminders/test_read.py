@@ -23,7 +23,7 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture
 def stream(creator: User, now: datetime) -> LiveStream:
-    """Made three hours ago, planned in ten minutes."""
+    """Created three hours ago, planned in ten minutes."""
     return make_stream(creator, now=now - 3 * HOUR, planned_start_at=now + 10 * MINUTE)
 
 
@@ -32,9 +32,7 @@ def status(api: Api, user: User, stream: LiveStream) -> str:
 
 
 @pytest.mark.parametrize("minute", [5, 0, None])
-def test_what_was_set_is_read_as_it_was_answered(
-    minute: int | None, api: Api, stream: LiveStream, viewer: User
-) -> None:
+def test_reading_answers_the_same_as_setting(minute: int | None, api: Api, stream: LiveStream, viewer: User) -> None:
     client = api(viewer)
     answered = data_of(client.post(reminder_url(stream), {"minute": minute}))
 
@@ -44,7 +42,9 @@ def test_what_was_set_is_read_as_it_was_answered(
     assert list(read) == ["streamId", "minute", "mode", "scheduledFor", "status"]
 
 
-def test_everybody_reads_the_own_one(api: Api, stream: LiveStream, viewer: User, stranger: User, creator: User) -> None:
+def test_callers_read_their_own_reminder(
+    api: Api, stream: LiveStream, viewer: User, stranger: User, creator: User
+) -> None:
     remind(viewer, stream, minute=5)
     remind(stranger, stream, minute=None)
 
@@ -53,10 +53,10 @@ def test_everybody_reads_the_own_one(api: Api, stream: LiveStream, viewer: User,
     assert_refused(api(creator).get(reminder_url(stream)), 404, "reminder_not_found")
 
 
-# --- through its life -----------------------------------------------------------------------------
+# --- states ---------------------------------------------------------------------------------------
 
 
-def test_a_lead_time_is_scheduled_and_then_sent_through_start_and_end(
+def test_a_lead_time_is_scheduled_then_sent_and_stays_sent(
     api: Api, stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, minute=15, now=now - HOUR)
@@ -72,7 +72,7 @@ def test_a_lead_time_is_scheduled_and_then_sent_through_start_and_end(
     assert found == ["SCHEDULED", "SENT", "SENT", "SENT"]
 
 
-def test_one_for_the_start_is_armed_and_sent_when_the_start_was_told(
+def test_a_reminder_for_the_start_is_armed_until_its_notification_is_sent(
     api: Api, stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, minute=None)
@@ -85,7 +85,7 @@ def test_one_for_the_start_is_armed_and_sent_when_the_start_was_told(
     assert found == ["ARMED_ON_START", "ARMED_ON_START", "SENT"]
 
 
-def test_what_came_due_while_nothing_ran_is_missed_after_the_grace_time(
+def test_without_a_worker_a_reminder_is_missed_after_the_grace(
     api: Api, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
     stream = make_stream(creator, now=now - 3 * HOUR, planned_start_at=now + 30 * MINUTE)
@@ -96,7 +96,7 @@ def test_what_came_due_while_nothing_ran_is_missed_after_the_grace_time(
     assert status(api, stranger, stream) == "SCHEDULED", "six minutes late is not too late"
 
 
-def test_who_missed_the_lead_time_is_told_at_the_start(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_a_missed_reminder_is_sent_at_the_start(api: Api, creator: User, viewer: User, now: datetime) -> None:
     stream = make_stream(creator, now=now - 3 * HOUR, planned_start_at=now + 30 * MINUTE)
     remind(viewer, stream, minute=45, now=now - 2 * HOUR)
     work(now)
@@ -109,7 +109,7 @@ def test_who_missed_the_lead_time_is_told_at_the_start(api: Api, creator: User, 
 
 
 @pytest.mark.parametrize("minute", [5, None])
-def test_a_start_that_nobody_was_told_of_is_missed(
+def test_a_start_without_notification_is_missed(
     minute: int | None, api: Api, stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, minute=minute, now=now - HOUR)
@@ -119,17 +119,19 @@ def test_a_start_that_nobody_was_told_of_is_missed(
 
 
 @pytest.mark.parametrize("by", ["creator", "guest"])
-def test_a_cancelled_stream_cancels(by: str, api: Api, creator: User, guest: User, viewer: User, now: datetime) -> None:
+def test_a_reminder_on_a_cancelled_stream_is_cancelled(
+    by: str, api: Api, creator: User, guest: User, viewer: User, now: datetime
+) -> None:
     stream = make_stream(creator, guest=guest)
     remind(viewer, stream)
     streams.cancel_stream(stream.pk, by=creator if by == "creator" else guest, now=now)
     before = status(api, viewer, stream)
     work(now)
 
-    assert [before, status(api, viewer, stream)] == ["CANCELLED", "CANCELLED"], "before and after it was told"
+    assert [before, status(api, viewer, stream)] == ["CANCELLED", "CANCELLED"], "before and after the notification"
 
 
-def test_an_expired_stream_cancels(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_a_reminder_on_an_expired_stream_is_cancelled(api: Api, creator: User, viewer: User, now: datetime) -> None:
     stream = make_stream(creator, now=now - 3 * HOUR, planned_start_at=now - 2 * HOUR)
     remind(viewer, stream, minute=None, now=now - 3 * HOUR)
     assert streams.expire_stream(stream.pk, now=now)
@@ -137,11 +139,11 @@ def test_an_expired_stream_cancels(api: Api, creator: User, viewer: User, now: d
     assert status(api, viewer, stream) == "CANCELLED"
 
 
-# --- what moves -----------------------------------------------------------------------------------
+# --- a moved start -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("hours", [-1, 5])
-def test_the_moment_follows_a_moved_start(hours: int, api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_scheduled_for_follows_a_moved_start(hours: int, api: Api, creator: User, viewer: User, now: datetime) -> None:
     stream = make_stream(creator, planned_start_at=now + 5 * HOUR)
     remind(viewer, stream, minute=15)
     moved = now + (5 + hours) * HOUR
@@ -152,7 +154,7 @@ def test_the_moment_follows_a_moved_start(hours: int, api: Api, creator: User, v
     assert (data["scheduledFor"], data["status"]) == (wire_time(moved - 15 * MINUTE), "SCHEDULED")
 
 
-def test_a_start_that_was_taken_away_leaves_no_moment(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_without_a_planned_start_scheduled_for_is_null(api: Api, creator: User, viewer: User, now: datetime) -> None:
     stream = make_stream(creator, planned_start_at=now + 5 * HOUR)
     remind(viewer, stream, minute=15)
     streams.edit_stream(stream.pk, by=creator, now=now, changes={"planned_start_at": None})
@@ -162,7 +164,7 @@ def test_a_start_that_was_taken_away_leaves_no_moment(api: Api, creator: User, v
     assert (data["minute"], data["scheduledFor"], data["status"]) == (15, None, "SCHEDULED")
 
 
-def test_a_start_that_is_moved_after_the_notice_earns_a_new_one(
+def test_a_start_moved_after_the_notification_makes_the_reminder_scheduled_again(
     api: Api, stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, minute=15, now=now - HOUR)
@@ -172,10 +174,10 @@ def test_a_start_that_is_moved_after_the_notice_earns_a_new_one(
     assert status(api, viewer, stream) == "SCHEDULED"
 
 
-# --- bans, and what is not there ------------------------------------------------------------------
+# --- bans and missing streams ---------------------------------------------------------------------
 
 
-def test_a_block_cancels_for_as_long_as_it_holds(api: Api, stream: LiveStream, viewer: User, now: datetime) -> None:
+def test_a_reminder_is_cancelled_while_a_block_holds(api: Api, stream: LiveStream, viewer: User, now: datetime) -> None:
     remind(viewer, stream, minute=5)
     ban = make_ban(viewer, stream)
     assert_refused(api(viewer).get(reminder_url(stream)), 403, "banned")
@@ -187,19 +189,19 @@ def test_a_block_cancels_for_as_long_as_it_holds(api: Api, stream: LiveStream, v
     assert status(api, viewer, stream) == "SCHEDULED"
 
 
-def test_who_may_only_not_write_still_waits(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_a_chat_only_ban_does_not_change_the_reminder(api: Api, stream: LiveStream, viewer: User) -> None:
     remind(viewer, stream, minute=5)
     make_ban(viewer, stream, action_type="CHAT_ONLY")
 
     assert status(api, viewer, stream) == "SCHEDULED"
 
 
-def test_without_one_there_is_nothing_to_read(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_a_missing_reminder_is_refused(api: Api, stream: LiveStream, viewer: User) -> None:
     refused = api(viewer).get(reminder_url(stream))
     assert_refused(refused, 404, "reminder_not_found", "you have no reminder on this stream")
 
 
-def test_a_deleted_stream_takes_it_along(
+def test_a_reminder_on_a_deleted_stream_is_hidden_until_it_is_restored(
     api: Api, stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream, minute=5)
@@ -224,5 +226,5 @@ def test_an_unknown_stream_is_missing_and_a_malformed_id_is_refused(
     assert_refused(api(viewer).get(f"{STREAMS}/{stream_id}/reminder"), *refusal)
 
 
-def test_reading_needs_a_person(api: Api, stream: LiveStream) -> None:
+def test_reading_needs_a_login(api: Api, stream: LiveStream) -> None:
     assert_refused(api().get(reminder_url(stream)), 401, "authentication_required")

@@ -24,7 +24,9 @@ def stream(creator: User, now: datetime) -> LiveStream:
     return make_stream(creator, now=now)
 
 
-def test_what_was_removed_comes_back_as_cancelled(api: Api, stream: LiveStream, viewer: User, now: datetime) -> None:
+def test_the_answer_is_the_removed_reminder_as_cancelled(
+    api: Api, stream: LiveStream, viewer: User, now: datetime
+) -> None:
     remind(viewer, stream)
 
     data = data_of(api(viewer).delete(reminder_url(stream)))
@@ -39,7 +41,7 @@ def test_what_was_removed_comes_back_as_cancelled(api: Api, stream: LiveStream, 
     assert not Reminder.objects.exists()
 
 
-def test_of_one_for_the_start_no_moment_is_told(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_scheduled_for_of_a_reminder_for_the_start_is_null(api: Api, stream: LiveStream, viewer: User) -> None:
     remind(viewer, stream, minute=0)
 
     data = data_of(api(viewer).delete(reminder_url(stream)))
@@ -47,7 +49,7 @@ def test_of_one_for_the_start_no_moment_is_told(api: Api, stream: LiveStream, vi
     assert (data["minute"], data["mode"], data["scheduledFor"]) == (0, "ON_START", None)
 
 
-def test_nothing_is_told_afterwards_and_the_others_still_are(
+def test_after_the_removal_only_others_are_notified(
     api: Api, stream: LiveStream, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
     for user in (viewer, stranger):
@@ -61,7 +63,7 @@ def test_nothing_is_told_afterwards_and_the_others_still_are(
     assert list(Notification.objects.values_list("user__username", "kind")) == [("stranger", "reminder")]
 
 
-def test_a_second_removal_finds_nothing_and_a_new_one_may_be_set(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_a_second_removal_is_refused_and_a_new_reminder_may_be_set(api: Api, stream: LiveStream, viewer: User) -> None:
     remind(viewer, stream)
     client = api(viewer)
     data_of(client.delete(reminder_url(stream)))
@@ -72,7 +74,7 @@ def test_a_second_removal_finds_nothing_and_a_new_one_may_be_set(api: Api, strea
     assert data_of(client.post(reminder_url(stream), {"minute": 10}))["status"] == "SCHEDULED"
 
 
-def test_a_removal_leaves_one_audit_row(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_a_removal_writes_one_audit_row(api: Api, stream: LiveStream, viewer: User) -> None:
     remind(viewer, stream)
     reminder, client = Reminder.objects.get(), api(viewer)
     entries = AuditEntry.objects.count()
@@ -85,14 +87,14 @@ def test_a_removal_leaves_one_audit_row(api: Api, stream: LiveStream, viewer: Us
     assert (entry.before, entry.after) == ({"stream_id": stream.pk, "minute": 15}, {})
 
 
-def test_only_the_own_one_can_be_removed(api: Api, stream: LiveStream, creator: User, viewer: User) -> None:
+def test_callers_can_remove_only_their_own_reminder(api: Api, stream: LiveStream, creator: User, viewer: User) -> None:
     remind(viewer, stream)
 
     assert_refused(api(creator).delete(reminder_url(stream)), 404, "reminder_not_found")
     assert Reminder.objects.filter(user=viewer).exists()
 
 
-def test_what_went_out_already_stays(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_sent_notifications_are_kept(api: Api, stream: LiveStream, viewer: User) -> None:
     notice = notified_of_start(viewer, stream)
 
     data_of(api(viewer).delete(reminder_url(stream)))
@@ -101,7 +103,7 @@ def test_what_went_out_already_stays(api: Api, stream: LiveStream, viewer: User)
 
 
 @pytest.mark.parametrize("status", ["ended", "cancelled_by_host", "expired"])
-def test_one_on_a_stream_that_is_over_can_be_removed(status: str, api: Api, creator: User, viewer: User) -> None:
+def test_a_reminder_on_a_stream_that_is_over_can_be_removed(status: str, api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator, status)
     Reminder.objects.create(
         stream=stream, user=viewer, language="en", created_at=stream.created_at, updated_at=stream.created_at
@@ -110,9 +112,7 @@ def test_one_on_a_stream_that_is_over_can_be_removed(status: str, api: Api, crea
     assert data_of(api(viewer).delete(reminder_url(stream)))["status"] == "CANCELLED"
 
 
-def test_who_is_blocked_is_refused_and_keeps_it_for_the_time_after_the_ban(
-    api: Api, stream: LiveStream, viewer: User
-) -> None:
+def test_a_blocked_caller_is_refused_and_keeps_the_reminder(api: Api, stream: LiveStream, viewer: User) -> None:
     remind(viewer, stream)
     make_ban(viewer, stream)
 
@@ -120,7 +120,7 @@ def test_who_is_blocked_is_refused_and_keeps_it_for_the_time_after_the_ban(
     assert Reminder.objects.filter(user=viewer).exists()
 
 
-def test_what_does_not_exist_is_missing(
+def test_an_unknown_or_deleted_stream_is_missing(
     api: Api, stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     remind(viewer, stream)
@@ -138,5 +138,5 @@ def test_a_malformed_id_is_refused(api: Api, viewer: User) -> None:
     assert_refused(refused, 400, "validation_failed", "id: must be 24 lower-case hexadecimal characters")
 
 
-def test_removing_needs_a_person(api: Api, stream: LiveStream) -> None:
+def test_removing_needs_a_login(api: Api, stream: LiveStream) -> None:
     assert_refused(api().delete(reminder_url(stream)), 401, "authentication_required")

@@ -26,15 +26,15 @@ PASSED = "minute: the moment so long before the planned start has passed already
 
 @pytest.fixture
 def stream(creator: User, now: datetime) -> LiveStream:
-    """Planned in eight days, so that each lead time still lies ahead."""
+    """Planned in eight days, so that no lead time has passed."""
     return make_stream(creator, planned_start_at=now + timedelta(days=8))
 
 
-def kept() -> list[tuple[Any, ...]]:
+def stored() -> list[tuple[Any, ...]]:
     return list(Reminder.objects.values_list("user__username", "minute", "language"))
 
 
-def test_a_lead_time_is_told_with_its_moment(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_the_answer_has_the_lead_time_and_scheduled_for(api: Api, stream: LiveStream, viewer: User) -> None:
     data = data_of(api(viewer).post(reminder_url(stream), {"minute": 15}))
 
     assert stream.planned_start_at
@@ -49,7 +49,9 @@ def test_a_lead_time_is_told_with_its_moment(api: Api, stream: LiveStream, viewe
 
 
 @pytest.mark.parametrize("body", [{"minute": None}, {"minute": 0}, {}], ids=str)
-def test_no_minutes_mean_at_the_real_start(body: dict[str, Any], api: Api, stream: LiveStream, viewer: User) -> None:
+def test_without_minutes_the_reminder_is_for_the_start(
+    body: dict[str, Any], api: Api, stream: LiveStream, viewer: User
+) -> None:
     data = data_of(api(viewer).post(reminder_url(stream), body))
 
     assert data == {
@@ -59,12 +61,14 @@ def test_no_minutes_mean_at_the_real_start(body: dict[str, Any], api: Api, strea
         "scheduledFor": None,
         "status": "ARMED_ON_START",
     }
-    assert not LeadTime.objects.exists(), "the finder has nothing to look for"
+    assert not LeadTime.objects.exists(), "the finder has nothing to search for"
 
 
 @pytest.mark.parametrize("content_type", [None, "application/json", "application/x-www-form-urlencoded"])
-def test_no_body_means_at_the_real_start(content_type: str | None, api: Api, stream: LiveStream, viewer: User) -> None:
-    """As `curl -X POST` and `curl -d ''` send it, too."""
+def test_without_a_body_the_reminder_is_for_the_start(
+    content_type: str | None, api: Api, stream: LiveStream, viewer: User
+) -> None:
+    """`curl -X POST` and `curl -d ''` send such requests."""
     client: Any = api(viewer)
 
     data = data_of(client.generic("POST", reminder_url(stream), b"", content_type or ""))
@@ -73,13 +77,15 @@ def test_no_body_means_at_the_real_start(content_type: str | None, api: Api, str
 
 
 @pytest.mark.parametrize(("sent", "minute"), [("1", 1), ("10080", 10080), ("15.0", 15), ("1.5e1", 15)])
-def test_each_whole_number_of_a_week_counts(sent: str, minute: int, api: Api, stream: LiveStream, viewer: User) -> None:
+def test_whole_numbers_up_to_a_week_are_accepted(
+    sent: str, minute: int, api: Api, stream: LiveStream, viewer: User
+) -> None:
     client: Any = api(viewer)
 
     data = data_of(client.generic("POST", reminder_url(stream), f'{{"minute": {sent}}}', "application/json"))
 
     assert json.dumps(data["minute"]) == str(minute)
-    assert kept() == [("viewer", minute, "en")]
+    assert stored() == [("viewer", minute, "en")]
 
 
 BAD = {
@@ -97,7 +103,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("sent", "reason"), BAD.items(), ids=BAD.keys())
-def test_another_minute_is_refused_and_changes_nothing(
+def test_an_invalid_minute_is_refused_and_changes_nothing(
     sent: str, reason: str, api: Api, stream: LiveStream, viewer: User
 ) -> None:
     remind(viewer, stream, minute=30)
@@ -107,31 +113,35 @@ def test_another_minute_is_refused_and_changes_nothing(
     response = client.generic("POST", reminder_url(stream), f'{{"minute": {sent}}}', "application/json")
 
     assert_refused(response, 400, "validation_failed", reason)
-    assert kept() == [("viewer", 30, "en")]
+    assert stored() == [("viewer", 30, "en")]
     assert AuditEntry.objects.count() == entries
 
 
-def test_a_reason_follows_the_language_of_who_asks(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_the_message_is_in_the_language_of_the_caller(api: Api, stream: LiveStream, viewer: User) -> None:
     refused = api(viewer).post(reminder_url(stream), {"minute": 10081}, HTTP_ACCEPT_LANGUAGE="tr")
 
     assert_refused(refused, 400, "validation_failed", "minute: 0 ile 10080 arasında olmalıdır")
 
 
-# --- the moment -----------------------------------------------------------------------------------
+# --- past times -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("minute", [60, 61, 10080])
-def test_a_moment_that_has_passed_is_refused(minute: int, api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_a_lead_time_that_has_passed_is_refused(
+    minute: int, api: Api, creator: User, viewer: User, now: datetime
+) -> None:
     stream = make_stream(creator, now=now, planned_start_at=now + timedelta(hours=1))
 
     response = api(viewer).post(reminder_url(stream), {"minute": minute})
 
     assert_refused(response, 400, "moment_passed", PASSED)
-    assert kept() == []
+    assert stored() == []
     assert not LeadTime.objects.exists()
 
 
-def test_no_moment_is_left_of_a_start_that_is_late(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_after_the_planned_start_only_a_reminder_for_the_start_can_be_set(
+    api: Api, creator: User, viewer: User, now: datetime
+) -> None:
     late = make_stream(creator, now=now - timedelta(hours=1), planned_start_at=now - timedelta(minutes=1))
     client = api(viewer)
 
@@ -139,19 +149,19 @@ def test_no_moment_is_left_of_a_start_that_is_late(api: Api, creator: User, view
     assert data_of(client.post(reminder_url(late), {"minute": 0}))["status"] == "ARMED_ON_START"
 
 
-# --- once more ------------------------------------------------------------------------------------
+# --- replacing ------------------------------------------------------------------------------------
 
 
-def test_a_second_one_replaces_the_first(api: Api, stream: LiveStream, viewer: User, stranger: User) -> None:
+def test_a_second_reminder_replaces_the_first(api: Api, stream: LiveStream, viewer: User, stranger: User) -> None:
     remind(stranger, stream, minute=5)
     client = api(viewer)
     answers = [data_of(client.post(reminder_url(stream), {"minute": minute})) for minute in (15, 60, None)]
 
     assert [answer["status"] for answer in answers] == ["SCHEDULED", "SCHEDULED", "ARMED_ON_START"]
-    assert sorted(kept()) == [("stranger", 5, "en"), ("viewer", None, "en")]
+    assert sorted(stored()) == [("stranger", 5, "en"), ("viewer", None, "en")]
 
 
-def test_each_change_leaves_one_audit_row_and_the_same_again_none(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_each_change_writes_one_audit_row_and_a_repetition_none(api: Api, stream: LiveStream, viewer: User) -> None:
     client = api(viewer)
     for minute in (15, 15, None, None, 30):
         data_of(client.post(reminder_url(stream), {"minute": minute}))
@@ -164,17 +174,17 @@ def test_each_change_leaves_one_audit_row_and_the_same_again_none(api: Api, stre
     assert [row.before == {} for row in rows] == [True, False, False]
 
 
-def test_the_language_of_the_call_is_the_one_of_the_notice(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_notifications_are_in_the_language_of_the_call(api: Api, stream: LiveStream, viewer: User) -> None:
     client = api(viewer)
     for language in ("tr", "de", "en", "tr"):
         data_of(client.post(reminder_url(stream), {"minute": 15}, HTTP_X_LANGUAGE=language))
 
-    assert kept() == [("viewer", 15, "tr")]
-    # German is not spoken here, so the second call was one in English, as the third.
+    assert stored() == [("viewer", 15, "tr")]
+    # German is not supported, so the second call is in English, like the third.
     assert AuditEntry.objects.filter(action="set_reminder").count() == 3
 
 
-def test_who_was_told_already_learns_so(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_after_the_notification_the_status_is_sent(api: Api, creator: User, viewer: User, now: datetime) -> None:
     stream = make_stream(creator, now=now - timedelta(hours=2), planned_start_at=now + timedelta(minutes=10))
     remind(viewer, stream, minute=15, now=now - timedelta(hours=1))
     work(now)
@@ -182,34 +192,32 @@ def test_who_was_told_already_learns_so(api: Api, creator: User, viewer: User, n
     assert data_of(api(viewer).post(reminder_url(stream), {"minute": 5}))["status"] == "SENT"
 
 
-# --- who may, and on what -------------------------------------------------------------------------
+# --- permissions and states -----------------------------------------------------------------------
 
 
-def test_a_preparing_stream_can_be_waited_for_but_has_nothing_to_count_from(
-    api: Api, creator: User, viewer: User
-) -> None:
+def test_a_preparing_stream_accepts_only_reminders_for_the_start(api: Api, creator: User, viewer: User) -> None:
     preparing = make_stream(creator, "preparing")
     client = api(viewer)
 
     refused = client.post(reminder_url(preparing), {"minute": 15})
     reason = "the stream has no planned start to count from; ask to be told when it really starts"
     assert_refused(refused, 409, "stream_without_plan", reason)
-    assert kept() == []
+    assert stored() == []
     assert data_of(client.post(reminder_url(preparing), {"minute": 0}))["status"] == "ARMED_ON_START"
 
 
 @pytest.mark.parametrize("status", ["active", "ended", "cancelled_by_host", "cancelled_by_guest", "expired"])
 @pytest.mark.parametrize("minute", [15, None])
-def test_a_stream_that_nobody_awaits_is_refused(
+def test_a_stream_that_has_started_or_is_over_is_refused(
     status: str, minute: int | None, api: Api, creator: User, viewer: User
 ) -> None:
     response = api(viewer).post(reminder_url(make_stream(creator, status)), {"minute": minute})
 
     assert_refused(response, 409, "stream_not_awaited", "only a scheduled or preparing stream can have reminders")
-    assert kept() == []
+    assert stored() == []
 
 
-def test_who_is_blocked_is_refused_and_keeps_what_was_set(api: Api, stream: LiveStream, viewer: User) -> None:
+def test_a_blocked_caller_is_refused_and_keeps_the_reminder(api: Api, stream: LiveStream, viewer: User) -> None:
     remind(viewer, stream, minute=30)
     make_ban(viewer, stream, reason="Spam")
 
@@ -217,10 +225,10 @@ def test_who_is_blocked_is_refused_and_keeps_what_was_set(api: Api, stream: Live
 
     reason = "you are banned from this stream until a moderator lifts it: Spam"
     assert_refused(response, 403, "banned", reason)
-    assert kept() == [("viewer", 30, "en")]
+    assert stored() == [("viewer", 30, "en")]
 
 
-def test_who_may_only_not_write_and_whose_ban_has_lapsed_may(
+def test_chat_only_and_expired_bans_do_not_prevent_it(
     api: Api, stream: LiveStream, viewer: User, stranger: User
 ) -> None:
     make_ban(viewer, stream, action_type="CHAT_ONLY")
@@ -230,14 +238,14 @@ def test_who_may_only_not_write_and_whose_ban_has_lapsed_may(
         assert data_of(api(user).post(reminder_url(stream), {"minute": 15}))["status"] == "SCHEDULED"
 
 
-def test_creator_and_guest_may_be_reminded_of_their_own_stream(api: Api, creator: User, guest: User) -> None:
+def test_creator_and_guest_may_set_a_reminder_on_their_own_stream(api: Api, creator: User, guest: User) -> None:
     stream = make_stream(creator, guest=guest)
 
     for user in (creator, guest):
         assert data_of(api(user).post(reminder_url(stream), {"minute": 15}))["status"] == "SCHEDULED"
 
 
-def test_what_does_not_exist_is_missing(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_an_unknown_or_deleted_stream_is_missing(api: Api, creator: User, viewer: User, now: datetime) -> None:
     deleted = make_stream(creator)
     streams.delete_stream(deleted.pk, by=creator, now=now)
     client = api(viewer)
@@ -253,7 +261,7 @@ def test_a_malformed_id_is_refused(malformed: str, api: Api, viewer: User) -> No
     assert_refused(response, 400, "validation_failed", "id: must be 24 lower-case hexadecimal characters")
 
 
-def test_a_reminder_needs_a_person(api: Api, stream: LiveStream) -> None:
+def test_setting_needs_a_login(api: Api, stream: LiveStream) -> None:
     assert_refused(api().post(reminder_url(stream), {"minute": 15}), 401, "authentication_required")
 
 
@@ -263,7 +271,7 @@ def test_another_method_is_refused(api: Api, stream: LiveStream, viewer: User) -
     assert set(response.headers["Allow"].split(", ")) == {"GET", "POST", "DELETE", "HEAD"}
 
 
-def test_after_the_start_nobody_sets_one_any_more(api: Api, creator: User, viewer: User, stranger: User) -> None:
+def test_after_the_start_no_reminder_can_be_set(api: Api, creator: User, viewer: User, stranger: User) -> None:
     stream = make_stream(creator)
     notified_of_start(stranger, stream)
 

@@ -1,4 +1,4 @@
-"""Workers that are killed or stopped in the middle of a thousand mails: few are repeated, and nobody is left out."""
+"""Workers that are killed or stopped in the middle of a batch of mails: few are repeated, and none is lost."""
 
 import signal
 import time
@@ -14,13 +14,13 @@ from accounts.models import User
 from common.models import AuditEntry
 from livestreams import services as streams
 from reminders.models import Delivery
-from reminders.services.deliveries import NOTED_EVERY
+from reminders.services.deliveries import STORE_PROGRESS_EVERY
 from tests.reminders.mail_server import MailServer, serving_mail
 from tests.reminders.processes import forget_jobs, let_wait, running_workers, start_worker, wait_until
 from tests.streams import make_stream
 
 PEOPLE = 400
-SLOWLY = 0.01  # seconds for each mail
+SECONDS_PER_MAIL = 0.01
 ADDRESSES = "UPDATE accounts_user SET email = username || '@example.com' WHERE username LIKE 'waiting%'"
 
 
@@ -31,8 +31,8 @@ def _no_jobs(transactional_db: None) -> Iterator[None]:
     forget_jobs()
 
 
-def slow(address: str) -> None:
-    time.sleep(SLOWLY)
+def accept_slowly(address: str) -> None:
+    time.sleep(SECONDS_PER_MAIL)
 
 
 def mailing_to(server: MailServer) -> dict[str, str]:
@@ -43,8 +43,8 @@ def mailing_to(server: MailServer) -> dict[str, str]:
     }
 
 
-def let_people_be_told(creator: User) -> set[str]:
-    """They wait for a stream that starts now; their addresses."""
+def notify_people(creator: User) -> set[str]:
+    """Start a stream with many reminders, and return the email addresses of their users."""
     stream = make_stream(creator)
     let_wait(PEOPLE, stream)
     with connection.cursor() as cursor:
@@ -61,32 +61,32 @@ def is_delivered() -> bool:
     return Delivery.objects.filter(state=Delivery.State.DELIVERED).exists()
 
 
-def test_a_worker_that_is_killed_repeats_at_most_fifty_mails(creator: User) -> None:
+def test_a_killed_worker_repeats_at_most_fifty_mails(creator: User) -> None:
     kills = [130, 290]  # mails that the server had taken by then
-    with serving_mail(MailServer(refuse_message=slow)) as server:
+    with serving_mail(MailServer(refuse_message=accept_slowly)) as server:
         with running_workers(1, environment=mailing_to(server)) as workers:
-            everybody = let_people_be_told(creator)
+            addresses = notify_people(creator)
             for mails in kills:
                 wait_until(partial(has_taken, server, mails))
                 workers[0].kill()
                 workers[0].wait()
                 workers[0] = start_worker(mailing_to(server))
             wait_until(is_delivered, seconds=60)
-        told = Counter(server.recipients)
+        received = Counter(server.recipients)
 
-    assert set(told) == everybody
-    repeated = sum(told.values()) - PEOPLE
-    assert repeated <= len(kills) * NOTED_EVERY
-    # Whoever was told twice got the same message both times, so that mail programs can drop it.
+    assert set(received) == addresses
+    repeated = sum(received.values()) - PEOPLE
+    assert repeated <= len(kills) * STORE_PROGRESS_EVERY
+    # Repeated mails have the same Message-ID, so that mail programs can drop them.
     ids = Counter(str(message["Message-ID"]) for message in server.messages)
     assert sum(count - 1 for count in ids.values()) == repeated
     assert Delivery.objects.get().recipients == PEOPLE
 
 
-def test_a_worker_that_is_asked_to_stop_ends_after_the_mail_in_hand_and_nobody_is_told_twice(creator: User) -> None:
-    with serving_mail(MailServer(refuse_message=slow)) as server:
+def test_a_worker_stops_after_the_current_mail_on_sigterm_and_repeats_none(creator: User) -> None:
+    with serving_mail(MailServer(refuse_message=accept_slowly)) as server:
         with running_workers(1, environment=mailing_to(server)) as workers:
-            everybody = let_people_be_told(creator)
+            addresses = notify_people(creator)
             wait_until(partial(has_taken, server, 70))
             workers[0].send_signal(signal.SIGTERM)
             assert workers[0].wait(timeout=30) == 0
@@ -102,5 +102,5 @@ def test_a_worker_that_is_asked_to_stop_ends_after_the_mail_in_hand_and_nobody_i
         with running_workers(1, environment=mailing_to(server)):
             wait_until(is_delivered, seconds=60)
 
-    assert Counter(server.recipients) == Counter(dict.fromkeys(everybody, 1))
+    assert Counter(server.recipients) == Counter(dict.fromkeys(addresses, 1))
     assert (Delivery.objects.get().attempts, sent < PEOPLE) == (1, True)

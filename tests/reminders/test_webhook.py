@@ -1,4 +1,4 @@
-"""The webhook, against a real server on this machine."""
+"""The webhook channel, with a real HTTP server on this machine."""
 
 import socket
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from tests.reminders.sending import NEW_SECRET, SECRET
 from tests.servers import free_port
 
 NOTIFIED_AT = datetime(2026, 1, 15, 10, 15, tzinfo=UTC)
-IMPATIENT = 0.5  # seconds, so that tests of slow receivers are quick
+SHORT_TIMEOUT = 0.5  # seconds
 BATCH = Batch(
     key="0" * 23 + "1",
     kind="reminder",
@@ -35,7 +35,7 @@ BATCH = Batch(
 
 
 @pytest.fixture(autouse=True)
-def _place(settings: Any) -> None:
+def _settings(settings: Any) -> None:
     settings.WEBHOOK_SECRETS = [SECRET]
     settings.WEBHOOK_ALLOW_PRIVATE = True
 
@@ -55,7 +55,7 @@ def failure_at(url: str, settings: Any) -> Unreached:
 # --- what is sent ---------------------------------------------------------------------------------
 
 
-def test_the_body_tells_what_to_whom_in_each_language(settings: Any) -> None:
+def test_the_body_has_the_texts_of_each_language_and_the_recipients(settings: Any) -> None:
     with receiving(answering(204)) as gateway:
         sent_to(gateway, settings)
     assert gateway.only_call.path == "/notices"
@@ -88,7 +88,7 @@ def test_the_reference_verifier_accepts_the_signature(settings: Any) -> None:
         Webhook(SECRET).verify(call.body.replace(b"Bob", b"Eve") + b" ", dict(call.headers.items()))
 
 
-def test_while_the_secret_is_changed_both_verify(settings: Any) -> None:
+def test_during_a_rotation_both_secrets_verify(settings: Any) -> None:
     settings.WEBHOOK_SECRETS = [NEW_SECRET, SECRET]
     with receiving(answering(200)) as gateway:
         sent_to(gateway, settings)
@@ -97,7 +97,7 @@ def test_while_the_secret_is_changed_both_verify(settings: Any) -> None:
         assert Webhook(secret).verify(call.body, dict(call.headers.items())) == call.json
 
 
-def test_a_repeat_has_the_same_key(settings: Any) -> None:
+def test_a_repeated_batch_has_the_same_key(settings: Any) -> None:
     with receiving(answering(200)) as gateway:
         sent_to(gateway, settings)
         sent_to(gateway, settings)
@@ -122,10 +122,10 @@ def test_proxies_of_the_environment_are_not_used(settings: Any, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 502])
-def test_any_error_is_a_failure_that_names_it(status: int, settings: Any) -> None:
+def test_an_error_status_is_a_failure_with_its_status(status: int, settings: Any) -> None:
     with receiving(answering(status, {"Retry-After": "7"})) as gateway:
         failure = failure_at(gateway.url, settings)
-    assert (str(failure), failure.retry_after, failure.for_good) == (f"the receiver answered {status}", None, False)
+    assert (str(failure), failure.retry_after, failure.permanent) == (f"the receiver answered {status}", None, False)
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -140,15 +140,15 @@ def test_retry_after_as_a_date_is_passed_on(settings: Any) -> None:
         assert failure_at(gateway.url, settings).retry_after == pytest.approx(3600, abs=30)
 
 
-@pytest.mark.parametrize("nonsense", ["soon", "-5", "", "1e9", "Thu, 99 Jan 2026 10:00:00 GMT"])
-def test_a_retry_after_that_means_nothing_is_ignored(nonsense: str, settings: Any) -> None:
-    with receiving(answering(429, {"Retry-After": nonsense})) as gateway:
+@pytest.mark.parametrize("value", ["soon", "-5", "", "1e9", "Thu, 99 Jan 2026 10:00:00 GMT"])
+def test_an_invalid_retry_after_is_ignored(value: str, settings: Any) -> None:
+    with receiving(answering(429, {"Retry-After": value})) as gateway:
         assert failure_at(gateway.url, settings).retry_after is None
 
 
-def test_410_stops_for_good(settings: Any) -> None:
+def test_410_is_permanent(settings: Any) -> None:
     with receiving(answering(410)) as gateway:
-        assert failure_at(gateway.url, settings).for_good
+        assert failure_at(gateway.url, settings).permanent
 
 
 def test_redirects_are_not_followed(settings: Any) -> None:
@@ -164,7 +164,7 @@ def test_a_closed_connection_is_a_failure(settings: Any) -> None:
     assert str(failure) == "the connection failed, or was closed before the answer"
 
 
-def test_nobody_listening_is_a_failure(settings: Any) -> None:
+def test_a_refused_connection_is_a_failure(settings: Any) -> None:
     failure = failure_at(f"http://127.0.0.1:{free_port()}/", settings)
     assert str(failure) == "the connection failed, or was closed before the answer"
 
@@ -177,18 +177,18 @@ SLOW = {
 
 
 @pytest.mark.parametrize("answer", SLOW.values(), ids=SLOW)
-def test_a_receiver_that_does_not_come_to_its_answer_is_cut_off(
+def test_a_receiver_that_does_not_answer_in_time_is_cut_off(
     answer: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook, "ANSWERED_WITHIN", IMPATIENT)
+    monkeypatch.setattr(webhook, "ANSWERED_WITHIN", SHORT_TIMEOUT)
     with receiving(answer) as gateway:
         began = datetime.now(UTC)
-        assert str(failure_at(gateway.url, settings)) == f"no answer within {IMPATIENT} seconds"
-        assert timedelta(seconds=IMPATIENT) <= datetime.now(UTC) - began < timedelta(seconds=4 * IMPATIENT)
+        assert str(failure_at(gateway.url, settings)) == f"no answer within {SHORT_TIMEOUT} seconds"
+        assert timedelta(seconds=SHORT_TIMEOUT) <= datetime.now(UTC) - began < timedelta(seconds=4 * SHORT_TIMEOUT)
 
 
-def test_a_status_that_came_counts_though_its_headers_drip(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "ANSWERED_WITHIN", IMPATIENT)
+def test_a_received_status_counts_even_if_the_headers_are_slow(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "ANSWERED_WITHIN", SHORT_TIMEOUT)
     for status, failed in ((b"200 OK", False), (b"500 No", True)):
         began = datetime.now(UTC)
         with receiving(dripping(b"HTTP/1.1 " + status + b"\r\nX-Slow: ")) as gateway:
@@ -196,10 +196,10 @@ def test_a_status_that_came_counts_though_its_headers_drip(settings: Any, monkey
                 assert str(failure_at(gateway.url, settings)) == "the receiver answered 500"
             else:
                 sent_to(gateway, settings)
-        assert datetime.now(UTC) - began < timedelta(seconds=4 * IMPATIENT)
+        assert datetime.now(UTC) - began < timedelta(seconds=4 * SHORT_TIMEOUT)
 
 
-def test_a_body_that_drips_is_not_waited_for(settings: Any) -> None:
+def test_a_slow_body_is_not_waited_for(settings: Any) -> None:
     with receiving(dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")) as gateway:
         began = datetime.now(UTC)
         sent_to(gateway, settings)
@@ -207,13 +207,13 @@ def test_a_body_that_drips_is_not_waited_for(settings: Any) -> None:
 
 
 def test_a_tls_handshake_that_hangs_is_cut_off(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "ANSWERED_WITHIN", IMPATIENT)
+    monkeypatch.setattr(webhook, "ANSWERED_WITHIN", SHORT_TIMEOUT)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         failure = failure_at(f"https://127.0.0.1:{listening.getsockname()[1]}/", settings)
-    assert str(failure) == f"no answer within {IMPATIENT} seconds"
+    assert str(failure) == f"no answer within {SHORT_TIMEOUT} seconds"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(settings: Any, tmp_path: Path) -> None:
+def test_a_self_signed_certificate_is_refused(settings: Any, tmp_path: Path) -> None:
     with receiving(answering(200), tls=self_signed(tmp_path)) as gateway:
         failure = failure_at(gateway.url, settings)
     assert str(failure) == "the receiver's TLS certificate is not to be trusted"
@@ -238,7 +238,7 @@ def self_signed(folder: Path) -> SSLContext:
     return context
 
 
-def test_a_failure_never_repeats_the_address(settings: Any) -> None:
+def test_a_failure_does_not_contain_the_url(settings: Any) -> None:
     for answer in (closing, answering(500), answering(301)):
         with receiving(answer) as gateway:
             assert "token" not in str(failure_at(f"{gateway.url}?token=geheim", settings))
@@ -260,9 +260,7 @@ def test_a_private_address_is_refused(host: str, settings: Any) -> None:
     assert gateway.calls == []
 
 
-def test_a_name_that_turns_private_is_refused_however_public_it_was(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_name_that_resolves_to_a_private_address_is_refused(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.WEBHOOK_ALLOW_PRIVATE = False
     looked_up: list[str] = []
 
@@ -278,12 +276,10 @@ def test_a_name_that_turns_private_is_refused_however_public_it_was(
     assert gateway.calls == []
 
 
-def test_the_connection_goes_to_the_very_address_that_was_looked_at(
-    settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The name is public when it is checked and private a moment later: nobody may ask it twice."""
+def test_the_connection_goes_to_the_address_that_was_checked(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS rebinding: a second lookup would return a private address, so there must be only one."""
     settings.WEBHOOK_ALLOW_PRIVATE = False
-    monkeypatch.setattr(webhook, "CONNECTED_WITHIN", IMPATIENT)
+    monkeypatch.setattr(webhook, "CONNECTED_WITHIN", SHORT_TIMEOUT)
     real, looked_up = socket.getaddrinfo, []
 
     def rebinding(host: str, port: int, *rest: Any, **named: Any) -> Any:
@@ -313,14 +309,14 @@ WRONG: dict[str, tuple[str, list[str], bool]] = {
 
 
 @pytest.mark.parametrize(("rule", "given"), WRONG.items(), ids=WRONG)
-def test_wrong_settings_are_told_at_the_start(rule: str, given: tuple[str, list[str], bool]) -> None:
+def test_invalid_settings_are_refused_at_start(rule: str, given: tuple[str, list[str], bool]) -> None:
     url, secrets, allow_private = given
     with pytest.raises(ImproperlyConfigured, match=rule) as raised:
         check_webhook(url, secrets, allow_private=allow_private, required=True)
     assert "hunter2" not in str(raised.value)
 
 
-def test_right_settings_pass() -> None:
+def test_valid_settings_are_accepted() -> None:
     check_webhook("https://push.example.com:8443/notices", [SECRET, NEW_SECRET], allow_private=False, required=True)
     check_webhook("http://gateway/notices", [SECRET], allow_private=True, required=True)
     check_webhook("", [], allow_private=False, required=False)

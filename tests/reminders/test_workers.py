@@ -1,4 +1,4 @@
-"""Real worker processes: they wake at once, share the work, finish what they hold and wait for their database."""
+"""Real worker processes: latency, concurrency, SIGTERM, a database restart, and jobs of killed workers."""
 
 import signal
 import time
@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
+from common.jobs import FAST_QUEUE
 from common.models import AuditEntry
 from livestreams import services as streams
 from livestreams.models import LiveStream
@@ -37,7 +38,7 @@ def _no_jobs(transactional_db: None) -> Iterator[None]:
 
 
 def awaited_stream(number: int = 0) -> LiveStream:
-    """A stream whose start one viewer of its own waits for."""
+    """A stream with a reminder of one viewer for its start."""
     stream = make_stream(make_user(f"creator{number}"))
     remind(make_user(f"viewer{number}"), stream, minute=None)
     return stream
@@ -47,7 +48,7 @@ def start(stream: LiveStream) -> None:
     streams.start_stream(stream.pk, by=stream.creator, now=timezone.now())
 
 
-def told(stream: LiveStream) -> bool:
+def is_notified(stream: LiveStream) -> bool:
     return Notification.objects.filter(stream=stream).exists()
 
 
@@ -58,7 +59,7 @@ def count_jobs() -> int:
 
 
 def test_an_idle_worker_calls_the_gateway_within_a_second_of_the_start() -> None:
-    """A worker looks once a second by itself, and from the start to the call are three jobs: so it was woken."""
+    """A worker polls once a second, and the call is made by the third job. So notifications woke it up."""
     waiting = [awaited_stream(number) for number in range(STARTS)]
     delays = []
     with receiving(answering(204)) as gateway, running_workers(environment=posting_to(gateway)):
@@ -70,7 +71,7 @@ def test_an_idle_worker_calls_the_gateway_within_a_second_of_the_start() -> None
     assert median(delays) < 1, delays
 
 
-def test_two_workers_do_each_job_once(creator: User) -> None:
+def test_two_workers_run_each_job_once(creator: User) -> None:
     stream = make_stream(creator)
     let_wait(20_500, stream)
     with receiving(answering(204)) as gateway, running_workers(2, environment=posting_to(gateway)):
@@ -79,28 +80,28 @@ def test_two_workers_do_each_job_once(creator: User) -> None:
         wait_until(lambda: count_jobs() == 0)
     assert Notification.objects.count() == 20_500
     assert AuditEntry.objects.filter(action="cut_round").count() == 1
-    assert AuditEntry.objects.filter(action="tell_chunk").count() == 21
+    assert AuditEntry.objects.filter(action="notify_chunk").count() == 21
     assert set(Counter(call.key for call in gateway.calls).values()) == {1}
 
 
-def test_a_worker_that_is_asked_to_stop_finishes_the_chunk_in_hand() -> None:
+def test_a_worker_finishes_the_current_chunk_on_sigterm() -> None:
     stream = awaited_stream()
-    with running_workers() as (worker,), another_connection() as other:
+    with running_workers() as (worker,), new_connection() as other:
         other.execute("LOCK TABLE reminders_notification IN SHARE MODE")
         start(stream)
-        wait_until(is_a_chunk_held_up)
+        wait_until(is_a_chunk_blocked)
         worker.send_signal(signal.SIGTERM)
-        # The other half of it, which has nothing in hand, has left.
+        # The worker of the other queue is idle, so it stops first.
         wait_until(lambda: count_of("procrastinate_workers") == 1)
         assert worker.poll() is None
         other.commit()
         assert worker.wait(timeout=10) == 0
-    assert told(stream)
+    assert is_notified(stream)
     assert Chunk.objects.get().state == Chunk.State.NOTIFIED
     assert count_of("procrastinate_workers") == 0
 
 
-def another_connection() -> psycopg.Connection:
+def new_connection() -> psycopg.Connection:
     connection.ensure_connection()
     info = connection.connection.info
     return psycopg.connect(host=info.host, port=info.port, user=info.user, dbname=info.dbname)
@@ -110,7 +111,7 @@ def has_calls(gateway: Gateway, count: int) -> bool:
     return len(gateway.calls) >= count
 
 
-def is_a_chunk_held_up() -> bool:
+def is_a_chunk_blocked() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT FROM pg_locks WHERE NOT granted AND relation = 'reminders_notification'::regclass")
         return cursor.rowcount > 0
@@ -122,9 +123,9 @@ def count_of(table: str) -> int:
         return int(cursor.fetchone()[0])
 
 
-def test_a_delivery_in_hand_is_finished_too() -> None:
+def test_a_worker_finishes_the_current_delivery_on_sigterm() -> None:
     stream = awaited_stream()
-    with receiving(waiting_for_a_word) as gateway, running_workers(environment=posting_to(gateway)) as (worker,):
+    with receiving(answering_at_the_end) as gateway, running_workers(environment=posting_to(gateway)) as (worker,):
         start(stream)
         wait_until(lambda: bool(gateway.calls))
         worker.send_signal(signal.SIGTERM)
@@ -135,79 +136,80 @@ def test_a_delivery_in_hand_is_finished_too() -> None:
     assert len(gateway.calls) == 1
 
 
-def waiting_for_a_word(gateway: Gateway, handler: BaseHTTPRequestHandler) -> None:
+def answering_at_the_end(gateway: Gateway, handler: BaseHTTPRequestHandler) -> None:
     gateway.over.wait(9)
     answering(204)(gateway, handler)
 
 
-def test_an_idle_worker_stops_at_once_when_asked() -> None:
+def test_an_idle_worker_stops_at_once_on_sigterm() -> None:
     with running_workers() as (worker,):
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(timeout=10) == 0
 
 
-def test_a_database_that_restarts_is_waited_for() -> None:
+def test_a_worker_reconnects_after_a_restart_of_the_database() -> None:
     before, after = awaited_stream(1), [awaited_stream(number) for number in range(2, 8)]
     with running_workers() as (worker,):
         start(before)
-        wait_until(lambda: told(before))
+        wait_until(lambda: is_notified(before))
         with lost_database():
             connection.close()
-            time.sleep(1)  # long enough for the worker to look and find nothing
+            time.sleep(1)  # the worker polls at least once meanwhile
             assert worker.poll() is None
         for stream in after:
             start(stream)
-        wait_until(lambda: all(map(told, after)), seconds=45)
+        wait_until(lambda: all(map(is_notified, after)), seconds=45)
         assert worker.poll() is None
 
 
-def test_who_is_asked_to_stop_while_the_database_is_lost_stops() -> None:
+def test_a_worker_stops_on_sigterm_while_the_database_is_down() -> None:
     with running_workers() as (worker,):
         with lost_database():
             connection.close()
-            time.sleep(4)  # by now the worker has noticed, and is connecting anew
+            time.sleep(4)  # the worker has noticed and is reconnecting
             worker.send_signal(signal.SIGTERM)
             time.sleep(1)
         assert worker.wait(timeout=45) == 0
 
 
-def test_receivers_that_hang_do_not_keep_anybody_from_being_told() -> None:
+def test_receivers_that_hang_do_not_delay_the_inbox() -> None:
     waiting = [awaited_stream(number) for number in range(DELIVERIES_AT_ONCE + 1)]
     with receiving(hanging) as gateway, running_workers(environment=posting_to(gateway)):
         for stream in waiting[:-1]:
             start(stream)
         wait_until(lambda: len(gateway.calls) >= DELIVERIES_AT_ONCE)
         start(waiting[-1])
-        wait_until(lambda: told(waiting[-1]), seconds=5)
+        wait_until(lambda: is_notified(waiting[-1]), seconds=5)
         gateway.over.set()
 
 
-LOST = """
+INSERT_STALLED_JOB = """
     INSERT INTO procrastinate_jobs (queue_name, task_name, queueing_lock, args, status)
-    VALUES ('telling', %s, %s, %s, 'doing')
+    VALUES (%s, %s, %s, %s, 'doing')
 """
 
 
-def test_the_jobs_of_killed_workers_are_taken_over_whatever_periodic_job_they_held_too() -> None:
-    """Two of a kind cannot wait at once, so the second one cannot be put back."""
+def test_jobs_of_killed_workers_are_taken_over_despite_stalled_periodic_jobs() -> None:
+    """Of several jobs with one queueing lock only one can wait, so the others cannot be put back into the queue."""
     stream = awaited_stream()
     with connection.cursor() as cursor:
         for at in (1, 2, 3):
             periodic = f'{{"timestamp": {at}}}'
-            cursor.execute(LOST, ["reminders.tasks.find_due_lead_times", "find_due_lead_times", periodic])
-    # The one that matters is the youngest.
+            values = [FAST_QUEUE, "reminders.tasks.find_due_lead_times", "find_due_lead_times", periodic]
+            cursor.execute(INSERT_STALLED_JOB, values)
+    # The job that must be taken over is the newest one.
     start(stream)
     with connection.cursor() as cursor:
         cursor.execute("UPDATE procrastinate_jobs SET status = 'doing' WHERE task_name LIKE '%cut_rounds'")
     with running_workers():
-        wait_until(lambda: told(stream))
+        wait_until(lambda: is_notified(stream))
         wait_until(lambda: count_of("procrastinate_jobs WHERE args->>'timestamp' IN ('1', '2', '3')") == 0)
 
 
-def test_a_worker_with_nothing_to_do_asks_little() -> None:
+def test_an_idle_worker_sends_few_statements() -> None:
     with running_workers():
         before, began = transactions(), time.monotonic()
-        time.sleep(5)  # what it does in this time is what is measured
+        time.sleep(5)  # measured
         each_second = (transactions() - before) / (time.monotonic() - began)
     assert each_second < 50
 

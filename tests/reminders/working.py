@@ -1,4 +1,4 @@
-"""A worker for tests that move the clock: it takes the jobs that there are, in this process, one step at a time."""
+"""A worker for tests that move the clock. It runs the stored jobs in this process, one step at a time."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,25 +16,25 @@ RUN: dict[str, Callable[..., Any]] = {
     "cut_rounds": lambda now, round_ids: [
         chunk_id for round_id in round_ids for chunk_id in services.cut_round(round_id, now=now)
     ],
-    "tell_chunks": lambda now, chunk_ids: [
-        delivery_id for chunk_id in chunk_ids for delivery_id in services.tell_chunk(chunk_id, now=now)
+    "notify_chunks": lambda now, chunk_ids: [
+        delivery_id for chunk_id in chunk_ids for delivery_id in services.notify_chunk(chunk_id, now=now)
     ],
 }
 
 
 def jobs(now: datetime) -> list[ProcrastinateJob]:
-    """The telling that waits to be done at `now`, the oldest first."""
+    """The jobs of the fast queue that are due at `now`, the oldest first."""
     waiting = ProcrastinateJob.objects.filter(status="todo", queue_name=FAST_QUEUE)
     return list(waiting.filter(Q(scheduled_at=None) | Q(scheduled_at__lte=now)).order_by("id"))
 
 
 def run(job: ProcrastinateJob, now: datetime) -> Any:
-    """Do a job and leave it there, as a worker does that is killed before it can say so."""
+    """Run a job and leave its row, as a worker does that is killed before it marks the job as done."""
     return RUN[job.task_name.rpartition(".")[2]](now, **job.args)
 
 
 def finish(job: ProcrastinateJob) -> None:
-    # The model refuses: only workers change jobs.
+    # Procrastinate's model is read-only.
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [job.id])
 
@@ -44,7 +44,7 @@ def find(now: datetime) -> None:
 
 
 def cut(now: datetime) -> None:
-    """The rounds that there are, and not the chunks that come of it."""
+    """Cut the rounds of all stored jobs, and leave the jobs of their chunks."""
     for job in jobs(now):
         if job.task_name.endswith("cut_rounds"):
             run(job, now)
@@ -52,7 +52,7 @@ def cut(now: datetime) -> None:
 
 
 def work_off(now: datetime) -> None:
-    """Every job that there is, and those that come of it."""
+    """Run every stored job, and the jobs that they defer."""
     while waiting := jobs(now):
         for job in waiting:
             run(job, now)

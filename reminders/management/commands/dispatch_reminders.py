@@ -15,16 +15,16 @@ from reminders import services
 from reminders.models import Chunk, Delivery, Kind, Round
 from reminders.services.waiting import Waiting, all_waiting, due_deliveries, open_rounds, waiting_chunks
 
-FATES = {"missed": ", too late: would be missed", "void": ", no longer true: would tell nobody"}
+FATES = {"missed": ", too late: would be missed", "void": ", no longer true: would be sent to nobody"}
 
 
 class Command(OperatorCommand):
     help = (
-        "Send the reminders that are due now, from here and at once: open the rounds that came due, cut them into\n"
-        "chunks, tell those chunks, and try the deliveries whose next attempt has come.\n"
-        "What came due longer ago than REMINDER_GRACE_MINUTES is not sent but counted as missed, which ends with 1.\n"
-        "Workers do all this by themselves. Any number of workers and of copies may run at once: nobody is notified\n"
-        "twice."
+        "Send the reminders that are due now, in this process: open the rounds that came due, cut them into chunks,\n"
+        "notify the users of those chunks, and attempt the deliveries that are due.\n"
+        "What came due longer ago than REMINDER_GRACE_MINUTES is not sent but counted as missed; the exit code is\n"
+        "then 1. Workers do all of this. Any number of workers and copies of this command may run at the same time:\n"
+        "nobody is notified twice."
     )
     examples = (
         "python manage.py dispatch_reminders --dry-run",
@@ -34,7 +34,7 @@ class Command(OperatorCommand):
     changes_data = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--stream", metavar="ID", help="only what is due of this stream")
+        parser.add_argument("--stream", metavar="ID", help="only what is due for this stream")
 
     def work(self, **options: Any) -> Outcome:
         stream_id = _existing(options["stream"])
@@ -46,7 +46,7 @@ class Command(OperatorCommand):
         for round_id in self.each_id(open_rounds(stream_id), label="Cutting"):
             with items.item(round_id):
                 done += _cut(round_id, timezone.now())
-        for chunk_id in self.each_id(waiting_chunks(stream_id), label="Telling"):
+        for chunk_id in self.each_id(waiting_chunks(stream_id), label="Notifying"):
             with items.item(chunk_id):
                 done += _notified(chunk_id, timezone.now())
         for delivery_id in self.each_id(due_deliveries(timezone.now(), stream_id), label="Delivering"):
@@ -138,7 +138,7 @@ def _cut(round_id: str, now: datetime) -> Counter[str]:
 
 
 def _notified(chunk_id: str, now: datetime) -> Counter[str]:
-    services.tell_chunk(chunk_id, now=now)
+    services.notify_chunk(chunk_id, now=now)
     closed = Chunk.objects.filter(pk=chunk_id, closed_at=now).values("notified", "missed").first()
     return Counter(closed or {})
 
@@ -149,8 +149,8 @@ def _problems(facts: dict[str, Any]) -> list[str]:
         for name, sentence in (
             ("missed", "{} people were not notified: it was too late by more than REMINDER_GRACE_MINUTES."),
             ("waiting", "{} deliveries did not get through; they are tried again later."),
-            ("given_up", "{} deliveries did not get through and are given up; the admin tells why."),
-            ("stopped", "{} deliveries were stopped by their receiver, who wants no more."),
+            ("given_up", "{} deliveries did not get through and are given up; the admin shows the last error."),
+            ("stopped", "{} deliveries were stopped by their receiver, which accepts no more."),
         )
         if facts[name]
     ]

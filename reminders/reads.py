@@ -1,0 +1,191 @@
+"""Queries of reminders, notifications and calendar events: wire dictionaries, pages of lists and events."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import models
+from django.db.models import Exists, F, OuterRef, Subquery
+from django.db.models.functions import Coalesce, Greatest
+from django.utils.translation import gettext_lazy as _
+from rest_framework.response import Response
+
+from accounts.models import User
+from accounts.services import UserMissing
+from common.pagination import Listing
+from common.queries import ID, TIME, Param, Question
+from livestreams.models import LiveStream
+from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
+from reminders.calendars import Entry
+from reminders.models import Notification, Reminder, blocks_of
+from reminders.serializers import MyReminderSerializer, NotificationSerializer, ReminderSerializer
+from reminders.services import NotificationMissing, ReminderMissing, StreamWithoutPlan
+
+LONGEST_FEED = 200  # events; rendering them takes about 10 ms
+FEED_SPAN = timedelta(days=90)  # how long a feed shows a stream after its start
+
+
+def _restriction_of_caller(stream: str) -> Any:
+    return audience_restriction(stream=OuterRef(stream), user=Param("caller", ID), now=Param("now", TIME))
+
+
+# --- reminders ------------------------------------------------------------------------------------
+
+
+def _reminders_of(*, user: Any, now: Any) -> models.QuerySet[Any]:
+    living = Reminder.objects.with_outcome(now).filter(user=user, stream__deleted_at__isnull=True)
+    return living.annotate(asked_at=now)
+
+
+_MY_REMINDERS = Listing(
+    "reminders",
+    MyReminderSerializer,
+    _reminders_of,
+    values={"user": ID, "now": TIME},
+    orders={"createdAt": lambda descending: F("created_at")},
+)
+_REMINDER = Question(
+    lambda: (
+        _reminders_of(user=Param("caller", ID), now=Param("now", TIME))
+        .filter(stream=Param("stream", ID))
+        .values_list(*ReminderSerializer.columns(), _restriction_of_caller("stream"))
+    )
+)
+_RESTRICTION_ON_STREAM = Question(
+    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(_restriction_of_caller("pk"))
+)
+
+
+def my_reminders(query: Mapping[str, Any], *, caller: str, now: datetime) -> Response:
+    return _MY_REMINDERS.page(query, caller=caller, user=caller, now=now)
+
+
+def my_reminder(stream_id: str, *, caller: str, now: datetime) -> dict[str, Any]:
+    """Raises StreamMissing, Banned, ReminderMissing."""
+    found = reminder_and_restriction(stream_id, caller=caller, now=now)
+    if found is None:
+        refuse_unless_readable(stream_id, caller=caller, now=now)
+        raise ReminderMissing
+    reminder, restriction = found
+    refuse_blocked(restriction)
+    return reminder
+
+
+def reminder_and_restriction(stream_id: str, *, caller: str, now: datetime) -> tuple[dict[str, Any], Any] | None:
+    """The reminder of `caller` on a living stream, and what restricts them on the stream; None without a reminder."""
+    rows = _REMINDER.rows(caller=caller, stream=stream_id, now=now)
+    if not rows:
+        return None
+    *row, restriction = rows[0]
+    return ReminderSerializer.to_wire(row, caller), restriction
+
+
+def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> None:
+    """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
+    rows = _RESTRICTION_ON_STREAM.rows(id=stream_id, caller=caller, now=now)
+    if not rows:
+        raise StreamMissing
+    refuse_blocked(rows[0][0])
+
+
+# --- notifications --------------------------------------------------------------------------------
+
+
+def _notifications_of(*, user: Any, read: bool | None = None, category: str | None = None) -> models.QuerySet[Any]:
+    # `category` filters nothing: all notifications are of the one category that exists.
+    mine = Notification.objects.filter(user=user, stream__deleted_at__isnull=True)
+    return mine if read is None else mine.filter(read_at__isnull=not read)
+
+
+_MY_NOTIFICATIONS = Listing(
+    "notifications",
+    NotificationSerializer,
+    _notifications_of,
+    values={"user": ID},
+    orders={"createdAt": lambda descending: F("created_at")},
+)
+_NOTIFICATION = Question(
+    lambda: Notification.objects.filter(pk=Param("id", ID)).values_list(*NotificationSerializer.columns())
+)
+_MY_NOTIFICATION_EXISTS = Question(
+    lambda: _notifications_of(user=Param("caller", ID)).filter(pk=Param("id", ID)).values_list("pk")
+)
+
+
+def my_notifications(query: Mapping[str, Any], *, caller: str) -> Response:
+    return _MY_NOTIFICATIONS.page(query, caller=caller, user=caller)
+
+
+def notification(notification_id: str, *, caller: str) -> dict[str, Any]:
+    """The notification must exist."""
+    (row,) = _NOTIFICATION.rows(id=notification_id)
+    return NotificationSerializer.to_wire(row, caller)
+
+
+def refuse_unless_notified(notification_id: str, *, caller: str) -> None:
+    """Raises NotificationMissing when `caller` has no such notification, or only one of a deleted stream."""
+    if not _MY_NOTIFICATION_EXISTS.rows(id=notification_id, caller=caller):
+        raise NotificationMissing
+
+
+# --- calendars ------------------------------------------------------------------------------------
+
+
+class StreamWithoutDates(StreamWithoutPlan):
+    message = _("the stream has no planned start, so there is nothing to enter into a calendar")
+
+
+class Feed(NamedTuple):
+    """The events of a user's calendar feed, in the order of their start. `name` is the full name or the username."""
+
+    name: str
+    username: str
+    entries: list[Entry]
+
+
+def _with_lead() -> models.QuerySet[Any]:
+    # A block hides the caller's reminder, and with it the alarm. The event itself stays.
+    block = blocks_of(stream=OuterRef("stream"), user=OuterRef("user"), now=Param("now", TIME))
+    mine = Reminder.objects.filter(~Exists(block), stream=OuterRef("pk"), user=Param("caller", ID))
+    return LiveStream.objects.annotate(lead=Subquery(mine.values(minutes=Coalesce("minute", 0))[:1]))
+
+
+def _entry() -> models.QuerySet[Any]:
+    return _with_lead().filter(pk=Param("id", ID)).values_list(*Entry._fields, _restriction_of_caller("pk"))
+
+
+def _entries_of_member() -> models.QuerySet[Any]:
+    now: Any = Param("now", TIME)
+    streams = _with_lead().matching(member=Param("member", ID))  # type: ignore[attr-defined]
+    begun = streams.alias(begin=Coalesce("started_at", "planned_start_at")).filter(begin__gte=Param("since", TIME))
+    # Beyond LONGEST_FEED, the streams whose start is nearest to now are kept.
+    distance = Greatest(F("begin") - now, now - F("begin"), output_field=models.DurationField())
+    return begun.order_by(distance, "pk").values_list(*Entry._fields)
+
+
+_ENTRY = Question(_entry)
+_ENTRIES_OF_MEMBER = Question(_entries_of_member)
+_MEMBER = Question(lambda: User.objects.filter(pk=Param("id", ID)).only("username", "name", "surname"))
+
+
+def calendar_entry(stream_id: str, *, caller: str | None, now: datetime) -> Entry:
+    """The event of one stream. Raises StreamMissing, Banned, StreamWithoutDates."""
+    rows = _ENTRY.rows(id=stream_id, caller=caller, now=now)
+    if not rows:
+        raise StreamMissing
+    *columns, restriction = rows[0]
+    refuse_blocked(restriction)
+    entry = Entry(*columns)
+    if entry.begin is None:
+        raise StreamWithoutDates
+    return entry
+
+
+def calendar_feed(user_id: str, *, caller: str | None, now: datetime) -> Feed:
+    """The streams of a user as creator or accepted guest. Raises UserMissing."""
+    member: User | None = _MEMBER.instance(id=user_id)
+    if member is None:
+        raise UserMissing
+    rows = _ENTRIES_OF_MEMBER.rows(limit=LONGEST_FEED, member=user_id, caller=caller, now=now, since=now - FEED_SPAN)
+    entries = sorted((Entry(*row) for row in rows), key=lambda entry: (entry.begin, entry.id))
+    return Feed(member.get_full_name() or member.username, member.username, entries)
