@@ -17,10 +17,11 @@ import psycopg
 
 from benchmarks import report
 from benchmarks.load import Asked
+from benchmarks.loading import world
 from benchmarks.peers import job_each
 from benchmarks.report import say
 from benchmarks.stacks import KUMANDA, Running, running, stopped
-from benchmarks.world import ROOT, Stream, World, empty_audit_trail, world
+from benchmarks.world import ROOT, Stream, World, empty_audit_trail
 
 WORKERS = 2
 REMINDERS = 1_000_000

@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import bulk, report, same_work
 from benchmarks.load import Answered, Asked, measured
+from benchmarks.loading import world
 from benchmarks.report import say, table
 from benchmarks.stacks import (
     BARE,
@@ -26,7 +27,7 @@ from benchmarks.stacks import (
     cpu_seconds,
     running,
 )
-from benchmarks.world import World, world
+from benchmarks.world import World
 
 USERS, STREAMS, BANS = 5_000, 20_000, 30_000  # so that about fifty bans of each creator hold
 CONNECTIONS = 8

@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks import same_work
 from benchmarks.load import Asked, measured
+from benchmarks.loading import world
 from benchmarks.stacks import STACKS, Running, running
-from benchmarks.world import World, world
+from benchmarks.world import World
 
 pytestmark = pytest.mark.peers
 
