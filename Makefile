@@ -72,7 +72,7 @@ messages: $(DEV) ## Collect the translatable texts into the Turkish catalogue an
 pictures: $(DEV) .env ## Take the pictures of the README from a demo, with Chromium
 	@$(BIN)/python docs/take_pictures.py
 
-bench-fanout: $(BENCH) .env ## Measure how long telling a million people takes, against two other ways
+bench-fanout: $(BENCH) .env ## Measure how long it takes to notify a million people, against two other ways
 	@$(BIN)/python -m benchmarks.fanout $(ARGS)
 
 attack: $(BENCH) .env ## Attack the service on this machine and tell what others notice (under three minutes)

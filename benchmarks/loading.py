@@ -20,9 +20,9 @@ from psycopg import sql
 from benchmarks.world import DATABASE, ROOT, Ban, Person, Stream, World
 from common.postgres.embedded import server_in
 
-HOST_SHARE = 10  # one user in ten has streams of their own
+HOST_SHARE = 10  # one user in ten is the creator of streams
 
-# Of a hundred streams half are over, many are planned, one is running.
+# The statuses of a hundred streams.
 MIX = (
     ["active"]
     + ["ended"] * 50
@@ -39,12 +39,12 @@ MOTIVATION = "Her hafta aynı saatte, önce küçük bir söyleşi, ardından si
 
 @contextmanager
 def world(*, users: int, streams: int, bans: int) -> Iterator[World]:
-    """A server with `users`, `streams` and `bans` in a temporary folder, all of which is gone afterwards."""
+    """A server with `users`, `streams` and `bans` in a temporary folder, which is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="kumanda-benchmark-"))
     server = server_in(folder, owner=DATABASE)
     try:
         loaded = _Loader(folder, server.ensure_running(), users=users, streams=streams, bans=bans).load()
-        # What collectstatic makes in production.
+        # In production collectstatic makes this folder.
         (folder / "static").mkdir()
         yield loaded
     finally:
@@ -67,7 +67,7 @@ class _Loader:
         people = [self.person(number) for number in range(self.user_count)]
         hosts = people[: self.user_count // HOST_SHARE]
         streams = [self.stream(number, hosts, people) for number in range(self.stream_count)]
-        # Everybody who calls without being refused is a host.
+        # Callers of successful requests are hosts, so hosts are never banned.
         audience = people[len(hosts) : -3]
         bans = [self.ban(number, streams, audience) for number in range(self.ban_count)]
         loaded = World(self.folder, self.sockets, self.key, hosts, streams, bans, people[-1], people[-2], people[-3])
@@ -89,7 +89,8 @@ class _Loader:
                 " JOIN auth_permission p ON p.id = held.permission_id WHERE p.codename = 'moderate'",
                 [bytes.fromhex(loaded.moderator.id)],
             )
-            # The server's own zone comes from this shell; any but UTC costs Django a statement a connection.
+            # The server takes its time zone from this shell. With another one than UTC, Django sends an additional
+            # statement for each connection.
             connection.execute(f"ALTER DATABASE {DATABASE} SET timezone = 'UTC'")
             connection.execute("VACUUM (ANALYZE)")
             connection.execute("CHECKPOINT")
@@ -152,7 +153,7 @@ class _Loader:
             "updated_at": at,
             "identity_issuer": "",
             "identity_subject": "",
-            # One in ten has no picture yet.
+            # One user in ten has no photo.
             "profile_photo_id": None if number % 10 == 7 else self.photo_id(number),
         }
 
@@ -169,7 +170,7 @@ class _Loader:
     # --- streams ----------------------------------------------------------------------------------
 
     def stream(self, number: int, hosts: Sequence[Person], people: Sequence[Person]) -> Stream:
-        # The hundredth adds one, so that no two active streams (each hundredth) have the same creator.
+        # Every hundredth stream is active. The second summand gives active streams different creators.
         creator = hosts[(number * 7 + number // 100) % len(hosts)]
         guest = people[(number * 13 + 1) % len(people)]
         is_duo = number % 3 == 0 and guest is not creator
@@ -191,7 +192,7 @@ class _Loader:
             "title_folded": f"aksam soylesisi {number}",
             "type": "duocrowd" if stream.guest_id else "solo",
             "channel_name": f"aksam-soylesisi-{number}-x7k2",
-            # One in five keeps the default picture.
+            # One stream in five has the default thumbnail.
             "thumbnail": f"thumbnails/{stream.id}.webp" if number % 5 else "",
             "status": stream.status,
             "price": PRICES[number % len(PRICES)],
@@ -211,10 +212,10 @@ class _Loader:
     # --- bans -------------------------------------------------------------------------------------
 
     def ban(self, number: int, streams: Sequence[Stream], audience: Sequence[Person]) -> Ban:
-        turn, of = divmod(number, len(streams))
-        stream = streams[of]
-        # Far enough apart that nobody is banned twice from one stream.
-        first = of * 31 + turn * 7
+        lap, index = divmod(number, len(streams))
+        stream = streams[index]
+        # The offsets are large enough that nobody is banned twice from one stream.
+        first = index * 31 + lap * 7
         target = next(
             person
             for person in (audience[(first + step) % len(audience)] for step in range(7))
@@ -225,8 +226,8 @@ class _Loader:
         return Ban(ban_id, stream, target, "CHAT_ONLY" if number % 4 == 1 else "BLOCK", state)
 
     def banned_at(self, number: int) -> datetime:
-        turn, of = divmod(number, self.stream_count)
-        return self.announced_at(of) + timedelta(minutes=1, seconds=turn)
+        lap, index = divmod(number, self.stream_count)
+        return self.announced_at(index) + timedelta(minutes=1, seconds=lap)
 
     def ban_row(self, number: int, ban: Ban) -> dict[str, Any]:
         at = self.banned_at(number)

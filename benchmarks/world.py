@@ -46,7 +46,7 @@ class Ban:
 
 @dataclass(frozen=True)
 class World:
-    """What was loaded. The `hosts` are the callers of all measured requests; none of them is banned anywhere."""
+    """The loaded data. The `hosts` send all measured requests; none of them is banned from any stream."""
 
     server_folder: Path
     sockets: Path
@@ -60,7 +60,7 @@ class World:
 
     @property
     def environment(self) -> dict[str, str]:
-        """All that a stack is told. A variable of the caller's shell could make one stack serve as another."""
+        """The whole environment of a stack. Other variables are not inherited: some would change the stack."""
         return {name: os.environ[name] for name in INHERITED if name in os.environ} | {
             "PYTHONPATH": str(ROOT),
             "PGHOST": str(self.sockets),
@@ -80,7 +80,7 @@ class World:
 
     @property
     def server_process(self) -> psutil.Process:
-        """PostgreSQL, whose processes are all children of this one."""
+        """The postmaster: all other processes of the PostgreSQL server are its children."""
         lines = (self.server_folder / "postgres" / "postmaster.pid").read_text().splitlines()
         return psutil.Process(int(lines[0]))
 
@@ -95,7 +95,7 @@ class World:
 
     @contextmanager
     def planned_at(self, stream: Stream, moment: datetime | None) -> Iterator[Stream]:
-        """The stream while its start is planned for that moment, or for none."""
+        """The stream while its planned start is `moment`, or while it has none."""
         change = "UPDATE livestreams_livestream SET planned_start_at = %s, status = %s WHERE id = %s"
         stream_id = bytes.fromhex(stream.id)
         with self.connect() as connection:
@@ -106,8 +106,8 @@ class World:
             connection.execute(change, [planned, "scheduled", stream_id])
 
     @contextmanager
-    def being_told(self, stream: Stream, *, minute: int) -> Iterator[Stream]:
-        """The stream while those with this lead time are being told."""
+    def with_open_round(self, stream: Stream, *, minute: int) -> Iterator[Stream]:
+        """The stream while the round of this lead time is open."""
         with self.connect() as connection:
             connection.execute(
                 "INSERT INTO reminders_round (id, stream_id, kind, minute, planned_start_at, due_at, good_until, state,"
@@ -119,7 +119,7 @@ class World:
             connection.execute("DELETE FROM reminders_round")
 
     def undo_cancels(self) -> int:
-        """Make the streams that a measurement cancelled `scheduled` again, leaving no trace; their number."""
+        """Restore the streams that a measurement cancelled and empty the audit trail. Return their number."""
         return self._undo(
             "livestreams_livestream",
             "status = 'scheduled', updated_at = created_at, revision = 0 WHERE id = ANY(%s) AND status <> 'scheduled'",
@@ -127,7 +127,7 @@ class World:
         )
 
     def undo_lifts(self) -> int:
-        """Make the bans that a measurement lifted hold again, leaving no trace; their number."""
+        """Restore the bans that a measurement lifted and empty the audit trail. Return their number."""
         return self._undo(
             "bans_livestreamban",
             "deleted_at = NULL, deleted_by_id = NULL, updated_at = created_at"
@@ -136,15 +136,15 @@ class World:
         )
 
     def undo_reminders(self) -> int:
-        """Forget the reminders that a measurement set; their number."""
-        with self._forcing() as connection:
+        """Delete the reminders that a measurement set. Return their number."""
+        with self._without_triggers() as connection:
             undone = connection.execute("SELECT FROM reminders_reminder").rowcount
             connection.execute("TRUNCATE reminders_reminder, reminders_leadtime")
             empty_audit_trail(connection)
         return undone
 
     def _undo(self, table: str, change: LiteralString, ids: list[str]) -> int:
-        with self._forcing() as connection:
+        with self._without_triggers() as connection:
             undone = connection.execute(
                 sql.SQL("UPDATE {} SET " + change).format(sql.Identifier(table)), [list(map(bytes.fromhex, ids))]
             ).rowcount
@@ -154,15 +154,15 @@ class World:
         return undone
 
     @contextmanager
-    def _forcing(self) -> Iterator[psycopg.Connection[Any]]:
-        """Rows are changed past their foreign keys and other triggers."""
+    def _without_triggers(self) -> Iterator[psycopg.Connection[Any]]:
+        """A connection on which foreign keys and other triggers do not fire."""
         with self.connect() as connection:
             connection.execute("SET session_replication_role = replica")
             yield connection
 
 
 def empty_audit_trail(connection: psycopg.Connection[Any]) -> None:
-    """The audit trail refuses to be emptied; only here, where nobody's deeds are in it, is it forced."""
+    """Empty the audit trail, whose trigger rejects TRUNCATE. Only for benchmark data."""
     with connection.transaction():
         connection.execute("ALTER TABLE common_auditentry DISABLE TRIGGER audit_trail_only_grows")
         connection.execute("TRUNCATE common_auditentry")

@@ -1,4 +1,4 @@
-"""The statements of the measured requests as Kumanda's ORM and services write them, in fewer letters."""
+"""The statements of the measured requests, equal to Kumanda's but for shorter aliases."""
 
 from functools import lru_cache
 
@@ -35,13 +35,13 @@ SEEN = f"""
     )
     {FROM} WHERE s.deleted_at IS NULL AND s.id = %s
 """
-# What never changes stands in the text of a page, as in Kumanda's, so that PostgreSQL keeps one plan for it.
+# Constants are literals, not parameters, as in Kumanda, so that PostgreSQL keeps one generic plan.
 PAGE = """
     SELECT {columns}, (SELECT count(id) FROM livestreams_livestream t WHERE t.deleted_at IS NULL AND t.{wanted})
     {tables} WHERE s.deleted_at IS NULL AND s.{wanted} ORDER BY s.created_at DESC, s.id DESC
 """
 BY_CREATOR = PAGE.format(columns=COLUMNS, tables=FROM, wanted="creator_id = %s")
-AT_THE_DOOR = """
+CREATOR_AND_GUEST = """
     SELECT id, creator_id, guest_id, guest_status FROM livestreams_livestream WHERE deleted_at IS NULL AND id = %s
 """
 LOCK = """
@@ -105,12 +105,12 @@ LOCK_BAN = """
     FROM bans_livestreamban WHERE id = %s FOR NO KEY UPDATE
 """
 LIFT = "UPDATE bans_livestreamban SET updated_at = %s, deleted_at = %s, deleted_by_id = %s WHERE id = %s"
-TELL = """
+REVOKE = """
     WITH stream AS (SELECT id FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE),
     recorded AS (
         INSERT INTO edges_revocation (stream_id, user_id, action, until, at)
-        SELECT stream.id, told.user_id, told.action, told.until, %s
-        FROM stream, unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS told(user_id, action, until)
+        SELECT stream.id, revoked.user_id, revoked.action, revoked.until, %s
+        FROM stream, unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS revoked(user_id, action, until)
         RETURNING 1
     )
     SELECT pg_notify('edges_revocations', %s) FROM (SELECT FROM recorded LIMIT 1) AS any_of_them
@@ -119,7 +119,7 @@ PENDING = """
     SELECT id, created_at, updated_at, ban_id, text, state FROM bans_appeal WHERE ban_id = %s AND state = 'pending'
 """
 
-AT_THE_STREAM = """
+STREAM_TO_REMIND_OF = """
     SELECT s.status, s.planned_start_at, s.plan_set_at, EXISTS(
         SELECT 1 FROM reminders_notification n
         WHERE (n.kind = 'reminder' AND n.planned_start_at = s.planned_start_at OR n.kind = 'live')
