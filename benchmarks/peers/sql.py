@@ -25,14 +25,15 @@ FROM = """
     LEFT JOIN accounts_user g ON g.id = s.guest_id LEFT JOIN accounts_media gp ON gp.id = g.profile_photo_id
 """
 STREAM = f"SELECT {COLUMNS} {FROM} WHERE s.deleted_at IS NULL AND s.id = %s"
+RESTRICTION = """
+    SELECT JSON_OBJECT('action' VALUE b.action_type, 'reason' VALUE b.reason, 'until' VALUE b.expires_at
+        RETURNING JSONB)
+    FROM bans_livestreamban b
+    WHERE b.deleted_at IS NULL AND (b.expires_at IS NULL OR b.expires_at > %s)
+        AND b.stream_id = s.id AND b.target_id = %s LIMIT 1
+"""
 SEEN = f"""
-    SELECT {COLUMNS}, (
-        SELECT JSON_OBJECT('action' VALUE b.action_type, 'reason' VALUE b.reason, 'until' VALUE b.expires_at
-            RETURNING JSONB)
-        FROM bans_livestreamban b
-        WHERE b.deleted_at IS NULL AND (b.expires_at IS NULL OR b.expires_at > %s)
-            AND b.stream_id = s.id AND b.target_id = %s LIMIT 1
-    )
+    SELECT {COLUMNS}, ({RESTRICTION})
     {FROM} WHERE s.deleted_at IS NULL AND s.id = %s
 """
 # Constants are literals, not parameters, as in Kumanda, so that PostgreSQL keeps one generic plan.
@@ -119,18 +120,12 @@ PENDING = """
     SELECT id, created_at, updated_at, ban_id, text, state FROM bans_appeal WHERE ban_id = %s AND state = 'pending'
 """
 
-STREAM_TO_REMIND_OF = """
+STREAM_TO_REMIND_OF = f"""
     SELECT s.status, s.planned_start_at, s.plan_set_at, EXISTS(
         SELECT 1 FROM reminders_notification n
         WHERE (n.kind = 'reminder' AND n.planned_start_at = s.planned_start_at OR n.kind = 'live')
             AND n.stream_id = s.id AND n.user_id = %s LIMIT 1
-    ), (
-        SELECT JSON_OBJECT('action' VALUE b.action_type, 'reason' VALUE b.reason, 'until' VALUE b.expires_at
-            RETURNING JSONB)
-        FROM bans_livestreamban b
-        WHERE b.deleted_at IS NULL AND (b.expires_at IS NULL OR b.expires_at > %s)
-            AND b.stream_id = s.id AND b.target_id = %s LIMIT 1
-    )
+    ), ({RESTRICTION})
     FROM livestreams_livestream s WHERE s.deleted_at IS NULL AND s.id = %s
 """
 SET = """

@@ -1,14 +1,10 @@
 """Hostile headers and query values for every operation: never a 5xx, and always the envelope."""
 
-import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +15,7 @@ from common.fields import new_object_id
 from common.server.handler import LenientHandler
 from edges.services import Cursor
 from tests.api.operations import BODIES, Operation, operations
+from tests.api.wsgi import connections_kept_open, send
 from tests.bans.people import permitted
 from tests.conftest import session_of
 from tests.streams import make_stream
@@ -54,7 +51,7 @@ QUERY_VALUES = (
 
 @dataclass
 class Asked:
-    """Requests as a WSGI server passes them, in the transaction of the test."""
+    """Calls of operations with hostile headers and queries."""
 
     token: str
     ids: dict[str, str]
@@ -64,53 +61,27 @@ class Asked:
         body = json.dumps(BODIES.get(str(operation), {})).encode() if operation.has_body else b""
         required = [each["name"] for each in operation.query if each.get("required")]
         path = operation.path.format(**dict.fromkeys(operation.variables, "0" * 24) | self.ids)
-        environ: dict[str, Any] = {
-            "REQUEST_METHOD": operation.method,
-            "PATH_INFO": path,
-            "QUERY_STRING": query or "&".join(f"{name}={self.ids.get(name, '')}" for name in required),
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": "localhost",
-            "SERVER_PORT": "8000",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "CONTENT_TYPE": "application/json",
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_HOST": "localhost",
-            "HTTP_AUTHORIZATION": f"Bearer {self.token}",
-            "wsgi.input": io.BytesIO(body),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": io.StringIO(),
-        } | headers
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start_response(status: str, sent: Any, exc_info: Any = None, /) -> Callable[[bytes], object]:
-            started.append((status, sent))
-            return bytes
-
-        response = APPLICATION(environ, start_response)
-        content = b"".join(response)
-        response.close()
-        ((line, sent),) = started
-        status, kind = int(line[:3]), dict(sent).get("Content-Type", "")
+        query = query or "&".join(f"{name}={self.ids.get(name, '')}" for name in required)
+        sent = {"HTTP_AUTHORIZATION": f"Bearer {self.token}"} | headers
+        status, received, content = send(APPLICATION, operation.method, path, query, body, **sent)
+        kind = received.get("Content-Type", "")
         assert status < 500, (operation, query, headers, content)
         if "json" in kind:
             assert list(json.loads(content)) in (ENVELOPE, PROBLEM)
         else:
-            assert (status, kind.partition(";")[0]) in {(200, "text/calendar"), (304, "")}, (line, sent)
+            assert (status, kind.partition(";")[0]) in {(200, "text/calendar"), (304, "")}, (status, kind)
 
 
 @pytest.fixture
 def asked(creator: User) -> Iterator[Asked]:
-    """Calls as a service account, which may call every operation. A request does not close the connection."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
+    """Calls as a service account, which may call every operation."""
     stream = make_stream(creator)
     session = session_of(permitted("edge", "enforce"))
-    yield Asked(
-        str(tokens.AccessToken.of(session, now=timezone.now())),
-        {"id": stream.pk, "liveStreamId": stream.pk, "userId": creator.pk, "targetUserId": creator.pk},
-    )
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
+    with connections_kept_open():
+        yield Asked(
+            str(tokens.AccessToken.of(session, now=timezone.now())),
+            {"id": stream.pk, "liveStreamId": stream.pk, "userId": creator.pk, "targetUserId": creator.pk},
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,7 +1,6 @@
 """A request leaves no reference cycles to the garbage collector, and no objects in memory."""
 
 import gc
-import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,14 +9,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 
 from accounts.models import User
 from common.fields import new_object_id
 from edges.services import Cursor
 from edges.services.revocations import FROM_THE_BEGINNING
 from livestreams.models import Status
+from tests.api.wsgi import connections_kept_open, send
 from tests.bans.people import BANS, check_url, make_ban
 from tests.conftest import make_user, token_of
 from tests.reminders.asking import NOTIFICATIONS, notified_of_start
@@ -37,42 +35,15 @@ class Server:
     def ask(self, method: str, path: str, body: bytes = b"", *, authorization: str | None = None) -> int:
         """Send one request. Returns its status."""
         path, _, query = path.partition("?")
-        environ = {
-            "REQUEST_METHOD": method,
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": "localhost",
-            "SERVER_PORT": "8000",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "CONTENT_TYPE": "application/json",
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_HOST": "localhost",
-            "HTTP_AUTHORIZATION": authorization or f"Bearer {self.token}",
-            "wsgi.input": io.BytesIO(body),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": io.StringIO(),
-        }
-        statuses: list[str] = []
-
-        def start_response(status: str, headers: Any, exc_info: Any = None, /) -> Callable[[bytes], object]:
-            statuses.append(status)
-            return bytes
-
-        response = self.handler(environ, start_response)
-        b"".join(response)
-        response.close()
-        return int(statuses[0].partition(" ")[0])
+        header = authorization or f"Bearer {self.token}"
+        status, _, _ = send(self.handler, method, path, query, body, HTTP_AUTHORIZATION=header)
+        return status
 
 
 @pytest.fixture
 def server(creator: User) -> Iterator[Server]:
-    """A WSGI handler in the transaction of the test, whose connection must stay open after a request."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield Server(WSGIHandler(), token_of(creator))
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
+    with connections_kept_open():
+        yield Server(WSGIHandler(), token_of(creator))
 
 
 def left_in_cycles(call: Callable[[], Any], times: int) -> list[str]:
