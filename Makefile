@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MANAGE := $(BIN)/python manage.py
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 
-# The stamps hold the moment of the last install: a changed lock file is installed again, an unchanged one costs nothing.
+# Stamp files record the time of the last install, so that only a changed lock file is installed again.
 RUN := $(VENV)/.installed-run
 DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
@@ -17,15 +17,15 @@ BENCH := $(VENV)/.installed-bench
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-demo: $(RUN) .env ## Start the service with a seeded world (options: ARGS="--port 8001")
+demo: $(RUN) .env ## Start the service with demonstration data (options: ARGS="--port 8001")
 	@$(MANAGE) demo $(ARGS)
 
-setup: $(RUN) .env ## Install what the service needs into .venv and write .env
+setup: $(RUN) .env ## Install the dependencies of the service into .venv and write .env
 
-setup-dev: $(DEV) .env ## The same, with what tests and checks need
+setup-dev: $(DEV) .env ## The same with the dependencies of tests and checks
 
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
-# Tests start hundreds of processes. Where this is set, as in many containers, each of them compiles all of our code.
+# Tests start hundreds of processes. With PYTHONDONTWRITEBYTECODE, which many containers set, each would compile all code.
 test test-fast test-peers coverage: export PYTHONDONTWRITEBYTECODE :=
 
 test: lint ## Run every check, then all tests but test-peers (options: ARGS="tests/accounts -x")
@@ -34,11 +34,11 @@ test: lint ## Run every check, then all tests but test-peers (options: ARGS="tes
 test-fast: $(DEV) .env ## Run the tests without browsers, servers, workers, commands, killed processes, fuzzing or large data
 	@$(PYTEST) -m "not slow and not browser and not peers" $(ARGS)
 
-test-peers: $(BENCH) $(DEV) .env ## Check types and answers of the benchmark's peers, which this installs
+test-peers: $(BENCH) $(DEV) .env ## Install the peers of the benchmark and check their types and responses
 	@$(BIN)/mypy -p benchmarks.peers.fastapi_sqlalchemy
 	@$(PYTEST) -m peers tests/benchmarks $(ARGS)
 
-coverage: $(DEV) .env ## Run the tests of make test and print the lines and branches of the apps that none reaches
+coverage: $(DEV) .env ## Run the tests of make test and print the uncovered lines and branches of the apps
 	@$(BIN)/coverage erase
 	@status=0; $(BIN)/coverage run $(PYTEST) -m "not peers" $(ARGS) || status=$$?; \
 		$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$status
@@ -50,7 +50,7 @@ lint: $(DEV) .env ## Check style, types, import direction and missing migrations
 	@$(BIN)/lint-imports
 	@$(MANAGE) makemigrations --check --dry-run
 
-format: $(DEV) ## Format the code and mend what ruff can mend
+format: $(DEV) ## Format the code and apply the fixes of ruff
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
@@ -58,7 +58,7 @@ schema: $(DEV) .env ## Write docs/openapi.yaml
 	@mkdir -p docs
 	@$(MANAGE) spectacular --file docs/openapi.yaml --validate --fail-on-warn
 
-# English is the language of the source and needs no catalogue. The compiled one is committed: running needs no tools.
+# English is the language of the source and needs no catalogue. The compiled catalogue is committed, so running needs no tools.
 TR := locale/tr/LC_MESSAGES/django.po
 messages: $(DEV) ## Collect the translatable texts into the Turkish catalogue and compile it
 	@mkdir -p locale
@@ -69,19 +69,19 @@ messages: $(DEV) ## Collect the translatable texts into the Turkish catalogue an
 	@$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching --input-file locale/django.pot --output-file $(TR) --locale tr
 	@$(BIN)/pybabel compile --input-file $(TR) --output-file $(TR:.po=.mo) --locale tr --statistics
 
-pictures: $(DEV) .env ## Take the pictures of the README from a demo, with Chromium
+pictures: $(DEV) .env ## Take the screenshots of the README from a demo, with Chromium
 	@$(BIN)/python docs/take_pictures.py
 
-bench-fanout: $(BENCH) .env ## Measure how long telling a million people takes, against two other ways
+bench-fanout: $(BENCH) .env ## Measure how long it takes to notify a million people, against two other ways
 	@$(BIN)/python -m benchmarks.fanout $(ARGS)
 
-attack: $(BENCH) .env ## Attack the service on this machine and tell what others notice (under three minutes)
+attack: $(BENCH) .env ## Attack the service on this machine and report the effect on other clients (under three minutes)
 	@$(BIN)/python -m benchmarks.attack $(ARGS)
 
-bench-quick: $(BENCH) .env ## Measure the hot endpoints against their peers (under five minutes)
+bench-quick: $(BENCH) .env ## Compare frequently called endpoints with other implementations (under five minutes)
 	@$(BIN)/python -m benchmarks.quick $(ARGS)
 
-# The order matters: each lock constrains the next, so that all three can live in one environment.
+# The order matters: each lock file constrains the next, so that all three fit in one environment.
 lock: $(DEV) ## Resolve the newest allowed versions again and write the lock files
 	@for set in run dev bench; do \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
@@ -89,13 +89,13 @@ lock: $(DEV) ## Resolve the newest allowed versions again and write the lock fil
 	done
 
 $(RUN): requirements/run.lock | $(BIN)/python
-	@echo "Installing what the service needs (once, about a minute)"
+	@echo "Installing the dependencies of the service (once, about a minute)"
 	@$(PIP) -r requirements/run.lock
 	@touch $@
 
-# dev.lock holds all of run.lock, so it stamps both.
+# dev.lock contains run.lock, so both stamps are set.
 $(DEV): requirements/dev.lock requirements/run.lock | $(BIN)/python
-	@echo "Installing what tests and checks need (once, about two minutes)"
+	@echo "Installing the dependencies of tests and checks (once, about two minutes)"
 	@$(PIP) -r requirements/dev.lock
 	@touch $(RUN) $@
 
@@ -105,12 +105,12 @@ $(BENCH): requirements/bench.lock | $(BIN)/python
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 12))' || { \
-		echo "Kumanda needs Python 3.12 or newer, and '$(PYTHON)' is not one. Name yours: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
+		echo "Kumanda needs Python 3.12 or newer, and '$(PYTHON)' is older. Name another one: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { \
 		echo "'$(PYTHON)' cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-# Secrets are made here, never shipped: a checkout that was copied as it stands shares none with another.
+# Secrets are generated in each checkout, never committed.
 .env: | .env.example
 	@$(PYTHON) -c "import os, re, secrets; \
 	text = open('.env.example', encoding='utf-8').read(); \

@@ -1,1 +1,1 @@
-"""The measured figures, and the peers that they are measured against."""
+"""Benchmarks, and the peers that they compare Kumanda with."""

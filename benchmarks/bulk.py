@@ -1,4 +1,4 @@
-"""A thousand bans in one call, and their undo: how long a moderator waits in a raid. No peer has such a call."""
+"""A thousand bans in one call and their undo, as in a raid. No peer has such an endpoint."""
 
 import http.client
 import json
@@ -15,8 +15,8 @@ TARGETS = 1000
 CALLS = 5  # each on another stream
 
 
-def told(world: World, server: Running) -> str:
-    """Medians of CALLS calls, in seconds, as a Markdown table. Raises ValueError when a call did not do its work."""
+def report_of(world: World, server: Running) -> str:
+    """Medians of CALLS calls, in seconds, as a Markdown table. Raises ValueError when a call changed too few rows."""
     chance = random.Random(1000)
     everybody = sorted({ban.target.id for ban in world.bans})
     bans_of = Counter(ban.stream.id for ban in world.bans)

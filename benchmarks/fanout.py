@@ -1,4 +1,4 @@
-"""`make bench-fanout`: a stream starts and a million people wait for it: how long until the last of them is told."""
+"""`make bench-fanout`: how long it takes to notify a million people that a stream has started."""
 
 import argparse
 import http.client
@@ -17,10 +17,11 @@ import psycopg
 
 from benchmarks import report
 from benchmarks.load import Asked
+from benchmarks.loading import world
 from benchmarks.peers import job_each
 from benchmarks.report import say
 from benchmarks.stacks import KUMANDA, Running, running, stopped
-from benchmarks.world import ROOT, Stream, World, empty_audit_trail, world
+from benchmarks.world import ROOT, Stream, World, empty_audit_trail
 
 WORKERS = 2
 REMINDERS = 1_000_000
@@ -28,23 +29,24 @@ JOBS = 10_000
 PATIENCE = 600  # seconds
 PACKAGES = ("Django", "psycopg", "procrastinate")
 
-INTRODUCTION = """# A million people are told that a stream starts
+INTRODUCTION = """# Notifying a million people that a stream has started
 
 Written by `make bench-fanout`. The creator starts a stream over HTTP, and two workers (`manage.py worker`) write
-a notice into the inbox of everybody who waits, each exactly once, in chunks that survive a killed worker."""
+one notification for each reminder, exactly once, in chunks that survive a killed worker."""
 EXPLANATION = """\
 - Kumanda: from the call that starts the stream to the commit of the last chunk. The round is opened in the stream's
-  transaction and cut into chunks by a job; each chunk is a transaction that locks it, looks whether the stream still
-  runs and whom a ban keeps away, writes the notices, closes the chunk and leaves an audit row.
+  transaction and cut into chunks by a job; each chunk is one transaction that locks the chunk, checks the stream and
+  the bans, inserts the notifications, closes the chunk and writes an audit row.
 - One `INSERT … SELECT`: the same rows from the same reminders into a table `LIKE reminders_notification INCLUDING
   ALL` (its checks, its primary key, the unique key of stream, person, kind and planned start, the index of the inbox),
-  empty before, in one statement and one transaction. It asks nothing and cannot be shared by two workers.
-- One job each: a Procrastinate job for each reminder, all inserted in one statement, whose task writes one notice into
-  such a table; two workers with {jobs_at_once} jobs at once. Measured with {jobs:,} reminders and scaled.
-- All take turns, after a checkpoint, each with an empty ledger; medians of {rounds} rounds after one that
-  is not counted. Reminders lie in the order in which people asked, which is not that of their ids."""
+  empty before, in one statement and one transaction. It checks nothing and cannot be shared by two workers.
+- One job each: a Procrastinate job for each reminder, all inserted in one statement, whose task inserts one
+  notification into such a table; two workers with {jobs_at_once} jobs at once. Measured with {jobs:,} reminders and
+  scaled.
+- The three alternate, each after a checkpoint and with an empty ledger; medians of {rounds} rounds after one that
+  is not counted. Reminders are stored in random order of user id, as when people set them one after the other."""
 
-# Their ids tell different seconds, as those of people who joined one after the other do.
+# The ids contain different times, as the ids of users who registered one after the other.
 CROWD = """
     INSERT INTO accounts_user (
         id, password, username, username_key, name, surname, email, availability_status, is_superuser, is_staff,
@@ -69,7 +71,7 @@ AT_ONCE = """
 """
 JOB_EACH = """
     INSERT INTO procrastinate_jobs (queue_name, task_name, args)
-    SELECT %s, 'tell', jsonb_build_object(
+    SELECT %s, 'notify', jsonb_build_object(
         'id', encode(id, 'hex'), 'user', encode(user_id, 'hex'), 'stream', encode(stream_id, 'hex')
     )
     FROM reminders_reminder WHERE stream_id = %s LIMIT %s
@@ -77,7 +79,7 @@ JOB_EACH = """
 
 
 class Incomplete(Exception):
-    """Somebody was not told, or told twice: nothing was measured."""
+    """Somebody was not notified, or notified twice, so the measurement is void."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +110,11 @@ class Stage:
         return row and row[0]
 
     def until(self, statement: LiteralString, *values: Any) -> None:
-        """Until the statement says true. Raises TimeoutError."""
+        """Wait until the statement returns true. Raises TimeoutError."""
         deadline = perf_counter() + PATIENCE
         while not self.value(statement, *values):
             if perf_counter() > deadline:
-                raise TimeoutError(f"still not so: {statement}")
+                raise TimeoutError(f"still not true: {statement}")
             time.sleep(0.01)
 
 
@@ -120,24 +122,24 @@ class Stage:
 
 
 def measured(stage: Stage) -> Figures:
-    """One round of all three."""
+    """One round of each of the three ways."""
     before = _size_of_reminders(stage)
-    kumanda = _timed(stage, _told_by_kumanda)
-    _prove(stage)
+    kumanda = _timed(stage, _notified_by_kumanda)
+    _check_everybody_was_notified(stage)
     growth = _size_of_reminders(stage) - before
-    figures = Figures(kumanda, _timed(stage, _told_at_once), _timed(stage, _told_job_by_job), growth)
+    figures = Figures(kumanda, _timed(stage, _notified_by_one_insert), _timed(stage, _notified_by_one_job_each), growth)
     say(f"Kumanda {kumanda:.2f} s, at once {figures.at_once:.2f} s, {stage.jobs:,} jobs {figures.job_each:.2f} s")
     return figures
 
 
-def _timed(stage: Stage, telling: Callable[[Stage], None]) -> float:
-    _forget(stage)
+def _timed(stage: Stage, notify_all: Callable[[Stage], None]) -> float:
+    _reset(stage)
     began = perf_counter()
-    telling(stage)
+    notify_all(stage)
     return perf_counter() - began
 
 
-def _told_by_kumanda(stage: Stage) -> None:
+def _notified_by_kumanda(stage: Stage) -> None:
     status, body = stage.server.ask(
         Asked("POST", f"/api/v1/live-stream/{stage.stream.id}/start", stage.stream.creator.token)
     )
@@ -149,12 +151,12 @@ def _told_by_kumanda(stage: Stage) -> None:
     )
 
 
-def _told_at_once(stage: Stage) -> None:
+def _notified_by_one_insert(stage: Stage) -> None:
     planned = "SELECT planned_start_at FROM livestreams_livestream WHERE id = %s"
     stage.connection.execute(AT_ONCE, [stage.value(planned, stage.stream_id), stage.stream_id])
 
 
-def _told_job_by_job(stage: Stage) -> None:
+def _notified_by_one_job_each(stage: Stage) -> None:
     stage.connection.execute(JOB_EACH, [job_each.QUEUE, stage.stream_id, stage.jobs])
     stage.until("SELECT NOT EXISTS (SELECT FROM procrastinate_jobs WHERE queue_name = %s)", job_each.QUEUE)
 
@@ -164,20 +166,20 @@ def _size_of_reminders(stage: Stage) -> int:
     return size
 
 
-def _prove(stage: Stage) -> None:
-    """Everybody was told once. Raises Incomplete."""
-    told = stage.value(
+def _check_everybody_was_notified(stage: Stage) -> None:
+    """Everybody was notified once. Raises Incomplete."""
+    notified = stage.value(
         "SELECT count(DISTINCT user_id) FROM reminders_notification WHERE stream_id = %s", stage.stream_id
     )
     rows = stage.value("SELECT count(*) FROM reminders_notification")
-    counted = stage.value("SELECT sum(told) FROM reminders_chunk")
-    if {told, rows, counted} != {stage.reminders}:
-        raise Incomplete(f"{stage.reminders:,} waited: {rows:,} rows for {told:,} people, {counted:,} by the chunks")
+    counted = stage.value("SELECT sum(notified) FROM reminders_chunk")
+    if {notified, rows, counted} != {stage.reminders}:
+        raise Incomplete(f"{stage.reminders:,} reminders, {rows:,} rows for {notified:,} people, {counted:,} in chunks")
 
 
-def _forget(stage: Stage) -> None:
-    """As before the start: nobody is told, the stream is scheduled, and the disk is quiet."""
-    stage.until("SELECT NOT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name LIKE '%%tell%%')")
+def _reset(stage: Stage) -> None:
+    """Restore the state before the start: an empty ledger and a scheduled stream, written to disk."""
+    stage.until("SELECT NOT EXISTS (SELECT FROM procrastinate_jobs WHERE task_name ~ 'chunk|^notify$')")
     ask = stage.connection.execute
     ask("SET session_replication_role = replica")
     ask("TRUNCATE at_once, one_each, reminders_notification, reminders_delivery, reminders_chunk, reminders_round")
@@ -197,7 +199,7 @@ def _forget(stage: Stage) -> None:
 
 @contextmanager
 def stage(*, reminders: int, jobs: int) -> Iterator[Stage]:
-    """A server, workers of both kinds and a scheduled stream for which so many people wait; gone afterwards."""
+    """A server, workers of both kinds and a scheduled stream with reminders. Everything is removed afterwards."""
     with ExitStack() as everything:
         loaded = everything.enter_context(world(users=100, streams=100, bans=100))
         live = {stream.creator.id for stream in loaded.having("active")}
@@ -206,14 +208,14 @@ def stage(*, reminders: int, jobs: int) -> Iterator[Stage]:
         connection.execute(CROWD, [reminders])
         connection.execute(WAITING, [bytes.fromhex(stream.id)])
         for name in ("at_once", "one_each"):
-            connection.execute(f"CREATE TABLE {name} (LIKE reminders_notification INCLUDING ALL)")  # names of our own
+            connection.execute(f"CREATE TABLE {name} (LIKE reminders_notification INCLUDING ALL)")  # constant names
         connection.execute("VACUUM (ANALYZE)")
         (server,) = everything.enter_context(running([KUMANDA], loaded))
         for _ in range(WORKERS):
             everything.enter_context(_worker(loaded, ["manage.py", "worker"]))
             everything.enter_context(_worker(loaded, job_each.WORKER))
         ready = Stage(loaded, server, connection, stream, reminders, jobs)
-        # Kumanda's workers are two each: one for telling and one for delivering.
+        # One of Kumanda's workers counts as two: it runs a Procrastinate worker for each of its two queues.
         ready.until("SELECT count(*) = %s FROM procrastinate_workers", WORKERS * 3)
         yield ready
 
@@ -233,10 +235,10 @@ def _worker(world: World, command: Sequence[str]) -> Iterator[None]:
         stopped(process)
 
 
-# --- telling --------------------------------------------------------------------------------------
+# --- the report -----------------------------------------------------------------------------------
 
 
-def told(found: Sequence[Figures], stage: Stage, machine: str) -> str:
+def report_of(found: Sequence[Figures], stage: Stage, machine: str) -> str:
     def median(of: Callable[[Figures], float]) -> float:
         return statistics.median(map(of, found))
 
@@ -296,7 +298,7 @@ def main() -> int:
                 say(f"Round {number} of {options.rounds}" if number else "Warming up")
                 found.append(measured(ready))
             machine = report.machine_of(ready.world, packages=PACKAGES, load_before=load_before)
-            text = told(found[1:], ready, machine)
+            text = report_of(found[1:], ready, machine)
     except KeyboardInterrupt:
         say("Stopped")
         return 130

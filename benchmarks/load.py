@@ -1,7 +1,7 @@
 """The load generator: a process of its own that keeps a few connections busy and times each answer.
 
-It writes ready-made bytes to plain sockets and reads as little of an answer as it must, so that what is left of
-the machine goes to the servers. `python -m benchmarks.load` takes a job on stdin and prints a result, both in JSON.
+It sends requests that were encoded before and parses as little of a response as it can, so that most CPU time is left
+to the servers. `python -m benchmarks.load` takes a job on stdin and prints a result, both in JSON.
 """
 
 import gc
@@ -22,7 +22,7 @@ TIMEOUT = 10  # seconds without any answer
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request, and whose token it carries; `body` is JSON, or nothing."""
+    """One request with its access token. `body` is JSON, or empty."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """`rate` in answers a second, `p50` and `p99` in milliseconds, `statuses` by HTTP status."""
+    """`rate` in responses a second, `p50` and `p99` in milliseconds, `statuses` by HTTP status."""
 
     count: int
     rate: float
@@ -50,7 +50,7 @@ class Answered:
 
 
 def measured(port: int, requests: list[Asked], *, seconds: float, connections: int, once: bool) -> Answered:
-    """Ask `requests` in turn for so many seconds; with `once`, stop earlier when each has been asked."""
+    """Send `requests` one after the other for so many seconds. With `once`, stop when each has been sent once."""
     job = {
         "port": port,
         "requests": [asdict(request) for request in requests],
@@ -71,7 +71,7 @@ def measured(port: int, requests: list[Asked], *, seconds: float, connections: i
 
 
 class Connection:
-    """One keep-alive connection with at most one request under way."""
+    """One keep-alive connection with at most one request at a time."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT)
@@ -85,10 +85,10 @@ class Connection:
         self.socket.sendall(request)
 
     def read(self) -> bytes | None:
-        """The status as it stands in the first line, once the whole answer is here."""
+        """The status from the status line once the whole response has arrived, else None."""
         part = self.socket.recv(262_144)
         if not part:
-            raise ConnectionError(f"the server hung up after {self.answer!r}")
+            raise ConnectionError(f"the server closed the connection after {self.answer!r}")
         self.answer += part
         head_end = self.answer.find(b"\r\n\r\n")
         if head_end < 0:
@@ -96,7 +96,7 @@ class Connection:
         head = self.answer[:head_end].lower()
         at = head.find(b"content-length:")
         if at < 0:
-            raise ConnectionError(f"an answer does not tell its length: {head!r}")
+            raise ConnectionError(f"a response has no Content-Length: {head!r}")
         length = int(head[at + 15 :].split(b"\r", 1)[0])
         return head[9:12] if len(self.answer) - head_end - 4 >= length else None
 
@@ -145,8 +145,8 @@ def run(port: int, requests: Iterator[bytes], seconds: float, connections: int) 
 def main() -> None:
     job = json.load(sys.stdin)
     requests = [Asked(**request).encoded() for request in job["requests"]]
-    turn = iter(requests) if job["once"] else cycle(requests)
-    json.dump(asdict(run(job["port"], turn, job["seconds"], job["connections"])), sys.stdout)
+    queue = iter(requests) if job["once"] else cycle(requests)
+    json.dump(asdict(run(job["port"], queue, job["seconds"], job["connections"])), sys.stdout)
 
 
 if __name__ == "__main__":

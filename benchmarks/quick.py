@@ -1,4 +1,4 @@
-"""`make bench-quick`: streams, bans and reminders, read and changed, against peers that do the same work."""
+"""`make bench-quick`: requests about streams, bans and reminders, compared with peers that do the same work."""
 
 import argparse
 import random
@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import bulk, report, same_work
 from benchmarks.load import Answered, Asked, measured
+from benchmarks.loading import world
 from benchmarks.report import say, table
 from benchmarks.stacks import (
     BARE,
@@ -26,7 +27,7 @@ from benchmarks.stacks import (
     cpu_seconds,
     running,
 )
-from benchmarks.world import World, world
+from benchmarks.world import World
 
 USERS, STREAMS, BANS = 5_000, 20_000, 30_000  # so that about fifty bans of each creator hold
 CONNECTIONS = 8
@@ -36,15 +37,15 @@ PACKAGES = ("granian", "Django", "djangorestframework", "psycopg", "fastapi", "s
 
 INTRODUCTION = """# Kumanda and its peers
 
-Written by `make bench-quick`. Every stack checks the same token and its session, reads the same rows and gives the
-same bodies, which is proved before anything is measured."""
-EXPLANATION = """CPU is what server and PostgreSQL used for a request. *Bare* is a WSGI callable with psycopg and
+Written by `make bench-quick`. Every stack checks the same token and its session, reads the same rows and returns the
+same bodies. This is checked before anything is measured."""
+EXPLANATION = """CPU is the CPU time of server and PostgreSQL for a request. *Bare* is a WSGI callable with psycopg and
 orjson that runs Kumanda's SQL and does nothing else."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`requests` are asked in turn; those that `undo` makes possible again work once."""
+    """`requests` are sent one after the other. With `undo`, each succeeds once, and `undo` restores the rows."""
 
     name: str
     about: str
@@ -71,11 +72,11 @@ def cancels(world: World, chance: random.Random) -> list[Asked]:
 
 
 def ban_checks(world: World, chance: random.Random) -> list[Asked]:
-    """As chat servers ask: one in ten is banned."""
+    """Checks as chat servers make them: one user in ten is banned."""
     bans = chance.choices(world.bans_in("holding"), k=2000)
     return [
-        same_work.check_of(ban.target if turn % 10 == 0 else chance.choice(world.hosts), ban.stream)
-        for turn, ban in enumerate(bans)
+        same_work.check_of(ban.target if number % 10 == 0 else chance.choice(world.hosts), ban.stream)
+        for number, ban in enumerate(bans)
     ]
 
 
@@ -89,7 +90,7 @@ def lifts(world: World, chance: random.Random) -> list[Asked]:
 
 
 def reminders(world: World, chance: random.Random) -> list[Asked]:
-    """As when many streams are announced: many people, many streams, each pair once."""
+    """Reminders of many users for many streams, each pair once."""
     scheduled, hosts = world.having("scheduled"), world.hosts
     pairs = chance.sample(range(len(scheduled) * len(hosts)), 20_000)
     return [same_work.remind_of(scheduled[pair % len(scheduled)], hosts[pair // len(scheduled)]) for pair in pairs]
@@ -109,7 +110,7 @@ ENDPOINTS = (
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`cpu` is what server and PostgreSQL used, in milliseconds a request."""
+    """`cpu` is the CPU time of server and PostgreSQL, in milliseconds a request."""
 
     answered: Answered
     cpu: float
@@ -124,7 +125,7 @@ type Rounds = dict[tuple[str, str], list[Figures]]
 def measure(
     world: World, servers: Sequence[Running], endpoints: Sequence[Endpoint], *, seconds: float, rounds: int
 ) -> Rounds:
-    """Stacks take turns in each round, so that whatever else the machine does meets all of them."""
+    """The stacks alternate within each round, so that other load on the machine affects all of them."""
     found: Rounds = {(endpoint.name, server.stack.name): [] for endpoint in endpoints for server in servers}
     chance = random.Random(2026)
     for endpoint in endpoints:
@@ -153,7 +154,7 @@ def _measured_once(world: World, server: Running, endpoint: Endpoint, chance: ra
     return Figures(answered, cpu * 1000 / answered.count)
 
 
-# --- telling --------------------------------------------------------------------------------------
+# --- the report -----------------------------------------------------------------------------------
 
 
 def median(found: Rounds, endpoint: Endpoint, stack: Stack, of: Callable[[Figures], float]) -> float:
@@ -161,12 +162,12 @@ def median(found: Rounds, endpoint: Endpoint, stack: Stack, of: Callable[[Figure
 
 
 def ratio(found: Rounds, endpoint: Endpoint, one: Stack, other: Stack, of: Callable[[Figures], float]) -> float:
-    """The median of the rounds' ratios: what disturbs a round disturbs both sides of it."""
+    """The median of the ratios of each round: a disturbance affects both values of a round."""
     pairs = zip(found[endpoint.name, one.name], found[endpoint.name, other.name], strict=True)
     return statistics.median(of(left) / of(right) for left, right in pairs)
 
 
-def told(found: Rounds, endpoints: Sequence[Endpoint], raid: str, machine: str) -> str:
+def report_of(found: Rounds, endpoints: Sequence[Endpoint], raid: str, machine: str) -> str:
     """The whole report in Markdown."""
     parts = [INTRODUCTION]
     for about, some in groupby(endpoints, lambda endpoint: endpoint.about):
@@ -220,7 +221,7 @@ def tables(found: Rounds, endpoints: Sequence[Endpoint]) -> list[str]:
 def machine_of(world: World, *, seconds: float, rounds: int, load_before: float) -> str:
     with world.connect() as connection:
         sizes = [
-            connection.execute(f"SELECT count(*) FROM {name}").fetchone()  # names of our own
+            connection.execute(f"SELECT count(*) FROM {name}").fetchone()  # constant names
             for name in ("accounts_user", "livestreams_livestream", "bans_livestreamban")
         ]
     users, streams, bans = (row[0] for row in sizes if row)
@@ -274,15 +275,15 @@ def main() -> int:
         with world(users=USERS, streams=STREAMS, bans=BANS) as loaded, running(STACKS, loaded) as servers:
             say(f"Equal answers to {same_work.check(loaded, servers)} requests")
             found = measure(loaded, servers, endpoints, seconds=options.seconds, rounds=options.rounds)
-            raid = bulk.told(loaded, next(server for server in servers if server.stack is KUMANDA))
+            raid = bulk.report_of(loaded, next(server for server in servers if server.stack is KUMANDA))
             machine = machine_of(loaded, seconds=options.seconds, rounds=options.rounds, load_before=load_before)
     except KeyboardInterrupt:
         say("Stopped")
         return 130
     except same_work.Unequal as difference:
-        say(f"Not measured, since the stacks do not do the same work.\n{difference}")
+        say(f"Not measured, because the stacks do not do the same work.\n{difference}")
         return 1
-    text = told(found, endpoints, raid, machine)
+    text = report_of(found, endpoints, raid, machine)
     print(text)
     if not options.only:
         report.write(text, "quick.md")

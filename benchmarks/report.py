@@ -1,4 +1,4 @@
-"""What the reports of all benchmarks have in common: their tables, and the machine that they came from."""
+"""Shared parts of benchmark reports: tables, and the description of the machine."""
 
 import os
 import platform
@@ -21,10 +21,10 @@ def say(text: str) -> None:
 
 
 def load_before() -> float:
-    """The load average; says so when others are at work."""
+    """The load average. Prints a warning when it is high."""
     load = os.getloadavg()[0]
     if load > 0.5:
-        say(f"The load average is {load:.1f}: other programs will blur the figures.")
+        say(f"The load average is {load:.1f}: other programs will distort the figures.")
     return load
 
 
@@ -34,7 +34,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def machine_of(world: World, *, packages: Sequence[str], load_before: float) -> str:
-    """Two points of a Markdown list."""
+    """The machine and the versions, as two items of a Markdown list."""
     with world.connect() as connection:
         postgresql = connection.info.server_version
     versions = ", ".join(f"{name} {version(name)}" for name in packages)

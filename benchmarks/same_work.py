@@ -1,4 +1,4 @@
-"""Proof before measuring: all stacks give equal answers, refuse alike and leave equal rows."""
+"""Checks before measuring that all stacks return equal bodies and errors and write equal rows."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ BANS = "/api/v1/live-stream-ban"
 
 
 class Unequal(Exception):
-    """Two stacks do not do the same work, so comparing their speed would say nothing."""
+    """Two stacks do not do the same work, so their speed cannot be compared."""
 
 
 def read_of(stream: Stream, by: Person) -> Asked:
@@ -55,7 +55,7 @@ def remind_of(stream: Stream, by: Person, minute: int | None = 15) -> Asked:
 
 
 def check(world: World, servers: Sequence[Running]) -> int:
-    """Compare all servers with the first one; the number of requests compared. Raises Unequal."""
+    """Compare all servers with the first one. Return the number of requests compared. Raises Unequal."""
     count = 0
     asking = chain(
         _answered(world),
@@ -73,8 +73,8 @@ def check(world: World, servers: Sequence[Running]) -> int:
             outcomes = []
             for server in servers:
                 outcome = _outcome(server, asked, 200)
-                told = [notice.payload for notice in listening.notifies(timeout=0.05)]
-                outcomes.append({**outcome, "rows": _rows_of(world, asked), "told": told})
+                payloads = [received.payload for received in listening.notifies(timeout=0.05)]
+                outcomes.append({**outcome, "rows": _rows_of(world, asked), "notify": payloads})
                 world.undo_cancels()
                 world.undo_lifts()
             _equal(asked, outcomes, servers)
@@ -96,7 +96,7 @@ def _answered(world: World) -> Iterator[tuple[Asked, int]]:
     caller = world.hosts[0]
     statuses = {stream.status for stream in world.streams}
     for status in sorted(statuses):
-        # A few of each, so that every optional part is there once and missing once.
+        # A few of each status, so that every optional value is present once and absent once.
         for stream in world.having(status)[:10]:
             yield read_of(stream, caller), 200
         yield read_of(stream, stream.creator), 200
@@ -114,7 +114,7 @@ def _answered_about_bans(world: World) -> Iterator[tuple[Asked, int]]:
             yield check_of(ban.target, ban.stream, ban.target), 200
             yield check_of(world.hosts[0], ban.stream), 200
             yield check_of(ban.target, ban.stream, world.moderator), 200
-    yield bans_of(world.bans[0].target), 200  # none, since they have no streams
+    yield bans_of(world.bans[0].target), 200  # an empty list: they have no streams
     for caller in (*world.hosts[:3], world.moderator):
         yield bans_of(caller), 200
         yield replace(bans_of(caller), path=f"{BANS}?limit=2&page=2"), 200
@@ -167,12 +167,12 @@ def _refused_reminders(world: World) -> Iterator[tuple[Asked, int]]:
         yield remind_of(unplanned, caller), 409
     with world.planned_at(next(chosen), datetime.now(UTC) + timedelta(minutes=10)) as soon:
         yield remind_of(soon, caller), 400
-    with world.being_told(next(chosen), minute=15) as told:
-        yield remind_of(told, caller), 400
+    with world.with_open_round(next(chosen), minute=15) as due:
+        yield remind_of(due, caller), 400
 
 
 def _reminders(world: World) -> Iterator[Asked]:
-    """Each is asked after one of thirty minutes before."""
+    """Each replaces a reminder with a lead time of thirty minutes."""
     scheduled, caller = world.having("scheduled")[0], world.hosts[0]
     for minute in (15, 0, None, 30, 10_080):
         yield remind_of(scheduled, caller, minute)
@@ -207,13 +207,13 @@ def _outcome(server: Running, asked: Asked, expected: int) -> dict[str, Any]:
             f"{server.stack.title} answers {asked.method} {asked.path} with {status}, not {expected}: {body[:300]!r}"
         )
     answer: dict[str, Any] = json.loads(body)
-    # Kumanda says more about a refusal than its first line; the measured requests are not refused.
+    # Kumanda adds reasons to the first line of a refusal. The measured requests are not refused.
     answer["errors"] = answer["errors"][:1]
     return {"body": _without_clock(answer, changed=asked.method != "GET")}
 
 
 def _without_clock(answer: dict[str, Any], *, changed: bool) -> dict[str, Any]:
-    """The answer without what the clock puts in."""
+    """The response without times of the request."""
     del answer["timestamp"]
     if changed and answer["data"] and "updatedAt" in answer["data"]:
         updated_at = answer["data"].pop("updatedAt")
@@ -223,16 +223,16 @@ def _without_clock(answer: dict[str, Any], *, changed: bool) -> dict[str, Any]:
 
 
 def _rows_of(world: World, asked: Asked) -> dict[str, Any]:
-    """The stream or ban, the audit trail and the revocations as the database has them after a change."""
+    """The rows of the stream or ban, the audit trail and the revocations after a change."""
     changed = "livestreams_livestream" if asked.method == "POST" else "bans_livestreamban"
     changed_id = asked.path.removesuffix("/cancel").rpartition("/")[2]
     with world.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(f"SELECT * FROM {changed} WHERE id = %s", [bytes.fromhex(changed_id)])  # a name of our own
+        cursor.execute(f"SELECT * FROM {changed} WHERE id = %s", [bytes.fromhex(changed_id)])  # a constant name
         row = cursor.fetchone()
         trail = cursor.execute("SELECT * FROM common_auditentry ORDER BY id").fetchall()
         revocations = cursor.execute("SELECT * FROM edges_revocation ORDER BY id").fetchall()
     if row is None or not trail:
-        raise Unequal("a change left no row or no audit row")
+        raise Unequal("a change wrote no row or no audit row")
     at = row["updated_at"]
     if any(entry["at"] != at for entry in trail + revocations):
         raise Unequal("a row, its audit row and its revocation do not carry the same time")
@@ -246,7 +246,7 @@ def _rows_of(world: World, asked: Asked) -> dict[str, Any]:
 
 
 def _rows_of_reminders(world: World) -> dict[str, Any]:
-    """The only reminder, the lead times and the audit trail as the database has them."""
+    """The rows of the only reminder, the lead times and the audit trail."""
     with world.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
         (reminder,) = cursor.execute("SELECT * FROM reminders_reminder").fetchall()
         leads = cursor.execute("SELECT * FROM reminders_leadtime ORDER BY minute").fetchall()
@@ -262,7 +262,7 @@ def _rows_of_reminders(world: World) -> dict[str, Any]:
 
 
 def _without(at: datetime, kept: Any) -> Any:
-    """What the database kept, with the moment of the change, which differs, named instead."""
+    """The rows with the time of the change, which differs between stacks, replaced by a constant."""
     if isinstance(kept, dict):
         return {name: _without(at, value) for name, value in kept.items()}
     if isinstance(kept, list):

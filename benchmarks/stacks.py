@@ -1,4 +1,4 @@
-"""The servers that are measured: how each is started, awaited and stopped."""
+"""The measured servers: how each is started, awaited and stopped."""
 
 import http.client
 import os
@@ -18,7 +18,7 @@ from benchmarks.world import ROOT, World
 from config.server import PROGRAM
 
 WORKERS = 2
-# Threads of each Granian worker of the peers. One more than one lets a request work while another waits for PostgreSQL.
+# Threads of each Granian worker of the peers. With two, one request runs while another waits for PostgreSQL.
 THREADS = 2
 START_TIMEOUT = 60  # seconds
 STOP_TIMEOUT = 10
@@ -28,7 +28,7 @@ def granian(application: str) -> list[str]:
     return [
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--log-level", "warning"),
         *("--workers", str(WORKERS), "--blocking-threads", str(THREADS)),
-        # As in production: a thread that ends while it waits for its turn would take its connection along.
+        # As in production: a thread that ends while it is idle closes its database connection.
         *("--blocking-threads-idle-timeout", "600", application),
     ]
 
@@ -61,7 +61,7 @@ STACKS = (KUMANDA, BARE, FASTAPI, DRF)
 
 
 def cpu_seconds(process: psutil.Process) -> float:
-    """What the process and all that it started have used, the ended ones included."""
+    """CPU time of the process and its descendants, including those that have ended."""
     seconds = 0.0
     for member in [process, *process.children(recursive=True)]:
         with suppress(psutil.NoSuchProcess):
@@ -77,7 +77,7 @@ class Running:
     process: psutil.Process
 
     def ask(self, asked: Asked) -> tuple[int, bytes]:
-        """One request on a connection of its own: status and body."""
+        """Send one request on a new connection. Return status and body."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_TIMEOUT)
         try:
             headers = {"Authorization": f"Bearer {asked.token}"} | (
@@ -92,9 +92,9 @@ class Running:
 
 @contextmanager
 def running(stacks: Sequence[Stack], world: World) -> Iterator[list[Running]]:
-    """All of `stacks`, each on a free port of the loopback interface; stopped at the end in any case."""
+    """Run all `stacks`, each on a free port of the loopback interface. Stop them at the end."""
     with ExitStack() as everything:
-        # Started one after the other and awaited together.
+        # Start all first, then wait, so that they start in parallel.
         ports = free_ports(len(stacks))
         servers = [
             everything.enter_context(_started(stack, world, port)) for stack, port in zip(stacks, ports, strict=True)
@@ -111,7 +111,7 @@ def _started(stack: Stack, world: World, port: int) -> Iterator[tuple[Running, s
         cwd=ROOT,
         env=world.environment | ({"DJANGO_SETTINGS_MODULE": stack.settings} if stack.settings else {}),
         stdin=subprocess.DEVNULL,
-        # Ctrl-C comes to this process alone, which then stops each server and its workers as one group.
+        # Ctrl-C reaches only this process, which then stops each server with its process group.
         start_new_session=True,
     )
     try:
@@ -121,7 +121,7 @@ def _started(stack: Stack, world: World, port: int) -> Iterator[tuple[Running, s
 
 
 def free_ports(count: int) -> list[int]:
-    """Held together while they are drawn: Granian shares a port that is taken instead of refusing it."""
+    """All sockets stay open until all ports are chosen: Granian would share a port that is taken, not fail."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [server.getsockname()[1] for server in sockets]
@@ -142,12 +142,12 @@ def _await(server: Running, process: subprocess.Popen[bytes]) -> None:
 
 
 def stopped(process: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, and end what is left of its group."""
+    """Terminate the process, then kill what is left of its process group."""
     if process.poll() is None:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(STOP_TIMEOUT)
-    # What is left of the group: a server that hangs, or workers that outlived theirs.
+    # A server that hangs, or workers that outlived their server.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,4 +1,4 @@
-"""Takes the README's pictures from a demo that it starts for that: `make pictures`."""
+"""Takes the screenshots of the README from a demo that it starts: `make pictures`."""
 # ruff: noqa: INP001 - a script, not a package
 
 import json

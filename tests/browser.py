@@ -1,4 +1,4 @@
-"""A real browser for tests: Chromium as the machine has it, else the one that Playwright installs."""
+"""The browser for tests: Chromium of the machine, else the one that Playwright installs."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-# Playwright keeps an event loop running on the thread of the tests, where Django then refuses its database.
+# Playwright runs an event loop in the thread of the tests, where Django then refuses database access.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
@@ -18,11 +18,11 @@ FLAGS = [
     "--no-first-run",
 ]
 
-# The `pytestmark` of modules with browsers: what others warn of while a browser and a server are set up.
+# The `pytestmark` of modules with browsers: ignores warnings of libraries during the set-up of browser and server.
 OWED = [
     # pytest-playwright's `base_url`.
     pytest.mark.filterwarnings("ignore:Session-scoped fixtures defined as instance methods"),
-    # WhiteNoise, in the server that starts before a test can tell it where static files are.
+    # WhiteNoise, because the server starts before a test can set the folder of static files.
     pytest.mark.filterwarnings("ignore:No directory at"),
 ]
 

@@ -1,4 +1,4 @@
-"""Colour profiles for tests, made byte by byte (ICC.1:2001-04), and what their colours are in sRGB.
+"""Colour profiles for tests, written byte by byte (ICC.1:2001-04), and their colours in sRGB.
 
 The values come from the published matrices and curves, not from the library that the program uses.
 """
@@ -33,13 +33,13 @@ _D50_TO_D65 = (  # Bradford
 
 
 def encoded(light: float) -> int:
-    """Of linear light from 0 to 1, the sample in sRGB."""
+    """The sRGB sample of linear light from 0 to 1."""
     light = min(max(light, 0.0), 1.0)
     return round(255 * (12.92 * light if light <= 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055))
 
 
 def decoded(sample: float) -> float:
-    """Of a sample from 0 to 255, the light."""
+    """The linear light of a sample from 0 to 255."""
     share = sample / 255
     return share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4
 
@@ -109,7 +109,7 @@ def grey_of_gamma(gamma: float) -> bytes:
 
 
 def cmyk(lab_of: Callable[[int, int, int, int], Vector]) -> bytes:
-    """`lab_of` says the colour of each of the 16 corners, where an ink is 0 or 1; between them it is interpolated."""
+    """`lab_of` returns the colour of each of the 16 corners, where an ink is 0 or 1. Other colours are interpolated."""
     values = []
     for corner in range(16):
         lightness, a, b = lab_of(*(corner >> shift & 1 for shift in (3, 2, 1, 0)))

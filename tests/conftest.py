@@ -1,4 +1,4 @@
-"""What all tests share: people with their parts, and clients that speak for them."""
+"""Shared fixtures: users by role, and API clients that are authenticated as them."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -23,7 +23,7 @@ STARTS_PROCESSES = {"subprocess", "Popen", "running_server", "running_workers", 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Markers that follow from what a test uses. `slow` also stands at single tests."""
+    """Set the markers `browser` and `slow` by what a test uses. Single tests also set `slow` themselves."""
     for item in items:
         if "playwright" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
@@ -33,18 +33,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _place(settings: Any, tmp_path: Any) -> None:
-    """Hashing that costs nothing, pictures that go away, and no identity provider."""
+    """Cheap password hashes, a temporary folder for pictures, and no identity provider."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.PASSWORD_HASHING_QUEUE = 100
     settings.MEDIA_ROOT = tmp_path / "media"
-    settings.WHITENOISE_AUTOREFRESH = True  # finds static files when asked, not for each new client
+    settings.WHITENOISE_AUTOREFRESH = True  # looks up static files on request instead of at start
     settings.READY_KEPT_SECONDS = settings.UNREADY_KEPT_SECONDS = 0
     settings.IDENTITY_ISSUER = settings.IDENTITY_PUBLIC_KEY = settings.IDENTITY_JWKS_URL = ""
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _quick_flush() -> Iterator[None]:
-    """Tests that commit pay for the rows that they made, not for every table; see `tests/flush.py`."""
+    """Replace Django's flush after tests that commit by the faster one of `tests/flush.py`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test: flush())
         yield
@@ -52,14 +52,14 @@ def _quick_flush() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """No commit of a test waits for the disk. What a crash of the machine would lose is made anew anyway."""
+    """Commits do not wait for the disk. After a crash of the machine the test database is created again anyway."""
     options = connection.settings_dict["OPTIONS"]
     options["options"] = f"{options.get('options', '')} -c synchronous_commit=off".strip()
 
 
 @pytest.fixture(scope="module")
 def database_of_tests(django_db_setup: None, django_db_blocker: Any) -> str:
-    """The address of the database of the tests, for a server that all tests of a module share."""
+    """The URL of the test database, for a server that all tests of a module share."""
     with django_db_blocker.unblock():
         return database_url()
 
@@ -103,7 +103,7 @@ def session_of(user: User) -> Session:
 
 
 def token_of(user: User) -> str:
-    """An access token of a session of its own, for calls over real HTTP."""
+    """An access token of a new session, for calls over HTTP."""
     return str(tokens.AccessToken.of(session_of(user), now=timezone.now()))
 
 
@@ -112,7 +112,7 @@ type Api = Callable[..., APIClient]
 
 @pytest.fixture
 def api(db: None) -> Api:
-    """A client that speaks for nobody, or carries the access token of a real session of `user`."""
+    """A factory of clients: anonymous, or with the access token of a new session of `user`."""
 
     def client(user: User | None = None) -> APIClient:
         speaking = APIClient(raise_request_exception=False)

@@ -1,4 +1,4 @@
-"""Looking at an answer as a client does: the envelope's five keys, each time."""
+"""Assertions about responses, each of which checks the whole envelope."""
 
 import re
 from typing import Any
@@ -34,7 +34,7 @@ def _envelope(response: Any, status: int) -> dict[str, Any]:
 
 
 def data_of(response: Any, status: int = 200) -> Any:
-    """The data of a success, whose whole envelope is checked on the way."""
+    """The data of a success. Asserts the whole envelope."""
     body = _envelope(response, status)
     assert body["isSuccess"] is True
     assert body["errors"] == []
@@ -43,7 +43,7 @@ def data_of(response: Any, status: int = 200) -> Any:
 
 
 def assert_refused(response: Any, status: int, code: str, *reasons: str) -> None:
-    """The whole envelope of an error; `reasons`, when given, are all that follows `errors[0]`."""
+    """Assert the whole envelope of an error. `reasons`, if given, are all errors after `errors[0]`."""
     body = _envelope(response, status)
     assert body["isSuccess"] is False
     assert body["data"] is None

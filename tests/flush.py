@@ -1,16 +1,16 @@
 """Empties the database after a test that commits.
 
-Django's own flush truncates every table, writes new files for each of them and their indexes, and then makes all
-permissions anew: 0.2 s for each test, mostly for tables that the test never touched.
+Django's own flush truncates every table, writes new files for each of them and their indexes, and then creates all
+permissions again: 0.2 s for each test, mostly for tables that the test did not change.
 """
 
 from django.db import connection, transaction
 
 from common.audit_guard import TRIGGER, append_only_models, enable_trigger
 
-# Made by migrations for all tests; none changes them.
+# Filled by migrations and not changed by tests.
 KEPT = {"django_content_type", "auth_permission", "django_migrations"}
-# Deleting leaves dead rows, which later tests read past. From this size on, truncating is better.
+# Deleting leaves dead rows, which slow later tests. From this size on, truncating is faster.
 LARGE = 512 * 1024  # bytes
 
 
@@ -27,7 +27,7 @@ def flush() -> None:
         for table in audited:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {TRIGGER}")
         if any(size > LARGE for size in sizes.values()):
-            # Foreign keys allow truncating only all tables together, the empty ones too.
+            # Foreign keys require that all tables are truncated together, including empty ones.
             cursor.execute(f"TRUNCATE {', '.join(tables)}")
         else:
             cursor.execute("SET CONSTRAINTS ALL DEFERRED")

@@ -15,7 +15,7 @@ RECORD = ROOT / "tests" / "glossary_counts.json"
 READ = (".py", ".md", ".html", ".txt", ".js", ".css", ".toml", ".yaml", ".yml", ".in", ".example", "Makefile", "run")
 # Generated from code that is read itself; the page that defines the words; this module and its test.
 SKIPPED = ("docs/openapi.yaml", "docs/glossary.md", "tests/glossary.py", "tests/test_glossary.py")
-# Names of other people's things.
+# Proper names.
 PROPER_NAMES = re.compile(r"deep house", re.I)
 
 # The words of an identifier: take_turn, AT_THE_DOOR, ActForm, doorOpened, HTTPDoor.
@@ -41,7 +41,7 @@ def files() -> list[Path]:
         check=True,
     ).stdout
     names = sorted(name for name in listed.split("\0") if name.endswith(READ) and name not in SKIPPED)
-    # Migrations are not rewritten, so they keep the names of their time.
+    # Migrations are not rewritten, so they keep old names.
     names = [name for name in names if "/migrations/" not in name]
     return [ROOT / name for name in names if (ROOT / name).is_file()]
 

@@ -1,4 +1,4 @@
-"""Multipart bodies that cost a parser much more than they cost to send. Needs the standard library only."""
+"""Multipart bodies that are much more expensive to parse than to send. Needs only the standard library."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ SIZE = 6 * 1_048_576 - 1_000  # just below the limit of a body
 
 
 def form(*parts: bytes) -> bytes:
-    """A body of parts, each of which is headers, an empty line and content."""
+    """A body of parts, each with headers, an empty line and content."""
     mark = b"--" + BOUNDARY.encode()
     return b"".join(mark + b"\r\n" + part + b"\r\n" for part in parts) + mark + b"--\r\n"
 

@@ -1,4 +1,4 @@
-"""Files that cost a decoder much more than they cost to send. Needs Pillow only, so that scripts can use it too."""
+"""Pictures that are much more expensive to decode than to send. Needs only Pillow, so that scripts can use it too."""
 
 import io
 import struct
@@ -29,17 +29,17 @@ def _riff(*chunks: bytes) -> bytes:
 
 
 def _one_colour(width: int, height: int) -> bytes:
-    """A lossless bit stream (RFC 9649) in which each of the five codes has one symbol: no pixel costs a bit."""
+    """A lossless bit stream (RFC 9649) in which each of the five codes has one symbol, so that pixels take no bits."""
     size = (width - 1) | (height - 1) << 14 | 1 << 28  # with alpha, version 0
     bits = [0, 0, 0]  # no transform, no colour cache, no meta prefix codes
     for _code in range(5):
-        bits += [1, 0, 0, 0]  # a simple code of one symbol, which is written in one bit: 0
+        bits += [1, 0, 0, 0]  # a simple code of one symbol, written in one bit: 0
     packed = sum(bit << at for at, bit in enumerate(bits)).to_bytes(len(bits) // 8 + 1, "little")
     return b"\x2f" + struct.pack("<I", size) + packed
 
 
 def huge_webp(width: int = 16_383, height: int = 3_050) -> bytes:
-    """A few dozen bytes that unpack to `width` × `height` transparent pixels."""
+    """A few dozen bytes that decode to `width` × `height` transparent pixels."""
     file = _riff(_chunk(b"VP8L", _one_colour(width, height)))
     return file + b"\0" * max(0, 38 - len(file))
 
@@ -108,7 +108,7 @@ def exif_loop_jpeg() -> bytes:
 
 
 def colour_profile_jpeg(megabytes: int = 4) -> bytes:
-    """A colour profile of some megabytes, in as many parts as there are, each of which says that it is the first."""
+    """A colour profile of some megabytes in the maximum number of parts, each marked as the first."""
     part = b"ICC_PROFILE\0\x01\xff" + b"\0" * 65_000
     return _with_app_segments(b"\xff\xe2", part, megabytes * 16)
 
@@ -135,7 +135,7 @@ def _zeros(size: int) -> bytes:
 
 
 def huge_png(side: int = 12_000) -> bytes:
-    """Zeros that zlib packs a thousandfold."""
+    """Zeros, which zlib compresses by a factor of a thousand."""
     return _png(side, side, rows=_zeros(side * (1 + 3 * side)))
 
 
@@ -153,7 +153,7 @@ def packed_profile_png(size: int = 1_000_000_000) -> bytes:
 
 
 def packed_texts_png(kind: bytes = b"zTXt", texts: int = 4_000, size: int = 1_000_000) -> bytes:
-    """Texts of a megabyte, each in a thousand bytes."""
+    """Texts of a megabyte, each compressed to a thousand bytes."""
     between = b"\0\0" if kind == b"zTXt" else b"\0\x01\0\0\0"
     text = _png_chunk(kind, b"x" + between + _zeros(size))
     return small_png(text * texts)
@@ -177,7 +177,7 @@ def animated_png(frames: int = 5_000) -> bytes:
 
 # --- all ------------------------------------------------------------------------------------------
 
-# Makers by name; each of the files is below 5 MB and has to be refused.
+# Functions by name. Each returns a file below 5 MB that must be refused.
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "a WebP of 38 bytes and 50 million pixels": huge_webp,
     "a WebP with a canvas of 268 million pixels": huge_canvas_webp,
@@ -194,7 +194,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "a PNG of 5,000 frames": animated_png,
 }
 
-# These are pictures, and cost little when what lies beside their pixels is not unpacked: any answer, but quickly.
+# Valid pictures that are cheap as long as their metadata is not decompressed. Any response is right if it is fast.
 ODD: dict[str, Callable[[], bytes]] = {
     "a JPEG whose EXIF points at itself": exif_loop_jpeg,
     "a JPEG with a colour profile of megabytes": colour_profile_jpeg,
@@ -203,7 +203,7 @@ ODD: dict[str, Callable[[], bytes]] = {
 
 
 def at_the_limits() -> Iterator[tuple[str, bytes]]:
-    """Files that the header checks let through, and that cost most to decode."""
+    """The most expensive files that pass the checks of headers."""
     yield "a WebP of 25 million pixels", huge_webp(5_000, 5_000)
     yield "a WebP of 250 frames of 25 million pixels", animated_webp(250, 5_000)
     yield "a JPEG of 25 million pixels and 49 scans", many_scans_jpeg(43)

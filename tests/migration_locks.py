@@ -1,4 +1,4 @@
-"""Finds what in a migration locks a table in use while it reads or writes all of its rows.
+"""Finds operations of a migration that lock a table in use while they read or write all of its rows.
 
 An initial migration is exempt, and so is a table that the migration itself creates: nobody uses them yet.
 """
@@ -22,7 +22,7 @@ REWRITE = "rewrites the table: add a column, fill it in batches and switch"
 NOT_NULL = "checks all rows under a lock: add a CHECK (… IS NOT NULL) that is not valid, validate it, then set NOT NULL"
 LOCK = "locks a table for as long as the transaction takes"
 
-# What a statement must not hold, unless it is about a table that the migration creates.
+# What a statement must not contain, unless its table is created by the migration.
 STATEMENTS = {
     r"\bCREATE\s+(?:UNIQUE\s+)?INDEX\s+(?!CONCURRENTLY\b).*?\bON\s+(?:ONLY\s+)?(?P<table>\S+)": INDEX,
     r"\bALTER\s+TABLE\s+(?P<table>\S+)[^;]*\bADD\s+(?:CONSTRAINT\s+\S+\s+)?(?:UNIQUE|PRIMARY\s+KEY|EXCLUDE)\b"
@@ -37,7 +37,7 @@ STATEMENTS = {
 
 
 def faults(migration: Migration, before: ProjectState) -> list[str]:
-    """One sentence for each operation that would hold up a busy server; `before` is the state it starts from."""
+    """One sentence for each operation that would block a server. `before` is the state before the migration."""
     if migration.initial or not migration.dependencies:
         return []
     state, created = before.clone(), set[str]()
@@ -85,7 +85,7 @@ def _why_not(operation: Operation, app: str, state: ProjectState, created: set[s
 
 
 def _why_not_added(field: models.Field) -> Iterator[str]:
-    # A default that is the same for all rows is stored once; another one is computed and written for each row.
+    # PostgreSQL stores a constant default once. Another default is computed and written for each row.
     is_constant = isinstance(field.db_default, (models.Value, Now, str, int, bool, float))
     if isinstance(field, models.GeneratedField) or (field.has_db_default() and not is_constant):
         yield REWRITE
@@ -112,13 +112,13 @@ def _is_indexed(field: models.Field) -> bool:
 
 
 def _is_wider(before: str | None, after: str | None) -> bool:
-    """Whether PostgreSQL changes only the catalogue: a varchar that grows, or that loses its limit."""
+    """Whether PostgreSQL changes only the catalogue: the limit of a varchar is raised or removed."""
     old, new = (re.fullmatch(r"varchar\((\d+)\)", kind or "") for kind in (before, after))
     return old is not None and (after == "text" or (new is not None and int(new[1]) >= int(old[1])))
 
 
 def _why_not_run(statements: Any, created: set[str]) -> Iterator[str]:
-    """`statements` is what RunSQL takes: a text, or a list of texts and of pairs of a text and its parameters."""
+    """`statements` is an argument of RunSQL: a text, or a list of texts and of pairs of a text and parameters."""
     for each in [statements] if isinstance(statements, str) else statements:
         text = each if isinstance(each, str) else each[0]
         for pattern, why in STATEMENTS.items():

@@ -1,4 +1,4 @@
-"""Real threads that begin at the same moment, each with a database connection of its own."""
+"""Threads that start at the same time, each with its own database connection."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,14 +7,14 @@ from threading import Barrier
 from django.db import connections
 
 
-def at_once[Result](count: int, act: Callable[[int], Result]) -> list[Result]:
-    """What `act(0)` … `act(count - 1)` return when all start together."""
+def at_once[Result](count: int, call: Callable[[int], Result]) -> list[Result]:
+    """The results of `call(0)` … `call(count - 1)`, which all start together."""
     start = Barrier(count)
 
     def run(number: int) -> Result:
         try:
             start.wait(timeout=30)
-            return act(number)
+            return call(number)
         finally:
             connections.close_all()
 

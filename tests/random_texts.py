@@ -1,4 +1,4 @@
-"""Random texts of all scripts and forms, for property tests, and what makes of them the parts that people type."""
+"""Random texts of all scripts and normal forms for property tests, and the parts of them that users search for."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def _joined(pieces: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 anything = _joined(_PIECES)
-# What the rules of one line must accept: nothing of it is refused, and something is seen.
+# Texts that the rules of one line must accept: no refused character, and at least one visible one.
 fitting = st.builds("{}{}".format, st.sampled_from(["a", "ş", "日", "א", "👍"]), _joined(_FITTING)).map(
     lambda text: "".join(sign for sign in text if sign not in ISOLATES)
 )
@@ -50,7 +50,7 @@ def in_every_case(text: str) -> set[str]:
 
 
 def beginning(text: str, letters: int = 3) -> str:
-    """The first characters, as people see them, that have so many letters."""
+    """The shortest prefix of whole grapheme clusters with so many letters."""
     end = seen = 0
     for end in _ends(text):
         seen = sum(unicodedata.category(sign)[0] in "LN" for sign in text[:end])
@@ -60,7 +60,7 @@ def beginning(text: str, letters: int = 3) -> str:
 
 
 def _ends(text: str) -> Iterator[int]:
-    """Where one may cut without taking a mark or a joiner from its letter."""
+    """The positions at which a text can be cut without separating a mark or joiner from its letter."""
     for end in range(1, len(text) + 1):
         if end == len(text) or unicodedata.category(text[end]) not in {"Mn", "Mc", "Me", "Cf", "Sk"}:
             yield end

@@ -1,4 +1,4 @@
-"""The production server as real processes on this machine, over the database of the test."""
+"""The production server as processes on this machine, with the database of the test."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def call(self, method: str, path: str, *, token: str | None = None, body: Any = None) -> Answer:
-        """One request on a connection of its own, so that any of the server's processes may get it."""
+        """Send one request on a new connection, so that any process of the server may accept it."""
         connected = HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if token:
@@ -69,20 +69,20 @@ def wait_for_port(port: int) -> None:
 
 
 def database_url() -> str:
-    """The address of the database of this test, for processes of their own."""
+    """The URL of the database of this test, for other processes."""
     place = connection.get_connection_params()
     user = quote(place.get("user", ""))
     if password := place.get("password"):
         user += f":{quote(password)}"
     host = str(place.get("host", "localhost"))
-    # The folder of a socket stands in the path.
+    # The folder of a socket is part of the path.
     where = f"/{quote(host)}" if host.startswith("/") else f"{host}:{place.get('port') or 5432}"
     return f"postgresql://{user}@{where}/{place['dbname']}"
 
 
 @contextmanager
 def running_server(*, workers: int = 2, database: str | None = "", **environment: str) -> Iterator[Server]:
-    """`serve` over the database of this test, or over `database`; with None over the embedded one of its own."""
+    """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database."""
     port = free_port()
     place = without_database_url() if database is None else os.environ | {"DATABASE_URL": database or database_url()}
     process = subprocess.Popen(
@@ -111,7 +111,7 @@ def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]") -> Non
 
 
 def without_database_url() -> dict[str, str]:
-    """The environment of a process that shall use an embedded database of its own."""
+    """The environment of a process that uses its own embedded database."""
     return {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
 
 
@@ -129,7 +129,7 @@ def _terminate(other: psycopg.Connection, name: str) -> None:
 
 
 def terminated_connections() -> None:
-    """Every open connection to the database of this test is closed by the server; new ones are welcome."""
+    """The server closes every connection to the database of this test and accepts new ones."""
     with _superuser() as (other, name):
         connection.close()
         _terminate(other, name)
@@ -137,7 +137,7 @@ def terminated_connections() -> None:
 
 @contextmanager
 def lost_database() -> Iterator[None]:
-    """The database of this test is gone for everybody while the block runs."""
+    """Nobody can connect to the database of this test inside the block."""
     with _superuser() as (other, dbname):
         name = sql.Identifier(dbname)
         other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))

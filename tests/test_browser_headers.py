@@ -1,4 +1,4 @@
-"""What answers tell browsers about security: TLS only, no guessing of types, no frames, no foreign content."""
+"""Security headers: HSTS, no MIME sniffing, no framing, a content security policy."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from config.csp import admin_policy
 from tests.conftest import Api
 from tests.servers import running_server
 
-# One address of each kind: the API, its playground, the admin, pages, files, machine-readable documents, refusals.
+# One address of each kind: API, playground, admin, pages, files, machine-readable documents, refusals.
 ADDRESSES = [
     "/api/v1/users/me", "/api/v1/no-such", "/api/docs/", "/api/schema/", "/admin/login/", "/admin/", "/admin/no-such",
     "/unsubscribe/none", "/.well-known/jwks.json", "/healthz", "/readyz", "/static/common/playground.css", "/no-such",
@@ -25,36 +25,36 @@ ADDRESSES = [
 
 def headers_of(address: str, *, secure: bool = False) -> Any:
     answer = Client().get(address, secure=secure)
-    answer.close()  # a file stays open until then
+    answer.close()  # closes the file of a file response
     return answer.headers
 
 
 @pytest.fixture
 def secure(settings: Any) -> None:
-    """As `SECURE=true` sets it."""
+    """The settings of `SECURE=true`."""
     settings.SECURE_HSTS_SECONDS = 31_536_000
     settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = settings.SECURE_HSTS_PRELOAD = True
     settings.SECURE_SSL_REDIRECT = True
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_every_answer_over_tls_says_to_stay_with_tls(address: str, secure: None, db: None) -> None:
+def test_every_response_over_tls_has_hsts(address: str, secure: None, db: None) -> None:
     headers = headers_of(address, secure=True)
     assert headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains; preload"
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
-def test_every_answer_has_the_headers_that_need_no_tls(address: str, db: None) -> None:
+def test_every_response_has_the_headers_that_do_not_depend_on_tls(address: str, db: None) -> None:
     headers = headers_of(address)
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] in {"same-origin", "no-referrer"}
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
-    assert "Strict-Transport-Security" not in headers, "without SECURE nobody is told to use TLS"
+    assert "Strict-Transport-Security" not in headers, "no HSTS without SECURE"
 
 
 @pytest.mark.parametrize("address", [one for one in ADDRESSES if not one.startswith("/api/")])
-def test_every_answer_outside_the_api_has_a_strict_policy(address: str, db: None) -> None:
+def test_every_response_outside_the_api_has_a_strict_content_security_policy(address: str, db: None) -> None:
     policy = dict(part.split(" ", 1) for part in headers_of(address)["Content-Security-Policy"].split("; "))
 
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
@@ -65,23 +65,23 @@ def test_every_answer_outside_the_api_has_a_strict_policy(address: str, db: None
         assert "script-src" not in policy
 
 
-def test_the_policy_of_the_admin_lets_pictures_come_from_where_they_are_served() -> None:
+def test_the_policy_of_the_admin_allows_pictures_from_the_media_url() -> None:
     assert admin_policy("https://cdn.example.com/media/")["img-src"] == ["'self'", "data:", "https://cdn.example.com"]
     assert admin_policy("/media/")["img-src"] == ["'self'", "data:"]
 
 
 @pytest.mark.parametrize("address", ["/admin/login/", "/unsubscribe/none", "/static/common/playground.css", "/"])
-def test_pages_over_plain_http_lead_to_https(address: str, secure: None, db: None) -> None:
+def test_pages_over_plain_http_redirect_to_https(address: str, secure: None, db: None) -> None:
     answer = Client().get(address)
     assert (answer.status_code, answer.headers["Location"]) == (301, f"https://testserver{address}")
 
 
 @pytest.mark.parametrize("address", ["/healthz", "/readyz", "/api/v1/users/me", "/.well-known/jwks.json"])
-def test_what_machines_inside_ask_without_tls_is_answered(address: str, secure: None, db: None) -> None:
+def test_addresses_for_internal_machines_are_answered_without_tls(address: str, secure: None, db: None) -> None:
     assert Client().get(address).status_code != 301
 
 
-def test_the_api_needs_no_token_of_a_form(api: Api, db: None) -> None:
+def test_the_api_needs_no_csrf_token(api: Api, db: None) -> None:
     client = Client(enforce_csrf_checks=True)
     for address, status in (("/api/v1/auth/login", 400), ("/api/v1/no-such", 404), ("/api/v1/users/me", 405)):
         answer = client.post(address, {}, content_type="application/json")
@@ -137,7 +137,7 @@ def test_the_deployment_check_finds_nothing_in_production(tmp_path: Any) -> None
         ({"SECRET_KEY": "short"}, {"W009"}),
     ],
 )
-def test_the_deployment_check_still_sees_what_it_is_for(
+def test_the_deployment_check_still_finds_insecure_settings(
     variables: dict[str, str], found: set[str], tmp_path: Any
 ) -> None:
     finished = checked(tmp_path, **variables)
@@ -145,11 +145,11 @@ def test_the_deployment_check_still_sees_what_it_is_for(
     assert {code for code in found if f"security.{code}" in finished.stderr} == found
 
 
-# --- files that strangers sent --------------------------------------------------------------------
+# --- uploaded files --------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
-def test_stored_files_are_served_as_what_they_are_and_run_nothing(tmp_path: Any, creator: User) -> None:
+def test_uploaded_files_are_served_with_their_type_and_cannot_run_scripts(tmp_path: Any, creator: User) -> None:
     FileSystemStorage(tmp_path / "media").save("photos/one.webp", ContentFile(b"RIFF....WEBP"))
     with running_server(workers=1, KUMANDA_DATA=str(tmp_path)) as server:
         answer = server.call("GET", "/media/photos/one.webp")

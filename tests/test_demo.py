@@ -1,4 +1,4 @@
-"""`manage.py demo`: one command from nothing to a service that answers."""
+"""`manage.py demo`: one command from an empty folder to a running service."""
 
 import json
 import signal
@@ -39,7 +39,7 @@ def asked(url: str, token: str | None = None, body: Any = None) -> Any:
         return json.load(answer)["data"]
 
 
-def test_it_says_in_one_line_where_it_is_and_who_may_enter_stops_at_ctrl_c_and_finds_its_world_again(
+def test_the_demo_prints_its_address_and_accounts_stops_at_ctrl_c_and_keeps_its_data(
     tmp_path: Path,
 ) -> None:
     data = tmp_path / "data with a space"
@@ -75,7 +75,7 @@ def look_around(said: dict[str, Any]) -> None:
 
 
 def past_streams(said: dict[str, Any]) -> Any:
-    """How many the creator has; a world that is made twice has twice as many."""
+    """The number of past streams of the creator. Data that was created twice would have twice as many."""
     past = f"{said['url']}/api/v1/live-stream/user/{creator_of(said)}/past-streams"
     return asked(past)["pagination"]["totalItems"]
 

@@ -1,4 +1,4 @@
-"""Pages and comments link to files that exist and name files that exist; the index of decisions is complete."""
+"""Files that pages and comments link to or name exist, and the index of decisions is complete."""
 
 import re
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from tests.glossary import files
 ROOT = Path(settings.BASE_DIR)
 PAGES = [path for path in files() if path.suffix == ".md"]
 APPS = "accounts|bans|benchmarks|common|config|docs|edges|livestreams|reminders|tests"
-# Pages about the past may name what is gone.
+# Pages about the past may name files that no longer exist.
 PAST = {"CHANGELOG.md", "docs/decisions/0012-bodies-before-threads.md"}
-# A path from the root of the checkout, as comments and pages name it. Not the end of a longer one.
+# A path from the root of the checkout that is not the end of a longer path.
 NAMED = re.compile(rf"(?<![\w/.:{{}}-])(?:{APPS})/[\w/-]+\.(?:py|md|yaml|yml|toml|in|lock)\b")
 
 
@@ -23,13 +23,13 @@ def name_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_what_a_page_links_to_is_there(page: Path) -> None:
+def test_the_files_that_a_page_links_to_exist(page: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
     inside = [link.partition("#")[0] for link in links if not re.match(r"[a-z]+:", link)]
     assert [link for link in inside if link and not (page.parent / link).exists()] == []
 
 
-def test_a_file_that_is_named_is_there() -> None:
+def test_files_that_are_named_exist() -> None:
     def missing() -> Iterator[str]:
         for path in files():
             if name_of(path) in PAST:

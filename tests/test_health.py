@@ -28,13 +28,13 @@ def _token_of_operators(settings: Any) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_both_say_that_all_is_well(place: str, client: Client, db: None) -> None:
+def test_health_and_readiness_report_success(place: str, client: Client, db: None) -> None:
     assert data_of(client.get(place))["status"] in {"alive", "ready"}
     assert client.head(place).status_code == 200
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_they_are_only_read(place: str, client: Client, db: None) -> None:
+def test_health_and_readiness_allow_only_get_and_head(place: str, client: Client, db: None) -> None:
     response = client.post(place)
 
     assert_refused(response, 405, "method_not_allowed")
@@ -42,7 +42,7 @@ def test_they_are_only_read(place: str, client: Client, db: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lost_database_makes_it_unready_and_not_dead_until_it_is_back(client: Client) -> None:
+def test_while_the_database_is_lost_a_process_is_alive_and_not_ready(client: Client) -> None:
     with lost_database():
         refused = client.get("/readyz", **OPERATOR)
         assert_refused(refused, 503, "service_unavailable", "the database does not answer")
@@ -52,8 +52,8 @@ def test_a_lost_database_makes_it_unready_and_not_dead_until_it_is_back(client: 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_restarted_database_costs_no_call(api: Api) -> None:
-    """Every connection is dead then, and none of its threads has noticed."""
+def test_no_call_fails_after_a_restart_of_the_database(api: Api) -> None:
+    """All open connections are closed, and no thread has used its connection since."""
     caller = api(make_user("creator"))
     data_of(caller.get("/api/v1/users/me"))
     with lost_database():
@@ -63,7 +63,7 @@ def test_a_restarted_database_costs_no_call(api: Api) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_missing_migration_makes_it_unready(client: Client) -> None:
+def test_a_process_is_not_ready_without_a_migration(client: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'sessions' RETURNING name, applied")
         name, applied = cursor.fetchone()
@@ -77,23 +77,23 @@ def test_a_missing_migration_makes_it_unready(client: Client) -> None:
             )
 
 
-# --- how far the telling is behind ----------------------------------------------------------------
+# --- how late notifications are ----------------------------------------------------------------
 
 MINUTE = timedelta(minutes=1)
 
 
 def dispatch(client: Client) -> dict[str, Any]:
-    told: dict[str, Any] = data_of(client.get("/readyz", **OPERATOR))["dispatch"]
-    return told
+    members: dict[str, Any] = data_of(client.get("/readyz", **OPERATOR))["dispatch"]
+    return members
 
 
-def test_before_the_first_look_nothing_is_known_of_the_telling(client: Client, db: None) -> None:
+def test_before_the_first_run_of_the_finder_dispatch_has_no_values(client: Client, db: None) -> None:
     assert dispatch(client) == {
         "working": False, "lagSeconds": None, "foundUntil": None, "oldestDue": None, "oldestOverdueDelivery": None,
     }  # fmt: skip
 
 
-def test_the_lag_is_the_time_since_somebody_looked_and_makes_nobody_unready(
+def test_the_lag_is_the_time_since_the_last_run_of_the_finder_and_does_not_affect_readiness(
     client: Client, creator: User, viewer: User, now: datetime
 ) -> None:
     asked = now - 120 * MINUTE
@@ -104,13 +104,13 @@ def test_the_lag_is_the_time_since_somebody_looked_and_makes_nobody_unready(
 
     response = client.get("/readyz", **OPERATOR)
 
-    told = data_of(response)["dispatch"]
-    assert 7200 <= told["lagSeconds"] < 7260
-    assert told["foundUntil"] == wire_time(asked)
-    assert told["oldestDue"] == wire_time(now - 70 * MINUTE)
+    reported = data_of(response)["dispatch"]
+    assert 7200 <= reported["lagSeconds"] < 7260
+    assert reported["foundUntil"] == wire_time(asked)
+    assert reported["oldestDue"] == wire_time(now - 70 * MINUTE)
 
 
-def test_the_oldest_due_is_also_looked_for_among_rounds_and_chunks(
+def test_the_oldest_due_also_covers_open_rounds_and_waiting_chunks(
     client: Client, creator: User, viewer: User, now: datetime
 ) -> None:
     asked = now - 60 * MINUTE
@@ -129,7 +129,7 @@ def test_the_oldest_due_is_also_looked_for_among_rounds_and_chunks(
 
 
 @pytest.mark.parametrize("seconds", [1, 60])
-def test_a_worker_that_says_that_it_lives_is_seen(seconds: int, client: Client, db: None) -> None:
+def test_a_worker_with_a_recent_heartbeat_counts_as_working(seconds: int, client: Client, db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s * interval '1 second')", [seconds]
@@ -138,15 +138,15 @@ def test_a_worker_that_says_that_it_lives_is_seen(seconds: int, client: Client, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_table_that_somebody_holds_keeps_nobody_from_being_ready(client: Client) -> None:
+def test_a_locked_table_does_not_affect_readiness(client: Client) -> None:
     with waiting_for("reminders_round", 0):
         assert data_of(client.get("/readyz", **OPERATOR)) == {"status": "ready", "dispatch": None}
     assert dispatch(client)["working"] is False
 
 
 @pytest.mark.slow
-def test_what_it_asks_reads_entries_of_indexes_and_no_table(client: Client, creator: User, now: datetime) -> None:
-    """With 20,000 closed rounds there are no open ones to find among them."""
+def test_the_queries_of_dispatch_use_indexes_and_scan_no_table(client: Client, creator: User, now: datetime) -> None:
+    """There are 20,000 closed rounds and no open one."""
     stream = make_stream(creator)
     Round.objects.bulk_create(
         Round(

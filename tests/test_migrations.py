@@ -1,4 +1,4 @@
-"""Migrations run while the service works: none locks a table while it reads or writes all of its rows."""
+"""Migrations run while the service is in use, so none may lock a table while it reads or writes all of its rows."""
 
 import pytest
 from django.contrib.postgres.functions import RandomUUID
@@ -83,10 +83,10 @@ def alter(name: str, field: models.Field) -> Operation:
         (migrations.SeparateDatabaseAndState([migrations.AddIndex("hall", BY_NAME)], []), INDEX),
     ],
 )
-def test_what_locks_a_table_is_found(operation: Operation, why: str) -> None:
+def test_an_operation_that_locks_a_table_is_found(operation: Operation, why: str) -> None:
     (fault,) = faults(migration(operation), before())
     assert fault.endswith(why)
-    # Nobody uses what an initial migration works on.
+    # No process uses the tables of an initial migration.
     assert faults(migration(operation, initial=True), before()) == []
 
 
@@ -116,11 +116,11 @@ def test_a_constraint_is_not_validated_in_the_transaction_that_added_it() -> Non
         migrations.SeparateDatabaseAndState([], [migrations.AddIndex("hall", BY_NAME)]),
     ],
 )
-def test_what_locks_nothing_for_long_is_let_through(operation: Operation) -> None:
+def test_an_operation_that_locks_no_table_for_long_is_allowed(operation: Operation) -> None:
     assert faults(migration(operation, atomic=False), before()) == []
 
 
-def test_a_table_that_the_migration_creates_may_get_anything() -> None:
+def test_any_operation_is_allowed_on_a_table_that_the_migration_creates() -> None:
     made = migrations.CreateModel("Seat", [("id", models.BigAutoField(primary_key=True)), ("name", models.TextField())])
     with_it = migration(
         made, migrations.AddIndex("seat", BY_NAME), migrations.RunSQL("CREATE INDEX seat_name ON halls_seat (name)")

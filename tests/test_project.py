@@ -1,4 +1,4 @@
-"""Rules of the project that no other tool checks: what `common` may know, and that every text is translated."""
+"""Rules of the project that no other tool checks: `common` has no domain terms, and every text is translated."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from django.conf import settings
 ROOT = Path(settings.BASE_DIR)
 TURKISH = ROOT / "locale" / "tr" / "LC_MESSAGES"
 
-# Words of the domain. `common` could be copied to another project unchanged, so none of them enters it.
+# Domain terms. `common` must not contain them, so that it could be copied to another project unchanged.
 DOMAIN = re.compile(
     r"\b(live_?streams?|streams|bans?|banned|reminders?|viewers?|guests?|creators?|kumanda|moderators?)\b", re.I
 )
@@ -26,7 +26,7 @@ def files_of_common() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("path", sorted(files_of_common()), ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_word_of_the_domain_enters_common(path: Path) -> None:
+def test_common_contains_no_domain_terms(path: Path) -> None:
     found = [line for line in path.read_text().splitlines() if DOMAIN.search(line)]
     assert found == []
 
@@ -36,7 +36,7 @@ def catalogue() -> Catalog:
         return read_po(file, locale="tr")
 
 
-def test_every_text_of_the_source_has_its_turkish() -> None:
+def test_every_text_of_the_source_is_translated_to_turkish() -> None:
     keywords: dict[str, tuple[int | tuple[int, str], ...] | None] = {
         "_": None,
         "gettext": None,
@@ -57,14 +57,14 @@ def test_every_text_of_the_source_has_its_turkish() -> None:
             assert all(strings or [""]), f"no Turkish for {text!r} of {app}/{file}"
 
 
-def test_a_translation_has_the_holes_of_its_text() -> None:
+def test_a_translation_has_the_placeholders_of_its_text() -> None:
     holes = re.compile(r"%\(\w+\)[sd]|\{\w*\}")
     for message in catalogue():
         if isinstance(message.id, str) and message.id:
             assert sorted(holes.findall(message.id)) == sorted(holes.findall(str(message.string))), message.id
 
 
-def test_the_compiled_catalogue_is_fresh() -> None:
+def test_the_compiled_catalogue_is_up_to_date() -> None:
     with (TURKISH / "django.mo").open("rb") as file:
         compiled = GNUTranslations(file)
     for message in catalogue():
@@ -76,13 +76,13 @@ def test_the_compiled_catalogue_is_fresh() -> None:
             assert compiled.ngettext(one, many, 1) == (message.string or "")[0], f"run make messages: {message.id}"
 
 
-def test_the_example_environment_names_every_setting_that_is_read() -> None:
+def test_the_example_environment_lists_every_setting_that_is_read() -> None:
     read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "config" / "settings.py").read_text()))
     named = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
     assert read == named
 
 
-def test_no_committed_line_names_an_index_or_a_secret() -> None:
+def test_lock_files_name_no_index_and_the_example_environment_contains_no_secret() -> None:
     for name in ("requirements/run.lock", "requirements/dev.lock", "requirements/bench.lock"):
         text = (ROOT / name).read_text()
         assert "://" not in re.sub(r"(?m)^\s*#.*$", "", text), name

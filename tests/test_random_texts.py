@@ -1,4 +1,4 @@
-"""Random texts through every text field of the API, the admin and the import: accepted ones come back and are found."""
+"""Random texts in every text field of the API, the admin and the import: accepted ones are returned and found."""
 
 import csv
 import io
@@ -62,7 +62,7 @@ def tried(examples: int) -> Callable[..., Any]:
 
 
 def stored(text: str) -> str:
-    """What an accepted text of one line comes back as."""
+    """The stored form of an accepted text of one line."""
     return unicodedata.normalize("NFC", text).strip()
 
 
@@ -85,7 +85,9 @@ def assert_refused_by_a_rule(response: Any, field: str, rules: tuple[str, ...]) 
 @example(title="\u202eabc")
 @example(title="a\u0327\u0301\u0325")
 @example(title="  ςΣς\u3000b ")
-def test_a_title_comes_back_is_found_and_breaks_nothing(title: str, api: Api, creator: User, viewer: User) -> None:
+def test_a_title_is_returned_and_found_and_breaks_no_sentence(
+    title: str, api: Api, creator: User, viewer: User
+) -> None:
     client = api(creator)
     answer = client.post(f"{STREAMS}/create", {"title": title, "plannedStartDate": soon()}, format="json")
     if answer.status_code != 201:
@@ -95,10 +97,10 @@ def test_a_title_comes_back_is_found_and_breaks_nothing(title: str, api: Api, cr
     assert stream["title"] == stored(title)
 
     edited = client.patch(f"{STREAMS}/{stream['id']}", {"title": title, "interest": title[:16]}, format="json")
-    if edited.status_code == 200:  # the first part alone may have nothing to see
+    if edited.status_code == 200:  # the first part alone may have no visible character
         assert (data_of(edited)["title"], data_of(edited)["interest"]) == (stream["title"], stored(title[:16]))
     assert_found(client, STREAMS, stream["title"], stream["id"], "id")
-    assert_told(stream["title"], stream["id"])
+    assert_notified(stream["title"], stream["id"])
     assert_in_calendar(client, stream["id"], stream["title"])
     LiveStream.all_objects.all().delete()
 
@@ -115,22 +117,22 @@ def assert_found(client: Any, address: str, text: str, key: str, name: str) -> N
             assert key in [row[name] for row in found], f"{part!a} does not find {text!a}"
 
 
-def assert_told(title: str, stream_id: str) -> None:
+def assert_notified(title: str, stream_id: str) -> None:
     at = timezone.now()
     people = (Person(stream_id, title, "a@example.com", "en"),)
     batch = Batch(stream_id, "reminder", stream_id, title, at + timedelta(minutes=15), at, people)
-    told = message_of(batch.kind, title, batch.planned_start_at, at)
-    assert told.replace("\u2068", "").replace("\u2069", "").count(f"“{without_isolates(title)}”") == 1
-    assert told.endswith(" starts in 15 minutes.")
-    assert is_left_to_right(told.removesuffix(" starts in 15 minutes."), title)
+    sentence = message_of(batch.kind, title, batch.planned_start_at, at)
+    assert sentence.replace("\u2068", "").replace("\u2069", "").count(f"“{without_isolates(title)}”") == 1
+    assert sentence.endswith(" starts in 15 minutes.")
+    assert is_left_to_right(sentence.removesuffix(" starts in 15 minutes."), title)
 
     mailed = message_from_bytes(message(batch, people[0]).message().as_bytes(), policy=policy.default)
     assert mailed.get_all("Subject") == [message_of(batch.kind, " ".join(title.split()), batch.planned_start_at, at)]
     body: Any = mailed.get_body(("plain",))
-    assert told.split() == body.get_content().splitlines()[2].split()
+    assert sentence.split() == body.get_content().splitlines()[2].split()
 
     posted = json.loads(json.dumps(payload(batch)))
-    assert posted["data"]["texts"]["en"]["message"] == told
+    assert posted["data"]["texts"]["en"]["message"] == sentence
 
 
 def without_isolates(text: str) -> str:
@@ -138,7 +140,7 @@ def without_isolates(text: str) -> str:
 
 
 def is_left_to_right(quoted: str, title: str) -> bool:
-    """Whether the title in its quotation marks can turn nothing: no such character, or all of it in one isolate."""
+    """Whether the quoted title cannot reorder the text: no right-to-left character, or all in one isolate."""
     if all(unicodedata.bidirectional(sign) not in {"R", "AL", "AN", "RLI", "LRI", "FSI", "PDI", ""} for sign in title):
         return quoted == f"“{title}”"
     return quoted == f"“\u2068{title}\u2069”"
@@ -147,14 +149,14 @@ def is_left_to_right(quoted: str, title: str) -> bool:
 def assert_in_calendar(client: Any, stream_id: str, title: str) -> None:
     answer = client.get(f"{STREAMS}/{stream_id}/calendar.ics")
     (event,) = Calendar.from_ical(answer.content.decode()).walk("VEVENT")
-    # The library takes a backslash before an N for a line break.
+    # The library reads a backslash before an N as a line break.
     if "\\" not in title:
         assert str(event["SUMMARY"]) == title
 
 
 @tried(25)
 @given(text=fitting)
-def test_a_text_without_fault_is_accepted_in_every_form(text: str, api: Api, creator: User) -> None:
+def test_a_valid_text_is_accepted_in_every_normal_form(text: str, api: Api, creator: User) -> None:
     for form in ("NFC", "NFD"):
         sent = unicodedata.normalize(form, text)
         body = {"title": sent, "interest": sent[:50], "motivation": f"{sent}\r\n\t{sent}"}
@@ -167,7 +169,7 @@ def test_a_text_without_fault_is_accepted_in_every_form(text: str, api: Api, cre
 
 @tried(25)
 @given(text=unfitting)
-def test_a_text_with_a_fault_is_refused_at_each_field_with_its_rule(
+def test_an_invalid_text_is_refused_in_each_field_with_the_broken_rule(
     text: str, api: Api, creator: User, viewer: User
 ) -> None:
     client, stream = api(creator), make_stream(creator)
@@ -196,7 +198,7 @@ def test_a_text_with_a_fault_is_refused_at_each_field_with_its_rule(
 @example(name="สวัสดี", surname="שָׁלוֹם")
 @example(name="かぎ", surname="ΟΔΥΣΣΕΥΣ")
 @example(name="\u202eada", surname="\u200b")
-def test_a_name_of_the_identity_provider_comes_back_and_is_found_among_the_viewers(
+def test_a_name_of_the_identity_provider_is_returned_and_found_among_the_viewers(
     name: str, surname: str, api: Api, creator: User
 ) -> None:
     now = timezone.now()
@@ -210,7 +212,7 @@ def test_a_name_of_the_identity_provider_comes_back_and_is_found_among_the_viewe
 
     (shown,) = viewers
     if shown["name"] != stored(name):
-        # It broke a rule, and nobody can be asked to correct it.
+        # It broke a rule and was cleaned, because its user cannot correct it.
         assert_refused_by_a_rule(
             api(creator).post(f"{STREAMS}/create", {"title": name}, format="json"), "title", ONE_LINE_RULES
         )
@@ -225,7 +227,7 @@ def test_a_name_of_the_identity_provider_comes_back_and_is_found_among_the_viewe
 @tried(25)
 @given(reason=st.one_of(fitting, anything))
 @example(reason="a\r\nb\tc")
-def test_a_reason_and_an_appeal_come_back(reason: str, api: Api, creator: User, viewer: User) -> None:
+def test_a_reason_and_an_appeal_are_returned_unchanged(reason: str, api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator)
     ban = {"targetUserId": viewer.pk, "liveStreamId": stream.pk, "reason": reason}
     answer = api(creator).post(BANS, ban, format="json")
@@ -249,7 +251,9 @@ def test_a_reason_and_an_appeal_come_back(reason: str, api: Api, creator: User, 
 @tried(15)
 @given(reasons=st.lists(st.one_of(fitting, anything), min_size=1, max_size=6))
 @example(reasons=["a\r\nb", "=1+1", '"', "\u2068a\u2069"])
-def test_reasons_survive_import_export_and_import(reasons: list[str], api: Api, creator: User, tmp_path: Path) -> None:
+def test_reasons_are_unchanged_after_import_export_and_import(
+    reasons: list[str], api: Api, creator: User, tmp_path: Path
+) -> None:
     people = [make_user(f"target{next(numbers)}") for _ in reasons]
     for form in ("csv", "ndjson"):
         first, second = make_stream(creator), make_stream(creator)
@@ -290,7 +294,7 @@ def imported(content: str, form: str, folder: Path, by: User) -> dict[str, Any]:
     file = folder / f"bans.{form}"
     file.write_bytes(content.encode())
     out = io.StringIO()
-    with suppress(CommandError):  # says that lines were refused, as the facts do
+    with suppress(CommandError):  # raised for refused lines, which the assertions below check
         call_command("import_bans", str(file), "--json", "--by", by.username, stdout=out, stderr=io.StringIO())
     facts: dict[str, Any] = json.loads(out.getvalue())
     return facts
@@ -307,7 +311,7 @@ def test_a_reason_given_in_the_admin_is_in_the_audit_trail_and_people_are_found_
     root, _ = User.objects.get_or_create(username="root", defaults={"is_staff": True, "is_superuser": True})
     client = Client()
     client.force_login(root)
-    session_of(viewer)  # something to end
+    session_of(viewer)  # a session to end
     known = set(AuditEntry.objects.values_list("pk", flat=True))
 
     answer = client.post(action_url(viewer, "log_out"), {"reason": reason})

@@ -1,4 +1,4 @@
-"""The README is true: its tour runs line by line against a real demo, and what it links to is there."""
+"""The README is right: its tour runs line by line with a demo, and its links exist."""
 
 import json
 import re
@@ -17,7 +17,7 @@ MARK = "@@ next command @@"
 
 
 def tour() -> list[tuple[str, str]]:
-    """The commands of the tour, and the output that follows each."""
+    """The commands of the tour, each with its expected output."""
     text = README.partition("## A tour of five minutes")[2].partition("\n## ")[0]
     steps: list[tuple[str, str]] = []
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
@@ -32,7 +32,7 @@ def tour() -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a demo of its own, as `make demo` starts it."""
+    """Start a demo as `make demo` does. Yields its address."""
     data = tmp_path_factory.mktemp("demo")
     with subprocess.Popen(
         [sys.executable, "manage.py", "demo", "--json", "--port", str(free_port()), "--data", str(data)],
@@ -46,7 +46,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.terminate()
 
 
-def test_the_tour_runs_line_by_line_and_answers_as_printed(demo: str, tmp_path: Path) -> None:
+def test_the_tour_prints_the_output_that_the_readme_shows(demo: str, tmp_path: Path) -> None:
     steps = tour()
     assert len(steps) > 20
     script = "".join(f"echo '{MARK}'\n{command}" for command, _ in steps)
@@ -62,7 +62,7 @@ def test_the_tour_runs_line_by_line_and_answers_as_printed(demo: str, tmp_path: 
         assert re.fullmatch(pattern, output), f"{command}printed\n{output}and the README says\n{expected}"
 
 
-def test_every_picture_and_page_that_it_names_is_there() -> None:
+def test_every_picture_and_page_that_the_readme_links_to_exists() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README)
 
     assert len(links) > 4
@@ -70,7 +70,7 @@ def test_every_picture_and_page_that_it_names_is_there() -> None:
         assert (Path(settings.BASE_DIR) / link).exists(), link
 
 
-def test_its_first_two_commands_are_the_two_that_matter() -> None:
+def test_the_first_two_commands_are_demo_and_test() -> None:
     first = re.search(r"```console\n(.*?)```", README, re.DOTALL)
 
     assert first is not None

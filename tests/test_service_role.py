@@ -1,6 +1,6 @@
-"""The service as a role that owns nothing: it does all its work, and cannot touch the audit trail.
+"""The service with a role that owns no tables: everything works, and the audit trail cannot be altered.
 
-The steps are those of docs/operations.md: an owner migrates, grants, and another role serves.
+The steps are those of docs/operations.md: the owner migrates and grants, and another role runs the service.
 """
 
 import json
@@ -39,7 +39,7 @@ for name in ("creator", "viewer", "troll"):
 
 @dataclass(frozen=True)
 class Installation:
-    """A database of its own, of which `owner` owns all; `service` was granted what the service needs."""
+    """A separate database whose tables `owner` owns. `service` has the privileges that the service needs."""
 
     place: dict[str, Any]
     data: Path
@@ -78,7 +78,7 @@ class Installation:
         return finished
 
     def doctor(self, role: str) -> dict[str, dict[str, str]]:
-        """What it finds of the audit trail, by code. It finds more, as no worker runs."""
+        """The findings about the audit trail by code. There are others, because no worker runs."""
         finished = subprocess.run(
             [sys.executable, "manage.py", "doctor", "--audit", "--json"],
             cwd=settings.BASE_DIR,
@@ -88,9 +88,9 @@ class Installation:
             timeout=120,
             check=False,
         )
-        told = json.loads(finished.stdout)
-        assert "audit" in told
-        return {found["code"]: found for found in told["findings"] if found["code"].startswith("audit_")}
+        report = json.loads(finished.stdout)
+        assert "audit" in report
+        return {found["code"]: found for found in report["findings"] if found["code"].startswith("audit_")}
 
 
 @contextmanager
@@ -150,10 +150,10 @@ def call(server: Server, method: str, path: str, token: str | None = None, body:
     return answer.json()["data"] if answer.body else None
 
 
-# --- it does all its work -------------------------------------------------------------------------
+# --- the service works -------------------------------------------------------------------------
 
 
-def test_the_service_and_a_worker_do_their_work_as_a_role_that_owns_nothing(installation: Installation) -> None:
+def test_the_service_and_a_worker_work_with_a_role_that_owns_no_tables(installation: Installation) -> None:
     environment = installation.environment(installation.service)
     with running_server(workers=2, **environment) as server, running_worker(environment):
         tokens, ids = {}, {}
@@ -182,17 +182,17 @@ def test_the_service_and_a_worker_do_their_work_as_a_role_that_owns_nothing(inst
     assert purged["ids"] == [stream]
     actions = [row[0] for row in installation.ask("SELECT action FROM common_auditentry ORDER BY id")]
     assert {"create_user", "create_stream", "start_stream", "ban_user", "lift_ban", "delete_stream"} < set(actions)
-    assert len(actions) > entries  # purging added to the trail and removed nothing from it
+    assert len(actions) > entries  # purging added rows to the trail and removed none
     later = "from config.tasks import seal_audit_trail; seal_audit_trail.defer(timestamp=0)"
     installation.run(installation.service, "shell", "-c", later)
     log = installation.run(installation.service, "worker", "--until-idle").stderr
     seals = installation.ask("SELECT number, digest, rows FROM common_auditseal ORDER BY number")
     assert f"audit seal {seals[-1][0]}:{seals[-1][1]} over ids" in log
-    # In the first minutes of an hour the worker above has made the seals of the hour before.
+    # In the first minutes of an hour the worker above has already sealed the previous hour.
     assert sum(rows for _number, _digest, rows in seals) == len(actions)
 
 
-def test_its_commands_work_and_the_doctor_is_content_with_its_role(installation: Installation) -> None:
+def test_commands_work_and_doctor_finds_nothing_about_the_role(installation: Installation) -> None:
     installation.run(installation.service, "expire_streams")
     installation.run(installation.service, "rotate_join_key")
     installation.run(installation.service, "dispatch_reminders")
@@ -200,7 +200,7 @@ def test_its_commands_work_and_the_doctor_is_content_with_its_role(installation:
     assert installation.doctor(installation.service) == {}
 
 
-def test_the_doctor_warns_of_a_service_that_owns_the_trail(installation: Installation) -> None:
+def test_doctor_warns_of_a_service_that_owns_the_trail(installation: Installation) -> None:
     found = installation.doctor(installation.owner)
     assert list(found) == ["audit_trail_owned_by_service"]
     finding = found["audit_trail_owned_by_service"]
@@ -209,7 +209,7 @@ def test_the_doctor_warns_of_a_service_that_owns_the_trail(installation: Install
         assert power in finding["meaning"]
 
 
-# --- and cannot touch the trail -------------------------------------------------------------------
+# --- the trail cannot be altered -------------------------------------------------------------------
 
 FORBIDDEN: list[LiteralString] = [
     *(
@@ -263,7 +263,7 @@ def test_the_role_of_the_service_cannot_become_the_owner(installation: Installat
 
 def test_the_role_of_the_service_cannot_grant_itself_more(installation: Installation) -> None:
     with installation.connect(installation.service) as attacking:
-        attacking.execute("GRANT ALL ON common_auditentry TO CURRENT_USER")  # a warning, and no effect
+        attacking.execute("GRANT ALL ON common_auditentry TO CURRENT_USER")  # PostgreSQL warns and grants nothing
         with pytest.raises(InsufficientPrivilege):
             attacking.execute("DELETE FROM common_auditentry")
 
@@ -276,7 +276,7 @@ PRIVILEGES = """
 """
 
 
-def test_granting_again_changes_nothing_and_takes_back_what_was_too_much(installation: Installation) -> None:
+def test_granting_again_changes_nothing_and_revokes_additional_privileges(installation: Installation) -> None:
     before = installation.ask(PRIVILEGES, installation.service)
     by_table: dict[str, list[str]] = {}
     for table, _, privilege in before:
@@ -301,18 +301,18 @@ def test_granting_again_changes_nothing_and_takes_back_what_was_too_much(install
     assert len(dry["statements"]) > 5
 
 
-def test_what_a_later_migration_creates_is_granted_as_well(installation: Installation) -> None:
+def test_tables_of_later_migrations_are_granted_as_well(installation: Installation) -> None:
     with installation.connect(installation.owner) as owner:
-        owner.execute("CREATE TABLE later (id bigint GENERATED BY DEFAULT AS IDENTITY, told text)")
+        owner.execute("CREATE TABLE later (id bigint GENERATED BY DEFAULT AS IDENTITY, text text)")
         owner.commit()
         with installation.connect(installation.service) as service:
-            service.execute("INSERT INTO later (told) VALUES ('a')")
-            service.execute("UPDATE later SET told = 'b'")
+            service.execute("INSERT INTO later (text) VALUES ('a')")
+            service.execute("UPDATE later SET text = 'b'")
             service.execute("DELETE FROM later")
         owner.execute("DROP TABLE later")
 
 
-def test_a_role_that_grants_do_not_limit_is_refused(installation: Installation) -> None:
+def test_a_role_that_privileges_do_not_restrict_is_refused(installation: Installation) -> None:
     def refusal(granter: str, role: str) -> str:
         return installation.run(granter, "grant_service_role", role, expected=2).stderr
 

@@ -1,4 +1,4 @@
-"""How many SQL statements each endpoint runs: fixed, and the same for one row as for fifty."""
+"""The number of SQL statements of each endpoint. It is fixed, and equal for one row and for fifty."""
 
 import re
 from collections.abc import Callable
@@ -49,23 +49,24 @@ def refresh_token(stream: LiveStream) -> dict[str, str]:
 
 
 def stream_that_is(status: str, creator: User) -> LiveStream:
-    """In this state; or scheduled and "awaited" by its creator, or started, who was "told" of it.
+    """A stream with this status, or in one of three other situations.
 
-    "guested" is a stream of somebody else with this user as guest.
+    "awaited": scheduled, with a reminder of its creator. "notified": started, and the creator was notified.
+    "guested": of another creator, with this user as guest.
     """
     if status == "guested":
         return make_stream(make_user("host"), guest=creator)
-    stream = make_stream(creator, "scheduled" if status in {"awaited", "told"} else status)
+    stream = make_stream(creator, "scheduled" if status in {"awaited", "notified"} else status)
     if status == "awaited":
         remind(creator, stream)
-    if status == "told":
+    if status == "notified":
         _notices[stream.pk] = notified_of_start(creator, stream)
     return stream
 
 
-# Who asks is one statement each time. A change also looks at the door (may this person?), takes its turn, locks and
-# looks, writes, records, and reads what it answers with. One of the plan or of the state asks whether anybody waits for
-# the stream; what is then to be told is written, recorded and handed to the workers.
+# Each call authenticates with one statement. A change also checks the permission, takes the advisory lock, locks the
+# row, writes it, writes the audit row, and reads the response. A change of plan or status also queries whether the
+# stream has reminders. If so, it inserts the round with its audit row and its job.
 PINNED: dict[str, tuple[int, str, Call]] = {
     "read": (2, "scheduled", lambda client, stream: client.get(stream_url(stream))),
     "list": (2, "scheduled", lambda client, stream: client.get(STREAMS)),
@@ -107,10 +108,10 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     "read a reminder": (2, "awaited", lambda client, stream: client.get(reminder_url(stream))),
     "remove a reminder": (5, "awaited", lambda client, stream: client.delete(reminder_url(stream))),
     "my reminders": (2, "awaited", lambda client, stream: client.get(MINE)),
-    "notifications": (2, "told", lambda client, stream: client.get(NOTIFICATIONS)),
+    "notifications": (2, "notified", lambda client, stream: client.get(NOTIFICATIONS)),
     "mark a notification": (
         5,
-        "told",
+        "notified",
         lambda client, stream: client.patch(read_url(_notices[stream.pk]), {"isRead": True}),
     ),
     "calendar": (2, "awaited", lambda client, stream: client.get(stream_url(stream, "calendar.ics"))),
@@ -134,7 +135,7 @@ PINNED: dict[str, tuple[int, str, Call]] = {
 
 
 @pytest.mark.parametrize(("count", "status", "call"), PINNED.values(), ids=PINNED.keys())
-def test_an_endpoint_runs_as_many_statements_as_it_must(
+def test_an_endpoint_runs_the_expected_number_of_statements(
     count: int, status: str, call: Call, api: Api, creator: User
 ) -> None:
     stream = stream_that_is(status, creator)

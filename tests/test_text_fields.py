@@ -1,4 +1,4 @@
-"""Every place that takes a text from somebody has one of the rules for it."""
+"""Every input field for texts uses one of the two rules for texts."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from common.pagination import PlaceField
 from common.serializers import IdField, InputSerializer
 from common.text_fields import ManyLines, ManyLinesFormField, OneLine, SearchedText
 
-# Names of accounts, which have rules of their own, and what is compared with something that was made here.
+# Account names, which have separate rules, and opaque values that are only compared.
 OPAQUE = {
     "LoginSerializer.username",
     "LoginSerializer.password",
@@ -46,7 +46,7 @@ def text_fields() -> dict[str, serializers.Field]:
     found: dict[str, serializers.Field] = {}
     for kind in every_kind(InputSerializer):
         if kind.__module__.split(".")[0] not in APPS:
-            continue  # a sample of another test
+            continue  # a serializer of another test
         for name, field in kind().fields.items():
             whole = getattr(field, "child", field)
             if isinstance(whole, serializers.CharField) and not isinstance(whole, (IdField, PlaceField)):
@@ -79,7 +79,7 @@ def test_every_text_of_a_form_of_the_admin_has_a_rule() -> None:
         f"{kind.__name__}.{name}": field
         for kind in ours
         for name, field in kind.base_fields.items()
-        # Subclasses of it, such as addresses and passwords, have their own rules.
+        # Subclasses, for example for email addresses and passwords, have their own rules.
         if type(field) is forms.CharField or isinstance(field, ManyLinesFormField)
     }
     passwords = {name for name in texts if "password" in name}
@@ -89,7 +89,7 @@ def test_every_text_of_a_form_of_the_admin_has_a_rule() -> None:
 
 
 @pytest.mark.parametrize("name", ["CreateStreamSerializer.title", "CreateStreamSerializer.motivation"])
-def test_the_rules_have_a_pattern_that_a_client_can_use(name: str) -> None:
+def test_the_rules_have_a_pattern_for_clients(name: str) -> None:
     field: Any = text_fields()[name]
     for good in ("a", " a\n", "👨‍👩‍👧", "می‌خواهم", "विद्या", "\u2067a\u2069", "ş"):
         assert re.search(field.pattern, good), good

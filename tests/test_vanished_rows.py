@@ -1,4 +1,4 @@
-"""Rows that are purged between the look at them and their lock: every service refuses, and none fails."""
+"""Rows that are purged after they were read and before they are locked: every service refuses, and none fails."""
 
 import inspect
 import re
@@ -33,7 +33,7 @@ _LOCKING = re.compile(r'FROM "(\w+)".*FOR NO KEY UPDATE', re.DOTALL)
 
 
 def vanish(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
-    """Empties each table just before rows of it are locked."""
+    """Empty each table just before its rows are locked."""
     if locking := _LOCKING.search(str(sql)):
         execute(f'DELETE FROM "{locking[1]}"', None, False, context)  # noqa: FBT003
     return execute(sql, params, many, context)
@@ -85,7 +85,7 @@ def never_signed(session: Session, *, now: datetime) -> accounts.Pair:
     raise AssertionError("there is no session to sign for")
 
 
-# What each says then: a refusal, or that there was nothing to do.
+# The expected result: a refusal, or a value for "nothing to do".
 Case = tuple[Callable[[World], Any], "type[Refusal] | bool | list[Any] | None"]
 CASES: dict[str, Case] = {
     "bans.appeal_ban": (lambda w: bans.appeal_ban(w.ban.pk, text="no", **w.by_viewer), bans.BanMissing),
@@ -172,13 +172,13 @@ CASES: dict[str, Case] = {
         accounts.UserMissing,
     ),
 }
-# These lock no row that they have looked at before: they read, or look only after they have the stream's turn.
+# These lock no row that they have read before: they only read, or read only under the advisory lock of the stream.
 WITHOUT_LOCK = {
     "accounts.may_be_logged_in",
     "accounts.refuse_log_out",
     "accounts.refuse_set_active",
     "accounts.logged_out_since",
-    "accounts.set_profile_photo",  # set_own_photo behind it
+    "accounts.set_profile_photo",  # calls set_own_photo
     "bans.decide_appeal",  # of a locked ban
     "bans.refuse_overruling",
     "bans.refuse_review",
@@ -207,18 +207,18 @@ TAKES_A_ROW = re.compile(r"(\w+_id|user|stream|ban|by)")
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_row_that_is_purged_before_its_lock_is_missing(name: str, world: World) -> None:
-    act, expected = CASES[name]
+    call, expected = CASES[name]
     with transaction.atomic():
         with connection.execute_wrapper(vanish):
             if isinstance(expected, type):
                 with pytest.raises(expected):
-                    act(world)
+                    call(world)
             else:
-                assert act(world) == expected
+                assert call(world) == expected
         transaction.set_rollback(True)
 
 
-def test_every_service_that_takes_a_row_is_tried() -> None:
+def test_every_service_that_takes_a_row_is_tested() -> None:
     found = set()
     modules = {"bans": bans, "edges": edges, "livestreams": streams, "reminders": reminders, "accounts": accounts}
     for app, module in modules.items():
@@ -235,7 +235,7 @@ def test_every_service_that_takes_a_row_is_tried() -> None:
 
 
 def test_no_service_gets_a_row_that_may_be_gone() -> None:
-    """`get` raises DoesNotExist, which callers learn as a failure of the server; `locked` raises a refusal."""
+    """`get` raises DoesNotExist, which is answered with 500; `locked` raises a refusal."""
     sources = [
         path
         for app in ("accounts", "bans", "edges", "livestreams", "reminders")
@@ -246,7 +246,7 @@ def test_no_service_gets_a_row_that_may_be_gone() -> None:
         assert not re.search(r"(objects|for_update\(.*\))\.get\(", path.read_text(encoding="utf-8")), path
 
 
-# --- with real locks ------------------------------------------------------------------------------
+# --- with threads ------------------------------------------------------------------------------
 
 _WAITING = """
     SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
@@ -257,12 +257,12 @@ _WAITING = """
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", ["appeal_ban", "lift_ban", "change_ban", "review_ban", "undo_batch"])
-def test_who_waits_for_a_ban_that_is_purged_is_refused(name: str) -> None:
+def test_a_call_that_waits_for_a_ban_that_is_purged_is_refused(name: str) -> None:
     creator, viewer, now = make_user("creator"), make_user("viewer"), timezone.now()
     stream = make_stream(creator)
     batch = bans.ban_many(stream.pk, [viewer.pk], by=creator, now=now)
     ban = LiveStreamBan.objects.get(batch_id=batch.id)
-    acts: dict[str, Callable[[], Any]] = {
+    calls: dict[str, Callable[[], Any]] = {
         "appeal_ban": lambda: bans.appeal_ban(ban.pk, by=viewer, now=now, text="no"),
         "lift_ban": lambda: bans.lift_ban(ban.pk, by=creator, now=now),
         "change_ban": lambda: bans.change_ban(ban.pk, by=creator, now=now, changes={"reason": "x"}),
@@ -273,7 +273,7 @@ def test_who_waits_for_a_ban_that_is_purged_is_refused(name: str) -> None:
     }
     held = Event()
 
-    def act(number: int) -> Any:
+    def run(number: int) -> Any:
         if number == 0:
             with transaction.atomic(), connection.cursor() as cursor:
                 streams.take_stream_lock(stream.pk)
@@ -289,9 +289,9 @@ def test_who_waits_for_a_ban_that_is_purged_is_refused(name: str) -> None:
             return None
         assert held.wait(30)
         try:
-            return acts[name]()
-        except Exception as error:  # what it is is asserted
+            return calls[name]()
+        except Exception as error:  # the assertion below names the type
             return type(error)
 
-    _, answer = at_once(2, act)
+    _, answer = at_once(2, run)
     assert answer is (bans.BatchMissing if name == "undo_batch" else bans.BanMissing)

@@ -1,4 +1,4 @@
-"""The version is written in pyproject.toml and nowhere else: the API document reads it, the change log names it."""
+"""The version is only in pyproject.toml. The API document reads it, and the change log has it as a heading."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-# Generated from it, or a history of it. Lock files name the versions of other projects.
+# Generated files, and the change log. Lock files contain versions of other projects.
 NAMED_IN = {"pyproject.toml", "docs/openapi.yaml", "CHANGELOG.md"}
 
 

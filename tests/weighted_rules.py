@@ -12,7 +12,7 @@ def step(weight: int = 1, **drawn: st.SearchStrategy[Any]) -> Callable[[Callable
     """A rule that a `weighted` machine chooses `weight` times as often as one of weight 1."""
 
     def declare(function: Callable[..., None]) -> Any:
-        declared: Any = rule(**drawn)(function)  # type: ignore[call-overload] # none is named `target`
+        declared: Any = rule(**drawn)(function)  # type: ignore[call-overload] # no rule is named `target`
         declared.copies = [_copied(function, f"{function.__name__}_{copy}", drawn) for copy in range(2, weight + 1)]
         return declared
 
@@ -31,8 +31,8 @@ def _copied(function: Callable[..., None], name: str, drawn: dict[str, st.Search
 def weighted[Machine: RuleBasedStateMachine](machine: type[Machine]) -> type[Machine]:
     """Add a heavier rule several times: Hypothesis has no weights and chooses among the rules evenly.
 
-    Hypothesis leaves some rules out of each example, by name. Copies have names of their own, so that a rule without
-    which little happens is rarely missing.
+    Hypothesis disables some rules in each example, by name (swarm testing). Copies have different names, so that an
+    important rule is rarely disabled.
     """
     for function in list(vars(machine).values()):
         for copy in getattr(function, "copies", ()):

@@ -1,1 +1,1 @@
-"""The attacks of `make attack`: what strangers can do to the service, and what other callers notice of it."""
+"""The attacks of `make attack`: load from anonymous clients, and how it affects other clients."""

@@ -1,4 +1,4 @@
-"""`make attack`: attack the service on this machine, and compare what others notice with commit c9fa88f.
+"""`make attack`: attack the service on this machine, and compare the effect on other clients with commit c9fa88f.
 
 Loopback only, bounded in time and memory. Ends with 1 when a bound is broken.
 """
@@ -22,18 +22,18 @@ GIBIBYTE = 2**30
 
 
 def run(attacks: Sequence[Attack], checkout: Path, *, long: bool, memory_limit: int) -> dict[str, Figures | None]:
-    """The figures of each attack. The service is started anew for each, over the same database."""
+    """The figures of each attack. The service is restarted for each, with the same database."""
     found: dict[str, Figures | None] = {}
     with place(checkout) as made:
         for attack in attacks:
             seconds = attack.long if long and attack.long else attack.seconds
             figures = measured(attack, made, seconds=seconds, memory_limit=memory_limit)
             found[attack.name] = figures
-            say(f"{attack.title}: {_said(attack, figures)}")
+            say(f"{attack.title}: {_summary(attack, figures)}")
     return found
 
 
-def _said(attack: Attack, figures: Figures | None) -> str:
+def _summary(attack: Attack, figures: Figures | None) -> str:
     if figures is None:
         return report.NO_NGINX
     problems = "; ".join(report.broken(attack, figures))
@@ -44,11 +44,15 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.attack", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=list(BY_NAME), default=list(BY_NAME), metavar="ATTACK")
     parser.add_argument("--long", action="store_true", help="slow connections for 60 s each")
-    parser.add_argument("--write", action="store_true", help="put the table of all attacks into docs/security.md")
+    parser.add_argument("--write", action="store_true", help="write the table of all attacks to docs/security.md")
     parser.add_argument("--checkout", type=Path, default=ROOT, help="attack the service of another checkout")
-    parser.add_argument("--save", type=Path, help="save the figures there instead of comparing them")
+    parser.add_argument("--save", type=Path, help="save the figures to this file instead of comparing them")
     parser.add_argument(
-        "--memory-limit", type=float, default=8.0, metavar="GIB", help="end a service that uses more than this (8)"
+        "--memory-limit",
+        type=float,
+        default=8.0,
+        metavar="GIB",
+        help="kill the service above this memory (8)",
     )
     options = parser.parse_args()
     if options.write and (len(options.only) < len(ATTACKS) or options.checkout != ROOT):
@@ -82,7 +86,7 @@ def main() -> int:
     if options.write:
         text = report.PAGE.read_text(encoding="utf-8")
         report.PAGE.write_text(report.page_with(text, report.loaded(), made), encoding="utf-8")
-    return report.told(made)
+    return report.printed(made)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """All attacks, with their length and bounds. `python -m benchmarks.attack.attacks` is the attacker's process.
 
 It reads a job on stdin, prints a line when it begins and the outcome when it ends, both in JSON. It runs with low
-priority, so that on a small machine the figures tell of the service and not of the attacker.
+priority, so that on a small machine it takes little CPU time from the service.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from benchmarks.attack.outcomes import Outcome
 from benchmarks.attack.service import Target
 
 HEALTH_P99 = 200.0  # milliseconds
-MEMORY_BACK = 1.1  # what is resident afterwards over what was resident before
+MEMORY_BACK = 1.1  # resident memory afterwards, divided by resident memory before
 
 
 @dataclass(frozen=True)
 class Attack:
-    """`limit` bounds the value of the outcome. `tolerated` are statuses that ordinary calls may have meanwhile.
+    """`limit` bounds the value of the outcome. `tolerated` are statuses that other calls may return meanwhile.
 
-    `seconds` is the usual length, and `long` that of `--long`. With `memory_back` the service has to give memory back.
+    `seconds` is the usual length, and `long` that of `--long`. With `memory_back` the service must release memory.
     """
 
     name: str

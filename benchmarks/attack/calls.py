@@ -1,4 +1,4 @@
-"""Single HTTP calls over asyncio, each on a connection of its own, with a time limit."""
+"""Single HTTP calls over asyncio, each on a new connection, with a time limit."""
 
 import asyncio
 import json
@@ -6,13 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 
-LONGEST_ANSWER = 5.0  # seconds; the service promises an answer to every call within them
+LONGEST_ANSWER = 5.0  # seconds; the service answers every call within this time
 ENVELOPE = ["isSuccess", "statusCode", "data", "errors", "timestamp"]
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`status` is 0 when there was no whole answer in time, or the connection was lost."""
+    """`status` is 0 when no complete response came in time, or the connection was lost."""
 
     status: int
     seconds: float
@@ -25,7 +25,7 @@ class Reply:
         return False
 
     def is_answer(self, *statuses: int) -> bool:
-        """Whether it has one of these statuses and came in time; a 503 also has to be in the envelope."""
+        """Whether it has one of these statuses and came in time. A 503 must also be in the envelope."""
         in_form = self.status != 503 or self.is_envelope
         return self.status in statuses and self.seconds <= LONGEST_ANSWER and in_form
 
@@ -45,7 +45,7 @@ def encoded(method: str, target: str, *headers: str, token: str = "", body: byte
 
 
 async def call(port: int, request: bytes, *, within: float = LONGEST_ANSWER) -> Reply:
-    """Never raises for what the server does: then the status of the reply is 0."""
+    """Send one request. Does not raise when the server fails: the status of the reply is then 0."""
     began = perf_counter()
     try:
         async with asyncio.timeout(within):

@@ -14,7 +14,7 @@ from benchmarks.attack.service import Target
 
 LOGIN = "/api/v1/auth/login"
 SLOW_CONNECTIONS = 200
-CUT_WITHIN = 12.0  # seconds: ten that the server allows, and two for what delays it and us
+CUT_WITHIN = 12.0  # seconds: the limit of the server is 10; 2 are for delays
 
 # --- slow bodies ----------------------------------------------------------------------------------
 
@@ -26,13 +26,13 @@ async def announced_bodies(target: Target, seconds: float) -> Outcome:
 
 
 async def chunked_bodies(target: Target, seconds: float) -> Outcome:
-    """The same with the first chunk of a body that never ends."""
+    """Connections that send the first chunk of a chunked body and nothing more."""
     head = f"POST {LOGIN} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     return await _slow(target, f"{head}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n".encode(), seconds)
 
 
 async def _slow(target: Target, sent: bytes, seconds: float) -> Outcome:
-    """`value` is how long the longest of the connections was held."""
+    """`value` is the longest time in seconds for which a connection stayed open."""
     until = perf_counter() + seconds
     ends: Counter[str] = Counter()
     held = 0.0
@@ -48,12 +48,12 @@ async def _slow(target: Target, sent: bytes, seconds: float) -> Outcome:
     async with asyncio.TaskGroup() as group:
         for number in range(SLOW_CONNECTIONS):
             group.create_task(connection(number))
-    told = ", ".join(f"{end} × {count:,}" for end, count in sorted(ends.items()))
-    return Outcome(f"held up to {held:.1f} s: {told}", held)
+    listed = ", ".join(f"{end} × {count:,}" for end, count in sorted(ends.items()))
+    return Outcome(f"held up to {held:.1f} s: {listed}", held)
 
 
 async def _end_of(port: int, sent: bytes, until: float) -> str:
-    """How the server ended the connection: the status of its answer, "cut", or "open" when it did not."""
+    """How the connection ended: the status of the response, "cut", "refused" or "open at the end"."""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -76,7 +76,7 @@ async def _end_of(port: int, sent: bytes, until: float) -> str:
 
 
 def _list_calls(target: Target) -> list[bytes]:
-    """Lists of zeros of 1.2 MB, and as long as a limit of 1 MB lets through."""
+    """Lists of zeros of 1.2 MB, and of just under the limit of 1 MB."""
     token = target.token("attacker")
     bodies = []
     for size in (1_200_000, 1_048_000):
@@ -115,7 +115,7 @@ def picture_call(target: Target, picture: bytes) -> bytes:
 
 
 async def pictures(target: Target, seconds: float) -> Outcome:
-    """Ten hostile pictures at once, again and again."""
+    """Ten hostile pictures at a time, repeatedly."""
     hostile = import_module("tests.hostile_pictures")
     makers = (hostile.huge_webp, hostile.many_scans_jpeg, hostile.huge_png)
     calls = [picture_call(target, maker()) for maker in makers]
@@ -151,7 +151,7 @@ LONG_CALLS = 5_000
 
 
 async def long_headers(target: Target, seconds: float) -> Outcome:
-    """Calls with a long header, a long query, or both, no two of them alike, by nobody."""
+    """Anonymous calls with a long header, a long query, or both. No two calls are equal."""
     path = "/api/v1/live-stream/upcoming"
 
     def ask(number: int) -> Awaitable[Reply]:
@@ -169,7 +169,7 @@ async def long_headers(target: Target, seconds: float) -> Outcome:
 
 
 async def costly_reads(target: Target, seconds: float) -> Outcome:
-    """What nobody needs a login for and costs the most, twenty callers at a time."""
+    """The most expensive anonymous reads, twenty at a time."""
     busy = target.people["busy"]["id"]
     paths = ("/api/schema/", "/readyz", f"/api/v1/live-stream/user/{busy}/calendar.ics", "/api/docs/")
     calls = [encoded("GET", path) for path in paths]
@@ -210,18 +210,18 @@ def _absurd_calls(target: Target) -> list[bytes]:
 
 
 def _cursor(stream: str, position: int) -> str:
-    """As `revocations` gives them out, with a position that the database cannot hold."""
+    """A cursor of `revocations` with a position that is out of range for the database."""
     return urlsafe_b64encode(bytes.fromhex(stream) + position.to_bytes(8)).decode().rstrip("=")
 
 
 async def absurd_headers(target: Target, seconds: float) -> Outcome:
-    """Headers and addresses that mean nothing. `value` is the number of answers with 500 or above."""
+    """Invalid headers and paths. `value` is the number of answers with 500 or above."""
     calls = _absurd_calls(target)
 
     def ask(number: int) -> Awaitable[Reply]:
         return call(target.port, calls[number % len(calls)])
 
-    # All of them, even where that takes longer.
+    # Send each call once, even when that takes longer.
     replies = await repeated(ask, seconds=max(seconds, 10), callers=4, pause=0.02, at_most=len(calls))
     crashes = sum(reply.status >= 500 for reply in replies)
     return Outcome(f"{crashes} of {len(replies)} answers were 5xx: {statuses(replies)}", crashes)

@@ -1,4 +1,4 @@
-"""One attack measured: the attacker and the watch in processes of their own, and the memory of the service."""
+"""Measures one attack. Attacker and watch run as separate processes; the memory of the service is sampled."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from benchmarks.world import ROOT
 
 SAMPLE_EVERY = 0.1  # seconds
 SETTLE_SECONDS = 1.0
-OVERTIME = 30.0  # seconds after which an attacker that has not ended is ended
+OVERTIME = 30.0  # seconds until an attacker that has not ended is killed
 WARM_UP_SECONDS = 1.0  # at most
 # A PNG of one pixel.
 SMALL_PICTURE = b64decode(
@@ -34,9 +34,9 @@ SMALL_PICTURE = b64decode(
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Memory in bytes, of all processes of the service. `stopped` says why the attack was ended early, if it was.
+    """Memory is in bytes, of all processes of the service. `stopped` is why the attack was ended early, or empty.
 
-    `value` is what the attack's own limit bounds.
+    `value` is compared with the limit of the attack.
     """
 
     health_p99: float | None
@@ -53,7 +53,7 @@ class Figures:
 
 
 def measured(attack: Attack, place: Place, *, seconds: float, memory_limit: int) -> Figures | None:
-    """None when the attack needs nginx and there is none."""
+    """None when the attack needs nginx and it is not installed."""
     if attack.through_proxy and proxy.NGINX is None:
         return None
     with running(place) as (process, direct), ExitStack() as stack:
@@ -84,7 +84,7 @@ def measured(attack: Attack, place: Place, *, seconds: float, memory_limit: int)
 
 
 class Memory:
-    """The resident memory of a process and all that it started. Ends them when it goes above `limit`."""
+    """The resident memory of a process and its descendants. Kills them when it exceeds `limit`."""
 
     def __init__(self, process: psutil.Process, limit: int) -> None:
         self.process, self.limit = process, limit
@@ -158,7 +158,7 @@ def _program(name: str, job: dict[str, Any]) -> Iterator[Any]:
 
 
 def _end_of(attacker: "subprocess.Popen[str]", deadline: float, memory: Memory) -> str:
-    """Wait for the attacker; why it was not waited for, or nothing."""
+    """Wait for the attacker. Return why it was not waited for, or an empty text."""
     while attacker.poll() is None:
         if memory.exceeded:
             return f"ended at {memory.limit / 2**30:.0f} GiB"
@@ -171,7 +171,7 @@ def _end_of(attacker: "subprocess.Popen[str]", deadline: float, memory: Memory) 
 
 
 def _warm_up(target: Target) -> None:
-    """Every thread gets its connection, and what is loaded at first use is loaded."""
+    """Open the database connection of every thread and load what is loaded at first use."""
     calls = [request for _, request in target.ordinary_calls()]
     busy = target.people["busy"]["id"]
     for path in ("/api/schema/", "/readyz", f"/api/v1/live-stream/user/{busy}/calendar.ics", "/admin/login/"):

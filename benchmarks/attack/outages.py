@@ -1,4 +1,4 @@
-"""Attacks on what the service stands on: locked tables, a stopped database, closed connections, a proxy's pipe."""
+"""Outages around the service: a locked table, a stopped database, closed connections, bodies through a proxy."""
 
 import asyncio
 import signal
@@ -17,7 +17,7 @@ CALLERS = 45
 
 
 async def locked_table(target: Target, seconds: float) -> Outcome:
-    """Somebody holds the strongest lock on the table of streams while many read one."""
+    """Many calls read a stream while another session holds an ACCESS EXCLUSIVE lock on the table."""
     read = encoded("GET", f"/api/v1/live-stream/{target.stream}", token=target.token("viewer"))
     with target.connect() as connection:
         with connection.transaction():
@@ -28,7 +28,7 @@ async def locked_table(target: Target, seconds: float) -> Outcome:
 
 
 async def stopped_database(target: Target, seconds: float) -> Outcome:
-    """Every process of the database is stopped: it answers nothing, and closes nothing."""
+    """All processes of the database are suspended (SIGSTOP): connections stay open and get no response."""
     members = family(psutil.Process(target.postmaster))
     for process in members:
         process.send_signal(signal.SIGSTOP)
@@ -44,7 +44,7 @@ async def stopped_database(target: Target, seconds: float) -> Outcome:
 
 
 async def _many(target: Target, request: bytes, seconds: float) -> Outcome:
-    """`value` is the number of calls without an answer within five seconds that is a 200, or a 503 in the envelope."""
+    """`value` is the number of calls that did not get a 200, or a 503 in the envelope, within five seconds."""
 
     def ask(_number: int) -> Awaitable[Reply]:
         return call(target.port, request, within=15)
@@ -57,11 +57,11 @@ async def _many(target: Target, request: bytes, seconds: float) -> Outcome:
 
 
 async def closed_connections(target: Target, seconds: float) -> Outcome:
-    """The database closes all connections; `value` is the number of calls after that which failed, of 60 each time."""
+    """The database closes all connections before each 60 calls. `value` is the number of those that failed."""
     replies: list[Reply] = []
     until = asyncio.get_running_loop().time() + seconds
     for request in cycle(_kinds(target)):
-        # So that every thread has a connection.
+        # Give every thread a connection.
         await _sixty(target, request)
         await asyncio.to_thread(_terminate_all, target)
         replies += await _sixty(target, request)
@@ -72,7 +72,7 @@ async def closed_connections(target: Target, seconds: float) -> Outcome:
 
 
 def _kinds(target: Target) -> list[bytes]:
-    """Calls that read and change, by the ORM and by prepared statements."""
+    """Calls that read and change rows, through the ORM and through prepared statements."""
     edit = b'{"durationGoal": 60}'
     return [
         encoded("GET", "/.well-known/jwks.json"),
@@ -94,10 +94,10 @@ def _terminate_all(target: Target) -> None:
 
 
 async def refused_bodies(target: Target, seconds: float) -> Outcome:
-    """Bad tokens with bodies of 100 KB through nginx, beside good calls of others.
+    """Calls with an invalid token and a body of 100 KB through nginx, in parallel with valid calls.
 
-    `value` is the number of answers that are neither 401 nor 413 (the body is also larger than the call takes), and
-    of good ones that are not 200.
+    `value` is the number of the former that are not answered with 401 or 413 (the body also exceeds the limit), plus
+    the number of valid calls that are not answered with 200.
     """
     body = b'{"title": "' + b"x" * 100_000 + b'"}'
     bad = encoded("POST", "/api/v1/live-stream/create", token="made-up", body=body)

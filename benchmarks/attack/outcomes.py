@@ -1,4 +1,4 @@
-"""What an attacker got, and helpers that all attacks share."""
+"""The outcome of an attack, and helpers of all attacks."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,7 @@ from benchmarks.attack.calls import Reply
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`value` is what the bound of the attack limits, None where it has none; `text` is for the report."""
+    """`value` is compared with the bound of the attack; None without a bound. `text` is for the report."""
 
     text: str
     value: float | None = None
@@ -30,7 +30,7 @@ def slowest(replies: Iterable[Reply]) -> float:
 async def repeated(
     ask: Callable[[int], Awaitable[Reply]], *, seconds: float, callers: int, pause: float = 0.0, at_most: int = 100_000
 ) -> list[Reply]:
-    """So many callers ask one after the other until the time is over; `ask` gets the number of the call."""
+    """Run `callers` tasks that call `ask` repeatedly for `seconds`. `ask` gets the number of the call."""
     replies: list[Reply] = []
     until = perf_counter() + seconds
     number = 0

@@ -1,4 +1,4 @@
-"""nginx before the service, where it is installed."""
+"""nginx in front of the service, if it is installed."""
 
 import shutil
 import socket
@@ -13,7 +13,7 @@ from benchmarks.stacks import free_ports
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
 
-# Without request buffering, which docs/operations.md advises: it would hide from the service what is tested.
+# docs/operations.md recommends request buffering. It is off here, because the attack tests unbuffered bodies.
 CONFIGURATION = """
 daemon off;
 pid {folder}/nginx.pid;
@@ -44,7 +44,7 @@ http {{
 
 @contextmanager
 def nginx_before(upstream: int) -> Iterator[int]:
-    """The port of an nginx that passes everything on to `upstream`."""
+    """Run nginx as a proxy of `upstream`. Yields its port."""
     folder = Path(tempfile.mkdtemp(prefix="kumanda-attack-nginx-"))
     (port,) = free_ports(1)
     configuration = folder / "nginx.conf"

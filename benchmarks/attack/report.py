@@ -1,4 +1,4 @@
-"""The table of the attacks in Markdown, and which bounds were broken."""
+"""The table of the attacks in Markdown, and the list of broken bounds."""
 
 import json
 import re
@@ -38,7 +38,7 @@ class Run:
 
 
 def broken(attack: Attack, figures: Figures) -> Iterator[str]:
-    """The bounds that these figures break, in words."""
+    """Describe each bound that the figures break."""
     if figures.stopped:
         yield f"the attack was stopped: {figures.stopped}"
     if figures.health_p99 is None or figures.health_p99 >= HEALTH_P99:
@@ -66,7 +66,7 @@ def all_broken(run: Run) -> list[str]:
 
 
 def table(before: Run, now: Run) -> str:
-    """What was asked about `now`, with `before` beside it."""
+    """The figures of `now` next to those of `before`."""
     answers = report.table(_ANSWERS, _answers(before, now)).replace("---:", "---", 2)
     return report.table(HEAD, _rows(before, now)) + "\n\n" + answers
 
@@ -119,7 +119,7 @@ def page_with(text: str, before: Run, now: Run) -> str:
     return changed
 
 
-# --- keeping --------------------------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------------
 
 
 def machine(load_before: float) -> str:
@@ -136,8 +136,8 @@ def loaded(path: Path = BEFORE) -> Run:
     return Run(figures=figures, **read)
 
 
-def told(now: Run) -> int:
-    """Print the table and what is broken; the exit code."""
+def printed(now: Run) -> int:
+    """Print the table and the broken bounds. Return the exit code."""
     print(table(loaded(), now))
     problems = all_broken(now)
     for problem in problems:

@@ -1,4 +1,4 @@
-"""The service under attack: `serve` with two processes over a private database in a temporary folder."""
+"""The service under attack: `serve` with two processes and a private database in a temporary folder."""
 
 import json
 import os
@@ -32,7 +32,7 @@ STREAMS_OF_THE_BUSY = 1_000
 FIRST_PLANNED = f"{1:024x}"
 USERS = ("creator", "viewer", "busy", "attacker", "edge")
 
-# Runs in the checkout under attack, whose services may be older than these lines' neighbours.
+# Runs in the checkout under attack, which may be an older version.
 CREATE_USERS = """
 import json, sys
 from django.contrib.auth.models import Permission
@@ -51,7 +51,7 @@ print(json.dumps(people))
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an attack is told: ports, people (`id` and `token` by name), and the database.
+    """The arguments of an attack: ports, people (`id` and `token` by name), and the database.
 
     `stream` is the creator's live stream, and `planned` one of the busy user's.
     """
@@ -71,7 +71,7 @@ class Target:
         return psycopg.connect(host=self.sockets, user=DATABASE, dbname=DATABASE, autocommit=True)
 
     def ordinary_calls(self) -> list[tuple[str, bytes]]:
-        """Names and requests of what well-behaved clients ask; each is answered with 200."""
+        """Names and requests of ordinary clients. Each is answered with 200."""
         viewer = self.token("viewer")
         join = json.dumps({"liveStreamId": self.stream}).encode()
         return [
@@ -87,7 +87,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Place:
-    """The database with its people, and the checkout whose service runs over it."""
+    """The database with its users, and the checkout whose service uses it."""
 
     checkout: Path
     folder: Path
@@ -103,21 +103,21 @@ class Place:
         return int((self.folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
 
     def resume(self) -> None:
-        """Let a database go on that an attack has stopped."""
+        """Resume a database that an attack has suspended."""
         with suppress(psutil.NoSuchProcess):
             for process in family(psutil.Process(self.postmaster)):
                 process.send_signal(signal.SIGCONT)
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """The process and all that it started."""
+    """The process and its descendants."""
     with suppress(psutil.NoSuchProcess):
         return [process, *process.children(recursive=True)]
     return []
 
 
 def ended(process: psutil.Process) -> None:
-    """End it and all that it started at once: it may be stuck in an attack, and there is nothing to save."""
+    """Kill the process and its descendants. A process under attack may not react to SIGTERM."""
     for member in family(process):
         with suppress(psutil.NoSuchProcess):
             member.kill()
@@ -125,7 +125,7 @@ def ended(process: psutil.Process) -> None:
 
 @contextmanager
 def place(checkout: Path = ROOT) -> Iterator[Place]:
-    """A database in a temporary folder, migrated and with a few people; all of it is gone afterwards."""
+    """A database in a temporary folder, migrated and with a few users. It is removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="kumanda-attack-"))
     server = server_in(folder, owner=DATABASE)
     try:
@@ -145,7 +145,7 @@ def place(checkout: Path = ROOT) -> Iterator[Place]:
 
 
 def _environment(folder: Path, sockets: Path) -> dict[str, str]:
-    """All that the service is told, whatever the caller's shell and the checkout's .env say."""
+    """The whole environment of the service. The caller's shell and the checkout's .env do not change it."""
     return {name: os.environ[name] for name in INHERITED if name in os.environ} | {
         "PGHOST": str(sockets),
         "PGPORT": PORT,
@@ -160,7 +160,7 @@ def _environment(folder: Path, sockets: Path) -> dict[str, str]:
         "MEDIA_URL": "http://127.0.0.1/media/",
         "IDENTITY_ISSUER": "",
         "NOTIFICATION_CHANNELS": "",
-        # So that one machine can attack from many addresses.
+        # Lets one machine attack from many addresses.
         "TRUSTED_PROXIES": "127.0.0.1",
     }
 
@@ -175,7 +175,7 @@ def _manage(checkout: Path, environment: dict[str, str], *command: str) -> str:
 
 @contextmanager
 def running(place: Place) -> Iterator[tuple[psutil.Process, Target]]:
-    """The service over this database, ready and warm, and what an attack has to know of it."""
+    """Start the service with this database. Yields its process and the target of attacks."""
     (port,) = free_ports(1)
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", str(WORKERS)],
@@ -211,7 +211,7 @@ def _await(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 def _live_stream(port: int, place: Place) -> str:
-    """The creator's live stream; made at the first start, together with the streams of the busy user."""
+    """The creator's live stream. The first call creates it and the streams of the busy user."""
     with place.connect() as connection:
         found = connection.execute("SELECT encode(id, 'hex') FROM livestreams_livestream WHERE status = 'active'")
         if row := found.fetchone():
@@ -236,7 +236,7 @@ def _asked(port: int, place: Place, name: str, path: str, body: Any) -> Any:
 
 
 def _multiply(connection: psycopg.Connection[Any], template: str, times: int) -> None:
-    """Copies of a stream, planned an hour apart."""
+    """Insert copies of a stream, planned at intervals of an hour."""
     found = connection.execute(
         "SELECT column_name FROM information_schema.columns WHERE table_name = 'livestreams_livestream'"
         " AND is_generated = 'NEVER' ORDER BY ordinal_position"

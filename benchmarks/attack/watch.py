@@ -1,8 +1,8 @@
-"""The watch: a process that asks `/healthz` and ordinary calls while an attack runs, and times each answer.
+"""The watch: a process that calls `/healthz` and ordinary endpoints during an attack and times each response.
 
-It asks at fixed moments whether or not earlier answers have come, so that a stall counts with its whole length.
-`python -m benchmarks.attack.watch` reads a job on stdin, begins with the line that follows, and prints what it saw, all
-in JSON, once stdin ends.
+It sends calls at a fixed rate, whether or not earlier ones were answered, so that a stall counts with its full length
+(no coordinated omission). `python -m benchmarks.attack.watch` reads a job from stdin, begins at the next line, and
+prints the figures at the end of stdin, all in JSON.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ def seen(health: list[Reply], calls: list[tuple[str, Reply, bool]]) -> Seen:
 
 
 class Watch:
-    """`calls` are names and requests that are answered with 200; `tolerated` are further statuses that do not fail."""
+    """`calls` are names and requests whose expected status is 200. `tolerated` are further accepted statuses."""
 
     def __init__(self, port: int, calls: list[tuple[str, bytes]], tolerated: list[int]) -> None:
         self.port, self.calls, self.tolerated = port, calls, tolerated

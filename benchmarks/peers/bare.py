@@ -1,7 +1,7 @@
-"""The limit: a plain WSGI callable that checks the token and runs the SQL that Kumanda runs. No framework.
+"""The upper limit: a plain WSGI callable without a framework. It checks the token and runs the SQL that Kumanda runs.
 
-What a service needs beyond the measured requests (validation of input, refusals in two languages, other methods,
-other addresses) is not here.
+Everything that the measured requests do not need is missing: validation of input, translated refusals, other
+methods and paths.
 """
 
 import os
@@ -38,14 +38,14 @@ REASONS = {
 
 
 class Refused(Exception):
-    """Answered with this status line."""
+    """Answer with this status line."""
 
 
 _local = threading.local()
 
 
 def connection() -> psycopg.Connection[Any]:
-    """This thread's connection; its statements are prepared at their first use, as Kumanda's are."""
+    """The connection of this thread. Statements are prepared at first use, as in Kumanda."""
     if not hasattr(_local, "connection"):
         _local.connection = psycopg.connect(user="kumanda", dbname="kumanda", autocommit=True, prepare_threshold=1)
     return _local.connection
@@ -75,7 +75,7 @@ def caller(environ: dict[str, Any], now: datetime) -> tuple[Any, ...]:
     return user
 
 
-# --- the wire -------------------------------------------------------------------------------------
+# --- JSON -------------------------------------------------------------------------------------
 
 
 def wire_time(moment: datetime | None) -> str | None:
@@ -155,7 +155,7 @@ def ban(row: tuple[Any, ...]) -> dict[str, Any]:
     }
 
 
-# --- the requests ---------------------------------------------------------------------------------
+# --- requests ---------------------------------------------------------------------------------
 
 
 def read(user: tuple[Any, ...], stream_id: bytes) -> dict[str, Any]:
@@ -201,7 +201,8 @@ def paged(
     }
 
 
-def turn(stream_id: bytes) -> int:
+def lock_key(stream_id: bytes) -> int:
+    """The key of the advisory lock of a stream."""
     return int.from_bytes(stream_id[-8:], signed=True)
 
 
@@ -210,13 +211,13 @@ def members(creator: bytes, guest: bytes | None, guest_status: str | None) -> tu
 
 
 def cancel(user: tuple[Any, ...], stream_id: bytes, now: datetime, request_id: str) -> dict[str, Any]:
-    door = connection().execute(sql.AT_THE_DOOR, (stream_id,)).fetchone()
-    if door is None:
+    people = connection().execute(sql.CREATOR_AND_GUEST, (stream_id,)).fetchone()
+    if people is None:
         raise Refused("404 Not Found")
-    if user[0] not in members(*door[1:]):
+    if user[0] not in members(*people[1:]):
         raise Refused("403 Forbidden")
     with connection().transaction():
-        connection().execute(sql.TAKE_LOCK, (turn(stream_id),))
+        connection().execute(sql.TAKE_LOCK, (lock_key(stream_id),))
         row = connection().execute(sql.LOCK, (stream_id,)).fetchone()
         if row is None or row[3] is not None:
             raise Refused("404 Not Found")
@@ -231,7 +232,7 @@ def cancel(user: tuple[Any, ...], stream_id: bytes, now: datetime, request_id: s
         states = (orjson.dumps({"status": before}).decode(), orjson.dumps({"status": after}).decode())
         connection().execute(sql.RECORD, (at, *user[:2], "cancel_stream", "livestream", stream_id, *states, request_id))
         if connection().execute(sql.AWAITED, (stream_id,)).fetchone() is not None:
-            # Nobody waits for what is cancelled here, so that nothing more is measured than this look.
+            # The cancelled streams have no reminders, so only this query is measured.
             raise Refused("501 Not Implemented")
     return read(user, stream_id)
 
@@ -241,11 +242,11 @@ def remind(
 ) -> dict[str, Any]:
     ask = connection().execute
     with connection().transaction():
-        ask(sql.SHARE_LOCK, (turn(stream_id),))
-        row = ask(sql.AT_THE_STREAM, (user[0], now, user[0], stream_id)).fetchone()
+        ask(sql.SHARE_LOCK, (lock_key(stream_id),))
+        row = ask(sql.STREAM_TO_REMIND_OF, (user[0], now, user[0], stream_id)).fetchone()
         if row is None:
             raise Refused("404 Not Found")
-        status, planned, plan_set_at, told, restriction = row
+        status, planned, plan_set_at, is_notified, restriction = row
         if restriction is not None and restriction["action"] == "BLOCK":
             raise Refused("403 Forbidden")
         if status not in ("scheduled", "preparing") or (minute and planned is None):
@@ -278,7 +279,7 @@ def remind(
         "minute": minute,
         "mode": "BEFORE_START" if minute else "ON_START",
         "scheduledFor": wire_time(moment),
-        "status": "SENT" if told else waits,
+        "status": "SENT" if is_notified else waits,
     }
 
 
@@ -319,7 +320,7 @@ def lift(user: tuple[Any, ...], ban_id: bytes, now: datetime, request_id: str) -
         if held is None:
             raise Refused("404 Not Found")
         (stream_id,) = held
-        ask(sql.TAKE_LOCK, (turn(stream_id),))
+        ask(sql.TAKE_LOCK, (lock_key(stream_id),))
         ask(sql.LOCK, (stream_id,)).fetchone()
         row = ask(sql.LOCK_BAN, (ban_id,)).fetchone()
         if row is None:
@@ -333,9 +334,9 @@ def lift(user: tuple[Any, ...], ban_id: bytes, now: datetime, request_id: str) -
             orjson.dumps({"deleted_at": at, "deleted_by_id": user[0].hex()}).decode(),
         )
         ask(sql.RECORD, (at, *user[:2], "lift_ban", "livestreamban", ban_id, *states, request_id))
-        ask(sql.TELL, (stream_id, at, [row[6]], ["LIFTED"], [None], stream_id.hex()))
+        ask(sql.REVOKE, (stream_id, at, [row[6]], ["LIFTED"], [None], stream_id.hex()))
         if ask(sql.PENDING, (ban_id,)).fetchone() is not None:
-            # Nobody appeals here, so that nothing more is measured than this look.
+            # The lifted bans have no appeals, so only this query is measured.
             raise Refused("501 Not Implemented")
     return ban(found_ban(ban_id))
 

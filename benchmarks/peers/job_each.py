@@ -1,4 +1,4 @@
-"""One job for each reminder, on Procrastinate as its documentation teaches it: an async task, a pool of connections."""
+"""One job for each reminder, as Procrastinate's documentation shows it: an async task and a connection pool."""
 
 import asyncio
 
@@ -6,21 +6,21 @@ from procrastinate import App, PsycopgConnector
 
 QUEUE = "one_each"
 JOBS_AT_ONCE = 10
-# Not its own command, which would write two lines to the log for each job.
+# Not Procrastinate's command, which logs two lines for each job.
 WORKER = ("-c", f"import {__name__}; {__name__}.work()")
 
 app = App(connector=PsycopgConnector(kwargs={"user": "kumanda", "dbname": "kumanda"}))
 
-TELL = """
+INSERT = """
     INSERT INTO one_each (id, user_id, stream_id, kind, created_at)
     VALUES (decode(%(id)s, 'hex'), decode(%(user)s, 'hex'), decode(%(stream)s, 'hex'), 'live', now())
     ON CONFLICT DO NOTHING
 """
 
 
-@app.task(name="tell", queue=QUEUE)
-async def tell(id: str, user: str, stream: str) -> None:
-    await app.connector.execute_query_async(TELL, id=id, user=user, stream=stream)
+@app.task(name="notify", queue=QUEUE)
+async def notify(id: str, user: str, stream: str) -> None:
+    await app.connector.execute_query_async(INSERT, id=id, user=user, stream=stream)
 
 
 def work() -> None:

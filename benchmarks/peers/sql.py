@@ -1,4 +1,4 @@
-"""The statements of the measured requests as Kumanda's ORM and services write them, in fewer letters."""
+"""The statements of the measured requests, equal to Kumanda's but for shorter aliases."""
 
 from functools import lru_cache
 
@@ -25,23 +25,24 @@ FROM = """
     LEFT JOIN accounts_user g ON g.id = s.guest_id LEFT JOIN accounts_media gp ON gp.id = g.profile_photo_id
 """
 STREAM = f"SELECT {COLUMNS} {FROM} WHERE s.deleted_at IS NULL AND s.id = %s"
+RESTRICTION = """
+    SELECT JSON_OBJECT('action' VALUE b.action_type, 'reason' VALUE b.reason, 'until' VALUE b.expires_at
+        RETURNING JSONB)
+    FROM bans_livestreamban b
+    WHERE b.deleted_at IS NULL AND (b.expires_at IS NULL OR b.expires_at > %s)
+        AND b.stream_id = s.id AND b.target_id = %s LIMIT 1
+"""
 SEEN = f"""
-    SELECT {COLUMNS}, (
-        SELECT JSON_OBJECT('action' VALUE b.action_type, 'reason' VALUE b.reason, 'until' VALUE b.expires_at
-            RETURNING JSONB)
-        FROM bans_livestreamban b
-        WHERE b.deleted_at IS NULL AND (b.expires_at IS NULL OR b.expires_at > %s)
-            AND b.stream_id = s.id AND b.target_id = %s LIMIT 1
-    )
+    SELECT {COLUMNS}, ({RESTRICTION})
     {FROM} WHERE s.deleted_at IS NULL AND s.id = %s
 """
-# What never changes stands in the text of a page, as in Kumanda's, so that PostgreSQL keeps one plan for it.
+# Constants are literals, not parameters, as in Kumanda, so that PostgreSQL keeps one generic plan.
 PAGE = """
     SELECT {columns}, (SELECT count(id) FROM livestreams_livestream t WHERE t.deleted_at IS NULL AND t.{wanted})
     {tables} WHERE s.deleted_at IS NULL AND s.{wanted} ORDER BY s.created_at DESC, s.id DESC
 """
 BY_CREATOR = PAGE.format(columns=COLUMNS, tables=FROM, wanted="creator_id = %s")
-AT_THE_DOOR = """
+CREATOR_AND_GUEST = """
     SELECT id, creator_id, guest_id, guest_status FROM livestreams_livestream WHERE deleted_at IS NULL AND id = %s
 """
 LOCK = """
@@ -105,12 +106,12 @@ LOCK_BAN = """
     FROM bans_livestreamban WHERE id = %s FOR NO KEY UPDATE
 """
 LIFT = "UPDATE bans_livestreamban SET updated_at = %s, deleted_at = %s, deleted_by_id = %s WHERE id = %s"
-TELL = """
+REVOKE = """
     WITH stream AS (SELECT id FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE),
     recorded AS (
         INSERT INTO edges_revocation (stream_id, user_id, action, until, at)
-        SELECT stream.id, told.user_id, told.action, told.until, %s
-        FROM stream, unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS told(user_id, action, until)
+        SELECT stream.id, revoked.user_id, revoked.action, revoked.until, %s
+        FROM stream, unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS revoked(user_id, action, until)
         RETURNING 1
     )
     SELECT pg_notify('edges_revocations', %s) FROM (SELECT FROM recorded LIMIT 1) AS any_of_them
@@ -119,18 +120,12 @@ PENDING = """
     SELECT id, created_at, updated_at, ban_id, text, state FROM bans_appeal WHERE ban_id = %s AND state = 'pending'
 """
 
-AT_THE_STREAM = """
+STREAM_TO_REMIND_OF = f"""
     SELECT s.status, s.planned_start_at, s.plan_set_at, EXISTS(
         SELECT 1 FROM reminders_notification n
         WHERE (n.kind = 'reminder' AND n.planned_start_at = s.planned_start_at OR n.kind = 'live')
             AND n.stream_id = s.id AND n.user_id = %s LIMIT 1
-    ), (
-        SELECT JSON_OBJECT('action' VALUE b.action_type, 'reason' VALUE b.reason, 'until' VALUE b.expires_at
-            RETURNING JSONB)
-        FROM bans_livestreamban b
-        WHERE b.deleted_at IS NULL AND (b.expires_at IS NULL OR b.expires_at > %s)
-            AND b.stream_id = s.id AND b.target_id = %s LIMIT 1
-    )
+    ), ({RESTRICTION})
     FROM livestreams_livestream s WHERE s.deleted_at IS NULL AND s.id = %s
 """
 SET = """

@@ -1,4 +1,4 @@
-"""Requests that the server refuses before Django sees them, made in this process: its own code, without a socket."""
+"""Requests that the server refuses before Django handles them. They run in this process, without a socket."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ class Scope:
 
 @dataclass
 class Connection:
-    """A client whose body never arrives, and what it was answered."""
+    """A client whose body never arrives, and the response to it."""
 
     answers: list[tuple[int, list[tuple[str, str]], bytes]] = field(default_factory=list)
 
@@ -61,7 +61,7 @@ def _request(world: World, operation: Operation, *, query: str = "", **headers: 
 
 
 def _answered(application: Application, requests: Iterable[Request]) -> Any:
-    """The answer to the last of `requests`, which come at the same moment."""
+    """The response to the last of `requests`, which arrive at the same time."""
 
     async def ask() -> None:
         await asyncio.gather(*(application.__rsgi__(*request) for request in requests))
@@ -69,7 +69,7 @@ def _answered(application: Application, requests: Iterable[Request]) -> Any:
     asyncio.run(ask())
     ((status, headers, content),) = list(requests)[-1][1].answers
     response = HttpResponse(content, status=status, headers=dict(headers))
-    response.json = lambda: json.loads(content)  # type: ignore[attr-defined]  # as the test client does
+    response.json = lambda: json.loads(content)  # type: ignore[attr-defined]  # as in the test client
     return response
 
 
@@ -94,7 +94,7 @@ def slow_body(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> 
 
 
 def no_free_thread(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
-    """The first of two calls holds the only thread until the other has its answer."""
+    """Of two calls, the first occupies the only thread until the second is answered."""
     patch.setattr(threads, "WAIT_SECONDS", 0.01)
     first, second = _request(world, operation), _request(world, operation)
 

@@ -1,7 +1,7 @@
-"""What schemathesis cannot read in a schema, told to it in the process that `test_fuzz` starts.
+"""Schemathesis hooks for what a schema cannot express, loaded in the process that `test_fuzz` starts.
 
-Positive data is made valid where a rule needs the clock or the database: a start in the future, an id of something
-that exists, a guest who fits the type. Negative data is left as it comes.
+Positive data is made valid where a rule depends on the clock or the database: a start in the future, an id that exists,
+a guest who fits the type. Negative data is not changed.
 """
 
 import json
@@ -23,14 +23,14 @@ STREAMS = "/api/v1/live-stream"
 BANS = "/api/v1/live-stream-ban"
 NOTIFICATIONS = ("/api/v1/notifications", "/api/v2/notifications")
 TOKEN: str | None = WORLD["token"]
-# A leap year, so that no day of another year is missing in it.
+# A leap year, so that 29 February is valid.
 FUTURE = "2040"
 TEXTS = ("title", "interest", "motivation", "reason", "text")
 
 made: set[str] = set()
 with_picture: set[str] = set()
-turns = count()
-told = Path(WORLD["told"]).open("a", encoding="utf-8")  # noqa: SIM115 - as long as the process
+calls = count()
+statuses = Path(WORLD["statuses"]).open("a", encoding="utf-8")  # noqa: SIM115 - open until the process ends
 
 
 def name_of(case: Any) -> str:
@@ -45,14 +45,14 @@ def has_valid_object(case: Any) -> bool:
     return is_valid(case, ParameterLocation.BODY) and isinstance(case.body, dict)
 
 
-# --- who asks -------------------------------------------------------------------------------------
+# --- authentication -------------------------------------------------------------------------------------
 
 if TOKEN:
 
     @schemathesis.auth(refresh_interval=None)
     class Token:
         def get(self, case: Any, context: Any) -> str:
-            # Logging out ends the session that asks for it, which must not be the one of the whole run.
+            # A logout ends its session, so it gets a session of its own.
             if name_of(case) == "logoutV1" and WORLD["leaving"]:
                 return WORLD["leaving"].pop()["access"]
             assert TOKEN is not None
@@ -62,20 +62,20 @@ if TOKEN:
             case.headers["Authorization"] = f"Bearer {data}"
 
 
-# --- what is asked --------------------------------------------------------------------------------
+# --- requests --------------------------------------------------------------------------------
 
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if has_valid_object(case):
-        make_body_true(case)
+        make_body_valid(case)
     if is_valid(case, ParameterLocation.PATH):
-        make_path_true(case)
+        make_path_valid(case)
     if is_valid(case, ParameterLocation.QUERY):
-        make_query_true(case)
+        make_query_valid(case)
 
 
-def make_path_true(case: Any) -> None:
+def make_path_valid(case: Any) -> None:
     path = case.path_parameters
     for name in ("userId", "targetUserId"):
         if name in path:
@@ -93,7 +93,7 @@ def id_for(case: Any) -> str:
 
 
 def listed_for(case: Any) -> list[str]:
-    """Ids of what the list holds."""
+    """Ids of items of the list."""
     if case.path.startswith(NOTIFICATIONS):
         known = WORLD["notices"]
     elif name_of(case) == "listMyRemindersV1":
@@ -103,7 +103,7 @@ def listed_for(case: Any) -> list[str]:
     return known
 
 
-def make_query_true(case: Any) -> None:
+def make_query_valid(case: Any) -> None:
     query, name = case.query, name_of(case)
     for parameter, known in (
         ("after", listed_for(case)),
@@ -118,33 +118,33 @@ def make_query_true(case: Any) -> None:
     if name == "listViewersByIdV1" and "after" in query:
         case.path_parameters["id"], query["after"] = WORLD["watched"], WORLD["watching"]
     if name == "listRevocationsByIdV1" and "since" in query:
-        # From its beginning there is news, so that this waits for none.
+        # From the beginning there are revocations, so the call does not wait for one.
         case.path_parameters["id"], query["since"] = WORLD["restricted"], WORLD["cursor"]
 
 
-def make_body_true(case: Any) -> None:
-    make_values_true(case)
+def make_body_valid(case: Any) -> None:
+    make_values_valid(case)
     (name_what_is_banned if case.path.startswith(BANS) else name_what_exists)(case)
 
 
-def make_values_true(case: Any) -> None:
+def make_values_valid(case: Any) -> None:
     body = case.body
     for name in ("plannedStartDate", "expiresAt"):
         if isinstance(moment := body.get(name), str):
             body[name] = FUTURE + moment[4:]
     if isinstance(price := body.get("price"), float):
-        # Decimals cannot be told to a validator that counts in binary: 0.1 is no multiple of 0.01 there.
+        # The validator computes with binary floats, in which 0.1 is not a multiple of 0.01.
         body["price"] = round(price, 2)
     for name in TEXTS:
         if isinstance(text := body.get(name), str):
-            body[name] = a_fit_text(text)
+            body[name] = valid_text(text)
     if "thumbnail" in body:
         body["thumbnail"] = Binary(bytes.fromhex(WORLD["picture"]))
         with_picture.add(case.id)
 
 
-def a_fit_text(text: str) -> str:
-    """Marks alone, isolates that are left open, and what grows in NFC, cannot be told apart by a pattern."""
+def valid_text(text: str) -> str:
+    """Replace texts that a pattern cannot exclude: marks alone, open isolates, and texts that grow in NFC."""
     fits = broken_rule(normalized_lines(text), many_lines=True) is None or not text.strip()
     return text if fits and len(normalized_lines(text)) <= len(text) else "a text"
 
@@ -157,15 +157,15 @@ def name_what_exists(case: Any) -> None:
         case "createLiveStreamV1":
             body["guests"] = [WORLD["guest"]]
         case "updateLiveStreamByIdV1" if "guests" in body:
-            # What a solo stream and a duo have in common is that their title may change.
+            # The title of both a solo stream and a duo may change.
             body.pop("guests")
             body.setdefault("title", "Evening talk")
         case "joinLiveStreamV1":
-            body["liveStreamId"] = active_stream() if WORLD["owns"] and next(turns) % 4 else one_of(WORLD["streams"])
+            body["liveStreamId"] = active_stream() if WORLD["owns"] and next(calls) % 4 else one_of(WORLD["streams"])
         case "updateNotificationChannelsV1":
-            # The others are no channels of a service that has none.
+            # The other channels are not configured.
             case.body = {"inbox": True}
-        case "loginV1" if WORLD["credentials"] and next(turns) % 2:
+        case "loginV1" if WORLD["credentials"] and next(calls) % 2:
             body |= WORLD["credentials"]
         case "refreshTokensV1" | "revokeTokenV1" if WORLD["leaving"]:
             body["refreshToken"] = WORLD["leaving"].pop()["refresh"]
@@ -182,18 +182,18 @@ def name_what_is_banned(case: Any) -> None:
             body["liveStreamId"] = stream_for(case)
             body["targets"] = [*body["targets"][:5], one_of(WORLD["crowd"])]
         case "updateLiveStreamBanByIdV1":
-            # An empty one is refused, which a schema cannot say of three that may each be left out.
+            # An empty change is refused. The schema cannot express that one of three optional keys is required.
             body.setdefault("reason", "spam")
 
 
 def one_of(known: list[str]) -> str:
-    return known[next(turns) % len(known)]
+    return known[next(calls) % len(known)]
 
 
 def stream_for(case: Any) -> str:
-    """A stream that was there before; or, for who owns streams, often one in the state that the operation needs."""
+    """An existing stream, or, if the caller owns streams, often a new one in the state that the operation needs."""
     about_a_reminder = name_of(case) in {"setReminderByIdV1", "readReminderByIdV1", "deleteReminderByIdV1"}
-    if not WORLD["owns"] or next(turns) % 4 == 0:
+    if not WORLD["owns"] or next(calls) % 4 == 0:
         return one_of(WORLD["awaited" if about_a_reminder else "streams"])
     asked: dict[str, Any] = {"title": "Evening talk"}
     if name_of(case) in {"acceptLiveStreamGuestByIdV1", "declineLiveStreamGuestByIdV1"}:
@@ -203,8 +203,8 @@ def stream_for(case: Any) -> str:
     if about_a_reminder or name_of(case) == "readLiveStreamCalendarByIdV1":
         # So far ahead that no lead time has passed.
         asked |= {"plannedStartDate": f"{FUTURE}-01-01T20:00:00Z"}
-    # An edit that names its guest is one of a duo.
-    if next(turns) % 2 and name_of(case) == "updateLiveStreamByIdV1" and has_valid_object(case):
+    # An edit with a guest needs a duo.
+    if next(calls) % 2 and name_of(case) == "updateLiveStreamByIdV1" and has_valid_object(case):
         asked |= {"liveStreamType": "duoself", "guests": [WORLD["guest"]]}
         case.body["guests"] = [WORLD["guest"]]
     stream: str = ask("POST", f"{STREAMS}/create", asked)["id"]
@@ -228,8 +228,8 @@ def active_stream() -> str:
 
 
 def ban_for(case: Any) -> str:
-    """A ban that was there before; or one that may be changed, or appealed against, by who asks."""
-    if not WORLD["owns"] or next(turns) % 4 == 0:
+    """An existing ban, or a new one that the caller may change or appeal against."""
+    if not WORLD["owns"] or next(calls) % 4 == 0:
         return one_of(WORLD["bans"])
     appealing = name_of(case) in {"appealBanV1", "readAppealV1", "withdrawAppealV1"}
     host, target = (WORLD["host"], WORLD["me"]) if appealing else (TOKEN, one_of(WORLD["crowd"]))
@@ -242,7 +242,7 @@ def ban_for(case: Any) -> str:
 
 def batch_for(case: Any) -> str:
     known: str = WORLD["batch"]
-    if not WORLD["owns"] or next(turns) % 4 == 0:
+    if not WORLD["owns"] or next(calls) % 4 == 0:
         return known
     stream = ask("POST", f"{STREAMS}/create", {"title": "Evening talk"})["id"]
     batch: str = ask("POST", f"{BANS}/bulk", {"liveStreamId": stream, "targets": WORLD["crowd"]})["batchId"]
@@ -259,16 +259,16 @@ def ask(method: str, path: str, body: Any = None, *, token: str | None = TOKEN) 
 
 @schemathesis.hook
 def filter_failure(context: Any, failure: Failure, case: Any, response: Any) -> bool:
-    """Schemathesis takes each body with a file that a hook has touched for negative data; these are not.
+    """Drop reports of accepted negative data for bodies that are valid.
 
-    Nor is a form with an empty field: browsers send all fields, so that one says nothing where it may be left out.
-    Nor is a text that is too long only until it is composed: lengths count in NFC.
+    Schemathesis takes each body with a file that a hook has changed for negative data. A form may have empty fields,
+    because browsers send all fields. The length of a text counts in NFC, which may be shorter than the text as sent.
     """
-    is_fine = case.id in with_picture or is_form_with_an_empty_field(case) or has_text_that_shrinks(case)
+    is_fine = case.id in with_picture or is_form_with_an_empty_field(case) or has_text_that_nfc_shortens(case)
     return not (is_fine and isinstance(failure, AcceptedNegativeData))
 
 
-def has_text_that_shrinks(case: Any) -> bool:
+def has_text_that_nfc_shortens(case: Any) -> bool:
     sent = [case.body.get(name) for name in TEXTS] if isinstance(case.body, dict) else []
     return any(isinstance(text, str) and len(normalized_lines(text)) < len(text) for text in sent)
 
@@ -278,13 +278,13 @@ def is_form_with_an_empty_field(case: Any) -> bool:
     return is_form and any(value == "" for value in case.body.values())
 
 
-# --- what was answered ----------------------------------------------------------------------------
+# --- responses ----------------------------------------------------------------------------
 
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    told.write(json.dumps([name_of(case), response.status_code]) + "\n")
-    told.flush()
+    statuses.write(json.dumps([name_of(case), response.status_code]) + "\n")
+    statuses.flush()
     if response.status_code == 201:
         data = response.json()["data"]
         made.add(data["id"] if "id" in data else data["_id"])

@@ -1,6 +1,6 @@
-"""The operations of the OpenAPI document, what each may answer, and a call of each that would succeed."""
+"""The operations of the OpenAPI document, their documented responses, and a successful call of each."""
 
-# drf-spectacular says that it is typed, and for the most part is not.
+# drf-spectacular is marked as typed, but most of it is not.
 # mypy: disable-error-code="no-untyped-call"
 
 import json
@@ -64,11 +64,11 @@ class Operation:
         return [parameter for parameter in self.declared.get("parameters", []) if parameter["in"] == "query"]
 
     def response(self, status: int) -> dict[str, Any]:
-        """What is documented for `status`; raises KeyError when nothing is."""
+        """The documented response for `status`. Raises KeyError when there is none."""
         return _followed(self.declared["responses"][str(status)])
 
     def answers(self) -> Iterator[tuple[int, str]]:
-        """Each documented status with each of its codes; a success has the code "", a 304 has UNCHANGED."""
+        """Each documented status with each of its codes. A success has the code "", a 304 the code UNCHANGED."""
         for status in map(int, self.declared["responses"]):
             headers = self.response(status)["headers"]
             codes = headers["X-Error-Code"]["schema"]["enum"] if status >= 400 else [UNCHANGED if status == 304 else ""]
@@ -91,7 +91,7 @@ def operations() -> list[Operation]:
 
 
 def assert_documented(response: Any, operation: Operation) -> None:
-    """Status, media type, headers and body are what the document says."""
+    """Assert that status, media type, headers and body are as documented."""
     declared = operation.response(response.status_code)
     if "content" in declared:
         kind = response.headers["Content-Type"].partition(";")[0]
@@ -108,7 +108,7 @@ def assert_documented(response: Any, operation: Operation) -> None:
 
 
 def assert_succeeded(response: Any, operation: Operation, status: int = 200) -> None:
-    """In the envelope, unless the document says that this answer is of another kind."""
+    """The body is in the envelope, unless another media type is documented."""
     (kind,) = operation.response(status)["content"]
     if kind == "application/json":
         data_of(response, status)
@@ -117,7 +117,7 @@ def assert_succeeded(response: Any, operation: Operation, status: int = 200) -> 
         assert response.headers["Content-Type"].partition(";")[0] == kind
 
 
-# What is sent where nobody is named.
+# Bodies that name no user.
 BODIES: dict[str, dict[str, Any]] = {
     "appealBanV1": {"text": "It was not me."},
     "createLiveStreamV1": {"title": "Evening talk, moved"},
@@ -132,7 +132,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 @dataclass
 class World:
-    """People, a stream, and calls of operations that succeed unless a scenario spoils them."""
+    """Users, a stream, and calls of operations that succeed unless a scenario changes something."""
 
     api: Api
     creator: User
@@ -140,7 +140,7 @@ class World:
     viewer: User
     caller: User
     stream: LiveStream
-    # What addresses, queries and bodies name.
+    # Values for paths, queries and bodies.
     ids: dict[str, str]
     accept: str = "application/json"
 
@@ -166,7 +166,7 @@ class World:
         return BODIES.get(name)
 
     def path(self, operation: Operation, **values: str) -> str:
-        """The address with the query that it cannot do without."""
+        """The path with the required query parameters."""
         required = [parameter["name"] for parameter in operation.query if parameter.get("required")]
         query = "&".join(f"{name}={self.ids[name]}" for name in required)
         return operation.path.format(**self.ids | values) + (f"?{query}" if query else "")
@@ -183,7 +183,7 @@ class World:
         content_type: str = "application/json",
         unless: str | None = None,
     ) -> Any:
-        """Call as `by` (default: who may), or with `authorization` as it is; "" sends no such header.
+        """Call as `by` (default: a permitted user), or with the header `authorization`; "" sends no such header.
 
         `unless` is the ETag of an answer that is there already.
         """
@@ -198,7 +198,7 @@ class World:
         )
         if unless:
             headers["HTTP_IF_NONE_MATCH"] = unless
-        client: Any = self.api()  # its stubs know no bytes
+        client: Any = self.api()  # its stubs do not accept bytes
         return client.generic(operation.method, path or self.path(operation), raw, content_type, **headers)
 
 

@@ -1,4 +1,4 @@
-"""What leads an operation to each code that the document names."""
+"""Scenarios that lead an operation to each documented code."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -90,7 +90,7 @@ def access_token_as_refresh_token(world: World, operation: Operation, _: pytest.
 def refresh_token_again(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     body = {"refreshToken": world.refresh_token()}
     data_of(world.call(operation, body=body))
-    RefreshedPair.objects.all().delete()  # as after a minute
+    RefreshedPair.objects.all().delete()  # as a minute later
     return world.call(operation, body=body)
 
 
@@ -115,7 +115,7 @@ def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
 
 
 def as_a_guest_who_was_banned_before(world: World, operation: Operation) -> Any:
-    """A guest cannot be banned, but who is banned can be named as guest."""
+    """A guest cannot be banned, but a banned user can be made guest."""
     guest = {"guest": world.viewer.pk}
     make_ban(world.viewer, world.stream)
     edit_stream(world.stream.pk, by=world.creator, now=timezone.now(), changes=guest)
@@ -223,7 +223,7 @@ def crash(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
 
 
 def lost_database(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-    """PostgreSQL ends the connection of this process between two requests, as a restart of it does."""
+    """PostgreSQL closes the connection of this process between two requests, as a restart does."""
     token = tokens.AccessToken.of(world.session(), now=timezone.now())
     body = world.body(operation)
 

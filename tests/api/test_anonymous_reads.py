@@ -1,4 +1,4 @@
-"""What anybody may read without a token: what each call costs in CPU, and what strangers are not told."""
+"""Reads without a token: their CPU time, and what they do not reveal."""
 
 import os
 import time
@@ -25,12 +25,12 @@ from tests.conftest import make_user
 from tests.envelope import assert_refused, data_of
 from tests.streams import make_stream
 
-# The goal is 15 ms of CPU, of this process and of PostgreSQL together. This machine may be slower and is shared.
+# The goal is 15 ms of CPU time of this process and PostgreSQL. The limit allows for slow and shared machines.
 MOST_MILLISECONDS = 30
 STREAMS_OF_THE_BUSY_USER = 3_000
 TICK = 1 / os.sysconf("SC_CLK_TCK")
 
-# What the document does not have, since it is no operation of the API.
+# Addresses that are not operations of the API and so not in the document.
 BESIDE_THE_DOCUMENT = [
     "/",
     "/healthz",
@@ -50,7 +50,7 @@ BESIDE_THE_DOCUMENT = [
 
 
 def anonymous_reads() -> list[Operation]:
-    """The operations that read and need no token: those with an optional one, and those with none."""
+    """The GET operations whose token is optional or unused."""
     return [
         operation
         for operation in operations()
@@ -60,7 +60,7 @@ def anonymous_reads() -> list[Operation]:
 
 @pytest.fixture
 def busy(db: None) -> User:
-    """A creator with thousands of streams around now, planned, over and called off."""
+    """A creator with thousands of planned, ended and cancelled streams around now."""
     creator, now = make_user("busy"), timezone.now()
     middle = STREAMS_OF_THE_BUSY_USER // 2
     LiveStream.objects.bulk_create(
@@ -92,14 +92,14 @@ def stream_at(planned: datetime, number: int, creator: User, now: datetime) -> L
 
 
 def cpu_of_postgresql() -> float:
-    """Seconds of CPU that the PostgreSQL process behind this connection has used."""
+    """CPU seconds of the PostgreSQL backend of this connection."""
     connection.ensure_connection()
     fields = Path(f"/proc/{connection.connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) * TICK
 
 
 def milliseconds(call: Callable[[], Any], *, calls: int = 10, rounds: int = 3) -> float:
-    """CPU of this process and of PostgreSQL for one call: the best of some rounds, after a first one."""
+    """CPU time of this process and PostgreSQL for one call: the minimum of several rounds after a warm-up."""
     call()
     best = float("inf")
     for _ in range(rounds):
@@ -121,7 +121,7 @@ def addresses(operation: Operation, creator: User, stream: LiveStream) -> list[s
 
 
 @pytest.mark.parametrize("operation", anonymous_reads(), ids=str)
-def test_an_anonymous_read_of_what_is_busy_costs_little(operation: Operation, busy: User) -> None:
+def test_an_anonymous_read_of_much_data_costs_little_cpu_time(operation: Operation, busy: User) -> None:
     client = Client()
     stream = LiveStream.objects.filter(creator=busy, status=Status.SCHEDULED).earliest("planned_start_at")
     for address in addresses(operation, busy, stream):
@@ -129,12 +129,12 @@ def test_an_anonymous_read_of_what_is_busy_costs_little(operation: Operation, bu
 
         cost = milliseconds(partial(client.get, address))
 
-        print(f"{address.partition('?')[0]:70} {cost:6.1f} ms")  # noqa: T201 - figures for who runs this with -s
+        print(f"{address.partition('?')[0]:70} {cost:6.1f} ms")  # noqa: T201 - figures, shown with -s
         assert cost < MOST_MILLISECONDS, address
 
 
 @pytest.mark.parametrize("path", BESIDE_THE_DOCUMENT)
-def test_whatever_else_a_stranger_may_read_costs_little(
+def test_other_anonymous_reads_cost_little_cpu_time(
     path: str, db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "_probe", health._Probe())
@@ -144,7 +144,7 @@ def test_whatever_else_a_stranger_may_read_costs_little(
 
     def call() -> None:
         response: Any = client.get(path)
-        # Its file alone: closing the whole would end the test's connection, too.
+        # Close only the file: closing the response would close the database connection of the test.
         for close in response._resource_closers:
             close()
 
@@ -154,14 +154,14 @@ def test_whatever_else_a_stranger_may_read_costs_little(
     assert cost < MOST_MILLISECONDS
 
 
-def test_the_page_behind_an_unsubscribe_link_costs_little(creator: User) -> None:
+def test_the_page_of_an_unsubscribe_link_costs_little_cpu_time(creator: User) -> None:
     client, path = Client(), urlsplit(unsubscribe_address(creator.pk)).path
 
     assert milliseconds(lambda: client.get(path)) < MOST_MILLISECONDS
 
 
 def test_every_address_that_needs_no_token_is_measured() -> None:
-    """Who adds an operation that anybody may read finds it here; the number says that some are found at all."""
+    """A new anonymous operation is measured automatically. The number shows that operations are found."""
     assert {str(operation) for operation in anonymous_reads()} >= {
         "listUpcomingStreamsV1",
         "listUpcomingStreamsByUserIdV1",
@@ -176,7 +176,7 @@ def test_every_address_that_needs_no_token_is_measured() -> None:
 
 
 @pytest.mark.parametrize("kind", ["json", "yaml"])
-def test_the_document_is_written_once_and_then_only_sent(
+def test_the_document_is_generated_once_and_then_cached(
     kind: str, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = client.get(f"/api/schema/?format={kind}")
@@ -193,7 +193,7 @@ def test_the_document_is_written_once_and_then_only_sent(
     assert (unchanged.status_code, unchanged.content) == (304, b"")
 
 
-def test_the_two_forms_of_the_document_have_tags_of_their_own(client: Client) -> None:
+def test_the_yaml_and_json_documents_have_different_entity_tags(client: Client) -> None:
     as_json, as_yaml = (client.get(f"/api/schema/?format={kind}") for kind in ("json", "yaml"))
 
     assert as_json.headers["ETag"] != as_yaml.headers["ETag"]
@@ -203,7 +203,7 @@ def test_the_two_forms_of_the_document_have_tags_of_their_own(client: Client) ->
 # --- calendars ------------------------------------------------------------------------------------
 
 
-def test_a_feed_of_a_busy_user_has_the_200_nearest_and_a_304_of_it_writes_nothing(
+def test_a_long_feed_has_the_200_nearest_events_and_a_304_generates_none(
     busy: User, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = f"/api/v1/live-stream/user/{busy.pk}/calendar.ics"
@@ -221,7 +221,7 @@ def test_a_feed_of_a_busy_user_has_the_200_nearest_and_a_304_of_it_writes_nothin
 TOKEN = "operations-token-of-these-tests-32"
 
 
-def test_a_stranger_learns_whether_it_is_ready_and_no_more(client: Client, db: None, settings: Any) -> None:
+def test_without_the_operations_token_readiness_has_no_reasons(client: Client, db: None, settings: Any) -> None:
     settings.OPERATIONS_TOKEN = TOKEN
     Checkpoint.objects.create(found_until=timezone.now())
 
@@ -230,29 +230,29 @@ def test_a_stranger_learns_whether_it_is_ready_and_no_more(client: Client, db: N
     assert set(data_of(client.get("/readyz", **bearer(TOKEN)))) == {"status", "dispatch"}
 
 
-def test_without_the_setting_nobody_is_an_operator(client: Client, db: None, settings: Any) -> None:
+def test_without_the_setting_no_token_gives_reasons(client: Client, db: None, settings: Any) -> None:
     settings.OPERATIONS_TOKEN = ""
 
     for token in ("", " ", "None"):
         assert data_of(client.get("/readyz", **bearer(token))) == {"status": "ready"}
 
 
-def test_why_it_is_not_ready_is_for_operators(
+def test_the_reason_for_unreadiness_is_for_operators(
     client: Client, db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.OPERATIONS_TOKEN = TOKEN
     monkeypatch.setattr(health, "_applied_migrations", set)
-    told = f"{len(health._known_migrations())} migrations are not applied; run manage.py migrate"
+    reason = f"{len(health._known_migrations())} migrations are not applied; run manage.py migrate"
     hidden = "a part of the service does not answer; try again shortly"
 
-    assert_refused(client.get("/readyz", **bearer(TOKEN)), 503, "service_unavailable", told)
+    assert_refused(client.get("/readyz", **bearer(TOKEN)), 503, "service_unavailable", reason)
     assert_refused(client.get("/readyz"), 503, "service_unavailable", hidden)
     in_turkish = client.get("/readyz", HTTP_X_LANGUAGE="tr").json()["errors"]
     assert in_turkish[0] == "Service unavailable"
-    assert in_turkish[1] not in {hidden, told}
+    assert in_turkish[1] not in {hidden, reason}
 
 
-def test_many_calls_look_into_the_database_once(
+def test_many_calls_query_the_database_once(
     client: Client, db: None, settings: Any, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:
     monkeypatch.setattr(health, "_probe", health._Probe())
@@ -264,7 +264,7 @@ def test_many_calls_look_into_the_database_once(
             assert client.get("/readyz").status_code == 200
 
 
-def test_it_becomes_ready_once_what_was_missing_is_applied(
+def test_it_becomes_ready_once_the_missing_migrations_are_applied(
     client: Client, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     applied = health._applied_migrations()
@@ -280,8 +280,8 @@ def bearer(token: str) -> dict[str, Any]:
 # --- keys -----------------------------------------------------------------------------------------
 
 
-def test_the_first_key_is_published_at_once(client: Client, creator: User) -> None:
-    """Nothing is kept between the calls: who met a token of a new key looks for that key now."""
+def test_the_first_join_key_is_published_at_once(client: Client, creator: User) -> None:
+    """The key set is not cached: a client that receives a token of a new key finds the key."""
     assert client.get("/.well-known/jwks.json").json()["keys"] == []
 
     stream = make_stream(creator, Status.ACTIVE)

@@ -1,4 +1,4 @@
-"""The header X-Next-Cursor, and `after`, which takes it: in the lists of streams, which have every kind of order."""
+"""The header X-Next-Cursor and the parameter `after`, tested with lists of streams, which have every kind of order."""
 
 import base64
 import re
@@ -32,7 +32,7 @@ NO_PLACE = "after: must be 24 lower-case hexadecimal characters, or the X-Next-C
 
 @pytest.fixture
 def seven(creator: User, now: datetime) -> list[LiveStream]:
-    """Made a microsecond apart; every second one has no duration goal, every third no planned start."""
+    """Created a microsecond apart. Every second one has no duration goal, every third no planned start."""
     return [
         make_stream(
             creator,
@@ -51,7 +51,7 @@ def read(client: Any, address: str = STREAMS, **query: Any) -> tuple[str, str | 
     return "".join(stream["title"] for stream in data_of(response)["list"]), response.headers.get(HEADER)
 
 
-def test_each_page_but_the_last_has_a_cursor_that_fits_into_an_address(
+def test_each_page_but_the_last_has_a_cursor_of_url_safe_characters(
     api: Api, seven: list[LiveStream], viewer: User
 ) -> None:
     client = api(viewer)
@@ -111,14 +111,14 @@ def test_head_has_the_cursor_of_get(api: Api, seven: list[LiveStream], viewer: U
     assert response.headers[HEADER] == read(client)[1]
 
 
-def test_a_page_past_the_end_and_an_empty_one_have_none(api: Api, seven: list[LiveStream], viewer: User) -> None:
+def test_a_page_past_the_end_and_an_empty_page_have_no_cursor(api: Api, seven: list[LiveStream], viewer: User) -> None:
     client = api(viewer)
 
     assert read(client, page=9) == ("", None)
     assert read(client, search="nothing") == ("", None)
 
 
-def test_a_cursor_outlives_its_row(api: Api, seven: list[LiveStream], viewer: User) -> None:
+def test_a_cursor_is_valid_after_its_row_is_deleted(api: Api, seven: list[LiveStream], viewer: User) -> None:
     client: Any = api(viewer)
     _, cursor = read(client)
     LiveStream.all_objects.filter(pk=seven[4].pk).delete()
@@ -126,9 +126,7 @@ def test_a_cursor_outlives_its_row(api: Api, seven: list[LiveStream], viewer: Us
     assert read(client, after=cursor)[0] == "321"
 
 
-def test_a_cursor_after_which_nothing_is_left_gives_an_empty_page_and_the_total(
-    api: Api, seven: list[LiveStream], viewer: User
-) -> None:
+def test_a_cursor_at_the_end_gives_an_empty_page_and_the_total(api: Api, seven: list[LiveStream], viewer: User) -> None:
     client: Any = api(viewer)
     _, cursor = read(client, limit=6)
     LiveStream.all_objects.filter(pk=seven[0].pk).delete()
@@ -139,7 +137,7 @@ def test_a_cursor_after_which_nothing_is_left_gives_an_empty_page_and_the_total(
     assert (data["pagination"]["totalItems"], data["pagination"]["hasPrevPage"]) == (6, True)
 
 
-# --- what is refused ------------------------------------------------------------------------------
+# --- refusals ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("query", [{"sortOrder": "asc"}, {"sortBy": "updatedAt"}, {"sortBy": "durationGoal"}])
@@ -163,8 +161,8 @@ def test_a_cursor_of_another_list_is_refused(
     assert_refused(client.get(address, {"after": cursor}), 400, "validation_failed", OTHER_ORDER)
 
 
-def test_every_list_has_a_name_of_its_own() -> None:
-    # Nothing else keeps them together.
+def test_every_list_has_a_unique_name() -> None:
+    # Nothing else checks that the names differ.
     names = [each.name for each in get_objects() if isinstance(each, Listing)]
     assert len(names) == len(set(names)) >= 8
 
@@ -175,7 +173,7 @@ SIGNED = ANY_BYTES.map(lambda rest: bytes([cursors.VERSION]) + digest_of("stream
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(raw=ANY_BYTES | SIGNED, sort=st.sampled_from(sorted(SORTABLE)))
-def test_a_cursor_that_somebody_made_up_is_a_place_or_a_400(raw: bytes, sort: str, api: Api, viewer: User) -> None:
+def test_a_forged_cursor_is_a_position_or_is_answered_with_400(raw: bytes, sort: str, api: Api, viewer: User) -> None:
     cursor = base64.urlsafe_b64encode(raw).decode()
 
     response = api(viewer).get(STREAMS, {"after": cursor, "sortBy": sort})
@@ -189,7 +187,7 @@ def test_a_cursor_that_somebody_made_up_is_a_place_or_a_400(raw: bytes, sort: st
 
 @pytest.mark.parametrize("value", [-(2**63), 2**63 - 1, 2**62])
 @pytest.mark.parametrize("sort", SORTABLE)
-def test_a_value_that_no_row_can_have_is_refused_or_the_end_of_the_list(
+def test_a_cursor_value_that_no_row_can_have_is_refused_or_the_end_of_the_list(
     sort: str, value: int, api: Api, seven: list[LiveStream], viewer: User
 ) -> None:
     cursor = Cursor(digest_of(LISTING.name, sort, True), value, new_object_id()).written()  # noqa: FBT003
@@ -203,12 +201,12 @@ def test_a_value_that_no_row_can_have_is_refused_or_the_end_of_the_list(
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "A" * 35, "A" * 37, "+" * 36, "A" * 35 + "=", "0" * 23, "0" * 24 + "\n"])
-def test_what_is_no_place_is_refused(wrong: str, api: Api, viewer: User) -> None:
+def test_an_invalid_cursor_is_refused(wrong: str, api: Api, viewer: User) -> None:
     assert_refused(api(viewer).get(STREAMS, {"after": wrong}), 400, "validation_failed", NO_PLACE)
 
 
 @given(value=st.datetimes(timezones=st.just(cursors._EPOCH.tzinfo)) | st.integers(-(2**63), 2**63 - 1))
-def test_a_value_comes_back_as_it_was(value: datetime | int) -> None:
+def test_a_cursor_value_is_decoded_as_it_was_encoded(value: datetime | int) -> None:
     field: Any = models.DateTimeField() if isinstance(value, datetime) else models.PositiveSmallIntegerField()
     pk = new_object_id()
 
@@ -219,6 +217,6 @@ def test_a_value_comes_back_as_it_was(value: datetime | int) -> None:
     assert cursors.value_of(found.value, cursors.kind_of(field)) == value
 
 
-def test_what_a_cursor_cannot_carry_is_no_order() -> None:
+def test_a_column_whose_type_a_cursor_cannot_encode_cannot_be_an_order() -> None:
     with pytest.raises(TypeError, match="CharField"):
         cursors.kind_of(models.CharField())

@@ -1,4 +1,4 @@
-"""A deleted stream is in no answer to anybody until it is restored: every GET of the document, asked by everybody."""
+"""No response contains a deleted stream until it is restored: every GET operation, called by every role."""
 
 import re
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from tests.streams import STREAMS, make_stream, stream_url
 
 TITLE = "Confidential rehearsal"
 READS = [operation for operation in operations() if operation.method == "GET"]
-# What tells when an answer was made or the stream was changed, and where its picture is now.
+# Parts of a response that change: times, revisions, and the address of the thumbnail.
 MOVING = re.compile(
     r'"timestamp":"[^"]*"|"updatedAt":"[^"]*"|"thumbnailUrl":"[^"]*"|"cursor":"[^"]*"|"at":"[^"]*"'
     r"|(?<=\n)(DTSTAMP|LAST-MODIFIED|SEQUENCE):[^\r]*"
@@ -40,7 +40,7 @@ type Answers = dict[tuple[str, str, str], tuple[int, str]]
 
 
 class Scene:
-    """A stream with everything that can hang on one, and everybody who may ask for it."""
+    """A stream with every kind of row that can refer to one, and a client for every role."""
 
     def __init__(self, api: Api, status: str, now: datetime) -> None:
         people = {name: make_user(name) for name in ("creator", "guest", "viewer", "banned", "muted", "bulked")}
@@ -71,7 +71,7 @@ class Scene:
         self.needles = {TITLE, stream.pk, stream.channel_name, self.ban.pk, thumbnail, batch.id or "none"}
 
     def addresses(self, operation: Operation) -> Iterator[str]:
-        """The operation about this stream in each way: all that its variables and its query can name."""
+        """Paths of the operation with each id of this stream in its variables and its query."""
         users = [user.pk for user in self.people.values()]
         of_ban = operation.path.startswith("/api/v1/live-stream-ban/{id}")
         values = {"id": [self.ban.pk if of_ban else self.stream.pk], "userId": users, "targetUserId": users}
@@ -97,12 +97,12 @@ class Scene:
         return found
 
 
-def told(answers: Answers, needles: set[str]) -> set[tuple[str, str, str]]:
+def containing(answers: Answers, needles: set[str]) -> set[tuple[str, str, str]]:
     return {key for key, (_, body) in answers.items() if any(needle in body for needle in needles)}
 
 
 def work() -> None:
-    """What the worker does with renamings of pictures."""
+    """Run the jobs that rename pictures, as a worker would."""
     for job in ProcrastinateJob.objects.filter(task_name="livestreams.tasks.rename_thumbnail").order_by("id"):
         rename_thumbnail(**job.args)
 
@@ -117,7 +117,7 @@ def is_served(file: str) -> bool:
 
 
 @pytest.mark.parametrize("status", ["scheduled", "cancelled_by_host", "ended"])
-def test_a_deleted_stream_is_in_no_answer_and_a_restored_one_is_back_in_each(
+def test_a_deleted_stream_is_in_no_response_and_a_restored_one_is_in_all_again(
     status: str, api: Api, now: datetime
 ) -> None:
     scene = Scene(api, status, now)
@@ -129,9 +129,9 @@ def test_a_deleted_stream_is_in_no_answer_and_a_restored_one_is_back_in_each(
     during = scene.answers()
     hidden = LiveStream.all_objects.get(pk=scene.stream.pk).thumbnail
 
-    assert told(during, scene.needles | {hidden}) == set()
+    assert containing(during, scene.needles | {hidden}) == set()
     assert not is_served(picture)
-    assert content_of(hidden) == b"picture", "it is kept, under a name that nobody was told"
+    assert content_of(hidden) == b"picture", "it is kept, under a name that no response contains"
 
     services.restore_stream(scene.stream.pk, by=scene.creator, now=now + timedelta(seconds=3))
     after = scene.answers()
@@ -143,17 +143,19 @@ def test_a_deleted_stream_is_in_no_answer_and_a_restored_one_is_back_in_each(
         if (before[key][0], MOVING.sub("", before[key][1])) != (after[key][0], MOVING.sub("", after[key][1]))
     }
     assert different == {}
-    assert told(after, {hidden}) == told(before, {picture}) != set()
-    # That nothing was told of it proves something only where something was told before.
+    assert containing(after, {hidden}) == containing(before, {picture}) != set()
+    # The check above proves something only where the response contained the stream before.
     lists = {"listLiveStreamsV1", "listGuestStreamsV1", "listMyRemindersV1", "listNotificationsV2", "listMyBansV1"}
     lists |= {"readLiveStreamBanByIdV1", "readAppealV1", "readLiveStreamByIdV1", "listLiveStreamBansV1"}
     lists |= {"listMyPastStreamsV1", "listPastStreamsByUserIdV1"} if status == "ended" else {"readCalendarByUserIdV1"}
     lists |= {"listUpcomingStreamsV1", "listUpcomingStreamsByUserIdV2"} if status == "scheduled" else set()
-    assert lists <= {name for name, _, _ in told(before, scene.needles)}
+    assert lists <= {name for name, _, _ in containing(before, scene.needles)}
 
 
 @pytest.mark.parametrize("way", ["API", "service"])
-def test_the_answer_to_the_deletion_tells_no_address_of_the_picture(way: str, api: Api, now: datetime) -> None:
+def test_the_response_to_the_deletion_does_not_contain_the_address_of_the_picture(
+    way: str, api: Api, now: datetime
+) -> None:
     scene = Scene(api, "scheduled", now)
     if way == "API":
         data = data_of(scene.clients["creator"].delete(stream_url(scene.stream)))
@@ -168,17 +170,17 @@ def test_the_answer_to_the_deletion_tells_no_address_of_the_picture(way: str, ap
     assert (entry.before["thumbnail"], entry.after["thumbnail"]) == (scene.stream.thumbnail, stream.thumbnail)
 
 
-def test_a_name_of_a_picture_tells_nothing_of_its_stream(creator: User) -> None:
+def test_the_name_of_a_picture_reveals_nothing_about_its_stream(creator: User) -> None:
     names = {new_name() for _ in range(1000)}
 
     assert len(names) == 1000
     assert all(re.fullmatch(r"thumbnails/[0-9a-f]{32}\.webp", name) for name in names)
-    # An ObjectId begins with its second and ends with a counter: the names have nothing in common, wherever one looks.
+    # An ObjectId begins with the time and ends with a counter. In these names every position is random.
     for at in range(len("thumbnails/"), len("thumbnails/") + 32):
         assert len({name[at] for name in names}) == 16
 
 
-def test_a_stream_without_a_picture_leaves_no_work(creator: User, now: datetime) -> None:
+def test_deleting_a_stream_without_a_picture_defers_no_job(creator: User, now: datetime) -> None:
     services.delete_stream(make_stream(creator).pk, by=creator, now=now)
 
     assert not ProcrastinateJob.objects.exists()
@@ -187,24 +189,24 @@ def test_a_stream_without_a_picture_leaves_no_work(creator: User, now: datetime)
 # --- the file -------------------------------------------------------------------------------------
 
 
-def test_a_picture_that_is_deleted_restored_and_deleted_ends_under_its_last_name(creator: User, now: datetime) -> None:
+def test_a_picture_that_is_deleted_restored_and_deleted_has_its_last_name(creator: User, now: datetime) -> None:
     first = default_storage.save(new_name(), ContentFile(b"picture"))
     stream = make_stream(creator, thumbnail=first)
-    for act in (services.delete_stream, services.restore_stream, services.delete_stream):
-        act(stream.pk, by=creator, now=now)
+    for change in (services.delete_stream, services.restore_stream, services.delete_stream):
+        change(stream.pk, by=creator, now=now)
     work()
-    work()  # a worker that was killed before it could say that it was done
+    work()  # the second run of a job whose worker was killed before the job was marked as done
 
     last = LiveStream.all_objects.get(pk=stream.pk).thumbnail
     _, files = default_storage.listdir("thumbnails")
     assert [f"thumbnails/{file}" for file in files] == [last]
     assert content_of(last) == b"picture"
     locks = set(ProcrastinateJob.objects.values_list("lock", flat=True))
-    assert locks == {f"thumbnail-{stream.pk}"}, "they must not overtake each other"
+    assert locks == {f"thumbnail-{stream.pk}"}, "the jobs must run in order"
 
 
 @pytest.mark.parametrize("fails", ["save", "delete"])
-def test_an_interrupted_renaming_is_finished_by_its_repetition(fails: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_renaming_is_completed_by_a_retry(fails: str, monkeypatch: pytest.MonkeyPatch) -> None:
     old, new = default_storage.save(new_name(), ContentFile(b"picture")), new_name()
 
     def interrupted(name: str, *_: Any) -> None:

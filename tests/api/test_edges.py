@@ -1,4 +1,4 @@
-"""Answers made outside a view, and requests at the edge of HTTP: in this process, and over the production server."""
+"""Responses from outside a view, and unusual HTTP requests, in this process and over the production server."""
 
 import json
 import re
@@ -37,7 +37,7 @@ API_ADDRESSES = ["/api/", "/api/v1", "/api/v1/nothing", "/api/v1/live-stream/", 
     ("path", "debugging"),
     [
         *((path, debugging) for path in API_ADDRESSES for debugging in (False, True)),
-        # Elsewhere, Django's own page helps who develops.
+        # Outside the API, Django's debug page is shown.
         *((path, False) for path in ("/nothing", "/favicon.ico")),
     ],
 )
@@ -59,7 +59,7 @@ def test_an_unknown_address_is_answered_in_the_envelope(
         if method.lower() not in methods
     ],
 )
-def test_a_wrong_method_is_told_which_are_right(
+def test_a_wrong_method_is_answered_with_the_allowed_ones(
     path: str, method: str, api: Api, creator: User, stranger: User
 ) -> None:
     known = next(operation for operation in operations() if operation.path == path)
@@ -88,7 +88,7 @@ def test_head_of_a_list_has_the_headers_of_get_and_no_body(path: str, api: Api, 
 
 
 @pytest.mark.parametrize("debugging", [False, True])
-def test_a_crash_in_a_view_says_nothing_about_itself(
+def test_the_response_to_a_crash_in_a_view_does_not_describe_the_crash(
     debugging: bool, api: Api, creator: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = debugging
@@ -101,7 +101,7 @@ def test_a_crash_in_a_view_says_nothing_about_itself(
 
 
 @pytest.mark.parametrize("debugging", [False, True])
-def test_an_answer_that_cannot_be_written_is_a_crash_like_others(
+def test_a_response_that_cannot_be_serialized_is_answered_like_a_crash(
     debugging: bool, api: Api, creator: User, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.DEBUG = debugging
@@ -116,11 +116,11 @@ def test_a_crash_outside_the_api_is_answered_in_the_envelope_too(monkeypatch: py
     assert_refused(Client(raise_request_exception=False).get("/healthz"), 500, "internal_error")
 
 
-# --- what fuzzing found ---------------------------------------------------------------------------
+# --- found by fuzzing ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("price", ["1e300", "-1e300", "1" + "0" * 30, "-1e-300", "100000000.001"])
-def test_a_price_beyond_all_bounds_is_refused(price: str, api: Api, creator: User) -> None:
+def test_an_infinite_or_huge_price_is_refused(price: str, api: Api, creator: User) -> None:
     body = f'{{"title": "Evening talk", "price": {price}}}'
 
     refused = api(creator).post(CREATE, body, content_type="application/json")
@@ -129,7 +129,7 @@ def test_a_price_beyond_all_bounds_is_refused(price: str, api: Api, creator: Use
     assert refused.json()["errors"][1].startswith("price: must ")
 
 
-def test_a_whole_number_may_be_written_with_a_point(api: Api, creator: User) -> None:
+def test_a_whole_number_may_have_a_decimal_point(api: Api, creator: User) -> None:
     body = '{"title": "Evening talk", "durationGoal": 60.0}'
 
     created = api(creator).post(CREATE, body, content_type="application/json")
@@ -141,13 +141,13 @@ def test_a_whole_number_may_be_written_with_a_point(api: Api, creator: User) -> 
 
 
 @pytest.mark.parametrize("sane", ["a", "x" * 64, "0b8c8d0e-4d2f.4b0f:9d3a_5c1e"])
-def test_a_sane_request_id_comes_back(sane: str, api: Api) -> None:
+def test_a_valid_request_id_is_returned(sane: str, api: Api) -> None:
     for path in ("/api/v1/nothing", f"{STREAMS}/upcoming", "/healthz"):
         assert api().get(path, HTTP_X_REQUEST_ID=sane).headers["X-Request-ID"] == sane
 
 
 @pytest.mark.parametrize("insane", ["", " ", "a b", "x" * 65, "ä", "<script>", "a\tb", "a,b", "'; DROP TABLE--", "٣"])
-def test_an_insane_request_id_is_replaced(insane: str, api: Api) -> None:
+def test_an_invalid_request_id_is_replaced(insane: str, api: Api) -> None:
     response = api().get("/api/v1/nothing", HTTP_X_REQUEST_ID=insane)
 
     assert re.fullmatch("[0-9a-f]{32}", response.headers["X-Request-ID"])
@@ -174,7 +174,7 @@ NUL_REFUSED = {
         ({"HTTP_X_LANGUAGE": "x" * 10_000}, "en"),
     ],
 )
-def test_reasons_follow_the_language_and_the_first_error_does_not(
+def test_reasons_are_translated_and_the_first_error_is_not(
     headers: dict[str, Any], language: str, api: Api, creator: User
 ) -> None:
     client = api(creator)
@@ -182,7 +182,7 @@ def test_reasons_follow_the_language_and_the_first_error_does_not(
     refused = client.post(CREATE, {"title": "a\0b"}, **headers)
 
     assert_refused(refused, 400, "validation_failed", NUL_REFUSED[language])
-    # The thread serves others next, who asked for nothing.
+    # The thread then serves a request without a language.
     assert_refused(client.post(CREATE, {"title": "a\0b"}), 400, "validation_failed", NUL_REFUSED["en"])
 
 
@@ -190,7 +190,7 @@ def test_reasons_follow_the_language_and_the_first_error_does_not(
 
 
 class Wire:
-    """Requests that ordinary clients do not make, each on a connection of its own."""
+    """Unusual requests, each on a new connection."""
 
     def __init__(self, server: Server, token: str) -> None:
         self.server = server
@@ -200,7 +200,7 @@ class Wire:
         connected = HTTPConnection("127.0.0.1", self.server.port, timeout=60)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            # Who refuses a body early need not read the rest of it; the answer is there all the same.
+            # A server that refuses a body early does not read the rest of it. The response is still sent.
             with suppress(BrokenPipeError, ConnectionResetError):
                 connected.request(method, path, body, self.headers | named, encode_chunked=chunked)
             response = connected.getresponse()
@@ -228,8 +228,8 @@ def assert_wire_refused(answer: Answer, status: int, code: str) -> None:
     assert (body["isSuccess"], body["statusCode"], body["data"]) == (False, status, None)
 
 
-def test_the_production_server_answers_what_is_at_the_edge(wire: Wire) -> None:
-    """One server for all of these: starting it takes longer than asking it."""
+def test_the_production_server_answers_unusual_requests(wire: Wire) -> None:
+    """One server for all cases, because starting it takes longer than the calls."""
     title = json.dumps({"title": "Evening talk"}).encode()
     as_json: dict[str, Any] = {"Content_Type": "application/json"}
 

@@ -1,4 +1,4 @@
-"""Every operation × every status and code that the document names: really answered, and as documented."""
+"""Every operation × every documented status and code: the response occurs and is as documented."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ REALLY_COMMITTED = pytest.mark.django_db(transaction=True)
 
 
 def cases() -> list[Any]:
-    """Each answer in the envelope; each code once more as a problem, of the first operation that has it."""
+    """Each response in the envelope, and each code once as problem+json, for the first operation that has it."""
     found, as_problem = [], set()
     for operation in operations():
         for status, code in operation.answers():
@@ -24,7 +24,7 @@ def cases() -> list[Any]:
             if code not in as_problem:
                 as_problem.add(code)
                 kinds.append(PROBLEM)
-            # A lost connection takes the transaction around a test with it.
+            # A lost connection ends the transaction around the test.
             marks = [REALLY_COMMITTED] if code == "service_unavailable" else []
             for accept in kinds:
                 name = f"{operation}-{status}-{code or 'success'}-{accept}"
@@ -38,7 +38,7 @@ def test_every_documented_code_has_a_scenario_and_every_scenario_is_documented()
     assert documented == set(SCENARIOS)
 
 
-def test_every_operation_documents_what_can_happen_to_each() -> None:
+def test_every_operation_documents_the_codes_that_all_operations_share() -> None:
     for operation in operations():
         statuses = {status for status, _ in operation.answers()}
         expected = {400, 408, 413, 414, 415, 431, 500, 503}
@@ -81,7 +81,7 @@ def test_answers(
 
 
 def assert_problem(response: Any, status: int, code: str) -> None:
-    """RFC 9457: the standard's members, and ours beside them."""
+    """The members of RFC 9457 and the additional ones."""
     assert response.status_code == status, response.content
     assert response.headers["Content-Type"] == PROBLEM
     assert response.headers["X-Error-Code"] == code
@@ -99,7 +99,7 @@ def assert_problem(response: Any, status: int, code: str) -> None:
         assert int(response.headers["Retry-After"]) > 0
 
 
-# --- each part that can be wrong, named -----------------------------------------------------------
+# --- the invalid part is named -----------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_wrong_query_parameter_is_named(
 ) -> None:
     world = world_for(operation, api, creator, stranger)
 
-    # NUL is wrong everywhere: no number, no id, no time, no choice, and no text that PostgreSQL could store.
+    # NUL is invalid in every type: number, id, time, choice and text, as PostgreSQL cannot store it.
     response = world.call(operation, path=f"{world.path(operation).partition('?')[0]}?{parameter}=%00")
 
     assert_refused(response, 400, "validation_failed")
@@ -143,7 +143,7 @@ def test_a_malformed_id_is_named(
 
 @pytest.mark.parametrize("operation", [each for each in operations() if each.has_body], ids=str)
 @pytest.mark.parametrize("body", ["[]", "5", "null", '"text"'])
-def test_a_body_that_is_no_object_is_refused(
+def test_a_body_that_is_not_an_object_is_refused(
     operation: Operation, body: str, api: Api, creator: User, stranger: User
 ) -> None:
     world = world_for(operation, api, creator, stranger)
@@ -163,7 +163,7 @@ def test_an_optional_token_may_be_left_out(operation: Operation, api: Api, creat
 
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
-def test_a_success_stays_in_the_envelope_for_who_asks_for_problems(
+def test_a_success_is_in_the_envelope_even_if_problem_json_is_accepted(
     operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
     world = world_for(operation, api, creator, stranger)

@@ -11,12 +11,12 @@ from tests.envelope import assert_refused, data_of
 from tests.hostile_forms import CONTENT_TYPE, form
 from tests.streams import STREAMS
 
-FAR = "qqqxyz"  # near no key of a stream
+FAR = "qqqxyz"  # not similar to any key of a stream
 
 
 def posted_form(api: Api, creator: User, *fields: tuple[str, str]) -> Any:
     parts = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode() for name, value in fields]
-    client: Any = api(creator)  # its stubs know no bytes
+    client: Any = api(creator)  # its stubs do not accept bytes
     return client.generic("POST", f"{STREAMS}/create", form(*parts), CONTENT_TYPE)
 
 
@@ -43,7 +43,7 @@ def test_a_repeated_part_of_a_form_is_refused(api: Api, creator: User) -> None:
 
 
 @pytest.mark.parametrize("written", ["{id}", '["{id}"]', ' [ "{id}" ] '])
-def test_guests_of_a_form_come_as_a_part_each_or_as_json_text(
+def test_guests_of_a_form_are_one_part_each_or_one_json_text(
     written: str, api: Api, creator: User, guest: User
 ) -> None:
     created = posted_form(api, creator, *DUO, ("guests", written.replace("{id}", guest.pk)))
@@ -52,7 +52,7 @@ def test_guests_of_a_form_come_as_a_part_each_or_as_json_text(
 
 
 @pytest.mark.parametrize("parts", [(), ("",), ("", ""), ("[]",)])
-def test_a_form_may_name_no_guests(parts: tuple[str, ...], api: Api, creator: User) -> None:
+def test_a_form_may_have_no_guests(parts: tuple[str, ...], api: Api, creator: User) -> None:
     created = posted_form(api, creator, ("title", "Talk"), *(("guests", part) for part in parts))
 
     assert data_of(created, 201)["guests"] == []
@@ -70,7 +70,9 @@ def test_a_form_may_name_no_guests(parts: tuple[str, ...], api: Api, creator: Us
         (('{"0": "673ac9e2c93fe18d3fdd23f1"}',), "guests.0: must be 24 lower-case hexadecimal characters"),
     ],
 )
-def test_what_is_no_list_of_one_guest_is_refused(parts: tuple[str, ...], reason: str, api: Api, creator: User) -> None:
+def test_guests_that_are_not_a_list_of_one_are_refused(
+    parts: tuple[str, ...], reason: str, api: Api, creator: User
+) -> None:
     refused = posted_form(api, creator, *DUO, *(("guests", part) for part in parts))
 
     assert_refused(refused, 400, "validation_failed", reason)

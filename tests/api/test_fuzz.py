@@ -1,4 +1,4 @@
-"""Schemathesis over the whole document and real HTTP: no crash, nothing undocumented, nothing off the schema."""
+"""Schemathesis with all operations over HTTP: no server error, no undocumented status, no response off the schema."""
 
 import io
 import json
@@ -38,7 +38,7 @@ from tests.streams import make_stream
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
 HERE = Path(__file__).parent
-# The same seed asks the same questions; another one, set from outside, asks others.
+# A seed generates the same calls each time. FUZZ_SEED sets another one.
 SEED = int(os.environ.get("FUZZ_SEED", "20260115"))
 # Sessions that the run may end or use up.
 LEAVING = 1500
@@ -53,19 +53,19 @@ def picture() -> bytes:
 
 
 def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
-    """Streams of the creator in every state, and what the hooks need to ask as `asking` ("" for nobody)."""
+    """Create streams in every state. Returns what the hooks need to call as `asking` ("" for nobody)."""
     people = {name: make_user(name) for name in ("creator", "guest", "stranger", "leaver", "host")}
     creator, guest, host = people["creator"], people["guest"], people["host"]
     crowd = [make_user(f"fan{number}") for number in range(20)]
     now = timezone.now() - timedelta(hours=2)
-    # Only one can be active, and nothing else can be ended while it is.
+    # The active stream comes last: a creator has at most one, and the ended ones must be started before.
     order = [status for status in Status for _ in range(4) if status != Status.ACTIVE] + [Status.ACTIVE]
     streams = [make_stream(creator, status, now=now, guest=guest) for status in order]
     # Of the host, so that nobody who is asking moves them: one that has been banned from, and one that is watched.
     restricted = make_stream(host)
     bans = [make_ban(fan, restricted) for fan in crowd[:5]]
     batch = ban_many(restricted.pk, [fan.pk for fan in crowd[5:10]], by=host, now=timezone.now())
-    reminders, notices = told_of_cancelled_streams(people[asking or "guest"], host)
+    reminders, notices = notified_of_cancelled_streams(people[asking or "guest"], host)
     planned = make_stream(host, planned_start_at=datetime(2040, 1, 1, 20, tzinfo=UTC))
     awaited = [planned, make_stream(host, Status.PREPARING), make_stream(host, Status.ENDED)]
     watched = make_stream(host, Status.ACTIVE)
@@ -73,7 +73,7 @@ def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
     # The creator also speaks for an edge, so that there is somebody to whom everything can succeed.
     creator.user_permissions.add(Permission.objects.get(codename="enforce"))
     token = access_token(session_of(people[asking])) if asking else None
-    # From here on: the tests hash for nothing, and the server that is asked believes only real hashes.
+    # The server accepts only real hashes; the test settings use a cheap hasher.
     User.objects.filter(pk=creator.pk).update(password=PBKDF2PasswordHasher().encode(PASSWORD, "salt"))
     return {
         "token": token,
@@ -96,12 +96,12 @@ def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
         "watched": watched.pk,
         "watching": crowd[0].pk,
         "picture": picture().hex(),
-        "told": str(folder / "told.jsonl"),
+        "statuses": str(folder / "statuses.jsonl"),
     }
 
 
-def told_of_cancelled_streams(person: User, host: User) -> tuple[list[str], list[str]]:
-    """The ids of two reminders of the person, and of what they were told when their streams were cancelled."""
+def notified_of_cancelled_streams(person: User, host: User) -> tuple[list[str], list[str]]:
+    """The ids of two reminders of the person, and of the notifications that their streams were cancelled."""
     for _ in range(2):
         stream = make_stream(host)
         remind(person, stream)
@@ -129,12 +129,12 @@ def leaving(leaver: User) -> list[dict[str, str]]:
 
 
 def fuzzed(asking: str, folder: Path, *, phases: str, examples: int) -> Answers:
-    """What schemathesis was answered, for each operation; fails with its report when a check failed."""
+    """The statuses that schemathesis received by operation. Fails with its report when a check failed."""
     world = seeded_world(asking, folder)
-    Path(world["told"]).touch()
+    Path(world["statuses"]).touch()
     with running_server(workers=2) as server:
-        told = folder / "world.json"
-        told.write_text(json.dumps(world | {"url": server.url}), encoding="utf-8")
+        file = folder / "world.json"
+        file.write_text(json.dumps(world | {"url": server.url}), encoding="utf-8")
         run = subprocess.run(
             [
                 *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
@@ -142,25 +142,25 @@ def fuzzed(asking: str, folder: Path, *, phases: str, examples: int) -> Answers:
                 *("--phases", phases, "--max-examples", str(examples), "--seed", str(SEED), "--no-color"),
             ],
             cwd=django_settings.BASE_DIR,
-            env=os.environ | {"FUZZED_WORLD": str(told)},
+            env=os.environ | {"FUZZED_WORLD": str(file)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
         )
     answers: Answers = defaultdict(Counter)
-    for line in (folder / "told.jsonl").read_text(encoding="utf-8").splitlines():
+    for line in (folder / "statuses.jsonl").read_text(encoding="utf-8").splitlines():
         operation, status = json.loads(line)
         answers[operation][status] += 1
     counted = [f"{operation}: {dict(sorted(counts.items()))}" for operation, counts in sorted(answers.items())]
     calls = sum(counts.total() for counts in answers.values())
-    # Shown for a failure, and with pytest -s.
+    # pytest shows this for a failure, and with -s.
     sys.stdout.write("\n".join([run.stdout, f"{calls} calls as {asking or 'nobody'}", *counted, ""]))
     assert run.returncode == 0, f"schemathesis found something; FUZZ_SEED={SEED} finds it again"
     return answers
 
 
-def test_the_creator_finds_no_fault_and_succeeds_everywhere(tmp_path: Path) -> None:
+def test_fuzzing_as_the_creator_finds_no_fault_and_every_operation_succeeds(tmp_path: Path) -> None:
     answers = fuzzed("creator", tmp_path, phases="examples,coverage,fuzzing,stateful", examples=25)
 
     without_success = {str(each) for each in operations()} - {
@@ -169,7 +169,7 @@ def test_the_creator_finds_no_fault_and_succeeds_everywhere(tmp_path: Path) -> N
     assert not without_success
 
 
-def test_a_stranger_finds_no_fault_and_changes_nothing_of_others(tmp_path: Path) -> None:
+def test_fuzzing_as_a_stranger_finds_no_fault_and_changes_nothing_of_others(tmp_path: Path) -> None:
     answers = fuzzed("stranger", tmp_path, phases="examples,coverage,fuzzing", examples=10)
 
     for action in ("update", "delete", "start", "end", "cancel"):
@@ -181,7 +181,7 @@ def test_a_stranger_finds_no_fault_and_changes_nothing_of_others(tmp_path: Path)
     assert not LiveStreamBan.all_objects.filter(created_by__username="stranger", stream__in=of_others).exists()
 
 
-def test_nobody_finds_no_fault_and_is_asked_for_a_token(tmp_path: Path) -> None:
+def test_fuzzing_without_a_token_finds_no_fault_and_never_passes_authentication(tmp_path: Path) -> None:
     answers = fuzzed("", tmp_path, phases="examples,coverage,fuzzing", examples=10)
 
     for operation in operations():

@@ -1,4 +1,4 @@
-"""What HTTP and its neighbours ask of every operation: Accept, languages, encodings, CORS, ETags, numbers, times."""
+"""Rules of HTTP for every operation: Accept, languages, content encodings, entity tags, CORS."""
 
 import gzip
 import json
@@ -64,19 +64,19 @@ WANTS_JSON = [
 
 
 @pytest.mark.parametrize("accept", WANTS_PROBLEMS)
-def test_problem_json_is_for_who_prefers_it_to_json(accept: str, api: Api) -> None:
+def test_problem_json_is_returned_when_it_is_preferred_to_json(accept: str, api: Api) -> None:
     answer = api().get(f"{STREAMS}/my-active-stream", HTTP_ACCEPT=accept)
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (401, PROBLEM)
 
 
 @pytest.mark.parametrize("accept", WANTS_JSON)
-def test_everybody_else_gets_the_envelope(accept: str, api: Api) -> None:
+def test_otherwise_the_envelope_is_returned(accept: str, api: Api) -> None:
     assert_refused(api().get(f"{STREAMS}/my-active-stream", HTTP_ACCEPT=accept), 401, "authentication_required")
 
 
 @pytest.mark.parametrize("operation", ALL, ids=str)
-def test_every_operation_reads_accept_in_the_same_way(
+def test_every_operation_parses_accept_in_the_same_way(
     operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
     world = world_for(operation, api, creator, stranger)
@@ -104,7 +104,7 @@ def test_every_operation_reads_accept_in_the_same_way(
         ("application/problem+json, text/html", "yaml"),
     ],
 )
-def test_the_document_comes_in_the_form_that_is_preferred(accept: str, form_of_document: str) -> None:
+def test_the_document_is_returned_in_the_preferred_form(accept: str, form_of_document: str) -> None:
     assert preferred_form(accept) == form_of_document
 
 
@@ -144,7 +144,7 @@ def test_the_most_specific_range_decides() -> None:
         ("", "tr;q=x", "en"),
     ],
 )
-def test_the_language_is_one_that_the_caller_accepts(chosen: str, accepted: str, language: str) -> None:
+def test_the_language_is_the_preferred_one_that_is_supported(chosen: str, accepted: str, language: str) -> None:
     assert preferred_language({"HTTP_X_LANGUAGE": chosen, "HTTP_ACCEPT_LANGUAGE": accepted}) == language
     assert len(understood(accepted)) < 200
 
@@ -159,19 +159,21 @@ def test_the_pages_of_the_admin_follow_the_same_rules(
     assert f'<html lang="{lang}"' in client.get("/admin/login/", **headers).content.decode()
 
 
-def test_answers_follow_them(api: Api, creator: User) -> None:
-    told = {}
+def test_responses_are_in_the_preferred_language(api: Api, creator: User) -> None:
+    reasons = {}
     for headers in ({"HTTP_ACCEPT_LANGUAGE": "tr;q=0"}, {"HTTP_X_LANGUAGE": "tr_TR"}):
         client: Any = api(creator)
         refused = client.post(CREATE, {}, format="json", **headers)
-        told[next(iter(headers.values()))] = refused.json()["errors"][1]
+        reasons[next(iter(headers.values()))] = refused.json()["errors"][1]
     with override("tr"):
         turkish = str(ALWAYS["required"])
 
-    assert told == {"tr;q=0": "title: is required", "tr_TR": f"title: {turkish}"}
+    assert reasons == {"tr;q=0": "title: is required", "tr_TR": f"title: {turkish}"}
 
 
-def test_a_page_in_turkish_leaves_nothing_to_the_next_call_of_its_thread(api: Api, creator: User, client: Any) -> None:
+def test_the_language_of_a_page_does_not_affect_the_next_call_in_the_thread(
+    api: Api, creator: User, client: Any
+) -> None:
     calls = api(creator)
     assert '<html lang="tr"' in client.get("/admin/login/", HTTP_ACCEPT_LANGUAGE="tr").content.decode()
 
@@ -199,20 +201,20 @@ def test_a_compressed_body_is_refused_and_its_encoding_named(
 
 
 @pytest.mark.parametrize("encoding", ["identity", "Identity", "", " , identity"])
-def test_identity_is_no_encoding(encoding: str, api: Api, creator: User) -> None:
+def test_the_encoding_identity_is_accepted(encoding: str, api: Api, creator: User) -> None:
     created = api(creator).post(CREATE, {"title": "Talk"}, format="json", HTTP_CONTENT_ENCODING=encoding)
 
     assert created.status_code == 201
 
 
-def test_without_a_body_its_encoding_does_not_matter(api: Api, creator: User) -> None:
+def test_without_a_body_the_content_encoding_is_ignored(api: Api, creator: User) -> None:
     assert api(creator).get(STREAMS, HTTP_CONTENT_ENCODING="gzip").status_code == 200
 
 
 @pytest.mark.parametrize(
     "content_type", ["application/json", "Application/JSON", "application/json; charset=utf-8", "APPLICATION/JSON ;a=b"]
 )
-def test_json_is_known_by_its_type_in_any_case_and_with_parameters(content_type: str, api: Api, creator: User) -> None:
+def test_the_json_media_type_may_have_any_case_and_parameters(content_type: str, api: Api, creator: User) -> None:
     client: Any = api(creator)
 
     assert client.generic("POST", CREATE, b'{"title": "Talk"}', content_type).status_code == 201
@@ -239,12 +241,12 @@ def test_json_is_known_by_its_type_in_any_case_and_with_parameters(content_type:
         ('"x-"a""', False),
     ],
 )
-def test_tags_are_compared_one_by_one_and_weakly(header: str, known: bool) -> None:
+def test_entity_tags_are_compared_one_by_one_and_weakly(header: str, known: bool) -> None:
     assert is_known(header, '"a"') is is_known(header, 'W/"a"') is known
     assert StoredFile("", {"ETag": '"a"', "Last-Modified": ""}).is_known({"HTTP_IF_NONE_MATCH": header}) is known
 
 
-def test_files_know_dates_too(tmp_path: Any) -> None:
+def test_files_also_support_if_modified_since(tmp_path: Any) -> None:
     (tmp_path / "one").write_bytes(b"a picture")
     found = StoredFiles(tmp_path).find("one")
     assert found is not None
@@ -259,7 +261,7 @@ def test_files_know_dates_too(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", [one for one in ALL if "304" in one.declared["responses"]], ids=str)
-def test_a_list_of_tags_is_read_wherever_there_are_any(
+def test_a_list_of_entity_tags_is_accepted_by_every_operation_that_has_one(
     operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
     world = world_for(operation, api, creator, stranger)
@@ -273,13 +275,13 @@ def test_a_list_of_tags_is_read_wherever_there_are_any(
 
 
 def named_headers() -> Iterator[str]:
-    """Every header of every answer in the document."""
+    """Every documented response header."""
     for operation in ALL:
         for status in operation.declared["responses"]:
             yield from operation.response(status)["headers"]
 
 
-def test_browsers_may_read_every_header_that_the_document_names() -> None:
+def test_cors_exposes_every_documented_header() -> None:
     exposed = {name.lower() for name in django_settings.CORS_EXPOSE_HEADERS}
 
     assert {"X-Error-Code", "X-Request-ID", "Retry-After", "WWW-Authenticate", "ETag"} <= set(named_headers())

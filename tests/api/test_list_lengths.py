@@ -1,6 +1,6 @@
-"""Lists and bodies of hostile size: refused before their content is looked at, and before nobody may do it anyway."""
+"""Lists and bodies of hostile size are refused before their content is validated. Permissions are checked first."""
 
-# drf-spectacular says that it is typed, and for the most part is not.
+# drf-spectacular is marked as typed, but most of it is not.
 # mypy: disable-error-code="no-untyped-call"
 
 import time
@@ -84,7 +84,7 @@ def declared_by(operation: Operation, where: str, kind: str = "application/json"
 
 
 def cost(refused: Callable[[], Any]) -> tuple[float, int]:
-    """Seconds of CPU (the best of five) and the most bytes that were allocated meanwhile."""
+    """CPU seconds (the minimum of five runs) and peak allocated bytes."""
     seconds = []
     for _ in range(5):
         began = time.process_time()
@@ -119,7 +119,7 @@ def test_the_document_has_lists() -> None:
 
 @pytest.mark.parametrize("item", [0, None, "0" * 24, {}, []], ids=repr)
 @pytest.mark.parametrize(("operation", "kind", "name", "schema"), lists_in_bodies())
-def test_a_million_items_are_refused_by_their_number(
+def test_a_list_of_a_million_items_is_refused_for_its_length(
     operation: Operation, kind: str, name: str, schema: dict[str, Any], item: Any
 ) -> None:
     serializer = declared_by(operation, "body", kind)
@@ -128,10 +128,10 @@ def test_a_million_items_are_refused_by_their_number(
         sent = QueryDict(mutable=True)
         sent.setlist(name, [item] * MILLION)
 
-    told = reasons(serializer, sent)
+    found = reasons(serializer, sent)
     seconds, most_bytes = cost(lambda: reasons(serializer, sent))
 
-    assert [reason for reason in told if reason.startswith(name)] == [
+    assert [reason for reason in found if reason.startswith(name)] == [
         f"{name}: must have at most one id"
         if name == "guests"
         else f"{name}: must have at most {schema['maxItems']} items"
@@ -141,17 +141,17 @@ def test_a_million_items_are_refused_by_their_number(
 
 
 @pytest.mark.parametrize(("operation", "name", "schema"), lists_in_queries())
-def test_a_parameter_that_is_repeated_a_million_times_is_refused_by_their_number(
+def test_a_parameter_that_is_repeated_a_million_times_is_refused_for_its_length(
     operation: Operation, name: str, schema: dict[str, Any]
 ) -> None:
     serializer = declared_by(operation, "query")
     sent = QueryDict(mutable=True)
     sent.setlist(name, ["scheduled"] * MILLION)
 
-    told = reasons(serializer, sent)
+    found = reasons(serializer, sent)
     seconds, most_bytes = cost(lambda: reasons(serializer, sent))
 
-    assert told == [f"{name}: must have at most {schema['maxItems']} items"]
+    assert found == [f"{name}: must have at most {schema['maxItems']} items"]
     assert seconds < MOST_SECONDS
     assert most_bytes < MOST_BYTES
 
@@ -168,7 +168,7 @@ def test_a_text_of_a_megabyte_in_every_field_is_refused_quickly(operation: Opera
         assert most_bytes < MOST_BYTES
 
 
-# --- the whole way --------------------------------------------------------------------------------
+# --- whole requests --------------------------------------------------------------------------------
 
 HOSTILE = {
     "zeros": b'{"guests": [' + b"0," * 600_000 + b"0]}",
@@ -189,7 +189,7 @@ def test_a_hostile_body_is_refused_quickly(
     operation: Operation, body: bytes, api: Api, creator: User, stranger: User
 ) -> None:
     world = world_for(operation, api, creator, stranger)
-    # Who calls is known then: only reading the body is measured.
+    # Authenticate before, so that only the parsing of the body is measured.
     world.call(operation, raw=b"{")
 
     began = time.process_time()
@@ -199,11 +199,11 @@ def test_a_hostile_body_is_refused_quickly(
     assert response.status_code in (400, 413)
     assert len(response.json()["errors"][1:]) <= MOST_REASONS
     assert len(response.content) < 10_000
-    assert seconds < 0.5  # with logging in, which world_for's clients do anew
+    assert seconds < 0.5  # including the login of the client
 
 
 @pytest.mark.parametrize("operation", [each for each in operations() if each.has_body], ids=str)
-def test_a_json_body_has_64_kilobytes_unless_it_lists_many_things(
+def test_a_json_body_is_limited_to_64_kilobytes_except_for_bulk_operations(
     operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
     limit = 1_048_576 if str(operation) == "bulkBanV1" else 65_536
@@ -216,7 +216,7 @@ def test_a_json_body_has_64_kilobytes_unless_it_lists_many_things(
     assert_refused(beyond, 413, "payload_too_large", f"body: must be at most {limit} bytes")
 
 
-def test_a_form_may_be_as_large_as_its_picture(api: Api, creator: User) -> None:
+def test_a_form_may_be_as_large_as_a_picture(api: Api, creator: User) -> None:
     for size, status in ((100_000, 400), (6 * 1_048_576, 413)):
         response = api(creator).post(f"{STREAMS}/create", {"title": "", "motivation": "x" * size}, format="multipart")
         assert response.status_code == status
@@ -235,7 +235,7 @@ def test_ten_thousand_parameters_are_refused(api: Api, creator: User) -> None:
 @pytest.mark.parametrize(
     ("count", "last"), [(20, "targets.19: must be text"), (21, "and 2 more"), (1000, "and 981 more")]
 )
-def test_an_answer_lists_at_most_twenty_reasons_and_says_how_many_there_are(
+def test_a_refusal_lists_at_most_twenty_reasons_and_their_number(
     count: int, last: str, api: Api, creator: User
 ) -> None:
     body = {"liveStreamId": make_stream(creator).pk, "targets": [0] * count}
@@ -243,17 +243,17 @@ def test_an_answer_lists_at_most_twenty_reasons_and_says_how_many_there_are(
     refused = api(creator).post(f"{BANS}/bulk", body)
     as_problem = api(creator).post(f"{BANS}/bulk", body, HTTP_ACCEPT="application/problem+json")
 
-    told = refused.json()["errors"][1:]
-    assert told[0] == "targets.0: must be text"
-    assert (len(told), told[-1]) == (20, last)
-    assert as_problem.json()["errors"] == told
+    lines = refused.json()["errors"][1:]
+    assert lines[0] == "targets.0: must be text"
+    assert (len(lines), lines[-1]) == (20, last)
+    assert as_problem.json()["errors"] == lines
 
 
 # --- permission before the body -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("raw", [b'{"title": 0, "text": 0, "reason": 0, "minute": "x", "isRead": 0', b"{}", b"[0]"])
-def test_who_may_not_is_told_that_before_the_body_is_read(
+def test_a_missing_permission_is_refused_before_the_body_is_parsed(
     raw: bytes, api: Api, creator: User, viewer: User, stranger: User
 ) -> None:
     stream = make_stream(creator)
@@ -273,7 +273,7 @@ def test_who_may_not_is_told_that_before_the_body_is_read(
     ]
     for method, path, caller, status, code in cases:
         if path.endswith("/reminder") and raw == b"{}":
-            continue  # a good body there
+            continue  # its body is valid
         response = getattr(api(caller), method)(path, raw, content_type="application/json")
         assert_refused(response, status, code)
         anonymous = getattr(api(), method)(path, raw, content_type="application/json")
@@ -281,7 +281,7 @@ def test_who_may_not_is_told_that_before_the_body_is_read(
 
 
 @pytest.mark.parametrize("path", [BANS, f"{BANS}/bulk"])
-def test_a_ban_names_its_stream_in_the_body_and_only_that_is_read_first(
+def test_only_the_stream_of_a_ban_is_parsed_before_the_permission_check(
     path: str, api: Api, creator: User, stranger: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stream = make_stream(creator)
@@ -302,7 +302,7 @@ def test_a_ban_names_its_stream_in_the_body_and_only_that_is_read_first(
     assert not LiveStreamBan.objects.exists()
 
 
-def test_a_million_targets_of_somebody_who_may_not_ban_cost_nothing(api: Api, creator: User) -> None:
+def test_a_million_targets_without_permission_to_ban_cost_nothing(api: Api, creator: User) -> None:
     body = orjson.dumps({"liveStreamId": make_stream(creator).pk, "targets": [0] * 500_000})
     client = api(make_user("viewer"))
     client.get("/api/v1/users/me")

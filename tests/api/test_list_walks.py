@@ -1,4 +1,4 @@
-"""Walking through every list in every order while its rows are changed, deleted, restored and added."""
+"""Pages of every list in every order are read while rows are changed, deleted, restored and added."""
 
 from datetime import timedelta
 from random import Random
@@ -24,7 +24,7 @@ def takes_after(operation: Operation) -> bool:
 
 
 def orders_of(operation: Operation) -> list[tuple[str | None, bool]]:
-    """Each name of `sortBy` in both directions; the one order of a list that has no `sortBy`."""
+    """Each value of `sortBy` in both directions, or the only order of a list without `sortBy`."""
     names = [parameter["schema"]["enum"] for parameter in operation.query if parameter["name"] == "sortBy"]
     if names:
         return [(name, descending) for name in names[0] for descending in (True, False)]
@@ -40,12 +40,12 @@ CASES = [
 ]
 
 
-def test_every_list_of_the_document_is_walked() -> None:
+def test_every_list_of_the_document_is_tested() -> None:
     assert {str(operation) for operation in operations() if takes_after(operation)} == set(LISTS)
 
 
 @pytest.mark.parametrize(("name", "sort", "descending", "seed"), CASES)
-def test_a_walk_reads_every_row_that_stayed_exactly_once(
+def test_every_row_that_stayed_in_place_is_read_exactly_once(
     name: str, sort: str | None, descending: bool, seed: int, api: Api
 ) -> None:
     world = LISTS[name](Random(seed))
@@ -76,7 +76,7 @@ def page(client: Any, **query: Any) -> tuple[list[str], str | None]:
         ({"sortBy": "plannedStartDate", "sortOrder": "desc"}, {"planned_start_at": None}),
     ],
 )
-def test_nothing_is_lost_when_the_last_row_that_was_read_moves(
+def test_no_row_is_lost_when_the_row_of_the_cursor_moves(
     sorting: dict[str, str], changes: dict[str, Any], api: Api, creator: User, now: Any
 ) -> None:
     made = [

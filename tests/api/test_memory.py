@@ -1,4 +1,4 @@
-"""What strangers send is not kept: thousands of long headers and queries leave the memory as it was."""
+"""The service does not retain what clients send: thousands of long headers and queries do not raise its memory."""
 
 import gc
 import os
@@ -25,7 +25,7 @@ MOST_BYTES = 10_000_000
 SENT = 80
 MOST_KEPT = 200_000  # bytes, of the 1.2 MB that were sent
 
-# Each is another text for each number, as long as is asked for, and as well-formed as it can be.
+# Functions from a number and a length to a header value that is different for each number and valid where possible.
 HEADERS: dict[str, Callable[[int, int], str]] = {
     "X-Language": lambda number, length: f"tr-{number}-".ljust(length, "x"),
     "Accept-Language": lambda number, length: f"tr;q=0.{number},".ljust(length, "x"),
@@ -41,7 +41,7 @@ HEADERS: dict[str, Callable[[int, int], str]] = {
     "If-None-Match": lambda number, length: f'"{number}'.ljust(length, "x") + '"',
     "Origin": lambda number, length: f"https://{number}.".ljust(length, "x"),
 }
-# An operation that reads, one that refuses who says not who they are, a page for browsers, and no operation at all.
+# A public operation, one that requires a token, a page for browsers, and an unknown address.
 ADDRESSES = (f"{STREAMS}/upcoming", "/api/v1/users/me", "/unsubscribe/nonsense", "/api/v1/nothing")
 
 
@@ -50,21 +50,21 @@ def list_operations() -> list[Operation]:
 
 
 def queries(operation: Operation) -> list[Callable[[int, int], str]]:
-    """Long query strings that the operation takes for valid or refuses, another for each number."""
+    """Functions to long query strings, valid or not, that are different for each number."""
     names = [parameter["name"] for parameter in operation.query]
     limit = "limit=5&" if "limit" in names else ""
     found: list[Callable[[int, int], str]] = [
         lambda number, length: f"{limit}{number}".ljust(length, "x"),
     ]
     if "search" in names:
-        # Spaces around a text are cut off.
+        # Surrounding spaces are stripped.
         found.append(lambda number, length: f"search=a{number}".ljust(length, "+"))
     return found
 
 
 def kept(call: Callable[[int], Any], numbers: range) -> int:
-    """How many bytes more are allocated after the calls than before them."""
-    # As well-formed as those that count: the first Turkish answer reads the catalogue.
+    """The number of bytes that the calls leave allocated."""
+    # Warm up: the first Turkish response loads the catalogue.
     for number in numbers[:20]:
         call(number + 100)
     tracemalloc.start()
@@ -101,7 +101,7 @@ def test_long_queries_are_not_kept(operation: Operation, api: Api, creator: User
     for query in queries(operation):
 
         def call(number: int, query: Callable[[int, int], str] = query) -> Any:
-            # Not as a part of the address: the parser that the test client uses for it remembers the last 128.
+            # Not in the path: the test client parses it with a function that caches the last 128 results.
             return client.get(path, QUERY_STRING=f"{required}&{query(number, LONG)}")
 
         assert kept(call, range(SENT)) < MOST_KEPT
@@ -111,7 +111,7 @@ def test_long_queries_are_not_kept(operation: Operation, api: Api, creator: User
 
 
 @pytest.mark.django_db(transaction=True)
-def test_five_thousand_long_headers_and_queries_leave_the_memory_of_a_server_as_it_was() -> None:
+def test_five_thousand_long_headers_and_queries_do_not_raise_the_memory_of_a_server() -> None:
     creator = make_user("creator")
     make_stream(creator)
     token = token_of(creator)
@@ -148,7 +148,7 @@ def long_requests(server: Server, token: str, *, count: int, length: int) -> Ite
 
 
 def resident(server: Server) -> int:
-    """Bytes of memory that the server's processes have of their own."""
+    """The resident memory of the processes of the server, in bytes."""
     total = 0
     for process in Path("/proc").iterdir():
         if process.name.isdigit() and f"--port\0{server.port}\0".encode() in _read(process / "cmdline"):
@@ -160,7 +160,7 @@ def resident(server: Server) -> int:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:  # ended meanwhile
+    except OSError:  # the process has ended
         return b""
 
 
@@ -184,6 +184,6 @@ def _read(path: Path) -> bytes:
         (",,,;;;===", "en"),
     ],
 )
-def test_languages_are_understood_in_long_headers_too(accepted: str, language: str) -> None:
+def test_languages_are_parsed_from_long_headers(accepted: str, language: str) -> None:
     assert preferred_language({"HTTP_ACCEPT_LANGUAGE": accepted}) == language
     assert len(understood(accepted)) < 200

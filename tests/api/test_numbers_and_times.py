@@ -1,4 +1,4 @@
-"""Numbers and times as forms, addresses and JSON write them: one rule for every field."""
+"""Numbers and times in forms, queries and JSON: one rule for all fields."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -26,7 +26,7 @@ BOUNDED = [
 
 
 @pytest.mark.parametrize(("operation", "name"), BOUNDED, ids=str)
-def test_a_number_in_an_address_is_digits(
+def test_a_number_in_a_query_is_digits(
     operation: Operation, name: str, api: Api, creator: User, stranger: User
 ) -> None:
     world = world_for(operation, api, creator, stranger)
@@ -52,7 +52,7 @@ def test_a_number_in_a_form_is_digits(name: str, reason: str, number: str, api: 
 
 
 @pytest.mark.parametrize(("written", "price"), [("5", 5.0), ("0005.50", 5.5), ("0", None), ("99999999", 99_999_999.0)])
-def test_a_price_in_a_form_may_have_a_point(written: str, price: float | None, api: Api, creator: User) -> None:
+def test_a_price_in_a_form_may_have_a_decimal_point(written: str, price: float | None, api: Api, creator: User) -> None:
     parts = [
         f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode()
         for name, value in (("title", "Talk"), ("price", written))
@@ -88,7 +88,7 @@ def test_a_number_in_json_is_a_finite_number(name: str, number: str, api: Api, c
         "2040-05-01T20:00:00-00:00",
     ],
 )
-def test_a_time_is_what_rfc_3339_says(written: str, api: Api, creator: User) -> None:
+def test_a_time_is_in_rfc_3339_format(written: str, api: Api, creator: User) -> None:
     created = api(creator).post(CREATE, {"title": "Talk", "plannedStartDate": written}, format="json")
 
     assert data_of(created, 201)["plannedStartDate"] == "2040-05-01T20:00:00.000Z"
@@ -109,7 +109,7 @@ def test_a_time_is_what_rfc_3339_says(written: str, api: Api, creator: User) -> 
         ),
     ],
 )  # fmt: skip
-def test_what_is_no_time_is_refused(written: str, reason: str, api: Api, creator: User) -> None:
+def test_an_invalid_time_is_refused(written: str, reason: str, api: Api, creator: User) -> None:
     refused = api(creator).post(CREATE, {"title": "Talk", "plannedStartDate": written}, format="json")
 
     assert_refused(refused, 400, "validation_failed", f"plannedStartDate: {reason}")

@@ -1,4 +1,4 @@
-"""Keys that an operation does not know, in every body and every query: refused, named, and with no effect."""
+"""Unknown keys in every body and query are refused and named, and the call changes nothing."""
 
 import json
 import time
@@ -28,7 +28,7 @@ from tests.streams import STREAMS, make_stream
 
 BANS = "/api/v1/live-stream-ban"
 CALENDARS = {"readLiveStreamCalendarByIdV1", "readCalendarByUserIdV1"}
-FAR = "qqqxyz"  # near no key of any operation
+FAR = "qqqxyz"  # not similar to any key of any operation
 
 ALL = operations()
 WITH_QUERY = [one for one in ALL if one.query]
@@ -39,12 +39,12 @@ WITHOUT_BODY = [one for one in ALL if not one.has_body]
 
 
 def changes() -> int:
-    """How many changes were made; each call logs in before."""
+    """The number of audit rows, except for the logins before calls."""
     return AuditEntry.objects.exclude(action="log_in").count()
 
 
 def with_query(world: World, operation: Operation, query: str) -> Any:
-    """The call that would succeed, with `query` added to its address."""
+    """The valid call with `query` appended."""
     path = world.path(operation)
     return world.call(operation, path=f"{path}{'&' if '?' in path else '?'}{query}")
 
@@ -67,7 +67,7 @@ def test_an_unknown_query_parameter_is_refused(operation: Operation, api: Api, c
 
 
 @pytest.mark.parametrize("operation", WITH_QUERY, ids=str)
-def test_a_misspelt_query_parameter_is_told_which_is_meant(
+def test_the_refusal_of_a_misspelt_query_parameter_names_the_right_one(
     operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
     world = world_for(operation, api, creator, stranger)
@@ -94,7 +94,7 @@ def test_a_parameter_of_one_value_must_not_be_repeated(
 
 
 @pytest.mark.parametrize("operation", IGNORING, ids=str)
-def test_calendars_answer_whatever_is_added_to_their_address(
+def test_calendars_ignore_unknown_query_parameters(
     operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
     world = world_for(operation, api, creator, stranger)
@@ -103,7 +103,7 @@ def test_calendars_answer_whatever_is_added_to_their_address(
 
 
 @pytest.mark.parametrize("query", ["staus=active", "status[]=active", "Status=active", "statuses=active"])
-def test_a_misspelt_filter_does_not_give_everything(query: str, api: Api, viewer: User) -> None:
+def test_a_misspelt_filter_does_not_return_all_rows(query: str, api: Api, viewer: User) -> None:
     wrong = query.partition("=")[0]
 
     reason = f"{wrong}: unknown; did you mean status?"
@@ -120,16 +120,16 @@ def test_an_unknown_key_of_a_body_is_refused(operation: Operation, api: Api, cre
     assert body is not None
     before = changes()
 
-    for name, told in ((FAR, FAR), ("", '""'), ("a\0b", "a\\x00b"), ("x" * 50, "x" * 40 + "…")):
+    for name, shown in ((FAR, FAR), ("", '""'), ("a\0b", "a\\x00b"), ("x" * 50, "x" * 40 + "…")):
         for value in (b"1", b"null", b"[]", b'{"a": 1}'):
             raw = json.dumps(body | {name: 0}).encode().removesuffix(b"0}") + value + b"}"
             answer = world.call(operation, raw=raw)
-            assert_refused(answer, 400, "validation_failed", f"{told}: unknown")
+            assert_refused(answer, 400, "validation_failed", f"{shown}: unknown")
     assert changes() == before
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
-def test_a_misspelt_key_of_a_body_is_told_which_is_meant(
+def test_the_refusal_of_a_misspelt_body_key_names_the_right_one(
     operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
     world = world_for(operation, api, creator, stranger)
@@ -137,7 +137,7 @@ def test_a_misspelt_key_of_a_body_is_told_which_is_meant(
     assert body is not None
     before = changes()
 
-    # One that the body has and that is optional or required: what follows from its right value must not happen.
+    # Misspell a key of the valid body: the change must not happen.
     for name, value in body.items():
         for wrong in near_misses(name):
             reason = f"{wrong}: unknown; did you mean {name}?"
@@ -146,7 +146,7 @@ def test_a_misspelt_key_of_a_body_is_told_which_is_meant(
 
 
 @pytest.mark.parametrize("operation", WITHOUT_BODY, ids=str)
-def test_a_body_where_none_is_taken_is_refused_unless_it_is_empty(
+def test_a_body_for_an_operation_without_one_is_refused_unless_it_is_empty(
     operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
     world = world_for(operation, api, creator, stranger)
@@ -181,7 +181,7 @@ def test_a_misspelt_dry_run_bans_nobody(api: Api, creator: User, viewer: User) -
     assert not LiveStreamBan.all_objects.exists()
 
 
-def test_a_misspelt_duration_bans_nobody_for_ever(api: Api, creator: User, viewer: User) -> None:
+def test_a_misspelt_duration_bans_nobody_permanently(api: Api, creator: User, viewer: User) -> None:
     body = {"liveStreamId": make_stream(creator).pk, "targetUserId": viewer.pk}
 
     refused = api(creator).post(BANS, body | {"durationSecond": 60}, format="json")
@@ -190,7 +190,7 @@ def test_a_misspelt_duration_bans_nobody_for_ever(api: Api, creator: User, viewe
     assert not LiveStreamBan.all_objects.exists()
 
 
-def test_a_misspelt_lead_time_sets_no_reminder_for_the_start(api: Api, creator: User, viewer: User) -> None:
+def test_a_misspelt_lead_time_sets_no_reminder(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator)
 
     refused = api(viewer).post(f"{STREAMS}/{stream.pk}/reminder", {"minutes": 15}, format="json")
@@ -199,7 +199,7 @@ def test_a_misspelt_lead_time_sets_no_reminder_for_the_start(api: Api, creator: 
     assert not Reminder.objects.exists()
 
 
-def test_who_may_not_ban_learns_that_before_what_is_misspelt(api: Api, creator: User, stranger: User) -> None:
+def test_a_missing_permission_is_refused_before_a_misspelt_key(api: Api, creator: User, stranger: User) -> None:
     ban = make_ban(stranger, make_stream(creator))
 
     refused = api(stranger).patch(f"{BANS}/{ban.pk}", {"resaon": "x"}, format="json")
@@ -207,7 +207,7 @@ def test_who_may_not_ban_learns_that_before_what_is_misspelt(api: Api, creator: 
     assert_refused(refused, 403, "not_creator_or_moderator")
 
 
-def test_joining_takes_what_existing_apps_send(api: Api, creator: User, viewer: User) -> None:
+def test_join_accepts_the_keys_of_existing_apps(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator, Status.ACTIVE)
     device: dict[str, Any] = dict.fromkeys(JoinSerializer.ignored_keys, "x") | {"role": 7, "country": None}
 
@@ -234,7 +234,7 @@ type Ignoring = Callable[..., None]
 
 @pytest.fixture
 def ignoring(settings: Any) -> Iterator[Ignoring]:
-    """Sets IGNORED_KEYS; queries that were taken with other settings are forgotten."""
+    """Set IGNORED_KEYS and clear the cache of parsed queries."""
 
     def set_keys(*names: str) -> None:
         settings.IGNORED_KEYS = frozenset(names)
@@ -261,7 +261,7 @@ def test_keys_of_older_apps_are_ignored_everywhere(
     assert answer.status_code < 300, answer.content
 
 
-def test_a_near_miss_of_a_known_key_is_refused_even_if_it_is_to_be_ignored(
+def test_a_near_miss_of_a_known_key_is_refused_even_if_it_is_in_ignored_keys(
     api: Api, creator: User, viewer: User, ignoring: Ignoring
 ) -> None:
     ignoring("dryrun", "staus", "platform")
@@ -285,7 +285,7 @@ class Sample(InputSerializer):
     ids = StrictList(child=IdField(), max_length=2, required=False)
 
 
-def test_two_hundred_thousand_unknown_keys_cost_little_and_are_told_in_twenty_lines() -> None:
+def test_two_hundred_thousand_unknown_keys_cost_little_and_are_reported_in_twenty_lines() -> None:
     flood = dict.fromkeys((f"minute{number}" for number in range(200_000)), 1)
 
     began = time.process_time()
@@ -300,7 +300,7 @@ def test_two_hundred_thousand_unknown_keys_cost_little_and_are_told_in_twenty_li
     assert spent < 2, f"{spent:.2f} s of CPU; comparing each key with the known ones would take ten"
 
 
-def test_a_long_key_is_cut_in_the_answer(api: Api, creator: User) -> None:
+def test_a_long_key_is_truncated_in_the_response(api: Api, creator: User) -> None:
     body = json.dumps({"title": "Talk", "x" * 60_000: 1})
 
     refused = api(creator).post(f"{STREAMS}/create", body, content_type="application/json")
@@ -308,13 +308,13 @@ def test_a_long_key_is_cut_in_the_answer(api: Api, creator: User) -> None:
     assert_refused(refused, 400, "validation_failed", f"{'x' * 40}…: unknown")
 
 
-def test_marks_of_direction_and_controls_in_a_key_are_escaped(api: Api, creator: User) -> None:
+def test_direction_marks_and_control_characters_in_a_key_are_escaped(api: Api, creator: User) -> None:
     refused = api(creator).post(f"{STREAMS}/create", {"title": "Talk", "\u202ea\x1b[1m": 1}, format="json")
 
     assert_refused(refused, 400, "validation_failed", "\\u202ea\\x1b[1m: unknown")
 
 
-def test_unknown_keys_are_told_in_turkish(api: Api, creator: User) -> None:
+def test_unknown_keys_are_reported_in_turkish(api: Api, creator: User) -> None:
     answers = [
         api(creator).post(f"{STREAMS}/create", {"titel": "Talk"}, format="json", HTTP_X_LANGUAGE=language)
         for language in ("en", "tr")
@@ -330,7 +330,7 @@ def test_unknown_keys_are_told_in_turkish(api: Api, creator: User) -> None:
 
 
 @pytest.mark.parametrize("kind", ["ndjson", "csv"])
-def test_an_import_reads_what_an_export_has_and_refuses_what_it_does_not_know(
+def test_an_import_accepts_the_keys_of_an_export_and_refuses_unknown_ones(
     kind: str, creator: User, viewer: User, tmp_path: Path
 ) -> None:
     stream = make_stream(creator)
@@ -341,11 +341,11 @@ def test_an_import_reads_what_an_export_has_and_refuses_what_it_does_not_know(
     lift_ban(LiveStreamBan.objects.get().pk, by=creator, now=timezone.now())
 
     file.write_text(file.read_text(encoding="utf-8").replace("expiresAt", "expiresat"), encoding="utf-8")
-    told = StringIO()
-    if kind == "ndjson":  # an empty cell of a CSV file says nothing
+    errors = StringIO()
+    if kind == "ndjson":  # an empty cell of a CSV file is not a value
         with pytest.raises(CommandError):
-            call_command("import_bans", str(file), stdout=StringIO(), stderr=told)
-        assert told.getvalue().startswith("line 1: expiresat: unknown; did you mean expiresAt?\n")
+            call_command("import_bans", str(file), stdout=StringIO(), stderr=errors)
+        assert errors.getvalue().startswith("line 1: expiresat: unknown; did you mean expiresAt?\n")
         assert not LiveStreamBan.objects.exists()
 
     file.write_text(file.read_text(encoding="utf-8").replace("expiresat", "expiresAt"), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Every list of the API in every order, with rows to walk through and changes to make between two pages."""
+"""Every list of the API in every order, with rows to page through and changes to make between two pages."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,11 +30,11 @@ from tests.streams import make_stream
 type Key = Any
 type Keys = dict[str, tuple[Key, str]]
 
-NOWHERE: tuple[Key, str] = (None, "")  # of rows whose place never changes
+NOWHERE: tuple[Key, str] = (None, "")  # of rows whose position never changes
 
 
 class World:
-    """Rows of one list, which `caller` reads. Times are drawn from few, so that many rows are equal in their order."""
+    """Rows of one list, which `caller` reads. Only a few different times are used, so that many sort keys are equal."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -53,17 +53,17 @@ class World:
         raise NotImplementedError
 
     def change(self, target: str) -> object:
-        """Something that may happen to the row with the id `target`; a Refusal when its state does not allow it."""
+        """Change the row with the id `target`. Raises a Refusal when its state does not allow the change."""
         raise NotImplementedError
 
     def keys(self, sort: str, descending: bool) -> Keys:
-        """What each row is sorted by. Empty where that never changes."""
+        """The sort key of each row. Empty when keys never change."""
         return {}
 
     def address(self) -> str:
         raise NotImplementedError
 
-    def act(self, target: str) -> None:
+    def add_or_change(self, target: str) -> None:
         with suppress(Refusal):
             self.add() if self.random.randrange(4) == 0 else self.change(target)
 
@@ -93,14 +93,16 @@ class Streams(World):
     def change(self, target: str) -> object:
         stream = LiveStream.all_objects.get(pk=target)
         by, now, pick = stream.creator, self.moment() + timedelta(minutes=5), self.random.choice
-        act = pick(["rename", "move", "move", "unplan", "goal", "start", "start", "end", "cancel", "delete", "restore"])
+        action = pick(
+            ["rename", "move", "move", "unplan", "goal", "start", "start", "end", "cancel", "delete", "restore"]
+        )
         changes: dict[str, dict[str, Any]] = {
             "rename": {"title": f"Renamed {self.random.random()}"},
             "move": {"planned_start_at": self.moment() + timedelta(hours=pick(range(-3, 4)))},
             "unplan": {"planned_start_at": None},
             "goal": {"duration_goal": pick([None, 15, 90])},
         }
-        match act:
+        match action:
             case "start":
                 return services.start_stream(target, by=by, now=now)
             case "end":
@@ -111,7 +113,7 @@ class Streams(World):
                 return services.delete_stream(target, by=by, now=now)
             case "restore":
                 return services.restore_stream(target, by=by, now=now)
-        return services.edit_stream(target, by=by, now=now, changes=changes[act])
+        return services.edit_stream(target, by=by, now=now, changes=changes[action])
 
     def keys(self, sort: str, descending: bool) -> Keys:
         rows = LiveStream.all_objects.values_list("pk", self.orders.orders[sort](descending))
@@ -142,7 +144,7 @@ class UpcomingOfUserInMinutes(Upcoming):
 
 
 class Past(World):
-    """What is over can only be deleted and restored."""
+    """An ended stream can only be deleted and restored."""
 
     def address(self) -> str:
         return f"{STREAMS_URL}/my-past-streams"
@@ -151,8 +153,8 @@ class Past(World):
         return make_stream(self.caller, "ended", now=self.moment())
 
     def change(self, target: str) -> object:
-        act = self.random.choice([services.delete_stream, services.restore_stream])
-        return act(target, by=self.caller, now=timezone.now())
+        change = self.random.choice([services.delete_stream, services.restore_stream])
+        return change(target, by=self.caller, now=timezone.now())
 
 
 class PastOfUser(Past):
@@ -272,10 +274,10 @@ LISTS: dict[str, type[World]] = {
 
 @dataclass
 class Walk:
-    """What came of reading a list to its end, page by page, while it changed.
+    """The result of reading a list to its end, page by page, while it changed.
 
-    `stayed` are the rows that were in the list all the time and on one side of the place where the walk stood.
-    `crossed` are those that moved past that place: no cursor can know whether they have been read.
+    `stayed` are the rows that were always in the list and never moved past the cursor.
+    `crossed` are those that moved past the cursor: they may be read twice or not at all.
     """
 
     read: list[str]
@@ -292,14 +294,14 @@ def id_of(item: dict[str, Any]) -> str:
 def walked(
     world: World, get: Callable[[dict[str, Any]], Any], *, sort: str | None, descending: bool, most_changes: int = 30
 ) -> Walk:
-    """`get` takes the query and returns the response; `sort` is a name of `sortBy`, None where there is none."""
+    """`get` takes the query and returns the response. `sort` is a value of `sortBy`, or None."""
     order = {"sortBy": sort, "sortOrder": "desc" if descending else "asc"} if sort else {}
     everything = order | {"limit": 100}
     key = sort or "begin"
 
     def present() -> set[str]:
         page = get(everything).json()["data"]
-        assert not page["pagination"]["hasNextPage"], "the world is too large for one page"
+        assert not page["pagination"]["hasNextPage"], "too many rows for one page"
         return {id_of(item) for item in page["list"]}
 
     walk = Walk([], present(), set(), 0)
@@ -318,8 +320,10 @@ def walked(
 
         for _ in range(min(world.random.randrange(1, 5), most_changes - walk.changes)):
             before = world.keys(key, descending)
-            # Often what was just read: its place is the one from which the walk goes on.
-            world.act(walk.read[-1] if world.random.randrange(2) else world.random.choice(sorted(walk.stayed)))
+            # Often the row that was read last, because the cursor names it.
+            world.add_or_change(
+                walk.read[-1] if world.random.randrange(2) else world.random.choice(sorted(walk.stayed))
+            )
             walk.changes += 1
             now = world.keys(key, descending)
             walk.crossed |= {pk for pk in before if is_read(before[pk]) != is_read(now[pk])}

@@ -1,4 +1,4 @@
-"""`make attack`: its parts against a really started service, and what it calls a broken bound."""
+"""`make attack`: the report, the watch, and short attacks on a running service."""
 
 import asyncio
 import re
@@ -49,30 +49,30 @@ def run_of(name: str, figures: Figures | None) -> report.Run:
 
 
 def test_figures_within_the_bounds_end_with_0(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report.told(report.Run("1234567", "a machine", {attack.name: HELD for attack in ATTACKS})) == 0
+    assert report.printed(report.Run("1234567", "a machine", {attack.name: HELD for attack in ATTACKS})) == 0
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("name", "change"), BROKEN.values(), ids=BROKEN)
-def test_each_broken_bound_is_told_and_ends_with_1(
+def test_each_broken_bound_is_reported_and_ends_with_1(
     name: str, change: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report.told(run_of(name, replace(HELD, **change))) == 1  # type: ignore[arg-type]
-    told = capsys.readouterr().err
-    assert told.startswith(f"BROKEN {BY_NAME[name].title}: ")
-    assert len(told.splitlines()) == 1
+    assert report.printed(run_of(name, replace(HELD, **change))) == 1  # type: ignore[arg-type]
+    reported = capsys.readouterr().err
+    assert reported.startswith(f"BROKEN {BY_NAME[name].title}: ")
+    assert len(reported.splitlines()) == 1
 
 
-def test_memory_is_bounded_only_where_an_attack_may_fill_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report.told(run_of("closed", replace(HELD, memory_after=900_000_000))) == 0
+def test_memory_is_bounded_only_for_attacks_with_memory_back(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.printed(run_of("closed", replace(HELD, memory_after=900_000_000))) == 0
 
 
-def test_a_missing_proxy_is_told_and_breaks_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert report.told(run_of("refused", None)) == 0
+def test_a_missing_proxy_is_reported_and_breaks_no_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.printed(run_of("refused", None)) == 0
     assert "nginx not installed" in capsys.readouterr().out
 
 
-def test_the_table_replaces_what_stands_between_the_marks_and_nothing_else() -> None:
+def test_the_table_replaces_the_text_between_the_marks_and_nothing_else() -> None:
     page = f"# Title\n\n{report.BEGIN}\nold\n{report.END}\n\nAfter.\n"
     now = run_of("closed", HELD)
     written = report.page_with(page, report.loaded(), now)
@@ -85,7 +85,7 @@ def test_the_table_replaces_what_stands_between_the_marks_and_nothing_else() -> 
         report.page_with("# Title\n", report.loaded(), now)
 
 
-def test_the_security_page_and_the_figures_of_before_know_every_attack() -> None:
+def test_the_security_page_and_the_earlier_figures_contain_every_attack() -> None:
     page = report.PAGE.read_text()
     assert {attack.name for attack in ATTACKS} == set(report.loaded().figures)
     for attack in ATTACKS:
@@ -95,8 +95,8 @@ def test_the_security_page_and_the_figures_of_before_know_every_attack() -> None
 # --- the watch ------------------------------------------------------------------------------------
 
 
-def test_the_watch_counts_a_silent_service_as_no_answer() -> None:
-    """Nothing listens there."""
+def test_the_watch_counts_a_missing_service_as_unanswered() -> None:
+    """Nothing listens on the port."""
 
     async def watched() -> None:
         watch = Watch(free_port(), [("users/me", b"GET / HTTP/1.1\r\n\r\n")], [])
@@ -111,7 +111,7 @@ def test_the_watch_counts_a_silent_service_as_no_answer() -> None:
     asyncio.run(watched())
 
 
-def test_the_watch_tells_the_99th_percentile_and_one_lost_answer_in_200_is_within_it() -> None:
+def test_the_watch_reports_the_99th_percentile_which_one_lost_response_in_200_does_not_change() -> None:
     health = [Reply(200, number / 1000) for number in range(1, 200)] + [Reply(0, 5.0)]
     found = seen(health, [])
     assert (found.health_p99, found.health_unanswered) == (199.0, 1)
@@ -142,13 +142,13 @@ def test_a_short_attack_yields_figures(name: str, attacked_place: Place) -> None
     assert figures is not None
     assert figures.stopped == ""
     assert figures.health_p99 is not None
-    assert figures.calls_asked >= 3, "ten or more on a machine with nothing else to do"
+    assert figures.calls_asked >= 3, "ten or more on an idle machine"
     assert figures.calls_failed == 0, figures.failures
     assert figures.value == 0, figures.text
     assert 100_000_000 < figures.memory_before <= figures.memory_peak < GIBIBYTE
 
 
-def test_a_service_that_takes_too_much_memory_is_ended_and_that_is_told(attacked_place: Place) -> None:
+def test_a_service_that_uses_too_much_memory_is_killed_and_reported(attacked_place: Place) -> None:
     figures = measured(BY_NAME["slow"], attacked_place, seconds=20, memory_limit=1_000_000)
 
     assert figures is not None

@@ -1,4 +1,4 @@
-"""The stage of `make bench-fanout`, with fewer people."""
+"""`make bench-fanout` with fewer reminders."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from benchmarks import fanout
 pytestmark = pytest.mark.slow
 
 
-def test_everybody_is_told_once_each_round_and_no_reminder_is_written_over() -> None:
+def test_everybody_is_notified_once_each_round_and_no_reminder_is_updated() -> None:
     with fanout.stage(reminders=2_500, jobs=50) as ready:
         rounds = [fanout.measured(ready) for _ in range(2)]  # raises Incomplete
 

@@ -1,4 +1,4 @@
-"""The stacks of `make bench-quick` on a small world: equal answers, and no work that one of them saves."""
+"""The stacks of `make bench-quick` with little data: equal responses, and known numbers of statements."""
 
 import re
 import time
@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks import same_work
 from benchmarks.load import Asked, measured
+from benchmarks.loading import world
 from benchmarks.stacks import STACKS, Running, running
-from benchmarks.world import World, world
+from benchmarks.world import World
 
 pytestmark = pytest.mark.peers
 
@@ -44,25 +45,25 @@ def servers(small_world: World) -> Iterator[Servers]:
 
 
 @pytest.fixture(autouse=True)
-def _what_a_test_changed_comes_back(small_world: World) -> Iterator[None]:
+def _undo_changes(small_world: World) -> Iterator[None]:
     yield
     small_world.undo_cancels()
     small_world.undo_lifts()
     small_world.undo_reminders()
 
 
-def test_a_stack_is_not_swayed_by_the_shell(small_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    # With this one inherited, "DRF out of the box" was Kumanda itself, and every body was equal.
+def test_a_stack_does_not_inherit_the_shell_environment(small_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    # When this variable was inherited, "DRF out of the box" was Kumanda itself.
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "config.settings")
     monkeypatch.setenv("GRANIAN_WORKERS", "7")
     assert small_world.environment.keys().isdisjoint({"DJANGO_SETTINGS_MODULE", "GRANIAN_WORKERS"})
 
 
-def test_all_stacks_answer_refuse_and_record_alike(small_world: World, servers: Servers) -> None:
+def test_all_stacks_return_equal_responses_and_write_equal_rows(small_world: World, servers: Servers) -> None:
     assert same_work.check(small_world, list(servers.values())) > 200
 
 
-def test_a_stack_with_another_answer_is_found_out(small_world: World, servers: Servers) -> None:
+def test_a_stack_with_another_response_is_detected(small_world: World, servers: Servers) -> None:
     class Forgetful(Running):
         def ask(self, asked: Asked) -> tuple[int, bytes]:
             status, body = super().ask(asked)
@@ -75,24 +76,24 @@ def test_a_stack_with_another_answer_is_found_out(small_world: World, servers: S
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_the_statements_of_each_stack_are_known(small_world: World, servers: Servers, name: str) -> None:
+def test_each_stack_sends_the_expected_number_of_statements(small_world: World, servers: Servers, name: str) -> None:
     caller, scheduled = small_world.hosts[0], small_world.having("scheduled")
     chosen, awaited = scheduled[:12], scheduled[12:24]
     bans = small_world.bans_in("holding")[:12]
 
     def fewest(requests: Callable[[int], Asked]) -> int:
-        # Of several, since a new connection first asks about types and versions.
-        return min(statements_of(small_world, servers[name], requests(turn)) for turn in range(12))
+        # The minimum, because a new connection also queries types and versions.
+        return min(statements_of(small_world, servers[name], requests(number)) for number in range(12))
 
     assert {
         "read": fewest(lambda _: same_work.read_of(chosen[0], caller)),
         "list": fewest(lambda _: same_work.live_now(caller)),
-        "cancel": fewest(lambda turn: same_work.cancel_of(chosen[turn])),
+        "cancel": fewest(lambda number: same_work.cancel_of(chosen[number])),
         "check, not banned": fewest(lambda _: same_work.check_of(caller, bans[0].stream)),
         "check, banned": fewest(lambda _: same_work.check_of(bans[0].target, bans[0].stream)),
         "ban list": fewest(lambda _: same_work.bans_of(caller)),
-        "lift": fewest(lambda turn: same_work.lift_of(bans[turn])),
-        "remind": fewest(lambda turn: same_work.remind_of(awaited[turn], caller)),
+        "lift": fewest(lambda number: same_work.lift_of(bans[number])),
+        "remind": fewest(lambda number: same_work.remind_of(awaited[number], caller)),
     } == STATEMENTS[name]
 
 
@@ -101,20 +102,20 @@ def statements_of(world: World, server: Running, asked: Asked) -> int:
     start = log.stat().st_size
     status, _ = server.ask(asked)
     assert status == 200
-    time.sleep(0.01)  # what a stack does after its answer counts too
+    time.sleep(0.01)  # statements after the response count too
     with log.open("rb") as lines:
         lines.seek(start)
         return len(STATEMENT.findall(lines.read().decode()))
 
 
-def test_nobody_who_asks_is_banned_and_most_creators_have_pages_of_bans(small_world: World) -> None:
+def test_no_caller_is_banned_and_every_host_has_bans(small_world: World) -> None:
     hosts = {host.id for host in small_world.hosts}
     assert hosts.isdisjoint(ban.target.id for ban in small_world.bans)
     assert len(small_world.bans_in("holding")) == 800
     assert {ban.stream.creator.id for ban in small_world.bans_in("holding")} == hosts
 
 
-def test_the_load_generator_counts_every_answer(small_world: World, servers: Servers) -> None:
+def test_the_load_generator_counts_every_response(small_world: World, servers: Servers) -> None:
     scheduled = small_world.having("scheduled")[:50]
     requests = [same_work.cancel_of(stream) for stream in scheduled]
     answered = measured(servers["bare"].port, requests, seconds=30, connections=8, once=True)
@@ -123,7 +124,7 @@ def test_the_load_generator_counts_every_answer(small_world: World, servers: Ser
     assert small_world.undo_cancels() == 50
 
 
-def test_the_load_generator_tells_refusals_apart(small_world: World, servers: Servers) -> None:
+def test_the_load_generator_counts_responses_by_status(small_world: World, servers: Servers) -> None:
     ended = same_work.cancel_of(small_world.having("ended")[0])
     unknown = replace(ended, path=ended.path.replace(ended.path.split("/")[-2], "f" * 24))
     answered = measured(servers["bare"].port, [ended, unknown], seconds=30, connections=2, once=True)

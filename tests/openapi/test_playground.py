@@ -1,4 +1,4 @@
-"""The playground in a real browser, against a real server."""
+"""The playground in a browser, with a running server."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ WARNING = "Production is selected."
 
 
 class Production(ThreadingHTTPServer):
-    """Stands for the production server: lets any origin call it and remembers what it was asked."""
+    """A stand-in for the production server. It allows calls of any origin and records them."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), ProductionHandler)
@@ -53,7 +53,7 @@ class ProductionHandler(BaseHTTPRequestHandler):
         self.answer(200, json.dumps({"from": "production"}).encode())
 
     def __getattr__(self, name: str) -> Any:
-        # Python's server looks for do_GET, do_POST and so on.
+        # http.server calls do_GET, do_POST and so on.
         if name == "do_OPTIONS":
             return lambda: self.answer(204)
         if name.startswith("do_"):
@@ -88,7 +88,7 @@ def token(api: Api, creator: User) -> str:
 
 
 def opened(page: Page, live_server: LiveServer, operation: str = "") -> Locator:
-    """The playground with one operation unfolded; gives the operation's block."""
+    """Open the playground with one operation expanded. Returns the element of the operation."""
     page.goto(f"{live_server.url}{DOCS}#/{operation}")
     expect(page.locator(".info .title")).to_contain_text("Kumanda")
     block = page.locator(f"#operations-{operation.replace('/', '-')}")
@@ -121,7 +121,9 @@ def execute(block: Locator) -> None:
 # --- the page -------------------------------------------------------------------------------------
 
 
-def test_the_page_asks_nobody_but_its_own_server_and_breaks_no_policy(page: Page, live_server: LiveServer) -> None:
+def test_the_page_loads_only_from_its_server_and_obeys_the_content_security_policy(
+    page: Page, live_server: LiveServer
+) -> None:
     asked: list[str] = []
     complaints: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -179,9 +181,7 @@ def test_a_call_without_a_token_shows_the_refusal(page: Page, live_server: LiveS
     expect(answer).to_contain_text("x-error-code: authentication_required")
 
 
-def test_a_new_stream_can_be_made_from_the_example_as_it_stands(
-    page: Page, live_server: LiveServer, token: str
-) -> None:
+def test_a_stream_can_be_created_with_the_unchanged_example(page: Page, live_server: LiveServer, token: str) -> None:
     block = opened(page, live_server, "Streams/createLiveStreamV1")
     authorize(page, token)
 
@@ -192,7 +192,7 @@ def test_a_new_stream_can_be_made_from_the_example_as_it_stands(
     expect(answer).to_contain_text('"status": "scheduled"')
 
 
-def test_the_token_is_kept_over_a_reload(page: Page, live_server: LiveServer, token: str) -> None:
+def test_the_token_is_kept_after_a_reload(page: Page, live_server: LiveServer, token: str) -> None:
     block = opened(page, live_server, "Accounts/readCurrentUserV1")
     authorize(page, token)
 
@@ -205,14 +205,14 @@ def test_the_token_is_kept_over_a_reload(page: Page, live_server: LiveServer, to
 # --- Production -----------------------------------------------------------------------------------
 
 
-def test_development_is_selected_first_and_nothing_warns(page: Page, live_server: LiveServer) -> None:
+def test_development_is_selected_first_without_a_warning(page: Page, live_server: LiveServer) -> None:
     opened(page, live_server)
 
     expect(page.locator(".servers select")).to_have_value(live_server.url)
     expect(page.get_by_text(WARNING)).to_be_hidden()
 
 
-def test_the_warning_stands_as_long_as_production_is_selected(
+def test_the_warning_is_visible_while_production_is_selected(
     page: Page, live_server: LiveServer, production: Production
 ) -> None:
     opened(page, live_server)
@@ -227,7 +227,7 @@ def test_the_warning_stands_as_long_as_production_is_selected(
     expect(page.get_by_text(WARNING)).to_be_hidden()
 
 
-def test_a_changing_call_to_production_is_sent_after_the_word_was_typed(
+def test_a_changing_call_to_production_is_sent_after_typing_the_confirmation(
     page: Page, live_server: LiveServer, production: Production
 ) -> None:
     block = opened(page, live_server, "Accounts/logoutV1")
@@ -265,7 +265,7 @@ def test_a_cancelled_call_to_production_sends_nothing(
     assert production.calls == []
 
 
-def test_each_changing_call_to_production_asks_again(
+def test_each_changing_call_to_production_needs_a_confirmation(
     page: Page, live_server: LiveServer, production: Production
 ) -> None:
     block = opened(page, live_server, "Accounts/logoutV1")
@@ -284,7 +284,9 @@ def test_each_changing_call_to_production_asks_again(
         assert len(production.calls) == sent
 
 
-def test_a_reading_call_to_production_does_not_ask(page: Page, live_server: LiveServer, production: Production) -> None:
+def test_a_reading_call_to_production_needs_no_confirmation(
+    page: Page, live_server: LiveServer, production: Production
+) -> None:
     block = opened(page, live_server, "Accounts/readCurrentUserV1")
     choose_production(page, production)
 
@@ -294,7 +296,7 @@ def test_a_reading_call_to_production_does_not_ask(page: Page, live_server: Live
     assert production.calls == ["GET /api/v1/users/me"]
 
 
-def test_a_changing_call_to_development_does_not_ask(page: Page, live_server: LiveServer, token: str) -> None:
+def test_a_changing_call_to_development_needs_no_confirmation(page: Page, live_server: LiveServer, token: str) -> None:
     block = opened(page, live_server, "Accounts/logoutV1")
     authorize(page, token)
 
@@ -303,7 +305,7 @@ def test_a_changing_call_to_development_does_not_ask(page: Page, live_server: Li
     expect(block.locator(".live-responses-table")).to_contain_text('"isSuccess": true')
 
 
-def test_a_production_server_that_does_not_answer_is_told(
+def test_a_production_server_that_does_not_respond_is_reported(
     page: Page, live_server: LiveServer, production: Production, settings: Any
 ) -> None:
     gone = Production()

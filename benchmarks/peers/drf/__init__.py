@@ -1,1 +1,1 @@
-"""The same API on Django REST framework as its tutorial leaves it: `startproject`, and nothing tuned."""
+"""The same API on Django REST framework as in its tutorial: `startproject`, and nothing tuned."""

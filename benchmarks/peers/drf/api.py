@@ -1,4 +1,4 @@
-"""Nested ModelSerializers, a ModelViewSet on a router, page numbers: each part as the tutorial has it."""
+"""Nested ModelSerializers, a ModelViewSet on a router and page numbers, each as in the DRF tutorial."""
 
 from datetime import timedelta
 from typing import Any
@@ -33,7 +33,7 @@ class Conflict(APIException):
     status_code = status.HTTP_409_CONFLICT
 
 
-# --- the wire -------------------------------------------------------------------------------------
+# --- JSON -------------------------------------------------------------------------------------
 
 
 class WireTime(serializers.DateTimeField):
@@ -239,7 +239,7 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
                 request_id=request_id,
             )
             if Reminder.objects.filter(stream=stream).exists():
-                # Nobody waits for what is cancelled here, so that nothing more is measured than this look.
+                # The cancelled streams have no reminders, so only this query is measured.
                 raise NotImplementedError
         return Response(self.get_serializer(stream).data, headers={"X-Request-ID": request_id})
 
@@ -251,7 +251,7 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
         asked.is_valid(raise_exception=True)
         minute = asked.validated_data.get("minute")
         with transaction.atomic():
-            # The lock that Django has; one that is shared it has not.
+            # An exclusive row lock: Django has no shared one.
             stream = get_object_or_404(LiveStream.objects.select_for_update(), pk=pk)
             now = timezone.now()
             ban = holding_bans().filter(stream=stream, target=user).first()
@@ -286,7 +286,7 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
                     after={"stream_id": stream.pk, "minute": minute, "language": "en"},
                     request_id=request_id,
                 )
-            told = Notification.objects.filter(
+            is_notified = Notification.objects.filter(
                 Q(kind="reminder", planned_start_at=stream.planned_start_at) | Q(kind="live"), stream=stream, user=user
             ).exists()
         missed = due_at is not None and max(due_at, stream.plan_set_at or due_at) + GRACE < now
@@ -296,7 +296,7 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
             "minute": minute,
             "mode": "BEFORE_START" if minute else "ON_START",
             "scheduledFor": due_at and wire_time(due_at),
-            "status": "SENT" if told else waits,
+            "status": "SENT" if is_notified else waits,
         }
         return Response(answer, headers={"X-Request-ID": request_id})
 
@@ -352,7 +352,7 @@ class LiveStreamBanViewSet(ModelViewSet[LiveStreamBan]):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify('edges_revocations', %s)", [stream.pk])
             if Appeal.objects.filter(ban=ban, state="pending").exists():
-                # Nobody appeals here, so that nothing more is measured than this look.
+                # The lifted bans have no appeals, so only this query is measured.
                 raise NotImplementedError
         return Response(self.get_serializer(ban).data, headers={"X-Request-ID": request_id})
 

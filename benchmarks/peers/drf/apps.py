@@ -1,4 +1,4 @@
-"""Kumanda's tables without the API that comes up with them."""
+"""App configurations with Kumanda's models and without its API."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""What the contract asks of every token, list and answer, in the places that DRF has for it."""
+"""What the contract requires of every token, list and response, as DRF classes."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ REASONS = {
 
 
 class SessionJWTAuthentication(JWTAuthentication):
-    """simplejwt checks the token and that its user is active; ours may have logged out as well."""
+    """simplejwt checks the token and that its user is active. This class also checks the session."""
 
     def get_user(self, validated_token: Any) -> Any:
         user = super().get_user(validated_token)

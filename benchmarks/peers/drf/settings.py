@@ -1,4 +1,4 @@
-"""What `startproject` writes, with Kumanda's models, simplejwt as its documentation says, and PostgreSQL."""
+"""The settings of `startproject`, with Kumanda's models, PostgreSQL, and simplejwt as in its documentation."""
 
 import os
 
@@ -7,7 +7,7 @@ DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
 
 INSTALLED_APPS = [
-    # Without looking for the apps' admin modules, which need Kumanda's own site.
+    # Without autodiscovery of the apps' admin modules, which need Kumanda's admin site.
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -72,7 +72,7 @@ REST_FRAMEWORK = {
     ],
 }
 SIMPLE_JWT = {"SIGNING_KEY": os.environ["JWT_SIGNING_KEY"], "ISSUER": "kumanda", "USER_ID_CLAIM": "sub"}
-# What Kumanda's modules read when they are imported. Nothing that is measured uses it.
+# Settings that Kumanda's modules read at import. No measured request uses them.
 PICTURE_SLOTS = PASSWORD_HASHING_SLOTS = 1
 PASSWORD_HASHING_QUEUE = 0
 JSON_BODY_LIMIT = 65_536

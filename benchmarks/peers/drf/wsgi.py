@@ -1,9 +1,9 @@
-"""What the web server calls."""
+"""The WSGI application."""
 
 import os
 
 from django.core.wsgi import get_wsgi_application
 
-# Not a default: with the settings of another place this would be another server.
+# Set, not a default: with other settings this would be another stack.
 os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.peers.drf.settings"
 application = get_wsgi_application()

@@ -1,6 +1,6 @@
-"""The same API on FastAPI with the async ORM of SQLAlchemy 2, as its documentation teaches it.
+"""The same API on FastAPI with the async ORM of SQLAlchemy 2, as their documentation shows.
 
-Whatever helps it and is in common use is here: uvloop, httptools and asyncpg; one joined statement for a stream;
-a verified-token cache like Kumanda's; responses that pydantic writes straight to bytes; no implicit transaction
-around reads.
+It uses every optimization in common use: uvloop, httptools and asyncpg; one joined statement for a stream; a cache of
+verified tokens like Kumanda's; responses that pydantic serializes directly to bytes; no implicit transaction around
+reads.
 """

@@ -1,4 +1,4 @@
-"""What uvicorn serves."""
+"""The ASGI application."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

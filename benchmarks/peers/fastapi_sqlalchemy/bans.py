@@ -1,4 +1,4 @@
-"""Asking for bans, and lifting them."""
+"""Checking, listing and lifting bans."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -85,7 +85,7 @@ async def lift(id: Id, claims: Claims, session: Writing, response: Response) -> 
     now = datetime.now(UTC)
     async with session.begin():
         user = await user_of(claims, session)
-        # As everywhere, the stream is locked before its bans; each lock is taken in the statement that reads.
+        # The stream is locked before its bans, as everywhere. Each statement that reads a row also locks it.
         creator_id = await session.scalar(
             select(StreamRow.creator_id)
             .join(BanRow, BanRow.stream_id == StreamRow.id)
@@ -128,7 +128,7 @@ async def lift(id: Id, claims: Claims, session: Writing, response: Response) -> 
         await session.execute(select(func.pg_notify("edges_revocations", ban.stream_id)))
         pending = select(AppealRow.id).where(AppealRow.ban_id == ban.id, AppealRow.state == "pending")
         if await session.scalar(pending) is not None:
-            # Nobody appeals here, so that nothing more is measured than this look.
+            # The lifted bans have no appeals, so only this query is measured.
             raise HTTPException(501)
     response.headers["X-Request-ID"] = request_id
     return Envelope(data=Ban.of(ban))

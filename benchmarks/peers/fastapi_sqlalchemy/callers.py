@@ -1,4 +1,4 @@
-"""Who is calling, and what they may do."""
+"""Authentication and permissions of the caller."""
 
 import os
 from datetime import UTC, datetime
@@ -66,7 +66,7 @@ async def user_of(claims: dict[str, Any], session: AsyncSession) -> UserRow:
 
 
 async def may(user: UserRow, app_label: str, codename: str, session: AsyncSession) -> bool:
-    """Whether the user holds the permission: as a superuser, themselves, or through a group."""
+    """Whether the user has the permission, as a superuser, directly or through a group."""
     if user.is_superuser:
         return True
     own = exists().where(UserPermissionRow.permission_id == PermissionRow.id, UserPermissionRow.user_id == user.id)

@@ -36,7 +36,7 @@ async def remind(
     minute = asked.minute
     async with session.begin():
         user = await user_of(claims, session)
-        told = exists().where(
+        notified = exists().where(
             NotificationRow.stream_id == StreamRow.id,
             NotificationRow.user_id == user.id,
             or_(
@@ -57,16 +57,16 @@ async def remind(
             .where(BanRow.stream_id == StreamRow.id, BanRow.target_id == user.id, BanRow.holds(now))
             .scalar_subquery()
         )
-        # All that must be known, in the statement that holds the stream.
+        # Everything that is checked, in the statement that locks the stream.
         found = await session.execute(
-            select(StreamRow.status, StreamRow.planned_start_at, StreamRow.plan_set_at, told, opened, restriction)
+            select(StreamRow.status, StreamRow.planned_start_at, StreamRow.plan_set_at, notified, opened, restriction)
             .where(StreamRow.id == id, StreamRow.deleted_at.is_(None))
             .with_for_update(of=StreamRow, read=True)
         )
         seen = found.first()
         if seen is None:
             raise HTTPException(404)
-        status, planned, plan_set_at, is_told, is_open, action_type = seen
+        status, planned, plan_set_at, is_notified, is_open, action_type = seen
         if action_type == "BLOCK":
             raise HTTPException(403)
         if status not in ("scheduled", "preparing") or (minute and planned is None):
@@ -110,6 +110,6 @@ async def remind(
             minute=minute,
             mode="BEFORE_START" if minute else "ON_START",
             scheduled_for=moment,
-            status="SENT" if is_told else "MISSED" if missed else "SCHEDULED" if minute else "ARMED_ON_START",
+            status="SENT" if is_notified else "MISSED" if missed else "SCHEDULED" if minute else "ARMED_ON_START",
         )
     )

@@ -89,7 +89,7 @@ async def cancel(
     now = datetime.now(UTC)
     async with session.begin():
         user = await user_of(claims, session)
-        # The lock is taken in the statement that reads, so that nothing is asked twice.
+        # The statement that reads the row also locks it.
         row = await session.scalar(
             select(StreamRow)
             .where(StreamRow.id == id, StreamRow.deleted_at.is_(None))
@@ -123,7 +123,7 @@ async def cancel(
             )
         )
         if await session.scalar(select(ReminderRow.id).where(ReminderRow.stream_id == row.id).limit(1)) is not None:
-            # Nobody waits for what is cancelled here, so that nothing more is measured than this look.
+            # The cancelled streams have no reminders, so only this query is measured.
             raise HTTPException(501)
     response.headers["X-Request-ID"] = request_id
     return Envelope(data=LiveStream.of(row, user))

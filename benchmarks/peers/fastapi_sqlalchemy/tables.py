@@ -1,4 +1,4 @@
-"""The tables as mapped classes, and the sessions that ask them."""
+"""Mapped classes of the tables, and the sessions."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -239,7 +239,7 @@ WITH_PEOPLE = (
 WITH_TARGET = joinedload(BanRow.target, innerjoin=True).joinedload(UserRow.profile_photo)
 
 engine = create_async_engine("postgresql+asyncpg://kumanda@/kumanda", pool_size=POOL_SIZE, max_overflow=0)
-# Reads need no transaction around their one statement; without this SQLAlchemy sends a BEGIN and a ROLLBACK.
+# A read is one statement and needs no transaction. Without this setting SQLAlchemy sends BEGIN and ROLLBACK.
 reading = async_sessionmaker(engine.execution_options(isolation_level="AUTOCOMMIT"), expire_on_commit=False)
 writing = async_sessionmaker(engine, expire_on_commit=False)
 

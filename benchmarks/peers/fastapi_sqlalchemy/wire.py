@@ -1,4 +1,4 @@
-"""What goes over the wire, as pydantic models."""
+"""Request and response bodies as pydantic models."""
 
 import os
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Compare the tables with what the service answers; with `--write` rewrite them and print what changed."""
+"""Compare the tables with the responses of the service. With `--write`, rewrite the tables and print the difference."""
 
 import argparse
 import os
@@ -15,7 +15,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.api.matrix", description=__doc__)
     parser.add_argument("--write", action="store_true", help="rewrite the tables and print a diff for review")
     arguments = parser.parse_args()
-    # One process: rows that several processes ran would have to be collected first.
+    # One process, because the cells are collected in memory.
     pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", str(HERE)]
     shown = ["-s"] if arguments.write else []
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""The twelve callers. Each speaks through the real authentication, with a token of a real session."""
+"""The twelve callers. Each passes the real authentication with a token of a real session."""
 
 from dataclasses import dataclass
 
@@ -35,13 +35,13 @@ CALLERS = (
     LOGGED_OUT,
 )
 PEOPLE = CALLERS[1:]
-# Nobody's token of these is believed.
+# Their tokens are refused.
 WITHOUT_SESSION = (DEACTIVATED, LOGGED_OUT)
 
 
 @dataclass(frozen=True)
 class Person:
-    """A user with a session, and its two tokens. The session of WITHOUT_SESSION is of no use any more."""
+    """A user with a session, and its two tokens. The sessions of WITHOUT_SESSION have ended."""
 
     user: User
     session: Session
@@ -65,7 +65,7 @@ def person(name: str) -> Person:
 
 
 def give_rights(people: dict[str, Person]) -> None:
-    """What the names of the callers promise; staff cannot be banned, so this comes after the bans."""
+    """Grant the rights that the names of the callers imply. Called after the bans, because staff cannot be banned."""
     admin, moderator = people[ADMIN].user, people[MODERATOR].user
     User.objects.filter(pk=admin.pk).update(is_superuser=True, is_staff=True)
     User.objects.filter(pk=moderator.pk).update(is_staff=True)
@@ -74,5 +74,5 @@ def give_rights(people: dict[str, Person]) -> None:
     User.objects.filter(pk=people[DEACTIVATED].pk).update(is_active=False)
     services.log_out(people[LOGGED_OUT].user, now=timezone.now())
     for each in people.values():
-        # Forgets the permissions that were asked for before.
+        # Clears the permission cache.
         each.user.refresh_from_db()

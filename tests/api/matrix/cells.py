@@ -1,4 +1,4 @@
-"""One cell: a caller asks one operation about one object, in a savepoint that is taken back afterwards."""
+"""One cell: one caller calls one operation for one object, in a savepoint that is rolled back afterwards."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -22,11 +22,11 @@ NONE = (0, 0, 0)
 
 @dataclass(frozen=True)
 class Call:
-    """What is sent and what follows from a success.
+    """A request, and the effects of its success.
 
-    `shows` is an id; the cell says whether the answer has it. `audit` is the number of audit rows that a success
+    `shows` is an id; the cell says whether the response contains it. `audit` is the number of audit rows that a success
     writes, all by `actor` (a user's id; None: the caller). `prepare` brings the objects into the state that the
-    operation needs. `may_write` says of which tables a refusal may still write rows.
+    operation needs. `may_write` tells for a table whether a refused call may write rows to it.
     """
 
     ids: dict[str, str] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Inapplicable:
-    """Why there is no such object for this operation or this caller."""
+    """The reason why there is no such object for this operation or caller."""
 
     reason: str
 
@@ -65,19 +65,19 @@ def call_for(row: Row, world: World, caller: str) -> Call | Inapplicable:
 
 
 @contextmanager
-def taken_back() -> Iterator[None]:
-    """What happens inside leaves no trace in the database."""
+def rolled_back() -> Iterator[None]:
+    """Roll back everything that happens inside."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
 def outcome(operation: Operation, row: Row, world: World, caller: str) -> str:
-    """The text of the cell. What the call did beside its status, and should not have, follows after a comma."""
+    """The text of the cell. Faults follow the status after a comma: unexpected writes, audit rows or contents."""
     call = call_for(row, world, caller)
     if isinstance(call, Inapplicable):
         return INAPPLICABLE
-    with taken_back():
+    with rolled_back():
         response, changes = _asked(operation, call, world, caller)
     faults = _leaks(response, world, caller)
     if response.status_code >= 300 or operation.method == "GET":
@@ -86,23 +86,23 @@ def outcome(operation: Operation, row: Row, world: World, caller: str) -> str:
             faults.append(f"wrote {' '.join(tables)}")
     else:
         actor = call.actor or world.people[caller].pk
-        # What follows from the change by itself, such as a round of notices, is written by the system.
+        # Rows without an actor follow from the change, for example a round of notifications.
         by_people = [entry.actor_id for entry in changes.entries if entry.actor_id is not None]
         if by_people != [actor] * call.audit:
             faults.append(f"audited {[(entry.action, entry.actor_name) for entry in changes.entries]}")
-    return ", ".join([_told(response, call), *faults])
+    return ", ".join([_answer(response, call), *faults])
 
 
-def _told(response: Any, call: Call) -> str:
-    told = [str(response.status_code)]
+def _answer(response: Any, call: Call) -> str:
+    parts = [str(response.status_code)]
     if code := response.headers.get("X-Error-Code"):
-        told.append(code)
+        parts.append(code)
     if call.shows and response.status_code < 300:
-        told.append("shown" if call.shows in response.content.decode() else "hidden")
-    return " ".join(told)
+        parts.append("shown" if call.shows in response.content.decode() else "hidden")
+    return " ".join(parts)
 
 
-# --- asking ---------------------------------------------------------------------------------------
+# --- requests ---------------------------------------------------------------------------------------
 
 
 def _asked(operation: Operation, call: Call, world: World, caller: str) -> tuple[Any, Changes]:
@@ -126,7 +126,7 @@ def _sent(operation: Operation, call: Call, world: World, caller: str) -> Any:
 
 
 def rows_written() -> Written:
-    """Rows inserted, updated and deleted so far in this transaction, by table; also those of savepoints taken back."""
+    """Rows inserted, updated and deleted in this transaction by table, including rolled back savepoints."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables"
@@ -139,25 +139,25 @@ def rows_written() -> Written:
 
 
 def _leaks(response: Any, world: World, caller: str) -> list[str]:
-    """No answer tells of a deleted stream, nor of what only somebody else may read."""
+    """Faults of the content: texts of a deleted stream, or texts that only another user may read."""
     text = response.content.decode()
     faults = []
     if {each for each in world.withdrawn if each in text} - _asked_for(response):
-        faults.append("tells of a deleted stream")
+        faults.append("contains a deleted stream")
     others = {secret for name, secrets in world.secrets.items() if name != caller for secret in secrets}
     if {secret for secret in others if secret in text} - _asked_for(response):
-        faults.append("tells what is another's")
+        faults.append("contains data of another user")
     return faults
 
 
 def _asked_for(response: Any) -> set[str]:
-    """What stands in the address: an answer may repeat it."""
+    """The parts of the path, which a response may repeat."""
     return set(response.wsgi_request.path.split("/"))
 
 
 def _really_changed(operation: Operation, call: Call, world: World, caller: str, tables: list[str]) -> bool:
-    """Whether the same call, made again, leaves different rows: what a view took back itself is counted, too."""
-    with taken_back():
+    """Whether the call, repeated, changes rows. The statistics also count rows that the view itself rolled back."""
+    with rolled_back():
         call.prepare()
         before = [_checksum(table) for table in tables]
         _sent(operation, call, world, caller)

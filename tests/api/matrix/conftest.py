@@ -1,4 +1,4 @@
-"""One database transaction and one world for all cells of a module."""
+"""One database transaction and one set of objects for all cells of a module."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from tests.api.matrix.world import World
 
 @contextmanager
 def in_a_transaction(blocker: Any, media: Path) -> Iterator[None]:
-    """The database without the fixture `db`, whose transaction would end with each test."""
+    """Access to the database without the fixture `db`, whose transaction ends with each test."""
     place = override_settings(
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         MEDIA_ROOT=media,

@@ -1,4 +1,4 @@
-"""What each operation is asked in the matrix: one row for each kind of object."""
+"""The calls of each operation in the matrix: one row for each kind of object."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,16 +21,16 @@ OWN, ANOTHERS, OWN_DELETED, ANOTHERS_DELETED = KINDS = ("own", "another's", "own
 
 type Rows = dict[str, Row]
 
-NO_OTHERS = Inapplicable("acts on the caller alone; the call cannot name anybody else")
+NO_OTHERS = Inapplicable("changes only the caller; the call cannot name another user")
 
 
 def of_the_caller(row: Row) -> Rows:
-    """The operation has no object but the caller."""
+    """The only object of the operation is the caller."""
     return {OWN: row} | dict.fromkeys(KINDS[1:], NO_OTHERS)
 
 
 def pairs(of: Callable[[World, str, str], Call], deleted: Callable[[World, str, str], Call]) -> Rows:
-    """Both functions take the caller and whose object it is."""
+    """Both functions take the caller and the owner of the object."""
     return {
         OWN: lambda world, caller: of(world, caller, caller),
         ANOTHERS: lambda world, caller: of(world, caller, world.another(caller)),
@@ -55,7 +55,7 @@ def on_stream(body: dict[str, Any] | None = None, *, active: bool = False) -> Ro
 
 
 def listed(query: str = "limit=100") -> Rows:
-    """Planned streams, in a list of all."""
+    """Planned streams in the list of all streams."""
     return pairs(
         lambda world, caller, owner: Call(query=query, shows=world.planned[owner].pk),
         lambda world, caller, owner: Call(query=query, shows=world.deleted[owner].pk),
@@ -63,7 +63,7 @@ def listed(query: str = "limit=100") -> Rows:
 
 
 def listed_of_user(query: str = "") -> Rows:
-    """Planned streams, in a list of their creator."""
+    """Planned streams in the list of their creator."""
 
     def of(world: World, owner: str, stream: LiveStream) -> Call:
         return Call({"userId": world.people[owner].pk}, query=query, shows=stream.pk)
@@ -141,7 +141,7 @@ def lifted(ban: LiveStreamBan, before: Callable[[], object] = lambda: None) -> C
 
 
 def on_ban(body: dict[str, Any] | None = None) -> Rows:
-    """A ban is deleted by lifting it. Own is a ban from a stream of the caller's, made by the caller."""
+    """A deleted ban is a lifted one. Own is a ban that the caller made on their own stream."""
 
     def on(ban: LiveStreamBan) -> Call:
         return Call({"id": ban.pk}, body=body)
@@ -187,7 +187,7 @@ def appealed(ban: LiveStreamBan) -> Callable[[], object]:
 
 
 def on_appeal(body: dict[str, Any] | None = None, *, made: bool = True) -> Rows:
-    """Own is the appeal against a ban of the caller. Unless it is `made` by the call, it is there before."""
+    """Own is the appeal against a ban of the caller. With `made`, it exists before the call."""
 
     def before(ban: LiveStreamBan) -> Callable[[], object]:
         return appealed(ban) if made else lambda: None
@@ -244,7 +244,7 @@ def checking() -> Rows:
 
 
 def on_reminder() -> Rows:
-    """Own is the caller's reminder on another's stream; on a stream where only others have one there is none."""
+    """Own is the caller's reminder on another's stream. Another's is a stream on which only others have reminders."""
     return {
         OWN: lambda world, caller: Call({"id": world.planned[world.another(caller)].pk}),
         ANOTHERS: lambda world, caller: Call({"id": world.awaited.pk}),
@@ -266,10 +266,10 @@ def my_reminders() -> Rows:
 
 
 def on_notice(of: Callable[[Notification], Call]) -> Rows:
-    """A notice is deleted with its stream."""
+    """A deleted notification is one of a deleted stream."""
     return pairs(
-        lambda world, caller, owner: of(world.told[owner]),
-        lambda world, caller, owner: of(world.told_of_deleted[owner]),
+        lambda world, caller, owner: of(world.notices[owner]),
+        lambda world, caller, owner: of(world.notices_of_deleted[owner]),
     )
 
 
@@ -277,7 +277,7 @@ def on_notice(of: Callable[[Notification], Call]) -> Rows:
 
 
 def counts_failures(table: str) -> bool:
-    """Logins that fail are counted, in tables of the accounts; users and sessions stay as they are."""
+    """Failed logins write to tables of `accounts`, but not to users and sessions."""
     return table.startswith("accounts_") and table not in ("accounts_user", "accounts_session")
 
 
@@ -287,13 +287,13 @@ def log_in(world: World, name: str, password: str) -> Call:
 
 
 def with_password_of(world: World, caller: str) -> Call:
-    """Somebody else's name with the caller's password."""
+    """Another user's name with the caller's password."""
     password = "a guess" if caller == NOBODY else world.people[caller].password
     return log_in(world, world.another(caller), password)
 
 
 def with_refresh_token(*, audited: Callable[[str], int]) -> Rows:
-    """Whoever has the token may use it. It is deleted when its session ends. `audited` takes whose it is."""
+    """The token alone authorizes. A deleted token is one of an ended session. `audited` takes the owner."""
 
     def of(world: World, caller: str, owner: str) -> Call:
         each = world.people[owner]
@@ -332,7 +332,7 @@ ROWS: dict[str, Rows] = {
     "deleteLiveStreamByIdV1": on_stream(),
     "deleteReminderByIdV1": on_reminder(),
     "endLiveStreamByIdV1": on_stream(active=True),
-    "joinLiveStreamV1": in_body(active=True, audit=0),  # presence is no change that is audited
+    "joinLiveStreamV1": in_body(active=True, audit=0),  # presence is not audited
     "liftLiveStreamBanByIdV1": on_ban(),
     "listGuestStreamsV1": as_guest(),
     "listLiveStreamBansV1": listed_bans(),

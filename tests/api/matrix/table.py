@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 WRITE = "MATRIX_WRITE"  # set by `python -m tests.api.matrix --write`
 
 type Key = tuple[str, str]
-# What was asked, about what, by whom: the text of the cell.
+# By operation, object and caller: the text of the cell.
 type Cells = dict[Key, dict[str, str]]
 
 
@@ -19,7 +19,7 @@ def is_writing() -> bool:
 
 
 def read(name: str) -> Cells:
-    """The cells of a table; an empty one when there is no such file. Raises ValueError on a row that stands twice."""
+    """The cells of a table; none when there is no such file. Raises ValueError for a duplicate row."""
     path = HERE / name
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     rows = [[part.strip() for part in line.strip("|").split("|")] for line in lines if line.startswith("|")]
@@ -27,10 +27,10 @@ def read(name: str) -> Cells:
         return {}
     callers = rows[0][2:]
     cells: Cells = {}
-    for first, second, *told in rows[2:]:
+    for first, second, *row in rows[2:]:
         if (first, second) in cells:
-            raise ValueError(f"{name}: {first}, {second} stands there twice")
-        cells[first, second] = dict(zip(callers, told, strict=True))
+            raise ValueError(f"{name}: {first}, {second} is there twice")
+        cells[first, second] = dict(zip(callers, row, strict=True))
     return cells
 
 
@@ -46,9 +46,9 @@ def write(name: str, cells: Cells, *, head: str, columns: Key) -> None:
 
 def _markdown(cells: Cells, columns: Key) -> str:
     callers = list(next(iter(cells.values())))
-    # By what is asked; the kinds stay in the order in which they were given.
-    ordered = sorted(cells.items(), key=lambda row: row[0][0])
-    rows = [[*columns, *callers], *([*key, *told.values()] for key, told in ordered)]
+    # Sorted by operation; the objects keep their order.
+    ordered = sorted(cells.items(), key=lambda item: item[0][0])
+    rows = [[*columns, *callers], *([*key, *row.values()] for key, row in ordered)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     rows.insert(1, ["-" * width for width in widths])
     return "\n".join(
@@ -57,12 +57,12 @@ def _markdown(cells: Cells, columns: Key) -> str:
 
 
 def differences(right: Mapping[Key, Mapping[str, str]], found: Mapping[Key, Mapping[str, str]]) -> list[str]:
-    """Each cell, row or column that differs, as a line for people."""
+    """A readable line for each cell, row or column that differs."""
     lines = []
     for key in sorted({*right, *found}):
         what = ", ".join(key)
         if key not in found:
-            lines.append(f"{what}: a line of the table that nothing is asked for")
+            lines.append(f"{what}: a line of the table without a call")
         elif key not in right:
             lines.append(f"{what}: has no line in the table")
         else:

@@ -28,7 +28,7 @@ A cell is the status, the code of a refusal, and, where the answer is a list, wh
 
 @pytest.fixture(scope="module")
 def found() -> Iterator[table.Cells]:
-    """Collects the cells; writes the table at the end when that was asked for."""
+    """Collects the cells. At the end, writes the table if requested."""
     cells: table.Cells = {}
     yield cells
     if table.is_writing():
@@ -39,7 +39,7 @@ def test_every_operation_has_its_rows_and_every_row_its_operation() -> None:
     documented = {str(operation) for operation in operations()}
     assert documented == set(ROWS)
     for rows in ROWS.values():
-        assert set(KINDS) <= set(rows), "own, another's and deleted: each is asked, or has a reason why not"
+        assert set(KINDS) <= set(rows), "each kind of object has a row or a reason why not"
 
 
 def test_the_table_has_a_line_for_each_row_and_a_column_for_each_caller() -> None:
@@ -47,22 +47,22 @@ def test_the_table_has_a_line_for_each_row_and_a_column_for_each_caller() -> Non
         pytest.skip("the table is being written")
     right = table.read(TABLE)
     assert set(right) == {(name, kind) for name, rows in ROWS.items() for kind in rows}
-    assert {tuple(told) for told in right.values()} == {CALLERS}
-    for told in right.values():
-        assert all(CELL.fullmatch(cell) for cell in told.values()), "a fault is never right"
+    assert {tuple(row) for row in right.values()} == {CALLERS}
+    for row in right.values():
+        assert all(CELL.fullmatch(cell) for cell in row.values()), "a fault is never expected"
 
 
-def test_a_cell_is_left_out_only_for_a_reason(built: World) -> None:
+def test_a_cell_is_inapplicable_only_with_a_reason(built: World) -> None:
     if table.is_writing():
         pytest.skip("the table is being written")
-    for (name, kind), told in table.read(TABLE).items():
-        for caller, cell in told.items():
+    for (name, kind), row in table.read(TABLE).items():
+        for caller, cell in row.items():
             reason = call_for(ROWS[name][kind], built, caller)
             assert (cell == INAPPLICABLE) is (isinstance(reason, Reason) and bool(reason.reason)), (name, kind, caller)
 
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
-def test_each_caller_is_answered_as_the_table_says(operation: Operation, built: World, found: table.Cells) -> None:
+def test_each_caller_is_answered_as_in_the_table(operation: Operation, built: World, found: table.Cells) -> None:
     name = str(operation)
     asked: table.Cells = {
         (name, kind): {caller: outcome(operation, row, built, caller) for caller in CALLERS}
@@ -70,5 +70,5 @@ def test_each_caller_is_answered_as_the_table_says(operation: Operation, built: 
     }
     found |= asked
     if not table.is_writing():
-        right = {key: told for key, told in table.read(TABLE).items() if key[0] == name}
+        right = {key: row for key, row in table.read(TABLE).items() if key[0] == name}
         assert not (wrong := table.differences(right, asked)), "\n".join(wrong)

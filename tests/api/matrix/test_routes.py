@@ -22,7 +22,7 @@ from reminders.channels.email import unsubscribe_address
 from tests.admin.notifying import tell_of_start
 from tests.api.matrix import table
 from tests.api.matrix.callers import ADMIN, CALLERS, DEACTIVATED, LOGGED_OUT, MODERATOR, NOBODY
-from tests.api.matrix.cells import NONE, rows_written, taken_back
+from tests.api.matrix.cells import NONE, rolled_back, rows_written
 from tests.api.matrix.world import World
 from tests.api.operations import operations
 from tests.streams import make_stream
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.django_db
 
 CLERK = "staff without rights"
 VISITORS = (*CALLERS, CLERK)
-TITLE = "Evening talk of"  # of streams, which only those who may view them find
+TITLE = "Evening talk of"  # of streams, which only moderators and admins may see
 TABLE = "routes.md"
 HEAD = """\
 # Who may open what outside the API's operations
@@ -45,12 +45,12 @@ QUERIES = {
     "admin/search/": "s=talk",
     "admin/autocomplete/": "app_label=bans&model_name=livestreamban&field_name=stream&term=",
 }
-# What a POST could change anything at; the acts have the rest.
+# The addresses where a POST could change something, besides the admin actions.
 POSTED = ("add/", "change/", "delete/", "logout/", "password_change/", "<str:token>")
 
 
 def routes() -> list[str]:
-    """The pattern of every address that is no operation of the document."""
+    """The patterns of all addresses that are not operations of the OpenAPI document."""
     documented = {operation.path.removeprefix("/") for operation in operations()}
 
     def of(patterns: Any, before: str = "") -> Iterator[str]:
@@ -67,11 +67,11 @@ def routes() -> list[str]:
 def asked() -> list[table.Key]:
     """Each address with its methods."""
     found = [(route, "GET") for route in routes()]
-    posted = (route for route in routes() if route.endswith(POSTED) or is_act(route))
+    posted = (route for route in routes() if route.endswith(POSTED) or is_admin_action(route))
     return sorted(found + [(route, "POST") for route in posted])
 
 
-def is_act(route: str) -> bool:
+def is_admin_action(route: str) -> bool:
     return "<path:object_id>/" in route and not route.endswith(("history/", "object_id>/", "r/<path:object_id>/"))
 
 
@@ -102,7 +102,7 @@ class Visits:
         headers = {"Authorization": authorization} if authorization else {}
         address = self.path(route) + (f"?{QUERIES[route]}" if route in QUERIES else "")
         sent = {"reason": "Spam.", "post": "yes", "title": "crafted", "username": "crafted", "action_type": "BLOCK"}
-        with taken_back():
+        with rolled_back():
             before = rows_written()
             response = (
                 self.client.generic(method, address, headers=headers)
@@ -114,21 +114,21 @@ class Visits:
             trail = AuditEntry._meta.db_table
             added = after.get(trail, NONE)[0] - before.get(trail, NONE)[0]
             actors = set(AuditEntry.objects.order_by("-id").values_list("actor_id", flat=True)[:added]) - {None}
-        return ", ".join([_told(response), *self._faults(response, method, visitor, written, actors)])
+        return ", ".join([_answer(response), *self._faults(response, method, visitor, written, actors)])
 
     def _faults(self, response: Any, method: str, visitor: str, written: set[str], actors: set[Any]) -> Iterator[str]:
-        refused = response.status_code >= 400 or _told(response) == "302 login"
+        refused = response.status_code >= 400 or _answer(response) == "302 login"
         if written and (refused or method == "GET"):
             yield f"wrote {' '.join(sorted(written))}"
         if visitor not in {MODERATOR, ADMIN} and TITLE in response.content.decode(errors="replace"):
             yield "shows a row"
-        # The signed address of an email speaks for the person that it was sent to.
+        # The signed address in an email identifies its recipient.
         speaking = self.users.get(visitor)
         if actors and not response.request["PATH_INFO"].startswith("/unsubscribe/"):
             yield from () if speaking and actors == {speaking.pk} else [f"audited as {actors}"]
 
 
-def _told(response: Any) -> str:
+def _answer(response: Any) -> str:
     if response.status_code not in {301, 302}:
         return str(response.status_code)
     place = response.headers["Location"]
@@ -175,18 +175,18 @@ def found() -> Iterator[table.Cells]:
         table.write(TABLE, cells, head=HEAD, columns=("address", "method"))
 
 
-def test_the_table_has_a_line_for_each_address_and_a_column_for_each_visitor() -> None:
+def test_the_table_has_a_row_for_each_address_and_a_column_for_each_visitor() -> None:
     if table.is_writing():
         pytest.skip("the table is being written")
     right = table.read(TABLE)
     assert set(right) == {(_cell(route), method) for route, method in asked()}
-    assert {tuple(told) for told in right.values()} == {VISITORS}
-    for told in right.values():
-        assert all(CELL.fullmatch(cell) for cell in told.values()), "a fault is never right"
+    assert {tuple(row) for row in right.values()} == {VISITORS}
+    for row in right.values():
+        assert all(CELL.fullmatch(cell) for cell in row.values()), "a fault is never expected"
 
 
 def sections() -> list[str]:
-    """The addresses by app and model, so that not each of them is a test with its own savepoint."""
+    """The addresses grouped by app and model, to have fewer tests with a savepoint each."""
     return sorted({_section(route) for route, _method in asked()})
 
 
@@ -197,7 +197,7 @@ def _section(route: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("section", sections())
-def test_each_visitor_is_answered_as_the_table_says(section: str, visits: Visits, found: table.Cells) -> None:
+def test_each_visitor_is_answered_as_in_the_table(section: str, visits: Visits, found: table.Cells) -> None:
     answered: table.Cells = {
         (_cell(route), method): {visitor: visits.outcome(route, method, visitor) for visitor in VISITORS}
         for route, method in asked()
@@ -205,10 +205,10 @@ def test_each_visitor_is_answered_as_the_table_says(section: str, visits: Visits
     }
     found |= answered
     if not table.is_writing():
-        right = {key: told for key, told in table.read(TABLE).items() if key in answered}
+        right = {key: row for key, row in table.read(TABLE).items() if key in answered}
         assert not (wrong := table.differences(right, answered)), "\n".join(wrong)
 
 
 def _cell(route: str) -> str:
-    """Columns of the table end at `|`."""
+    """Replace `|`, which separates the columns of the table."""
     return "/" + route.replace("|", "∣")

@@ -1,4 +1,4 @@
-"""The objects that the cells are about: for each person the same ones, living and deleted."""
+"""The objects of the cells: for each person the same ones, living and deleted."""
 
 from dataclasses import dataclass, field
 
@@ -25,16 +25,16 @@ from tests.bans.people import make_ban
 from tests.reminders.asking import remind
 from tests.streams import make_stream
 
-# In the title of each stream that is deleted before a cell begins: no answer may have it.
+# In the title of each deleted stream: no response may contain it.
 WITHDRAWN = "Withdrawn"
 
 
 class NobodyOwnsNothing(LookupError):
-    """The call cannot be written: it names an object of NOBODY."""
+    """There is no such call: it would name an object of NOBODY."""
 
 
 class Owned[T](dict[str, T]):
-    """Something by the name of its person."""
+    """Objects by the name of their owner."""
 
     def __missing__(self, name: str) -> T:
         raise NobodyOwnsNothing if name == NOBODY else KeyError(name)
@@ -42,7 +42,7 @@ class Owned[T](dict[str, T]):
 
 @dataclass
 class World:
-    """Each table is by the name of its person. `host` and the others beside the callers own what nobody of them does.
+    """Objects by the name of their owner. `host`, `bystander` and `troublemaker` are not callers.
 
     A creator's stream has a GUEST and bans the BANNED viewer; so does a deleted one.
     """
@@ -64,19 +64,19 @@ class World:
     # Bans of the person from streams of the host.
     against: Owned[LiveStreamBan] = field(default_factory=Owned)
     against_on_deleted: Owned[LiveStreamBan] = field(default_factory=Owned)
-    # Notices that the person got of streams of the host.
-    told: Owned[Notification] = field(default_factory=Owned)
-    told_of_deleted: Owned[Notification] = field(default_factory=Owned)
+    # Notifications of the person about streams of the host.
+    notices: Owned[Notification] = field(default_factory=Owned)
+    notices_of_deleted: Owned[Notification] = field(default_factory=Owned)
     # Streams of the host on which the bystander has a reminder and no caller has one.
     awaited: LiveStream = field(default_factory=LiveStream)
     awaited_deleted: LiveStream = field(default_factory=LiveStream)
-    # By name of the person: texts that only this person may read, and only where they are told at all.
+    # By name of the person: texts that no other caller may read.
     secrets: dict[str, set[str]] = field(default_factory=dict)
-    # What no answer may have: the ids and the titles of deleted streams.
+    # The ids and titles of deleted streams, which no response may contain.
     withdrawn: set[str] = field(default_factory=set)
 
     def another(self, name: str) -> str:
-        """Whose objects are another's to this caller."""
+        """The owner of another's objects for this caller."""
         return ANOTHER_CREATOR if name == CREATOR else CREATOR
 
     def user(self, name: str) -> User:
@@ -93,7 +93,7 @@ def build() -> World:
         User.objects.create_user(name, email=f"{name}@private.example")
         for name in ("host", "bystander", "troublemaker")
     )
-    signing_key(timezone.now())  # made once: a cell would take it back
+    signing_key(timezone.now())  # once, because a cell would roll it back
     for name in PEOPLE:
         _streams_of(world, name)
     _guests(world)
@@ -102,7 +102,7 @@ def build() -> World:
     _notices(world)
     _delete(world)
     give_rights(world.people)
-    _note_what_is_private(world)
+    _collect_private_texts(world)
     return world
 
 
@@ -123,12 +123,12 @@ def _guests(world: World) -> None:
 
 
 def _reminders(world: World) -> None:
-    """Each person waits for another's stream, and waited for one that is deleted."""
+    """Each person has a reminder on another's stream and on one that is deleted."""
     for name in PEOPLE:
         for stream in (world.planned[world.another(name)], world.deleted[world.another(name)]):
             remind(world.user(name), stream, minute=10)
     world.awaited = make_stream(world.host)
-    world.awaited_deleted = make_stream(world.host, title=f"{WITHDRAWN} from who waits")
+    world.awaited_deleted = make_stream(world.host, title=f"{WITHDRAWN} from its followers")
     for stream in (world.awaited, world.awaited_deleted):
         remind(world.bystander, stream, minute=10)
 
@@ -147,9 +147,9 @@ def _bans(world: World) -> None:
 
 
 def _notices(world: World) -> None:
-    aired, aired_deleted = make_stream(world.host), make_stream(world.host, title=f"{WITHDRAWN} from who was told")
+    aired, aired_deleted = make_stream(world.host), make_stream(world.host, title=f"{WITHDRAWN} from its recipients")
     for name in PEOPLE:
-        world.told[name], world.told_of_deleted[name] = (
+        world.notices[name], world.notices_of_deleted[name] = (
             Notification.objects.create(
                 user=world.user(name),
                 stream=stream,
@@ -167,11 +167,11 @@ def _delete(world: World) -> None:
         streams.delete_stream(stream.pk, by=stream.creator, now=timezone.now())
 
 
-def _note_what_is_private(world: World) -> None:
+def _collect_private_texts(world: World) -> None:
     for user in (world.host, world.bystander, world.troublemaker):
         world.secrets[user.username] = {user.email}
     for name, each in world.people.items():
-        told = {world.told[name].pk, world.told_of_deleted[name].pk}
-        world.secrets[name] = {each.user.email, each.session.pk, each.session.refresh_id} | told
+        notices = {world.notices[name].pk, world.notices_of_deleted[name].pk}
+        world.secrets[name] = {each.user.email, each.session.pk, each.session.refresh_id} | notices
     deleted = LiveStream.all_objects.filter(deleted_at__isnull=False)
     world.withdrawn = {WITHDRAWN, *deleted.values_list("pk", flat=True)}

@@ -1,7 +1,6 @@
-"""What a request leaves behind: nothing for the cycle collector, and nothing that stays."""
+"""A request leaves no reference cycles to the garbage collector, and no objects in memory."""
 
 import gc
-import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,14 +9,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.handlers.wsgi import WSGIHandler
-from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
 
 from accounts.models import User
 from common.fields import new_object_id
 from edges.services import Cursor
 from edges.services.revocations import FROM_THE_BEGINNING
 from livestreams.models import Status
+from tests.api.wsgi import connections_kept_open, send
 from tests.bans.people import BANS, check_url, make_ban
 from tests.conftest import make_user, token_of
 from tests.reminders.asking import NOTIFICATIONS, notified_of_start
@@ -29,60 +27,33 @@ WARMING_UP = 5
 
 @dataclass
 class Server:
-    """Requests as the production server hands them over. Django's test client makes rings of its own."""
+    """Requests as the production server passes them. Django's test client would create reference cycles itself."""
 
     handler: WSGIHandler
     token: str
 
     def ask(self, method: str, path: str, body: bytes = b"", *, authorization: str | None = None) -> int:
-        """One request; its status."""
+        """Send one request. Returns its status."""
         path, _, query = path.partition("?")
-        environ = {
-            "REQUEST_METHOD": method,
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
-            "SCRIPT_NAME": "",
-            "SERVER_NAME": "localhost",
-            "SERVER_PORT": "8000",
-            "SERVER_PROTOCOL": "HTTP/1.1",
-            "CONTENT_TYPE": "application/json",
-            "CONTENT_LENGTH": str(len(body)),
-            "HTTP_HOST": "localhost",
-            "HTTP_AUTHORIZATION": authorization or f"Bearer {self.token}",
-            "wsgi.input": io.BytesIO(body),
-            "wsgi.url_scheme": "http",
-            "wsgi.errors": io.StringIO(),
-        }
-        statuses: list[str] = []
-
-        def start_response(status: str, headers: Any, exc_info: Any = None, /) -> Callable[[bytes], object]:
-            statuses.append(status)
-            return bytes
-
-        response = self.handler(environ, start_response)
-        b"".join(response)
-        response.close()
-        return int(statuses[0].partition(" ")[0])
+        header = authorization or f"Bearer {self.token}"
+        status, _, _ = send(self.handler, method, path, query, body, HTTP_AUTHORIZATION=header)
+        return status
 
 
 @pytest.fixture
 def server(creator: User) -> Iterator[Server]:
-    """In this process and in the transaction of the test, whose connection the end of a request must not close."""
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
-    yield Server(WSGIHandler(), token_of(creator))
-    for signal in (request_started, request_finished):
-        signal.connect(close_old_connections)
+    with connections_kept_open():
+        yield Server(WSGIHandler(), token_of(creator))
 
 
-def in_rings(act: Callable[[], Any], times: int) -> list[str]:
-    """The kinds of objects that `times` calls leave to the cycle collector, which rests meanwhile."""
+def left_in_cycles(call: Callable[[], Any], times: int) -> list[str]:
+    """The types of objects in reference cycles after `times` calls. The collector is disabled meanwhile."""
     gc.collect()
     gc.disable()
     gc.set_debug(gc.DEBUG_SAVEALL)
     try:
         for _ in range(times):
-            act()
+            call()
         gc.collect()
         return [type(left).__qualname__ for left in gc.garbage]
     finally:
@@ -110,7 +81,7 @@ def creating(server: Server, creator: User) -> Callable[[], int]:
     return lambda: server.ask("POST", f"{STREAMS}/create", body)
 
 
-def acting(method: str, action: str, body: bytes = b"") -> Call:
+def changing(method: str, action: str, body: bytes = b"") -> Call:
     def call(server: Server, creator: User) -> Callable[[], int]:
         paths = [stream_url(make_stream(creator), action) for _ in range(REQUESTS + WARMING_UP)]
         return lambda: server.ask(method, paths.pop(), body)
@@ -155,14 +126,14 @@ def banning(server: Server, creator: User) -> Callable[[], int]:
 
 
 def kept_out(server: Server, creator: User) -> Callable[[], int]:
-    """A read of somebody else's stream by the one who asks, whom a ban keeps from it."""
+    """A read of another's stream from which a ban blocks the caller."""
     stream = make_stream(make_user("host"))
     make_ban(creator, stream)
     return lambda: server.ask("GET", stream_url(stream))
 
 
 def following(server: Server, creator: User) -> Callable[[], int]:
-    """An edge that follows the news of bans, and for which there is some."""
+    """A read of revocations by an edge when there is one."""
     creator.user_permissions.add(Permission.objects.get(codename="enforce"))
     stream = make_stream(creator)
     make_ban(make_user("viewer"), stream)
@@ -175,7 +146,7 @@ def reminding(server: Server, creator: User) -> Callable[[], int]:
     return lambda: server.ask("POST", f"{STREAMS}/{streams.pop()}/reminder", b'{"minute": 15}')
 
 
-def reading_what_was_told(server: Server, creator: User) -> Callable[[], int]:
+def reading_notifications(server: Server, creator: User) -> Callable[[], int]:
     notified_of_start(creator, make_stream(creator))
     return lambda: server.ask("GET", NOTIFICATIONS)
 
@@ -195,11 +166,11 @@ CALLS: dict[str, tuple[Call, int]] = {
     "a read while banned": (kept_out, 403),
     "revocations": (following, 200),
     "set a reminder": (reminding, 200),
-    "notifications": (reading_what_was_told, 200),
+    "notifications": (reading_notifications, 200),
     "create": (creating, 201),
-    "edit": (acting("PATCH", "", b'{"title": "Moved"}'), 200),
-    "cancel": (acting("POST", "cancel"), 200),
-    "delete": (acting("DELETE", ""), 200),
+    "edit": (changing("PATCH", "", b'{"title": "Moved"}'), 200),
+    "cancel": (changing("POST", "cancel"), 200),
+    "delete": (changing("DELETE", ""), 200),
     "a second cancel": (cancelling_again, 409),
     "an unknown stream": (reading_the_unknown, 404),
     "an unknown address": (asking("GET", "/api/v1/nothing"), 404),
@@ -218,22 +189,20 @@ CALLS: dict[str, tuple[Call, int]] = {
 
 
 @pytest.mark.parametrize(("call", "status"), CALLS.values(), ids=CALLS)
-def test_a_request_leaves_nothing_to_the_cycle_collector(
-    call: Call, status: int, server: Server, creator: User
-) -> None:
+def test_a_request_leaves_no_reference_cycles(call: Call, status: int, server: Server, creator: User) -> None:
     ask = call(server, creator)
     for _ in range(WARMING_UP):
         assert ask() == status
 
-    assert in_rings(ask, REQUESTS) == []
+    assert left_in_cycles(ask, REQUESTS) == []
 
 
 @pytest.mark.slow
-def test_five_thousand_requests_leave_nothing_in_memory(server: Server, creator: User) -> None:
+def test_five_thousand_requests_leave_no_objects_in_memory(server: Server, creator: User) -> None:
     asks = [CALLS[name][0](server, creator) for name in ("read", "list", "an unknown stream", "a wrong token")]
 
     def ask(times: int) -> int:
-        """How many objects the collector knows afterwards."""
+        """The number of objects that the collector tracks afterwards."""
         for _ in range(times):
             for each in asks:
                 each()
@@ -243,5 +212,5 @@ def test_five_thousand_requests_leave_nothing_in_memory(server: Server, creator:
     before = ask(50)
     after = ask(1_250)
 
-    # A single object a request would be 5,000 of them.
+    # One object for each request would be 5,000 objects.
     assert after - before < 100

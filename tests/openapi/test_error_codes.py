@@ -1,0 +1,146 @@
+"""The error codes of the OpenAPI document: frozen, explained, and with an example for each response."""
+
+from common.api import TITLES
+from config.document import codes
+from tests.openapi.contents import Document, fits, responses
+
+# Clients branch on these codes. A code may be added; none may be renamed, removed or change its status.
+FROZEN = {
+    "malformed_request": 400,
+    "moment_passed": 400,
+    "validation_failed": 400,
+    "authentication_required": 401,
+    "refresh_in_progress": 409,
+    "refresh_token_invalid": 401,
+    "refresh_token_reused": 401,
+    "session_ended": 401,
+    "token_expired": 401,
+    "token_invalid": 401,
+    "wrong_credentials": 401,
+    "banned": 403,
+    "cannot_ban_creator": 403,
+    "cannot_ban_guest": 403,
+    "cannot_ban_oneself": 403,
+    "cannot_ban_staff": 403,
+    "insufficient_permissions": 403,
+    "no_longer_true": 409,
+    "not_a_service_account": 403,
+    "not_concerned_by_ban": 403,
+    "not_creator_or_moderator": 403,
+    "not_oneself": 403,
+    "not_the_banned_person": 403,
+    "not_the_creator": 403,
+    "overruling_by_superusers_only": 403,
+    "not_the_creator_or_guest": 403,
+    "not_the_guest": 403,
+    "only_by_superuser": 403,
+    "appeal_not_found": 404,
+    "ban_not_found": 404,
+    "batch_not_found": 404,
+    "delivery_not_found": 404,
+    "not_found": 404,
+    "notification_not_found": 404,
+    "reminder_not_found": 404,
+    "stream_not_found": 404,
+    "user_not_found": 404,
+    "method_not_allowed": 405,
+    "request_timeout": 408,
+    "already_appealed": 409,
+    "already_banned": 409,
+    "already_delivered": 409,
+    "already_live": 409,
+    "appeal_already_decided": 409,
+    "ban_already_lifted": 409,
+    "appeal_undecided": 409,
+    "ban_already_reviewed": 409,
+    "ban_changed_meanwhile": 409,
+    "ban_not_reviewed": 409,
+    "changed_meanwhile": 409,
+    "no_session": 409,
+    "ban_changed_since": 409,
+    "ban_does_not_hold": 409,
+    "ban_lapsed": 409,
+    "ban_not_changed": 409,
+    "batch_already_undone": 409,
+    "conflict": 409,
+    "guest_answer_too_late": 409,
+    "guest_has_declined": 409,
+    "stream_is_over": 409,
+    "stream_not_active": 409,
+    "stream_not_awaited": 409,
+    "stream_not_cancellable": 409,
+    "stream_not_deletable": 409,
+    "stream_not_deleted": 409,
+    "stream_not_editable": 409,
+    "stream_not_endable": 409,
+    "stream_not_expirable": 409,
+    "stream_not_startable": 409,
+    "stream_without_plan": 409,
+    "user_already_active": 409,
+    "user_already_inactive": 409,
+    "payload_too_large": 413,
+    "uri_too_long": 414,
+    "unsupported_media_type": 415,
+    "too_many_failed_logins": 429,
+    "too_many_requests": 429,
+    "headers_too_large": 431,
+    "internal_error": 500,
+    "identity_provider_unavailable": 503,
+    "login_busy": 503,
+    "picture_slots_full": 503,
+    "server_busy": 503,
+    "service_unavailable": 503,
+}
+
+
+def test_the_description_lists_every_error_code(document: Document) -> None:
+    text = document["info"]["description"]
+
+    for code, (status, meaning) in codes().items():
+        assert f"| {status} | {TITLES[status]} | `{code}` | {meaning} |" in text
+
+
+def test_error_codes_are_frozen() -> None:
+    assert {code: status for code, (status, _) in codes().items()} == FROZEN
+
+
+def test_every_error_code_has_a_meaning() -> None:
+    assert all(meaning for _, meaning in codes().values())
+
+
+def test_every_error_has_an_example_for_each_of_its_codes_in_both_forms(document: Document) -> None:
+    for name, status, response in responses(document):
+        if status < 400:
+            continue
+        possible = response["headers"]["X-Error-Code"]["schema"]["enum"]
+        envelope = response["content"]["application/json"]
+        problem = response["content"]["application/problem+json"]
+        assert possible, name
+        assert list(envelope["examples"]) == list(problem["examples"]) == possible
+        for code in possible:
+            enveloped = envelope["examples"][code]["value"]
+            assert enveloped["errors"][0] == TITLES[status]
+            assert (enveloped["isSuccess"], enveloped["statusCode"], enveloped["data"]) == (
+                False,
+                status,
+                None,
+            )
+            assert fits(enveloped, envelope["schema"], document), (name, code)
+            assert problem["examples"][code]["value"]["code"] == code
+            assert fits(problem["examples"][code]["value"], problem["schema"], document), (name, code)
+
+
+def test_an_error_schema_rejects_the_title_of_another_status(document: Document) -> None:
+    response = document["components"]["responses"]["InternalError"]["content"]["application/json"]
+    example = response["examples"]["internal_error"]["value"]
+
+    assert fits(example, response["schema"], document)
+    assert not fits({**example, "errors": [TITLES[404]]}, response["schema"], document)
+    assert not fits({**example, "statusCode": 404}, response["schema"], document)
+
+
+def test_examples_contain_no_placeholders(document: Document) -> None:
+    for name, status, response in responses(document):
+        if status >= 400:
+            for example in response["content"]["application/json"]["examples"].values():
+                assert not any("%(" in error or "{" in error for error in example["value"]["errors"]), name
