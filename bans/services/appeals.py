@@ -50,7 +50,7 @@ def appeal_ban(ban_id: str, *, by: User, now: datetime, text: str) -> Appeal:
 
     Raises BanMissing, NotTheBannedPerson, NothingToAppeal, AlreadyAppealed.
     """
-    ban = locked_ban(ban_id, by=by)
+    ban = _locked_own_ban(ban_id, by=by)
     if not ban.holds(now):
         raise NothingToAppeal
     if Appeal.objects.filter(ban=ban).exists():
@@ -65,7 +65,7 @@ def appeal_ban(ban_id: str, *, by: User, now: datetime, text: str) -> Appeal:
 @transaction.atomic
 def withdraw_appeal(ban_id: str, *, by: User, now: datetime) -> Appeal:
     """Raises BanMissing, NotTheBannedPerson, AppealMissing, AppealDecided."""
-    ban = locked_ban(ban_id, by=by)
+    ban = _locked_own_ban(ban_id, by=by)
     appeal = Appeal.objects.filter(ban=ban).first()
     if appeal is None:
         raise AppealMissing
@@ -100,7 +100,8 @@ def decide_appeals(
         _set_state(_verb(state), pending, state, by=by, now=now, reason=reason)
 
 
-def locked_ban(ban_id: str, *, by: User) -> LiveStreamBan:
+def _locked_own_ban(ban_id: str, *, by: User) -> LiveStreamBan:
+    """Only the ban is locked, not its stream: an appeal changes nothing that edges read."""
     ban = LiveStreamBan.all_objects.locked(ban_id, otherwise=BanMissing)
     if ban.target_id != by.pk:
         raise NotTheBannedPerson

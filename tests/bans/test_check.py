@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from bans import services
-from bans.views.bans import CHECK
+from bans.reads import CHECK
 from livestreams.models import LiveStream
 from tests.bans.people import BANS, check_url, lapsed_ban, make_ban, permitted
 from tests.conftest import Api
