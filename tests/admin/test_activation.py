@@ -63,15 +63,15 @@ def test_an_activated_user_logs_in_anew_and_old_sessions_stay_ended(
     assert (entry.before, entry.after) == ({"is_active": False}, {"is_active": True})
 
 
-def refused(client: Client, user: User, act: str) -> str:
+def refused(client: Client, user: User, action: str) -> str:
     """What the refusal of a crafted post says; nothing may have changed."""
     before, entries = User.objects.get(pk=user.pk).is_active, AuditEntry.objects.count()
-    said = messages_of(client.post(action_url(user, act), REASON))[-1]
+    said = messages_of(client.post(action_url(user, action), REASON))[-1]
     assert (User.objects.get(pk=user.pk).is_active, AuditEntry.objects.count()) == (before, entries)
     return said
 
 
-def test_only_superusers_act_on_staff(office: Office, moderator: User, reader: User, boss: User) -> None:
+def test_only_superusers_deactivate_staff(office: Office, moderator: User, reader: User, boss: User) -> None:
     for target in (reader, boss):
         assert refused(office(moderator), target, "deactivate_user") == (
             f"“{target}”: only a superuser may do this to a member of staff"
@@ -83,7 +83,7 @@ def test_only_superusers_act_on_staff(office: Office, moderator: User, reader: U
     assert not User.objects.get(pk=moderator.pk).is_active
 
 
-def test_nobody_acts_on_themselves(office: Office, moderator: User, boss: User) -> None:
+def test_nobody_deactivates_themselves(office: Office, moderator: User, boss: User) -> None:
     for user in (moderator, boss):
         assert refused(office(user), user, "deactivate_user") == (f"“{user}”: you may not do this to your own account")
 
@@ -96,7 +96,7 @@ def test_what_is_so_already_is_refused(office: Office, moderator: User, creator:
     assert refused(client, creator, "deactivate_user") == "“creator”: the account is inactive already"
 
 
-def test_who_may_not_act_is_refused(office: Office, reader: User, creator: User) -> None:
+def test_staff_without_the_permission_are_refused(office: Office, reader: User, creator: User) -> None:
     assert office(reader).post(action_url(creator, "deactivate_user"), REASON).status_code == 403
     assert User.objects.get(pk=creator.pk).is_active
 
@@ -120,7 +120,7 @@ def test_of_two_superusers_who_deactivate_each_other_one_stays(now: datetime) ->
 def test_a_login_at_the_same_moment_leaves_no_session_that_opens_anything(api: Api, now: datetime) -> None:
     boss, creator = make_user("boss", is_superuser=True), make_user("creator")
 
-    def act(number: int) -> int:
+    def deactivate_or_log_in(number: int) -> int:
         if number == 0:
             services.deactivate_user(creator.pk, by=boss, now=now, reason="Race.")
             return 200
@@ -130,7 +130,7 @@ def test_a_login_at_the_same_moment_leaves_no_session_that_opens_anything(api: A
         return int(answer.status_code)
 
     answers: list[str] = []
-    assert set(at_once(9, act)) <= {200, 401}
+    assert set(at_once(9, deactivate_or_log_in)) <= {200, 401}
 
     for token in answers:
         assert_refused(api().get(ME, HTTP_AUTHORIZATION=f"Bearer {token}"), 401, "session_ended")

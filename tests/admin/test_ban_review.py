@@ -24,7 +24,7 @@ from tests.streams import make_stream
 
 REASON = {"reason": "I watched it."}
 USUAL = ["block_watching", "block_writing", "end_in_an_hour", "end_in_a_day", "end_in_a_week", "hold_until_lifted"]
-ACTS = ["uphold_ban", "lift_ban", *USUAL]
+ACTIONS = ["uphold_ban", "lift_ban", *USUAL]
 BLOCK, CHAT_ONLY = LiveStreamBan.ActionType.BLOCK, LiveStreamBan.ActionType.CHAT_ONLY
 HOUR = timedelta(hours=1)
 
@@ -38,7 +38,7 @@ def moderator(db: None) -> User:
 
 @pytest.fixture
 def reader(db: None) -> User:
-    """Staff who may look and not act, though they may change streams."""
+    """Staff who may view bans and not review them, though they may change streams."""
     return permit(
         make_user("reader", is_staff=True), ("view_livestreamban", "change_livestreamban", "change_livestream")
     )
@@ -185,29 +185,29 @@ def test_the_page_shows_the_appeal_the_earlier_bans_and_the_story(
 # --- acting ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("many", [False, True])
-def test_an_act_goes_through_the_review_with_reviewer_and_reason(
-    act: str, many: bool, viewer: User, stream: LiveStream, office: Office, moderator: User
+def test_an_action_records_a_review_with_reviewer_and_reason(
+    action: str, many: bool, viewer: User, stream: LiveStream, office: Office, moderator: User
 ) -> None:
     start = timezone.now()
-    kind = CHAT_ONLY if act == "block_watching" else BLOCK
+    kind = CHAT_ONLY if action == "block_watching" else BLOCK
     ban = make_ban(viewer, stream, action_type=kind, expires_at=start + timedelta(days=30))
     client = office(moderator)
 
     if many:
-        answer = change_many(client, act, [ban], confirmed="yes", **REASON)
+        answer = change_many(client, action, [ban], confirmed="yes", **REASON)
     else:
-        answer = client.post(action_url(ban, act), REASON)
+        answer = client.post(action_url(ban, action), REASON)
 
     row = row_of(ban)
-    verdict = {"uphold_ban": "upheld", "lift_ban": "lifted"}.get(act, "changed")
+    verdict = {"uphold_ban": "upheld", "lift_ban": "lifted"}.get(action, "changed")
     assert messages_of(answer) == [f"1 ban was {verdict}."]
     assert (row["review"], row["reviewed_by_id"]) == (verdict, moderator.pk)
-    assert (row["deleted_at"] is not None) == (act == "lift_ban")
-    assert row["action_type"] == {"block_watching": BLOCK, "block_writing": CHAT_ONLY}.get(act, kind)
-    length = {"end_in_an_hour": HOUR, "end_in_a_day": 24 * HOUR, "end_in_a_week": 168 * HOUR}.get(act, 720 * HOUR)
-    if act == "hold_until_lifted":
+    assert (row["deleted_at"] is not None) == (action == "lift_ban")
+    assert row["action_type"] == {"block_watching": BLOCK, "block_writing": CHAT_ONLY}.get(action, kind)
+    length = {"end_in_an_hour": HOUR, "end_in_a_day": 24 * HOUR, "end_in_a_week": 168 * HOUR}.get(action, 720 * HOUR)
+    if action == "hold_until_lifted":
         assert row["expires_at"] is None
     else:
         assert timedelta(0) <= row["expires_at"] - start - length < timedelta(minutes=1)
@@ -273,19 +273,19 @@ def test_an_end_is_taken_away_by_a_tick_and_not_by_an_empty_field(
 
 
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("sent", "expected"),
     [
         ({"action_type": "BLOCK", "expires_at": "2001-01-01T00:00:00"}, "expiresAt: must lie in the future"),
     ],
     ids=str,
 )
-def test_a_refused_change_is_told_as_a_message(
-    sent: dict[str, str], told: str, ban: LiveStreamBan, office: Office, moderator: User
+def test_a_refused_change_is_shown_as_a_message(
+    sent: dict[str, str], expected: str, ban: LiveStreamBan, office: Office, moderator: User
 ) -> None:
     before = row_of(ban)
     answer = office(moderator).post(action_url(ban, "change_ban"), sent | REASON)
     (message,) = messages_of(answer)
-    assert message.endswith(f": {told}")
+    assert message.endswith(f": {expected}")
     assert row_of(ban) == before
 
 
@@ -311,14 +311,14 @@ def test_a_form_that_is_not_filled_in_rightly_changes_nothing(
     assert row_of(ban) == before
 
 
-@pytest.mark.parametrize("act", ["uphold_ban", "lift_ban", "change_ban", "end_in_a_day"])
-def test_the_slower_of_two_moderators_is_told_who_decided(
-    act: str, ban: LiveStreamBan, office: Office, moderator: User
+@pytest.mark.parametrize("action", ["uphold_ban", "lift_ban", "change_ban", "end_in_a_day"])
+def test_the_slower_of_two_moderators_sees_who_decided(
+    action: str, ban: LiveStreamBan, office: Office, moderator: User
 ) -> None:
     review(ban, make_user("faster"), "upheld")
     before = row_of(ban)
 
-    answer = office(moderator).post(action_url(ban, act), {"action_type": "CHAT_ONLY"} | REASON)
+    answer = office(moderator).post(action_url(ban, action), {"action_type": "CHAT_ONLY"} | REASON)
 
     (message,) = messages_of(answer)
     assert f"faster has reviewed the ban already, on {before['reviewed_at']:%Y-%m-%d %H:%M:%S} UTC: upheld" in message
@@ -334,7 +334,7 @@ def test_the_page_offers_what_the_ban_allows(
 
     def offered(one: LiveStreamBan) -> list[str]:
         page = client.get(page_url(one)).content.decode()
-        return [act for act in [*ACTS, "change_ban"] if f'"{action_url(one, act)}"' in page]
+        return [action for action in [*ACTIONS, "change_ban"] if f'"{action_url(one, action)}"' in page]
 
     assert offered(ban) == ["uphold_ban", "lift_ban", "change_ban"]
     assert text_of(client.get(action_url(lifted, "lift_ban"))).count("the ban has been lifted already") == 1
@@ -347,18 +347,18 @@ def test_the_page_offers_what_the_ban_allows(
 # --- who may not ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("act", [*ACTS, "change_ban"])
+@pytest.mark.parametrize("action", [*ACTIONS, "change_ban"])
 @pytest.mark.parametrize("who", ["reader", "creator", "guest", "viewer"])
 @pytest.mark.parametrize("many", [False, True])
 def test_a_crafted_post_of_somebody_who_is_no_moderator_is_forbidden(
-    act: str, who: str, many: bool, request: Any, office: Office, ban: LiveStreamBan
+    action: str, who: str, many: bool, request: Any, office: Office, ban: LiveStreamBan
 ) -> None:
     client = office(request.getfixturevalue(who))
     before, entries = row_of(ban), AuditEntry.objects.count()
     sent = {"action_type": "CHAT_ONLY"} | REASON
 
-    url = list_url(LiveStreamBan) if many else action_url(ban, act)
-    answer = client.post(url, {"action": act, "_selected_action": [ban.pk], "confirmed": "yes"} | sent)
+    url = list_url(LiveStreamBan) if many else action_url(ban, action)
+    answer = client.post(url, {"action": action, "_selected_action": [ban.pk], "confirmed": "yes"} | sent)
 
     assert answer.status_code == 403
     assert row_of(ban) == before
@@ -372,11 +372,11 @@ def test_who_has_not_logged_in_is_led_to_the_login(client: Client, ban: LiveStre
     assert row_of(ban) == before
 
 
-def test_who_may_not_act_is_offered_nothing(office: Office, reader: User, ban: LiveStreamBan) -> None:
+def test_staff_without_the_permission_are_offered_no_action(office: Office, reader: User, ban: LiveStreamBan) -> None:
     client = office(reader)
     seen = client.get(page_url(ban)).content.decode() + client.get(list_url(LiveStreamBan)).content.decode()
     assert "spam" in seen
-    assert not any(act in seen for act in [*ACTS, "change_ban"])
+    assert not any(action in seen for action in [*ACTIONS, "change_ban"])
 
 
 @pytest.mark.parametrize("part", ["add", "delete", "change"])

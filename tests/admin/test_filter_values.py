@@ -79,8 +79,8 @@ def test_a_null_character_is_named_and_refused_in_every_parameter(model: type[Mo
         for query in (f"{name}=%00", f"{name}=a%00b", f"x%00y=1&{name}=1"):
             answer = client_of_root.get(f"{list_url(model)}?{query}")
             assert answer.status_code == 400, query
-            told = "xy" if query.startswith("x") else name
-            assert f"{told}: null characters are not allowed" in text_of(answer)
+            named = "xy" if query.startswith("x") else name
+            assert f"{named}: null characters are not allowed" in text_of(answer)
 
 
 @pytest.mark.parametrize("parameter", ["term", "app_label", "model_name", "field_name"])
@@ -215,7 +215,7 @@ def test_dates_are_read_as_the_calendar_of_the_page_writes_them(three_days: Any,
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "expected"),
     [
         ({"from_1": "12:00"}, "planned_start_at_from_1: a time needs its date"),
         ({"to_1": "12:00"}, "planned_start_at_to_1: a time needs its date"),
@@ -225,12 +225,12 @@ def test_dates_are_read_as_the_calendar_of_the_page_writes_them(three_days: Any,
     ],
     ids=str,
 )
-def test_what_is_no_date_or_time_is_named(query: dict[str, str], told: str, client_of_root: Client) -> None:
+def test_what_is_no_date_or_time_is_named(query: dict[str, str], expected: str, client_of_root: Client) -> None:
     answer = client_of_root.get(
         list_url(LiveStream), {f"planned_start_at_{name}": text for name, text in query.items()}
     )
     assert answer.status_code == 400
-    assert told in text_of(answer)
+    assert expected in text_of(answer)
 
 
 def test_a_filter_by_a_day_keeps_its_form_without_an_error_and_names_the_zone(client_of_root: Client) -> None:
@@ -242,7 +242,7 @@ def test_a_filter_by_a_day_keeps_its_form_without_an_error_and_names_the_zone(cl
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "expected"),
     [
         ("holding=nonsense", "holding: this filter has no value “nonsense”"),
         ("appeal=pending2", "appeal: this filter has no value “pending2”"),
@@ -250,7 +250,7 @@ def test_a_filter_by_a_day_keeps_its_form_without_an_error_and_names_the_zone(cl
         ("stream__id__exact=x", "stream__id__exact: this filter has no value “x”"),
     ],
 )
-def test_the_page_says_which_value_is_wrong(query: str, told: str, client_of_root: Client) -> None:
+def test_the_page_says_which_value_is_wrong(query: str, expected: str, client_of_root: Client) -> None:
     answer = client_of_root.get(f"{list_url(LiveStreamBan)}?{query}")
     assert answer.status_code == 400
-    assert told in text_of(answer)
+    assert expected in text_of(answer)

@@ -189,10 +189,10 @@ def test_a_superuser_overrules_with_the_same_form(ban: LiveStreamBan, open_in: C
     assert audited()[0] == "overrule_review"
 
 
-# --- the reason of every act ----------------------------------------------------------------------
+# --- the reason of every admin action ----------------------------------------------------------------------
 
 
-def test_every_act_with_its_reason_changes_what_it_says_and_nothing_else(open_in: Callable[[str], Page]) -> None:
+def test_every_admin_action_changes_its_own_columns_and_records_its_reason(open_in: Callable[[str], Page]) -> None:
     now = timezone.now()
     creator = make_user("creator")
     end = now + timedelta(days=30)
@@ -242,18 +242,18 @@ def test_every_act_with_its_reason_changes_what_it_says_and_nothing_else(open_in
         (inactive, "activate_user", {"is_active", "updated_at"}),
         (delivery, "send_again", {"state", "closed_at", "next_attempt_at", "attempts"}),
     ]
-    acts = {name for pages in admin.site._registry.values() for name in getattr(pages, "actions", ())}
-    assert {act for _row, act, _columns in cases} == acts, "an act has no case"
+    actions = {name for pages in admin.site._registry.values() for name in getattr(pages, "actions", ())}
+    assert {action for _row, action, _columns in cases} == actions, "an admin action has no case"
     page = open_in("en-GB")
-    for row, act, columns in cases:
+    for row, action, columns in cases:
         before = rows()
-        page.goto(action_url(row, act))
-        save(page, f"Reason of {act}")
+        page.goto(action_url(row, action))
+        save(page, f"Reason of {action}")
         differing = changed(before, rows())
-        assert differing.pop((type(row), row.pk)) == columns, act
-        assert all(model is Session for model, _pk in differing), act
-        entry = AuditEntry.objects.filter(action__in=(act, "review_ban", "overrule_review"), target_id=row.pk)
-        assert entry.latest("pk").reason == f"Reason of {act}"
+        assert differing.pop((type(row), row.pk)) == columns, action
+        assert all(model is Session for model, _pk in differing), action
+        entry = AuditEntry.objects.filter(action__in=(action, "review_ban", "overrule_review"), target_id=row.pk)
+        assert entry.latest("pk").reason == f"Reason of {action}"
 
 
 # --- the other forms ------------------------------------------------------------------------------

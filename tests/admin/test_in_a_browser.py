@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from livestreams.models import LiveStream, Status
-from tests.admin.conftest import ACTING, permit
+from tests.admin.conftest import CHANGE_PERMISSIONS, permit
 from tests.admin.pages import page_url
 from tests.browser import OWED
 from tests.conftest import PASSWORD, make_user
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
 
 @pytest.fixture
 def moderator() -> User:
-    return permit(make_user("moderator", is_staff=True, name="Deniz"), ACTING)
+    return permit(make_user("moderator", is_staff=True, name="Deniz"), CHANGE_PERMISSIONS)
 
 
 @pytest.fixture

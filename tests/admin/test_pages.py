@@ -24,8 +24,8 @@ from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream
 
-TELLING = [Reminder, Round, Chunk, Delivery]
-OURS = [LiveStream, User, LiveStreamBan, AuditEntry, *TELLING]
+OF_REMINDERS = [Reminder, Round, Chunk, Delivery]
+OURS = [LiveStream, User, LiveStreamBan, AuditEntry, *OF_REMINDERS]
 
 
 def who_sees_bans_too(user: User) -> User:
@@ -46,7 +46,7 @@ def reader(reader: User) -> User:
 def a_row(model: type[Model], stream: LiveStream) -> Any:
     if model is LiveStreamBan:
         return make_ban(make_user("troublemaker"), stream)
-    if model in TELLING:
+    if model in OF_REMINDERS:
         tell_of_start(stream, [make_user("waiting")])
         return model._base_manager.get()
     rows = {LiveStream: stream, User: stream.creator, AuditEntry: AuditEntry.objects.earliest("pk")}
@@ -256,8 +256,8 @@ def test_the_page_of_a_stream_tells_its_story_in_order(
 
     page = office(reader).get(page_url(stream))
 
-    told = [entry.action for entry in page.context["audit_trail"]["entries"]]
-    assert told == ["create_stream", "start_stream", "end_stream"]
+    actions = [entry.action for entry in page.context["audit_trail"]["entries"]]
+    assert actions == ["create_stream", "start_stream", "end_stream"]
     assert "Nudity at 20:14." in text_of(page)
     assert "status: active → ended" in text_of(page)
 

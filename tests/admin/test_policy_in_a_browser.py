@@ -63,8 +63,8 @@ def addresses() -> dict[str, int]:
     for model, row in rows().items():
         found |= {list_url(model): 200, f"{list_url(model)}?q=a": 200, page_url(row): 200}
         found |= {page_url(row, "history"): 200, f"{list_url(model)}add/": 403}
-        for act in dict.fromkeys(getattr(admin.site._registry[model], "actions_detail", ())):
-            found[action_url(row, act)] = 200
+        for action in dict.fromkeys(getattr(admin.site._registry[model], "actions_detail", ())):
+            found[action_url(row, action)] = 200
     return found
 
 

@@ -22,7 +22,7 @@ from tests.reminders.sending import SECRET
 from tests.streams import make_stream
 
 REASON = {"reason": "The receiver is mended."}
-ACT = "send_again"
+ACTION = "send_again"
 State = Delivery.State
 
 
@@ -51,15 +51,15 @@ def test_it_is_sent_again_and_the_reason_stays(
 ) -> None:
     client = office(moderator)
     if many:
-        answer = change_many(client, ACT, [stopped], confirmed="yes", **REASON)
+        answer = change_many(client, ACTION, [stopped], confirmed="yes", **REASON)
     else:
-        answer = client.post(action_url(stopped, ACT), REASON)
+        answer = client.post(action_url(stopped, ACTION), REASON)
 
     assert answer.status_code == 302
     assert messages_of(answer) == ["1 delivery is sent again."]
     assert services.deliver(stopped.pk, now=timezone.now()) == State.DELIVERED
     assert receiver.only_call.recipients == [viewer.pk]
-    entry = AuditEntry.objects.get(target_id=stopped.pk, action=ACT)
+    entry = AuditEntry.objects.get(target_id=stopped.pk, action=ACTION)
     assert (entry.entry_point, entry.actor_id, entry.reason) == ("admin", moderator.pk, REASON["reason"])
 
 
@@ -69,7 +69,7 @@ def test_of_many_the_delivered_ones_are_refused(
     delivered = tell_of_start(make_stream(guest), [viewer])
     services.deliver(delivered.pk, now=timezone.now())
 
-    answer = change_many(office(moderator), ACT, [stopped, delivered], confirmed="yes", **REASON)
+    answer = change_many(office(moderator), ACTION, [stopped, delivered], confirmed="yes", **REASON)
 
     assert messages_of(answer) == [
         "1 delivery is sent again.",
@@ -87,9 +87,9 @@ def test_a_crafted_post_of_somebody_without_the_permission_sends_nothing(
         client = office(request.getfixturevalue(who))
 
     if many:
-        answer = change_many(client, ACT, [stopped], confirmed="yes", **REASON)
+        answer = change_many(client, ACTION, [stopped], confirmed="yes", **REASON)
     else:
-        answer = client.post(action_url(stopped, ACT), REASON)
+        answer = client.post(action_url(stopped, ACTION), REASON)
 
     assert answer.status_code == (403 if who == "reader" else 302)
     assert Delivery.objects.values().get() == before
@@ -103,14 +103,14 @@ def test_it_is_offered_for_what_stopped_or_waits_and_not_for_what_was_delivered(
     delivered = tell_of_start(make_stream(make_user("other")), [viewer])
     services.deliver(delivered.pk, now=timezone.now())
 
-    assert action_url(stopped, ACT) in office(moderator).get(page_url(stopped)).content.decode()
-    assert action_url(waiting, ACT) in office(moderator).get(page_url(waiting)).content.decode()
-    assert action_url(delivered, ACT) not in office(moderator).get(page_url(delivered)).content.decode()
-    assert action_url(stopped, ACT) not in office(reader).get(page_url(stopped)).content.decode()
+    assert action_url(stopped, ACTION) in office(moderator).get(page_url(stopped)).content.decode()
+    assert action_url(waiting, ACTION) in office(moderator).get(page_url(waiting)).content.decode()
+    assert action_url(delivered, ACTION) not in office(moderator).get(page_url(delivered)).content.decode()
+    assert action_url(stopped, ACTION) not in office(reader).get(page_url(stopped)).content.decode()
 
 
 def test_the_page_asks_first_and_shows_the_error(stopped: Delivery, office: Office, moderator: User) -> None:
-    page = office(moderator).get(action_url(stopped, ACT))
+    page = office(moderator).get(action_url(stopped, ACTION))
 
     assert "the receiver answered 410" in text_of(page)
     assert Delivery.objects.get().state == State.STOPPED
@@ -150,12 +150,12 @@ def test_the_state_of_a_reminder_follows_from_its_stream_the_ledger_and_bans(
     for person in (viewer, stranger):
         services.set_reminder(stream.pk, by=person, now=now, minute=15, language="en")
     make_ban(stranger, stream)
-    told = make_user("told")
-    tell_of_start(make_stream(make_user("other")), [told])
+    notified = make_user("notified")
+    tell_of_start(make_stream(make_user("other")), [notified])
 
     page = office(reader).get(list_url(Reminder)).content.decode()
     rows = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in page.split("<tr")]
 
-    for person, state in ((viewer, "scheduled"), (stranger, "cancelled"), (told, "sent")):
+    for person, state in ((viewer, "scheduled"), (stranger, "cancelled"), (notified, "sent")):
         (row,) = [row for row in rows if f" {person.username} " in row]
         assert f" {state} " in row

@@ -36,7 +36,7 @@ def by_api_logout(user: User, boss: Client, api: Api) -> None:
     assert api(user).post("/api/v1/auth/logout").status_code == 200
 
 
-def by_the_act(user: User, boss: Client, api: Api) -> None:
+def by_the_admin_action(user: User, boss: Client, api: Api) -> None:
     assert boss.post(action_url(user, "log_out"), REASON).status_code == 302
 
 
@@ -63,7 +63,7 @@ def by_another_password(user: User, boss: Client, api: Api) -> None:
 
 ENDS = [
     by_api_logout,
-    by_the_act,
+    by_the_admin_action,
     by_deactivation,
     by_deactivation_and_activation,
     by_demotion,
@@ -152,12 +152,12 @@ def test_lapsed_sessions_are_purged(office: Office, moderator: User, now: dateti
     assert AdminSession.objects.get().pk == staying.session.session_key
 
 
-# --- which acts are offered -------------------------------------------------------------------------
+# --- which admin actions are offered -----------------------------------------------------------------
 
 
 def offered(client: Client, user: User) -> set[str]:
     page = client.get(page_url(user)).content.decode()
-    return {act for act in ("log_out", "deactivate_user", "activate_user") if f"/{user.pk}/{act}/" in page}
+    return {action for action in ("log_out", "deactivate_user", "activate_user") if f"/{user.pk}/{action}/" in page}
 
 
 def test_ending_sessions_is_offered_where_something_may_be_open(

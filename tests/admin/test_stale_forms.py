@@ -32,7 +32,7 @@ def a_ban_that_its_creator_changes(creator: User) -> Any:
     def change() -> None:
         bans.change_ban(ban.pk, by=creator, now=timezone.now(), changes={"action_type": "CHAT_ONLY"})
 
-    return "creator", change, [(ban, act) for act in ("uphold_ban", "lift_ban", "change_ban", "end_in_a_day")]
+    return "creator", change, [(ban, action) for action in ("uphold_ban", "lift_ban", "change_ban", "end_in_a_day")]
 
 
 def a_ban_that_is_appealed_against(creator: User) -> Any:
@@ -40,7 +40,7 @@ def a_ban_that_is_appealed_against(creator: User) -> Any:
     return (
         "creator",  # whose was the last change of the ban itself
         lambda: bans.appeal_ban(ban.pk, by=ban.target, now=timezone.now(), text="No."),
-        [(ban, act) for act in ("uphold_ban", "lift_ban", "change_ban", "end_in_a_day")],
+        [(ban, action) for action in ("uphold_ban", "lift_ban", "change_ban", "end_in_a_day")],
     )
 
 
@@ -49,7 +49,7 @@ def a_stream_that_its_creator_edits(creator: User) -> Any:
     return (
         "creator",
         lambda: streams.edit_stream(stream.pk, by=creator, now=timezone.now(), changes={"title": "Another"}),
-        [(stream, act) for act in ("cancel_stream", "delete_stream")],
+        [(stream, action) for action in ("cancel_stream", "delete_stream")],
     )
 
 
@@ -86,24 +86,24 @@ def row_of(row: Any) -> Any:
 def test_an_old_form_changes_nothing_and_names_who_changed_the_row(
     case: Any, many: bool, office: Office, root: User, creator: User
 ) -> None:
-    who, change, acts = case(creator)
+    who, change, actions = case(creator)
     client = office(root)
     forms = []
-    for row, act in acts:
-        if many and act == "change_ban":
+    for row, action in actions:
+        if many and action == "change_ban":
             continue
-        asked = change_many(client, act, [row]) if many else client.get(action_url(row, act))
-        forms.append((row, act, dict(asked.context["hidden"]), asked.context["form"]))
+        asked = change_many(client, action, [row]) if many else client.get(action_url(row, action))
+        forms.append((row, action, dict(asked.context["hidden"]), asked.context["form"]))
     change()
-    for row, act, hidden, form in forms:
+    for row, action, hidden, form in forms:
         before = row_of(row)
         sent = {"action_type": "BLOCK", "expires_at": "", "appeal": "denied"} if "action_type" in form.fields else {}
         if many:
-            answer = change_many(client, act, [row], **REASON, **hidden)
+            answer = change_many(client, action, [row], **REASON, **hidden)
         else:
-            answer = client.post(action_url(row, act), sent | REASON | hidden)
-        (told,) = [message for message in messages_of(answer) if "while the form was open" in message][-1:]
-        assert f"{who} changed it while the form was open, on " in told
+            answer = client.post(action_url(row, action), sent | REASON | hidden)
+        (message,) = [each for each in messages_of(answer) if "while the form was open" in each][-1:]
+        assert f"{who} changed it while the form was open, on " in message
         assert row_of(row) == before
 
 
