@@ -1,6 +1,5 @@
 """The list of bans in the admin: order, filters, search, and its cost."""
 
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -8,36 +7,11 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import User
-from bans import services
 from bans.models import LiveStreamBan
 from livestreams.models import LiveStream
-from tests.admin.bans.reviewing import CHAT_ONLY, HOUR, appeal, listed, review
+from tests.admin.bans.reviewing import listed
 from tests.admin.conftest import Office
 from tests.admin.pages import list_url, text_of
-from tests.bans.people import make_ban
-from tests.conftest import make_user
-from tests.streams import make_stream
-
-
-@pytest.fixture
-def all_kinds(creator: User, moderator: User, stream: LiveStream, now: datetime) -> LiveStream:
-    """Seven bans on two streams, each named after what is special about it; returns the other stream."""
-    other = make_stream(make_user("host"), "active", title="Yoga")
-
-    def banned(name: str, hours_ago: int, on: LiveStream = stream, **fields: Any) -> LiveStreamBan:
-        return make_ban(make_user(name), on, now=now - hours_ago * HOUR, **fields)
-
-    banned("fresh", 3)
-    banned("silenced", 4, action_type=CHAT_ONLY)
-    appealed = banned("appealed", 9)
-    banned("ending", 5, expires_at=now + HOUR)
-    banned("ended", 6, other, expires_at=now - HOUR)
-    upheld, lifted = banned("upheld", 1, expires_at=now + 48 * HOUR), banned("lifted", 2, other)
-    review(appealed, moderator, "upheld")
-    review(upheld, moderator, "upheld")
-    services.lift_ban(lifted.pk, by=lifted.created_by, now=now)
-    appeal(appealed)
-    return other
 
 
 def test_bans_that_need_a_review_come_first_and_then_the_newest(
@@ -92,7 +66,9 @@ def test_the_filters_of_streams_and_reviewers_offer_what_one_types(
     ]
 
 
-def test_the_list_shows_stream_kind_end_review_and_reviewer(all_kinds: LiveStream, office: Office, moderator: User) -> None:
+def test_the_list_shows_stream_kind_end_review_and_reviewer(
+    all_kinds: LiveStream, office: Office, moderator: User
+) -> None:
     text = text_of(office(moderator).get(list_url(LiveStreamBan), {"q": "upheld"}))
     until = LiveStreamBan.objects.get(target__username="upheld").expires_at
     assert until is not None
