@@ -1,4 +1,4 @@
-"""Who may ban, who may read a ban, and who may appeal against it."""
+"""Permission checks of bans and appeals."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -1,4 +1,4 @@
-"""What may happen to bans. API, admin and commands all come here."""
+"""Commands that change bans and appeals. The API, the admin and management commands call them."""
 
 from bans.services.appeals import (
     AlreadyAppealed,

@@ -1,4 +1,4 @@
-"""The appeal against a ban: made, withdrawn, decided; each under the lock of its ban."""
+"""Make, withdraw and decide appeals. Each command locks the ban first."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -46,7 +46,7 @@ class AppealDecided(Conflict):
 
 @transaction.atomic
 def appeal_ban(ban_id: str, *, by: User, now: datetime, text: str) -> Appeal:
-    """Appeal, once, against a ban that exists.
+    """Appeal against a ban that holds; once for each ban.
 
     Raises BanMissing, NotTheBannedPerson, NothingToAppeal, AlreadyAppealed.
     """
@@ -81,7 +81,7 @@ def decide_appeal(ban: LiveStreamBan, state: str, *, by: User | None, now: datet
 
 
 def redecide_appeal(ban: LiveStreamBan, state: str, *, by: User, now: datetime, reason: str) -> None:
-    """Approve or deny the appeal against a locked ban, also one that was decided otherwise; not a withdrawn one."""
+    """Approve or deny the appeal against a locked ban, even if it was decided before. If withdrawn, it stays so."""
     appeal = Appeal.objects.filter(ban=ban).exclude(state__in=(State.WITHDRAWN, state)).first()
     if appeal is not None:
         _set_state(_verb(state), [appeal], state, by=by, now=now, reason=reason)
@@ -94,7 +94,7 @@ def _verb(state: str) -> str:
 def decide_appeals(
     bans: Sequence[LiveStreamBan], state: str, *, by: User | None, now: datetime, reason: str = ""
 ) -> None:
-    """The same for many."""
+    """Approve or deny all pending appeals against these locked bans."""
     pending = list(Appeal.objects.filter(ban__in=[ban.pk for ban in bans], state=State.PENDING))
     if pending:
         _set_state(_verb(state), pending, state, by=by, now=now, reason=reason)

@@ -33,7 +33,7 @@ class BulkBanViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Ban up to 1,000 people from a stream, as its creator or a moderator, with an answer for each.
 
-        Whoever is banned already, is protected from bans or does not exist keeps nobody else from being banned.
+        People who are banned already, are protected from bans or do not exist do not keep the others from being banned.
         """
         stream_id = BulkBanSerializer.validated_field(request.data, "liveStreamId")
         refuse_unless_creator_or_moderator(self.user, reads.creator_of_stream(stream_id))

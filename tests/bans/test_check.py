@@ -96,7 +96,7 @@ def vacuum() -> None:
     """Vacuum until all pages are marked all-visible, which index-only scans need. Older snapshots delay that."""
     with connection.cursor() as cursor:
         for _ in range(50):
-            # INDEX_CLEANUP ON, because VACUUM skips a table with only few dead rows, such as other tests leave.
+            # With few dead rows VACUUM skips the indexes otherwise, and their page does not become all-visible.
             cursor.execute("VACUUM (ANALYZE, INDEX_CLEANUP ON)")
             cursor.execute("SELECT relallvisible = relpages FROM pg_class WHERE relname = 'bans_livestreamban'")
             if cursor.fetchone()[0]:
