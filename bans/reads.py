@@ -12,7 +12,7 @@ from accounts.models import User, holders_of
 from bans.models import LiveStreamBan
 from bans.permissions import NotConcerned
 from bans.serializers import AppealSerializer, BanSerializer
-from bans.services import Answer, BanMissing, Batch, BatchMissing, BulkOutcome, stream_of_batch
+from bans.services import BanMissing, BanResult, Batch, BatchMissing, BulkOutcome, stream_of_batch
 from common.pagination import Listing
 from common.queries import ID, TEXT, TIME, Param, Question
 from livestreams.models import LiveStream
@@ -177,33 +177,33 @@ def any_appeal(ban_id: str) -> dict[str, Any]:
 
 def batch_made(batch: Batch, *, dry_run: bool) -> dict[str, Any]:
     """What a bulk ban did, or with `dry_run` would do."""
-    counted = Counter(answer.outcome for answer in batch.answers)
+    counted = Counter(result.outcome for result in batch.results)
     return {
         "batchId": batch.id,
         "dryRun": dry_run,
         "banned": counted[BulkOutcome.BANNED],
         "alreadyBanned": counted[BulkOutcome.ALREADY_BANNED],
         "refused": counted[BulkOutcome.REFUSED],
-        "outcomes": [_outcome(answer) for answer in batch.answers],
+        "outcomes": [_outcome(result) for result in batch.results],
     }
 
 
-def batch_undone(batch_id: str, answers: Sequence[Answer]) -> dict[str, Any]:
+def batch_undone(batch_id: str, results: Sequence[BanResult]) -> dict[str, Any]:
     """What the undo of a batch did."""
-    counted = Counter(answer.outcome for answer in answers)
+    counted = Counter(result.outcome for result in results)
     return {
         "batchId": batch_id,
         "lifted": counted[BulkOutcome.LIFTED],
         "skipped": counted[BulkOutcome.SKIPPED],
-        "outcomes": [_outcome(answer) for answer in answers],
+        "outcomes": [_outcome(result) for result in results],
     }
 
 
-def _outcome(answer: Answer) -> dict[str, Any]:
+def _outcome(result: BanResult) -> dict[str, Any]:
     return {
-        "target": answer.target,
-        "targetUserId": answer.target_id,
-        "outcome": answer.outcome,
-        "code": answer.refusal and answer.refusal.code,
-        "banId": answer.ban_id,
+        "target": result.target,
+        "targetUserId": result.target_id,
+        "outcome": result.outcome,
+        "code": result.refusal and result.refusal.code,
+        "banId": result.ban_id,
     }

@@ -69,7 +69,7 @@ class BulkOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class BanRequest:
     """One ban to make. `target` is an id or a username in any case; `by` becomes the creator of the ban."""
 
     target: str
@@ -80,7 +80,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BanResult:
     """The outcome of one ban to make or to undo."""
 
     target: str
@@ -92,10 +92,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The answers of one call. `id` is None when no ban was made, because then there is nothing to undo."""
+    """The results of one call. `id` is None when no ban was made, because then there is nothing to undo."""
 
     id: str | None
-    answers: list[Answer]
+    results: list[BanResult]
 
 
 # --- banning --------------------------------------------------------------------------------------
@@ -121,52 +121,52 @@ def ban_many(
     """Ban up to LARGEST_BATCH people, named by id or username, with the same values.
 
     `ban` may have action_type, reason and expires_at. People who are banned already, protected or unknown are reported
-    in their answers and do not stop the others. Raises StreamMissing, StreamOver, and Invalid when the end is not in
+    in their results and do not stop the others. Raises StreamMissing, StreamOver, and Invalid when the end is not in
     the future.
     """
     refuse_past_end(ban.get("expires_at"), now)
-    wanted = [Wanted(target, by, **ban) for target in sent]
-    return ban_each(stream_id, wanted, by=by, now=now, dry_run=dry_run)
+    requests = [BanRequest(target, by, **ban) for target in sent]
+    return ban_each(stream_id, requests, by=by, now=now, dry_run=dry_run)
 
 
 @transaction.atomic
 def ban_each(
-    stream_id: str, wanted: Sequence[Wanted], *, by: User | None, now: datetime, dry_run: bool = False
+    stream_id: str, requests: Sequence[BanRequest], *, by: User | None, now: datetime, dry_run: bool = False
 ) -> Batch:
     """Make bans that may differ in their values and creators. `by` is the actor in the audit trail; None is the system.
 
-    Answers have the order of `wanted`. Raises StreamMissing, StreamOver.
+    Results have the order of `requests`. Raises StreamMissing, StreamOver.
     """
     stream = locked_stream(stream_id, open_for_bans=True)
-    ids = _resolved([one.target for one in wanted])
+    ids = _resolved([one.target for one in requests])
     people: dict[str, User] = targets().in_bulk({pk for pk in ids if pk})
     holding = LiveStreamBan.objects.holding(now).filter(stream=stream, target__in=people)
     holds: dict[str, str] = dict(holding.values_list("target_id", "pk"))
     batch_id = new_object_id()
     made: dict[str, LiveStreamBan] = {}
-    answers = []
-    for one, pk in zip(wanted, ids, strict=True):
+    results = []
+    for one, pk in zip(requests, ids, strict=True):
         person = people.get(pk) if pk else None
         if person is None:
-            answers.append(Answer(one.target, None, BulkOutcome.UNKNOWN, refusal=UserMissing()))
+            results.append(BanResult(one.target, None, BulkOutcome.UNKNOWN, refusal=UserMissing()))
         elif person.pk in made:
-            answers.append(Answer(one.target, person.pk, BulkOutcome.DUPLICATE))
+            results.append(BanResult(one.target, person.pk, BulkOutcome.DUPLICATE))
         elif person.pk in holds:
-            answers.append(
-                Answer(one.target, person.pk, BulkOutcome.ALREADY_BANNED, holds[person.pk], refusal=AlreadyBanned())
+            results.append(
+                BanResult(one.target, person.pk, BulkOutcome.ALREADY_BANNED, holds[person.pk], refusal=AlreadyBanned())
             )
         elif refusal := _refusal(stream, person, one, now):
-            answers.append(Answer(one.target, person.pk, BulkOutcome.REFUSED, refusal=refusal))
+            results.append(BanResult(one.target, person.pk, BulkOutcome.REFUSED, refusal=refusal))
         else:
             made[person.pk] = ban = _new_ban(stream, person, one, now, batch_id)
-            answers.append(Answer(one.target, person.pk, BulkOutcome.BANNED, None if dry_run else ban.pk))
+            results.append(BanResult(one.target, person.pk, BulkOutcome.BANNED, None if dry_run else ban.pk))
     if dry_run or not made:
-        return Batch(None, answers)
+        return Batch(None, results)
     bans = LiveStreamBan.objects.bulk_create(made.values())
     audit.record_many(BANNING, [(ban, {}, state_of(ban)) for ban in bans], by=by, now=now)
     restrictions = [(ban.target_id, ban.action_type, ban.expires_at) for ban in bans]
     record_revocations(stream.pk, restrictions, now=now)
-    return Batch(batch_id, answers)
+    return Batch(batch_id, results)
 
 
 def _resolved(sent: Iterable[str]) -> list[str | None]:
@@ -181,23 +181,23 @@ def _resolved(sent: Iterable[str]) -> list[str | None]:
         return [pk and pk.hex() for (pk,) in cursor]
 
 
-def _refusal(stream: LiveStream, person: User, wanted: Wanted, now: datetime) -> Refusal | None:
+def _refusal(stream: LiveStream, person: User, request: BanRequest, now: datetime) -> Refusal | None:
     try:
-        refuse_protected(stream, person, by=wanted.by)
-        refuse_past_end(wanted.expires_at, now)
+        refuse_protected(stream, person, by=request.by)
+        refuse_past_end(request.expires_at, now)
     except (ProtectedPerson, Invalid) as refusal:
         return refusal
     return None
 
 
-def _new_ban(stream: LiveStream, person: User, wanted: Wanted, now: datetime, batch_id: str) -> LiveStreamBan:
+def _new_ban(stream: LiveStream, person: User, request: BanRequest, now: datetime, batch_id: str) -> LiveStreamBan:
     return LiveStreamBan(
         stream=stream,
         target=person,
-        action_type=wanted.action_type,
-        reason=wanted.reason,
-        expires_at=wanted.expires_at,
-        created_by=wanted.by,
+        action_type=request.action_type,
+        reason=request.reason,
+        expires_at=request.expires_at,
+        created_by=request.by,
         batch_id=batch_id,
         created_at=now,
         updated_at=now,
@@ -208,7 +208,7 @@ def _new_ban(stream: LiveStream, person: User, wanted: Wanted, now: datetime, ba
 
 
 @transaction.atomic
-def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[Answer]:
+def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[BanResult]:
     """Lift every ban of the batch that still holds and that nobody has changed since. Skip the others.
 
     Raises BatchMissing, BatchUndone.
@@ -227,16 +227,16 @@ def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[Answer]:
         raise BatchMissing
     if any(ban.undone for ban in bans):  # type: ignore[attr-defined]
         raise BatchUndone
-    answers, lifted = [], []
+    results, lifted = [], []
     for ban in bans:
         reason = _why_skipped(ban, now)
         outcome = BulkOutcome.SKIPPED if reason else BulkOutcome.LIFTED
-        answers.append(Answer(ban.target_id, ban.target_id, outcome, ban.pk, refusal=reason))
+        results.append(BanResult(ban.target_id, ban.target_id, outcome, ban.pk, refusal=reason))
         if reason is None:
             lifted.append(ban)
     if lifted:
         _lift(lifted, by=by, now=now)
-    return answers
+    return results
 
 
 def stream_of_batch(batch_id: str) -> str:

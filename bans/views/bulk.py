@@ -45,5 +45,5 @@ class BulkBanViewSet(ApiViewSet):
     def destroy(self, request: Request, batchId: str) -> Response:
         """Undo a bulk ban: lift its bans, apart from those that somebody changed, reviewed or lifted since."""
         refuse_unless_creator_or_moderator(self.user, reads.creator_of_batch(batchId))
-        answers = services.undo_batch(batchId, by=self.user, now=timezone.now())
-        return Response(reads.batch_undone(batchId, answers))
+        results = services.undo_batch(batchId, by=self.user, now=timezone.now())
+        return Response(reads.batch_undone(batchId, results))

@@ -276,7 +276,7 @@ def test_of_ten_equal_calls_at_once_each_person_is_banned_once() -> None:
 
     def ban(_: int) -> Counter[str]:
         batch = services.ban_many(stream.pk, [user.pk for user in people], by=creator, now=timezone.now())
-        return Counter(answer.outcome for answer in batch.answers)
+        return Counter(result.outcome for result in batch.results)
 
     outcomes = sum(at_once(10, ban), Counter())
 

@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.services import UserMissing
 from bans import services
 from bans.serializers import ImportedBanSerializer
-from bans.services import BulkOutcome, Wanted
+from bans.services import BanRequest, BulkOutcome
 from common import commands
 from common.api import reasons_of
 from common.commands import OperatorCommand, Outcome
@@ -116,7 +116,7 @@ class Command(OperatorCommand):
         items = Items("import_bans")
         for stream_id, numbers in streams.items():
             with items.item(stream_id):
-                refused |= self.ban(stream_id, {number: Wanted(**read[number]) for number in numbers}, by, dry_run)
+                refused |= self.ban(stream_id, {number: BanRequest(**read[number]) for number in numbers}, by, dry_run)
             if stream_id in items.failed:
                 refused |= {number: [_FAILED] for number in numbers}
         for number, reasons in sorted(refused.items()):
@@ -140,22 +140,24 @@ class Command(OperatorCommand):
                 creators[number] = known[pk]
         return creators
 
-    def ban(self, stream_id: str, wanted: dict[int, Wanted], by: User | None, dry_run: bool) -> dict[int, list[str]]:
+    def ban(
+        self, stream_id: str, requests: dict[int, BanRequest], by: User | None, dry_run: bool
+    ) -> dict[int, list[str]]:
         """Make the bans of one stream. Returns the reasons of refused lines, by line number."""
         try:
-            batch = services.ban_each(stream_id, list(wanted.values()), by=by, now=timezone.now(), dry_run=dry_run)
+            batch = services.ban_each(stream_id, list(requests.values()), by=by, now=timezone.now(), dry_run=dry_run)
         except (StreamMissing, services.StreamOver) as refusal:
-            return {number: [f"liveStreamId: {refusal}"] for number in wanted}
+            return {number: [f"liveStreamId: {refusal}"] for number in requests}
         refused = {}
-        for number, answer in zip(wanted, batch.answers, strict=True):
-            match answer.outcome:
+        for number, result in zip(requests, batch.results, strict=True):
+            match result.outcome:
                 case BulkOutcome.BANNED:
                     self.tally.imported += 1
                 case BulkOutcome.ALREADY_BANNED | BulkOutcome.DUPLICATE:
                     self.tally.there_already += 1
                 case _:
-                    assert answer.refusal is not None  # noqa: S101 - the other outcomes have a refusal
-                    refused[number] = [_reason(answer.target, answer.refusal)]
+                    assert result.refusal is not None  # noqa: S101 - the other outcomes have a refusal
+                    refused[number] = [_reason(result.target, result.refusal)]
         return refused
 
     def refuse(self, number: int, reasons: list[str]) -> None:
