@@ -37,7 +37,7 @@ def reader(db: None) -> User:
 
 @pytest.fixture
 def office() -> Office:
-    """A browser in which `user` has logged in to the admin."""
+    """Returns a client that has logged in to the admin as `user`."""
 
     def logged_in(user: User) -> Client:
         client = Client()

@@ -1,4 +1,4 @@
-"""Addresses of the admin, and what its pages say."""
+"""URLs of the admin, and the texts of its pages."""
 
 import html
 import re
@@ -32,5 +32,5 @@ def messages_of(response: Any) -> list[str]:
 
 
 def text_of(response: Any) -> str:
-    """What a person reads of the page."""
+    """The visible text of the page."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split())

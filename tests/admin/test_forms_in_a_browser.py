@@ -1,4 +1,4 @@
-"""Every form of the admin in a real browser: open it, change one field, save; nothing else changes."""
+"""Forms of the admin in a browser: saving one changed field changes nothing else."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ def rows() -> Rows:
 
 
 def changed(before: Rows, after: Rows) -> dict[tuple[type[Model], str], set[str]]:
-    """The columns that differ, for each row that does; no row comes or goes."""
+    """The columns that differ, by row. Asserts that no row was added or removed."""
     assert before.keys() == after.keys()
     differing = {key: {name for name, value in row.items() if after[key][name] != value} for key, row in before.items()}
     return {key: names for key, names in differing.items() if names}
@@ -70,7 +70,7 @@ def root() -> User:
 
 @pytest.fixture
 def open_in(browser: Browser, live_server: Any, root: User) -> Iterator[Callable[[str], Page]]:
-    """A page on which a superuser has logged in, in a language."""
+    """Opens a page in a language, with a superuser logged in."""
     contexts = []
 
     def opened(locale: str) -> Page:
@@ -103,7 +103,7 @@ def end_of(ban: LiveStreamBan) -> Any:
 
 @pytest.fixture
 def ban() -> LiveStreamBan:
-    """Its end has microseconds, as the end of each ban with a length in seconds has."""
+    """A ban with a pending appeal. Its end has microseconds, as those of bans with `durationSeconds` have."""
     end = (timezone.now() + timedelta(days=3)).replace(microsecond=123456)
     ban = make_ban(
         make_user("troublemaker"), make_stream(make_user("creator"), "active"), expires_at=end, reason="spam"
@@ -122,7 +122,7 @@ def test_the_kind_is_changed_and_the_end_and_the_appeal_stay_as_they_were(
     expect(page.get_by_text("UTC")).to_be_visible()
     page.locator("#id_action_type").select_option("CHAT_ONLY")
 
-    save(page)  # without a word about the appeal the browser itself stops the form, or the page asks
+    save(page)  # refused, because the decision on the appeal is missing
     assert changed(before, rows()) == {}
     page.locator("#id_appeal").select_option("approved")
     save(page)
@@ -146,7 +146,7 @@ def test_the_end_is_changed_emptied_or_left_alone(
     page.goto(action_url(ban, "change_ban"))
     save(page)
     assert changed(before, rows()) == {}
-    expect(page.locator("#id_reason")).to_be_visible()  # the page says that nothing was changed
+    expect(page.locator("#id_reason")).to_be_visible()  # the form is shown again
 
     page.goto(action_url(ban, "change_ban"))
     page.locator("#id_expires_at").fill("")
@@ -283,9 +283,7 @@ def test_a_password_is_changed_and_nothing_else(open_in: Callable[[str], Page], 
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
-def test_a_filter_by_a_day_from_the_calendar_finds_what_is_of_that_day(
-    locale: str, open_in: Callable[[str], Page]
-) -> None:
+def test_a_day_from_the_date_picker_selects_the_rows_of_that_day(locale: str, open_in: Callable[[str], Page]) -> None:
     make_stream(make_user("creator"), title="Of today")
     page, before = open_in(locale), rows()
     page.goto(list_url(LiveStream))
@@ -297,7 +295,7 @@ def test_a_filter_by_a_day_from_the_calendar_finds_what_is_of_that_day(
     expect(page).to_have_url(re.compile("created_at_to_0="))
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
 
-    # Once more: what was filled in before is not sent twice.
+    # The values of the first time are not sent twice.
     page.locator("a.filter-open-button").click()
     expect(page.locator("#id_created_at_to_0")).to_have_value(today)
     page.locator("#id_created_at_to_0").fill("")
@@ -311,7 +309,7 @@ def apply_filters(page: Page) -> None:
     page.wait_for_load_state()
 
 
-def test_every_time_in_a_form_of_ours_is_the_shared_field() -> None:
+def test_every_time_field_of_our_forms_is_a_moment_field() -> None:
     forms = [
         one
         for one in descendants(BaseForm)

@@ -32,7 +32,7 @@ from tests.streams import make_stream
 REASON = {"reason": "A test of all of them."}
 Review = LiveStreamBan.Review
 BLOCK, CHAT_ONLY = LiveStreamBan.ActionType.BLOCK, LiveStreamBan.ActionType.CHAT_ONLY
-# The forms of a change, filled in so that they change something whatever the ban is like.
+# Actions with a form; `sent_to` fills it in so that it changes any ban.
 CHANGES = ("change_ban", "overrule_change")
 
 
@@ -74,7 +74,7 @@ def all_users() -> list[Any]:
 
 
 def all_bans(moderator: User, root: User) -> list[Any]:
-    """Unreviewed, upheld, changed and lifted, by one or another; appealed or not; timed, lapsed."""
+    """Bans in every state: reviewed or not, by different moderators; appealed or not; timed, lapsed, lifted."""
     faster = make_user("faster", is_staff=True)
     host = make_user("host")
     made: list[LiveStreamBan] = []
@@ -149,12 +149,12 @@ def test_every_page_with_admin_actions_has_its_states_here() -> None:
     assert with_actions == WORLDS.keys()
 
 
-# --- pressing -------------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------
 
 
 @contextmanager
-def taken_back() -> Iterator[None]:
-    """Whatever happens inside has not happened afterwards."""
+def rolled_back() -> Iterator[None]:
+    """Roll back whatever happens in the block."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -169,15 +169,15 @@ def sent_to(action: str, row: Any) -> dict[str, str]:
 
 
 def posted(client: Client, address: str, sent: dict[str, str]) -> Any:
-    client.cookies.pop("messages", None)  # of what was taken back
+    client.cookies.pop("messages", None)  # of calls that were rolled back
     return client.post(address, sent)
 
 
-def happens(press: Callable[[], Any], row: Any) -> bool:
-    """Whether pressing has left an audit row; nothing of it stays."""
-    with taken_back():
+def happens(call: Callable[[], Any], row: Any) -> bool:
+    """Whether the call writes an audit row. Its changes are rolled back."""
+    with rolled_back():
         before = AuditEntry.objects.filter(target_id=row.pk).count()
-        answer = press()
+        answer = call()
         happened = AuditEntry.objects.filter(target_id=row.pk).count() > before
         if answer.status_code == 302:
             assert happened == any(message.startswith("1 ") for message in messages_of(answer))
@@ -200,7 +200,7 @@ def test_an_action_succeeds_if_its_page_has_a_button_for_it_and_is_refused_other
         for action in actions:
             is_offered = f'"{action_url(row, action)}"' in page
             offered_at_all += is_offered
-            if action in USUAL_NAMES:  # of one ban, the form does that
+            if action in USUAL_NAMES:  # on the page of a ban, the form replaces it
                 assert not is_offered
                 continue
             happened = happens(lambda: posted(client, action_url(row, action), sent_to(action, row)), row)  # noqa: B023
@@ -211,7 +211,7 @@ def test_an_action_succeeds_if_its_page_has_a_button_for_it_and_is_refused_other
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["reader", "moderator", "root"])
 @pytest.mark.parametrize("model", WORLDS)
-def test_what_the_menu_of_a_list_asks_for_works_for_every_row_that_it_shows_as_possible(
+def test_an_action_of_a_list_succeeds_for_exactly_the_rows_that_its_page_offers(
     model: type[Any], who: str, request: Any, office: Office, moderator: User, root: User
 ) -> None:
     rows = WORLDS[model](moderator, root)

@@ -1,4 +1,4 @@
-"""What did not get through is sent again from the admin, to a receiver that listens on this machine."""
+"""The admin action send_again, with a webhook receiver on this machine."""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ State = Delivery.State
 
 @pytest.fixture
 def receiver(settings: Any) -> Iterator[Gateway]:
-    """It wants no more."""
+    """A webhook receiver that answers 410 Gone."""
     with receiving(answering(410)) as receiver:
         settings.NOTIFICATION_CHANNELS = WEBHOOK
         settings.WEBHOOK_URL, settings.WEBHOOK_ALLOW_PRIVATE = receiver.url, True
@@ -38,7 +38,7 @@ def receiver(settings: Any) -> Iterator[Gateway]:
 
 @pytest.fixture
 def stopped(receiver: Gateway, creator: User, viewer: User) -> Delivery:
-    """A delivery that the receiver, who takes everything by now, has stopped."""
+    """A delivery that was stopped by 410. The receiver answers 204 from now on."""
     delivery = tell_of_start(make_stream(creator), [viewer])
     assert services.deliver(delivery.pk, now=timezone.now()) == State.STOPPED
     receiver.answer, receiver.calls[:] = answering(204), []
@@ -46,7 +46,7 @@ def stopped(receiver: Gateway, creator: User, viewer: User) -> Delivery:
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_it_is_sent_again_and_the_reason_stays(
+def test_a_stopped_delivery_is_sent_again_and_the_reason_is_recorded(
     many: bool, stopped: Delivery, receiver: Gateway, viewer: User, office: Office, moderator: User
 ) -> None:
     client = office(moderator)
@@ -96,7 +96,7 @@ def test_a_crafted_post_of_somebody_without_the_permission_sends_nothing(
     assert AuditEntry.objects.count() == entries
 
 
-def test_it_is_offered_for_what_stopped_or_waits_and_not_for_what_was_delivered(
+def test_the_action_is_offered_for_stopped_and_pending_deliveries_only(
     stopped: Delivery, guest: User, viewer: User, office: Office, moderator: User, reader: User
 ) -> None:
     waiting = tell_of_start(make_stream(guest), [viewer])
@@ -109,7 +109,9 @@ def test_it_is_offered_for_what_stopped_or_waits_and_not_for_what_was_delivered(
     assert action_url(stopped, ACTION) not in office(reader).get(page_url(stopped)).content.decode()
 
 
-def test_the_page_asks_first_and_shows_the_error(stopped: Delivery, office: Office, moderator: User) -> None:
+def test_the_confirmation_page_shows_the_error_and_changes_nothing(
+    stopped: Delivery, office: Office, moderator: User
+) -> None:
     page = office(moderator).get(action_url(stopped, ACTION))
 
     assert "the receiver answered 410" in text_of(page)
@@ -128,7 +130,7 @@ def test_deliveries_are_filtered_by_state_and_channel(
     assert len(found.context["cl"].result_list) == (count if channel == "webhook" else 0)
 
 
-def test_a_round_leads_to_its_chunks(
+def test_the_page_of_a_round_links_to_its_chunks(
     stopped: Delivery, guest: User, viewer: User, office: Office, reader: User
 ) -> None:
     tell_of_start(make_stream(guest), [viewer])

@@ -1,4 +1,4 @@
-"""What ends a session of the admin."""
+"""What ends sessions of the admin, and which admin actions on sessions and accounts are offered."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -129,7 +129,7 @@ def test_sessions_outlive_a_change_of_the_secret_key_but_not_an_end(
     assert not is_in(ended)
 
 
-def test_a_session_is_good_for_twelve_hours(moderator: User, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_lasts_twelve_hours(moderator: User, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client()
     answer = client.post("/admin/login/", {"username": "moderator", "password": PASSWORD})
     assert django_settings.SESSION_COOKIE_AGE == 12 * 3600

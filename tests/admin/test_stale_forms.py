@@ -1,4 +1,4 @@
-"""A form that was open while somebody else changed its row is refused, and the page says who it was."""
+"""A form that was open while somebody else changed its row is refused, and the message names them."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def a_ban_that_its_creator_changes(creator: User) -> Any:
 def a_ban_that_is_appealed_against(creator: User) -> Any:
     ban = make_ban(make_user("troublemaker"), make_stream(creator))
     return (
-        "creator",  # whose was the last change of the ban itself
+        "creator",  # who last changed the ban itself
         lambda: bans.appeal_ban(ban.pk, by=ban.target, now=timezone.now(), text="No."),
         [(ban, action) for action in ("uphold_ban", "lift_ban", "change_ban", "end_in_a_day")],
     )
@@ -83,7 +83,7 @@ def row_of(row: Any) -> Any:
 
 @pytest.mark.parametrize("many", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_an_old_form_changes_nothing_and_names_who_changed_the_row(
+def test_a_stale_form_changes_nothing_and_names_who_changed_the_row(
     case: Any, many: bool, office: Office, root: User, creator: User
 ) -> None:
     who, change, actions = case(creator)
@@ -116,7 +116,7 @@ def test_a_crafted_version_is_a_bad_request(versions: str, office: Office, root:
 
 
 def test_a_form_is_not_stale_because_its_page_was_shown_twice(office: Office, root: User, creator: User) -> None:
-    """A form with a mistake comes back with the version that the person first saw."""
+    """A form with an error is shown again with the version that it had before."""
     ban = make_ban(make_user("troublemaker"), make_stream(creator))
     client = office(root)
     first = client.get(action_url(ban, "change_ban"))

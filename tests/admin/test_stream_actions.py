@@ -1,4 +1,4 @@
-"""What moderators do to streams in the admin: the same changes, refusals and audit rows as through the API."""
+"""Admin actions on streams: the same changes, refusals and audit rows as through the API."""
 
 import html
 import re
@@ -117,7 +117,7 @@ def test_a_deleted_stream_is_refused_like_a_missing_one(office: Office, moderato
     assert messages_of(answer)[-1:] == [f"“{stream}”: there is no stream with this id"]
 
 
-def test_of_many_each_is_decided_alone(office: Office, moderator: User, creator: User) -> None:
+def test_of_many_streams_each_is_changed_or_refused_on_its_own(office: Office, moderator: User, creator: User) -> None:
     good, also_good = make_stream(creator, title="One"), make_stream(creator, title="Two")
     ended, active = make_stream(creator, Status.ENDED, title="Three"), make_stream(creator, Status.ACTIVE, title="Four")
 
@@ -152,7 +152,7 @@ def test_many_refusals_for_one_reason_are_one_message(office: Office, moderator:
         ("a\0b", "must not have control characters other than line breaks and tabs, such as U+0000"),
     ],
 )
-def test_without_a_fitting_reason_nothing_happens(
+def test_an_invalid_reason_is_refused(
     reason: str, expected: str, many: bool, office: Office, moderator: User, creator: User
 ) -> None:
     stream = make_stream(creator)
@@ -175,7 +175,7 @@ def test_the_longest_reason_is_kept_whole(office: Office, moderator: User, creat
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_asking_for_the_reason_changes_nothing(action: str, office: Office, moderator: User, creator: User) -> None:
+def test_the_confirmation_page_changes_nothing(action: str, office: Office, moderator: User, creator: User) -> None:
     stream = make_stream(creator)
     before, client = row_of(stream), office(moderator)
 
@@ -199,7 +199,7 @@ def test_rows_that_were_shown_are_changed_even_if_the_filter_hides_them_by_now(
     fields = {
         name: html.unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', page.content.decode())
     }
-    edit_stream(stream.pk, by=creator, now=timezone.now(), changes={"planned_start_at": None})  # prepares now
+    edit_stream(stream.pk, by=creator, now=timezone.now(), changes={"planned_start_at": None})  # now preparing
     del fields["versions"]
 
     answer = client.post(list_url(LiveStream), fields | REASON)
@@ -208,7 +208,7 @@ def test_rows_that_were_shown_are_changed_even_if_the_filter_hides_them_by_now(
     assert messages_of(answer)[-1] == "1 stream was cancelled."
 
 
-def test_more_than_the_most_at_once_are_refused(office: Office, moderator: User, creator: User) -> None:
+def test_more_streams_than_the_limit_are_refused(office: Office, moderator: User, creator: User) -> None:
     stream = make_stream(creator)
     copies = [
         LiveStream(**{**row_of(stream), "id": f"{number:024x}", "channel_name": f"copy-{number}"})

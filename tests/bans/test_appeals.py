@@ -24,16 +24,6 @@ TEXT = "O mesajları ben yazmadım."
 NO_BAN = f"{BANS}/{'0' * 24}/appeal"
 
 
-@pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
-
-
-@pytest.fixture
-def ban(viewer: User, stream: LiveStream) -> LiveStreamBan:
-    return make_ban(viewer, stream)
-
-
 def appeal_url(ban: LiveStreamBan) -> str:
     return f"{ban_url(ban)}/appeal"
 

@@ -38,11 +38,6 @@ SINCE: dict[str, str | None] = {
 }
 
 
-@pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
-
-
 def undo_url(batch_id: str | None) -> str:
     return f"{BANS}/bulk/{batch_id}"
 

@@ -16,14 +16,8 @@ from livestreams.models import LiveStream
 from tests.bans.people import BANS, ban_url, check_url, lapsed_ban, make_ban, permitted
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
-from tests.streams import make_stream
 
 IN_AN_HOUR = "2040-01-01T00:00:00.000Z"
-
-
-@pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
 
 
 @pytest.mark.parametrize(

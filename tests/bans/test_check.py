@@ -18,11 +18,6 @@ from tests.streams import make_stream
 from tests.test_statements import statements
 
 
-@pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
-
-
 def test_for_a_banned_person_the_answer_contains_the_ban(
     api: Api, creator: User, viewer: User, stream: LiveStream
 ) -> None:

@@ -17,7 +17,6 @@ from edges.models import Revocation
 from livestreams.models import LiveStream
 from tests.bans.people import make_ban
 from tests.conftest import make_user
-from tests.streams import make_stream
 
 Review = LiveStreamBan.Review
 State = Appeal.State
@@ -28,16 +27,6 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def boss(db: None) -> User:
     return make_user("boss", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
-
-
-@pytest.fixture
-def ban(viewer: User, stream: LiveStream) -> LiveStreamBan:
-    return make_ban(viewer, stream, reason="spam")
 
 
 def review(ban: LiveStreamBan, by: User, verdict: Review, **more: Any) -> LiveStreamBan:

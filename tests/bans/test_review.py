@@ -28,16 +28,6 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
-
-
-@pytest.fixture
-def ban(viewer: User, stream: LiveStream) -> LiveStreamBan:
-    return make_ban(viewer, stream, reason="spam")
-
-
-@pytest.fixture
 def appealed(ban: LiveStreamBan, viewer: User) -> LiveStreamBan:
     appeal_ban(ban.pk, by=viewer, now=timezone.now(), text="It was my brother.")
     return ban

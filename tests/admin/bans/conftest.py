@@ -44,7 +44,7 @@ def ban(viewer: User, stream: LiveStream) -> LiveStreamBan:
 
 @pytest.fixture
 def all_kinds(creator: User, moderator: User, stream: LiveStream, now: datetime) -> LiveStream:
-    """Seven bans on two streams, each named after what is special about it; returns the other stream."""
+    """Seven bans on two streams, with the state of each as its username. Returns the second stream."""
     other = make_stream(make_user("host"), "active", title="Yoga")
 
     def banned(name: str, hours_ago: int, on: LiveStream = stream, **fields: Any) -> LiveStreamBan:

@@ -14,7 +14,7 @@ from tests.admin.pages import action_url, messages_of, page_url, text_of
 from tests.bans.people import make_ban
 
 
-def test_one_is_changed_with_a_form_of_kind_and_end(ban: LiveStreamBan, office: Office, moderator: User) -> None:
+def test_kind_and_end_are_changed(ban: LiveStreamBan, office: Office, moderator: User) -> None:
     asked = office(moderator).get(action_url(ban, "change_ban"))
     sent = {"action_type": "CHAT_ONLY", "expires_at": "2040-01-01T12:30:00"} | REASON
 
@@ -27,7 +27,7 @@ def test_one_is_changed_with_a_form_of_kind_and_end(ban: LiveStreamBan, office: 
     assert [field.name for field in asked.context["form"]] == ["action_type", "expires_at", "reason"]
 
 
-def test_what_the_form_left_alone_stays_to_the_microsecond(
+def test_untouched_fields_keep_their_microseconds(
     viewer: User, stream: LiveStream, office: Office, moderator: User, now: datetime
 ) -> None:
     end = (now + HOUR).replace(microsecond=123456)
@@ -41,7 +41,7 @@ def test_what_the_form_left_alone_stays_to_the_microsecond(
     assert "expires_at" not in AuditEntry.objects.get(action="review_ban").after
 
 
-def test_an_end_is_taken_away_by_a_tick_and_not_by_an_empty_field(
+def test_an_end_is_removed_by_the_checkbox_and_not_by_an_empty_field(
     viewer: User, stream: LiveStream, office: Office, moderator: User, now: datetime
 ) -> None:
     ban = make_ban(viewer, stream, expires_at=now + HOUR)
@@ -88,7 +88,7 @@ def test_a_refused_change_is_shown_as_a_message(
     ],
     ids=str,
 )
-def test_a_form_that_is_not_filled_in_rightly_changes_nothing(
+def test_an_invalid_form_changes_nothing(
     sent: dict[str, str], ban: LiveStreamBan, office: Office, moderator: User
 ) -> None:
     before = row_of(ban)

@@ -1,4 +1,4 @@
-"""A moderator's review of bans in a real browser."""
+"""Reviews of bans in a browser."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
 
 @pytest.fixture
 def moderator() -> User:
-    # Tests before this one may have emptied the database, and the group with it.
+    # Earlier transactional tests may have truncated the tables, and so removed the group.
     import_module("bans.migrations.0002_moderators").make_moderators(apps, None)
     user = make_user("moderator", is_staff=True)
     user.groups.add(Group.objects.get(name="Moderators"))
@@ -40,7 +40,7 @@ def stream() -> LiveStream:
 
 @pytest.fixture
 def crashes(page: Page) -> Iterator[list[str]]:
-    """What went wrong in the scripts of the pages: nothing, or the test fails."""
+    """Errors in scripts of the pages. The test fails if there are any."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
     yield errors
@@ -83,7 +83,7 @@ def row_of(person: str) -> LiveStreamBan:
 
 @pytest.fixture
 def bans(stream: LiveStream) -> dict[str, LiveStreamBan]:
-    """Made before the moderator looks; the oldest is appealed against."""
+    """Four bans. There is an appeal against the first."""
     made = {name: make_ban(make_user(name), stream, reason="spam") for name in ("first", "second", "third", "fourth")}
     services.appeal_ban(made["first"].pk, by=made["first"].target, now=timezone.now(), text="It was my brother.")
     return made

@@ -56,7 +56,7 @@ def test_bans_are_found_by_filters_names_and_ids(
     ("app", "model", "field", "wanted"),
     [("bans", "livestreamban", "stream", "sohbet"), ("bans", "livestreamban", "reviewed_by", "moder")],
 )
-def test_the_filters_of_streams_and_reviewers_offer_what_one_types(
+def test_the_filters_of_streams_and_reviewers_autocomplete(
     app: str, model: str, field: str, wanted: str, ban: LiveStreamBan, office: Office, moderator: User
 ) -> None:
     query = {"app_label": app, "model_name": model, "field_name": field, "term": wanted}
@@ -76,7 +76,7 @@ def test_the_list_shows_stream_kind_end_review_and_reviewer(
         assert part in text
 
 
-def test_the_sidebar_counts_what_nobody_has_reviewed(all_kinds: LiveStream, office: Office, moderator: User) -> None:
+def test_the_sidebar_counts_unreviewed_bans(all_kinds: LiveStream, office: Office, moderator: User) -> None:
     page = text_of(office(moderator).get(reverse("admin:index")))
     assert "gavel Bans 4 group" in page
 
@@ -84,7 +84,7 @@ def test_the_sidebar_counts_what_nobody_has_reviewed(all_kinds: LiveStream, offi
 # --- cost -----------------------------------------------------------------------------------------
 
 MOST_STATEMENTS = 15
-# Ids and people are made of the number, so that each row is another person's ban on one stream.
+# Ids and usernames are derived from the number. Each row is the ban of another person on one stream.
 FILL = """
     WITH numbers AS (
         SELECT n, decode(lpad(to_hex(n), 24, '0'), 'hex') AS id FROM generate_series(%s::int, %s::int) AS n
@@ -135,7 +135,7 @@ def test_the_list_costs_the_same_for_a_hundred_thousand_as_for_a_few(
     client = office(moderator)
 
     def statements() -> int:
-        client.get(list_url(LiveStreamBan), query)  # what is fetched once in a process, such as content types
+        client.get(list_url(LiveStreamBan), query)  # fills caches of the process, such as content types
         with django_assert_max_num_queries(MOST_STATEMENTS) as seen:
             assert client.get(list_url(LiveStreamBan), query).status_code == 200
         return len(seen)

@@ -18,7 +18,7 @@ from tests.conftest import make_user
 @pytest.mark.parametrize("action", [*ACTIONS, "change_ban"])
 @pytest.mark.parametrize("who", ["reader", "creator", "guest", "viewer"])
 @pytest.mark.parametrize("many", [False, True])
-def test_a_crafted_post_of_somebody_who_is_no_moderator_is_forbidden(
+def test_a_crafted_post_without_the_permission_is_forbidden(
     action: str, who: str, many: bool, request: Any, office: Office, ban: LiveStreamBan
 ) -> None:
     client = office(request.getfixturevalue(who))
@@ -33,7 +33,7 @@ def test_a_crafted_post_of_somebody_who_is_no_moderator_is_forbidden(
     assert AuditEntry.objects.count() == entries
 
 
-def test_who_has_not_logged_in_is_led_to_the_login(client: Client, ban: LiveStreamBan) -> None:
+def test_a_post_without_a_login_redirects_to_the_login(client: Client, ban: LiveStreamBan) -> None:
     before = row_of(ban)
     answer = client.post(action_url(ban, "lift_ban"), REASON)
     assert answer.headers["Location"].startswith(reverse("admin:login"))
@@ -64,9 +64,7 @@ def test_nobody_adds_deletes_or_edits_a_ban(
 
 
 @pytest.mark.parametrize("part", ["add", "delete", "change"])
-def test_not_even_a_moderator_touches_an_audit_row(
-    part: str, office: Office, moderator: User, ban: LiveStreamBan
-) -> None:
+def test_moderators_cannot_change_audit_rows(part: str, office: Office, moderator: User, ban: LiveStreamBan) -> None:
     entry = AuditEntry.objects.get(action="ban_user")
     before = AuditEntry.objects.values().get(pk=entry.pk)
     address = list_url(AuditEntry) + ("add/" if part == "add" else f"{entry.pk}/{part}/")

@@ -46,7 +46,7 @@ def test_an_action_records_a_review_with_reviewer_and_reason(
     assert (entry.entry_point, entry.actor_id, entry.reason) == ("admin", moderator.pk, REASON["reason"])
 
 
-def test_of_many_each_is_decided_alone_and_the_appeals_with_them(
+def test_of_many_bans_each_is_lifted_or_refused_and_appeals_are_decided(
     all_kinds: LiveStream, office: Office, moderator: User
 ) -> None:
     bans = list(LiveStreamBan.all_objects.select_related("target"))

@@ -1,4 +1,4 @@
-"""A moderator's walk through the admin in a real browser."""
+"""A moderator cancels and deletes streams in a browser."""
 
 import re
 from typing import Any
@@ -25,7 +25,7 @@ def moderator() -> User:
 
 @pytest.fixture
 def requests_outside(page: Page, live_server: Any) -> list[str]:
-    """The addresses of other hosts that the pages ask for."""
+    """URLs of other hosts that the pages request."""
     own, outside = urlsplit(live_server.url).netloc, []
 
     def look(request: Any) -> None:
@@ -44,7 +44,7 @@ def log_in(page: Page, live_server: Any, user: User) -> None:
     expect(page.get_by_role("link", name="Audit trail").first).to_be_visible()
 
 
-def test_a_moderator_finds_a_stream_cancels_it_and_learns_why_not_twice(
+def test_a_moderator_cancels_a_stream_and_sees_why_it_cannot_be_cancelled_again(
     page: Page, live_server: Any, moderator: User, requests_outside: list[str]
 ) -> None:
     creator = make_user("creator", name="Ayşe", surname="Yılmaz")
