@@ -22,7 +22,7 @@ from livestreams.services import StreamMissing
 
 
 class BanOfStream(NamedTuple):
-    """A ban as it is written, and the creator of its stream."""
+    """A ban as the API writes it, and the creator of its stream."""
 
     ban: dict[str, Any]
     creator_id: str
@@ -138,7 +138,7 @@ def check(target_id: str, stream_id: str, *, caller: User, now: datetime) -> dic
 
 
 class AppealOfBan(NamedTuple):
-    """The appeal against a ban as it is written, or None, and the people whom the ban concerns."""
+    """The appeal against a ban as the API writes it, or None, and the people whom the ban concerns."""
 
     appeal: dict[str, Any] | None
     creator_id: str

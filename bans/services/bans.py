@@ -170,11 +170,11 @@ def write_ban(
     after = {name: values[name] for name in before}
     audit.record(verb, ban, by=by, now=now, before=before | noted[0], after=after | noted[1], reason=why)
     if before.keys() & {"action_type", "expires_at", "deleted_at"}:
-        _record_revocation(ban, now)
+        _record_revocation_of(ban, now)
     return ban
 
 
-def _record_revocation(ban: LiveStreamBan, now: datetime) -> None:
+def _record_revocation_of(ban: LiveStreamBan, now: datetime) -> None:
     action = ban.action_type if ban.holds(now) else LIFTED
     record_revocation(ban.stream_id, ban.target_id, action=action, until=ban.expires_at, now=now)
 
@@ -220,7 +220,7 @@ def ban_user(
     )
     ban.save(force_insert=True)
     audit.record("ban_user", ban, by=by, now=now, before={}, after=state_of(ban))
-    _record_revocation(ban, now)
+    _record_revocation_of(ban, now)
     return ban
 
 

@@ -17,7 +17,7 @@ from common.views import ApiViewSet
 
 
 class MyBanViewSet(ApiViewSet):
-    """What the banned person may know and do."""
+    """The caller's own bans, and appeals."""
 
     serializer_class = AppealSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
@@ -54,7 +54,7 @@ class MyBanViewSet(ApiViewSet):
         responses={201: AppealSerializer},
     )
     def appeal(self, request: Request, id: str) -> Response:
-        """Appeal against a ban of yours, as long as it holds; once."""
+        """Appeal against one of your bans while it holds. Each ban can be appealed once."""
         refuse_unless_banned_person(self.user, reads.appeal_of_ban(id).target_id)
         values = AppealBanSerializer.validated(request.data)
         services.appeal_ban(id, by=self.user, now=timezone.now(), **values)
@@ -71,7 +71,7 @@ class MyBanViewSet(ApiViewSet):
 
     @extend_schema(operation_id="withdrawAppealV1", tags=["Bans"], responses={200: AppealSerializer})
     def withdraw_appeal(self, request: Request, id: str) -> Response:
-        """Withdraw your appeal while nobody has decided it. There is no second one."""
+        """Withdraw your appeal while nobody has decided it. You cannot appeal against the same ban again."""
         reads.appeal_of_ban(id)  # raises BanMissing when the stream is deleted, which the service does not
         services.withdraw_appeal(id, by=self.user, now=timezone.now())
         return Response(reads.any_appeal(id))

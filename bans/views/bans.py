@@ -31,7 +31,7 @@ from livestreams.services import StreamMissing
 
 
 class LiveStreamBanViewSet(ApiViewSet):
-    """Keeping people out of a stream."""
+    """Single bans."""
 
     serializer_class = BanSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
@@ -89,7 +89,7 @@ class LiveStreamBanViewSet(ApiViewSet):
         responses={200: BanSerializer},
     )
     def partial_update(self, request: Request, id: str) -> Response:
-        """Change a ban that holds: its kind, its reason, or its end, earlier, later, or null for until it is lifted."""
+        """Change kind, reason or end of a ban that holds; the end to earlier, later, or null (until it is lifted)."""
         refuse_unless_creator_or_moderator(self.user, reads.ban_of_stream(id).creator_id)
         changes = ChangeBanSerializer.validated(request.data)
         services.change_ban(id, by=self.user, now=timezone.now(), changes=changes)

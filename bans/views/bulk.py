@@ -16,7 +16,7 @@ from livestreams.services import StreamMissing
 
 
 class BulkBanViewSet(ApiViewSet):
-    """Many bans in one call, against a raid."""
+    """Many bans in one call, against raids."""
 
     serializer_class = BulkBanAnswerSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
@@ -31,7 +31,7 @@ class BulkBanViewSet(ApiViewSet):
         responses={200: BulkBanAnswerSerializer},
     )
     def create(self, request: Request) -> Response:
-        """Ban up to 1,000 people from a stream, as its creator or a moderator, with an answer for each.
+        """Ban up to 1,000 people from a stream, as its creator or a moderator, with an outcome for each.
 
         People who are banned already, are protected from bans or do not exist do not keep the others from being banned.
         """
