@@ -15,7 +15,7 @@ from tests.reminders.working import work_off
 WEBHOOK = {"webhook": "reminders.channels.webhook.WebhookChannel"}
 
 
-def tell_of_start(stream: LiveStream, people: Iterable[User]) -> Delivery:
+def notify_of_start(stream: LiveStream, people: Iterable[User]) -> Delivery:
     """Start the stream and notify these people. The delivery to the webhook stays pending."""
     now = timezone.now()
     for person in people:

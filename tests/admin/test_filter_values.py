@@ -19,7 +19,7 @@ from common.admin.changelist import declared_parameters
 from common.admin.filters import MomentRangeFilter
 from livestreams.models import LiveStream
 from tests.admin.conftest import Office
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import list_url, text_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
@@ -58,7 +58,7 @@ def client_of_root(office: Office, creator: User, guest: User) -> Client:
     """The client of a superuser. There is at least one row of each model."""
     stream = make_stream(creator, guest=guest)
     make_ban(make_user("troublemaker"), stream)
-    tell_of_start(stream, [make_user("waiting")])
+    notify_of_start(stream, [make_user("waiting")])
     return office(User.objects.create_superuser("root", "password"))
 
 

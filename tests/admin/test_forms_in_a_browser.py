@@ -22,7 +22,7 @@ from common.models import AuditEntry
 from livestreams.models import LiveStream
 from livestreams.services import delete_stream
 from reminders.models import Delivery, Reminder
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url
 from tests.admin.test_users import picture
 from tests.bans.people import make_ban
@@ -217,7 +217,7 @@ def test_every_admin_action_changes_its_own_columns_and_records_its_reason(open_
     boss = User.objects.get(username="root")
     deactivate_user(inactive.pk, by=boss, now=now, reason="Spam.")
     log_in("creator", PASSWORD, now=now)
-    delivery = tell_of_start(make_stream(make_user("host")), [make_user("waiting")])
+    delivery = notify_of_start(make_stream(make_user("host")), [make_user("waiting")])
     Delivery.objects.filter(pk=delivery.pk).update(state="failed", closed_at=now, next_attempt_at=None, attempts=9)
     stream = {"status", "updated_at", "revision"}
     removed = {"deleted_at", "deleted_by_id", "updated_at", "revision"}

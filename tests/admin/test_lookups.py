@@ -20,7 +20,7 @@ from edges.services.join_keys import rotate_join_key
 from livestreams.models import LiveStream
 from reminders.models import Chunk
 from tests.admin.conftest import Office
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import list_url, page_url, text_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user, session_of
@@ -40,7 +40,7 @@ def world(creator: User, guest: User) -> LiveStream:
     """At least one row of each model of the admin."""
     stream = make_stream(creator, guest=guest)
     make_ban(make_user("troublemaker"), stream)
-    tell_of_start(stream, [make_user("waiting")])
+    notify_of_start(stream, [make_user("waiting")])
     rotate_join_key(by=None, now=timezone.now())
     return stream
 

@@ -23,7 +23,7 @@ from livestreams import services as streams
 from livestreams.models import LiveStream, Status
 from reminders.models import Delivery
 from tests.admin.conftest import CHANGE_PERMISSIONS, Office, permit
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, change_many, list_url, messages_of, page_url
 from tests.bans.people import lapsed_ban, make_ban
 from tests.conftest import make_user
@@ -123,7 +123,7 @@ def all_deliveries() -> list[Any]:
         for true in (True, False):
             host = make_user(f"notified-host-{number}-{true}")
             stream = make_stream(host)
-            delivery = tell_of_start(stream, [make_user(f"notified{number}-{true}")])
+            delivery = notify_of_start(stream, [make_user(f"notified{number}-{true}")])
             is_open = state == Delivery.State.PENDING
             Delivery.objects.filter(pk=delivery.pk).update(
                 state=state,

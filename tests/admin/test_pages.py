@@ -18,7 +18,7 @@ from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from reminders.models import Chunk, Delivery, Reminder, Round
 from tests.admin.conftest import Office
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url, page_url, text_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
@@ -47,7 +47,7 @@ def a_row(model: type[Model], stream: LiveStream) -> Any:
     if model is LiveStreamBan:
         return make_ban(make_user("troublemaker"), stream)
     if model in OF_REMINDERS:
-        tell_of_start(stream, [make_user("waiting")])
+        notify_of_start(stream, [make_user("waiting")])
         return model._base_manager.get()
     rows = {LiveStream: stream, User: stream.creator, AuditEntry: AuditEntry.objects.earliest("pk")}
     return rows[model]
@@ -176,12 +176,12 @@ def test_a_list_costs_the_same_for_fifty_rows_as_for_one(
     client = office(moderator)
     hosts = [User.objects.create_user(f"host{number}", name="Host") for number in range(50)]
     make_ban(hosts[1], make_stream(hosts[0], guest=guest))
-    tell_of_start(make_stream(hosts[0]), [hosts[1]])
+    notify_of_start(make_stream(hosts[0]), [hosts[1]])
     one = statements(client, list_url(model), django_assert_max_num_queries(12))
 
     for host in hosts[1:]:
         make_ban(hosts[0], make_stream(host, guest=guest))
-        tell_of_start(make_stream(host), [hosts[0]])
+        notify_of_start(make_stream(host), [hosts[0]])
 
     assert statements(client, list_url(model), django_assert_max_num_queries(12)) == one
 

@@ -11,7 +11,7 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 from accounts import services
 from accounts.models import User
 from livestreams.models import LiveStream
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url, page_url
 from tests.admin.test_users import picture
 from tests.bans.people import make_ban
@@ -43,7 +43,7 @@ def root(page: Page, live_server: Any) -> User:
     creator = services.set_profile_photo(make_user("creator"), picture(), by=None, now=timezone.now())
     stream = make_stream(creator, title="Işık ve gölge")
     make_ban(make_user("troublemaker"), stream)
-    tell_of_start(stream, [make_user("waiting")])
+    notify_of_start(stream, [make_user("waiting")])
     page.goto(f"{live_server.url}/admin/login/")
     page.get_by_label("Username").fill("root")
     page.get_by_label("Password").fill(PASSWORD)

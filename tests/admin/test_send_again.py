@@ -13,7 +13,7 @@ from common.models import AuditEntry
 from reminders import services
 from reminders.models import Delivery, Reminder
 from tests.admin.conftest import Office
-from tests.admin.notifying import WEBHOOK, tell_of_start
+from tests.admin.notifying import WEBHOOK, notify_of_start
 from tests.admin.pages import action_url, change_many, list_url, messages_of, page_url, text_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
@@ -39,7 +39,7 @@ def receiver(settings: Any) -> Iterator[Gateway]:
 @pytest.fixture
 def stopped(receiver: Gateway, creator: User, viewer: User) -> Delivery:
     """A delivery that was stopped by 410. The receiver answers 204 from now on."""
-    delivery = tell_of_start(make_stream(creator), [viewer])
+    delivery = notify_of_start(make_stream(creator), [viewer])
     assert services.deliver(delivery.pk, now=timezone.now()) == State.STOPPED
     receiver.answer, receiver.calls[:] = answering(204), []
     return delivery
@@ -66,7 +66,7 @@ def test_a_stopped_delivery_is_sent_again_and_the_reason_is_recorded(
 def test_of_many_the_delivered_ones_are_refused(
     stopped: Delivery, receiver: Gateway, guest: User, viewer: User, office: Office, moderator: User
 ) -> None:
-    delivered = tell_of_start(make_stream(guest), [viewer])
+    delivered = notify_of_start(make_stream(guest), [viewer])
     services.deliver(delivered.pk, now=timezone.now())
 
     answer = change_many(office(moderator), ACTION, [stopped, delivered], confirmed="yes", **REASON)
@@ -99,8 +99,8 @@ def test_a_crafted_post_of_somebody_without_the_permission_sends_nothing(
 def test_the_action_is_offered_for_stopped_and_pending_deliveries_only(
     stopped: Delivery, guest: User, viewer: User, office: Office, moderator: User, reader: User
 ) -> None:
-    waiting = tell_of_start(make_stream(guest), [viewer])
-    delivered = tell_of_start(make_stream(make_user("other")), [viewer])
+    waiting = notify_of_start(make_stream(guest), [viewer])
+    delivered = notify_of_start(make_stream(make_user("other")), [viewer])
     services.deliver(delivered.pk, now=timezone.now())
 
     assert action_url(stopped, ACTION) in office(moderator).get(page_url(stopped)).content.decode()
@@ -133,7 +133,7 @@ def test_deliveries_are_filtered_by_state_and_channel(
 def test_the_page_of_a_round_links_to_its_chunks(
     stopped: Delivery, guest: User, viewer: User, office: Office, reader: User
 ) -> None:
-    tell_of_start(make_stream(guest), [viewer])
+    notify_of_start(make_stream(guest), [viewer])
     round_ = stopped.chunk.round
     client = office(reader)
 
@@ -153,7 +153,7 @@ def test_the_state_of_a_reminder_follows_from_its_stream_the_ledger_and_bans(
         services.set_reminder(stream.pk, by=person, now=now, minute=15, language="en")
     make_ban(stranger, stream)
     notified = make_user("notified")
-    tell_of_start(make_stream(make_user("other")), [notified])
+    notify_of_start(make_stream(make_user("other")), [notified])
 
     page = office(reader).get(list_url(Reminder)).content.decode()
     rows = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in page.split("<tr")]

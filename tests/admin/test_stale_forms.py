@@ -12,7 +12,7 @@ from bans.models import LiveStreamBan
 from livestreams import services as streams
 from reminders.services import deliver
 from tests.admin.conftest import Office
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, change_many, messages_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
@@ -63,7 +63,7 @@ def an_account_that_another_moderator_deactivates(creator: User) -> Any:
 
 
 def a_delivery_that_goes_on(creator: User) -> Any:
-    delivery = tell_of_start(make_stream(creator), [make_user("waiting")])
+    delivery = notify_of_start(make_stream(creator), [make_user("waiting")])
     return (
         "the system",
         lambda: deliver(delivery.pk, now=timezone.now()),  # which fails: the settings name no such channel

@@ -13,7 +13,7 @@ from common.doctor import Finding, examine
 from livestreams.models import LiveStream
 from reminders import services
 from reminders.models import Checkpoint, Chunk, Delivery, Round
-from tests.admin.notifying import WEBHOOK, tell_of_start
+from tests.admin.notifying import WEBHOOK, notify_of_start
 from tests.commands.conftest import Run
 from tests.commands.test_doctor import GOOD_KEY, found_by
 from tests.conftest import make_user
@@ -53,7 +53,7 @@ def awaited(creator: User, viewer: User, now: datetime, *, ago: timedelta) -> Li
 
 @pytest.fixture
 def delivery(creator: User, viewer: User) -> Delivery:
-    delivery = tell_of_start(make_stream(creator), [viewer])
+    delivery = notify_of_start(make_stream(creator), [viewer])
     let_a_worker_live()
     return delivery
 
