@@ -160,6 +160,8 @@ class BulkBanAnswerSerializer(serializers.Serializer[Any]):
 
 
 class UndoAnswerSerializer(BulkAnswerSerializer):
+    """The outcome of one ban of the batch."""
+
     target = IdField(help_text="The same as `targetUserId`.")
     targetUserId = IdField()
     outcome = serializers.ChoiceField([BulkOutcome.LIFTED, BulkOutcome.SKIPPED])
