@@ -22,7 +22,7 @@ def action_url(row: Model, action: str) -> str:
     return f"{list_url(type(row))}{row.pk}/{action}/"
 
 
-def change_many(client: Client, action: str, rows: list[Any], **more: str) -> Any:
+def change_many(client: Client, action: str, rows: list[Any], /, **more: str) -> Any:
     chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
     return client.post(list_url(type(rows[0])), chosen | more)
 
