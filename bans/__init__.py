@@ -1,1 +1,1 @@
-"""Who may not watch or write, and the review of it."""
+"""Bans of people from streams, their review, and appeals against them."""

@@ -1,4 +1,4 @@
-"""The ban of one person from one stream, its review, and the appeal against it."""
+"""Bans of one person from one stream, their review, and the appeals against them."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Self
@@ -18,7 +18,7 @@ from livestreams.models import LiveStream
 
 
 class HeldRange(Func):
-    """When a ban holds unless it is lifted, as a range of times; open-ended without an end."""
+    """The range of times in which a ban holds unless it is lifted. Without an end, the range has no upper bound."""
 
     function = "TSTZRANGE"
     output_field = DateTimeRangeField()
@@ -26,7 +26,7 @@ class HeldRange(Func):
 
 class BanQuerySet(LockingQuerySet["LiveStreamBan"]):
     def holding(self, now: Any) -> Self:
-        """Bans that hold at `now`: not lifted, and not past their end. No job has to run for that."""
+        """Bans that hold at `now`: not lifted, and not past their end. No job changes anything for that."""
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now), deleted_at__isnull=True)
 
     def matching(
@@ -41,7 +41,10 @@ class BanQuerySet(LockingQuerySet["LiveStreamBan"]):
         made_from: Any = None,
         made_to: Any = None,
     ) -> Self:
-        """Holding bans on living streams that satisfy all that is given; `username_key` is of the banned person."""
+        """Holding bans on living streams that match every filter that is not None.
+
+        `username_key` is the key of the banned person's username.
+        """
         wanted = {
             "stream__deleted_at__isnull": True,
             "stream__creator": creator,
@@ -60,7 +63,7 @@ class LivingBans(LivingManager.from_queryset(BanQuerySet)):  # type: ignore[misc
 
 
 class LiveStreamBan(TimestampedModel, SoftDeleteModel):
-    """`deleted_at` is when it was lifted, `deleted_by` who lifted it: so the wire has called it from the beginning."""
+    """A ban. `deleted_at` is when it was lifted and `deleted_by` who lifted it, as the API names these fields."""
 
     class ActionType(models.TextChoices):
         BLOCK = "BLOCK", _("may not watch")
@@ -72,7 +75,7 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
         CHANGED = "changed", _("changed")
         LIFTED = "lifted", _("lifted")
 
-    # A purged stream takes its bans along; the audit trail keeps what was done.
+    # Bans are purged with their stream. The audit trail keeps the history.
     stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="bans", verbose_name=_("stream"))
     target = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("banned person")
@@ -115,7 +118,7 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
                 | (~Q(review="unreviewed") & Q(reviewed_by__isnull=False, reviewed_at__isnull=False)),
                 name="ban_review_has_its_reviewer",
             ),
-            # At most one ban holds at any moment; after one lapsed, the next may follow without any job having run.
+            # At most one ban of a person on a stream holds at any time. After it lapsed, the next can be made at once.
             ExclusionConstraint(
                 name="ban_one_holding_per_person_and_stream",
                 expressions=[
@@ -127,7 +130,7 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
             ),
         ]
         indexes = [
-            # Holds everything that "is this person banned?" asks for, so that a "no" reads no row.
+            # Covers the check whether a person is banned (index-only scan).
             models.Index(
                 fields=["stream", "target"],
                 include=["expires_at", "id"],
@@ -141,7 +144,7 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
         ]
 
     def __str__(self) -> str:
-        # By name where the person was read with the ban; reading it here would cost a statement for each row.
+        # The username only if it was read with the ban: otherwise each row of a list would cost a statement.
         person = self.target.get_username() if "target" in self._state.fields_cache else self.target_id
         return f"{person}: {self.get_action_type_display()}"
 
@@ -150,7 +153,7 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
 
 
 class Appeal(TimestampedModel):
-    """What the banned person says against a ban: once, until it is decided or withdrawn."""
+    """The appeal of the banned person against a ban. There is at most one for each ban."""
 
     class State(models.TextChoices):
         PENDING = "pending", _("pending")
@@ -174,6 +177,7 @@ class Appeal(TimestampedModel):
 
 
 def restriction(*, stream: Any, user: Any, now: Any) -> Subquery:
-    """What keeps `user` from `stream` at `now`, as JSON, or NULL: see `settings.AUDIENCE_RESTRICTION`."""
+    """The ban of `user` on `stream` that holds at `now`, as JSON, or NULL. The hook `settings.AUDIENCE_RESTRICTION`."""
     holding = LiveStreamBan.objects.holding(now).filter(stream=stream, target=user)
-    return Subquery(holding.values(told=JSONObject(action="action_type", reason="reason", until="expires_at"))[:1])
+    row = JSONObject(action="action_type", reason="reason", until="expires_at")
+    return Subquery(holding.values(restriction=row)[:1])

@@ -1,8 +1,9 @@
-"""Who may ban, and who may read a ban."""
+"""Permission checks of bans and appeals."""
 
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, holders_of
+from bans.services import NotTheBannedPerson
 from common.queries import ID, Param, Question
 from common.refusals import Forbidden
 
@@ -31,3 +32,8 @@ def refuse_unless_creator_or_moderator(user: User, creator_id: str) -> None:
 def refuse_unless_concerned(user: User, creator_id: str, target_id: str) -> None:
     if user.pk not in (creator_id, target_id) and not moderates(user):
         raise NotConcerned
+
+
+def refuse_unless_banned_person(user: User, target_id: str) -> None:
+    if user.pk != target_id:
+        raise NotTheBannedPerson

@@ -1,4 +1,4 @@
-"""How bans are written, and what may be sent about them."""
+"""Bans, appeals and bulk calls in the API: what it answers with and what it accepts."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ from common.text_fields import ManyLines
 
 LONGEST_BAN_SECONDS = 31_536_000  # a year
 
-# --- out ------------------------------------------------------------------------------------------
+# --- answers --------------------------------------------------------------------------------------
 
 
 class BanSerializer(ReadSerializer):
@@ -51,11 +51,11 @@ class CheckSerializer(serializers.Serializer[Any]):
     ban = BanSerializer(allow_null=True)
 
 
-# --- in -------------------------------------------------------------------------------------------
+# --- bodies ---------------------------------------------------------------------------------------
 
 
 class EndOfBan(InputSerializer):
-    """When a ban ends: a moment, a number of seconds from now, or, with neither, when it is lifted."""
+    """The end of a ban: a time, or a number of seconds from now. With neither, the ban holds until it is lifted."""
 
     expiresAt = WireTime(source="expires_at", allow_null=True, required=False, help_text="In the future.")
     durationSeconds = StrictInteger(
@@ -89,7 +89,7 @@ class ChangeBanSerializer(EndOfBan, AtLeastOneSerializer):
     reason = ManyLines(max_length=500, allow_null=True, required=False)
 
 
-# --- asked ----------------------------------------------------------------------------------------
+# --- queries --------------------------------------------------------------------------------------
 
 
 class ListBansQuery(PageQuery):
@@ -101,7 +101,7 @@ class ListBansQuery(PageQuery):
     endDate = WireTime(source="made_to", required=False, help_text="Made at or before this moment.")
 
     def validate(self, query: dict[str, Any]) -> dict[str, Any]:
-        """`targetUser` becomes the one of the two that it is."""
+        """Replace `target_user` with `target` or `username_key`, depending on its form."""
         named = query.pop("target_user", None)
         if named is not None:
             pk = User.id_in(named)
@@ -113,7 +113,7 @@ class CheckBanQuery(InputSerializer):
     liveStreamId = IdField(source="stream")
 
 
-# --- many at once ---------------------------------------------------------------------------------
+# --- bulk calls -----------------------------------------------------------------------------------
 
 
 class BulkBanSerializer(EndOfBan):
@@ -123,17 +123,17 @@ class BulkBanSerializer(EndOfBan):
         child=StrictString(max_length=150),
         min_length=1,
         max_length=LARGEST_BATCH,
-        help_text="Ids or usernames, in any case of their letters; what looks like an id is one.",
+        help_text="Ids or usernames, in upper or lower case. A text with the form of an id is always an id.",
     )
     actionType = StrictChoice(
         LiveStreamBan.ActionType.choices, source="action_type", default=LiveStreamBan.ActionType.BLOCK
     )
     reason = ManyLines(max_length=500, allow_null=True, required=False)
-    dryRun = StrictBoolean(source="dry_run", default=False, help_text="Tell what would become of each, and ban nobody.")
+    dryRun = StrictBoolean(source="dry_run", default=False, help_text="Answer with the outcome of each and ban nobody.")
 
 
 class BulkAnswerSerializer(serializers.Serializer[Any]):
-    """What became of one of those that were sent, in their order."""
+    """The outcome of one target. Outcomes have the order of the targets."""
 
     target = serializers.CharField(help_text="As it was sent.")
     targetUserId = IdField(allow_null=True)
@@ -146,24 +146,26 @@ class BulkAnswerSerializer(serializers.Serializer[Any]):
             BulkOutcome.DUPLICATE,
         ]
     )
-    code = serializers.CharField(allow_null=True, help_text="Why not, for machines, as a single ban would be refused.")
-    banId = IdField(allow_null=True, help_text="The ban that was made or that holds already.")
+    code = serializers.CharField(allow_null=True, help_text="Why not: the code of the refusal of a single ban.")
+    banId = IdField(allow_null=True, help_text="The ban that was made, or that holds already.")
 
 
 class BulkBanAnswerSerializer(serializers.Serializer[Any]):
-    batchId = IdField(allow_null=True, help_text="For the undo. Null when no ban was made.")
+    batchId = IdField(allow_null=True, help_text="Names the batch in the undo. Null when no ban was made.")
     dryRun = serializers.BooleanField()
     banned = serializers.IntegerField(min_value=0)
     alreadyBanned = serializers.IntegerField(min_value=0)
-    refused = serializers.IntegerField(min_value=0, help_text="Of people who are protected from bans.")
+    refused = serializers.IntegerField(min_value=0, help_text="People who are protected from bans.")
     outcomes = BulkAnswerSerializer(many=True)
 
 
 class UndoAnswerSerializer(BulkAnswerSerializer):
+    """The outcome of one ban of the batch."""
+
     target = IdField(help_text="The same as `targetUserId`.")
     targetUserId = IdField()
     outcome = serializers.ChoiceField([BulkOutcome.LIFTED, BulkOutcome.SKIPPED])
-    code = serializers.CharField(allow_null=True, help_text="Why it was skipped, for machines.")
+    code = serializers.CharField(allow_null=True, help_text="Why it was skipped: an error code.")
     banId = IdField()
 
 
@@ -176,7 +178,7 @@ class UndoBulkBanAnswerSerializer(serializers.Serializer[Any]):
     outcomes = UndoAnswerSerializer(many=True)
 
 
-# --- what the banned person says ------------------------------------------------------------------
+# --- appeals --------------------------------------------------------------------------------------
 
 
 class AppealSerializer(ReadSerializer):
@@ -196,7 +198,7 @@ class AppealBanSerializer(InputSerializer):
 
 
 class ImportedBanSerializer(InputSerializer):
-    """One line of a file of bans. What an export has beside these says nothing that an import needs."""
+    """One line of a file of bans. The other columns of an export are ignored."""
 
     ignored_keys = frozenset({"_id", "createdAt", "deletedBy"})
 
@@ -212,7 +214,7 @@ class ImportedBanSerializer(InputSerializer):
     deletedAt = WireTime(source="deleted_at", allow_null=True, required=False)
 
     def validate(self, values: dict[str, Any]) -> dict[str, Any]:
-        """`target` is the id, or, without one, the username."""
+        """Set `target` to the id or, without an id, to the username."""
         named, pk = values.pop("target_username", None), values.pop("target_id", None)
         if not (pk or named):
             raise serializers.ValidationError({"targetUserId": [_("is required, or targetUsername")]})

@@ -1,4 +1,4 @@
-"""Addresses of the bans; the check comes first, chat servers ask it for every message."""
+"""URLs of bans. The check comes first because chat servers call it for every message."""
 
 from django.conf import settings
 from django.urls import include, path
@@ -22,5 +22,5 @@ bans = [
     path("/<str:id>", view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})),
 ]
 
-# One prefix: the addresses of other apps, which come after these, are not compared with each of them.
+# One prefix, so that requests for other apps are compared with one pattern only.
 v1 = [path("live-stream-ban", include(bans))]

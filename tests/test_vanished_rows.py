@@ -93,7 +93,7 @@ CASES: dict[str, Case] = {
     "bans.ban_user": (lambda w: bans.ban_user(w.viewer.pk, w.stream.pk, **w.by), streams.StreamMissing),
     "bans.ban_many": (lambda w: bans.ban_many(w.stream.pk, [w.viewer.pk], **w.by), streams.StreamMissing),
     "bans.ban_each": (
-        lambda w: bans.ban_each(w.stream.pk, [bans.Wanted(w.viewer.pk, w.moderator)], **w.by),
+        lambda w: bans.ban_each(w.stream.pk, [bans.BanRequest(w.viewer.pk, w.moderator)], **w.by),
         streams.StreamMissing,
     ),
     "bans.change_ban": (lambda w: bans.change_ban(w.ban.pk, changes={"reason": "x"}, **w.by), bans.BanMissing),

@@ -1,4 +1,4 @@
-"""Bans in the admin: those that wait for a review come first, and moderators uphold, change or lift them."""
+"""Bans in the admin, where moderators uphold, change or lift them. Bans that need a review come first."""
 
 from bans.admin.filters import waiting_badge
 from bans.admin.pages import BanAdmin

@@ -1,4 +1,4 @@
-"""What moderators do to bans, and superusers to verdicts: an admin action for each verdict, a form for changes."""
+"""Admin actions on bans: reviews for moderators, overruling for superusers, and the form for changes."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ CHANGED = ngettext_lazy("%(count)d ban was changed.", "%(count)d bans were chang
 OVERRULED = ngettext_lazy("%(count)d verdict was overruled.", "%(count)d verdicts were overruled.", "count")
 
 
-def _reviewing(name: str, verdict: Review, changes: Changes | None = None, **look: Any) -> AdminAction:
+def _reviewing(name: str, verdict: Review, changes: Changes | None = None, **shown: Any) -> AdminAction:
     def review(ban_id: str, /, *, by: Any, now: datetime, reason: str) -> object:
         wanted = changes(now) if changes else None
         return review_ban(ban_id, by=by, now=now, verdict=verdict, reason=reason, changes=wanted)
@@ -34,10 +34,10 @@ def _reviewing(name: str, verdict: Review, changes: Changes | None = None, **loo
     def rule(ban: LiveStreamBan, /, *, by: Any, now: datetime) -> None:
         refuse_review(ban, by=by, now=now, verdict=verdict, changes=changes(now) if changes else None)
 
-    return AdminAction(name=name, service=review, rule=rule, **look)
+    return AdminAction(name=name, service=review, rule=rule, **shown)
 
 
-def _overruling(name: str, verdict: Review, **look: Any) -> AdminAction:
+def _overruling(name: str, verdict: Review, **shown: Any) -> AdminAction:
     def overrule(ban_id: str, /, *, by: Any, now: datetime, reason: str) -> object:
         return overrule_review(ban_id, by=by, now=now, verdict=verdict, reason=reason)
 
@@ -45,7 +45,7 @@ def _overruling(name: str, verdict: Review, **look: Any) -> AdminAction:
         refuse_overruling(ban, by=by, now=now, verdict=verdict)
 
     return AdminAction(
-        name=name, service=overrule, rule=rule, done=OVERRULED, for_superusers=True, icon="gavel", **look
+        name=name, service=overrule, rule=rule, done=OVERRULED, for_superusers=True, icon="gavel", **shown
     )
 
 
@@ -63,7 +63,7 @@ OVERRULINGS = (
     _overruling("overrule_uphold", Review.UPHELD, label=_("Overrule: uphold")),
     _overruling("overrule_lift", Review.LIFTED, label=_("Overrule: lift"), variant=ActionVariant.WARNING),
 )
-# What many bans are changed to at once; one alone is changed on its page, with a form.
+# Changes of many bans at once. A single ban is changed with the form on its page.
 USUAL_CHANGES = (
     _change("block_watching", _("Change: may not watch"), lambda now: {"action_type": ActionType.BLOCK}),
     _change("block_writing", _("Change: may not write"), lambda now: {"action_type": ActionType.CHAT_ONLY}),
@@ -76,7 +76,7 @@ USUAL_NAMES = {action.name for action in USUAL_CHANGES}
 
 
 class ChangeForm(ReasonForm):
-    """Kind and end of a ban, and what becomes of its appeal. Only what differs from what it showed is changed."""
+    """Kind and end of a ban, and the decision on its appeal. Only fields that the user changed are applied."""
 
     action_type = forms.ChoiceField(label=_("Kind"), choices=ActionType.choices, widget=UnfoldAdminSelectWidget)
     expires_at = MomentField(label=_("Ends"), required=False)
@@ -108,8 +108,7 @@ class ChangeForm(ReasonForm):
         if "no_end" in self.fields:
             refuse_emptied(self, "expires_at", box="no_end")
         if not self.errors and not self.changes:
-            told = _("Nothing was changed. Change the kind or the end, or go back and uphold the ban.")
-            self.add_error(None, told)
+            self.add_error(None, _("Nothing was changed. Change the kind or the end, or go back and uphold the ban."))
         return self.cleaned_data
 
     @property

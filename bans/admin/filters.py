@@ -1,4 +1,4 @@
-"""How moderators find bans: what waits for them, what holds, and what is appealed against."""
+"""Filters of the list of bans, and the number of unreviewed bans for the sidebar."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,12 +17,12 @@ SOON = timedelta(hours=24)
 
 
 def waiting() -> Q:
-    """Bans that ask for a moderator: nobody has looked at them yet, or the banned person objects."""
+    """Bans that need a review: unreviewed ones that were not lifted, and those with a pending appeal."""
     return Q(review=Review.UNREVIEWED, deleted_at__isnull=True) | Q(appeal__state=Appeal.State.PENDING)
 
 
 def waiting_badge(request: HttpRequest) -> str | None:
-    """How many bans nobody has reviewed, for the sidebar of every page: it stops counting where it stops mattering."""
+    """The number of unreviewed bans for the sidebar. It counts at most 100 rows, because it runs on every page."""
     unreviewed = LiveStreamBan.objects.filter(review=Review.UNREVIEWED).order_by()
     count = unreviewed[:100].count()
     return None if not count else str(count) if count < 100 else "99+"

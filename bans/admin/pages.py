@@ -1,4 +1,4 @@
-"""The list of bans and the page of one."""
+"""The list of bans and the page of a ban."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -35,7 +35,7 @@ EARLIER_BANS_SHOWN = 20
 
 
 def _holding(ban: LiveStreamBan, now: datetime) -> tuple[str, str]:
-    """Whether it holds, and since or until when."""
+    """Whether the ban holds, and when it ends, ended or was lifted."""
     if ban.deleted_at is not None:
         return pgettext("ban", "was lifted"), written(ban.deleted_at)
     if ban.expires_at is None:
@@ -55,7 +55,7 @@ CHANGES: dict[str, Rule] = {"change_ban": _changeable, "overrule_change": _overr
 
 
 def _action_of(form: ChangeForm, *, overruling: bool, seen: str | None) -> AdminAction:
-    """The change that a form asks for, as an admin action."""
+    """The admin action that makes the changes of a valid form."""
 
     def change(ban_id: str, /, *, by: Any, now: datetime, reason: str) -> object:
         service = overrule_review if overruling else review_ban
@@ -128,7 +128,7 @@ class BanAdmin(ActionAdmin, SoftDeleteAdmin):
         part = folded(text)
         return queryset.filter(target__names_folded__contains=part) if part else queryset.none()
 
-    # --- who may --------------------------------------------------------------------------------
+    # --- permissions ----------------------------------------------------------------------------
 
     def has_admin_action_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("bans.moderate")
@@ -152,13 +152,13 @@ class BanAdmin(ActionAdmin, SoftDeleteAdmin):
 
         return refusing
 
-    # --- acting ---------------------------------------------------------------------------------
+    # --- actions --------------------------------------------------------------------------------
 
     def version_of(self, row: LiveStreamBan) -> str:
         return version_of_ban(row)
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[UnfoldAction]:
-        """Forms of a change instead of the usual changes."""
+        """On the page of a ban, the forms replace the usual changes."""
         ban = self.get_object(request, unquote(str(object_id)))
         hidden = set(USUAL_NAMES)
         if ban is not None:
@@ -194,14 +194,14 @@ class BanAdmin(ActionAdmin, SoftDeleteAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, unquote(object_id))
         form = ChangeForm(ban, request.POST if request.method == "POST" else None, overruling=overruling)
         change = _action_of(form, overruling=overruling, seen=versions_sent(request).get(ban.pk))
-        # Before the form is validated: against a newer version of the row, fields left alone would count as changed.
+        # Check the version before validation: compared with a newer row, untouched fields would count as changed.
         stale = self.stale(request, ban) if form.is_bound else None
         if stale is not None or form.is_valid():
             self._perform(request, change, [ban], form.data.get("reason", ""))
             return HttpResponseRedirect(page_of(ban))
         return self.ask_for(request, change, [ban], form, back=page_of(ban))
 
-    # --- showing --------------------------------------------------------------------------------
+    # --- columns and fields ---------------------------------------------------------------------
 
     def page_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
         ban = self.get_object(request, unquote(object_id or ""))
@@ -209,7 +209,7 @@ class BanAdmin(ActionAdmin, SoftDeleteAdmin):
         return super().page_context(request, object_id) | {"earlier_bans": self._earlier_bans(ban) if shown else None}
 
     def _earlier_bans(self, ban: LiveStreamBan) -> dict[str, Any] | None:
-        """What the person was banned for before, newest first."""
+        """The earlier bans of the same person, newest first."""
         earlier = (
             LiveStreamBan.all_objects.filter(target=ban.target_id, created_at__lte=ban.created_at)
             .exclude(pk=ban.pk)

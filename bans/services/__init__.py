@@ -1,4 +1,4 @@
-"""What may happen to bans. API, admin and commands all come here."""
+"""Commands that change bans and appeals. The API, the admin and management commands call them."""
 
 from bans.services.appeals import (
     AlreadyAppealed,
@@ -23,12 +23,12 @@ from bans.services.bans import (
 )
 from bans.services.bulk import (
     LARGEST_BATCH,
-    Answer,
+    BanRequest,
+    BanResult,
     Batch,
     BatchMissing,
     BatchUndone,
     BulkOutcome,
-    Wanted,
     ban_each,
     ban_many,
     stream_of_batch,
@@ -53,7 +53,6 @@ __all__ = [
     "PROTECTED",
     "AlreadyAppealed",
     "AlreadyBanned",
-    "Answer",
     "AppealDecided",
     "AppealMissing",
     "AppealUndecided",
@@ -61,6 +60,8 @@ __all__ = [
     "BanLapsed",
     "BanLifted",
     "BanMissing",
+    "BanRequest",
+    "BanResult",
     "BanReviewed",
     "BanUnchanged",
     "Batch",
@@ -72,7 +73,6 @@ __all__ = [
     "NothingToOverrule",
     "OverrulingRefused",
     "StreamOver",
-    "Wanted",
     "appeal_ban",
     "ban_each",
     "ban_many",

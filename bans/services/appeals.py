@@ -1,4 +1,4 @@
-"""The appeal against a ban: made, withdrawn, decided; each under the lock of its ban."""
+"""Make, withdraw and decide appeals. Each command locks the ban first."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -46,11 +46,11 @@ class AppealDecided(Conflict):
 
 @transaction.atomic
 def appeal_ban(ban_id: str, *, by: User, now: datetime, text: str) -> Appeal:
-    """Appeal, once, against a ban that exists.
+    """Appeal against a ban that holds; once for each ban.
 
     Raises BanMissing, NotTheBannedPerson, NothingToAppeal, AlreadyAppealed.
     """
-    ban = locked_ban(ban_id, by=by)
+    ban = _locked_own_ban(ban_id, by=by)
     if not ban.holds(now):
         raise NothingToAppeal
     if Appeal.objects.filter(ban=ban).exists():
@@ -65,7 +65,7 @@ def appeal_ban(ban_id: str, *, by: User, now: datetime, text: str) -> Appeal:
 @transaction.atomic
 def withdraw_appeal(ban_id: str, *, by: User, now: datetime) -> Appeal:
     """Raises BanMissing, NotTheBannedPerson, AppealMissing, AppealDecided."""
-    ban = locked_ban(ban_id, by=by)
+    ban = _locked_own_ban(ban_id, by=by)
     appeal = Appeal.objects.filter(ban=ban).first()
     if appeal is None:
         raise AppealMissing
@@ -81,7 +81,7 @@ def decide_appeal(ban: LiveStreamBan, state: str, *, by: User | None, now: datet
 
 
 def redecide_appeal(ban: LiveStreamBan, state: str, *, by: User, now: datetime, reason: str) -> None:
-    """Approve or deny the appeal against a locked ban, also one that was decided otherwise; not a withdrawn one."""
+    """Approve or deny the appeal against a locked ban, even if it was decided before. If withdrawn, it stays so."""
     appeal = Appeal.objects.filter(ban=ban).exclude(state__in=(State.WITHDRAWN, state)).first()
     if appeal is not None:
         _set_state(_verb(state), [appeal], state, by=by, now=now, reason=reason)
@@ -94,13 +94,14 @@ def _verb(state: str) -> str:
 def decide_appeals(
     bans: Sequence[LiveStreamBan], state: str, *, by: User | None, now: datetime, reason: str = ""
 ) -> None:
-    """The same for many."""
+    """Approve or deny all pending appeals against these locked bans."""
     pending = list(Appeal.objects.filter(ban__in=[ban.pk for ban in bans], state=State.PENDING))
     if pending:
         _set_state(_verb(state), pending, state, by=by, now=now, reason=reason)
 
 
-def locked_ban(ban_id: str, *, by: User) -> LiveStreamBan:
+def _locked_own_ban(ban_id: str, *, by: User) -> LiveStreamBan:
+    """Only the ban is locked, not its stream: an appeal changes nothing that edges read."""
     ban = LiveStreamBan.all_objects.locked(ban_id, otherwise=BanMissing)
     if ban.target_id != by.pk:
         raise NotTheBannedPerson

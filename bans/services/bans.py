@@ -1,7 +1,7 @@
-"""The single ban: made, changed, lifted.
+"""Make, change and lift single bans.
 
-The stream is locked before its bans: who is protected from a ban (its guest, say) cannot change meanwhile, and an edge
-hears of the bans of one stream in the order in which they were committed.
+The stream is locked before its bans. So the people who are protected from bans (its guest, for example) cannot change
+during the command, and the revocations of a stream are numbered in the order of commits.
 """
 
 from datetime import datetime
@@ -25,7 +25,7 @@ from livestreams.services import StreamMissing, take_stream_lock
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
 OPEN_FOR_BANS = (Status.SCHEDULED, Status.PREPARING, Status.ACTIVE)
-LIFTED = "LIFTED"  # what edges are told when nothing restricts the person any more
+LIFTED = "LIFTED"  # the action of a revocation when no ban restricts the person any more
 
 
 class StreamOver(Conflict):
@@ -49,7 +49,7 @@ class BanLapsed(Conflict):
 
 
 class ProtectedPerson(Forbidden):
-    """Somebody whom no door lets anybody ban."""
+    """Nobody may ban this person, through any entry point."""
 
 
 class CannotBanOneself(ProtectedPerson):
@@ -92,9 +92,9 @@ def locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:
 
 
 def locked_ban(ban_id: str) -> LiveStreamBan:
-    """The ban, locked after its stream; a stream that was deleted meanwhile still has its bans.
+    """Lock the stream, then the ban. The bans of a deleted stream can still be locked.
 
-    Raises BanMissing, also when the stream is purged with its bans between the look and the lock.
+    Raises BanMissing, also when the stream and its bans are purged before they are locked.
     """
     rows = _STREAM_OF.rows(id=ban_id)
     if not rows:
@@ -105,6 +105,7 @@ def locked_ban(ban_id: str) -> LiveStreamBan:
 
 
 def locked_holding_ban(ban_id: str, now: datetime) -> LiveStreamBan:
+    """Raises BanMissing, BanLifted, BanLapsed."""
     ban = locked_ban(ban_id)
     if ban.is_deleted:
         raise BanLifted
@@ -114,7 +115,7 @@ def locked_holding_ban(ban_id: str, now: datetime) -> LiveStreamBan:
 
 
 def refuse_protected(stream: LiveStream, target: User, *, by: User) -> None:
-    """Raises the refusal that protects `target`, who was read with `protected` (see `targets`)."""
+    """Raises a ProtectedPerson refusal. `target` must come from `targets()`."""
     if target.pk == by.pk:
         raise CannotBanOneself
     if target.pk == stream.creator_id:
@@ -126,13 +127,13 @@ def refuse_protected(stream: LiveStream, target: User, *, by: User) -> None:
 
 
 def targets() -> Any:
-    """Users with `protected`: whether they are staff or moderators."""
+    """Users with the annotation `protected`: whether they are staff, superusers or moderators."""
     moderators = holders_of("bans.moderate").filter(pk=OuterRef("pk"))
     return User.objects.annotate(protected=Q(is_staff=True) | Q(is_superuser=True) | Exists(moderators))
 
 
 def state_of(ban: LiveStreamBan) -> dict[str, Any]:
-    """What the audit trail keeps of a ban."""
+    """The values of a ban in the audit trail."""
     return {
         "stream_id": ban.stream_id,
         "target_id": ban.target_id,
@@ -154,9 +155,9 @@ def write_ban(
     noted: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
     **values: Any,
 ) -> LiveStreamBan:
-    """Write what differs, with its audit row, and tell the edges when the restriction is another one.
+    """Write the values that differ and their audit row, and a revocation if the restriction has changed.
 
-    `noted` is what the audit row says besides, before and after.
+    `noted` are further values for the audit row, before and after.
     """
     before = {name: getattr(ban, name) for name, value in values.items() if getattr(ban, name) != value}
     if not before:
@@ -169,16 +170,16 @@ def write_ban(
     after = {name: values[name] for name in before}
     audit.record(verb, ban, by=by, now=now, before=before | noted[0], after=after | noted[1], reason=why)
     if before.keys() & {"action_type", "expires_at", "deleted_at"}:
-        _tell_edges(ban, now)
+        _record_revocation_of(ban, now)
     return ban
 
 
-def _tell_edges(ban: LiveStreamBan, now: datetime) -> None:
+def _record_revocation_of(ban: LiveStreamBan, now: datetime) -> None:
     action = ban.action_type if ban.holds(now) else LIFTED
     record_revocation(ban.stream_id, ban.target_id, action=action, until=ban.expires_at, now=now)
 
 
-# --- verbs ----------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------
 
 
 @transaction.atomic
@@ -219,7 +220,7 @@ def ban_user(
     )
     ban.save(force_insert=True)
     audit.record("ban_user", ban, by=by, now=now, before={}, after=state_of(ban))
-    _tell_edges(ban, now)
+    _record_revocation_of(ban, now)
     return ban
 
 
@@ -230,7 +231,7 @@ def refuse_past_end(expires_at: datetime | None, now: datetime) -> None:
 
 @transaction.atomic
 def change_ban(ban_id: str, *, by: User, now: datetime, changes: dict[str, Any], reason: str = "") -> LiveStreamBan:
-    """Change kind, reason or end of a holding ban: longer, shorter, timed or until it is lifted.
+    """Change kind, reason or end of a holding ban. An end of None means until it is lifted.
 
     `changes` may name action_type, reason and expires_at. Raises BanMissing, BanLifted, BanLapsed, Invalid.
     """
@@ -243,7 +244,7 @@ def change_ban(ban_id: str, *, by: User, now: datetime, changes: dict[str, Any],
 def lift_ban(ban_id: str, *, by: User, now: datetime, reason: str = "") -> LiveStreamBan:
     """Lift a ban, and so approve the appeal that is pending against it. Raises BanMissing, BanLifted.
 
-    A ban that lapsed can still be lifted: then it is so on record.
+    A lapsed ban can still be lifted, so that the lift is on record.
     """
     ban = locked_ban(ban_id)
     if ban.is_deleted:

@@ -1,6 +1,6 @@
-"""Many bans of one stream at once, each with its outcome, and the undo of all that one call did.
+"""Ban many people from one stream in one call, with an outcome for each, and undo such a call.
 
-The number of statements does not grow with the number of people.
+The number of statements does not depend on the number of people.
 """
 
 from collections.abc import Iterable, Sequence
@@ -52,7 +52,7 @@ class BatchUndone(Conflict):
 
 
 class BanChanged(Conflict):
-    """Why an undo leaves a ban alone; told beside that ban, never instead of the answer."""
+    """Why an undo skipped a ban. It is part of the outcome of that ban and never raised."""
 
     code = "ban_changed_since"
     message = _("somebody has changed or reviewed the ban since")
@@ -69,8 +69,8 @@ class BulkOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """One ban that is asked for; `target` is an id, or a username in any form, and `by` whose ban it becomes."""
+class BanRequest:
+    """One ban to make. `target` is an id or a username in any case; `by` becomes the creator of the ban."""
 
     target: str
     by: User
@@ -80,8 +80,8 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of one ban that was asked for, or that is to be undone."""
+class BanResult:
+    """The outcome of one ban to make or to undo."""
 
     target: str
     target_id: str | None
@@ -92,15 +92,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`id` is None when no ban was made: there is nothing that could be undone."""
+    """The results of one call. `id` is None when no ban was made, because then there is nothing to undo."""
 
     id: str | None
-    answers: list[Answer]
+    results: list[BanResult]
 
 
 # --- banning --------------------------------------------------------------------------------------
 
-# Names are folded here and not by the database, whose way of folding depends on its locale.
+# Names are case-folded in Python: how PostgreSQL folds them depends on its locale.
 _RESOLVED = """
     SELECT COALESCE(sent.id, named.id)
     FROM unnest(%s::bytea[], %s::text[]) WITH ORDINALITY AS sent (id, name, place)
@@ -118,60 +118,61 @@ def ban_many(
     dry_run: bool = False,
     **ban: Any,
 ) -> Batch:
-    """Ban up to LARGEST_BATCH people, ids or usernames, alike: `ban` may have action_type, reason and expires_at.
+    """Ban up to LARGEST_BATCH people, named by id or username, with the same values.
 
-    Who is banned already, protected or unknown is told and keeps nobody else from being banned. Raises StreamMissing,
-    StreamOver, and Invalid when the end is not in the future.
+    `ban` may have action_type, reason and expires_at. People who are banned already, protected or unknown are reported
+    in their results and do not stop the others. Raises StreamMissing, StreamOver, and Invalid when the end is not in
+    the future.
     """
     refuse_past_end(ban.get("expires_at"), now)
-    wanted = [Wanted(target, by, **ban) for target in sent]
-    return ban_each(stream_id, wanted, by=by, now=now, dry_run=dry_run)
+    requests = [BanRequest(target, by, **ban) for target in sent]
+    return ban_each(stream_id, requests, by=by, now=now, dry_run=dry_run)
 
 
 @transaction.atomic
 def ban_each(
-    stream_id: str, wanted: Sequence[Wanted], *, by: User | None, now: datetime, dry_run: bool = False
+    stream_id: str, requests: Sequence[BanRequest], *, by: User | None, now: datetime, dry_run: bool = False
 ) -> Batch:
-    """The same for bans that differ. `by` is who is recorded; None is the system itself.
+    """Make bans that may differ in their values and creators. `by` is the actor in the audit trail; None is the system.
 
-    Raises StreamMissing, StreamOver; all else is an answer, in the order of `wanted`.
+    Results have the order of `requests`. Raises StreamMissing, StreamOver.
     """
     stream = locked_stream(stream_id, open_for_bans=True)
-    ids = _resolved([one.target for one in wanted])
+    ids = _resolved([one.target for one in requests])
     people: dict[str, User] = targets().in_bulk({pk for pk in ids if pk})
     holding = LiveStreamBan.objects.holding(now).filter(stream=stream, target__in=people)
     holds: dict[str, str] = dict(holding.values_list("target_id", "pk"))
     batch_id = new_object_id()
     made: dict[str, LiveStreamBan] = {}
-    answers = []
-    for one, pk in zip(wanted, ids, strict=True):
+    results = []
+    for one, pk in zip(requests, ids, strict=True):
         person = people.get(pk) if pk else None
         if person is None:
-            answers.append(Answer(one.target, None, BulkOutcome.UNKNOWN, refusal=UserMissing()))
+            results.append(BanResult(one.target, None, BulkOutcome.UNKNOWN, refusal=UserMissing()))
         elif person.pk in made:
-            answers.append(Answer(one.target, person.pk, BulkOutcome.DUPLICATE))
+            results.append(BanResult(one.target, person.pk, BulkOutcome.DUPLICATE))
         elif person.pk in holds:
-            answers.append(
-                Answer(one.target, person.pk, BulkOutcome.ALREADY_BANNED, holds[person.pk], refusal=AlreadyBanned())
+            results.append(
+                BanResult(one.target, person.pk, BulkOutcome.ALREADY_BANNED, holds[person.pk], refusal=AlreadyBanned())
             )
         elif refusal := _refusal(stream, person, one, now):
-            answers.append(Answer(one.target, person.pk, BulkOutcome.REFUSED, refusal=refusal))
+            results.append(BanResult(one.target, person.pk, BulkOutcome.REFUSED, refusal=refusal))
         else:
             made[person.pk] = ban = _new_ban(stream, person, one, now, batch_id)
-            answers.append(Answer(one.target, person.pk, BulkOutcome.BANNED, None if dry_run else ban.pk))
+            results.append(BanResult(one.target, person.pk, BulkOutcome.BANNED, None if dry_run else ban.pk))
     if dry_run or not made:
-        return Batch(None, answers)
+        return Batch(None, results)
     bans = LiveStreamBan.objects.bulk_create(made.values())
     audit.record_many(BANNING, [(ban, {}, state_of(ban)) for ban in bans], by=by, now=now)
-    told = [(ban.target_id, ban.action_type, ban.expires_at) for ban in bans]
-    record_revocations(stream.pk, told, now=now)
-    return Batch(batch_id, answers)
+    restrictions = [(ban.target_id, ban.action_type, ban.expires_at) for ban in bans]
+    record_revocations(stream.pk, restrictions, now=now)
+    return Batch(batch_id, results)
 
 
 def _resolved(sent: Iterable[str]) -> list[str | None]:
-    """The user's id for each id or username; None for a name that nobody has.
+    """The user's id for each id or username; None for an unknown username.
 
-    What looks like an id always is one, also beside a user whose old username is the same text.
+    A text with the form of an id is always taken as an id, even if an old username is the same text.
     """
     ids = [User.id_in(target) for target in sent]
     names = [None if pk else User.key_of(target) for pk, target in zip(ids, sent, strict=True)]
@@ -180,23 +181,23 @@ def _resolved(sent: Iterable[str]) -> list[str | None]:
         return [pk and pk.hex() for (pk,) in cursor]
 
 
-def _refusal(stream: LiveStream, person: User, wanted: Wanted, now: datetime) -> Refusal | None:
+def _refusal(stream: LiveStream, person: User, request: BanRequest, now: datetime) -> Refusal | None:
     try:
-        refuse_protected(stream, person, by=wanted.by)
-        refuse_past_end(wanted.expires_at, now)
+        refuse_protected(stream, person, by=request.by)
+        refuse_past_end(request.expires_at, now)
     except (ProtectedPerson, Invalid) as refusal:
         return refusal
     return None
 
 
-def _new_ban(stream: LiveStream, person: User, wanted: Wanted, now: datetime, batch_id: str) -> LiveStreamBan:
+def _new_ban(stream: LiveStream, person: User, request: BanRequest, now: datetime, batch_id: str) -> LiveStreamBan:
     return LiveStreamBan(
         stream=stream,
         target=person,
-        action_type=wanted.action_type,
-        reason=wanted.reason,
-        expires_at=wanted.expires_at,
-        created_by=wanted.by,
+        action_type=request.action_type,
+        reason=request.reason,
+        expires_at=request.expires_at,
+        created_by=request.by,
         batch_id=batch_id,
         created_at=now,
         updated_at=now,
@@ -207,8 +208,8 @@ def _new_ban(stream: LiveStream, person: User, wanted: Wanted, now: datetime, ba
 
 
 @transaction.atomic
-def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[Answer]:
-    """Lift every ban of the batch that still holds as the batch made it; what somebody touched since is skipped.
+def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[BanResult]:
+    """Lift every ban of the batch that still holds and that nobody has changed since. Skip the others.
 
     Raises BatchMissing, BatchUndone.
     """
@@ -222,20 +223,20 @@ def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[Answer]:
         .order_by("pk")
         .for_update()
     )
-    if not bans:  # purged between the look and the lock
+    if not bans:  # purged before they were locked
         raise BatchMissing
     if any(ban.undone for ban in bans):  # type: ignore[attr-defined]
         raise BatchUndone
-    answers, lifted = [], []
+    results, lifted = [], []
     for ban in bans:
-        reason = _why_left_alone(ban, now)
+        reason = _why_skipped(ban, now)
         outcome = BulkOutcome.SKIPPED if reason else BulkOutcome.LIFTED
-        answers.append(Answer(ban.target_id, ban.target_id, outcome, ban.pk, refusal=reason))
+        results.append(BanResult(ban.target_id, ban.target_id, outcome, ban.pk, refusal=reason))
         if reason is None:
             lifted.append(ban)
     if lifted:
         _lift(lifted, by=by, now=now)
-    return answers
+    return results
 
 
 def stream_of_batch(batch_id: str) -> str:
@@ -248,7 +249,7 @@ def stream_of_batch(batch_id: str) -> str:
     return stream_id
 
 
-def _why_left_alone(ban: LiveStreamBan, now: datetime) -> Refusal | None:
+def _why_skipped(ban: LiveStreamBan, now: datetime) -> Refusal | None:
     if ban.is_deleted:
         return BanLifted()
     if ban.touched:  # type: ignore[attr-defined]
@@ -257,7 +258,7 @@ def _why_left_alone(ban: LiveStreamBan, now: datetime) -> Refusal | None:
 
 
 def _lift(bans: list[LiveStreamBan], *, by: User, now: datetime) -> None:
-    # Nobody has touched them, so all carry the one time at which they were made.
+    # The bans are unchanged, so all have the same `updated_at`.
     now = max(now, bans[0].updated_at)
     LiveStreamBan.objects.filter(pk__in=[ban.pk for ban in bans]).update(deleted_at=now, deleted_by=by, updated_at=now)
     before, after = {"deleted_at": None, "deleted_by_id": None}, {"deleted_at": now, "deleted_by_id": by.pk}

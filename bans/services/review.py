@@ -1,7 +1,7 @@
-"""The verdict of a moderator on a ban: who decides first decides, and a superuser may overrule.
+"""Review bans. The first verdict binds other moderators; a superuser may overrule it.
 
-`refuse_review` and `refuse_overruling` are the rules; services check them under the lock, and the admin offers what
-they let through. The rules are explained in docs/decisions/0020-verdicts.md.
+`refuse_review` and `refuse_overruling` are the rules. Commands check them under the lock, and the admin offers the
+actions that they allow. The rules are explained in docs/decisions/0020-verdicts.md.
 """
 
 from datetime import datetime
@@ -64,7 +64,10 @@ class BanChangedMeanwhile(Conflict):
 
 
 def version_of_ban(ban: LiveStreamBan) -> str:
-    """Another text whenever the ban or its appeal has changed. Reads the appeal when it was not read with the ban."""
+    """A version that differs whenever the ban or its appeal has changed.
+
+    Costs a statement when the appeal was not read with the ban.
+    """
     appeal = getattr(ban, "appeal", None)
     return f"{ban.updated_at.isoformat()} {appeal.state if appeal else ''}".strip()
 
@@ -83,7 +86,7 @@ def refuse_review(
 ) -> None:
     """Raises BanReviewed, BanLifted, BanLapsed, BanUnchanged, AppealUndecided, Invalid.
 
-    Without `changes`, a change is refused only when no change at all would be possible.
+    Without `changes`, CHANGED is refused only if no change is possible.
     """
     pending = _appeal_state(ban) == State.PENDING
     if not pending:
@@ -103,7 +106,8 @@ def refuse_overruling(
 ) -> None:
     """Raises OverrulingRefused, NothingToOverrule, BanUnchanged, BanLifted, BanLapsed, AlreadyBanned, Invalid.
 
-    To uphold a ban that a verdict lifted makes it hold again: then the person must not be protected by now either.
+    If a verdict lifted the ban, UPHELD makes it hold again. Then it also raises the refusals
+    of `refuse_protected`.
     """
     if not by.is_superuser:
         raise OverrulingRefused
@@ -122,7 +126,7 @@ def _refuse_upholding(ban: LiveStreamBan, by: User, now: datetime) -> None:
         raise BanUnchanged
     if not ban.is_deleted:
         return
-    if ban.review != Review.LIFTED:  # its creator lifted it, after the verdict
+    if ban.review != Review.LIFTED:  # lifted after the verdict, outside a review
         raise BanLifted
     if ban.expires_at is not None and ban.expires_at <= now:
         raise BanLapsed
@@ -134,19 +138,19 @@ def _refuse_upholding(ban: LiveStreamBan, by: User, now: datetime) -> None:
     stream = LiveStream.all_objects.filter(pk=ban.stream_id).first()
     target = targets().filter(pk=ban.target_id).first()
     if stream is None or target is None:
-        # Purged meanwhile, and the ban with them.
+        # Purged in the meantime, and the ban with them.
         raise BanMissing
     refuse_protected(stream, target, by=by)
 
 
 def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:
-    """Whoever decided may think better of it; anybody else may not."""
+    """Raises BanReviewed unless the ban is unreviewed or `by` is its reviewer."""
     reviewer, moment = ban.reviewed_by, ban.reviewed_at
     if reviewer is None or moment is None or reviewer.pk == by.pk:
         return
-    told = _("%(reviewer)s has reviewed the ban already, on %(moment)s: %(verdict)s")
+    message = _("%(reviewer)s has reviewed the ban already, on %(moment)s: %(verdict)s")
     raise BanReviewed(
-        told
+        message
         % {
             "reviewer": reviewer.username,
             "moment": timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z"),
@@ -181,7 +185,7 @@ def _appeal_state(ban: LiveStreamBan) -> str | None:
     return appeal.state if appeal else None
 
 
-# --- verbs ----------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------
 
 
 @transaction.atomic
@@ -200,8 +204,8 @@ def review_ban(
 
     With CHANGED, `changes` names action_type, expires_at or both. UPHELD denies the appeal and LIFTED approves it.
     CHANGED approves it unless `decision` says otherwise; a change that makes the ban harder needs a `decision`.
-    A verdict binds the other moderators, until a new appeal asks for another look.
-    `seen` is the version (see `version_of_ban`) that the moderator looked at.
+    A verdict binds the other moderators until somebody appeals against the ban.
+    `seen` is the version (see `version_of_ban`) that the moderator saw.
     Raises BanMissing, BanChangedMeanwhile, and what `refuse_review` raises.
     """
     ban = _locked(ban_id, seen)
@@ -226,10 +230,10 @@ def overrule_review(
     decision: str | None = None,
     seen: str | None = None,
 ) -> LiveStreamBan:
-    """Put another verdict in the place of the one that a ban has; the audit row names both who decided.
+    """Replace the verdict on a ban. The audit row names the previous and the new reviewer.
 
-    The appeal follows the new verdict, also when it was decided before: as in `review_ban`, but a change leaves it as
-    it is without a `decision`. UPHELD in the place of LIFTED makes the ban hold again, as it was.
+    The new verdict also decides the appeal, as in `review_ban`, even if it was decided before; but CHANGED without a
+    `decision` leaves it as it is. UPHELD instead of LIFTED makes the ban hold again, with its old values.
     Raises BanMissing, BanChangedMeanwhile, and what `refuse_overruling` raises.
     """
     ban = _locked(ban_id, seen)

@@ -1,39 +1,23 @@
-"""The banned person's side over HTTP: what holds against me, and what I say to it."""
+"""The caller's own bans and the appeals against them over HTTP."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.db import models
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bans import services
-from bans.models import LiveStreamBan
-from bans.permissions import NotConcerned, refuse_unless_concerned
+from bans import reads, services
+from bans.permissions import NotConcerned, refuse_unless_banned_person, refuse_unless_concerned
 from bans.serializers import AppealBanSerializer, AppealSerializer, BanSerializer
-from bans.views.bans import listing
 from common.pagination import PageQuery
-from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
 
 
-def _appeal() -> models.QuerySet[Any]:
-    return LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list(
-        "stream__creator_id", "target_id", *(f"appeal__{column}" for column in AppealSerializer.columns())
-    )
-
-
-MINE = listing("my-bans")
-ANY_APPEAL = Question(_appeal)
-# A deleted stream is in no answer, and neither is a ban from it.
-APPEAL = Question(lambda: _appeal().filter(stream__deleted_at__isnull=True))
-
-
 class MyBanViewSet(ApiViewSet):
-    """What the banned person may know and do."""
+    """The caller's own bans, and appeals."""
 
     serializer_class = AppealSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
@@ -61,7 +45,7 @@ class MyBanViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         """The bans that hold against you now, with their reason and end. Newest first, equal ones by id."""
         query = self.query(PageQuery)
-        return MINE.page(query, caller=self.user.pk, target=self.user.pk, now=timezone.now())
+        return reads.MY_BANS.page(query, caller=self.user.pk, target=self.user.pk, now=timezone.now())
 
     @extend_schema(
         operation_id="appealBanV1",
@@ -70,37 +54,24 @@ class MyBanViewSet(ApiViewSet):
         responses={201: AppealSerializer},
     )
     def appeal(self, request: Request, id: str) -> Response:
-        """Appeal against a ban of yours, as long as it holds; once."""
-        _, target_id, *_ = self.found(id)
-        if target_id != self.user.pk:
-            raise services.NotTheBannedPerson
+        """Appeal against one of your bans while it holds. Each ban can be appealed once."""
+        refuse_unless_banned_person(self.user, reads.appeal_of_ban(id).target_id)
         values = AppealBanSerializer.validated(request.data)
         services.appeal_ban(id, by=self.user, now=timezone.now(), **values)
-        return Response(self.written(id), status=201)
+        return Response(reads.any_appeal(id), status=201)
 
     @extend_schema(operation_id="readAppealV1", tags=["Bans"], responses={200: AppealSerializer})
     def read_appeal(self, request: Request, id: str) -> Response:
         """Read the appeal against a ban; for the stream's creator, a moderator, and the banned person."""
-        creator_id, target_id, *row = self.found(id)
+        appeal, creator_id, target_id = reads.appeal_of_ban(id)
         refuse_unless_concerned(self.user, creator_id, target_id)
-        if row[0] is None:
+        if appeal is None:
             raise services.AppealMissing
-        return Response(AppealSerializer.to_wire(row))
+        return Response(appeal)
 
     @extend_schema(operation_id="withdrawAppealV1", tags=["Bans"], responses={200: AppealSerializer})
     def withdraw_appeal(self, request: Request, id: str) -> Response:
-        """Withdraw your appeal while nobody has decided it. There is no second one."""
-        self.found(id)
+        """Withdraw your appeal while nobody has decided it. You cannot appeal against the same ban again."""
+        reads.appeal_of_ban(id)  # raises BanMissing when the stream is deleted, which the service does not
         services.withdraw_appeal(id, by=self.user, now=timezone.now())
-        return Response(self.written(id))
-
-    def found(self, ban_id: str) -> Any:
-        """Raises BanMissing."""
-        rows = APPEAL.rows(id=ban_id)
-        if not rows:
-            raise services.BanMissing
-        return rows[0]
-
-    def written(self, ban_id: str) -> dict[str, Any]:
-        ((_, _, *row),) = ANY_APPEAL.rows(id=ban_id)
-        return AppealSerializer.to_wire(row)
+        return Response(reads.any_appeal(id))

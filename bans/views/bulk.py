@@ -1,25 +1,22 @@
-"""Many bans at once over HTTP, and their undo."""
+"""Bulk bans and their undo over HTTP."""
 
-from collections import Counter
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bans import services
+from bans import reads, services
 from bans.permissions import NotAModerator, refuse_unless_creator_or_moderator
 from bans.serializers import BulkBanAnswerSerializer, BulkBanSerializer, UndoBulkBanAnswerSerializer
-from bans.services import BulkOutcome
-from bans.views.bans import CREATOR
 from common.refusals import Refusal
 from common.views import ApiViewSet
 from livestreams.services import StreamMissing
 
 
 class BulkBanViewSet(ApiViewSet):
-    """Against a raid."""
+    """Many bans in one call, against raids."""
 
     serializer_class = BulkBanAnswerSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
@@ -34,59 +31,19 @@ class BulkBanViewSet(ApiViewSet):
         responses={200: BulkBanAnswerSerializer},
     )
     def create(self, request: Request) -> Response:
-        """Ban up to 1,000 people from a stream, as its creator or a moderator, with an answer for each.
+        """Ban up to 1,000 people from a stream, as its creator or a moderator, with an outcome for each.
 
-        Whoever is banned already, is protected from bans or does not exist keeps nobody else from being banned.
+        People who are banned already, are protected from bans or do not exist do not keep the others from being banned.
         """
-        self.refuse_unless_mine(BulkBanSerializer.validated_field(request.data, "liveStreamId"))
+        stream_id = BulkBanSerializer.validated_field(request.data, "liveStreamId")
+        refuse_unless_creator_or_moderator(self.user, reads.creator_of_stream(stream_id))
         values = BulkBanSerializer.validated(request.data)
         batch = services.ban_many(**values, by=self.user, now=timezone.now())
-        counted = Counter(answer.outcome for answer in batch.answers)
-        return Response(
-            {
-                "batchId": batch.id,
-                "dryRun": values["dry_run"],
-                "banned": counted[BulkOutcome.BANNED],
-                "alreadyBanned": counted[BulkOutcome.ALREADY_BANNED],
-                "refused": counted[BulkOutcome.REFUSED],
-                "outcomes": [written(answer) for answer in batch.answers],
-            }
-        )
+        return Response(reads.batch_made(batch, dry_run=values["dry_run"]))
 
     @extend_schema(operation_id="undoBulkBanV1", tags=["Bans"], responses={200: UndoBulkBanAnswerSerializer})
     def destroy(self, request: Request, batchId: str) -> Response:
         """Undo a bulk ban: lift its bans, apart from those that somebody changed, reviewed or lifted since."""
-        self.refuse_unless_of_my_stream(batchId)
-        answers = services.undo_batch(batchId, by=self.user, now=timezone.now())
-        counted = Counter(answer.outcome for answer in answers)
-        return Response(
-            {
-                "batchId": batchId,
-                "lifted": counted[BulkOutcome.LIFTED],
-                "skipped": counted[BulkOutcome.SKIPPED],
-                "outcomes": [written(answer) for answer in answers],
-            }
-        )
-
-    def refuse_unless_mine(self, stream_id: str) -> None:
-        rows = CREATOR.rows(id=stream_id)
-        if not rows:
-            raise StreamMissing
-        refuse_unless_creator_or_moderator(self.user, rows[0][0])
-
-    def refuse_unless_of_my_stream(self, batch_id: str) -> None:
-        """A deleted stream is in no answer, and neither is a batch of bans from it. Raises BatchMissing."""
-        rows = CREATOR.rows(id=services.stream_of_batch(batch_id))
-        if not rows:
-            raise services.BatchMissing
-        refuse_unless_creator_or_moderator(self.user, rows[0][0])
-
-
-def written(answer: services.Answer) -> dict[str, Any]:
-    return {
-        "target": answer.target,
-        "targetUserId": answer.target_id,
-        "outcome": answer.outcome,
-        "code": answer.refusal and answer.refusal.code,
-        "banId": answer.ban_id,
-    }
+        refuse_unless_creator_or_moderator(self.user, reads.creator_of_batch(batchId))
+        results = services.undo_batch(batchId, by=self.user, now=timezone.now())
+        return Response(reads.batch_undone(batchId, results))

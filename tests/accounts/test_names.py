@@ -69,7 +69,7 @@ def test_a_username_is_found_by_all_equivalent_forms(
             assert data_of(api().post(LOGIN, {"username": typed, "password": PASSWORD}))["user"]["_id"] == user.pk
 
             batch = ban_many(stream.pk, [typed], by=creator, now=now)
-            assert [answer.target_id for answer in batch.answers] == [user.pk]
+            assert [result.target_id for result in batch.results] == [user.pk]
             found = data_of(api(creator).get(BANS, {"targetUser": typed}))["list"]
             assert [ban["targetUserId"] for ban in found] == [user.pk]
 
@@ -173,7 +173,7 @@ def test_a_ban_by_a_text_that_looks_like_an_id_bans_the_user_with_that_id(
 
     for sent in (viewer.pk, viewer.pk.upper()):
         batch = ban_many(stream.pk, [sent], by=creator, now=now, dry_run=True)
-        assert [answer.target_id for answer in batch.answers] == [viewer.pk]
+        assert [result.target_id for result in batch.results] == [viewer.pk]
 
     ban_many(stream.pk, [viewer.pk], by=creator, now=now)
     assert LiveStreamBan.objects.get().target_id == viewer.pk

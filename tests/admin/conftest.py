@@ -1,4 +1,4 @@
-"""Staff at the admin's door."""
+"""Staff, and clients that have logged in to the admin."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,11 @@ from accounts.models import User
 from tests.browser import browser_type_launch_args  # noqa: F401 - a fixture
 from tests.conftest import make_user
 
-VIEWING = (
+VIEW_PERMISSIONS = (
     "view_livestream", "view_user", "view_auditentry",
     "view_reminder", "view_round", "view_chunk", "view_delivery",
 )  # fmt: skip
-ACTING = (*VIEWING, "change_livestream", "change_user", "change_delivery")
+CHANGE_PERMISSIONS = (*VIEW_PERMISSIONS, "change_livestream", "change_user", "change_delivery")
 
 type Office = Callable[[User], Client]
 
@@ -26,18 +26,18 @@ def permit(user: User, codenames: tuple[str, ...]) -> User:
 
 @pytest.fixture
 def moderator(db: None) -> User:
-    return permit(make_user("moderator", is_staff=True), ACTING)
+    return permit(make_user("moderator", is_staff=True), CHANGE_PERMISSIONS)
 
 
 @pytest.fixture
 def reader(db: None) -> User:
-    """Staff who may look and not act."""
-    return permit(make_user("reader", is_staff=True), VIEWING)
+    """Staff who may view and not change."""
+    return permit(make_user("reader", is_staff=True), VIEW_PERMISSIONS)
 
 
 @pytest.fixture
 def office() -> Office:
-    """A browser in which `user` has logged in to the admin."""
+    """Returns a client that has logged in to the admin as `user`."""
 
     def logged_in(user: User) -> Client:
         client = Client()

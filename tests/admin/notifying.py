@@ -1,4 +1,4 @@
-"""Notices that went out, for the pages that show them."""
+"""Sent notifications, for tests of the pages that show them."""
 
 from collections.abc import Iterable
 
@@ -15,8 +15,8 @@ from tests.reminders.working import work_off
 WEBHOOK = {"webhook": "reminders.channels.webhook.WebhookChannel"}
 
 
-def tell_of_start(stream: LiveStream, people: Iterable[User]) -> Delivery:
-    """Start the stream, tell these people of it, and leave the delivery to the webhook pending."""
+def notify_of_start(stream: LiveStream, people: Iterable[User]) -> Delivery:
+    """Start the stream and notify these people. The delivery to the webhook stays pending."""
     now = timezone.now()
     for person in people:
         services.set_reminder(stream.pk, by=person, now=now, minute=None, language="en")

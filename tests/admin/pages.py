@@ -1,4 +1,4 @@
-"""Addresses of the admin, and what its pages say."""
+"""URLs of the admin, and the texts of its pages."""
 
 import html
 import re
@@ -18,12 +18,12 @@ def page_url(row: Model, part: str = "change") -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{part}", args=[row.pk])
 
 
-def action_url(row: Model, act: str) -> str:
-    return f"{list_url(type(row))}{row.pk}/{act}/"
+def action_url(row: Model, action: str) -> str:
+    return f"{list_url(type(row))}{row.pk}/{action}/"
 
 
-def change_many(client: Client, act: str, rows: list[Any], **more: str) -> Any:
-    chosen = {"action": act, "_selected_action": [row.pk for row in rows]}
+def change_many(client: Client, action: str, rows: list[Any], /, **more: str) -> Any:
+    chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
     return client.post(list_url(type(rows[0])), chosen | more)
 
 
@@ -32,5 +32,5 @@ def messages_of(response: Any) -> list[str]:
 
 
 def text_of(response: Any) -> str:
-    """What a person reads of the page."""
+    """The visible text of the page."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", response.content.decode())).split())

@@ -27,7 +27,7 @@ def boss(db: None) -> User:
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_a_deactivated_user_is_out_at_once_and_stays_out(
+def test_a_deactivated_user_is_logged_out_at_once_and_cannot_log_in(
     many: bool, office: Office, moderator: User, creator: User, api: Api
 ) -> None:
     speaking, client, session = api(creator), office(moderator), session_of(creator)
@@ -63,15 +63,15 @@ def test_an_activated_user_logs_in_anew_and_old_sessions_stay_ended(
     assert (entry.before, entry.after) == ({"is_active": False}, {"is_active": True})
 
 
-def refused(client: Client, user: User, act: str) -> str:
-    """What the refusal of a crafted post says; nothing may have changed."""
+def refused(client: Client, user: User, action: str) -> str:
+    """The message that refuses a crafted POST. Asserts that it changes nothing."""
     before, entries = User.objects.get(pk=user.pk).is_active, AuditEntry.objects.count()
-    said = messages_of(client.post(action_url(user, act), REASON))[-1]
+    message = messages_of(client.post(action_url(user, action), REASON))[-1]
     assert (User.objects.get(pk=user.pk).is_active, AuditEntry.objects.count()) == (before, entries)
-    return said
+    return message
 
 
-def test_only_superusers_act_on_staff(office: Office, moderator: User, reader: User, boss: User) -> None:
+def test_only_superusers_deactivate_staff(office: Office, moderator: User, reader: User, boss: User) -> None:
     for target in (reader, boss):
         assert refused(office(moderator), target, "deactivate_user") == (
             f"“{target}”: only a superuser may do this to a member of staff"
@@ -83,12 +83,14 @@ def test_only_superusers_act_on_staff(office: Office, moderator: User, reader: U
     assert not User.objects.get(pk=moderator.pk).is_active
 
 
-def test_nobody_acts_on_themselves(office: Office, moderator: User, boss: User) -> None:
+def test_nobody_deactivates_themselves(office: Office, moderator: User, boss: User) -> None:
     for user in (moderator, boss):
         assert refused(office(user), user, "deactivate_user") == (f"“{user}”: you may not do this to your own account")
 
 
-def test_what_is_so_already_is_refused(office: Office, moderator: User, creator: User) -> None:
+def test_deactivating_twice_and_activating_an_active_account_are_refused(
+    office: Office, moderator: User, creator: User
+) -> None:
     client = office(moderator)
 
     assert refused(client, creator, "activate_user") == "“creator”: the account is active already"
@@ -96,13 +98,13 @@ def test_what_is_so_already_is_refused(office: Office, moderator: User, creator:
     assert refused(client, creator, "deactivate_user") == "“creator”: the account is inactive already"
 
 
-def test_who_may_not_act_is_refused(office: Office, reader: User, creator: User) -> None:
+def test_staff_without_the_permission_are_refused(office: Office, reader: User, creator: User) -> None:
     assert office(reader).post(action_url(creator, "deactivate_user"), REASON).status_code == 403
     assert User.objects.get(pk=creator.pk).is_active
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_superusers_who_deactivate_each_other_one_stays(now: datetime) -> None:
+def test_of_two_superusers_who_deactivate_each_other_one_stays_active(now: datetime) -> None:
     pair = [make_user(name, is_staff=True, is_superuser=True) for name in ("one", "two")]
 
     def deactivate_the_other(number: int) -> bool:
@@ -117,10 +119,10 @@ def test_of_two_superusers_who_deactivate_each_other_one_stays(now: datetime) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_login_at_the_same_moment_leaves_no_session_that_opens_anything(api: Api, now: datetime) -> None:
+def test_logins_during_a_deactivation_leave_no_usable_session(api: Api, now: datetime) -> None:
     boss, creator = make_user("boss", is_superuser=True), make_user("creator")
 
-    def act(number: int) -> int:
+    def deactivate_or_log_in(number: int) -> int:
         if number == 0:
             services.deactivate_user(creator.pk, by=boss, now=now, reason="Race.")
             return 200
@@ -130,7 +132,7 @@ def test_a_login_at_the_same_moment_leaves_no_session_that_opens_anything(api: A
         return int(answer.status_code)
 
     answers: list[str] = []
-    assert set(at_once(9, act)) <= {200, 401}
+    assert set(at_once(9, deactivate_or_log_in)) <= {200, 401}
 
     for token in answers:
         assert_refused(api().get(ME, HTTP_AUTHORIZATION=f"Bearer {token}"), 401, "session_ended")

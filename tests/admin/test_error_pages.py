@@ -1,4 +1,4 @@
-"""Errors inside the admin: a page in its frame, in the language of the reader, for every kind of error."""
+"""Error pages of the admin, in its layout and in the language of the browser, for every kind of error."""
 
 from collections.abc import Callable
 from typing import Any
@@ -58,7 +58,7 @@ def newcomer(db: None) -> User:
 
 
 def assert_page(answer: Any, status: int, language: str, *, title: int | str = 0, in_frame: bool = True) -> None:
-    """`in_frame`: with the sidebar; otherwise in the frame of the login page."""
+    """`in_frame`: with the sidebar; otherwise in the layout of the login page."""
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     text = answer.content.decode()
@@ -69,24 +69,24 @@ def assert_page(answer: Any, status: int, language: str, *, title: int | str = 0
     assert 'href="/admin/"' in text
 
 
-def speaking(language: str) -> dict[str, str]:
+def accepting(language: str) -> dict[str, str]:
     return {"Accept-Language": language}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("model", REGISTERED)
-def test_what_staff_may_not_see_is_a_page_in_the_frame(
+def test_a_missing_permission_is_an_error_page(
     model: type[Model], language: str, office: Office, newcomer: User
 ) -> None:
     client = office(newcomer)
     for address in (list_url(model), f"{list_url(model)}add/"):
-        assert_page(client.get(address, headers=speaking(language)), 403, language)
-    assert_page(client.post(list_url(model), {"action": "x"}, headers=speaking(language)), 403, language)
+        assert_page(client.get(address, headers=accepting(language)), 403, language)
+    assert_page(client.post(list_url(model), {"action": "x"}, headers=accepting(language)), 403, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("model", REGISTERED)
-def test_adding_editing_and_wrong_addresses_below_a_list_are_pages_in_the_frame(
+def test_refused_and_wrong_urls_below_a_list_are_error_pages(
     model: type[Model], language: str, office: Office, root: User
 ) -> None:
     client, base = office(root), list_url(model)
@@ -95,40 +95,40 @@ def test_adding_editing_and_wrong_addresses_below_a_list_are_pages_in_the_frame(
         (404, base.removesuffix("/")),
         (400, f"{base}?no_such_column__startswith=a"),
     ):
-        assert_page(client.get(address, headers=speaking(language)), status, language)
+        assert_page(client.get(address, headers=accepting(language)), status, language)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
     "address", ["/admin/x", "/admin/x/", "/admin/a/b/c/d/", "/admin/r/1/x/", "/admin/r/999/1/", "/admin/%00/"]
 )
-def test_an_unknown_address_is_a_page_for_staff_and_the_login_for_others(
+def test_an_unknown_url_is_an_error_page_for_staff_and_the_login_for_others(
     address: str, language: str, office: Office, root: User, client: Client
 ) -> None:
-    assert_page(office(root).get(address, headers=speaking(language)), 404, language)
+    assert_page(office(root).get(address, headers=accepting(language)), 404, language)
     assert client.get(address).headers["Location"].startswith("/admin/login/")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_stale_form_says_what_to_do(language: str, db: None, root: User) -> None:
+def test_a_failed_csrf_check_is_an_error_page(language: str, db: None, root: User) -> None:
     stranger = Client(enforce_csrf_checks=True)
     sent = {"username": "root", "password": "password"}
-    answer = stranger.post("/admin/login/", sent, headers=speaking(language))
+    answer = stranger.post("/admin/login/", sent, headers=accepting(language))
     assert_page(answer, 403, language, title="csrf", in_frame=False)
 
     stranger.force_login(root)
-    answer = stranger.post("/admin/password_change/", sent, headers=speaking(language))
+    answer = stranger.post("/admin/password_change/", sent, headers=accepting(language))
     assert_page(answer, 403, language, title="csrf")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_address_that_is_asked_in_the_wrong_way_is_a_page(language: str, office: Office, root: User) -> None:
-    answer = office(root).get("/admin/logout/", headers=speaking(language))
+def test_a_wrong_method_is_an_error_page(language: str, office: Office, root: User) -> None:
+    answer = office(root).get("/admin/logout/", headers=accepting(language))
     assert_page(answer, 405, language)
     assert "POST" in answer.headers["Allow"]
 
 
-# --- whatever a view raises -----------------------------------------------------------------------
+# --- exceptions of views --------------------------------------------------------------------------
 
 RAISED = [
     (BadRequest(), 400), (SuspiciousOperation(), 400), (RequestDataTooBig(), 413), (PermissionDenied(), 403),
@@ -149,19 +149,19 @@ def breaking(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("error", "status"), RAISED, ids=lambda value: type(value).__name__)
-def test_every_kind_of_error_is_a_page(
+def test_every_exception_is_an_error_page(
     error: Exception, status: int, language: str, office: Office, root: User, breaking: Any
 ) -> None:
     breaking(error)
     client = office(root)
     client.raise_request_exception = False
-    answer = client.get(list_url(User), headers=speaking(language) | {"X-Request-ID": "case-17"})
+    answer = client.get(list_url(User), headers=accepting(language) | {"X-Request-ID": "case-17"})
     assert_page(answer, status, language, in_frame=status < 500)
     assert ("case-17" in text_of(answer)) == (status >= 500)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_crash_is_shown_without_asking_the_database(
+def test_the_error_page_of_a_failed_database_runs_no_statement(
     language: str, office: Office, root: User, breaking: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = office(root)
@@ -174,19 +174,19 @@ def test_a_crash_is_shown_without_asking_the_database(
 
     with monkeypatch.context() as patched:
         patched.setattr("django.db.backends.utils.CursorWrapper.execute", refuse)
-        answer = client.get(list_url(User), headers=speaking(language))
+        answer = client.get(list_url(User), headers=accepting(language))
 
     assert_page(answer, 503, language, in_frame=False)
-    assert len(broken) == 1, "the page itself asked for something"
+    assert len(broken) == 1, "the error page itself ran a statement"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_gone_is_a_page_too(office: Office, root: User) -> None:
+def test_a_lost_database_is_an_error_page(office: Office, root: User) -> None:
     client = office(root)
     client.raise_request_exception = False
     with lost_database():
         answer = client.get(list_url(LiveStream))
-    connection.close()  # the next one is new
+    connection.close()  # later statements need a new one
     assert_page(answer, 503, "en", in_frame=False)
 
 
@@ -201,7 +201,7 @@ def test_outside_the_admin_errors_stay_in_the_envelope(client: Client, db: None)
 
 
 @pytest.mark.parametrize("query", ["", "?next=", "?next=https://elsewhere.example/", "?next=//elsewhere.example"])
-def test_a_login_that_names_no_page_of_ours_ends_at_the_start_of_the_admin(
+def test_a_login_with_a_foreign_or_empty_next_url_leads_to_the_index(
     query: str, client: Client, moderator: User
 ) -> None:
     sent = {"username": moderator.username, "password": PASSWORD}
@@ -211,7 +211,7 @@ def test_a_login_that_names_no_page_of_ours_ends_at_the_start_of_the_admin(
     assert answer.status_code == 200
 
 
-def test_a_login_leads_on_to_the_page_that_asked_for_it(client: Client, reader: User) -> None:
+def test_a_login_leads_to_the_page_that_required_it(client: Client, reader: User) -> None:
     asked = client.get(list_url(User), follow=True)
     address = asked.redirect_chain[-1][0]
     answer = client.post(address, {"username": reader.username, "password": PASSWORD})
@@ -219,7 +219,7 @@ def test_a_login_leads_on_to_the_page_that_asked_for_it(client: Client, reader: 
 
 
 @pytest.mark.parametrize("number", ["x", "0", "-1", "99999", ""])
-def test_the_search_of_the_admin_does_not_crash_on_a_page_that_is_none(number: str, office: Office, root: User) -> None:
+def test_a_wrong_page_number_of_the_search_is_a_bad_request(number: str, office: Office, root: User) -> None:
     client = office(root)
     assert client.get("/admin/search/", {"s": "user"}).status_code == 200
     assert_page(client.get("/admin/search/", {"s": "user", "page": number}), 400, "en")

@@ -1,4 +1,4 @@
-"""What the filters of admin lists make of values: a right one filters, a wrong one is named, none is ignored."""
+"""Values of filters of admin lists: a valid one filters, an invalid one is refused by name, none is ignored."""
 
 import warnings
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from common.admin.changelist import declared_parameters
 from common.admin.filters import MomentRangeFilter
 from livestreams.models import LiveStream
 from tests.admin.conftest import Office
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import list_url, text_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
@@ -55,10 +55,10 @@ def _warnings_are_errors() -> Iterator[None]:
 
 @pytest.fixture
 def client_of_root(office: Office, creator: User, guest: User) -> Client:
-    """Of a superuser, with at least one row of each model."""
+    """The client of a superuser. There is at least one row of each model."""
     stream = make_stream(creator, guest=guest)
     make_ban(make_user("troublemaker"), stream)
-    tell_of_start(stream, [make_user("waiting")])
+    notify_of_start(stream, [make_user("waiting")])
     return office(User.objects.create_superuser("root", "password"))
 
 
@@ -72,15 +72,15 @@ def is_text(name: str) -> bool:
 
 
 @pytest.mark.parametrize("model", REGISTERED)
-def test_a_null_character_is_named_and_refused_in_every_parameter(model: type[Model], client_of_root: Client) -> None:
+def test_a_null_character_is_refused_in_every_parameter(model: type[Model], client_of_root: Client) -> None:
     names = parameters(model, client_of_root)
     assert names
     for name in [*names, *SYSTEM]:
         for query in (f"{name}=%00", f"{name}=a%00b", f"x%00y=1&{name}=1"):
             answer = client_of_root.get(f"{list_url(model)}?{query}")
             assert answer.status_code == 400, query
-            told = "xy" if query.startswith("x") else name
-            assert f"{told}: null characters are not allowed" in text_of(answer)
+            named = "xy" if query.startswith("x") else name
+            assert f"{named}: null characters are not allowed" in text_of(answer)
 
 
 @pytest.mark.parametrize("parameter", ["term", "app_label", "model_name", "field_name"])
@@ -101,7 +101,9 @@ def test_a_null_character_is_refused_in_every_other_address(address: str, client
 
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
 @pytest.mark.parametrize("model", REGISTERED)
-def test_a_wrong_value_is_named_and_never_ignored(model: type[Model], value: str, client_of_root: Client) -> None:
+def test_an_invalid_value_is_refused_by_name_and_never_ignored(
+    model: type[Model], value: str, client_of_root: Client
+) -> None:
     for name in parameters(model, client_of_root):
         answer = client_of_root.get(list_url(model), {name: value})
         if is_text(name):
@@ -114,9 +116,7 @@ def test_a_wrong_value_is_named_and_never_ignored(model: type[Model], value: str
 
 
 @pytest.mark.parametrize("model", REGISTERED)
-def test_a_repeated_value_is_refused_and_an_empty_one_asks_for_nothing(
-    model: type[Model], client_of_root: Client
-) -> None:
+def test_a_repeated_value_is_refused_and_an_empty_one_is_ignored(model: type[Model], client_of_root: Client) -> None:
     for name in parameters(model, client_of_root):
         twice = client_of_root.get(f"{list_url(model)}?{name}=1&{name}=0")
         assert twice.status_code == 400
@@ -126,8 +126,8 @@ def test_a_repeated_value_is_refused_and_an_empty_one_asks_for_nothing(
         assert len(empty.context["cl"].result_list) > 0
 
 
-def right_values(changelist: ChangeList) -> Iterator[tuple[str, str]]:
-    """Every value that the filters on the page offer, as far as they list them."""
+def offered_values(changelist: ChangeList) -> Iterator[tuple[str, str]]:
+    """Every value that the filters on the page list."""
     for one in changelist.filter_specs:
         for choice in one.choices(changelist):
             form: Any = choice.get("form")
@@ -136,8 +136,8 @@ def right_values(changelist: ChangeList) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("model", REGISTERED)
-def test_every_value_that_a_filter_offers_is_taken(model: type[Model], client_of_root: Client) -> None:
-    offered = list(right_values(client_of_root.get(list_url(model)).context["cl"]))
+def test_every_value_that_a_filter_offers_is_accepted(model: type[Model], client_of_root: Client) -> None:
+    offered = list(offered_values(client_of_root.get(list_url(model)).context["cl"]))
     assert offered or model is User
     for name, value in [*offered, *((name, "1") for name in parameters(model, client_of_root) if "isnull" in name)]:
         assert client_of_root.get(list_url(model), {name: value}).status_code == 200, (name, value)
@@ -155,7 +155,7 @@ def ranges() -> list[tuple[type[Model], str]]:
     ]
 
 
-def test_every_filter_of_a_time_is_the_shared_one() -> None:
+def test_every_filter_of_a_time_is_a_moment_range_filter() -> None:
     assert len(ranges()) >= 8
     for model, field in ranges():
         assert (field, MomentRangeFilter) in admin.site._registry[model].list_filter
@@ -209,13 +209,13 @@ def test_a_date_means_the_whole_day_and_a_time_the_whole_second(
     assert found(client_of_root, **query) == set(names.split())
 
 
-def test_dates_are_read_as_the_calendar_of_the_page_writes_them(three_days: Any, client_of_root: Client) -> None:
+def test_dates_are_parsed_in_the_format_of_the_date_picker(three_days: Any, client_of_root: Client) -> None:
     for text in ("17/05/2031", "2031-05-17"):
         assert found(client_of_root, "tr", from_0=text, to_0=text) == {"first", "noon", "last"}
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "expected"),
     [
         ({"from_1": "12:00"}, "planned_start_at_from_1: a time needs its date"),
         ({"to_1": "12:00"}, "planned_start_at_to_1: a time needs its date"),
@@ -225,12 +225,14 @@ def test_dates_are_read_as_the_calendar_of_the_page_writes_them(three_days: Any,
     ],
     ids=str,
 )
-def test_what_is_no_date_or_time_is_named(query: dict[str, str], told: str, client_of_root: Client) -> None:
+def test_an_invalid_date_or_time_is_refused_by_name(
+    query: dict[str, str], expected: str, client_of_root: Client
+) -> None:
     answer = client_of_root.get(
         list_url(LiveStream), {f"planned_start_at_{name}": text for name, text in query.items()}
     )
     assert answer.status_code == 400
-    assert told in text_of(answer)
+    assert expected in text_of(answer)
 
 
 def test_a_filter_by_a_day_keeps_its_form_without_an_error_and_names_the_zone(client_of_root: Client) -> None:
@@ -242,7 +244,7 @@ def test_a_filter_by_a_day_keeps_its_form_without_an_error_and_names_the_zone(cl
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "expected"),
     [
         ("holding=nonsense", "holding: this filter has no value “nonsense”"),
         ("appeal=pending2", "appeal: this filter has no value “pending2”"),
@@ -250,7 +252,7 @@ def test_a_filter_by_a_day_keeps_its_form_without_an_error_and_names_the_zone(cl
         ("stream__id__exact=x", "stream__id__exact: this filter has no value “x”"),
     ],
 )
-def test_the_page_says_which_value_is_wrong(query: str, told: str, client_of_root: Client) -> None:
+def test_the_error_page_names_the_invalid_value(query: str, expected: str, client_of_root: Client) -> None:
     answer = client_of_root.get(f"{list_url(LiveStreamBan)}?{query}")
     assert answer.status_code == 400
-    assert told in text_of(answer)
+    assert expected in text_of(answer)

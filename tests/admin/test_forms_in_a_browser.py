@@ -1,4 +1,4 @@
-"""Every form of the admin in a real browser: open it, change one field, save; nothing else changes."""
+"""Forms of the admin in a browser: saving one changed field changes nothing else."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from common.models import AuditEntry
 from livestreams.models import LiveStream
 from livestreams.services import delete_stream
 from reminders.models import Delivery, Reminder
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url
 from tests.admin.test_users import picture
 from tests.bans.people import make_ban
@@ -51,7 +51,7 @@ def rows() -> Rows:
 
 
 def changed(before: Rows, after: Rows) -> dict[tuple[type[Model], str], set[str]]:
-    """The columns that differ, for each row that does; no row comes or goes."""
+    """The columns that differ, by row. Asserts that no row was added or removed."""
     assert before.keys() == after.keys()
     differing = {key: {name for name, value in row.items() if after[key][name] != value} for key, row in before.items()}
     return {key: names for key, names in differing.items() if names}
@@ -70,7 +70,7 @@ def root() -> User:
 
 @pytest.fixture
 def open_in(browser: Browser, live_server: Any, root: User) -> Iterator[Callable[[str], Page]]:
-    """A page on which a superuser has logged in, in a language."""
+    """Opens a page in a language, with a superuser logged in."""
     contexts = []
 
     def opened(locale: str) -> Page:
@@ -103,7 +103,7 @@ def end_of(ban: LiveStreamBan) -> Any:
 
 @pytest.fixture
 def ban() -> LiveStreamBan:
-    """Its end has microseconds, as the end of each ban with a length in seconds has."""
+    """A ban with a pending appeal. Its end has microseconds, as those of bans with `durationSeconds` have."""
     end = (timezone.now() + timedelta(days=3)).replace(microsecond=123456)
     ban = make_ban(
         make_user("troublemaker"), make_stream(make_user("creator"), "active"), expires_at=end, reason="spam"
@@ -122,7 +122,7 @@ def test_the_kind_is_changed_and_the_end_and_the_appeal_stay_as_they_were(
     expect(page.get_by_text("UTC")).to_be_visible()
     page.locator("#id_action_type").select_option("CHAT_ONLY")
 
-    save(page)  # without a word about the appeal the browser itself stops the form, or the page asks
+    save(page)  # refused, because the decision on the appeal is missing
     assert changed(before, rows()) == {}
     page.locator("#id_appeal").select_option("approved")
     save(page)
@@ -146,7 +146,7 @@ def test_the_end_is_changed_emptied_or_left_alone(
     page.goto(action_url(ban, "change_ban"))
     save(page)
     assert changed(before, rows()) == {}
-    expect(page.locator("#id_reason")).to_be_visible()  # the page says that nothing was changed
+    expect(page.locator("#id_reason")).to_be_visible()  # the form is shown again
 
     page.goto(action_url(ban, "change_ban"))
     page.locator("#id_expires_at").fill("")
@@ -189,10 +189,10 @@ def test_a_superuser_overrules_with_the_same_form(ban: LiveStreamBan, open_in: C
     assert audited()[0] == "overrule_review"
 
 
-# --- the reason of every act ----------------------------------------------------------------------
+# --- the reason of every admin action ----------------------------------------------------------------------
 
 
-def test_every_act_with_its_reason_changes_what_it_says_and_nothing_else(open_in: Callable[[str], Page]) -> None:
+def test_every_admin_action_changes_its_own_columns_and_records_its_reason(open_in: Callable[[str], Page]) -> None:
     now = timezone.now()
     creator = make_user("creator")
     end = now + timedelta(days=30)
@@ -217,7 +217,7 @@ def test_every_act_with_its_reason_changes_what_it_says_and_nothing_else(open_in
     boss = User.objects.get(username="root")
     deactivate_user(inactive.pk, by=boss, now=now, reason="Spam.")
     log_in("creator", PASSWORD, now=now)
-    delivery = tell_of_start(make_stream(make_user("host")), [make_user("waiting")])
+    delivery = notify_of_start(make_stream(make_user("host")), [make_user("waiting")])
     Delivery.objects.filter(pk=delivery.pk).update(state="failed", closed_at=now, next_attempt_at=None, attempts=9)
     stream = {"status", "updated_at", "revision"}
     removed = {"deleted_at", "deleted_by_id", "updated_at", "revision"}
@@ -242,18 +242,18 @@ def test_every_act_with_its_reason_changes_what_it_says_and_nothing_else(open_in
         (inactive, "activate_user", {"is_active", "updated_at"}),
         (delivery, "send_again", {"state", "closed_at", "next_attempt_at", "attempts"}),
     ]
-    acts = {name for pages in admin.site._registry.values() for name in getattr(pages, "actions", ())}
-    assert {act for _row, act, _columns in cases} == acts, "an act has no case"
+    actions = {name for pages in admin.site._registry.values() for name in getattr(pages, "actions", ())}
+    assert {action for _row, action, _columns in cases} == actions, "an admin action has no case"
     page = open_in("en-GB")
-    for row, act, columns in cases:
+    for row, action, columns in cases:
         before = rows()
-        page.goto(action_url(row, act))
-        save(page, f"Reason of {act}")
+        page.goto(action_url(row, action))
+        save(page, f"Reason of {action}")
         differing = changed(before, rows())
-        assert differing.pop((type(row), row.pk)) == columns, act
-        assert all(model is Session for model, _pk in differing), act
-        entry = AuditEntry.objects.filter(action__in=(act, "review_ban", "overrule_review"), target_id=row.pk)
-        assert entry.latest("pk").reason == f"Reason of {act}"
+        assert differing.pop((type(row), row.pk)) == columns, action
+        assert all(model is Session for model, _pk in differing), action
+        entry = AuditEntry.objects.filter(action__in=(action, "review_ban", "overrule_review"), target_id=row.pk)
+        assert entry.latest("pk").reason == f"Reason of {action}"
 
 
 # --- the other forms ------------------------------------------------------------------------------
@@ -283,9 +283,7 @@ def test_a_password_is_changed_and_nothing_else(open_in: Callable[[str], Page], 
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
-def test_a_filter_by_a_day_from_the_calendar_finds_what_is_of_that_day(
-    locale: str, open_in: Callable[[str], Page]
-) -> None:
+def test_a_day_from_the_date_picker_selects_the_rows_of_that_day(locale: str, open_in: Callable[[str], Page]) -> None:
     make_stream(make_user("creator"), title="Of today")
     page, before = open_in(locale), rows()
     page.goto(list_url(LiveStream))
@@ -297,7 +295,7 @@ def test_a_filter_by_a_day_from_the_calendar_finds_what_is_of_that_day(
     expect(page).to_have_url(re.compile("created_at_to_0="))
     expect(page.locator("#result_list tbody tr")).to_have_count(1)
 
-    # Once more: what was filled in before is not sent twice.
+    # The values of the first time are not sent twice.
     page.locator("a.filter-open-button").click()
     expect(page.locator("#id_created_at_to_0")).to_have_value(today)
     page.locator("#id_created_at_to_0").fill("")
@@ -311,7 +309,7 @@ def apply_filters(page: Page) -> None:
     page.wait_for_load_state()
 
 
-def test_every_time_in_a_form_of_ours_is_the_shared_field() -> None:
+def test_every_time_field_of_our_forms_is_a_moment_field() -> None:
     forms = [
         one
         for one in descendants(BaseForm)

@@ -1,4 +1,4 @@
-"""The login page in a real browser, in both languages: what it says to who has failed too often."""
+"""The login page in a browser, in both languages, after too many failed logins."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ type Open = Callable[[str], Page]
 
 @pytest.fixture
 def open_login(browser: Browser, live_server: Any) -> Iterator[Open]:
-    """The login page in a browser of its own that prefers a language."""
+    """Opens the login page in a new browser context that prefers a language."""
     contexts = []
 
     def opened(locale: str) -> Page:
@@ -50,7 +50,7 @@ def moderator() -> User:
 
 
 @pytest.mark.parametrize(("locale", "said"), LANGUAGES.items(), ids=LANGUAGES.keys())
-def test_the_login_page_says_how_long_to_wait(locale: str, said: str, open_login: Open, moderator: User) -> None:
+def test_the_login_page_shows_how_long_to_wait(locale: str, said: str, open_login: Open, moderator: User) -> None:
     page = open_login(locale)
     for _ in range(10):
         attempt(page, "a guess")
@@ -62,9 +62,7 @@ def test_the_login_page_says_how_long_to_wait(locale: str, said: str, open_login
     assert "/admin/login/" in page.url
 
 
-def test_a_browser_that_logged_in_before_enters_while_another_at_its_address_is_refused(
-    open_login: Open, moderator: User
-) -> None:
+def test_a_known_browser_logs_in_while_another_at_its_address_is_refused(open_login: Open, moderator: User) -> None:
     known, stranger = open_login("en-GB"), open_login("en-GB")
     attempt(known, PASSWORD)
     expect(known).to_have_url(re.compile(r"/admin/$"))

@@ -1,4 +1,4 @@
-"""Lists of the admin answer no question about columns that they do not show."""
+"""Lists of the admin refuse lookups on columns without a declared filter, and show no secrets."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from edges.services.join_keys import rotate_join_key
 from livestreams.models import LiveStream
 from reminders.models import Chunk
 from tests.admin.conftest import Office
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import list_url, page_url, text_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user, session_of
@@ -40,13 +40,13 @@ def world(creator: User, guest: User) -> LiveStream:
     """At least one row of each model of the admin."""
     stream = make_stream(creator, guest=guest)
     make_ban(make_user("troublemaker"), stream)
-    tell_of_start(stream, [make_user("waiting")])
+    notify_of_start(stream, [make_user("waiting")])
     rotate_join_key(by=None, now=timezone.now())
     return stream
 
 
 def paths_of(model: type[Model], depth: int = 2) -> Iterator[str]:
-    """Every column of the model, and of the models that it leads to or that lead to it."""
+    """Every field of the model and of its related models, in both directions."""
     for field in model._meta.get_fields():
         yield field.name
         if depth > 1 and isinstance(field.related_model, type):
@@ -55,7 +55,7 @@ def paths_of(model: type[Model], depth: int = 2) -> Iterator[str]:
 
 
 def declared(model: type[Model], client: Client) -> set[str]:
-    """The parameters that the filters on the page take."""
+    """The parameters of the filters of the list."""
     changelist: Any = client.get(list_url(model)).context["cl"]
     shown = {name for spec in changelist.filter_specs for name in spec.expected_parameters()}
     # A filter with nothing to choose from is not on the page.
@@ -68,10 +68,10 @@ def test_every_list_has_the_shared_base(model: type[Model]) -> None:
 
 
 @pytest.mark.parametrize("model", REGISTERED)
-def test_no_undeclared_lookup_on_any_column_is_answered(
+def test_every_undeclared_lookup_on_any_column_is_refused(
     model: type[Model], office: Office, root: User, world: LiveStream, rf: RequestFactory
 ) -> None:
-    """The list itself is asked, without its page: there are thousands of lookups."""
+    """Builds the changelist without rendering its page, because there are thousands of lookups."""
     allowed = declared(model, office(root))
     model_admin: Any = admin.site._registry[model]
     tried = 0
@@ -85,7 +85,7 @@ def test_no_undeclared_lookup_on_any_column_is_answered(
             with pytest.raises((BadRequest, SuspiciousOperation, IncorrectLookupParameters)):
                 model_admin.get_changelist_instance(request)
             tried += 1
-    assert tried > 100, "the walk found columns"
+    assert tried > 100, "no columns were found"
 
 
 @pytest.mark.parametrize("model", REGISTERED)
@@ -131,7 +131,7 @@ def test_a_guess_at_a_secret_gets_the_same_page_whether_it_is_right_or_wrong(
 
 
 @pytest.mark.parametrize("model", REGISTERED)
-def test_a_row_is_named_by_no_column_but_its_key(
+def test_rows_are_referenced_only_by_their_primary_key(
     model: type[Model], office: Office, root: User, world: LiveStream
 ) -> None:
     client = office(root)
@@ -149,7 +149,7 @@ def order_of(changelist: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize("model", REGISTERED)
-def test_a_list_is_sorted_by_columns_that_offer_it_only(
+def test_a_list_is_sorted_only_by_sortable_columns(
     model: type[Model], office: Office, root: User, world: LiveStream
 ) -> None:
     client = office(root)
@@ -164,7 +164,9 @@ def test_a_list_is_sorted_by_columns_that_offer_it_only(
                 assert order_of(sorted_list) == order_of(usual), (column, asked)
 
 
-def test_a_list_that_offers_no_order_is_not_sorted_by_an_address(office: Office, root: User, world: LiveStream) -> None:
+def test_a_list_without_sortable_columns_ignores_the_order_parameter(
+    office: Office, root: User, world: LiveStream
+) -> None:
     client = office(root)
     for number in range(8):
         assert order_of(client.get(f"/admin/reminders/chunk/?o={number}").context["cl"]) == ["-id"]
@@ -192,7 +194,7 @@ def test_the_other_parameters_of_django_show_nothing_more_and_do_not_crash(
     assert office(root).get(f"{list_url(model)}?{query}").status_code in {200, 302}
 
 
-def test_the_chunks_of_a_round_are_one_click_away(office: Office, root: User, world: LiveStream) -> None:
+def test_chunks_are_filtered_by_round(office: Office, root: User, world: LiveStream) -> None:
     chunk = Chunk.objects.get()
     listed = office(root).get(f"/admin/reminders/chunk/?round__id__exact={chunk.round_id}")
     nothing = office(root).get(f"/admin/reminders/chunk/?round__id__exact={'f' * 24}")
@@ -200,7 +202,7 @@ def test_the_chunks_of_a_round_are_one_click_away(office: Office, root: User, wo
     assert list(nothing.context["cl"].result_list) == []
 
 
-# --- the search of the select boxes ---------------------------------------------------------------
+# --- autocomplete ---------------------------------------------------------------------------------
 
 
 def foreign_keys() -> Iterator[ForeignKey[Any, Any]]:
@@ -211,7 +213,7 @@ def foreign_keys() -> Iterator[ForeignKey[Any, Any]]:
 
 
 @pytest.mark.parametrize("field", [*foreign_keys()], ids=str)
-def test_a_select_box_finds_only_what_a_list_shows_to_the_same_person(
+def test_autocomplete_needs_the_permission_to_view_and_searches_no_secrets(
     field: ForeignKey[Any, Any], office: Office, root: User, world: LiveStream
 ) -> None:
     newcomer = make_user("newcomer", is_staff=True)

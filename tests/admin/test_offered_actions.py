@@ -1,4 +1,4 @@
-"""What a page offers succeeds, and what it does not offer is refused: for every state, every act and every role."""
+"""Every admin action in every state and role: what a page offers succeeds, and what it does not offer is refused."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,8 +22,8 @@ from common.models import AuditEntry
 from livestreams import services as streams
 from livestreams.models import LiveStream, Status
 from reminders.models import Delivery
-from tests.admin.conftest import ACTING, Office, permit
-from tests.admin.notifying import tell_of_start
+from tests.admin.conftest import CHANGE_PERMISSIONS, Office, permit
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, change_many, list_url, messages_of, page_url
 from tests.bans.people import lapsed_ban, make_ban
 from tests.conftest import make_user
@@ -32,13 +32,13 @@ from tests.streams import make_stream
 REASON = {"reason": "A test of all of them."}
 Review = LiveStreamBan.Review
 BLOCK, CHAT_ONLY = LiveStreamBan.ActionType.BLOCK, LiveStreamBan.ActionType.CHAT_ONLY
-# The forms of a change, filled in so that they change something whatever the ban is like.
+# Actions with a form; `sent_to` fills it in so that it changes any ban.
 CHANGES = ("change_ban", "overrule_change")
 
 
 @pytest.fixture
 def moderator(db: None) -> User:
-    user = permit(make_user("moderator", is_staff=True), ACTING)
+    user = permit(make_user("moderator", is_staff=True), CHANGE_PERMISSIONS)
     user.groups.add(Group.objects.get(name="Moderators"))
     return User.objects.get(pk=user.pk)
 
@@ -74,7 +74,7 @@ def all_users() -> list[Any]:
 
 
 def all_bans(moderator: User, root: User) -> list[Any]:
-    """Unreviewed, upheld, changed and lifted, by one or another; appealed or not; timed, lapsed."""
+    """Bans in every state: reviewed or not, by different moderators; appealed or not; timed, lapsed, lifted."""
     faster = make_user("faster", is_staff=True)
     host = make_user("host")
     made: list[LiveStreamBan] = []
@@ -121,9 +121,9 @@ def all_deliveries() -> list[Any]:
     made = []
     for number, state in enumerate(Delivery.State):
         for true in (True, False):
-            host = make_user(f"told-host-{number}-{true}")
+            host = make_user(f"notified-host-{number}-{true}")
             stream = make_stream(host)
-            delivery = tell_of_start(stream, [make_user(f"told{number}-{true}")])
+            delivery = notify_of_start(stream, [make_user(f"notified{number}-{true}")])
             is_open = state == Delivery.State.PENDING
             Delivery.objects.filter(pk=delivery.pk).update(
                 state=state,
@@ -144,24 +144,24 @@ WORLDS: dict[type, Callable[[User, User], list[Any]]] = {
 }
 
 
-def test_every_page_with_acts_has_its_states_here() -> None:
-    acting = {model for model, pages in admin.site._registry.items() if isinstance(pages, ActionAdmin)}
-    assert acting == WORLDS.keys()
+def test_every_page_with_admin_actions_has_its_states_here() -> None:
+    with_actions = {model for model, pages in admin.site._registry.items() if isinstance(pages, ActionAdmin)}
+    assert with_actions == WORLDS.keys()
 
 
-# --- pressing -------------------------------------------------------------------------------------
+# --- requests -------------------------------------------------------------------------------------
 
 
 @contextmanager
-def taken_back() -> Iterator[None]:
-    """Whatever happens inside has not happened afterwards."""
+def rolled_back() -> Iterator[None]:
+    """Roll back whatever happens in the block."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
-def sent_to(act: str, row: Any) -> dict[str, str]:
-    if act not in CHANGES:
+def sent_to(action: str, row: Any) -> dict[str, str]:
+    if action not in CHANGES:
         return REASON
     other = CHAT_ONLY if row.action_type == BLOCK else BLOCK
     end = f"{row.expires_at:%Y-%m-%dT%H:%M:%S}" if row.expires_at else ""
@@ -169,49 +169,49 @@ def sent_to(act: str, row: Any) -> dict[str, str]:
 
 
 def posted(client: Client, address: str, sent: dict[str, str]) -> Any:
-    client.cookies.pop("messages", None)  # of what was taken back
+    client.cookies.pop("messages", None)  # of calls that were rolled back
     return client.post(address, sent)
 
 
-def happens(press: Callable[[], Any], row: Any) -> bool:
-    """Whether pressing has left an audit row; nothing of it stays."""
-    with taken_back():
+def happens(call: Callable[[], Any], row: Any) -> bool:
+    """Whether the call writes an audit row. Its changes are rolled back."""
+    with rolled_back():
         before = AuditEntry.objects.filter(target_id=row.pk).count()
-        answer = press()
+        answer = call()
         happened = AuditEntry.objects.filter(target_id=row.pk).count() > before
         if answer.status_code == 302:
-            assert happened == any(told.startswith("1 ") for told in messages_of(answer))
+            assert happened == any(message.startswith("1 ") for message in messages_of(answer))
     return happened
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["reader", "moderator", "root"])
 @pytest.mark.parametrize("model", WORLDS)
-def test_a_button_of_a_page_works_and_an_act_without_a_button_is_refused(
+def test_an_action_succeeds_if_its_page_has_a_button_for_it_and_is_refused_otherwise(
     model: type[Any], who: str, request: Any, office: Office, moderator: User, root: User
 ) -> None:
     rows = WORLDS[model](moderator, root)
     user = User.objects.get(pk=request.getfixturevalue(who).pk)
     model_admin: Any = admin.site._registry[model]
-    acts = [act for act in dict.fromkeys(model_admin.actions_detail) if act != "set_profile_photo"]
+    actions = [action for action in dict.fromkeys(model_admin.actions_detail) if action != "set_profile_photo"]
     client, offered_at_all = office(user), 0
     for row in rows:
         page = client.get(page_url(row)).content.decode()
-        for act in acts:
-            is_offered = f'"{action_url(row, act)}"' in page
+        for action in actions:
+            is_offered = f'"{action_url(row, action)}"' in page
             offered_at_all += is_offered
-            if act in USUAL_NAMES:  # of one ban, the form does that
+            if action in USUAL_NAMES:  # on the page of a ban, the form replaces it
                 assert not is_offered
                 continue
-            happened = happens(lambda: posted(client, action_url(row, act), sent_to(act, row)), row)  # noqa: B023
-            assert happened == is_offered, (act, row, row.__dict__)
+            happened = happens(lambda: posted(client, action_url(row, action), sent_to(action, row)), row)  # noqa: B023
+            assert happened == is_offered, (action, row, row.__dict__)
     assert (offered_at_all > 0) == (who != "reader")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("who", ["reader", "moderator", "root"])
 @pytest.mark.parametrize("model", WORLDS)
-def test_what_the_menu_of_a_list_asks_for_works_for_every_row_that_it_shows_as_possible(
+def test_an_action_of_a_list_succeeds_for_exactly_the_rows_that_its_page_offers(
     model: type[Any], who: str, request: Any, office: Office, moderator: User, root: User
 ) -> None:
     rows = WORLDS[model](moderator, root)
@@ -222,36 +222,36 @@ def test_what_the_menu_of_a_list_asks_for_works_for_every_row_that_it_shows_as_p
         listed.context.get("action_form")
     ) else []  # fmt: skip
     assert bool(menu) == (who != "reader")
-    for act in menu:
-        page = change_many(client, act, rows)
+    for action in menu:
+        page = change_many(client, action, rows)
         possible = {row.pk for row, _description in page.context["rows"]}
         refused = {row.pk for row, _description, _why in page.context["refused"]}
         assert possible | refused == {row.pk for row in rows}
         assert bool(possible) == ('name="reason"' in page.content.decode())
         for row in rows:
-            chosen = {"action": act, "_selected_action": row.pk, "confirmed": "yes"} | REASON
+            chosen = {"action": action, "_selected_action": row.pk, "confirmed": "yes"} | REASON
             happened = happens(lambda: posted(client, list_url(model), chosen), row)  # noqa: B023
-            assert happened == (row.pk in possible), (act, row, row.__dict__)
+            assert happened == (row.pk in possible), (action, row, row.__dict__)
 
 
-@pytest.mark.parametrize("act", ["overrule_uphold", "overrule_lift", "overrule_change"])
+@pytest.mark.parametrize("action", ["overrule_uphold", "overrule_lift", "overrule_change"])
 @pytest.mark.parametrize("many", [False, True])
 def test_overruling_is_forbidden_to_moderators(
-    act: str, many: bool, office: Office, moderator: User, creator: User, viewer: User
+    action: str, many: bool, office: Office, moderator: User, creator: User, viewer: User
 ) -> None:
     ban = make_ban(viewer, make_stream(creator))
     faster = make_user("faster")
     bans.review_ban(ban.pk, by=faster, now=timezone.now(), verdict=Review.UPHELD, reason="Seen.")
     before, client = LiveStreamBan.all_objects.values().get(pk=ban.pk), office(moderator)
     if many:
-        answer = change_many(client, act, [ban], confirmed="yes", **REASON)
-        assert answer.status_code == (403 if act != "overrule_change" else 302)
+        answer = change_many(client, action, [ban], confirmed="yes", **REASON)
+        assert answer.status_code == (403 if action != "overrule_change" else 302)
     else:
-        assert client.post(action_url(ban, act), REASON).status_code == 403
+        assert client.post(action_url(ban, action), REASON).status_code == 403
     assert LiveStreamBan.all_objects.values().get(pk=ban.pk) == before
 
 
-def test_the_page_of_a_stream_names_who_cancelled_it_and_people_are_told_that_its_host_did(
+def test_the_page_of_a_stream_names_who_cancelled_it_and_people_read_that_its_host_did(
     office: Office, moderator: User, reader: User, creator: User, guest: User, api: Any
 ) -> None:
     by_moderator, by_host, by_guest = (make_stream(creator, guest=guest) for _ in range(3))
@@ -266,6 +266,6 @@ def test_the_page_of_a_stream_names_who_cancelled_it_and_people_are_told_that_it
     assert "cancelled by a guest (guest)" in pages[by_guest]
     entry = AuditEntry.objects.get(action="cancel_stream", target_id=by_moderator.pk)
     assert (entry.entry_point, entry.actor_name) == ("admin", "moderator")
-    told = api(creator).get(f"/api/v1/live-stream/{by_moderator.pk}")
-    assert "cancelled_by_host" in told.content.decode()
-    assert "moderator" not in told.content.decode()
+    read = api(creator).get(f"/api/v1/live-stream/{by_moderator.pk}")
+    assert "cancelled_by_host" in read.content.decode()
+    assert "moderator" not in read.content.decode()

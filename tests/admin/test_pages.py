@@ -1,4 +1,4 @@
-"""Every page of the admin: it opens, it is found, and it refuses to add, change or delete."""
+"""Lists and pages of the admin: they open, rows are found, and rows cannot be added, changed or deleted."""
 
 import re
 from typing import Any
@@ -18,43 +18,43 @@ from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from reminders.models import Chunk, Delivery, Reminder, Round
 from tests.admin.conftest import Office
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url, page_url, text_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream
 
-TELLING = [Reminder, Round, Chunk, Delivery]
-OURS = [LiveStream, User, LiveStreamBan, AuditEntry, *TELLING]
+OF_REMINDERS = [Reminder, Round, Chunk, Delivery]
+OURS = [LiveStream, User, LiveStreamBan, AuditEntry, *OF_REMINDERS]
 
 
-def who_sees_bans_too(user: User) -> User:
+def with_view_of_bans(user: User) -> User:
     user.user_permissions.add(Permission.objects.get(codename="view_livestreamban"))
     return User.objects.get(pk=user.pk)
 
 
 @pytest.fixture
 def moderator(moderator: User) -> User:
-    return who_sees_bans_too(moderator)
+    return with_view_of_bans(moderator)
 
 
 @pytest.fixture
 def reader(reader: User) -> User:
-    return who_sees_bans_too(reader)
+    return with_view_of_bans(reader)
 
 
 def a_row(model: type[Model], stream: LiveStream) -> Any:
     if model is LiveStreamBan:
         return make_ban(make_user("troublemaker"), stream)
-    if model in TELLING:
-        tell_of_start(stream, [make_user("waiting")])
+    if model in OF_REMINDERS:
+        notify_of_start(stream, [make_user("waiting")])
         return model._base_manager.get()
     rows = {LiveStream: stream, User: stream.creator, AuditEntry: AuditEntry.objects.earliest("pk")}
     return rows[model]
 
 
 def statements(client: Client, url: str, count: Any) -> int:
-    client.get(url)  # what is fetched once in a process, such as content types
+    client.get(url)  # fills caches of the process, such as content types
     with count as seen:
         assert client.get(url).status_code == 200
     return len(seen)
@@ -121,7 +121,7 @@ def test_the_delete_action_of_django_is_not_offered(model: type[Model], stream: 
 @pytest.mark.parametrize("model", OURS)
 @pytest.mark.parametrize("part", ["change", "history", "delete"])
 @pytest.mark.parametrize("pk", ["x", "f" * 24, "0" * 23, "%00", "1 OR 1=1", "é"])
-def test_an_address_with_a_wrong_id_leads_back(
+def test_a_wrong_id_redirects_to_the_index_or_is_refused(
     model: type[Model], part: str, pk: str, office: Office, db: None
 ) -> None:
     root = User.objects.create_superuser("root", "password")
@@ -136,7 +136,7 @@ def test_an_address_with_a_wrong_id_leads_back(
 
 
 @pytest.mark.parametrize("pk", ["x", "f" * 24, "%00"])
-def test_an_act_on_a_wrong_id_leads_back(pk: str, office: Office, moderator: User) -> None:
+def test_an_action_on_a_wrong_id_redirects_to_the_index(pk: str, office: Office, moderator: User) -> None:
     answer = office(moderator).post(f"{list_url(LiveStream)}{pk}/cancel_stream/", {"reason": "Spam."})
     assert answer.status_code == 302
     assert answer.headers["Location"] == reverse("admin:index")
@@ -146,19 +146,19 @@ def test_an_act_on_a_wrong_id_leads_back(pk: str, office: Office, moderator: Use
     "query",
     ["status=x", "creator__id__exact=x", "planned_start_at_from_0=x&planned_start_at_from_1=y", "p=x", "o=99", "q=%00"],
 )
-def test_a_wrong_filter_is_no_crash(query: str, office: Office, reader: User) -> None:
+def test_a_wrong_filter_is_not_a_server_error(query: str, office: Office, reader: User) -> None:
     assert office(reader).get(f"{list_url(LiveStream)}?{query}").status_code in {200, 302, 400}
 
 
 @pytest.mark.parametrize("model", OURS)
-def test_nobody_enters_without_logging_in(model: type[Model], client: Client, db: None) -> None:
+def test_a_list_needs_a_login(model: type[Model], client: Client, db: None) -> None:
     answer = client.get(list_url(model))
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith(reverse("admin:login"))
 
 
 @pytest.mark.parametrize("model", OURS)
-def test_users_who_are_not_staff_do_not_enter(model: type[Model], office: Office, creator: User) -> None:
+def test_users_who_are_not_staff_are_redirected_to_the_login(model: type[Model], office: Office, creator: User) -> None:
     assert office(creator).get(list_url(model)).headers["Location"].startswith(reverse("admin:login"))
 
 
@@ -176,12 +176,12 @@ def test_a_list_costs_the_same_for_fifty_rows_as_for_one(
     client = office(moderator)
     hosts = [User.objects.create_user(f"host{number}", name="Host") for number in range(50)]
     make_ban(hosts[1], make_stream(hosts[0], guest=guest))
-    tell_of_start(make_stream(hosts[0]), [hosts[1]])
+    notify_of_start(make_stream(hosts[0]), [hosts[1]])
     one = statements(client, list_url(model), django_assert_max_num_queries(12))
 
     for host in hosts[1:]:
         make_ban(hosts[0], make_stream(host, guest=guest))
-        tell_of_start(make_stream(host), [hosts[0]])
+        notify_of_start(make_stream(host), [hosts[0]])
 
     assert statements(client, list_url(model), django_assert_max_num_queries(12)) == one
 
@@ -247,7 +247,7 @@ def test_an_audit_entry_is_found_by_its_actor_and_its_request(
         assert [entry.action for entry in found.context["cl"].result_list] == ["cancel_stream"]
 
 
-def test_the_page_of_a_stream_tells_its_story_in_order(
+def test_the_page_of_a_stream_shows_its_audit_trail_in_order(
     office: Office, moderator: User, reader: User, creator: User
 ) -> None:
     stream = make_stream(creator, Status.ACTIVE)
@@ -256,21 +256,23 @@ def test_the_page_of_a_stream_tells_its_story_in_order(
 
     page = office(reader).get(page_url(stream))
 
-    told = [entry.action for entry in page.context["audit_trail"]["entries"]]
-    assert told == ["create_stream", "start_stream", "end_stream"]
+    actions = [entry.action for entry in page.context["audit_trail"]["entries"]]
+    assert actions == ["create_stream", "start_stream", "end_stream"]
     assert "Nudity at 20:14." in text_of(page)
     assert "status: active → ended" in text_of(page)
 
 
-def test_the_story_is_for_those_who_may_read_the_audit_trail(office: Office, creator: User, stream: LiveStream) -> None:
+def test_the_audit_trail_on_a_page_needs_the_permission_to_view_it(
+    office: Office, creator: User, stream: LiveStream
+) -> None:
     reader = User.objects.create_user("half", is_staff=True)
     reader.user_permissions.add(*Permission.objects.filter(codename="view_livestream"))
 
     assert not office(reader).get(page_url(stream)).context["audit_trail"]
 
 
-def test_the_admin_speaks_the_language_of_the_browser(client: Client, db: None) -> None:
-    with override(None):  # the thread would go on in Turkish
+def test_the_admin_is_in_the_language_of_the_browser(client: Client, db: None) -> None:
+    with override(None):  # restores the language of the thread
         page = client.get(reverse("admin:login"), headers={"Accept-Language": "tr"})
     assert 'lang="tr"' in page.content.decode()
 

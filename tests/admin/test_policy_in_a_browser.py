@@ -1,4 +1,4 @@
-"""A real browser walks all pages of the admin, and its content security policy stops nothing that they need."""
+"""The content security policy in a browser: it blocks nothing that the pages of the admin need."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 from accounts import services
 from accounts.models import User
 from livestreams.models import LiveStream
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url, page_url
 from tests.admin.test_users import picture
 from tests.bans.people import make_ban
@@ -23,27 +23,27 @@ pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
 
 
 @pytest.fixture
-def complaints(page: Page) -> list[str]:
-    """What the browser says of the policy, and scripts that failed."""
-    said: list[str] = []
+def violations(page: Page) -> list[str]:
+    """Violations of the policy and errors of scripts, as the browser reports them."""
+    reported: list[str] = []
 
     def listen(message: ConsoleMessage) -> None:
         if "Content Security Policy" in message.text or "EvalError" in message.text:
-            said.append(f"{page.url}: {message.text}")
+            reported.append(f"{page.url}: {message.text}")
 
     page.on("console", listen)
-    page.on("pageerror", lambda error: said.append(f"{page.url}: {error}"))
-    return said
+    page.on("pageerror", lambda error: reported.append(f"{page.url}: {error}"))
+    return reported
 
 
 @pytest.fixture
 def root(page: Page, live_server: Any) -> User:
-    """A superuser who is logged in, among rows of every kind."""
+    """A superuser who has logged in. There is a row of each model."""
     root = User.objects.create_superuser("root", PASSWORD)
     creator = services.set_profile_photo(make_user("creator"), picture(), by=None, now=timezone.now())
     stream = make_stream(creator, title="Işık ve gölge")
     make_ban(make_user("troublemaker"), stream)
-    tell_of_start(stream, [make_user("waiting")])
+    notify_of_start(stream, [make_user("waiting")])
     page.goto(f"{live_server.url}/admin/login/")
     page.get_by_label("Username").fill("root")
     page.get_by_label("Password").fill(PASSWORD)
@@ -57,40 +57,38 @@ def rows() -> dict[type[Model], Any]:
 
 
 def addresses() -> dict[str, int]:
-    """Every kind of page, with its status."""
+    """URLs of every kind of page, and their status codes."""
     found = {"/admin/": 200, "/admin/password_change/": 200, "/admin/password_change/done/": 200}
     found |= {"/admin/no/such/page/": 404, "/admin/logout/": 405, f"{list_url(User)}?password__regex=a": 400}
     for model, row in rows().items():
         found |= {list_url(model): 200, f"{list_url(model)}?q=a": 200, page_url(row): 200}
         found |= {page_url(row, "history"): 200, f"{list_url(model)}add/": 403}
-        for act in dict.fromkeys(getattr(admin.site._registry[model], "actions_detail", ())):
-            found[action_url(row, act)] = 200
+        for action in dict.fromkeys(getattr(admin.site._registry[model], "actions_detail", ())):
+            found[action_url(row, action)] = 200
     return found
 
 
-def test_the_policy_stops_nothing_on_any_page(page: Page, live_server: Any, root: User, complaints: list[str]) -> None:
+def test_the_policy_blocks_nothing_on_any_page(page: Page, live_server: Any, root: User, violations: list[str]) -> None:
     assert len(addresses()) > 50
     for address, status in addresses().items():
         answer = page.goto(f"{live_server.url}{address}")
         assert answer is not None
         assert (answer.status, address) == (status, address)
         assert "default-src 'none'" in (answer.header_value("content-security-policy") or "")
-        # Alpine.js is at work, and the colours of the theme came through.
+        # Alpine.js runs, and the colours of the theme are loaded.
         page.wait_for_function("() => window.Alpine && !document.documentElement.hasAttribute('x-cloak')")
         colour = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--color-primary-500')")
         assert "277.117" in colour
-    assert complaints == []
+    assert violations == []
 
 
-def test_the_policy_stops_nothing_that_people_do(
-    page: Page, live_server: Any, root: User, complaints: list[str]
-) -> None:
+def test_the_policy_blocks_no_interaction(page: Page, live_server: Any, root: User, violations: list[str]) -> None:
     page.goto(f"{live_server.url}/admin/bans/livestreamban/")
     page.get_by_text("Filters").first.click()
     page.locator(".select2-selection").first.click()
     expect(page.locator(".select2-results__option").filter(has_text="Işık ve gölge").first).to_be_visible()
     page.keyboard.press("Escape")
-    session_of(User.objects.get(username="creator"))  # something to end
+    session_of(User.objects.get(username="creator"))  # a session that the action can end
     page.goto(f"{live_server.url}/admin/accounts/user/?q=creator")
     page.locator("input.action-select").last.check()
     page.get_by_label("Select action to run").select_option(index=1)
@@ -101,12 +99,10 @@ def test_the_policy_stops_nothing_that_people_do(
     page.keyboard.press("Control+k")
     page.get_by_placeholder("Type to search").press_sequentially("user")
     expect(page.locator("#command-results-list a").first).to_be_visible()
-    assert complaints == []
+    assert violations == []
 
 
-def test_a_script_that_somebody_brought_in_does_not_run(
-    page: Page, live_server: Any, root: User, complaints: list[str]
-) -> None:
+def test_an_injected_script_does_not_run(page: Page, live_server: Any, root: User, violations: list[str]) -> None:
     page.goto(f"{live_server.url}{page_url(LiveStream.objects.get())}")
 
     ran = page.evaluate(
@@ -115,20 +111,20 @@ def test_a_script_that_somebody_brought_in_does_not_run(
             script.textContent = "window.ran = true";
             document.head.append(script);
             document.body.insertAdjacentHTML("beforeend", '<img src="data:," onerror="window.ran = true">');
-            return new Promise((tell) => setTimeout(() => tell(Boolean(window.ran)), 300));
+            return new Promise((resolve) => setTimeout(() => resolve(Boolean(window.ran)), 300));
         }"""
     )
 
     assert ran is False
-    assert len(complaints) >= 2
+    assert len(violations) >= 2
 
 
-def test_the_page_of_the_login_and_the_page_behind_the_link_of_an_email_work_under_theirs(
-    page: Page, live_server: Any, complaints: list[str]
+def test_the_policy_of_the_login_and_unsubscribe_pages_blocks_nothing(
+    page: Page, live_server: Any, violations: list[str]
 ) -> None:
     for address in ("/admin/login/", "/unsubscribe/none"):
         answer = page.goto(f"{live_server.url}{address}")
         assert answer is not None
         assert "default-src 'none'" in (answer.header_value("content-security-policy") or "")
     assert page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth") != "none"
-    assert complaints == []
+    assert violations == []

@@ -1,4 +1,4 @@
-"""What ends a session of the admin."""
+"""What ends sessions of the admin, and which admin actions on sessions and accounts are offered."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ def by_api_logout(user: User, boss: Client, api: Api) -> None:
     assert api(user).post("/api/v1/auth/logout").status_code == 200
 
 
-def by_the_act(user: User, boss: Client, api: Api) -> None:
+def by_the_admin_action(user: User, boss: Client, api: Api) -> None:
     assert boss.post(action_url(user, "log_out"), REASON).status_code == 302
 
 
@@ -63,7 +63,7 @@ def by_another_password(user: User, boss: Client, api: Api) -> None:
 
 ENDS = [
     by_api_logout,
-    by_the_act,
+    by_the_admin_action,
     by_deactivation,
     by_deactivation_and_activation,
     by_demotion,
@@ -129,7 +129,7 @@ def test_sessions_outlive_a_change_of_the_secret_key_but_not_an_end(
     assert not is_in(ended)
 
 
-def test_a_session_is_good_for_twelve_hours(moderator: User, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_lasts_twelve_hours(moderator: User, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     client = Client()
     answer = client.post("/admin/login/", {"username": "moderator", "password": PASSWORD})
     assert django_settings.SESSION_COOKIE_AGE == 12 * 3600
@@ -152,12 +152,12 @@ def test_lapsed_sessions_are_purged(office: Office, moderator: User, now: dateti
     assert AdminSession.objects.get().pk == staying.session.session_key
 
 
-# --- which acts are offered -------------------------------------------------------------------------
+# --- which admin actions are offered -----------------------------------------------------------------
 
 
 def offered(client: Client, user: User) -> set[str]:
     page = client.get(page_url(user)).content.decode()
-    return {act for act in ("log_out", "deactivate_user", "activate_user") if f"/{user.pk}/{act}/" in page}
+    return {action for action in ("log_out", "deactivate_user", "activate_user") if f"/{user.pk}/{action}/" in page}
 
 
 def test_ending_sessions_is_offered_where_something_may_be_open(

@@ -1,4 +1,4 @@
-"""A form that was open while somebody else changed its row is refused, and the page says who it was."""
+"""A form that was open while somebody else changed its row is refused, and the message names them."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from bans.models import LiveStreamBan
 from livestreams import services as streams
 from reminders.services import deliver
 from tests.admin.conftest import Office
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, change_many, messages_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
@@ -32,15 +32,15 @@ def a_ban_that_its_creator_changes(creator: User) -> Any:
     def change() -> None:
         bans.change_ban(ban.pk, by=creator, now=timezone.now(), changes={"action_type": "CHAT_ONLY"})
 
-    return "creator", change, [(ban, act) for act in ("uphold_ban", "lift_ban", "change_ban", "end_in_a_day")]
+    return "creator", change, [(ban, action) for action in ("uphold_ban", "lift_ban", "change_ban", "end_in_a_day")]
 
 
 def a_ban_that_is_appealed_against(creator: User) -> Any:
     ban = make_ban(make_user("troublemaker"), make_stream(creator))
     return (
-        "creator",  # whose was the last change of the ban itself
+        "creator",  # who last changed the ban itself
         lambda: bans.appeal_ban(ban.pk, by=ban.target, now=timezone.now(), text="No."),
-        [(ban, act) for act in ("uphold_ban", "lift_ban", "change_ban", "end_in_a_day")],
+        [(ban, action) for action in ("uphold_ban", "lift_ban", "change_ban", "end_in_a_day")],
     )
 
 
@@ -49,7 +49,7 @@ def a_stream_that_its_creator_edits(creator: User) -> Any:
     return (
         "creator",
         lambda: streams.edit_stream(stream.pk, by=creator, now=timezone.now(), changes={"title": "Another"}),
-        [(stream, act) for act in ("cancel_stream", "delete_stream")],
+        [(stream, action) for action in ("cancel_stream", "delete_stream")],
     )
 
 
@@ -63,7 +63,7 @@ def an_account_that_another_moderator_deactivates(creator: User) -> Any:
 
 
 def a_delivery_that_goes_on(creator: User) -> Any:
-    delivery = tell_of_start(make_stream(creator), [make_user("waiting")])
+    delivery = notify_of_start(make_stream(creator), [make_user("waiting")])
     return (
         "the system",
         lambda: deliver(delivery.pk, now=timezone.now()),  # which fails: the settings name no such channel
@@ -83,27 +83,27 @@ def row_of(row: Any) -> Any:
 
 @pytest.mark.parametrize("many", [False, True])
 @pytest.mark.parametrize("case", CASES)
-def test_an_old_form_changes_nothing_and_names_who_changed_the_row(
+def test_a_stale_form_changes_nothing_and_names_who_changed_the_row(
     case: Any, many: bool, office: Office, root: User, creator: User
 ) -> None:
-    who, change, acts = case(creator)
+    who, change, actions = case(creator)
     client = office(root)
     forms = []
-    for row, act in acts:
-        if many and act == "change_ban":
+    for row, action in actions:
+        if many and action == "change_ban":
             continue
-        asked = change_many(client, act, [row]) if many else client.get(action_url(row, act))
-        forms.append((row, act, dict(asked.context["hidden"]), asked.context["form"]))
+        asked = change_many(client, action, [row]) if many else client.get(action_url(row, action))
+        forms.append((row, action, dict(asked.context["hidden"]), asked.context["form"]))
     change()
-    for row, act, hidden, form in forms:
+    for row, action, hidden, form in forms:
         before = row_of(row)
         sent = {"action_type": "BLOCK", "expires_at": "", "appeal": "denied"} if "action_type" in form.fields else {}
         if many:
-            answer = change_many(client, act, [row], **REASON, **hidden)
+            answer = change_many(client, action, [row], **REASON, **hidden)
         else:
-            answer = client.post(action_url(row, act), sent | REASON | hidden)
-        (told,) = [message for message in messages_of(answer) if "while the form was open" in message][-1:]
-        assert f"{who} changed it while the form was open, on " in told
+            answer = client.post(action_url(row, action), sent | REASON | hidden)
+        (message,) = [each for each in messages_of(answer) if "while the form was open" in each][-1:]
+        assert f"{who} changed it while the form was open, on " in message
         assert row_of(row) == before
 
 
@@ -116,7 +116,7 @@ def test_a_crafted_version_is_a_bad_request(versions: str, office: Office, root:
 
 
 def test_a_form_is_not_stale_because_its_page_was_shown_twice(office: Office, root: User, creator: User) -> None:
-    """A form with a mistake comes back with the version that the person first saw."""
+    """A form with an error is shown again with the version that it had before."""
     ban = make_ban(make_user("troublemaker"), make_stream(creator))
     client = office(root)
     first = client.get(action_url(ban, "change_ban"))

@@ -1,4 +1,4 @@
-"""What moderators do to streams in the admin: the same acts, refusals and audit rows as through the API."""
+"""Admin actions on streams: the same changes, refusals and audit rows as through the API."""
 
 import html
 import re
@@ -21,8 +21,8 @@ from tests.conftest import PASSWORD, Api
 from tests.streams import make_stream, stream_url
 
 REASON = {"reason": "Somebody complained."}
-ACTS = ["end_stream", "cancel_stream", "delete_stream", "restore_stream"]
-# Act, a state in which it may happen, one in which it may not, and how the API is asked for it.
+ACTIONS = ["end_stream", "cancel_stream", "delete_stream", "restore_stream"]
+# Admin action, a state that allows it, a state that does not, and the method and path of the same call of the API.
 BESIDE_THE_API = [
     ("end_stream", Status.ACTIVE, Status.ENDED, "post", "end"),
     ("cancel_stream", Status.SCHEDULED, Status.ACTIVE, "post", "cancel"),
@@ -38,28 +38,28 @@ def row_of(stream: LiveStream) -> Any:
     return LiveStream.all_objects.values().get(pk=stream.pk)
 
 
-def call(api: Api, stream: LiveStream, method: str, action: str) -> Any:
-    return getattr(api(stream.creator), method)(stream_url(stream, action))
+def call(api: Api, stream: LiveStream, method: str, path: str) -> Any:
+    return getattr(api(stream.creator), method)(stream_url(stream, path))
 
 
-@pytest.mark.parametrize(("act", "state", "_wrong", "method", "action"), BESIDE_THE_API)
+@pytest.mark.parametrize(("action", "state", "_wrong", "method", "path"), BESIDE_THE_API)
 @pytest.mark.parametrize("many", [False, True])
-def test_an_act_changes_the_row_and_leaves_the_audit_row_that_the_api_leaves(
-    act: str, state: Status, _wrong: Status, method: str, action: str, many: bool,
+def test_an_action_changes_the_row_and_writes_the_audit_row_that_the_api_writes(
+    action: str, state: Status, _wrong: Status, method: str, path: str, many: bool,
     office: Office, moderator: User, creator: User, guest: User, api: Api,
 ) -> None:  # fmt: skip
     through_api, through_admin = make_stream(creator, state), make_stream(guest, state)
     client = office(moderator)
 
-    assert call(api, through_api, method, action).status_code == 200
+    assert call(api, through_api, method, path).status_code == 200
     if many:
-        answer = change_many(client, act, [through_admin], confirmed="yes", **REASON)
+        answer = change_many(client, action, [through_admin], confirmed="yes", **REASON)
     else:
-        answer = client.post(action_url(through_admin, act), REASON, headers={"X-Request-ID": "case-17"})
+        answer = client.post(action_url(through_admin, action), REASON, headers={"X-Request-ID": "case-17"})
 
     assert answer.status_code == 302
     entry, model = last_entry(through_admin), last_entry(through_api)
-    assert entry["action"] == model["action"] == act
+    assert entry["action"] == model["action"] == action
     assert entry["before"].keys() == model["before"].keys()
     assert entry["after"].keys() == model["after"].keys()
     assert entry["after"].get("status") == model["after"].get("status")
@@ -70,21 +70,21 @@ def test_an_act_changes_the_row_and_leaves_the_audit_row_that_the_api_leaves(
     assert many or entry["request_id"] == "case-17"
 
 
-@pytest.mark.parametrize(("act", "_state", "wrong", "method", "action"), BESIDE_THE_API)
+@pytest.mark.parametrize(("action", "_state", "wrong", "method", "path"), BESIDE_THE_API)
 @pytest.mark.parametrize("many", [False, True])
 def test_a_refusal_is_shown_in_the_words_of_the_api_and_changes_nothing(
-    act: str, _state: Status, wrong: Status, method: str, action: str, many: bool,
+    action: str, _state: Status, wrong: Status, method: str, path: str, many: bool,
     office: Office, moderator: User, creator: User, api: Api,
 ) -> None:  # fmt: skip
     stream = make_stream(creator, wrong)
     before, entries = row_of(stream), AuditEntry.objects.filter(target_id=stream.pk).count()
-    reasons = call(api, stream, method, action).json()["errors"][1:]
+    reasons = call(api, stream, method, path).json()["errors"][1:]
     client = office(moderator)
 
     if many:
-        answer = change_many(client, act, [stream], confirmed="yes", **REASON)
+        answer = change_many(client, action, [stream], confirmed="yes", **REASON)
     else:
-        answer = client.post(action_url(stream, act), REASON)
+        answer = client.post(action_url(stream, action), REASON)
 
     assert messages_of(answer) == [f"“{stream}”: {'; '.join(reasons)}"]
     assert row_of(stream) == before
@@ -117,7 +117,7 @@ def test_a_deleted_stream_is_refused_like_a_missing_one(office: Office, moderato
     assert messages_of(answer)[-1:] == [f"“{stream}”: there is no stream with this id"]
 
 
-def test_of_many_each_is_decided_alone(office: Office, moderator: User, creator: User) -> None:
+def test_of_many_streams_each_is_changed_or_refused_on_its_own(office: Office, moderator: User, creator: User) -> None:
     good, also_good = make_stream(creator, title="One"), make_stream(creator, title="Two")
     ended, active = make_stream(creator, Status.ENDED, title="Three"), make_stream(creator, Status.ACTIVE, title="Four")
 
@@ -144,7 +144,7 @@ def test_many_refusals_for_one_reason_are_one_message(office: Office, moderator:
 
 @pytest.mark.parametrize("many", [False, True])
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "expected"),
     [
         ("", "This field is required."),
         ("   ", "This field is required."),
@@ -152,8 +152,8 @@ def test_many_refusals_for_one_reason_are_one_message(office: Office, moderator:
         ("a\0b", "must not have control characters other than line breaks and tabs, such as U+0000"),
     ],
 )
-def test_without_a_fitting_reason_nothing_happens(
-    reason: str, told: str, many: bool, office: Office, moderator: User, creator: User
+def test_an_invalid_reason_is_refused(
+    reason: str, expected: str, many: bool, office: Office, moderator: User, creator: User
 ) -> None:
     stream = make_stream(creator)
     before, client = row_of(stream), office(moderator)
@@ -164,7 +164,7 @@ def test_without_a_fitting_reason_nothing_happens(
         answer = client.post(action_url(stream, "cancel_stream"), {"reason": reason})
 
     assert answer.status_code == 200
-    assert told in text_of(answer)
+    assert expected in text_of(answer)
     assert row_of(stream) == before
 
 
@@ -174,13 +174,13 @@ def test_the_longest_reason_is_kept_whole(office: Office, moderator: User, creat
     assert last_entry(stream)["reason"] == "ş" * LONGEST_REASON
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_asking_for_the_reason_changes_nothing(act: str, office: Office, moderator: User, creator: User) -> None:
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_confirmation_page_changes_nothing(action: str, office: Office, moderator: User, creator: User) -> None:
     stream = make_stream(creator)
     before, client = row_of(stream), office(moderator)
 
-    single = client.get(action_url(stream, act))
-    many = change_many(client, act, [stream])
+    single = client.get(action_url(stream, action))
+    many = change_many(client, action, [stream])
 
     for page in (single, many):
         assert page.status_code == 200
@@ -188,7 +188,7 @@ def test_asking_for_the_reason_changes_nothing(act: str, office: Office, moderat
     assert row_of(stream) == before
 
 
-def test_what_was_shown_is_acted_on_though_the_filter_hides_it_by_now(
+def test_rows_that_were_shown_are_changed_even_if_the_filter_hides_them_by_now(
     office: Office, moderator: User, creator: User
 ) -> None:
     stream = make_stream(creator)
@@ -199,7 +199,7 @@ def test_what_was_shown_is_acted_on_though_the_filter_hides_it_by_now(
     fields = {
         name: html.unescape(value) for name, value in re.findall(r'name="(\w+)" value="([^"]*)"', page.content.decode())
     }
-    edit_stream(stream.pk, by=creator, now=timezone.now(), changes={"planned_start_at": None})  # prepares now
+    edit_stream(stream.pk, by=creator, now=timezone.now(), changes={"planned_start_at": None})  # now preparing
     del fields["versions"]
 
     answer = client.post(list_url(LiveStream), fields | REASON)
@@ -208,7 +208,7 @@ def test_what_was_shown_is_acted_on_though_the_filter_hides_it_by_now(
     assert messages_of(answer)[-1] == "1 stream was cancelled."
 
 
-def test_more_than_the_most_at_once_are_refused(office: Office, moderator: User, creator: User) -> None:
+def test_more_streams_than_the_limit_are_refused(office: Office, moderator: User, creator: User) -> None:
     stream = make_stream(creator)
     copies = [
         LiveStream(**{**row_of(stream), "id": f"{number:024x}", "channel_name": f"copy-{number}"})
@@ -221,21 +221,21 @@ def test_more_than_the_most_at_once_are_refused(office: Office, moderator: User,
     assert messages_of(answer) == [f"Choose at most {MOST_AT_ONCE} at once."]
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("who", ["reader", "creator", "nobody"])
 @pytest.mark.parametrize("many", [False, True])
 def test_a_crafted_post_of_somebody_without_the_permission_changes_nothing(
-    act: str, who: str, many: bool, request: Any, office: Office, client: Client, creator: User
+    action: str, who: str, many: bool, request: Any, office: Office, client: Client, creator: User
 ) -> None:
-    stream = make_stream(creator, Status.ACTIVE if act == "end_stream" else Status.SCHEDULED)
+    stream = make_stream(creator, Status.ACTIVE if action == "end_stream" else Status.SCHEDULED)
     before, entries = row_of(stream), AuditEntry.objects.count()
     if who != "nobody":
         client = office(request.getfixturevalue(who))
 
     if many:
-        answer = change_many(client, act, [stream], confirmed="yes", **REASON)
+        answer = change_many(client, action, [stream], confirmed="yes", **REASON)
     else:
-        answer = client.post(action_url(stream, act), REASON)
+        answer = client.post(action_url(stream, action), REASON)
 
     if who == "reader":
         assert answer.status_code == 403
@@ -245,11 +245,11 @@ def test_a_crafted_post_of_somebody_without_the_permission_changes_nothing(
     assert AuditEntry.objects.count() == entries
 
 
-def test_who_may_not_act_is_offered_nothing(office: Office, reader: User, creator: User) -> None:
+def test_staff_without_the_permission_are_offered_no_action(office: Office, reader: User, creator: User) -> None:
     stream = make_stream(creator)
     page = office(reader).get(page_url(stream)).content.decode()
     listed = office(reader).get(list_url(LiveStream)).content.decode()
-    assert not any(act in page + listed for act in ACTS)
+    assert not any(action in page + listed for action in ACTIONS)
 
 
 @pytest.mark.parametrize(
@@ -265,7 +265,7 @@ def test_the_page_offers_what_the_lifecycle_allows(
 ) -> None:
     stream = make_stream(creator, state)
     page = office(moderator).get(page_url(stream)).content.decode()
-    assert {act for act in ACTS if action_url(stream, act) in page} == offered
+    assert {action for action in ACTIONS if action_url(stream, action) in page} == offered
 
 
 @pytest.mark.parametrize("chosen", ["x", "", "%00", "' OR 1=1"])

@@ -1,4 +1,4 @@
-"""What moderators do to accounts in the admin."""
+"""Accounts in the admin: search, profile photos, sessions."""
 
 import io
 
@@ -47,7 +47,7 @@ def test_a_photo_is_set_through_the_service(office: Office, moderator: User, cre
     assert client.get(list_url(User)).content.decode().count(creator.profile_photo.variants["40"]) == 1
 
 
-def test_what_is_no_picture_is_refused_at_its_field(office: Office, moderator: User, creator: User) -> None:
+def test_a_file_that_is_no_picture_is_refused_at_its_field(office: Office, moderator: User, creator: User) -> None:
     file = io.BytesIO(b"no picture")
     file.name = "picture.png"
 
@@ -65,7 +65,7 @@ def test_no_photo_at_all_is_refused(office: Office, moderator: User, creator: Us
 
 
 @pytest.mark.parametrize("who", ["reader", "nobody"])
-def test_who_may_not_act_sets_no_photo(who: str, office: Office, reader: User, client: Client, creator: User) -> None:
+def test_a_photo_needs_the_permission(who: str, office: Office, reader: User, client: Client, creator: User) -> None:
     client = office(reader) if who == "reader" else client
     answer = client.post(action_url(creator, "set_profile_photo"), {"photo": picture()})
     assert answer.status_code == (403 if who == "reader" else 302)
@@ -74,7 +74,7 @@ def test_who_may_not_act_sets_no_photo(who: str, office: Office, reader: User, c
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_ending_the_sessions_of_a_user_kills_the_tokens_and_names_the_moderator(
+def test_ending_the_sessions_of_a_user_invalidates_the_tokens_and_records_the_moderator(
     many: bool, office: Office, moderator: User, creator: User, api: Api
 ) -> None:
     speaking, client = api(creator), office(moderator)
@@ -92,7 +92,9 @@ def test_ending_the_sessions_of_a_user_kills_the_tokens_and_names_the_moderator(
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_who_may_not_act_ends_no_sessions(many: bool, office: Office, reader: User, creator: User, api: Api) -> None:
+def test_ending_sessions_needs_the_permission(
+    many: bool, office: Office, reader: User, creator: User, api: Api
+) -> None:
     speaking, client = api(creator), office(reader)
 
     if many:

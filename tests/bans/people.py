@@ -30,11 +30,11 @@ def permitted(username: str, codename: str) -> User:
 
 
 def make_ban(target: User, stream: LiveStream, *, now: datetime | None = None, **fields: Any) -> LiveStreamBan:
-    """A ban by the stream's creator, as of `now`."""
+    """A ban that the creator of the stream made at `now`."""
     return services.ban_user(target.pk, stream.pk, by=stream.creator, now=now or timezone.now(), **fields)
 
 
 def lapsed_ban(target: User, stream: LiveStream) -> LiveStreamBan:
-    """One that ended by itself a minute ago."""
+    """A ban that ended a minute ago."""
     now = timezone.now()
     return make_ban(target, stream, now=now - timedelta(hours=1), expires_at=now - timedelta(minutes=1))

@@ -24,16 +24,6 @@ TEXT = "O mesajları ben yazmadım."
 NO_BAN = f"{BANS}/{'0' * 24}/appeal"
 
 
-@pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
-
-
-@pytest.fixture
-def ban(viewer: User, stream: LiveStream) -> LiveStreamBan:
-    return make_ban(viewer, stream)
-
-
 def appeal_url(ban: LiveStreamBan) -> str:
     return f"{ban_url(ban)}/appeal"
 
@@ -107,7 +97,9 @@ BAD = {
 
 
 @pytest.mark.parametrize(("rule", "sent"), BAD.items(), ids=BAD)
-def test_a_bad_text_names_its_rule(rule: str, sent: dict[str, Any], api: Api, viewer: User, ban: LiveStreamBan) -> None:
+def test_a_bad_text_is_refused_with_its_rule(
+    rule: str, sent: dict[str, Any], api: Api, viewer: User, ban: LiveStreamBan
+) -> None:
     assert_refused(api(viewer).post(appeal_url(ban), sent), 400, "validation_failed", rule)
 
 
@@ -137,7 +129,7 @@ def test_of_ten_appeals_at_once_one_is_made() -> None:
 # --- GET ------------------------------------------------------------------------------------------
 
 
-def test_the_banned_person_the_creator_and_moderators_read_it(
+def test_the_banned_person_the_creator_and_moderators_read_the_appeal(
     api: Api, creator: User, viewer: User, ban: LiveStreamBan
 ) -> None:
     appeal = appealed(ban)
@@ -146,7 +138,9 @@ def test_the_banned_person_the_creator_and_moderators_read_it(
         assert (data["_id"], data["status"]) == (appeal.pk, "pending")
 
 
-def test_others_do_not_learn_whether_there_is_one(api: Api, guest: User, stranger: User, ban: LiveStreamBan) -> None:
+def test_others_do_not_learn_whether_there_is_an_appeal(
+    api: Api, guest: User, stranger: User, ban: LiveStreamBan
+) -> None:
     for other in (guest, stranger):
         assert_refused(api(other).get(appeal_url(ban)), 403, "not_concerned_by_ban")
     appealed(ban)
@@ -154,11 +148,13 @@ def test_others_do_not_learn_whether_there_is_one(api: Api, guest: User, strange
 
 
 @pytest.mark.parametrize("method", ["get", "delete"])
-def test_without_an_appeal_there_is_none(method: str, api: Api, viewer: User, ban: LiveStreamBan) -> None:
+def test_without_an_appeal_there_is_nothing_to_read_or_withdraw(
+    method: str, api: Api, viewer: User, ban: LiveStreamBan
+) -> None:
     assert_refused(getattr(api(viewer), method)(appeal_url(ban)), 404, "appeal_not_found")
 
 
-# --- DELETE, and how it is decided ----------------------------------------------------------------
+# --- DELETE, and decisions -----------------------------------------------------------------------------
 
 
 def test_a_pending_appeal_is_withdrawn(api: Api, viewer: User, ban: LiveStreamBan) -> None:
@@ -193,7 +189,7 @@ def test_lifting_the_ban_approves_the_appeal_in_the_same_change(
     assert_refused(api(viewer).delete(appeal_url(ban)), 409, "appeal_already_decided")
 
 
-def test_a_withdrawn_appeal_stays_so_when_the_ban_is_lifted(
+def test_a_withdrawn_appeal_stays_withdrawn_when_the_ban_is_lifted(
     api: Api, creator: User, viewer: User, ban: LiveStreamBan, now: datetime
 ) -> None:
     appealed(ban)
@@ -203,7 +199,7 @@ def test_a_withdrawn_appeal_stays_so_when_the_ban_is_lifted(
 
 
 @pytest.mark.parametrize(("state", "verb"), [("approved", "approve_appeal"), ("denied", "deny_appeal")])
-def test_a_decision_is_recorded_with_its_maker_and_reason(
+def test_a_decision_is_recorded_with_its_actor_and_reason(
     state: str, verb: str, creator: User, ban: LiveStreamBan, now: datetime
 ) -> None:
     appeal = appealed(ban)
@@ -216,7 +212,7 @@ def test_a_decision_is_recorded_with_its_maker_and_reason(
     assert (entry.actor_id, entry.reason, entry.after) == (creator.pk, "Looked at it", {"state": state})
 
 
-def test_a_decision_without_an_appeal_leaves_no_trace(creator: User, ban: LiveStreamBan, now: datetime) -> None:
+def test_a_decision_without_an_appeal_writes_no_audit_row(creator: User, ban: LiveStreamBan, now: datetime) -> None:
     entries = AuditEntry.objects.count()
     services.decide_appeal(ban, "denied", by=creator, now=now)
     assert AuditEntry.objects.count() == entries
@@ -229,7 +225,7 @@ def test_a_lift_and_a_withdrawal_at_once_have_one_winner() -> None:
         ban = make_ban(viewer, make_stream(creator))
         appealed(ban)
 
-        def act(number: int, ban: LiveStreamBan = ban) -> str:
+        def withdraw_or_lift(number: int, ban: LiveStreamBan = ban) -> str:
             try:
                 if number:
                     services.lift_ban(ban.pk, by=creator, now=timezone.now())
@@ -239,21 +235,19 @@ def test_a_lift_and_a_withdrawal_at_once_have_one_winner() -> None:
                 return refusal.code
             return "done"
 
-        withdrawn, _lifted = at_once(2, act)
+        withdrawn, _lifted = at_once(2, withdraw_or_lift)
 
         state = Appeal.objects.get(ban=ban).state
         assert (withdrawn, state) in {("done", "withdrawn"), ("appeal_already_decided", "approved")}
         assert AuditEntry.objects.filter(target_id=Appeal.objects.get(ban=ban).pk).count() == 2
 
 
-# Who asks; is there such a ban; lock and look; write and record; read what is answered.
+# Read the caller and the ban; lock the ban and read its appeal; write the appeal and its audit row; read the answer.
 PINNED = {"post": 7, "get": 2, "delete": 7}
 
 
 @pytest.mark.parametrize(("method", "count"), PINNED.items())
-def test_it_runs_as_many_statements_as_it_must(
-    method: str, count: int, api: Api, viewer: User, ban: LiveStreamBan
-) -> None:
+def test_the_number_of_statements(method: str, count: int, api: Api, viewer: User, ban: LiveStreamBan) -> None:
     client = api(viewer)
     if method != "post":
         appealed(ban)

@@ -40,7 +40,7 @@ def body(stream: LiveStream, *targets: str, **more: Any) -> dict[str, Any]:
 
 
 def everything() -> list[Any]:
-    """All that a bulk ban may write to."""
+    """The rows of all tables that a bulk ban writes to."""
     return [list(model.objects.order_by("pk").values()) for model in (AuditEntry, Revocation)] + [
         list(LiveStreamBan.all_objects.order_by("pk").values())
     ]
@@ -74,7 +74,7 @@ def test_ids_and_usernames_in_any_case_are_banned_alike(
         assert abs(ban.expires_at - ban.created_at - timedelta(seconds=600)) < timedelta(seconds=1)
 
 
-def test_mixed_input_is_answered_one_by_one_in_the_order_sent(
+def test_each_target_has_its_own_outcome_in_the_order_sent(
     api: Api, creator: User, guest: User, viewer: User, stranger: User, moderator: User, stream: LiveStream
 ) -> None:
     holding = make_ban(stranger, stream)
@@ -107,7 +107,7 @@ def test_a_moderator_cannot_ban_the_creator_in_bulk_either(api: Api, creator: Us
     assert data["batchId"] is None
 
 
-def test_a_name_is_folded_as_the_database_folds_it(api: Api, creator: User, stream: LiveStream) -> None:
+def test_a_name_is_case_folded_as_at_login(api: Api, creator: User, stream: LiveStream) -> None:
     user = make_user("Işık.Ğ")
     assert User.objects.get_by_natural_key("Işık.Ğ") == user
 
@@ -116,7 +116,7 @@ def test_a_name_is_folded_as_the_database_folds_it(api: Api, creator: User, stre
     assert data["outcomes"][0]["targetUserId"] == user.pk
 
 
-def test_a_dry_run_foretells_the_same_and_changes_nothing(
+def test_a_dry_run_answers_the_same_and_changes_nothing(
     api: Api, creator: User, viewer: User, stranger: User, stream: LiveStream
 ) -> None:
     make_ban(stranger, stream)
@@ -124,15 +124,15 @@ def test_a_dry_run_foretells_the_same_and_changes_nothing(
     client = api(creator)
     before = everything()
 
-    foreseen = data_of(client.post(BULK, sent | {"dryRun": True}))
+    dry = data_of(client.post(BULK, sent | {"dryRun": True}))
     assert everything() == before
     done = data_of(client.post(BULK, sent))
 
-    assert (foreseen["batchId"], foreseen["dryRun"]) == (None, True)
-    assert foreseen["outcomes"][0]["banId"] is None
-    for answer in (foreseen, done):
+    assert (dry["batchId"], dry["dryRun"]) == (None, True)
+    assert dry["outcomes"][0]["banId"] is None
+    for answer in (dry, done):
         del answer["batchId"], answer["dryRun"], answer["outcomes"][0]["banId"]
-    assert foreseen == done
+    assert dry == done
 
 
 def test_a_second_identical_call_changes_nothing(
@@ -150,7 +150,7 @@ def test_a_second_identical_call_changes_nothing(
     assert [one["banId"] for one in second["outcomes"]] == [one["banId"] for one in first["outcomes"]]
 
 
-def test_who_was_banned_before_and_is_no_more_is_banned_again(
+def test_people_whose_ban_was_lifted_or_lapsed_are_banned_again(
     api: Api, creator: User, viewer: User, stranger: User, stream: LiveStream, now: datetime
 ) -> None:
     lapsed_ban(viewer, stream)
@@ -159,7 +159,7 @@ def test_who_was_banned_before_and_is_no_more_is_banned_again(
     assert data_of(api(creator).post(BULK, body(stream, viewer.pk, stranger.pk)))["banned"] == 2
 
 
-def test_each_ban_is_on_the_trail_and_told_to_the_edges_in_the_order_sent(api: Api, creator: User) -> None:
+def test_audit_rows_and_revocations_are_written_in_the_order_sent(api: Api, creator: User) -> None:
     stream = make_stream(creator)
     people = crowd(5)
 
@@ -173,11 +173,11 @@ def test_each_ban_is_on_the_trail_and_told_to_the_edges_in_the_order_sent(api: A
     }
     assert [entry.after["target_id"] for entry in entries] == [user.pk for user in people]
     assert len({entry.request_id for entry in entries}) == 1
-    told = list(Revocation.objects.order_by("pk").values_list("user_id", "action", "until"))
-    assert told == [(user.pk, "BLOCK", bans[0].expires_at) for user in people]
+    revocations = list(Revocation.objects.order_by("pk").values_list("user_id", "action", "until"))
+    assert revocations == [(user.pk, "BLOCK", bans[0].expires_at) for user in people]
 
 
-def test_a_trail_of_many_is_written_as_one_of_a_single_ban(creator: User, viewer: User, stranger: User) -> None:
+def test_audit_rows_of_a_bulk_ban_equal_those_of_single_bans(creator: User, viewer: User, stranger: User) -> None:
     stream = make_stream(creator)
     now = timezone.now()
     services.ban_user(viewer.pk, stream.pk, by=creator, now=now, reason="spam")
@@ -240,7 +240,7 @@ def test_bad_input_names_the_field_and_the_rule_and_bans_nobody(
     assert LiveStreamBan.all_objects.count() == 0
 
 
-def test_as_many_statements_are_run_for_three_as_for_a_thousand(api: Api, creator: User) -> None:
+def test_the_number_of_statements_is_the_same_for_three_as_for_a_thousand(api: Api, creator: User) -> None:
     stream = make_stream(creator)
     client = api(creator)
     few, many = crowd(3), crowd(1000)
@@ -251,7 +251,7 @@ def test_as_many_statements_are_run_for_three_as_for_a_thousand(api: Api, creato
 
     of_few, of_many = banned(few), banned(many)
 
-    # Who asks, whose stream it is; lock, names, people, holding bans; the bans, the trail, the edges.
+    # Caller, creator; lock, stream, names, people, holding bans; insert bans, audit rows and revocations.
     assert len(of_few) == len(of_many) == 10, "\n".join(of_few)
     assert LiveStreamBan.objects.count() == 1003
 
@@ -265,7 +265,7 @@ def test_a_thousand_bans_take_at_most_two_seconds(api: Api, creator: User) -> No
         assert data_of(client.post(BULK, sent))["banned"] == 1000
         return time.perf_counter() - began
 
-    # The best of three: what else the machine does is not measured.
+    # The best of three, because other processes on the machine slow some calls down.
     assert min(seconds() for _ in range(3)) <= 2
 
 
@@ -276,9 +276,9 @@ def test_of_ten_equal_calls_at_once_each_person_is_banned_once() -> None:
 
     def ban(_: int) -> Counter[str]:
         batch = services.ban_many(stream.pk, [user.pk for user in people], by=creator, now=timezone.now())
-        return Counter(answer.outcome for answer in batch.answers)
+        return Counter(result.outcome for result in batch.results)
 
-    told = sum(at_once(10, ban), Counter())
+    outcomes = sum(at_once(10, ban), Counter())
 
-    assert told == {"banned": 20, "already_banned": 180}
+    assert outcomes == {"banned": 20, "already_banned": 180}
     assert LiveStreamBan.all_objects.count() == AuditEntry.objects.filter(action="ban_user").count() == 20

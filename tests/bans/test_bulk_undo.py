@@ -25,7 +25,7 @@ from tests.races import at_once
 from tests.streams import make_stream
 from tests.test_statements import statements
 
-# What may happen to a ban of a batch before its undo, and why it is then left alone.
+# What happens to a ban before the undo of its batch, and the code with which the undo then skips it.
 SINCE: dict[str, str | None] = {
     "nothing": None,
     "appealed": None,
@@ -36,11 +36,6 @@ SINCE: dict[str, str | None] = {
     "upheld": "ban_changed_since",
     "lifted and banned again": "ban_already_lifted",
 }
-
-
-@pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
 
 
 def undo_url(batch_id: str | None) -> str:
@@ -54,20 +49,20 @@ def ban_batch(stream: LiveStream, people: list[User], **ban: Any) -> str:
     return batch.id
 
 
-def happen(what: str, ban: LiveStreamBan, now: datetime, reviewer: User) -> None:
+def change(what: str, ban: LiveStreamBan, now: datetime, reviewer: User) -> None:
     by = ban.created_by
     match what:
         case "appealed":
             services.appeal_ban(ban.pk, by=ban.target, now=now, text="It was not me")
         case "lapsed":
-            # As an earlier batch would find it: time cannot be waited for.
+            # Set in the row, because a test cannot wait until a ban ends.
             LiveStreamBan.objects.filter(pk=ban.pk).update(expires_at=ban.created_at + timedelta(microseconds=1))
         case "lifted":
             services.lift_ban(ban.pk, by=by, now=now)
         case "changed":
             services.change_ban(ban.pk, by=by, now=now, changes={"action_type": "CHAT_ONLY"})
         case "changed and changed back":
-            # By somebody whose clock is behind, so that the times of the ban tell nothing.
+            # With a time before the ban, so that `updated_at` does not show the change.
             for kind in ("CHAT_ONLY", "BLOCK"):
                 changes = {"action_type": kind}
                 services.change_ban(ban.pk, by=by, now=ban.created_at - timedelta(seconds=1), changes=changes)
@@ -103,8 +98,8 @@ def test_every_ban_of_the_batch_is_lifted(
     }
     assert set(LiveStreamBan.all_objects.values_list("deleted_by", flat=True)) == {creator.pk}
     assert LiveStreamBan.objects.count() == 0
-    told = Revocation.objects.filter(action="LIFTED").order_by("pk")
-    assert list(told.values_list("user_id", flat=True)) == [ban.target_id for ban in bans]
+    revocations = Revocation.objects.filter(action="LIFTED").order_by("pk")
+    assert list(revocations.values_list("user_id", flat=True)) == [ban.target_id for ban in bans]
     entries = AuditEntry.objects.filter(action="undo_ban").order_by("pk")
     assert [entry.target_id for entry in entries] == [ban.pk for ban in bans]
     assert {entry.before["deleted_at"] for entry in entries} == {None}
@@ -112,7 +107,7 @@ def test_every_ban_of_the_batch_is_lifted(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(histories=st.lists(st.sampled_from(list(SINCE)), min_size=1, max_size=8), others=st.integers(0, 3))
-def test_an_undo_takes_back_what_the_batch_did_and_touches_nothing_else(
+def test_an_undo_lifts_the_unchanged_bans_of_the_batch_and_changes_nothing_else(
     histories: list[str], others: int, api: Api, creator: User, moderator: User
 ) -> None:
     now = timezone.now()
@@ -126,7 +121,7 @@ def test_an_undo_takes_back_what_the_batch_did_and_touches_nothing_else(
     ban_batch(stream, bystanders[others:] or crowd(1), now=now)
     bans = {ban.target_id: ban for ban in LiveStreamBan.objects.filter(batch_id=batch_id)}
     for person, what in zip(people, histories, strict=True):
-        happen(what, bans[person.pk], now, reviewer)
+        change(what, bans[person.pk], now, reviewer)
     as_made = [bans[person.pk].pk for person, what in zip(people, histories, strict=True) if SINCE[what] is None]
     others_before = list(LiveStreamBan.all_objects.exclude(pk__in=as_made).order_by("pk").values())
     own_before: list[Any] = list(LiveStreamBan.all_objects.filter(pk__in=as_made).order_by("pk").values())
@@ -134,8 +129,8 @@ def test_an_undo_takes_back_what_the_batch_did_and_touches_nothing_else(
 
     data = data_of(api(creator).delete(undo_url(batch_id)))
 
-    told = {one["targetUserId"]: (one["outcome"], one["code"]) for one in data["outcomes"]}
-    assert told == {
+    outcomes = {one["targetUserId"]: (one["outcome"], one["code"]) for one in data["outcomes"]}
+    assert outcomes == {
         person.pk: ("skipped", SINCE[what]) if SINCE[what] else ("lifted", None)
         for person, what in zip(people, histories, strict=True)
     }
@@ -147,7 +142,7 @@ def test_an_undo_takes_back_what_the_batch_did_and_touches_nothing_else(
     assert list(AuditEntry.objects.order_by("pk").values())[: len(trail)] == trail
 
 
-def test_the_pending_appeals_of_what_is_lifted_are_approved(
+def test_pending_appeals_against_the_lifted_bans_are_approved(
     api: Api, creator: User, viewer: User, stranger: User, stream: LiveStream, now: datetime
 ) -> None:
     batch_id = ban_batch(stream, [viewer, stranger])
@@ -169,7 +164,7 @@ def test_a_batch_is_undone_once(api: Api, creator: User, viewer: User, stream: L
     assert list(LiveStreamBan.all_objects.values()) == before
 
 
-def test_a_ban_that_followed_the_undo_is_no_part_of_the_batch(
+def test_a_ban_made_after_the_undo_does_not_belong_to_the_batch(
     api: Api, creator: User, viewer: User, stream: LiveStream
 ) -> None:
     client, batch_id = api(creator), ban_batch(stream, [viewer])
@@ -213,13 +208,15 @@ def test_the_batch_of_a_deleted_stream_is_missing_until_the_stream_is_restored(
     assert data_of(api(creator).delete(undo_url(batch_id)))["lifted"] == 1
 
 
-def test_as_many_statements_are_run_for_three_as_for_three_hundred(api: Api, creator: User, stream: LiveStream) -> None:
+def test_the_number_of_statements_is_the_same_for_three_as_for_three_hundred(
+    api: Api, creator: User, stream: LiveStream
+) -> None:
     client = api(creator)
     batches = [ban_batch(stream, crowd(3)), ban_batch(stream, crowd(300))]
 
     few, many = (statements(lambda at=at: data_of(client.delete(undo_url(at)))) for at in batches)  # type: ignore[misc]
 
-    # Who asks, whose batch, whose stream; whose batch, lock, the bans; the lift, the trail, the appeals, the edges.
+    # Caller, stream of the batch, creator; stream again, lock, stream, bans; update, audit rows, appeals, revocations.
     assert len(few) == len(many) == 11, "\n".join(few)
 
 

@@ -1,4 +1,4 @@
-"""PATCH and DELETE /api/v1/live-stream-ban/{id}, and what a ban may become"""
+"""PATCH and DELETE /api/v1/live-stream-ban/{id}, and every change from one state of a ban to another."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,14 +16,8 @@ from livestreams.models import LiveStream
 from tests.bans.people import BANS, ban_url, check_url, lapsed_ban, make_ban, permitted
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
-from tests.streams import make_stream
 
 IN_AN_HOUR = "2040-01-01T00:00:00.000Z"
-
-
-@pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
 
 
 @pytest.mark.parametrize(
@@ -31,7 +25,7 @@ def stream(creator: User) -> LiveStream:
     [{"actionType": "CHAT_ONLY"}, {"reason": "Another"}, {"reason": None}, {"expiresAt": IN_AN_HOUR}],
     ids=str,
 )
-def test_one_thing_changes_and_the_rest_stays(
+def test_only_the_sent_fields_change(
     changes: dict[str, Any], api: Api, creator: User, viewer: User, stream: LiveStream
 ) -> None:
     ban = make_ban(viewer, stream, reason="spam")
@@ -44,7 +38,7 @@ def test_one_thing_changes_and_the_rest_stays(
     assert {name: data[name] for name in changes} == changes
 
 
-# --- every state to every state, each in one documented call ------------------------------------------
+# --- from every state to every state, each in one call -------------------------------------------------
 
 STATES = ["none", "timed", "permanent", "lifted"]
 
@@ -81,7 +75,7 @@ def test_any_state_becomes_any_other_in_one_call(
     response = convert(client, ban, after, viewer, stream)
 
     if before == "lifted" and after in {"none", "lifted"}:
-        assert_refused(response, 409, "ban_already_lifted")  # it is what was asked for
+        assert_refused(response, 409, "ban_already_lifted")  # nothing is left to do
     else:
         assert response.status_code in {200, 201}
     check = data_of(client.get(check_url(viewer, stream)))
@@ -104,9 +98,7 @@ def test_a_ban_is_extended_shortened_and_its_kind_converted_any_number_of_times(
     assert AuditEntry.objects.filter(target_id=ban.pk, action="change_ban").count() == 3
 
 
-def test_it_holds_by_the_clock_alone_until_the_very_moment_of_its_end(
-    viewer: User, stream: LiveStream, now: datetime
-) -> None:
+def test_a_ban_holds_until_exactly_its_end_without_any_job(viewer: User, stream: LiveStream, now: datetime) -> None:
     end = now + timedelta(hours=1)
     ban = make_ban(viewer, stream, expires_at=end)
 
@@ -127,7 +119,7 @@ def test_an_end_in_the_past_is_refused_and_changes_nothing(
     assert (ban.expires_at, ban.reason) == (None, None)
 
 
-def test_what_lapsed_or_was_lifted_is_not_changed(api: Api, creator: User, viewer: User, stream: LiveStream) -> None:
+def test_lapsed_and_lifted_bans_cannot_be_changed(api: Api, creator: User, viewer: User, stream: LiveStream) -> None:
     lapsed = lapsed_ban(viewer, stream)
     client = api(creator)
     assert_refused(client.patch(ban_url(lapsed), {"reason": "x"}), 409, "ban_lapsed")
@@ -136,7 +128,7 @@ def test_what_lapsed_or_was_lifted_is_not_changed(api: Api, creator: User, viewe
     assert_refused(client.patch(ban_url(lapsed), {"reason": "x"}), 409, "ban_already_lifted")
 
 
-def test_a_lift_says_when_and_by_whom_and_is_refused_the_second_time(
+def test_a_lift_is_answered_with_time_and_user_and_refused_the_second_time(
     api: Api, creator: User, viewer: User, stream: LiveStream
 ) -> None:
     ban = make_ban(viewer, stream)
@@ -150,7 +142,7 @@ def test_a_lift_says_when_and_by_whom_and_is_refused_the_second_time(
     assert data_of(client.get(ban_url(ban)))["deletedAt"] == data["deletedAt"]
 
 
-def test_a_ban_outlives_its_stream_and_can_still_be_lifted(
+def test_a_ban_can_be_lifted_after_its_stream_has_ended(
     api: Api, creator: User, viewer: User, stream: LiveStream, now: datetime
 ) -> None:
     ban = make_ban(viewer, stream)
@@ -183,7 +175,7 @@ def test_only_the_creator_and_moderators_change_and_lift(
     assert getattr(api(permitted("mod", "moderate")), method)(ban_url(ban), sent_with(method)).status_code == 200
 
 
-def test_a_ban_is_read_by_whom_it_concerns(
+def test_the_creator_the_banned_person_and_moderators_read_a_ban(
     api: Api, creator: User, viewer: User, stranger: User, stream: LiveStream
 ) -> None:
     ban = make_ban(viewer, stream, reason="spam")

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from bans import services
-from bans.views.bans import CHECK
+from bans.reads import CHECK
 from livestreams.models import LiveStream
 from tests.bans.people import BANS, check_url, lapsed_ban, make_ban, permitted
 from tests.conftest import Api
@@ -18,12 +18,9 @@ from tests.streams import make_stream
 from tests.test_statements import statements
 
 
-@pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
-
-
-def test_who_is_banned_is_so_with_the_ban(api: Api, creator: User, viewer: User, stream: LiveStream) -> None:
+def test_for_a_banned_person_the_answer_contains_the_ban(
+    api: Api, creator: User, viewer: User, stream: LiveStream
+) -> None:
     ban = make_ban(viewer, stream, action_type="CHAT_ONLY", reason="spam")
 
     data = data_of(api(creator).get(check_url(viewer, stream)))
@@ -34,7 +31,7 @@ def test_who_is_banned_is_so_with_the_ban(api: Api, creator: User, viewer: User,
     assert data["ban"]["reason"] == "spam"
 
 
-def test_who_is_not_banned_from_this_stream_is_not(
+def test_bans_of_others_on_other_streams_and_in_the_past_do_not_count(
     api: Api, creator: User, viewer: User, stranger: User, stream: LiveStream
 ) -> None:
     make_ban(stranger, stream)
@@ -44,23 +41,23 @@ def test_who_is_not_banned_from_this_stream_is_not(
     assert data_of(api(creator).get(check_url(viewer, stream))) == {"isBanned": False, "ban": None}
 
 
-def test_a_ban_that_is_lifted_between_the_two_looks_is_none(
+def test_a_ban_that_is_lifted_between_the_two_statements_does_not_count(
     api: Api, creator: User, viewer: User, stream: LiveStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ban = make_ban(viewer, stream)
-    look = CHECK.rows
+    rows = CHECK.rows
 
-    def look_and_lift(**given: Any) -> list[list[Any]]:
-        found = look(**given)
+    def rows_then_lift(**given: Any) -> list[list[Any]]:
+        found = rows(**given)
         services.lift_ban(ban.pk, by=creator, now=timezone.now())
         return found
 
-    monkeypatch.setattr(CHECK, "rows", look_and_lift)
+    monkeypatch.setattr(CHECK, "rows", rows_then_lift)
 
     assert data_of(api(creator).get(check_url(viewer, stream))) == {"isBanned": False, "ban": None}
 
 
-def test_the_creator_a_moderator_the_person_and_service_accounts_may_ask(
+def test_the_creator_a_moderator_the_person_and_service_accounts_may_check(
     api: Api, creator: User, viewer: User, guest: User, stranger: User, stream: LiveStream
 ) -> None:
     for asking in (creator, viewer, permitted("mod", "moderate"), permitted("chat-server", "enforce")):
@@ -69,7 +66,7 @@ def test_the_creator_a_moderator_the_person_and_service_accounts_may_ask(
         assert_refused(api(other).get(check_url(viewer, stream)), 403, "not_concerned_by_ban")
 
 
-def test_a_bad_question_names_its_part(api: Api, creator: User, viewer: User, stream: LiveStream) -> None:
+def test_missing_malformed_and_unknown_ids(api: Api, creator: User, viewer: User, stream: LiveStream) -> None:
     client = api(creator)
 
     missing = client.get(f"{BANS}/check/{viewer.pk}")
@@ -90,11 +87,11 @@ def test_a_check_runs_two_statements_and_a_third_to_read_the_ban_that_it_found(
     assert len(statements(lambda: client.get(check_url(viewer, stream)))) == 3
 
 
-def settled() -> None:
-    """As autovacuum leaves a table that has been at rest; whatever still looks at it from before holds that up."""
+def vacuum() -> None:
+    """Vacuum until all pages are marked all-visible, which index-only scans need. Older snapshots delay that."""
     with connection.cursor() as cursor:
         for _ in range(50):
-            # What other tests rolled back is dead in the first page, and so few are left there otherwise.
+            # With few dead rows VACUUM skips the indexes otherwise, and their page does not become all-visible.
             cursor.execute("VACUUM (ANALYZE, INDEX_CLEANUP ON)")
             cursor.execute("SELECT relallvisible = relpages FROM pg_class WHERE relname = 'bans_livestreamban'")
             if cursor.fetchone()[0]:
@@ -104,7 +101,7 @@ def settled() -> None:
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
-def test_among_a_hundred_thousand_bans_it_reads_an_index_and_no_table(creator: User) -> None:
+def test_among_a_hundred_thousand_bans_the_check_is_an_index_only_scan(creator: User) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -136,7 +133,7 @@ def test_among_a_hundred_thousand_bans_it_reads_an_index_and_no_table(creator: U
             """,
             [bytes.fromhex(creator.pk)],
         )
-    settled()
+    vacuum()
     compiled = CHECK._compiled()
     given = {"stream": "0" * 23 + "5", "target": "0" * 23 + "7", "caller": creator.pk, "now": timezone.now()}
     values = [param.bound(given[param.name]) for param in compiled.params]

@@ -83,7 +83,7 @@ def test_a_second_ban_is_refused_while_the_first_holds(api: Api, creator: User, 
     assert LiveStreamBan.all_objects.count() == 1
 
 
-def test_after_it_lapsed_or_was_lifted_the_person_can_be_banned_again(
+def test_after_a_ban_lapsed_or_was_lifted_the_person_can_be_banned_again(
     api: Api, creator: User, viewer: User, guest: User
 ) -> None:
     stream = make_stream(creator)
@@ -124,7 +124,7 @@ def test_nobody_bans_the_creator_a_guest_staff_a_moderator_or_oneself(
 
 
 @pytest.mark.parametrize("status", ["ended", "cancelled_by_host", "cancelled_by_guest", "expired"])
-def test_a_stream_that_is_over_takes_no_bans(status: str, api: Api, creator: User, viewer: User) -> None:
+def test_nobody_is_banned_from_a_stream_that_is_over(status: str, api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator, status)
 
     response = api(creator).post(BANS, {"targetUserId": viewer.pk, "liveStreamId": stream.pk})
@@ -132,7 +132,9 @@ def test_a_stream_that_is_over_takes_no_bans(status: str, api: Api, creator: Use
     assert_refused(response, 409, "stream_is_over")
 
 
-def test_what_does_not_exist_is_missing(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_unknown_and_deleted_streams_and_unknown_users_are_missing(
+    api: Api, creator: User, viewer: User, now: datetime
+) -> None:
     stream = make_stream(creator)
     deleted = make_stream(creator)
     streams.delete_stream(deleted.pk, by=creator, now=now)
@@ -145,7 +147,7 @@ def test_what_does_not_exist_is_missing(api: Api, creator: User, viewer: User, n
     assert_refused(response, 404, "user_not_found")
 
 
-def test_a_person_who_may_not_log_in_any_more_can_still_be_banned(api: Api, creator: User, viewer: User) -> None:
+def test_a_deactivated_user_can_be_banned(api: Api, creator: User, viewer: User) -> None:
     User.objects.filter(pk=viewer.pk).update(is_active=False)
 
     data_of(api(creator).post(BANS, {"targetUserId": viewer.pk, "liveStreamId": make_stream(creator).pk}), 201)
@@ -196,7 +198,7 @@ def test_banning_needs_a_token(api: Api, creator: User, viewer: User) -> None:
     assert_refused(api().post(BANS, sent), 401, "authentication_required")
 
 
-def test_times_on_the_wire_are_those_of_the_row(api: Api, creator: User, viewer: User) -> None:
+def test_times_in_the_answer_are_those_of_the_row(api: Api, creator: User, viewer: User) -> None:
     sent = {"targetUserId": viewer.pk, "liveStreamId": make_stream(creator).pk}
 
     data = data_of(api(creator).post(BANS, sent), 201)

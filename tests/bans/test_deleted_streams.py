@@ -1,4 +1,4 @@
-"""A deleted stream is in no answer until it is restored, and so are the bans from it and their appeals."""
+"""Bans on a deleted stream and their appeals are missing from all answers until the stream is restored."""
 
 from datetime import datetime
 
@@ -49,7 +49,7 @@ def test_a_ban_from_a_deleted_stream_is_missing(
     assert (LiveStreamBan.all_objects.values().get(pk=ban.pk), AuditEntry.objects.count() - logins) == before
 
 
-def test_lists_leave_it_out_until_the_stream_is_restored(
+def test_lists_omit_the_ban_until_the_stream_is_restored(
     api: Api, ban: LiveStreamBan, creator: User, viewer: User, now: datetime
 ) -> None:
     lists = [

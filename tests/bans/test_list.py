@@ -19,7 +19,7 @@ def targets(data: dict[str, Any]) -> list[str]:
     return [ban["targetUser"]["username"] for ban in data["list"]]
 
 
-def test_a_creator_sees_the_holding_bans_of_the_own_streams_the_newest_first(
+def test_a_creator_lists_the_holding_bans_on_own_streams_newest_first(
     api: Api, creator: User, viewer: User, guest: User, stranger: User, now: datetime
 ) -> None:
     stream = make_stream(creator)
@@ -35,7 +35,7 @@ def test_a_creator_sees_the_holding_bans_of_the_own_streams_the_newest_first(
     assert data["pagination"]["totalItems"] == 2
 
 
-def test_a_moderator_sees_all(api: Api, creator: User, viewer: User, stranger: User) -> None:
+def test_a_moderator_lists_all_bans(api: Api, creator: User, viewer: User, stranger: User) -> None:
     make_ban(viewer, make_stream(creator))
     make_ban(viewer, make_stream(stranger))
 
@@ -43,7 +43,9 @@ def test_a_moderator_sees_all(api: Api, creator: User, viewer: User, stranger: U
     assert data_of(api(viewer).get(BANS))["list"] == []
 
 
-def test_each_filter_narrows(api: Api, creator: User, viewer: User, guest: User, now: datetime) -> None:
+def test_each_filter_selects_the_matching_bans(
+    api: Api, creator: User, viewer: User, guest: User, now: datetime
+) -> None:
     one, two = make_stream(creator), make_stream(creator)
     make_ban(viewer, one, action_type="CHAT_ONLY", now=now - timedelta(hours=2))
     make_ban(guest, two, now=now - timedelta(hours=1))
@@ -77,7 +79,7 @@ def test_pages_and_keyset_agree(api: Api, creator: User) -> None:
     assert after == everything[2:]
 
 
-def test_it_runs_the_same_statements_for_one_as_for_fifty(api: Api, creator: User) -> None:
+def test_the_number_of_statements_is_the_same_for_one_as_for_fifty(api: Api, creator: User) -> None:
     stream = make_stream(creator)
     make_ban(make_user("viewer"), stream)
     client = api(creator)

@@ -14,7 +14,7 @@ from tests.test_statements import statements
 MINE = f"{BANS}/mine"
 
 
-def test_the_banned_person_learns_why_and_until_when(api: Api, creator: User, viewer: User, now: datetime) -> None:
+def test_the_banned_person_reads_the_reason_and_the_end(api: Api, creator: User, viewer: User, now: datetime) -> None:
     end = now + timedelta(hours=1)
     ban = make_ban(viewer, make_stream(creator), reason="Spam", expires_at=end, action_type="CHAT_ONLY")
 
@@ -24,7 +24,7 @@ def test_the_banned_person_learns_why_and_until_when(api: Api, creator: User, vi
     assert (mine["reason"], mine["expiresAt"], mine["actionType"]) == ("Spam", wire_time(end), "CHAT_ONLY")
 
 
-def test_of_who_made_the_ban_only_the_id_is_told(api: Api, creator: User, viewer: User) -> None:
+def test_the_list_names_only_the_id_of_who_made_the_ban(api: Api, creator: User, viewer: User) -> None:
     make_ban(viewer, make_stream(creator))
 
     response = api(viewer).get(MINE)
@@ -34,7 +34,7 @@ def test_of_who_made_the_ban_only_the_id_is_told(api: Api, creator: User, viewer
     assert creator.surname not in response.content.decode()
 
 
-def test_only_the_own_bans_that_hold_are_listed_the_newest_first(
+def test_the_callers_own_holding_bans_are_listed_newest_first(
     api: Api, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
     old = make_ban(viewer, make_stream(creator), now=now - timedelta(minutes=2))
@@ -49,7 +49,7 @@ def test_only_the_own_bans_that_hold_are_listed_the_newest_first(
     assert data["pagination"]["totalItems"] == 2
 
 
-def test_a_creators_own_streams_are_not_mixed_in(api: Api, creator: User, viewer: User) -> None:
+def test_bans_on_the_callers_own_streams_are_not_listed(api: Api, creator: User, viewer: User) -> None:
     make_ban(viewer, make_stream(creator))
     assert data_of(api(creator).get(MINE))["list"] == []
 
@@ -65,16 +65,16 @@ def test_the_list_is_read_by_page_and_by_keyset(api: Api, creator: User, viewer:
     assert [ban["_id"] for ban in after["list"]] == bans[3:]
 
 
-def test_a_bad_page_names_its_rule(api: Api, viewer: User) -> None:
+def test_a_bad_query_is_refused(api: Api, viewer: User) -> None:
     response = api(viewer).get(f"{MINE}?limit=0")
     assert_refused(response, 400, "validation_failed", "limit: must be between 1 and 100")
 
 
-def test_nobody_has_no_bans_to_read(api: Api) -> None:
+def test_the_list_needs_a_token(api: Api) -> None:
     assert_refused(api().get(MINE), 401, "authentication_required")
 
 
-def test_one_ban_takes_as_many_statements_as_twenty(api: Api, creator: User, viewer: User) -> None:
+def test_the_number_of_statements_is_the_same_for_one_as_for_twenty(api: Api, creator: User, viewer: User) -> None:
     client = api(viewer)
     counts = []
     for more in (1, 19):

@@ -1,4 +1,4 @@
-"""A superuser puts another verdict in the place of a moderator's, and the appeal follows it."""
+"""Superusers replace the verdict of a review, and the decision on the appeal with it."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,6 @@ from edges.models import Revocation
 from livestreams.models import LiveStream
 from tests.bans.people import make_ban
 from tests.conftest import make_user
-from tests.streams import make_stream
 
 Review = LiveStreamBan.Review
 State = Appeal.State
@@ -28,16 +27,6 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def boss(db: None) -> User:
     return make_user("boss", is_staff=True, is_superuser=True)
-
-
-@pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
-
-
-@pytest.fixture
-def ban(viewer: User, stream: LiveStream) -> LiveStreamBan:
-    return make_ban(viewer, stream, reason="spam")
 
 
 def review(ban: LiveStreamBan, by: User, verdict: Review, **more: Any) -> LiveStreamBan:
@@ -79,7 +68,7 @@ def test_a_verdict_is_replaced_and_the_audit_row_names_both_who_decided(
     assert (entry.before["review"], entry.after["review"]) == (first, second)
 
 
-def test_a_ban_that_was_lifted_wrongly_holds_again_and_the_edges_hear_it(
+def test_a_ban_that_is_upheld_after_a_lift_holds_again_and_has_a_revocation(
     ban: LiveStreamBan, moderator: User, boss: User, viewer: User
 ) -> None:
     review(ban, moderator, Review.LIFTED)
@@ -93,7 +82,7 @@ def test_a_ban_that_was_lifted_wrongly_holds_again_and_the_edges_hear_it(
 
 
 @pytest.mark.parametrize("verdict", [Review.UPHELD, Review.CHANGED, Review.LIFTED])
-def test_a_moderator_overrules_nobody(verdict: Review, ban: LiveStreamBan, moderator: User) -> None:
+def test_a_moderator_cannot_overrule(verdict: Review, ban: LiveStreamBan, moderator: User) -> None:
     review(ban, make_user("faster"), Review.UPHELD)
     before = row_of(ban)
     with pytest.raises(services.OverrulingRefused):
@@ -101,12 +90,12 @@ def test_a_moderator_overrules_nobody(verdict: Review, ban: LiveStreamBan, moder
     assert row_of(ban) == before
 
 
-def test_what_nobody_has_reviewed_is_not_overruled(ban: LiveStreamBan, boss: User) -> None:
+def test_an_unreviewed_ban_cannot_be_overruled(ban: LiveStreamBan, boss: User) -> None:
     with pytest.raises(services.NothingToOverrule):
         overrule(ban, boss, Review.LIFTED)
 
 
-def test_the_same_verdict_once_more_is_refused(ban: LiveStreamBan, moderator: User, boss: User) -> None:
+def test_the_same_verdict_again_is_refused(ban: LiveStreamBan, moderator: User, boss: User) -> None:
     review(ban, moderator, Review.UPHELD)
     with pytest.raises(services.BanUnchanged):
         overrule(ban, boss, Review.UPHELD)
@@ -123,7 +112,7 @@ def test_a_lifted_ban_is_neither_lifted_nor_changed(
         overrule(ban, boss, verdict, **changes_for(verdict))
 
 
-def test_what_its_creator_lifted_after_the_verdict_stays_lifted(
+def test_a_ban_that_its_creator_lifted_after_the_verdict_stays_lifted(
     ban: LiveStreamBan, moderator: User, boss: User
 ) -> None:
     review(ban, moderator, Review.CHANGED, **changes_for(Review.CHANGED))
@@ -148,7 +137,7 @@ def becomes_staff(ban: LiveStreamBan, stream: LiveStream, now: datetime) -> None
     ("meanwhile", "refusal"),
     [(lapses, services.BanLapsed), (is_banned_anew, services.AlreadyBanned), (becomes_staff, CannotBanStaff)],
 )
-def test_a_lifted_ban_holds_again_only_where_it_could(
+def test_a_lifted_ban_holds_again_only_if_it_could_be_made_again(
     meanwhile: Any, refusal: type[Refusal], ban: LiveStreamBan, stream: LiveStream, moderator: User, boss: User,
     now: datetime,
 ) -> None:  # fmt: skip
@@ -189,11 +178,11 @@ def test_a_withdrawn_appeal_stays_withdrawn(ban: LiveStreamBan, viewer: User, mo
     assert Appeal.objects.get().state == State.WITHDRAWN
 
 
-# --- what the form showed -------------------------------------------------------------------------
+# --- the version that the form showed -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("meanwhile", ["changed", "appealed"])
-def test_a_verdict_on_what_was_not_seen_is_refused_under_the_lock(
+def test_a_verdict_on_an_outdated_version_is_refused(
     meanwhile: str, ban: LiveStreamBan, viewer: User, creator: User, moderator: User
 ) -> None:
     seen = services.version_of_ban(LiveStreamBan.objects.get(pk=ban.pk))

@@ -1,6 +1,7 @@
-"""Fifty at once: one ban, one lift, and the others are told so."""
+"""Concurrent bans and lifts: exactly one succeeds, and the others are refused. Constraints of the database."""
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -18,9 +19,9 @@ from tests.races import at_once
 from tests.streams import make_stream
 
 
-def outcome(act: object) -> str:
+def outcome(call: Callable[[], object]) -> str:
     try:
-        act()  # type: ignore[operator]
+        call()
     except Refusal as refusal:
         return refusal.code
     return "done"
@@ -39,7 +40,7 @@ def test_of_fifty_bans_of_one_person_one_is_made() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_fifty_lifts_one_wins_and_is_named() -> None:
+def test_of_fifty_lifts_one_succeeds_and_is_recorded() -> None:
     creator, viewer = make_user("creator"), make_user("viewer")
     ban = make_ban(viewer, make_stream(creator))
     moderators = [permitted(f"mod{number}", "moderate") for number in range(50)]
@@ -55,7 +56,7 @@ def test_of_fifty_lifts_one_wins_and_is_named() -> None:
     assert ban.deleted_by == moderators[outcomes.index("done")]
 
 
-def test_the_database_itself_lets_no_second_holding_ban_in(creator: User, viewer: User) -> None:
+def test_the_database_refuses_a_second_holding_ban(creator: User, viewer: User) -> None:
     stream = make_stream(creator)
     now = timezone.now()
     ban = make_ban(viewer, stream, expires_at=now + timedelta(hours=1))
@@ -81,7 +82,7 @@ def test_the_database_itself_lets_no_second_holding_ban_in(creator: User, viewer
         "reviewed_at = now()",
     ],
 )
-def test_raw_sql_that_tries_an_impossible_ban_fails(change: str, creator: User, viewer: User) -> None:
+def test_check_constraints_refuse_impossible_bans(change: str, creator: User, viewer: User) -> None:
     ban = make_ban(viewer, make_stream(creator))
 
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:

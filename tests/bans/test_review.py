@@ -1,4 +1,4 @@
-"""What a moderator decides about a ban, and about the appeal against it; and the group that moderators are in."""
+"""Reviews of bans and decisions on appeals by moderators, and the group of moderators."""
 
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -25,16 +25,6 @@ Review = LiveStreamBan.Review
 State = Appeal.State
 BLOCK, CHAT_ONLY = LiveStreamBan.ActionType.BLOCK, LiveStreamBan.ActionType.CHAT_ONLY
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def stream(creator: User) -> LiveStream:
-    return make_stream(creator, "active")
-
-
-@pytest.fixture
-def ban(viewer: User, stream: LiveStream) -> LiveStreamBan:
-    return make_ban(viewer, stream, reason="spam")
 
 
 @pytest.fixture
@@ -75,7 +65,7 @@ def test_who_decided_and_when_is_recorded_with_one_audit_row(
     assert entry.before.keys() == entry.after.keys()
 
 
-def test_an_upheld_ban_holds_as_before(ban: LiveStreamBan, moderator: User) -> None:
+def test_an_upheld_ban_still_holds(ban: LiveStreamBan, moderator: User) -> None:
     before = row_of(ban)
     review(ban, moderator, Review.UPHELD)
 
@@ -85,7 +75,7 @@ def test_an_upheld_ban_holds_as_before(ban: LiveStreamBan, moderator: User) -> N
     }  # fmt: skip
 
 
-def test_a_lifted_ban_holds_no_more_and_names_who_lifted_it(ban: LiveStreamBan, moderator: User, now: datetime) -> None:
+def test_a_lifted_ban_does_not_hold_and_names_who_lifted_it(ban: LiveStreamBan, moderator: User, now: datetime) -> None:
     review(ban, moderator, Review.LIFTED)
 
     row = row_of(ban)
@@ -119,7 +109,7 @@ def test_a_ban_that_ended_by_itself_can_still_be_upheld_or_lifted(
 
 @pytest.mark.parametrize("first", [Review.UPHELD, Review.CHANGED, Review.LIFTED])
 @pytest.mark.parametrize("second", [Review.UPHELD, Review.CHANGED, Review.LIFTED])
-def test_a_second_moderator_is_told_who_decided_and_when(
+def test_the_refusal_of_a_second_moderator_names_who_decided_and_when(
     first: Review, second: Review, ban: LiveStreamBan, moderator: User
 ) -> None:
     reviewed = review(ban, moderator, first, action_type=CHAT_ONLY)
@@ -135,7 +125,7 @@ def test_a_second_moderator_is_told_who_decided_and_when(
     assert len(entries("review_ban")) == 1
 
 
-def test_whoever_decided_may_think_better_of_it(ban: LiveStreamBan, moderator: User) -> None:
+def test_the_reviewer_may_change_the_verdict(ban: LiveStreamBan, moderator: User) -> None:
     review(ban, moderator, Review.UPHELD)
     review(ban, moderator, Review.CHANGED, action_type=CHAT_ONLY)
     review(ban, moderator, Review.LIFTED)
@@ -186,7 +176,7 @@ def test_an_unknown_ban_is_missing(moderator: User) -> None:
         review(LiveStreamBan(id="f" * 24), moderator, Review.UPHELD)
 
 
-def test_unreviewed_is_no_verdict(ban: LiveStreamBan, moderator: User) -> None:
+def test_unreviewed_is_not_a_verdict(ban: LiveStreamBan, moderator: User) -> None:
     with pytest.raises(ValueError, match="unreviewed"):
         review(ban, moderator, Review.UNREVIEWED)
 
@@ -227,7 +217,7 @@ def test_a_verdict_decides_the_appeal_with_an_audit_row_of_its_own(
     ids=str,
 )
 @pytest.mark.parametrize("decision", [State.APPROVED, State.DENIED])
-def test_a_change_that_makes_the_ban_harder_needs_a_word_about_the_appeal(
+def test_a_change_that_makes_the_ban_harder_needs_a_decision_on_the_appeal(
     was: dict[str, Any],
     becomes: dict[str, Any],
     decision: str,
@@ -252,11 +242,11 @@ def test_a_change_that_makes_the_ban_harder_needs_a_word_about_the_appeal(
     assert Appeal.objects.get().state == decision
 
 
-def test_an_appeal_against_a_reviewed_ban_asks_for_another_look_once(
+def test_an_appeal_against_a_reviewed_ban_allows_one_more_review(
     ban: LiveStreamBan, viewer: User, moderator: User
 ) -> None:
     review(ban, moderator, Review.UPHELD)
-    appeal_ban(ban.pk, by=viewer, now=timezone.now(), text="Look again.")
+    appeal_ban(ban.pk, by=viewer, now=timezone.now(), text="Please review it again.")
     other, third = make_user("other"), make_user("third")
 
     review(ban, other, Review.UPHELD)
@@ -266,7 +256,7 @@ def test_an_appeal_against_a_reviewed_ban_asks_for_another_look_once(
         review(ban, third, Review.LIFTED)
 
 
-def test_an_appeal_that_is_refused_with_its_review_stays_pending(appealed: LiveStreamBan, moderator: User) -> None:
+def test_an_appeal_stays_pending_when_the_review_is_refused(appealed: LiveStreamBan, moderator: User) -> None:
     with pytest.raises(Conflict):
         review(appealed, moderator, Review.CHANGED)
     assert Appeal.objects.get().state == State.PENDING
@@ -310,7 +300,7 @@ HELD = {
 
 
 @pytest.mark.parametrize("before", ["as migrated", "without a permission", "without the group"])
-def test_the_migration_makes_the_group_with_its_permissions_however_often_it_runs(before: str, stranger: User) -> None:
+def test_the_migration_that_makes_the_group_is_idempotent(before: str, stranger: User) -> None:
     moderators = import_module("bans.migrations.0002_moderators")
     if before != "as migrated":
         moderators.make_moderators(apps, None)

@@ -14,7 +14,7 @@ from common.jobs import FAST_QUEUE
 from livestreams.models import LiveStream
 from reminders import services
 from reminders.models import Checkpoint, Chunk, Delivery, Round
-from tests.admin.notifying import WEBHOOK, tell_of_start
+from tests.admin.notifying import WEBHOOK, notify_of_start
 from tests.commands.conftest import Run
 from tests.commands.test_doctor import GOOD_KEY, found_by
 from tests.conftest import make_user
@@ -54,7 +54,7 @@ def awaited(creator: User, viewer: User, now: datetime, *, ago: timedelta) -> Li
 
 @pytest.fixture
 def delivery(creator: User, viewer: User) -> Delivery:
-    delivery = tell_of_start(make_stream(creator), [viewer])
+    delivery = notify_of_start(make_stream(creator), [viewer])
     store_heartbeat()
     return delivery
 

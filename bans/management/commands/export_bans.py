@@ -1,4 +1,4 @@
-"""Write the bans to a file, or to whatever reads the standard output."""
+"""Write bans to a file or to the standard output."""
 
 import csv
 from argparse import ArgumentTypeError
@@ -37,11 +37,11 @@ type Write = Callable[[list[Any]], object]
 
 class Command(OperatorCommand):
     help = (
-        "Write the bans that hold, stream by stream, as import_bans reads them.\n"
-        "They go to the standard output unless a file is named; what is said about them then goes to the\n"
-        "standard error, and --json needs the file. Rows are passed on as they come, in flat memory.\n"
-        "In CSV a cell that a spreadsheet would compute, or that begins with an apostrophe, has an apostrophe more\n"
-        "in front, which import_bans takes away."
+        "Write the bans that hold, ordered by stream, in the format that import_bans reads.\n"
+        "They go to the standard output unless --output names a file. Without a file, the report goes to the standard\n"
+        "error, and --json needs --output. Rows are streamed, so memory stays constant. In CSV, cells that a\n"
+        "spreadsheet would read as a formula or that begin with an apostrophe get an apostrophe in front, which\n"
+        "import_bans removes."
     )
     examples = (
         "python manage.py export_bans --format csv",
@@ -50,10 +50,10 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--format", choices=FORMATS, default="ndjson", help="default: ndjson, a JSON object a line")
+        parser.add_argument("--format", choices=FORMATS, default="ndjson", help="default: ndjson, an object per line")
         parser.add_argument("--stream", type=_stream_id, metavar="ID", help="only the bans of this stream")
-        parser.add_argument("--all", action="store_true", help="also those that were lifted or have ended")
-        parser.add_argument("--output", metavar="FILE", help="where to write; an existing file is replaced")
+        parser.add_argument("--all", action="store_true", help="also bans that were lifted or have ended")
+        parser.add_argument("--output", metavar="FILE", help="the file to write; an existing file is overwritten")
 
     def work(self, **options: Any) -> Outcome:
         now = timezone.now()
@@ -62,7 +62,7 @@ class Command(OperatorCommand):
             bans = bans.filter(stream=options["stream"])
         rows = bans.order_by("stream_id", "pk").values_list(*COLUMNS.values()).iterator(chunk_size=ROWS_AT_ONCE)
         count = 0
-        with self.place(options["output"], needs_file=options["json"]) as file:
+        with self.opened(options["output"], needs_file=options["json"]) as file:
             write = FORMATS[options["format"]](file)
             for row in rows:
                 written = list(row)
@@ -73,7 +73,7 @@ class Command(OperatorCommand):
         return Outcome({"exported": count, "output": options["output"]}, f"{count} bans exported.")
 
     @contextmanager
-    def place(self, output: str | None, *, needs_file: bool) -> Iterator[Any]:
+    def opened(self, output: str | None, *, needs_file: bool) -> Iterator[Any]:
         if output is not None:
             try:
                 file = open(output, "w", encoding="utf-8", newline="")  # noqa: PTH123, SIM115 - closed below

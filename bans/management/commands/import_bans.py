@@ -1,4 +1,4 @@
-"""Read bans from a file, such as export_bans writes."""
+"""Make bans from the lines of a file, such as export_bans writes."""
 
 import re
 import sys
@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.services import UserMissing
 from bans import services
 from bans.serializers import ImportedBanSerializer
-from bans.services import BulkOutcome, Wanted
+from bans.services import BanRequest, BulkOutcome
 from common import commands
 from common.api import reasons_of
 from common.commands import OperatorCommand, Outcome
@@ -31,9 +31,8 @@ from livestreams.services import StreamMissing
 type Line = tuple[int, Any]
 
 READ = tuple(ImportedBanSerializer().fields)
-# What an export has beside these and an import makes anew.
-SAYS_NOTHING = ("_id", "createdAt", "deletedBy")
-
+# Columns of an export that an import ignores.
+IGNORED = tuple(sorted(ImportedBanSerializer.ignored_keys))
 
 _FAILED = "liveStreamId: the bans of this stream could not be made; the log says why"
 
@@ -48,13 +47,14 @@ class Tally:
 
 class Command(OperatorCommand):
     help = (
-        "Ban whom the lines of a file name: liveStreamId, targetUserId or targetUsername, actionType, reason,\n"
-        "expiresAt and createdBy; a CSV file names them in its first line, in any case, separated by , ; | or tab.\n"
-        "A first line that lacks or has other names ends the command with 2, and nothing is imported. The text is\n"
-        "UTF-8 or UTF-16. In CSV an apostrophe before = + - @ ' is taken away (see export_bans). The bans begin now.\n"
-        "A line that is refused is told with its number, field and rule, and stops no other. Who is banned already\n"
-        "is passed over, so any number of copies may run at once, and a second run imports nothing.\n"
-        "Lines are read in blocks, in flat memory; a dry run does not see that two blocks name the same person."
+        "Make a ban of each line of a file. Fields: liveStreamId, targetUserId or targetUsername, actionType, reason,\n"
+        "expiresAt and createdBy. A CSV file names them in its first line, in any case, separated by , ; | or tab. A\n"
+        "first line with missing or unknown names ends the command with code 2, and nothing is imported. The encoding\n"
+        "is UTF-8 or UTF-16. In CSV an apostrophe before = + - @ ' is removed (see export_bans). The bans begin now.\n"
+        "A refused line is reported with its number, field and rule, and does not stop the others. People who are\n"
+        "banned already are skipped, so the command is idempotent, and several copies may run at the same time.\n"
+        "Lines are read in blocks, so memory stays constant. A dry run does not notice that two blocks name the same\n"
+        "person."
     )
     examples = (
         "python manage.py import_bans bans.ndjson --dry-run",
@@ -64,10 +64,10 @@ class Command(OperatorCommand):
     changes_data = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", metavar="FILE", help="what to read; - is the standard input")
+        parser.add_argument("file", metavar="FILE", help="the file to read; - is the standard input")
         parser.add_argument("--format", choices=FORMATS, help="default: csv for a file named .csv or .tsv, else ndjson")
         parser.add_argument(
-            "--by", metavar="USERNAME", help="whose bans they become; without it each line's createdBy says so"
+            "--by", metavar="USERNAME", help="the creator of all bans; without it, each line needs createdBy"
         )
 
     def work(self, **options: Any) -> Outcome:
@@ -78,7 +78,7 @@ class Command(OperatorCommand):
         with _opened(options["file"]) as file:
             try:
                 for block in batched(FORMATS[name](file), commands.BATCH):
-                    self.take(block, by=by, dry_run=dry_run)
+                    self.import_block(block, by=by, dry_run=dry_run)
             except NotATable as why:
                 raise CommandError(f"FILE: {why}", returncode=2) from why
         tally = self.tally
@@ -94,7 +94,7 @@ class Command(OperatorCommand):
         problem = f"{tally.refused_count} lines were refused." if tally.refused_count else ""
         return Outcome(facts, text, problem)
 
-    def take(self, block: Iterable[Line], *, by: User | None, dry_run: bool) -> None:
+    def import_block(self, block: Iterable[Line], *, by: User | None, dry_run: bool) -> None:
         """Import one block; the bans of each of its streams are one transaction."""
         refused: dict[int, list[str]] = {}
         read: dict[int, dict[str, Any]] = {}
@@ -107,28 +107,29 @@ class Command(OperatorCommand):
                 refused[number] = [str(why)]
             except ValidationError as why:
                 refused[number] = reasons_of(why.detail)
-        makers = self.makers(read, by, refused)
+        creators = self.creators(read, by, refused)
         streams: dict[str, list[int]] = {}
-        for number, maker in makers.items():
+        for number, creator in creators.items():
             streams.setdefault(read[number].pop("stream_id"), []).append(number)
-            read[number] = {name: value for name, value in read[number].items() if name != "created_by"} | {"by": maker}
+            read[number].pop("created_by", None)
+            read[number]["by"] = creator
         items = Items("import_bans")
         for stream_id, numbers in streams.items():
             with items.item(stream_id):
-                refused |= self.ban(stream_id, {number: Wanted(**read[number]) for number in numbers}, by, dry_run)
+                refused |= self.ban(stream_id, {number: BanRequest(**read[number]) for number in numbers}, by, dry_run)
             if stream_id in items.failed:
                 refused |= {number: [_FAILED] for number in numbers}
         for number, reasons in sorted(refused.items()):
             self.refuse(number, reasons)
 
-    def makers(
+    def creators(
         self, read: dict[int, dict[str, Any]], by: User | None, refused: dict[int, list[str]]
     ) -> dict[int, User]:
-        """Whose ban each line becomes; a line that does not tell is refused."""
+        """The creator of the ban of each line. Adds lines without one to `refused`."""
         if by is not None:
             return dict.fromkeys(read, by)
         known = User.objects.in_bulk({pk for values in read.values() if (pk := values.get("created_by"))})
-        makers = {}
+        creators = {}
         for number, values in read.items():
             pk = values.get("created_by")
             if pk is None:
@@ -136,25 +137,27 @@ class Command(OperatorCommand):
             elif pk not in known:
                 refused[number] = [f"createdBy: {UserMissing.message}"]
             else:
-                makers[number] = known[pk]
-        return makers
+                creators[number] = known[pk]
+        return creators
 
-    def ban(self, stream_id: str, wanted: dict[int, Wanted], by: User | None, dry_run: bool) -> dict[int, list[str]]:
-        """Reasons by number of the lines that were refused."""
+    def ban(
+        self, stream_id: str, requests: dict[int, BanRequest], by: User | None, dry_run: bool
+    ) -> dict[int, list[str]]:
+        """Make the bans of one stream. Returns the reasons of refused lines, by line number."""
         try:
-            batch = services.ban_each(stream_id, list(wanted.values()), by=by, now=timezone.now(), dry_run=dry_run)
+            batch = services.ban_each(stream_id, list(requests.values()), by=by, now=timezone.now(), dry_run=dry_run)
         except (StreamMissing, services.StreamOver) as refusal:
-            return {number: [f"liveStreamId: {refusal}"] for number in wanted}
+            return {number: [f"liveStreamId: {refusal}"] for number in requests}
         refused = {}
-        for number, answer in zip(wanted, batch.answers, strict=True):
-            match answer.outcome:
+        for number, result in zip(requests, batch.results, strict=True):
+            match result.outcome:
                 case BulkOutcome.BANNED:
                     self.tally.imported += 1
                 case BulkOutcome.ALREADY_BANNED | BulkOutcome.DUPLICATE:
                     self.tally.there_already += 1
                 case _:
-                    assert answer.refusal is not None  # noqa: S101 - these two outcomes have one
-                    refused[number] = [_reason(answer.target, answer.refusal)]
+                    assert result.refusal is not None  # noqa: S101 - the other outcomes have a refusal
+                    refused[number] = [_reason(result.target, result.refusal)]
         return refused
 
     def refuse(self, number: int, reasons: list[str]) -> None:
@@ -211,14 +214,14 @@ def _ndjson(file: IO[bytes]) -> Iterator[Line]:
 
 
 def _csv(file: IO[bytes]) -> Iterator[Line]:
-    known = [*READ, *SAYS_NOTHING]
+    known = [*READ, *IGNORED]
     table = Table(file, known=known, required=[["liveStreamId"], ["targetUserId", "targetUsername"]])
     for number, record in table.records():
         yield number, _wanted(record) if isinstance(record, dict) else record
 
 
 def _wanted(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if name not in SAYS_NOTHING}
+    return {name: value for name, value in record.items() if name not in IGNORED}
 
 
 FORMATS = {"ndjson": _ndjson, "csv": _csv}

@@ -19,7 +19,7 @@ from accounts.models import User
 from common.models import AuditEntry
 from livestreams.models import LiveStream
 from reminders.channels.email import unsubscribe_address
-from tests.admin.notifying import tell_of_start
+from tests.admin.notifying import notify_of_start
 from tests.api.matrix import table
 from tests.api.matrix.callers import ADMIN, CALLERS, DEACTIVATED, LOGGED_OUT, MODERATOR, NOBODY
 from tests.api.matrix.cells import NONE, rolled_back, rows_written
@@ -150,7 +150,7 @@ def visits(built: World) -> Visits:
         sessions[name] = client.cookies[settings.SESSION_COOKIE_NAME].value
     leaving.filter(pk=users[DEACTIVATED].pk).update(is_active=False)
     services.log_out(users[LOGGED_OUT], now=timezone.now())
-    delivery = tell_of_start(make_stream(built.host), [built.bystander])
+    delivery = notify_of_start(make_stream(built.host), [built.bystander])
     chunk = delivery.chunk
     rows: list[Model] = [
         built.planned["creator"],

@@ -1,4 +1,4 @@
-"""A moderator's review of bans in a real browser."""
+"""Reviews of bans in a browser."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
 
 @pytest.fixture
 def moderator() -> User:
-    # Tests before this one may have emptied the database, and the group with it.
+    # Earlier transactional tests may have truncated the tables, and so removed the group.
     import_module("bans.migrations.0002_moderators").make_moderators(apps, None)
     user = make_user("moderator", is_staff=True)
     user.groups.add(Group.objects.get(name="Moderators"))
@@ -40,11 +40,11 @@ def stream() -> LiveStream:
 
 @pytest.fixture
 def crashes(page: Page) -> Iterator[list[str]]:
-    """What went wrong in the scripts of the pages: nothing, or the test fails."""
-    told: list[str] = []
-    page.on("pageerror", lambda error: told.append(f"{page.url}: {error}"))
-    yield told
-    assert told == []
+    """Errors in scripts of the pages. The test fails if there are any."""
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
+    yield errors
+    assert errors == []
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def open_page(page: Page, person: str) -> None:
     expect(page.get_by_role("region", name="Audit trail")).to_be_visible()
 
 
-def act(page: Page, label: str, reason: str) -> None:
+def do(page: Page, label: str, reason: str) -> None:
     page.get_by_role("link", name=label).click()
     confirm(page, label, reason)
 
@@ -83,13 +83,13 @@ def row_of(person: str) -> LiveStreamBan:
 
 @pytest.fixture
 def bans(stream: LiveStream) -> dict[str, LiveStreamBan]:
-    """Made before the moderator looks; the oldest is appealed against."""
+    """Four bans. There is an appeal against the first."""
     made = {name: make_ban(make_user(name), stream, reason="spam") for name in ("first", "second", "third", "fourth")}
     services.appeal_ban(made["first"].pk, by=made["first"].target, now=timezone.now(), text="It was my brother.")
     return made
 
 
-def test_a_moderator_upholds_changes_and_lifts_and_is_told_when_another_was_faster(
+def test_a_moderator_upholds_changes_and_lifts_and_sees_when_another_was_faster(
     bans: dict[str, LiveStreamBan], in_the_list: Page, live_server: Any
 ) -> None:
     page = in_the_list
@@ -97,7 +97,7 @@ def test_a_moderator_upholds_changes_and_lifts_and_is_told_when_another_was_fast
 
     open_page(page, "first")
     expect(page.get_by_text("It was my brother.")).to_be_visible()
-    act(page, "Uphold", "The recording is clear.")
+    do(page, "Uphold", "The recording is clear.")
     expect(page.get_by_text("1 ban was upheld.")).to_be_visible()
     story = page.get_by_role("region", name="Audit trail")
     expect(story.get_by_text("The recording is clear.")).to_be_visible()
@@ -118,7 +118,7 @@ def test_a_moderator_upholds_changes_and_lifts_and_is_told_when_another_was_fast
 
     back_to_the_list(page, live_server)
     open_page(page, "third")
-    act(page, "Lift", "A misunderstanding.")
+    do(page, "Lift", "A misunderstanding.")
     expect(page.get_by_text("1 ban was lifted.")).to_be_visible()
     assert row_of("third").is_deleted
 

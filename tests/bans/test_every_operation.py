@@ -1,4 +1,4 @@
-"""A ban at every door: each operation of the document that names a stream refuses whom a ban keeps from it."""
+"""Every operation of the OpenAPI document that names a stream refuses people who are banned from it."""
 
 import re
 from datetime import timedelta
@@ -19,9 +19,9 @@ from tests.reminders.asking import MINE, remind, reminder_url
 from tests.servers import Server, running_server
 from tests.streams import STREAMS, make_stream, stream_url
 
-# Doors that are shut to every viewer: who is banned hears the same as everybody, so that nobody learns anything new.
-SHUT_TO_ALL_VIEWERS = {
-    # Acts of the stream's creator or guest, neither of whom can be banned from it.
+# Operations that refuse every viewer: a banned person gets the same refusal, which reveals nothing about the ban.
+REFUSED_TO_ALL_VIEWERS = {
+    # For the stream's creator or guest, neither of whom can be banned from it.
     "updateLiveStreamByIdV1": "not_the_creator",
     "deleteLiveStreamByIdV1": "not_the_creator",
     "startLiveStreamByIdV1": "not_the_creator",
@@ -29,23 +29,23 @@ SHUT_TO_ALL_VIEWERS = {
     "cancelLiveStreamByIdV1": "not_the_creator_or_guest",
     "acceptLiveStreamGuestByIdV1": "not_the_guest",
     "declineLiveStreamGuestByIdV1": "not_the_guest",
-    # Acts of its creator or a moderator, neither of whom can be banned from it.
+    # For its creator or a moderator, neither of whom can be banned from it.
     "createLiveStreamBanV1": "not_creator_or_moderator",
     "bulkBanV1": "not_creator_or_moderator",
     # For media edges and chat servers, which watch nothing.
     "listRevocationsByIdV1": "not_a_service_account",
 }
-OPEN_TO_THE_BANNED = {
-    # Whether, why and until when one is banned oneself.
+ALLOWED_TO_THE_BANNED = {
+    # People may check whether they are banned themselves.
     "checkLiveStreamBanV1",
-    # The bans on one's own streams; asked about the stream of another it is empty.
+    # It lists bans on the caller's own streams; for the stream of another it is empty.
     "listLiveStreamBansV1",
 }
 PERSONAL = {"role", "isReminderActive"}
 ALARM = re.compile(rb"BEGIN:VALARM.*?END:VALARM\r\n", re.DOTALL)
-OPEN_TO_ANYBODY = {
-    # Calendar programs cannot log in. It says no more than the list of what is coming up; who says who they are and is
-    # banned is refused all the same.
+ALLOWED_WITHOUT_TOKEN = {
+    # Calendar programs cannot log in. It contains no more than the public list of upcoming streams. A banned person
+    # with a token is refused.
     "readLiveStreamCalendarByIdV1",
 }
 
@@ -57,49 +57,55 @@ def names_a_stream(operation: Operation) -> bool:
     return "/live-stream/{id}" in operation.path or any("liveStreamId" in names for names in named)
 
 
-DOORS = [operation for operation in operations() if names_a_stream(operation)]
+OPERATIONS = [operation for operation in operations() if names_a_stream(operation)]
 
 
-def come(world: World, operation: Operation) -> Any:
-    """As the viewer, about the stream; where the viewer could name a person, about oneself."""
+def call_as_viewer(world: World, operation: Operation) -> Any:
+    """Call the operation as the viewer, about the stream and, where it takes a person, about the viewer."""
     path = operation.path.format(**world.ids)
     if any(parameter["name"] == "liveStreamId" for parameter in operation.query):
         path += f"?liveStreamId={world.stream.pk}"
     return world.call(operation, by=world.viewer, path=path)
 
 
-def test_the_doors_are_found_and_every_exception_is_one_of_them() -> None:
-    found = {str(operation) for operation in DOORS}
+def test_operations_are_found_and_every_exception_is_one_of_them() -> None:
+    found = {str(operation) for operation in OPERATIONS}
 
     assert {"readLiveStreamByIdV1", "joinLiveStreamV1", "listViewersByIdV1", "countViewersByIdV1"} <= found
-    assert SHUT_TO_ALL_VIEWERS.keys() | OPEN_TO_THE_BANNED | OPEN_TO_ANYBODY < found
+    assert REFUSED_TO_ALL_VIEWERS.keys() | ALLOWED_TO_THE_BANNED | ALLOWED_WITHOUT_TOKEN < found
 
 
-@pytest.mark.parametrize("door", [door for door in DOORS if str(door) not in OPEN_TO_ANYBODY], ids=str)
-def test_no_door_opens_without_saying_who_one_is(door: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(door, api, creator, stranger)
+@pytest.mark.parametrize(
+    "operation", [operation for operation in OPERATIONS if str(operation) not in ALLOWED_WITHOUT_TOKEN], ids=str
+)
+def test_a_call_without_a_token_is_refused(operation: Operation, api: Api, creator: User, stranger: User) -> None:
+    world = world_for(operation, api, creator, stranger)
 
-    assert_refused(world.call(door, authorization=""), 401, "authentication_required")
+    assert_refused(world.call(operation, authorization=""), 401, "authentication_required")
 
 
-@pytest.mark.parametrize("door", [door for door in DOORS if str(door) not in OPEN_TO_THE_BANNED], ids=str)
-def test_who_is_blocked_is_refused(door: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(door, api, creator, stranger)
+@pytest.mark.parametrize(
+    "operation", [operation for operation in OPERATIONS if str(operation) not in ALLOWED_TO_THE_BANNED], ids=str
+)
+def test_a_blocked_viewer_is_refused(operation: Operation, api: Api, creator: User, stranger: User) -> None:
+    world = world_for(operation, api, creator, stranger)
     make_ban(world.viewer, world.stream)
 
-    assert_refused(come(world, door), 403, SHUT_TO_ALL_VIEWERS.get(str(door), "banned"))
+    assert_refused(call_as_viewer(world, operation), 403, REFUSED_TO_ALL_VIEWERS.get(str(operation), "banned"))
 
 
-@pytest.mark.parametrize("door", [door for door in DOORS if str(door) in SHUT_TO_ALL_VIEWERS], ids=str)
-def test_what_is_shut_to_the_banned_by_another_rule_is_shut_to_every_viewer(
-    door: Operation, api: Api, creator: User, stranger: User
+@pytest.mark.parametrize(
+    "operation", [operation for operation in OPERATIONS if str(operation) in REFUSED_TO_ALL_VIEWERS], ids=str
+)
+def test_operations_that_refuse_the_banned_by_another_rule_refuse_every_viewer(
+    operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
-    world = world_for(door, api, creator, stranger)
+    world = world_for(operation, api, creator, stranger)
 
-    assert_refused(come(world, door), 403, SHUT_TO_ALL_VIEWERS[str(door)])
+    assert_refused(call_as_viewer(world, operation), 403, REFUSED_TO_ALL_VIEWERS[str(operation)])
 
 
-def test_who_is_blocked_may_ask_about_the_own_ban_and_sees_none_of_the_others(
+def test_a_blocked_viewer_reads_the_own_ban_and_no_others(
     api: Api, creator: User, viewer: User, stranger: User
 ) -> None:
     stream = make_stream(creator)
@@ -113,7 +119,7 @@ def test_who_is_blocked_may_ask_about_the_own_ban_and_sees_none_of_the_others(
 
 
 @pytest.mark.parametrize("reminded", [True, False])
-def test_a_block_holds_on_the_reminder_until_it_is_lifted(
+def test_a_blocked_viewer_cannot_use_the_reminder_until_the_ban_is_lifted(
     reminded: bool, api: Api, creator: User, viewer: User
 ) -> None:
     stream = make_stream(creator)
@@ -137,13 +143,13 @@ def test_a_block_holds_on_the_reminder_until_it_is_lifted(
 
 
 def facts_of(client: Any, address: str) -> tuple[list[dict[str, Any]], Any]:
-    """What a list tells, without what it tells of the caller alone."""
+    """The items of a list without the fields that depend on the caller."""
     data = data_of(client.get(address, {"limit": 100}))
     return [{name: each[name] for name in each.keys() - PERSONAL} for each in data["list"]], data["pagination"]
 
 
 @pytest.mark.parametrize("caller", ["nobody", "stranger", "banned"])
-def test_lists_and_the_calendar_of_a_user_tell_everybody_the_same(
+def test_lists_and_the_calendar_of_a_user_are_the_same_for_everybody(
     caller: str, api: Api, creator: User, viewer: User, stranger: User
 ) -> None:
     make_stream(creator, "ended", now=timezone.now() - timedelta(hours=2))
@@ -156,35 +162,33 @@ def test_lists_and_the_calendar_of_a_user_tell_everybody_the_same(
     asking = api({"nobody": None, "stranger": stranger, "banned": viewer}[caller])
 
     lists = [f"{user_url}/upcoming-live-streams", f"{user_url}/past-streams", f"{STREAMS}/upcoming"]
-    # What needs a token is compared for who has one.
+    # Lists that need a token.
     lists += [] if caller == "nobody" else [STREAMS, f"{STREAMS}?creatorId={creator.pk}&status=active&search=talk"]
     for address in lists:
-        told = facts_of(asking, address)
-        assert told[0], address
-        assert told == facts_of(api(creator), address), address
+        facts = facts_of(asking, address)
+        assert facts[0], address
+        assert facts == facts_of(api(creator), address), address
     feed = asking.get(f"{user_url}/calendar.ics").content
     assert ALARM.sub(b"", feed) == api().get(f"{user_url}/calendar.ics").content
     assert feed.count(b"BEGIN:VEVENT") == 3, "all but the one that has no start"
-    assert feed.count(b"BEGIN:VALARM") == (caller == "stranger"), "the reminder of the banned is cancelled"
+    assert feed.count(b"BEGIN:VALARM") == (caller == "stranger"), "the reminder of the banned viewer is cancelled"
 
 
 @pytest.mark.parametrize(
-    "door",
-    [door for door in DOORS if str(door) not in SHUT_TO_ALL_VIEWERS],
+    "operation",
+    [operation for operation in OPERATIONS if str(operation) not in REFUSED_TO_ALL_VIEWERS],
     ids=str,
 )
-def test_who_may_only_not_write_passes_every_door_of_a_viewer(
-    door: Operation, api: Api, creator: User, stranger: User
+def test_a_chat_only_ban_leaves_every_operation_of_a_viewer_allowed(
+    operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
-    world = world_for(door, api, creator, stranger)
+    world = world_for(operation, api, creator, stranger)
     make_ban(world.viewer, world.stream, action_type="CHAT_ONLY")
 
-    assert_succeeded(come(world, door), door)
+    assert_succeeded(call_as_viewer(world, operation), operation)
 
 
-def test_who_may_only_not_write_joins_without_the_grant_to_chat(
-    api: Api, creator: User, viewer: User, stranger: User
-) -> None:
+def test_a_chat_only_ban_removes_the_grant_to_chat(api: Api, creator: User, viewer: User, stranger: User) -> None:
     stream = make_stream(creator, Status.ACTIVE)
     make_ban(viewer, stream, action_type="CHAT_ONLY")
 
@@ -197,19 +201,19 @@ def test_who_may_only_not_write_joins_without_the_grant_to_chat(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_next_request_after_a_ban_is_refused_in_each_process_and_after_its_lift_in_none() -> None:
+def test_the_next_request_after_a_ban_is_refused_by_every_process_and_after_the_lift_by_none() -> None:
     creator, viewer = make_user("creator"), make_user("viewer")
     stream = make_stream(creator, Status.ACTIVE)
     token, host = token_of(viewer), token_of(creator)
 
     def answers(server: Server) -> list[tuple[int, str | None]]:
-        """Of the very next read and join in the one process of this server."""
+        """Of the next read and join in the one process of this server."""
         read = server.call("GET", stream_url(stream), token=token)
         joined = server.call("POST", f"{STREAMS}/join", token=token, body={"liveStreamId": stream.pk})
         return [(each.status, each.headers.get("x-error-code")) for each in (read, joined)]
 
     with running_server(workers=1) as one, running_server(workers=1) as other:
-        # All that a process keeps, it has from here on.
+        # Fills whatever the processes cache.
         before = [answers(server) for server in (one, other)]
         body = {"targetUserId": viewer.pk, "liveStreamId": stream.pk}
         banned = one.call("POST", BANS, token=host, body=body)

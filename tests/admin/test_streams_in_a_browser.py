@@ -1,4 +1,4 @@
-"""A moderator's walk through the admin in a real browser."""
+"""A moderator cancels and deletes streams in a browser."""
 
 import re
 from typing import Any
@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from livestreams.models import LiveStream, Status
-from tests.admin.conftest import ACTING, permit
+from tests.admin.conftest import CHANGE_PERMISSIONS, permit
 from tests.admin.pages import page_url
 from tests.browser import OWED
 from tests.conftest import PASSWORD, make_user
@@ -20,12 +20,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
 
 @pytest.fixture
 def moderator() -> User:
-    return permit(make_user("moderator", is_staff=True, name="Deniz"), ACTING)
+    return permit(make_user("moderator", is_staff=True, name="Deniz"), CHANGE_PERMISSIONS)
 
 
 @pytest.fixture
 def requests_outside(page: Page, live_server: Any) -> list[str]:
-    """The addresses of other hosts that the pages ask for."""
+    """URLs of other hosts that the pages request."""
     own, outside = urlsplit(live_server.url).netloc, []
 
     def look(request: Any) -> None:
@@ -44,7 +44,7 @@ def log_in(page: Page, live_server: Any, user: User) -> None:
     expect(page.get_by_role("link", name="Audit trail").first).to_be_visible()
 
 
-def test_a_moderator_finds_a_stream_cancels_it_and_learns_why_not_twice(
+def test_a_moderator_cancels_a_stream_and_sees_why_it_cannot_be_cancelled_again(
     page: Page, live_server: Any, moderator: User, requests_outside: list[str]
 ) -> None:
     creator = make_user("creator", name="Ayşe", surname="Yılmaz")

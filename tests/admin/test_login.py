@@ -1,4 +1,4 @@
-"""Logging in to the admin and changing one's own password there."""
+"""Login to the admin, and change of the own password."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ LOGIN = "/admin/login/"
 NEW = "a quite different horse"
 
 
-def test_a_moderator_enters_with_username_and_password(client: Client, moderator: User) -> None:
+def test_a_moderator_logs_in_with_username_and_password(client: Client, moderator: User) -> None:
     answer = client.post(LOGIN, {"username": moderator.username.upper(), "password": PASSWORD}, follow=True)
 
     assert answer.redirect_chain
     assert answer.wsgi_request.user == moderator
 
 
-def test_guesses_are_limited_as_at_the_api_and_the_form_says_so(client: Client, moderator: User) -> None:
+def test_failed_logins_are_limited_as_in_the_api_and_the_form_shows_it(client: Client, moderator: User) -> None:
     for _ in range(10):
         client.post(LOGIN, {"username": moderator.username, "password": "a guess"})
 
@@ -55,7 +55,7 @@ def change(client: Client, old: str, address: str = "192.0.2.1") -> Any:
     return client.post("/admin/password_change/", sent, REMOTE_ADDR=address)
 
 
-def enter(client: Client, password: str, address: str = "192.0.2.1") -> Any:
+def log_in(client: Client, password: str, address: str = "192.0.2.1") -> Any:
     return client.post(LOGIN, {"username": "moderator", "password": password}, REMOTE_ADDR=address)
 
 
@@ -72,19 +72,19 @@ def test_wrong_old_passwords_are_limited_as_logins_are(office: Office, moderator
     assert answer.context["form"].errors == {"old_password": ["too many failed logins; try again in 5 minutes"]}
     moderator.refresh_from_db()
     assert moderator.check_password(PASSWORD)
-    assert change(client, PASSWORD, "198.51.100.1").status_code == 302, "elsewhere it is another client's count"
+    assert change(client, PASSWORD, "198.51.100.1").status_code == 302, "another address has a count of its own"
 
 
 def test_the_password_form_and_the_login_count_together(office: Office, moderator: User) -> None:
     for _ in range(5):
         change(office(moderator), "a guess")
-        enter(Client(), "a guess")
+        log_in(Client(), "a guess")
 
     assert change(office(moderator), PASSWORD).status_code == 200
-    assert "try again in 5 minutes" in text_of(enter(Client(), PASSWORD))
+    assert "try again in 5 minutes" in text_of(log_in(Client(), PASSWORD))
 
 
-def test_a_changed_password_forgets_the_wrong_ones(office: Office, moderator: User) -> None:
+def test_a_changed_password_resets_the_count_of_failures(office: Office, moderator: User) -> None:
     client = office(moderator)
     for _ in range(9):
         change(client, "a guess")
@@ -92,8 +92,8 @@ def test_a_changed_password_forgets_the_wrong_ones(office: Office, moderator: Us
     assert change(client, PASSWORD).status_code == 302
 
     for _ in range(9):
-        enter(Client(), "a guess")
-    assert enter(Client(), NEW).status_code == 302
+        log_in(Client(), "a guess")
+    assert log_in(Client(), NEW).status_code == 302
 
 
 def test_a_weak_password_is_refused(office: Office, moderator: User) -> None:

@@ -1,0 +1,19 @@
+"""A stream and a person who is banned from it."""
+
+import pytest
+
+from accounts.models import User
+from bans.models import LiveStreamBan
+from livestreams.models import LiveStream
+from tests.bans.people import make_ban
+from tests.streams import make_stream
+
+
+@pytest.fixture
+def stream(creator: User) -> LiveStream:
+    return make_stream(creator, "active")
+
+
+@pytest.fixture
+def ban(viewer: User, stream: LiveStream) -> LiveStreamBan:
+    return make_ban(viewer, stream, reason="spam")
