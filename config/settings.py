@@ -334,7 +334,7 @@ DOCTOR_CHECKS = [
 
 # Each job queue: the default of the worker's option for how many jobs run at once, and the help of that option.
 WORKER_QUEUES = {
-    "telling": (2, "chunks written at once"),
+    "notifying": (2, "chunks written at once"),
     "delivering": (8, "deliveries under way at once"),
 }
 PROCRASTINATE_ON_APP_READY = "common.jobs.renamed.register_old_names"

@@ -14,6 +14,7 @@ from accounts.models import User
 from accounts.services import UserMissing
 from common.pagination import Listing
 from common.queries import ID, TIME, Param, Question
+from edges.reads import refuse_unless_readable
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
 from reminders.calendars import Entry
@@ -51,9 +52,6 @@ _REMINDER = Question(
         .values_list(*ReminderSerializer.columns(), _restriction_of_caller("stream"))
     )
 )
-_RESTRICTION_ON_STREAM = Question(
-    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(_restriction_of_caller("pk"))
-)
 
 
 def my_reminders(query: Mapping[str, Any], *, caller: str, now: datetime) -> Response:
@@ -78,14 +76,6 @@ def reminder_and_restriction(stream_id: str, *, caller: str, now: datetime) -> t
         return None
     *row, restriction = rows[0]
     return ReminderSerializer.to_wire(row, caller), restriction
-
-
-def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> None:
-    """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
-    rows = _RESTRICTION_ON_STREAM.rows(id=stream_id, caller=caller, now=now)
-    if not rows:
-        raise StreamMissing
-    refuse_blocked(rows[0][0])
 
 
 # --- notifications --------------------------------------------------------------------------------

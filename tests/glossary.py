@@ -1,16 +1,13 @@
-"""Counts the words that docs/glossary.md says not to use. `python -m tests.glossary --write` records lower counts."""
+"""Finds the words that docs/glossary.md says not to use."""
 
-import json
 import re
 import subprocess
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 GLOSSARY = ROOT / "docs" / "glossary.md"
-RECORD = ROOT / "tests" / "glossary_counts.json"
 
 READ = (".py", ".md", ".html", ".txt", ".js", ".css", ".toml", ".yaml", ".yml", ".in", ".example", "Makefile", "run")
 # Generated from code that is read itself; the page that defines the words; this module and its test.
@@ -47,31 +44,13 @@ def files() -> list[Path]:
 
 
 @cache
-def counts() -> dict[str, int]:
-    """How often each word not to use occurs, in the texts and the paths of the files."""
-    found: Counter[str] = Counter()
+def occurrences() -> dict[str, list[str]]:
+    """The files, by their paths, in whose text or path each of the words not to use occurs."""
+    found: dict[str, list[str]] = {}
     for path in files():
-        found += words_of(path.relative_to(ROOT).as_posix()) + words_of(path.read_text("utf-8"))
-    return {word: found[word] for word in words_not_to_use()}
-
-
-def recorded() -> dict[str, int]:
-    record: dict[str, int] = json.loads(RECORD.read_text("utf-8"))
-    return record
-
-
-def main(arguments: list[str]) -> int:
-    if arguments not in ([], ["--write"]):
-        print("usage: python -m tests.glossary [--write]", file=sys.stderr)  # noqa: T201
-        return 2
-    record = recorded() if RECORD.exists() else {}
-    for word, count in counts().items():
-        print(f"{word:10} {count:5}  (recorded: {record.get(word, 'none')})")  # noqa: T201
-    if arguments == ["--write"]:
-        lowered = {word: min(count, record.get(word, count)) for word, count in counts().items()}
-        RECORD.write_text(json.dumps(lowered, indent=2) + "\n", "utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+        name = path.relative_to(ROOT).as_posix()
+        words = words_of(name) + words_of(path.read_text("utf-8"))
+        for word in words_not_to_use():
+            if words[word]:
+                found.setdefault(word, []).append(name)
+    return found

@@ -7,7 +7,7 @@ from procrastinate.contrib.django import app
 
 # A worker runs each queue in threads of its own, so that slow jobs do not starve the fast ones. The names of queues are
 # stored with each job: after a new name, no worker would run the jobs that are stored with the old one.
-FAST_QUEUE = "telling"
+FAST_QUEUE = "notifying"
 SLOW_QUEUE = "delivering"  # for jobs that may wait long for something outside, such as a receiver or a storage
 
 # Jobs with a higher priority run first; the default is 0.

@@ -30,7 +30,7 @@ class StreamNotAwaited(Conflict):
 
 class StreamWithoutPlan(Conflict):
     code = "stream_without_plan"
-    message = _("the stream has no planned start to count from; ask to be told when it really starts")
+    message = _("the stream has no planned start to count from; ask to be notified when it really starts")
 
 
 class MomentPassed(BadInput):

@@ -12,6 +12,7 @@ from common.pagination import PageQuery
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
+from edges.reads import refuse_unless_readable
 from livestreams.services import Banned, StreamMissing
 from reminders import reads, services
 from reminders.serializers import MyReminderSerializer, ReminderSerializer, SetReminderSerializer, reminded_to_wire
@@ -49,7 +50,7 @@ class ReminderViewSet(ApiViewSet):
         ban keeps you from watching it. Notifications are in the language of this call.
         """
         now = timezone.now()
-        with self.refused_first(lambda: reads.refuse_unless_readable(id, caller=self.user.pk, now=now)):
+        with self.refused_first(lambda: refuse_unless_readable(id, caller=self.user.pk, now=now)):
             minute = SetReminderSerializer.validated(request.data)["minute"]
         reminded = services.set_reminder(id, by=self.user, now=now, minute=minute, language=get_language())
         return Response(reminded_to_wire(reminded))

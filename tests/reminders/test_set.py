@@ -200,7 +200,7 @@ def test_a_preparing_stream_accepts_only_reminders_for_the_start(api: Api, creat
     client = api(viewer)
 
     refused = client.post(reminder_url(preparing), {"minute": 15})
-    reason = "the stream has no planned start to count from; ask to be told when it really starts"
+    reason = "the stream has no planned start to count from; ask to be notified when it really starts"
     assert_refused(refused, 409, "stream_without_plan", reason)
     assert stored() == []
     assert data_of(client.post(reminder_url(preparing), {"minute": 0}))["status"] == "ARMED_ON_START"
