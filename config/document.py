@@ -68,13 +68,17 @@ What follows `errors[0]` is in English or Turkish: `X-Language: en` or `tr`, or 
 
 ## Lists
 
-`page` and `limit` (1 to 100) choose a page; a page past the end is empty. The order is total: it ends in the
-id. To read on, send the header `X-Next-Cursor` of a page as `after`, instead of `page`; that costs the same
-however deep. A cursor holds the place of the last item as you read it. So nothing that stays in its place is
-missed or repeated, whatever is changed, deleted or added meanwhile; an item whose own sort value changes may move
-from what you have not read yet to what you have read, or back. A cursor is opaque and belongs to its list and
-order. `after` also takes the id of the last item that you have. It then means the place that the item has *now*:
-safe in orders whose value never changes, such as `createdAt`.
+`page` and `limit` (1 to 100) choose a page; a page past the end is empty. Pages reach the first 100,000 items; one
+that begins behind them is refused with `page_too_deep`. `totalItems` is exact up to 10,000. A longer list answers
+10,000, with the header `X-Total-Count: at-least`. The order is total: it ends in the id. What has no value to sort
+by comes last in both directions.
+
+To read on, send the header `X-Next-Cursor` of a page as `after`, instead of `page`; that costs the same however
+deep. A cursor holds the place of the last item as you read it. So nothing that stays in its place is missed or
+repeated, whatever is changed, deleted or added meanwhile; an item whose own sort value changes may move from what
+you have not read yet to what you have read, or back. A cursor is opaque and belongs to its list and order. `after`
+also takes the id of the last item that you have. It then means the place that the item has *now*: safe in orders
+whose value never changes, such as `createdAt`.
 """
 
 HTTP_MEANINGS = {

@@ -38,6 +38,7 @@ class Participant(IdentifiedModel):
         indexes = [
             # Those who are there now are few of those who ever came. It is what a join writes to, each time.
             models.Index(fields=["stream", "last_seen_at"], name="participant_seen"),
+            models.Index(fields=["stream", "first_seen_at", "user"], name="participant_by_first_seen"),
         ]
 
     def __str__(self) -> str:

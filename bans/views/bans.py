@@ -28,7 +28,7 @@ from bans.serializers import (
     CreateBanSerializer,
     ListBansQuery,
 )
-from common.pagination import Listing
+from common.pagination import Listing, Order
 from common.queries import ID, TEXT, TIME, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
@@ -60,7 +60,7 @@ def listing(name: str) -> Listing:
         "made_from": TIME,
         "made_to": TIME,
     }
-    orders = {"createdAt": lambda descending: F("created_at")}
+    orders = {"createdAt": Order(F("created_at"))}
     return Listing(name, BanSerializer, LiveStreamBan.objects.matching, values=values, orders=orders)
 
 

@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, OuterRef, Value
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
@@ -12,14 +11,14 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.services import UserMissing
-from common.pagination import Listing, Ordering, PageQuery
+from common.pagination import Listing, Order, PageQuery
 from common.pictures import PictureSlotsFull
 from common.queries import ID, TEXT, TIME, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
 from livestreams import services
-from livestreams.models import LiveStream, Status, last_when_missing
+from livestreams.models import BEGIN, LiveStream, Status
 from livestreams.permissions import IsCreator, IsCreatorOrGuest, NotTheCreator
 from livestreams.reads import any_stream, seen_stream
 from livestreams.serializers import (
@@ -37,21 +36,18 @@ from livestreams.serializers import (
 from livestreams.services import StreamMissing
 from livestreams.thumbnails import stored_thumbnail
 
+_STARTED = (Status.ACTIVE, Status.ENDED)
+_NOT_STARTED = tuple(set(Status) - set(_STARTED))
+# The table's constraints say which states have which times.
+_PARTS: dict[str, dict[str, Any]] = {
+    "started_at": {"present": {"status": _STARTED}, "missing": {"status": _NOT_STARTED}},
+    "ended_at": {"present": {"status": (Status.ENDED,)}, "missing": {"status": tuple(set(Status) - {Status.ENDED})}},
+    "planned_start_at": {"missing": {"status": tuple(set(Status) - {Status.SCHEDULED})}},
+}
 
-def _orders() -> dict[str, Ordering]:
-    """The orders of `sortBy`; what a stream does not have comes last, whichever way."""
 
-    def by(column: str) -> Ordering:
-        field = LiveStream._meta.get_field(column)
-        if isinstance(field, models.DateTimeField):
-            return (
-                (lambda descending: last_when_missing(column, descending=descending))
-                if field.null
-                else (lambda descending: F(column))
-            )
-        return lambda descending: Coalesce(F(column), Value(-1 if descending else 32_767))
-
-    return {name: by(column) for name, column in SORTABLE.items()}
+def _order(column: str) -> Order:
+    return Order(F(column), is_nullable=LiveStream._meta.get_field(column).null, **_PARTS.get(column, {}))
 
 
 ACTIVE_STREAM = Question(
@@ -65,7 +61,13 @@ USER_EXISTS = Question(lambda: User.objects.filter(pk=Param("id", ID)).values_li
 
 def _sorted_streams(name: str) -> Listing:
     values = {"creator": ID, "guest": ID, "interest": TEXT, "title": TEXT, "planned_from": TIME, "planned_to": TIME}
-    return Listing(name, LiveStreamSerializer, LiveStream.objects.matching, values=values, orders=_orders())
+    return Listing(
+        name,
+        LiveStreamSerializer,
+        LiveStream.objects.matching,
+        values=values,
+        orders={name: _order(column) for name, column in SORTABLE.items()},
+    )
 
 
 STREAMS = _sorted_streams("streams")
@@ -75,16 +77,20 @@ PAST = Listing(
     LiveStreamSerializer,
     LiveStream.objects.matching,
     values={"creator": ID},
-    orders={"endedAt": lambda descending: F("ended_at")},
+    orders={"endedAt": Order(F("ended_at"))},
 )
 
 
-def _upcoming(*, earliest: Any, latest: Any, now: Any, member: Any = None, viewer: Any = None) -> models.QuerySet[Any]:
+def _upcoming(*, earliest: Any, latest: Any, member: Any = None, **_others: Any) -> models.QuerySet[Any]:
+    return LiveStream.objects.upcoming(earliest=earliest, latest=latest, member=member)
+
+
+def _with_reminder(*, now: Any, viewer: Any = None, **_others: Any) -> models.QuerySet[Any]:
     if viewer is None:
         active: Any = Value(None, output_field=models.BooleanField())
     else:
         active = services.reminder_waits(stream=OuterRef("pk"), user=viewer, now=now)
-    return LiveStream.objects.upcoming(earliest=earliest, latest=latest, member=member).annotate(reminder_active=active)
+    return LiveStream.objects.annotate(reminder_active=active)
 
 
 UPCOMING = Listing(
@@ -92,8 +98,8 @@ UPCOMING = Listing(
     UpcomingStreamSerializer,
     _upcoming,
     values={"earliest": TIME, "latest": TIME, "now": TIME, "member": ID, "viewer": ID},
-    # When it began or will begin.
-    orders={"begin": lambda descending: Coalesce(F("started_at"), F("planned_start_at"), F("created_at"))},
+    orders={"begin": Order(BEGIN)},
+    detail=_with_reminder,
 )
 
 

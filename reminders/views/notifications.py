@@ -9,11 +9,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.pagination import Listing
+from common.pagination import Listing, Order
 from common.queries import ID, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
+from livestreams.models import of_living_stream
 from reminders import services
 from reminders.models import Notification
 from reminders.serializers import ListNotificationsQuery, MarkNotificationSerializer, NotificationSerializer
@@ -23,7 +24,7 @@ COLUMNS, built = NotificationSerializer.columns(), NotificationSerializer.to_wir
 
 def _of_user(*, user: Any, read: bool | None = None, category: str | None = None) -> models.QuerySet[Any]:
     # Every notice is of the one category that there is.
-    mine = Notification.objects.filter(user=user, stream__deleted_at__isnull=True)
+    mine = Notification.objects.filter(of_living_stream(), user=user)
     return mine if read is None else mine.filter(read_at__isnull=not read)
 
 
@@ -32,7 +33,7 @@ MINE = Listing(
     NotificationSerializer,
     _of_user,
     values={"user": ID},
-    orders={"createdAt": lambda descending: F("created_at")},
+    orders={"createdAt": Order(F("created_at"))},
 )
 NOTIFICATION = Question(lambda: Notification.objects.filter(pk=Param("id", ID)).values_list(*COLUMNS))
 

@@ -10,12 +10,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from common.pagination import Listing, PageQuery
+from common.pagination import Listing, Order, PageQuery
 from common.queries import ID, TIME, Param, Question
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
-from livestreams.models import LiveStream
+from livestreams.models import LiveStream, of_living_stream
 from livestreams.services import Banned, StreamMissing, audience_restriction, refuse_blocked
 from reminders import services
 from reminders.models import Reminder
@@ -29,12 +29,21 @@ def _of_user(*, user: Any, now: Any) -> models.QuerySet[Any]:
     return living.annotate(asked_at=now)
 
 
+def _with_state(*, now: Any, **_others: Any) -> models.QuerySet[Any]:
+    return Reminder.objects.with_fate(now).annotate(asked_at=now)
+
+
+def _matching(*, user: Any, **_others: Any) -> models.QuerySet[Any]:
+    return Reminder.objects.filter(of_living_stream(), user=user)
+
+
 MINE = Listing(
     "reminders",
     MyReminderSerializer,
-    _of_user,
+    _matching,
     values={"user": ID, "now": TIME},
-    orders={"createdAt": lambda descending: F("created_at")},
+    detail=_with_state,
+    orders={"createdAt": Order(F("created_at"))},
 )
 ON_STREAM = Question(
     lambda: (
