@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.fields import ObjectIdField
 from common.models import LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
-from livestreams.models import LiveStream
+from livestreams.models import LiveStream, of_living_stream
 
 
 class HeldRange(Func):
@@ -46,7 +46,6 @@ class BanQuerySet(LockingQuerySet["LiveStreamBan"]):
         `username_key` is the key of the banned person's username.
         """
         wanted = {
-            "stream__deleted_at__isnull": True,
             "stream__creator": creator,
             "target": target,
             "target__username_key": username_key,
@@ -55,7 +54,8 @@ class BanQuerySet(LockingQuerySet["LiveStreamBan"]):
             "created_at__gte": made_from,
             "created_at__lte": made_to,
         }
-        return self.holding(now).filter(**{name: value for name, value in wanted.items() if value is not None})
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return self.holding(now).filter(of_living_stream(), **given)
 
 
 class LivingBans(LivingManager.from_queryset(BanQuerySet)):  # type: ignore[misc]
@@ -138,6 +138,9 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
                 name="ban_check",
             ),
             models.Index(fields=["-created_at", "-id"], condition=Q(deleted_at__isnull=True), name="ban_newest"),
+            models.Index(
+                fields=["stream", "-created_at", "-id"], condition=Q(deleted_at__isnull=True), name="ban_by_stream"
+            ),
             models.Index(fields=["target", "-created_at", "-id"], name="ban_by_target"),
             models.Index(fields=["batch_id"], condition=Q(batch_id__isnull=False), name="ban_by_batch"),
             models.Index(fields=["review", "-created_at", "-id"], name="ban_by_review"),

@@ -13,7 +13,7 @@ from bans.models import LiveStreamBan
 from bans.permissions import NotConcerned
 from bans.serializers import AppealSerializer, BanSerializer
 from bans.services import BanMissing, BanResult, Batch, BatchMissing, BulkOutcome, stream_of_batch
-from common.pagination import Listing
+from common.pagination import Listing, Order
 from common.queries import ID, TEXT, TIME, Param, Question
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing
@@ -66,7 +66,7 @@ def _listing(name: str) -> Listing:
         "made_from": TIME,
         "made_to": TIME,
     }
-    orders = {"createdAt": lambda descending: F("created_at")}
+    orders = {"createdAt": Order(F("created_at"))}
     return Listing(name, BanSerializer, LiveStreamBan.objects.matching, values=values, orders=orders)
 
 

@@ -7,6 +7,4 @@ class CommonConfig(AppConfig):
     verbose_name = _("records")
 
     def ready(self) -> None:
-        # drf-spectacular finds its extensions when their module is imported, and that must be
-        # before it reads the first operation.
-        from common import hooks, schema  # noqa: F401, PLC0415 - hooks registers its system check
+        from common import hooks  # noqa: F401, PLC0415 - registers its system check

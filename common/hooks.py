@@ -85,7 +85,7 @@ READINESS_FACTS: Hook[ReadinessFact] = Hook("READINESS_FACTS", ReadinessFact)
 DOCTOR_CHECKS: Hook[DoctorCheck] = Hook("DOCTOR_CHECKS", DoctorCheck)
 
 
-@checks.register
+@checks.register("hooks")
 def check_hooks(app_configs: Any = None, **options: Any) -> list[checks.CheckMessage]:
     return [
         checks.Error(problem, hint="Correct the dotted path in config/settings.py.", id="hooks.E001")

@@ -1,13 +1,15 @@
-"""Lists in one statement with the exact total: pages by number (OFFSET) and by cursor (keyset pagination)."""
+"""Lists: pages by number, or after a cursor. What a page costs does not depend on the size of the table."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
 
 from django.db import models
-from django.db.models import F, Q, Subquery
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -15,17 +17,26 @@ from rest_framework.response import Response
 from common import cursors
 from common.cursors import Cursor
 from common.fields import OBJECT_ID
-from common.queries import ID, Param, Question, count_of
+from common.queries import ID, Beyond, CountUpTo, Param, Question, Window
 from common.refusals import Invalid
 from common.rows import ReadSerializer
 from common.serializers import ALWAYS, InputSerializer, StrictInteger
 
 LARGEST_PAGE = 2_147_483_647
-NEXT_CURSOR = "X-Next-Cursor"
+EXACT_UP_TO = 10_000  # items; above it, a total says "at least"
+DEEPEST = 100_000  # items that pages reach
+NEXT_CURSOR, TOTAL_COUNT = "X-Next-Cursor", "X-Total-Count"
 PLACE = re.compile(f"{OBJECT_ID.pattern}|{cursors.PATTERN}")
 
-type Ordering = Callable[[bool], Any]
 type Shape = tuple[tuple[str, Any], ...]
+
+
+class PageTooDeep(Invalid):
+    code = "page_too_deep"
+
+    def __init__(self) -> None:
+        rule = _("pages reach the first %(deepest)s items; read on with after, the X-Next-Cursor of a page")
+        super().__init__("page", rule % {"deepest": f"{DEEPEST:,}"})
 
 
 class PlaceField(serializers.CharField):
@@ -50,7 +61,7 @@ class PlaceField(serializers.CharField):
 
 
 class PageQuery(InputSerializer):
-    """The query parameters that all lists have."""
+    """The query parameters of every list."""
 
     empty_is_absent = False
     page = StrictInteger(min_value=1, max_value=LARGEST_PAGE, default=1, help_text="Which page, from 1.")
@@ -62,23 +73,62 @@ class PageQuery(InputSerializer):
     )
 
 
+@dataclass(frozen=True)
+class Order:
+    """What a list is sorted by: `key`, an expression for a time or an integer. The id breaks ties.
+
+    With `is_nullable`, rows without a value come last in both directions. The list then has two parts, each with an
+    index of its own: the rows with a value, in the order of the key, and those without, in the order of their ids.
+
+    `present` and `missing` say in which values of filters rows with and without a value occur, where the database
+    guarantees it. Without them, PostgreSQL would read the whole index of a part to find that nothing in it matches.
+    """
+
+    key: Any
+    is_nullable: bool = False
+    present: Mapping[str, Collection[Any]] | None = None
+    missing: Mapping[str, Collection[Any]] | None = None
+
+    def parts(self, filters: Mapping[str, Any]) -> list[bool | None]:
+        """The parts of the list to read, one after the other: with a value (True), without (False), or all (None)."""
+        if not self.is_nullable:
+            return [None]
+        return [part for part, only in ((True, self.present), (False, self.missing)) if _can_match(filters, only or {})]
+
+
+def _can_match(filters: Mapping[str, Any], only: Mapping[str, Collection[Any]]) -> bool:
+    wanted = ((filters.get(name), values) for name, values in only.items())
+    return all(given is None or not set(values).isdisjoint(given) for given, values in wanted)
+
+
+class _Kind(NamedTuple):
+    """What distinguishes the statements of pages of one list, filters and order."""
+
+    is_descending: bool
+    part: bool | None = None
+    begins_here: bool = False  # after the place that was given
+    skips: bool = False
+    has_total: bool = True
+
+
 class _Place(NamedTuple):
-    """Where a page begins. `kind` selects the statement, `holes` are values of its parameters."""
+    """The place behind which a page begins: the row with the id `after`. `value` is None among rows without a value."""
 
-    kind: str
-    holes: dict[str, Any]
-
-
-_START, _AFTER_ID, _AFTER_CURSOR = "start", "id", "cursor"
+    value: Any
+    after: str
 
 
 class Listing:
     """A list endpoint: its rows, its orders and its serializer.
 
     `name` identifies the list in its cursors and must never change. `select` takes the filters as keyword arguments and
-    returns the queryset; a filter that is named in `values` is passed as a `Param`, any other as its value. `orders`
-    maps each value of `sortBy` to a function of `descending` that returns the sort key: a time or an integer that is
-    never null. The id is the last sort key, so that the order is total. The serializer must have the id as a column.
+    returns the queryset; a filter that is named in `values` is passed as a `Param`, any other as its value.
+    `orders` maps the values of `sortBy` to orders; the first is the default. The serializer must have the id as a
+    column. `detail` takes the filters too and annotates what the serializer needs beyond the columns of the model. With
+    `subject`, a foreign key, each row is written as the object that it refers to, and its id is the id of the row.
+
+    A page is found in two steps of one statement: a `Window` of keys in the order of an index, then the joins for
+    these keys alone. Totals are counted up to `EXACT_UP_TO`.
     """
 
     filters_not_rows: ClassVar[frozenset[str]] = frozenset({"page", "limit", "after", "sort_by", "sort_order"})
@@ -90,45 +140,54 @@ class Listing:
         select: Callable[..., models.QuerySet[Any]],
         *,
         values: Mapping[str, models.Field[Any, Any]],
-        orders: Mapping[str, Ordering],
+        orders: Mapping[str, Order],
+        detail: Callable[..., models.QuerySet[Any]] | None = None,
+        subject: str | None = None,
     ) -> None:
         self.name = name
         self.serializer = serializer
         self.select = select
         self.values = values
         self.orders = orders
+        self.detail = detail
+        self._id = f"{subject}_id" if subject else "pk"
+        self._columns = [f"{subject}__{column}" for column in serializer.columns()] if subject else serializer.columns()
         self._rows = Question(self._build_rows)
-        self._total = Question(self._build_total)
+        self._matching = Question(self._build_matching)
         self._anchor = Question(self._build_anchor)
-        self._positions: dict[tuple[str, bool], tuple[int, int]] = {}
+        self._positions: dict[str, tuple[int, int]] = {}
         self._kinds: dict[str, models.Field[Any, Any]] = {}
 
     def page(self, query: Mapping[str, Any], *, caller: str | None, **given: Any) -> Response:
         """The answer to a validated query. `given` are further filters, which do not come from the query.
 
-        It has the header X-Next-Cursor if there is a next page. Raises Invalid when `after` is an id that does not
-        exist, or a cursor of another list or order.
+        It has the header X-Next-Cursor if there is a next page, and X-Total-Count if the total is not exact. Raises
+        PageTooDeep, and Invalid when `after` is an id that does not exist, or a cursor of another list or order.
         """
         page, limit, after = query["page"], query["limit"], query.get("after")
         filters = {name: value for name, value in query.items() if name not in self.filters_not_rows} | given
-        shape: Shape = tuple(
-            (name, None if name in self.values else value) for name, value in filters.items() if value is not None
-        )
+        filters = {name: value for name, value in filters.items() if value is not None}
+        shape: Shape = tuple((name, None if name in self.values else value) for name, value in filters.items())
         sort = query.get("sort_by", next(iter(self.orders)))
         descending = query.get("sort_order", "desc") == "desc"
+        place = self._place(after, shape, sort, filters, descending=descending)
         offset = 0 if after else (page - 1) * limit
-        place = self._place(after, shape, sort, descending)
-        rows = self._rows.rows(
-            shape, sort, descending, place.kind, limit=limit + 1, offset=offset, **place.holes, **filters
-        )
+        if offset >= DEEPEST and self._matching.count(shape, None, sort, up_to=DEEPEST + 1, **filters) > DEEPEST:
+            raise PageTooDeep
+        rows = self._found(shape, sort, place, filters, descending=descending, limit=limit + 1, offset=offset)
         if rows:
             total = rows[0][-1]
         elif page == 1 and not after:
             total = 0
         else:
-            total = self._total_past_the_end(shape, place, filters)
-        to_wire = self.serializer.to_wire
+            total = self._matching.count(shape, None, sort, up_to=EXACT_UP_TO + 1, **filters)
+        headers = {}
+        if total > EXACT_UP_TO:
+            total, headers[TOTAL_COUNT] = EXACT_UP_TO, "at-least"
         has_next = len(rows) > limit
+        if has_next:
+            headers[NEXT_CURSOR] = self._cursor(rows[limit - 1], shape, sort, descending=descending)
+        to_wire = self.serializer.to_wire
         data = {
             "list": [to_wire(row, caller) for row in rows[:limit]],
             "pagination": {
@@ -140,94 +199,144 @@ class Listing:
                 "hasPrevPage": total > 0 and (after is not None or page > 1),
             },
         }
-        headers = {NEXT_CURSOR: self._cursor(rows[limit - 1], sort, descending)} if has_next else {}
         return Response(data, headers=headers)
 
-    # --- positions ------------------------------------------------------------------------------------
+    def _found(
+        self,
+        shape: Shape,
+        sort: str,
+        place: _Place | None,
+        filters: Mapping[str, Any],
+        *,
+        descending: bool,
+        limit: int,
+        offset: int,
+    ) -> list[list[Any]]:
+        """The rows, from one part of the list or from two. The first ends in the total."""
+        rows: list[list[Any]] = []
+        for part in self.orders[sort].parts(filters):
+            if place is not None and part is True and place.value is None:
+                continue  # the page begins behind this part
+            begins_here = place is not None and (part is not False or place.value is None)
+            given = {**filters, "offset": offset}
+            if place is not None:
+                given |= place._asdict()
+            kind = _Kind(descending, part, begins_here, skips=bool(offset), has_total=not rows)
+            found = self._rows.rows(shape, sort, kind, limit=limit - len(rows), **given)
+            rows += found
+            if len(rows) == limit:
+                break
+            if found:
+                offset = 0
+            elif offset and part is True:
+                offset -= self._matching.count(shape, part, sort, up_to=offset, **filters)
+        return rows
 
-    def _place(self, after: str | Cursor | None, shape: Shape, sort: str, descending: bool) -> _Place:
+    # --- places ---------------------------------------------------------------------------------------
+
+    def _place(
+        self, after: str | Cursor | None, shape: Shape, sort: str, filters: Mapping[str, Any], *, descending: bool
+    ) -> _Place | None:
         """Raises Invalid."""
         if after is None:
-            return _Place(_START, {})
+            return None
         if isinstance(after, str):
-            return _Place(_AFTER_ID, {"after": after})
+            rows = self._anchor.rows(shape, sort, **{**filters, "after": after})
+            if not rows:
+                raise Invalid("after", _("there is nothing with this id"))
+            return _Place(rows[0][0], after)
         if after.order != cursors.digest_of(self.name, sort, descending):
             raise Invalid("after", _("this cursor belongs to another list or order"))
+        kind = self._kind_of_key(shape, sort)
         try:
-            value = cursors.value_of(after.value, self._kind_of_key(shape, sort))
+            value: Any = cursors.value_of(after.value, kind)
         except cursors.ValueOutOfRange as error:
             raise Invalid("after", _("this is no cursor of this list")) from error
-        return _Place(_AFTER_CURSOR, {"after": after.id, "value": value})
+        if self.orders[sort].is_nullable:
+            lowest, highest = _missing_value(kind, descending=True), _missing_value(kind, descending=False)
+            if not lowest <= value <= highest:
+                raise Invalid("after", _("this is no cursor of this list"))
+            if value == (lowest if descending else highest):
+                value = None
+        return _Place(value, after.id)
 
-    def _cursor(self, row: Sequence[Any], sort: str, descending: bool) -> str:
-        key, pk = self._position_of_key(sort, descending)
+    def _cursor(self, row: Sequence[Any], shape: Shape, sort: str, *, descending: bool) -> str:
+        key, pk = self._position_of_key(sort)
+        value = row[key]
+        if value is None:
+            value = _missing_value(self._kind_of_key(shape, sort), descending=descending)
         order = cursors.digest_of(self.name, sort, descending)
-        return Cursor(order, cursors.number_of(row[key]), row[pk]).written()
+        return Cursor(order, cursors.number_of(value), row[pk]).written()
 
-    def _position_of_key(self, sort: str, descending: bool) -> tuple[int, int]:
-        """The indexes of the sort key and of the id in a row."""
-        known = self._positions.get((sort, descending))
+    def _position_of_key(self, sort: str) -> tuple[int, int]:
+        """The positions in a row of the value that it is sorted by, and of its id."""
+        known = self._positions.get(sort)
         if known is None:
-            columns = self.serializer.columns()
-            key = self.orders[sort](descending)
+            key, columns = self.orders[sort].key, self._columns
             at = columns.index(key.name) if _is_column(key, columns) else len(columns)
-            known = self._positions[sort, descending] = (at, columns.index("id"))
+            known = self._positions[sort] = (at, self.serializer.columns().index("id"))
         return known
 
     def _kind_of_key(self, shape: Shape, sort: str) -> models.Field[Any, Any]:
-        """The type of the parameter for a value of the sort key."""
+        """The field of the parameter that takes a value to sort by."""
         kind = self._kinds.get(sort)
         if kind is None:
-            rows = self._filtered(shape).alias(sort_key=self.orders[sort](False))  # noqa: FBT003 - either is as good
+            rows = self._filtered(shape).alias(sort_key=self.orders[sort].key)
             kind = self._kinds[sort] = cursors.kind_of(rows.query.annotations["sort_key"].output_field)
         return kind
 
-    # --- queries --------------------------------------------------------------------------------------
+    # --- querysets ------------------------------------------------------------------------------------
 
-    def _total_past_the_end(self, shape: Shape, place: _Place, filters: Mapping[str, Any]) -> int:
-        if place.kind == _AFTER_ID and not self._anchor.rows(shape, **place.holes):
-            raise Invalid("after", _("there is nothing with this id"))
-        total: int = self._total.rows(shape, **filters)[0][0]
-        return total
+    def _params(self, shape: Shape) -> dict[str, Any]:
+        return {name: Param(name, self.values[name]) if name in self.values else value for name, value in shape}
 
     def _filtered(self, shape: Shape) -> models.QuerySet[Any]:
-        return self.select(
-            **{name: Param(name, self.values[name]) if name in self.values else value for name, value in shape}
-        )
+        return self.select(**self._params(shape))
 
-    def _build_total(self, shape: Shape) -> models.QuerySet[Any]:
-        return count_of(self._filtered(shape))
+    def _build_matching(self, shape: Shape, part: bool | None, sort: str) -> models.QuerySet[Any]:
+        return self._part(self._filtered(shape), part, sort).order_by().values_list("pk")
 
-    def _build_anchor(self, shape: Shape) -> models.QuerySet[Any]:
-        return self._all(shape).filter(pk=Param("after", ID)).values_list("pk")
+    def _part(self, rows: models.QuerySet[Any], part: bool | None, sort: str) -> models.QuerySet[Any]:
+        if part is None:
+            return rows
+        return rows.alias(sort_key=self.orders[sort].key).filter(sort_key__isnull=not part)
 
-    def _all(self, shape: Shape) -> models.QuerySet[Any]:
+    def _build_anchor(self, shape: Shape, sort: str) -> models.QuerySet[Any]:
         # A row that is deleted or no longer matches the filters is still a position in the order.
+        return self._keyed(shape).filter(**{self._id: Param("after", ID)}).values_list(self.orders[sort].key)
+
+    def _keyed(self, shape: Shape) -> models.QuerySet[Any]:
+        """All rows of the model, with what the keys of the orders need."""
         return self._filtered(shape).model._base_manager.all()
 
-    def _build_rows(self, shape: Shape, sort: str, descending: bool, place: str) -> models.QuerySet[Any]:
-        rows = self._filtered(shape)
-        key = self.orders[sort](descending)
-        if place != _START:
-            after, value = Param("after", ID), self._value(shape, sort, descending, place)
-            beyond = "lt" if descending else "gt"
-            rows = rows.alias(sort_key=key).filter(
-                Q(**{f"sort_key__{beyond}": value}) | Q(sort_key=value, **{f"pk__{beyond}": after})
-            )
-        columns = self.serializer.columns()
-        beside = () if _is_column(key, columns) else (key,)
-        order = (key.desc(), F("pk").desc()) if descending else (key.asc(), F("pk").asc())
-        return rows.order_by(*order).values_list(*columns, *beside, Subquery(self._build_total(shape)))
+    def _detailed(self, shape: Shape) -> models.QuerySet[Any]:
+        return self._keyed(shape) if self.detail is None else self.detail(**self._params(shape))
 
-    def _value(self, shape: Shape, sort: str, descending: bool, place: str) -> Any:
-        """The sort value after which the page begins: the one in the cursor, or that of the row with the id."""
-        if place == _AFTER_CURSOR:
-            return Param("value", self._kind_of_key(shape, sort))
-        key, after = self.orders[sort](descending), Param("after", ID)
-        return Subquery(self._all(shape).filter(pk=after).values_list(key)[:1])
+    def _build_rows(self, shape: Shape, sort: str, kind: _Kind) -> models.QuerySet[Any]:
+        key, after = self.orders[sort].key, Param("after", ID)
+        by = [F(self._id)] if kind.part is False else [key, F(self._id)]
+        order = [each.desc() if kind.is_descending else each.asc() for each in by]
+        matching = self._part(self._filtered(shape), kind.part, sort)
+        if kind.begins_here and kind.part is False:
+            matching = matching.filter(**{f"{self._id}__{'lt' if kind.is_descending else 'gt'}": after})
+        elif kind.begins_here:
+            value = Param("value", self._kind_of_key(shape, sort))
+            matching = matching.filter(Beyond((key, F(self._id)), (value, after), descending=kind.is_descending))
+        beside = [] if _is_column(key, self._columns) else [key]
+        if kind.has_total:
+            beside.append(CountUpTo(self._filtered(shape), EXACT_UP_TO + 1))
+        page = Window(matching.order_by(*order).values("pk"), skips=kind.skips)
+        return self._detailed(shape).filter(pk__in=page).order_by(*order).values_list(*self._columns, *beside)
 
 
 def _is_column(key: Any, columns: Sequence[str]) -> bool:
-    """Whether the sort key is one of the columns of the serializer."""
+    """Whether the rows have the value to sort by already."""
     # The type stubs do not know the name of an F.
     return isinstance(key, F) and key.name in columns  # type: ignore[attr-defined]
+
+
+def _missing_value(kind: models.Field[Any, Any], *, descending: bool) -> Any:
+    """What a cursor holds for a missing value: one that comes after all values that occur."""
+    if isinstance(kind, models.DateTimeField):
+        return datetime(1, 1, 1, tzinfo=UTC) if descending else datetime(9999, 12, 31, tzinfo=UTC)
+    return -1 if descending else 32_767

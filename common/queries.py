@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection, models
-from django.db.models import F, Func
+from django.db.models import F, Func, Subquery
 from django.db.models.expressions import Expression
 from django.db.models.sql.compiler import SQLCompiler
 from psycopg.sql import Literal
@@ -25,6 +25,10 @@ from common.postgres.base import ServerSilent
 ID = ObjectIdField()
 TIME = models.DateTimeField()
 TEXT = models.TextField()
+
+# Where the number of rows goes in the text of a statement. As a parameter it would be unknown to the planner, which
+# then assumes a tenth of all rows.
+_LIMIT = "/* limit */"
 
 SHAPES_KEPT = 128  # of each compiled query; one takes about 25 KB
 
@@ -58,23 +62,69 @@ class _Compiled:
         ]
         self.names = [column.target.attname for column in columns if hasattr(column, "target")]
 
-    def rows(self, given: dict[str, Any], limit: int | None = None, offset: int = 0) -> list[list[Any]]:
+    def rows(self, given: dict[str, Any], limit: int | None = None) -> list[list[Any]]:
         sql, values = self.sql, [param.bound(given[param.name]) for param in self.params]
         if limit is not None:
-            sql = f"{sql} LIMIT {limit:d}"
-        if offset:
-            sql, values = f"{sql} OFFSET %s", [*values, offset]
+            sql = sql.replace(_LIMIT, f"LIMIT {limit:d}") if _LIMIT in sql else f"{sql} LIMIT {limit:d}"
         rows = [list(row) for row in _fetched(sql, values)]
         for position, convert, expression in self.converters:
             for row in rows:
                 row[position] = convert(row[position], expression, connection)
         return rows
 
+    def count(self, given: dict[str, Any], up_to: int) -> int:
+        values = [param.bound(given[param.name]) for param in self.params]
+        number: int = _fetched(f"SELECT COUNT(*) FROM ({self.sql} LIMIT {up_to:d}) AS counted", values)[0][0]  # noqa: S608
+        return number
+
 
 def count_of(queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
     """A queryset with the number of rows as its only row; `QuerySet.count` would run at once."""
     count = Func(F("pk"), function="COUNT", output_field=models.BigIntegerField())
     return queryset.order_by().values_list(count)
+
+
+class CountUpTo(Subquery):
+    """The number of rows of a queryset, or `up_to` if there are more: no more are read."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s LIMIT %(up_to)s) AS counted)"
+
+    def __init__(self, queryset: models.QuerySet[Any], up_to: int) -> None:
+        super().__init__(queryset.order_by().values("pk"), output_field=models.BigIntegerField(), up_to=up_to)
+
+
+class Window(Subquery):
+    """The first rows of a queryset, as many as `limit` of `Question.rows` says, after `offset` if `skips`.
+
+    Filter by it (`pk__in=Window(…)`) to have an index find the keys of a page, and to join and read only their rows.
+    """
+
+    def __init__(self, queryset: models.QuerySet[Any], *, skips: bool) -> None:
+        super().__init__(queryset)
+        self.skips = skips
+
+    def as_sql(self, *args: Any, **kwargs: Any) -> tuple[str, Any]:
+        sql, values = super().as_sql(*args, **kwargs)
+        if not self.skips:
+            return f"{sql.removesuffix(')')} {_LIMIT})", values
+        return f"{sql.removesuffix(')')} {_LIMIT} OFFSET %s)", (*values, Param("offset", models.BigIntegerField()))
+
+
+class Beyond(Func):
+    """Whether a row comes after a place in an order; `key` and `place` are a value to sort by and an id each.
+
+    It is one comparison of rows, which PostgreSQL finds in an index. With AND and OR, PostgreSQL would read the index
+    from its start.
+    """
+
+    def __init__(self, key: tuple[Any, Any], place: tuple[Any, Any], *, descending: bool) -> None:
+        super().__init__(*key, *place, output_field=models.BooleanField())
+        self.operator = "<" if descending else ">"
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any, **kwargs: Any) -> tuple[str, Any]:  # type: ignore[override]
+        parts = [compiler.compile(expression) for expression in self.source_expressions]
+        key, pk, value, after = (sql for sql, _ in parts)
+        return f"({key}, {pk}) {self.operator} ({value}, {after})", [each for _, values in parts for each in values]
 
 
 def _fetched(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -134,9 +184,16 @@ class Question:
     def _compile(self, *shape: Hashable) -> _Compiled:
         return _Compiled(self._build(*shape))
 
-    def rows(self, *shape: Hashable, limit: int | None = None, offset: int = 0, **given: Any) -> list[list[Any]]:
-        """The rows, for a queryset with `values_list`."""
-        return self._compiled(*shape).rows(given, limit, offset)
+    def rows(self, *shape: Hashable, limit: int | None = None, **given: Any) -> list[list[Any]]:
+        """The rows, for a queryset with `values_list`.
+
+        `limit` is that of the `Window` in the queryset if it has one, else that of the whole.
+        """
+        return self._compiled(*shape).rows(given, limit)
+
+    def count(self, *shape: Hashable, up_to: int, **given: Any) -> int:
+        """The number of rows, or `up_to` if there are more: no more are read."""
+        return self._compiled(*shape).count(given, up_to)
 
     def instance(self, *shape: Hashable, **given: Any) -> Any:
         """The first model instance or None, for a queryset of instances."""

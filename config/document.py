@@ -68,8 +68,12 @@ The entries after `errors[0]` are in English or Turkish: `X-Language: en` or `tr
 
 ## Lists
 
-`page` and `limit` (1 to 100) choose a page; a page past the end is empty. The order is total: its last key is the
-id. For the next page, send the header `X-Next-Cursor` of a page as `after`, instead of `page`; the cost does not
+`page` and `limit` (1 to 100) choose a page; a page past the end is empty. Pages reach the first 100,000 items; a
+page that begins after them is refused with `page_too_deep`. `totalItems` is exact up to 10,000. A longer list answers
+10,000, with the header `X-Total-Count: at-least`. The order is total: its last key is the id. Items without a sort
+value come last in both directions.
+
+For the next page, send the header `X-Next-Cursor` of a page as `after`, instead of `page`; the cost does not
 depend on the depth. A cursor contains the sort value of the last item as you read it. So no item that keeps its sort
 value is missed or repeated, whatever is changed, deleted or added meanwhile. An item whose sort value changes may move
 from the part that you have not read to the part that you have read, or back. A cursor is opaque and belongs to its

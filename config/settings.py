@@ -130,6 +130,7 @@ CORS_EXPOSE_HEADERS = [
     "WWW-Authenticate",
     "X-Error-Code",
     "X-Next-Cursor",
+    "X-Total-Count",
     "X-Request-ID",
     "X-Total-Count",
 ]

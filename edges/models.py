@@ -38,6 +38,7 @@ class Participant(IdentifiedModel):
         indexes = [
             # Few of all participants are present. The index is updated by each join.
             models.Index(fields=["stream", "last_seen_at"], name="participant_seen"),
+            models.Index(fields=["stream", "first_seen_at", "user"], name="participant_by_first_seen"),
         ]
 
     def __str__(self) -> str:

@@ -9,9 +9,8 @@ from django.db import models
 from django.db.models import F, OuterRef, Subquery
 from rest_framework.response import Response
 
-from accounts.models import User
 from accounts.serializers import UserSummarySerializer
-from common.pagination import Listing, Shape
+from common.pagination import Listing, Order, Shape
 from common.queries import ID, TEXT, TIME, Param, Question, count_of
 from common.times import optional_wire_time, wire_time
 from edges.models import Participant
@@ -38,35 +37,26 @@ _RESTRICTION_OF_READER = Question(_restricted)
 _COUNT = Question(_counted)
 
 
+def _present(*, stream: Any, seen_after: Any, search: Any = None) -> models.QuerySet[Any]:
+    present = Participant.objects.audience(stream=stream, seen_after=seen_after)
+    return present if search is None else present.filter(user__names_folded__contains=search)
+
+
 class _Viewers(Listing):
-    """Users in the order of their first join, so that renewing a join token moves nobody to another page."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "viewers",
-            UserSummarySerializer,
-            self._present,
-            values={"stream": ID, "seen_after": TIME, "search": TEXT},
-            orders={"joined": lambda descending: F("participations__first_seen_at")},
-        )
-
-    @staticmethod
-    def _present(*, stream: Any, seen_after: Any, search: Any = None) -> models.QuerySet[User]:
-        present = Participant.objects.audience(stream=stream, seen_after=seen_after)
-        users = User.objects.filter(participations__in=present)
-        if search is None:
-            return users
-        return users.filter(names_folded__contains=search)
-
-    def _all(self, shape: Shape) -> models.QuerySet[Any]:
-        # Also users who have left since: they still mark a place in the order.
-        return User.objects.filter(participations__stream=Param("stream", ID))
-
-    def _build_anchor(self, shape: Shape) -> models.QuerySet[Any]:
-        return User.objects.filter(pk=Param("after", ID)).values_list("pk")
+    def _keyed(self, shape: Shape) -> models.QuerySet[Any]:
+        # Users who have left since are still a position in the order.
+        return Participant.objects.filter(stream=Param("stream", ID))
 
 
-VIEWERS = _Viewers()
+# Users in the order of their first join, so that renewing a join token moves nobody to another page.
+VIEWERS = _Viewers(
+    "viewers",
+    UserSummarySerializer,
+    _present,
+    values={"stream": ID, "seen_after": TIME, "search": TEXT},
+    orders={"joined": Order(F("first_seen_at"))},
+    subject="user",
+)
 
 
 def _seen_after(now: datetime) -> datetime:

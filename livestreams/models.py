@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import F, Q, Value
+from django.db.models import Exists, F, OuterRef, Q
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce
 from django.utils.functional import Promise
 from django.utils.translation import gettext, pgettext_lazy
@@ -124,6 +125,11 @@ ANSWERABLE = (*UPCOMING, Status.ACTIVE)
 # --- the stream ----------------------------------------------------------------------------------
 
 
+_OPEN = (Status.ACTIVE, *UPCOMING)
+# When a stream began, will begin, or was prepared.
+BEGIN = Coalesce(F("started_at"), F("planned_start_at"), F("created_at"))
+
+
 class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
     """Filters of streams. Each argument is a value or an expression."""
 
@@ -161,7 +167,11 @@ class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
     def upcoming(self, *, earliest: Any, latest: Any, member: Any = None) -> Self:
         """Active and preparing streams, and the scheduled ones whose planned start is in the window."""
         near = Q(status=Status.SCHEDULED, planned_start_at__gte=earliest, planned_start_at__lte=latest)
-        return self.matching(member=member).filter(Q(status__in=(Status.ACTIVE, Status.PREPARING)) | near)
+        found = self.matching(member=member).filter(Q(status__in=(Status.ACTIVE, Status.PREPARING)) | near)
+        # All of them begin by then anyway (clocks of other machines may be 30 s ahead). With this condition PostgreSQL
+        # reads only that range of the index.
+        found = found.alias(begin=BEGIN).filter(begin__lte=latest + timedelta(minutes=1))
+        return found.filter(status__in=_OPEN)  # the condition of that index
 
     def no_shows(self, now: datetime) -> Self:
         """Upcoming streams past the grace after their planned start or, without one, after their last change."""
@@ -181,6 +191,20 @@ class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
 
 class LivingStreams(LivingManager.from_queryset(LiveStreamQuerySet)):  # type: ignore[misc]
     pass
+
+
+def _by_nullable(column: str, name: str) -> list[models.Index]:
+    """The indexes of an order in which rows without a value come last: a row is in one of the two."""
+    return [
+        models.Index(
+            fields=[column, "id"],
+            condition=Q(deleted_at=None, **{f"{column}__isnull": False}),
+            name=f"stream_{name}",
+        ),
+        models.Index(
+            fields=["id"], condition=Q(deleted_at=None, **{f"{column}__isnull": True}), name=f"stream_not_{name}"
+        ),
+    ]
 
 
 class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
@@ -301,8 +325,32 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
                 condition=Q(deleted_at=None, guest_status="accepted"),
                 name="stream_by_accepted_guest",
             ),
+            models.Index(
+                fields=["interest", "-created_at", "-id"],
+                condition=Q(deleted_at=None, interest__isnull=False),
+                name="stream_by_interest",
+            ),
+            models.Index(
+                BEGIN,
+                "id",
+                condition=Q(deleted_at=None, status__in=_OPEN),
+                name="stream_by_begin",
+            ),
+            models.Index(fields=["updated_at", "id"], condition=Q(deleted_at=None), name="stream_updated"),
+            *_by_nullable("started_at", "started"),
+            *_by_nullable("planned_start_at", "planned"),
+            # Streams that are scheduled come last in this order, so that an index without the state reads all of them
+            # to find those of another state.
+            models.Index(
+                fields=["status", "planned_start_at", "id"],
+                condition=Q(deleted_at=None, planned_start_at__isnull=False),
+                name="stream_planned_by_status",
+            ),
+            *_by_nullable("ended_at", "ended"),
+            *_by_nullable("duration_goal", "goal"),
             models.Index(fields=["planned_start_at"], condition=Q(status="scheduled"), name="stream_by_planned_start"),
             models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="stream_deleted"),
+            models.Index(fields=["id"], condition=Q(deleted_at__isnull=False), name="stream_deleted_id"),
             GinIndex(fields=["title_folded"], opclasses=["gin_trgm_ops"], name="stream_by_title"),
         ]
 
@@ -329,7 +377,10 @@ def role_of(
     return LiveStream.Role.GUEST if is_guest else LiveStream.Role.AUDIENCE
 
 
-def last_when_missing(column: str, *, descending: bool) -> Coalesce:
-    """A sort key for a nullable time that puts NULL last in both directions."""
-    edge = datetime(1, 1, 1, tzinfo=UTC) if descending else datetime(9999, 12, 31, tzinfo=UTC)
-    return Coalesce(F(column), Value(edge), output_field=models.DateTimeField())
+def of_living_stream() -> Combinable:
+    """A condition for lists of rows that have a `stream`: it is not deleted.
+
+    It is an anti-join with the index of the few deleted streams. A join would read the row of each stream, also for the
+    rows that only count or stand before the page.
+    """
+    return ~Exists(LiveStream.all_objects.filter(pk=OuterRef("stream"), deleted_at__isnull=False))

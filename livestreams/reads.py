@@ -6,15 +6,14 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, OuterRef, Value
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.services import UserMissing
-from common.pagination import Listing, Ordering
+from common.pagination import Listing, Order
 from common.queries import ID, TEXT, TIME, Param, Question
-from livestreams.models import LiveStream, Status, last_when_missing
+from livestreams.models import BEGIN, LiveStream, Status
 from livestreams.serializers import SORTABLE, LiveStreamSerializer, UpcomingStreamSerializer
 from livestreams.services import Restriction, StreamMissing, audience_restriction, reminder_waits
 
@@ -72,19 +71,23 @@ def active_stream_of(user_id: str) -> dict[str, Any] | None:
 # --- lists ----------------------------------------------------------------------------------------
 
 
-def _sort_key(column: str) -> Ordering:
-    """The expression to sort by; streams without a value come last in both directions."""
-    field = LiveStream._meta.get_field(column)
-    if not isinstance(field, models.DateTimeField):
-        return lambda descending: Coalesce(F(column), Value(-1 if descending else 32_767))
-    if field.null:
-        return lambda descending: last_when_missing(column, descending=descending)
-    return lambda descending: F(column)
+_STARTED = (Status.ACTIVE, Status.ENDED)
+_NOT_STARTED = tuple(set(Status) - set(_STARTED))
+# In which states streams have which times, as constraints of the table guarantee it.
+_STATES: dict[str, dict[str, Any]] = {
+    "started_at": {"present": {"status": _STARTED}, "missing": {"status": _NOT_STARTED}},
+    "ended_at": {"present": {"status": (Status.ENDED,)}, "missing": {"status": tuple(set(Status) - {Status.ENDED})}},
+    "planned_start_at": {"missing": {"status": tuple(set(Status) - {Status.SCHEDULED})}},
+}
+
+
+def _order(column: str) -> Order:
+    return Order(F(column), is_nullable=LiveStream._meta.get_field(column).null, **_STATES.get(column, {}))
 
 
 def _sorted_streams(name: str) -> Listing:
     values = {"creator": ID, "guest": ID, "interest": TEXT, "title": TEXT, "planned_from": TIME, "planned_to": TIME}
-    orders = {sort: _sort_key(column) for sort, column in SORTABLE.items()}
+    orders = {sort: _order(column) for sort, column in SORTABLE.items()}
     return Listing(name, LiveStreamSerializer, LiveStream.objects.matching, values=values, orders=orders)
 
 
@@ -95,16 +98,20 @@ PAST = Listing(
     LiveStreamSerializer,
     LiveStream.objects.matching,
     values={"creator": ID},
-    orders={"endedAt": lambda descending: F("ended_at")},
+    orders={"endedAt": Order(F("ended_at"))},
 )
 
 
-def _upcoming(*, earliest: Any, latest: Any, now: Any, member: Any = None, viewer: Any = None) -> models.QuerySet[Any]:
+def _upcoming(*, earliest: Any, latest: Any, member: Any = None, **_others: Any) -> models.QuerySet[Any]:
+    return LiveStream.objects.upcoming(earliest=earliest, latest=latest, member=member)
+
+
+def _with_reminder(*, now: Any, viewer: Any = None, **_others: Any) -> models.QuerySet[Any]:
     if viewer is None:
         active: Any = Value(None, output_field=models.BooleanField())
     else:
         active = reminder_waits(stream=OuterRef("pk"), user=viewer, now=now)
-    return LiveStream.objects.upcoming(earliest=earliest, latest=latest, member=member).annotate(reminder_active=active)
+    return LiveStream.objects.annotate(reminder_active=active)
 
 
 UPCOMING = Listing(
@@ -112,8 +119,8 @@ UPCOMING = Listing(
     UpcomingStreamSerializer,
     _upcoming,
     values={"earliest": TIME, "latest": TIME, "now": TIME, "member": ID, "viewer": ID},
-    # The actual or the planned start.
-    orders={"begin": lambda descending: Coalesce(F("started_at"), F("planned_start_at"), F("created_at"))},
+    orders={"begin": Order(BEGIN)},
+    detail=_with_reminder,
 )
 
 

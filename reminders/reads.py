@@ -12,10 +12,10 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.services import UserMissing
-from common.pagination import Listing
+from common.pagination import Listing, Order
 from common.queries import ID, TIME, Param, Question
 from edges.reads import refuse_unless_readable
-from livestreams.models import LiveStream
+from livestreams.models import LiveStream, of_living_stream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
 from reminders.calendars import Entry
 from reminders.models import Notification, Reminder, blocks_of
@@ -34,16 +34,24 @@ def _restriction_of_caller(stream: str) -> Any:
 
 
 def _reminders_of(*, user: Any, now: Any) -> models.QuerySet[Any]:
-    living = Reminder.objects.with_outcome(now).filter(user=user, stream__deleted_at__isnull=True)
-    return living.annotate(asked_at=now)
+    return _with_outcome(now=now).filter(user=user, stream__deleted_at__isnull=True)
+
+
+def _on_living_streams(*, user: Any, **_others: Any) -> models.QuerySet[Any]:
+    return Reminder.objects.filter(of_living_stream(), user=user)
+
+
+def _with_outcome(*, now: Any, **_others: Any) -> models.QuerySet[Any]:
+    return Reminder.objects.with_outcome(now).annotate(asked_at=now)
 
 
 _MY_REMINDERS = Listing(
     "reminders",
     MyReminderSerializer,
-    _reminders_of,
+    _on_living_streams,
     values={"user": ID, "now": TIME},
-    orders={"createdAt": lambda descending: F("created_at")},
+    detail=_with_outcome,
+    orders={"createdAt": Order(F("created_at"))},
 )
 _REMINDER = Question(
     lambda: (
@@ -83,7 +91,7 @@ def reminder_and_restriction(stream_id: str, *, caller: str, now: datetime) -> t
 
 def _notifications_of(*, user: Any, read: bool | None = None, category: str | None = None) -> models.QuerySet[Any]:
     # `category` filters nothing: all notifications are of the one category that exists.
-    mine = Notification.objects.filter(user=user, stream__deleted_at__isnull=True)
+    mine = Notification.objects.filter(of_living_stream(), user=user)
     return mine if read is None else mine.filter(read_at__isnull=not read)
 
 
@@ -92,7 +100,7 @@ _MY_NOTIFICATIONS = Listing(
     NotificationSerializer,
     _notifications_of,
     values={"user": ID},
-    orders={"createdAt": lambda descending: F("created_at")},
+    orders={"createdAt": Order(F("created_at"))},
 )
 _NOTIFICATION = Question(
     lambda: Notification.objects.filter(pk=Param("id", ID)).values_list(*NotificationSerializer.columns())

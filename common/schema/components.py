@@ -8,7 +8,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from common.api import JSON, PROBLEM_JSON, TITLES
 from common.cursors import PATTERN as CURSOR_PATTERN
 from common.fields import OBJECT_ID
-from common.pagination import NEXT_CURSOR
+from common.pagination import EXACT_UP_TO, NEXT_CURSOR, TOTAL_COUNT
 
 type Schema = dict[str, Any]
 # The codes of one status, each with the reasons in its example.
@@ -84,11 +84,18 @@ CURSOR: Schema = {
     "schema": {"type": "string", "pattern": f"^{CURSOR_PATTERN}$", "examples": [EXAMPLE_CURSOR]},
 }
 
+TOTAL: Schema = {
+    "description": f"There when `totalItems` is not exact: the list has {EXACT_UP_TO:,} items or more.",
+    "required": False,
+    "schema": {"type": "string", "const": "at-least"},
+}
+
 SHARED: dict[str, tuple[str, Schema]] = {
     "Failure": (ResolvedComponent.SCHEMA, FAILURE),
     "Problem": (ResolvedComponent.SCHEMA, PROBLEM),
     "X-Request-ID": (ResolvedComponent.HEADER, REQUEST_ID),
     NEXT_CURSOR: (ResolvedComponent.HEADER, CURSOR),
+    TOTAL_COUNT: (ResolvedComponent.HEADER, TOTAL),
 }
 
 

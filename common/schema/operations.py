@@ -26,7 +26,7 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 
 from common.api import HTTP_CODES, JSON, HeadersTooLarge, PayloadTooLarge, RequestTimeout, UriTooLong, status_of
-from common.pagination import NEXT_CURSOR
+from common.pagination import NEXT_CURSOR, TOTAL_COUNT, PageTooDeep
 from common.refusals import Forbidden, Invalid, Missing, Refusal, Unauthenticated, Unavailable
 from common.rows import Derived, ReadSerializer
 from common.schema.components import ETAG, ID, SHARED, Codes, Schema, enveloped, error_response
@@ -93,6 +93,8 @@ class EnvelopeSchema(AutoSchema):
         found[400][Invalid.code] = [self._broken_rule()]
         found[400][HTTP_CODES[400]] = ["body: is not JSON: unexpected character at line 1, column 1"]
         found[415][HTTP_CODES[415]] = [str(UnsupportedMediaType("text/plain").detail)]
+        if any(parameter["name"] == "page" for parameter in operation.get("parameters", [])):
+            found[400][PageTooDeep.code] = PageTooDeep().reasons
         if "path" in places:
             found[404][Missing.code] = [str(Missing.message)]
         limit: Any = getattr(self.view, "upload_limit", None) or getattr(
@@ -169,7 +171,7 @@ class EnvelopeSchema(AutoSchema):
             content = {JSON: {"schema": enveloped(status, data)}}
         headers: Schema = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
         if is_basic_serializer(declared) and isinstance(force_instance(declared), PageSerializer):
-            headers[NEXT_CURSOR] = {"$ref": f"#/components/headers/{NEXT_CURSOR}"}
+            headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in (NEXT_CURSOR, TOTAL_COUNT)}
         answer: Schema = {
             "description": (declared is not serializer and serializer.description) or HTTPStatus(status).phrase,
             "headers": headers,

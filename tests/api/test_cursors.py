@@ -187,17 +187,14 @@ def test_a_forged_cursor_is_a_position_or_is_answered_with_400(raw: bytes, sort:
 
 @pytest.mark.parametrize("value", [-(2**63), 2**63 - 1, 2**62])
 @pytest.mark.parametrize("sort", SORTABLE)
-def test_a_cursor_value_that_no_row_can_have_is_refused_or_the_end_of_the_list(
+def test_a_cursor_value_that_no_row_can_have_is_refused(
     sort: str, value: int, api: Api, seven: list[LiveStream], viewer: User
 ) -> None:
     cursor = Cursor(digest_of(LISTING.name, sort, True), value, new_object_id()).written()  # noqa: FBT003
 
     response = api(viewer).get(STREAMS, {"after": cursor, "sortBy": sort})
 
-    if sort == "durationGoal":
-        assert len(data_of(response)["list"]) == (0 if value < 0 else 7)
-    else:
-        assert_refused(response, 400, "validation_failed", "after: this is no cursor of this list")
+    assert_refused(response, 400, "validation_failed", "after: this is no cursor of this list")
 
 
 @pytest.mark.parametrize("wrong", ["", "x", "A" * 35, "A" * 37, "+" * 36, "A" * 35 + "=", "0" * 23, "0" * 24 + "\n"])

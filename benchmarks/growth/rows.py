@@ -1,0 +1,128 @@
+"""Rows by the million for measuring lists, inserted by PostgreSQL itself.
+
+The rows of one size are the first rows of the next one, so that two sizes differ in their number only. Ids carry the
+time of creation, as those that Kumanda makes. Values are spread by hashes, so that no two columns are correlated by
+accident.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+type Execute = Callable[[str, list[int]], object]
+
+# An id of 12 bytes: seconds of its creation, the kind of the row, its number.
+_ID = (
+    "decode(lpad(to_hex(extract(epoch FROM {at})::bigint), 8, '0') || '{kind:02x}' || lpad(to_hex({n}), 14, '0'),"
+    " 'hex')"
+)
+
+
+class Size(NamedTuple):
+    users: int = 1_000
+    streams: int = 10_000
+    bans: int = 10_000
+    viewers: int = 1_000  # of the first stream
+
+
+def _at(n: str) -> str:
+    """When row `n` was created: the first a year ago, one every three seconds after it."""
+    return f"(timestamptz '2026-01-01 00:00+00' + {n} * interval '3 seconds')"
+
+
+def _h(salt: int, k: int) -> str:
+    """SQL for a number from 0 to k - 1 that depends on nothing but `n` and the salt."""
+    return f"(hashint8extended(n, {salt}) & 1048575) %% {k}"
+
+
+def _id(kind: int, n: str, at: str) -> str:
+    return _ID.format(kind=kind, n=n, at=at)
+
+
+_USER_AT = "timestamptz '2025-12-31 00:00+00'"
+
+
+def user_id(n: str) -> str:
+    """SQL for the id of user `n`, from 0."""
+    return _id(1, n, _USER_AT)
+
+
+def stream_id(n: str) -> str:
+    """SQL for the id of stream `n`, from 0."""
+    return _id(2, n, _at(n))
+
+
+_USERS = f"""
+INSERT INTO accounts_user (id, password, is_superuser, username, username_key, name, surname, names_folded, email,
+    availability_status, is_staff, is_active, created_at, updated_at, identity_issuer, identity_subject, session_epoch)
+SELECT {user_id("n")}, '!', false, 'user' || n, 'user' || n, name, surname,
+    'user' || n || ' ' || lower(name) || ' ' || lower(surname), '', 'available', false, true,
+    {_USER_AT}, {_USER_AT}, '', '', 0
+FROM generate_series(0, %s - 1) AS n,
+    LATERAL (SELECT (ARRAY['Ada', 'Deniz', 'Ece', 'Kerem', 'Mina', 'Ali', 'Zeynep', 'Can'])[1 + n %% 8] AS name,
+        (ARRAY['Demir', 'Kaya', 'Arslan', 'Aydin', 'Koc'])[1 + n / 8 %% 5] AS surname) AS named
+ON CONFLICT DO NOTHING
+"""
+
+# Of a hundred streams, 1 is active (one of each creator at most), 55 are over, 38 planned, 2 in preparation.
+_STREAMS = f"""
+INSERT INTO livestreams_livestream (id, created_at, updated_at, deleted_at, title, title_folded, type, channel_name,
+    creator_id, guest_id, guest_status, thumbnail, status, price, interest, duration_goal, motivation,
+    planned_start_at, plan_set_at, revision, started_at, ended_at)
+SELECT {stream_id("n")}, at, at + {_h(1, 977)} * interval '1 second',
+    CASE WHEN {_h(2, 53)} = 0 AND status <> 'active' THEN at + interval '1 day' END,
+    title, lower(title), CASE WHEN n %% 5 = 0 THEN 'duocrowd' ELSE 'solo' END, 'channel-' || n,
+    {user_id("(host %% users)")},
+    CASE WHEN n %% 5 = 0 THEN {user_id("((host + 1) %% users)")} END,
+    CASE WHEN n %% 5 = 0 THEN (ARRAY['invited', 'accepted', 'accepted', 'declined'])[1 + n / 5 %% 4] END,
+    '', status, CASE WHEN n %% 3 = 0 THEN 49.90 END,
+    (ARRAY['music', 'sports', 'cooking', 'education', NULL])[1 + {_h(6, 5)}],
+    CASE WHEN {_h(7, 4)} > 0 THEN 1 + {_h(8, 240)} END,
+    NULL,
+    CASE WHEN status = 'scheduled' THEN at + interval '500 days' + {_h(3, 9973)} * interval '1 minute'
+        WHEN status <> 'preparing' THEN at + interval '1 hour' END, at, 0,
+    CASE WHEN status IN ('active', 'ended') THEN at + interval '1 hour' + {_h(4, 97)} * interval '1 second' END,
+    CASE WHEN status = 'ended' THEN at + interval '2 hours' + {_h(5, 883)} * interval '1 second' END
+FROM (SELECT n, {_at("n")} AS at, users, CASE WHEN n %% 100 = 95 THEN n / 100 ELSE n END AS host,
+    CASE WHEN n %% 100 < 55 THEN 'ended' WHEN n %% 100 < 93 THEN 'scheduled' WHEN n %% 100 < 95 THEN 'preparing'
+        WHEN n %% 100 = 95 AND n < 100 * users THEN 'active'
+        WHEN n %% 100 < 97 THEN 'expired' WHEN n %% 100 < 99 THEN 'cancelled_by_host'
+        ELSE 'cancelled_by_guest' END AS status,
+    (ARRAY['Talk about ', 'Concert with ', 'Cooking with ', 'Evening of '])[1 + n %% 4]
+        || (ARRAY['friends ', 'music ', 'history ', 'films ', 'books '])[1 + n / 4 %% 5] || n AS title
+    FROM generate_series(0, %s - 1) AS n, (VALUES (%s::bigint)) AS given (users)) AS made
+ON CONFLICT DO NOTHING
+"""
+
+# One ban in ten is lifted, three in ten have lapsed or will. Bans are spread evenly over streams and users.
+_BANS = f"""
+INSERT INTO bans_livestreamban (id, created_at, updated_at, deleted_at, deleted_by_id, action_type, reason, expires_at,
+    review, created_by_id, stream_id, target_id)
+SELECT {_id(3, "n", "at")}, at, at, CASE WHEN n %% 10 = 9 THEN at + interval '1 hour' END,
+    CASE WHEN n %% 10 = 9 THEN host END, CASE WHEN n %% 3 = 0 THEN 'CHAT_ONLY' ELSE 'BLOCK' END, 'spam',
+    CASE WHEN n %% 10 < 3 THEN at + interval '200 days' END, 'unreviewed', host, stream,
+    {user_id("((n + 1 + n / users) %% users)")}
+FROM (SELECT n, {_at("n")} AS at, users, {stream_id("(n %% streams)")} AS stream,
+    {user_id("(n %% streams %% users)")} AS host
+    FROM generate_series(0, %s - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)) AS made
+ON CONFLICT DO NOTHING
+"""
+
+# All join the first stream one after the other, and are there still.
+_VIEWERS = f"""
+INSERT INTO edges_participant (id, first_seen_at, last_seen_at, stream_id, user_id)
+SELECT {_id(4, "n", _at("n"))}, now() - interval '1 hour' + n * interval '1 millisecond', now() + interval '1 day',
+    {stream_id("0")}, {user_id("n")}
+FROM generate_series(1, %s) AS n
+ON CONFLICT DO NOTHING
+"""
+
+
+def fill(execute: Execute, size: Size) -> None:
+    """Insert what is missing of these rows. Triggers and foreign keys are not checked."""
+    execute("SET session_replication_role = replica", [])
+    execute(_USERS, [size.users])
+    execute(_STREAMS, [size.streams, size.users])
+    execute(_BANS, [size.bans, size.users, size.streams])
+    execute(_VIEWERS, [min(size.viewers, size.users - 1)])
+    execute("SET session_replication_role = DEFAULT", [])
+    execute("ANALYZE", [])

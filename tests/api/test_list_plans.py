@@ -1,0 +1,183 @@
+"""What PostgreSQL reads for a page of a list: as much as the page has, whatever the table has."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from django.db import connection
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from benchmarks.growth.rows import Size, fill
+from common import queries
+from common.pagination import DEEPEST, EXACT_UP_TO
+from livestreams.models import LiveStream, Status
+from livestreams.serializers import SORTABLE
+from tests.bans.people import BANS
+from tests.conftest import Api
+from tests.envelope import assert_refused, data_of
+from tests.reminders.asking import MINE, NOTIFICATIONS
+from tests.streams import STREAMS
+
+SIZE = Size(users=5_000, streams=200_000, bans=20_000, viewers=4_000)
+GROWING = {"livestreams_livestream", "bans_livestreamban", "edges_participant", "accounts_user"}
+LIMIT = 10
+MOST_SORTED = 10_000
+# Ten rows, their people, and at most a hundred rows passed over for each (states of which 1 in 100 streams is).
+MOST_READ = 3_000
+
+type Plan = dict[str, Any]
+
+
+@pytest.fixture
+def moderator_of_many(moderator: User) -> User:
+    """In a world of `SIZE`. It is never committed, so it is gone as soon as the test ends."""
+    with connection.cursor() as cursor:
+        fill(cursor.execute, SIZE)
+    return moderator
+
+
+@contextmanager
+def plans(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Plan]]:
+    """The plans of the statements of lists, executed with their own values."""
+    seen: list[Plan] = []
+    ask = queries._fetched
+
+    def explained(sql: str, values: Any) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", values)
+            answer = cursor.fetchone()[0]
+        seen.append((orjson.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"])
+        return ask(sql, values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(queries, "_fetched", explained)
+        yield seen
+
+
+def nodes(plan: Plan, *, counting: bool = False) -> Iterator[tuple[Plan, bool]]:
+    """The nodes of a plan, and whether they only count."""
+    counting = counting or plan.get("Parent Relationship") == "InitPlan"
+    yield plan, counting
+    for child in plan.get("Plans", ()):
+        yield from nodes(child, counting=counting)
+
+
+def rows_read(node: Plan) -> float:
+    return (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+
+
+def faults(plan: Plan) -> list[str]:
+    found, read = [], 0.0
+    for node, counting in nodes(plan):
+        kind, table = node["Node Type"], node.get("Relation Name")
+        if kind == "Seq Scan" and table in GROWING and not counting:
+            found.append(f"a sequential scan of {table}")
+        if kind == "Sort" and node["Plans"][0]["Actual Rows"] > MOST_SORTED:
+            found.append(f"a sort of {node['Plans'][0]['Actual Rows']:.0f} rows")
+        if "Scan" in kind and not counting and table in GROWING:
+            read += rows_read(node)
+        if "Scan" in kind and counting and rows_read(node) > 40 * EXACT_UP_TO:
+            found.append(f"{rows_read(node):.0f} rows read to count")
+    return found if read <= MOST_READ else [*found, f"{read:.0f} rows read"]
+
+
+def queries_of(stream: LiveStream, user: User) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each list in each order, with each filter."""
+    for sort in SORTABLE:
+        for order in ("asc", "desc"):
+            sorting = {"sortBy": sort, "sortOrder": order}
+            yield STREAMS, sorting
+            yield STREAMS, sorting | {"interest": "music"}
+            yield STREAMS, sorting | {"creatorId": user.pk}
+            yield STREAMS, sorting | {"page": 50}
+            for status in Status.values:
+                yield STREAMS, sorting | {"status": status}
+    now = timezone.now()
+    window = {"plannedFrom": now + timedelta(days=200), "plannedTo": now + timedelta(days=230)}
+    yield STREAMS, {name: moment.isoformat() for name, moment in window.items()}
+    yield STREAMS, {"search": "friends"}
+    yield STREAMS, {"search": "talk about friends 199980"}
+    yield STREAMS, {"search": "nothing like it"}
+    yield f"{STREAMS}/guest-streams", {}
+    yield f"{STREAMS}/upcoming", {}
+    yield f"{STREAMS}/upcoming", {"hoursAfter": 24 * 365}
+    yield f"{STREAMS}/user/{user.pk}/upcoming-live-streams", {}
+    yield f"{STREAMS}/user/{user.pk}/past-streams", {}
+    yield f"{STREAMS}/{stream.pk}/viewers", {}
+    yield f"{STREAMS}/{stream.pk}/viewers", {"search": "ada"}
+    yield BANS, {}
+    yield BANS, {"liveStreamId": stream.pk}
+    yield BANS, {"targetUserId": user.pk}
+    yield MINE, {}
+    yield NOTIFICATIONS, {}
+
+
+def answer(client: Any, address: str, query: dict[str, Any]) -> Any:
+    return client.get(address, query)
+
+
+def test_a_page_reads_as_much_as_it_has_and_nothing_that_grows(
+    moderator_of_many: User, api: Api, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
+) -> None:
+    client: Any = api(moderator_of_many)
+    stream = LiveStream.objects.order_by("pk").first()
+    user = User.objects.get(username="user7")
+    assert stream is not None
+
+    for address, query in queries_of(stream, user):
+        for after in (False, True):
+            with subtests.test(address=address, after=after, **query), plans(monkeypatch) as seen:
+                asked = query | {"limit": LIMIT}
+                if after:
+                    cursor = answer(client, address, asked).headers.get("X-Next-Cursor")
+                    if cursor is None:
+                        continue
+                    seen.clear()
+                    asked |= {"after": cursor}
+                data_of(answer(client, address, asked))
+                assert seen
+                assert [fault for plan in seen for fault in faults(plan)] == []
+
+
+def test_totals_are_exact_up_to_ten_thousand_and_pages_reach_a_hundred_thousand(
+    moderator_of_many: User, api: Api
+) -> None:
+    client: APIClient = api(moderator_of_many)
+    living = LiveStream.objects.count()
+    assert living > DEEPEST
+
+    first = client.get(STREAMS, {"limit": 100})
+    last = client.get(STREAMS, {"limit": 100, "page": DEEPEST // 100})
+    beyond = client.get(STREAMS, {"limit": 100, "page": DEEPEST // 100 + 1})
+    after = client.get(STREAMS, {"limit": 100, "after": last.headers["X-Next-Cursor"]})
+    few = client.get(STREAMS, {"status": "active"})
+    past_the_end = client.get(STREAMS, {"status": "active", "limit": 100, "page": 10**6})
+
+    assert first.headers["X-Total-Count"] == last.headers["X-Total-Count"] == "at-least"
+    assert data_of(first)["pagination"] | {"hasNextPage": None} == {
+        "currentPage": 1,
+        "totalPages": EXACT_UP_TO // 100,
+        "totalItems": EXACT_UP_TO,
+        "itemsPerPage": 100,
+        "hasNextPage": None,
+        "hasPrevPage": False,
+    }
+    assert len(data_of(last)["list"]) == len(data_of(after)["list"]) == 100
+    assert data_of(last)["pagination"]["hasNextPage"] is True
+    newest = LiveStream.objects.order_by("-created_at", "-pk").values_list("pk", flat=True)
+    assert [row["id"] for row in data_of(last)["list"]] == list(newest[DEEPEST - 100 : DEEPEST])
+    assert [row["id"] for row in data_of(after)["list"]] == list(newest[DEEPEST : DEEPEST + 100])
+    assert_refused(
+        beyond,
+        400,
+        "page_too_deep",
+        "page: pages reach the first 100,000 items; read on with after, the X-Next-Cursor of a page",
+    )
+    assert data_of(few)["pagination"]["totalItems"] == LiveStream.objects.filter(status="active").count()
+    assert "X-Total-Count" not in few.headers
+    assert data_of(past_the_end)["list"] == []
