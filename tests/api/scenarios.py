@@ -17,6 +17,7 @@ from accounts import hashing, services, tokens
 from accounts.login_limits import FAILURES_OF_CLIENT
 from accounts.models import RefreshedPair
 from bans.services import lift_ban
+from common import pagination
 from common.fields import new_object_id
 from common.pictures import process
 from livestreams.models import LiveStream, Status
@@ -33,6 +34,12 @@ from tests.servers import free_port
 from tests.streams import make_stream
 
 type Scenario = Callable[[World, Operation, pytest.MonkeyPatch], Any]
+
+
+def too_deep(world: World, operation: Operation, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Every page, because pages reach nothing here; test_list_plans.py has a hundred thousand rows."""
+    monkeypatch.setattr(pagination, "DEEPEST", -1)
+    return world.call(operation)
 
 
 def invalid(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
@@ -294,6 +301,7 @@ SCENARIOS: dict[str, Scenario] = {
     "picture_slots_full": while_others_decode_pictures,
     "refresh_in_progress": while_another_refresh_holds_the_lock,
     "refresh_token_invalid": access_token_as_refresh_token,
+    "page_too_deep": too_deep,
     "refresh_token_reused": refresh_token_again,
     "reminder_not_found": on_a_stream_that_is(Status.SCHEDULED),
     "request_timeout": slow_body,

@@ -8,6 +8,7 @@ from tests.openapi.contents import Document, fits, responses
 FROZEN = {
     "malformed_request": 400,
     "moment_passed": 400,
+    "page_too_deep": 400,
     "validation_failed": 400,
     "authentication_required": 401,
     "refresh_in_progress": 409,
