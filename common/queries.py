@@ -110,6 +110,13 @@ class Window(Subquery):
         return f"{sql.removesuffix(')')} {_LIMIT} OFFSET %s)", (*values, Param("offset", models.BigIntegerField()))
 
 
+class Hour(Func):
+    """The start of the hour of a time."""
+
+    template = "date_bin(interval '1 hour', %(expressions)s, timestamptz '2000-01-01 00:00+00')"
+    output_field = models.DateTimeField()
+
+
 class Beyond(Func):
     """Whether a row comes after a place in an order; `key` and `place` are a value to sort by and an id each.
 

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from common.models import IdentifiedModel
+from common.queries import Hour
 from livestreams.models import GuestStatus, LiveStream
 
 
@@ -16,7 +17,8 @@ class ParticipantQuerySet(models.QuerySet["Participant"]):
 
         A guest who declined counts as a viewer.
         """
-        present = self.filter(stream=stream, last_seen_at__gt=seen_after).exclude(user=F("stream__creator"))
+        seen = self.filter(stream=stream, last_seen_hour__gte=Hour(seen_after), last_seen_at__gt=seen_after)
+        present = seen.exclude(user=F("stream__creator"))
         return present.filter(~Q(user=F("stream__guest")) | Q(stream__guest_status=GuestStatus.DECLINED))
 
 
@@ -27,6 +29,10 @@ class Participant(IdentifiedModel):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="participations")
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+    # It is indexed in place of `last_seen_at`, so that most renewals change no indexed column and are HOT updates.
+    last_seen_hour = models.GeneratedField(
+        expression=Hour("last_seen_at"), output_field=models.DateTimeField(), db_persist=True
+    )
 
     objects: ClassVar[models.Manager["Participant"]] = models.Manager.from_queryset(ParticipantQuerySet)()
 
@@ -36,13 +42,27 @@ class Participant(IdentifiedModel):
             models.UniqueConstraint(fields=["stream", "user"], name="participant_once"),
         ]
         indexes = [
-            # Few of all participants are present. The index is updated by each join.
-            models.Index(fields=["stream", "last_seen_at"], name="participant_seen"),
+            # Few of all participants are present.
+            models.Index(fields=["stream", "last_seen_hour"], name="participant_seen"),
             models.Index(fields=["stream", "first_seen_at", "user"], name="participant_by_first_seen"),
         ]
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.stream_id}"
+
+
+class ViewerCount(models.Model):
+    """The number of viewers of a stream with many, as it was at `counted_at`. `services.viewer_counts` keeps it."""
+
+    stream = models.OneToOneField(LiveStream, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    viewers = models.PositiveIntegerField()
+    counted_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.viewers} {self.stream_id}"
 
 
 class Revocation(models.Model):

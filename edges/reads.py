@@ -11,10 +11,11 @@ from rest_framework.response import Response
 
 from accounts.serializers import UserSummarySerializer
 from common.pagination import Listing, Order, Shape
-from common.queries import ID, TEXT, TIME, Param, Question, count_of
+from common.queries import ID, TEXT, TIME, CountUpTo, Param, Question
 from common.times import optional_wire_time, wire_time
-from edges.models import Participant
+from edges.models import Participant, ViewerCount
 from edges.services import JoinToken, RevocationPage
+from edges.services.viewer_counts import COUNTED_EACH_TIME, counted
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
 
@@ -30,7 +31,13 @@ def _counted() -> models.QuerySet[Any]:
     present = Participant.objects.audience(stream=OuterRef("pk"), seen_after=Param("seen_after", TIME))
     streams = LiveStream.objects.filter(pk=Param("id", ID))
     restriction = audience_restriction(**_RESTRICTION)
-    return streams.values_list(Subquery(count_of(present)), restriction)
+    stored = ViewerCount.objects.filter(stream=OuterRef("pk"))
+    return streams.values_list(
+        CountUpTo(present, COUNTED_EACH_TIME + 1),
+        Subquery(stored.values("viewers")),
+        Subquery(stored.values("counted_at")),
+        restriction,
+    )
 
 
 _RESTRICTION_OF_READER = Question(_restricted)
@@ -78,11 +85,14 @@ def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> Non
 
 def viewer_count(stream_id: str, *, caller: str, now: datetime) -> dict[str, Any]:
     """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
-    rows = _COUNT.rows(id=stream_id, caller=caller, now=now, seen_after=_seen_after(now))
+    seen_after = _seen_after(now)
+    rows = _COUNT.rows(id=stream_id, caller=caller, now=now, seen_after=seen_after)
     if not rows:
         raise StreamMissing
-    count, restriction = rows[0]
+    count, known, counted_at, restriction = rows[0]
     refuse_blocked(restriction)
+    if count > COUNTED_EACH_TIME:
+        count = counted(stream_id, seen_after=seen_after, known=known, counted_at=counted_at, now=now)
     return {"streamId": stream_id, "viewerCount": count}
 
 

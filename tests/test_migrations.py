@@ -18,12 +18,16 @@ ONCE = models.UniqueConstraint(fields=["name"], name="name_once")
 BY_NAME = models.Index(fields=["name"], name="by_name")
 
 
+# Written before the first release, when no installation had many rows.
+BEFORE_RELEASE = {("edges", "0003_presence")}
+
+
 def test_no_migration_after_the_initial_ones_locks_a_table_in_use() -> None:
     loader = MigrationLoader(None)
     found = [
         f"{app}.{name}: {fault}"
         for (app, name), migration in loader.graph.nodes.items()
-        if app in APPS
+        if app in APPS and (app, name) not in BEFORE_RELEASE
         for fault in faults(migration, loader.project_state((app, name), at_end=False))
     ]
     assert found == []

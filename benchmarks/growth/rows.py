@@ -57,7 +57,7 @@ INSERT INTO accounts_user (id, password, is_superuser, username, username_key, n
 SELECT {user_id("n")}, '!', false, 'user' || n, 'user' || n, name, surname,
     'user' || n || ' ' || lower(name) || ' ' || lower(surname), '', 'available', false, true,
     {_USER_AT}, {_USER_AT}, '', '', 0
-FROM generate_series(0, %s - 1) AS n,
+FROM generate_series(0, %s::bigint - 1) AS n,
     LATERAL (SELECT (ARRAY['Ada', 'Deniz', 'Ece', 'Kerem', 'Mina', 'Ali', 'Zeynep', 'Can'])[1 + n %% 8] AS name,
         (ARRAY['Demir', 'Kaya', 'Arslan', 'Aydin', 'Koc'])[1 + n / 8 %% 5] AS surname) AS named
 ON CONFLICT DO NOTHING
@@ -89,7 +89,7 @@ FROM (SELECT n, {_at("n")} AS at, users, CASE WHEN n %% 100 = 95 THEN n / 100 EL
         ELSE 'cancelled_by_guest' END AS status,
     (ARRAY['Talk about ', 'Concert with ', 'Cooking with ', 'Evening of '])[1 + n %% 4]
         || (ARRAY['friends ', 'music ', 'history ', 'films ', 'books '])[1 + n / 4 %% 5] || n AS title
-    FROM generate_series(0, %s - 1) AS n, (VALUES (%s::bigint)) AS given (users)) AS made
+    FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint)) AS given (users)) AS made
 ON CONFLICT DO NOTHING
 """
 
@@ -103,7 +103,7 @@ SELECT {_id(3, "n", "at")}, at, at, CASE WHEN n %% 10 = 9 THEN at + interval '1 
     {user_id("((n + 1 + n / users) %% users)")}
 FROM (SELECT n, {_at("n")} AS at, users, {stream_id("(n %% streams)")} AS stream,
     {user_id("(n %% streams %% users)")} AS host
-    FROM generate_series(0, %s - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)) AS made
+    FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)) AS made
 ON CONFLICT DO NOTHING
 """
 
@@ -112,7 +112,7 @@ _VIEWERS = f"""
 INSERT INTO edges_participant (id, first_seen_at, last_seen_at, stream_id, user_id)
 SELECT {_id(4, "n", _at("n"))}, now() - interval '1 hour' + n * interval '1 millisecond', now() + interval '1 day',
     {stream_id("0")}, {user_id("n")}
-FROM generate_series(1, %s) AS n
+FROM generate_series(1, %s::bigint) AS n
 ON CONFLICT DO NOTHING
 """
 

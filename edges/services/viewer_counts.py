@@ -1,0 +1,37 @@
+"""The number of viewers of streams with many, which is counted once in a few seconds for all who ask."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from common.locks import AdvisoryLock
+from edges.models import Participant, ViewerCount
+
+COUNTED_EACH_TIME = 1_000  # viewers; counting them costs less than keeping the number
+OLDEST = timedelta(seconds=5)  # of a number that is answered
+RENEWED_AFTER = timedelta(seconds=4)
+
+COUNTING = AdvisoryLock("viewer count")
+
+
+def counted(
+    stream_id: str, *, seen_after: datetime, known: int | None, counted_at: datetime | None, now: datetime
+) -> int:
+    """The number of viewers, at most `OLDEST` old. `known` is the stored number, counted at `counted_at`.
+
+    From `RENEWED_AFTER` on, one caller counts again and the others are answered with the stored number.
+    """
+    age = now - counted_at if counted_at else None
+    if known is not None and age is not None and age < RENEWED_AFTER:
+        return known
+    with transaction.atomic():
+        if not COUNTING.try_take(stream_id) and known is not None and age is not None and age < OLDEST:
+            return known
+        viewers = Participant.objects.audience(stream=stream_id, seen_after=seen_after).count()
+        ViewerCount.objects.bulk_create(
+            [ViewerCount(stream_id=stream_id, viewers=viewers, counted_at=now)],
+            update_conflicts=True,
+            unique_fields=["stream"],
+            update_fields=["viewers", "counted_at"],
+        )
+    return viewers
