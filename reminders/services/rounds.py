@@ -21,6 +21,7 @@ NOTIFY_CHUNKS = "reminders.tasks.notify_chunks"
 OPEN_DUE_ROUNDS_OF_STREAM = "reminders.tasks.open_due_rounds_of_stream"
 
 CHUNK = 1_000  # users
+ROUNDS_AT_ONCE = 1_000  # opened by one transaction, in a third of a second
 # Tolerance for clocks that differ between machines. Searching the overlap again is cheap and has no effect: a round is
 # opened once.
 OVERLAP = timedelta(minutes=10)
@@ -92,9 +93,10 @@ _DUE_OF_STREAM = """
 # --- what is due ----------------------------------------------------------------------------------
 
 
-def due_lead_times(now: datetime, *, found_until: datetime) -> list[Due]:
+def due_lead_times(now: datetime, *, found_until: datetime, limit: int | None = None) -> list[Due]:
     """The lead times that came due by `now` and have no round; those up to `found_until` have theirs already."""
-    return _found(_DUE, {"since": min(found_until, now) - OVERLAP, "until": now})
+    sql = _DUE if limit is None else f"{_DUE} LIMIT {limit:d}"
+    return _found(sql, {"since": min(found_until, now) - OVERLAP, "until": now})
 
 
 def due_of_stream(stream_id: str, now: datetime) -> list[Due]:
@@ -113,19 +115,29 @@ def found_until() -> datetime | None:
     return Checkpoint.objects.values_list("found_until", flat=True).first()
 
 
-@transaction.atomic
 def open_due_rounds(now: datetime, *, wait: bool = False) -> list[str]:
     """Open the round of every lead time that came due, advance the checkpoint, and return the ids of the rounds.
 
-    While another finder runs this does nothing, unless `wait` is set.
+    While another finder runs this does nothing, unless `wait` is set. Each transaction opens `ROUNDS_AT_ONCE`, so that
+    many that are due in the same minute keep no lock for long; the last one advances the checkpoint.
     """
+    opened: list[str] = []
+    while True:
+        batch = _open_batch(now, wait=wait)
+        opened += batch
+        if len(batch) < ROUNDS_AT_ONCE:
+            return opened
+
+
+@transaction.atomic
+def _open_batch(now: datetime, *, wait: bool) -> list[str]:
     checkpoint = _locked_checkpoint(now, wait=wait)
     if checkpoint is None:
         return []
-    opened = _open_each(due_lead_times(now, found_until=checkpoint.found_until), now)
-    if now > checkpoint.found_until:
+    due = due_lead_times(now, found_until=checkpoint.found_until, limit=ROUNDS_AT_ONCE)
+    if len(due) < ROUNDS_AT_ONCE and now > checkpoint.found_until:
         Checkpoint.objects.update(found_until=now)
-    return opened
+    return _open_each(due, now)
 
 
 @transaction.atomic
