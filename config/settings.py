@@ -72,7 +72,8 @@ SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=SECURE)
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    # config/urls.py imports the pages of the admin, so that commands and workers, which need none, start sooner.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -130,7 +131,6 @@ CORS_EXPOSE_HEADERS = [
     "WWW-Authenticate",
     "X-Error-Code",
     "X-Next-Cursor",
-    "X-Total-Count",
     "X-Request-ID",
     "X-Total-Count",
 ]

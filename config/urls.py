@@ -14,6 +14,8 @@ from common import api, health
 from common.playground import PlaygroundView, SchemaView
 from reminders.views import unsubscribe
 
+admin.autodiscover()  # see INSTALLED_APPS
+
 urlpatterns = [
     path(
         "api/v1/",

@@ -10,6 +10,7 @@ from django.test import TransactionTestCase
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+import config.urls  # noqa: F401 - registers the pages of the admin, over which tests iterate
 from accounts import services, tokens
 from accounts.models import Session, User
 from tests.flush import flush

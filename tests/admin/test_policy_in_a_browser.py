@@ -96,6 +96,7 @@ def test_the_policy_blocks_no_interaction(page: Page, live_server: Any, root: Us
     page.get_by_role("textbox", name="Reason").fill("A test.")
     page.locator("form button[type=submit]").last.click()
     expect(page.get_by_text("1 user").first).to_be_visible()
+    page.wait_for_load_state("networkidle")  # the shortcut works once the scripts of the page have run
     page.keyboard.press("Control+k")
     page.get_by_placeholder("Type to search").press_sequentially("user")
     expect(page.locator("#command-results-list a").first).to_be_visible()

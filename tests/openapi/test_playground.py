@@ -131,7 +131,7 @@ def test_the_page_loads_only_from_its_server_and_obeys_the_content_security_poli
     page.on("pageerror", lambda error: complaints.append(str(error)))
 
     block = opened(page, live_server, "Streams/listLiveStreamsV1")
-    expect(block).to_contain_text("All streams, newest first")
+    expect(block).to_contain_text("All streams, by default the newest first")
     page.wait_for_load_state("networkidle")
 
     elsewhere = [url for url in asked if urlsplit(url).scheme != "data" and not url.startswith(live_server.url + "/")]
