@@ -6,6 +6,7 @@ import re
 import time
 from typing import Any
 
+from django.core.checks import CheckMessage
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -76,3 +77,17 @@ class ObjectIdKey(ObjectIdField):
     def __init__(self, **kwargs: Any) -> None:
         defaults: dict[str, Any] = {"primary_key": True, "default": new_object_id, "editable": False}
         super().__init__(**defaults | kwargs)
+
+
+class StoredColumn(models.GeneratedField):
+    """A stored generated column. Every PostgreSQL that we support has them.
+
+    Django's own check asks the server for its version, so that `check`, and with it the start of a process, would fail
+    while the database is down.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs | {"db_persist": True})
+
+    def _check_supported(self, databases: Any) -> list[CheckMessage]:
+        return []

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from common.fields import StoredColumn
 from common.models import IdentifiedModel
 from common.queries import Hour
 from livestreams.models import GuestStatus, LiveStream
@@ -30,9 +31,7 @@ class Participant(IdentifiedModel):
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     # It is indexed in place of `last_seen_at`, so that most renewals change no indexed column and are HOT updates.
-    last_seen_hour = models.GeneratedField(
-        expression=Hour("last_seen_at"), output_field=models.DateTimeField(), db_persist=True
-    )
+    last_seen_hour = StoredColumn(expression=Hour("last_seen_at"), output_field=models.DateTimeField())
 
     objects: ClassVar[models.Manager["Participant"]] = models.Manager.from_queryset(ParticipantQuerySet)()
 

@@ -2,6 +2,7 @@ import django.db.models.deletion
 from django.contrib.postgres.operations import AddIndexConcurrently, RemoveIndexConcurrently
 from django.db import migrations, models
 
+from common.fields import StoredColumn
 from common.queries import Hour
 
 
@@ -32,9 +33,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="participant",
             name="last_seen_hour",
-            field=models.GeneratedField(
-                db_persist=True, expression=Hour("last_seen_at"), output_field=models.DateTimeField()
-            ),
+            field=StoredColumn(db_persist=True, expression=Hour("last_seen_at"), output_field=models.DateTimeField()),
         ),
         RemoveIndexConcurrently(model_name="participant", name="participant_seen"),
         AddIndexConcurrently(
