@@ -85,7 +85,10 @@ class AudienceViewSet(ApiViewSet):
 
     @extend_schema(operation_id="countViewersByIdV1", tags=["Streams"], responses={200: ViewerCountSerializer})
     def viewer_count(self, request: Request, id: str) -> Response:
-        """The number of viewers, who have joined within the last two token lifetimes and are no broadcasters."""
+        """The number of viewers, who have joined within the last two token lifetimes and are no broadcasters.
+
+        Above 1,000 it may be five seconds old.
+        """
         return Response(reads.viewer_count(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(
