@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev test test-fast test-peers coverage lint format schema messages pictures attack bench-quick bench-fanout lock
+.PHONY: help demo setup setup-dev test test-fast test-peers coverage lint format schema messages pictures attack bench-quick bench-lists bench-fanout lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -77,6 +77,9 @@ bench-fanout: $(BENCH) .env ## Measure how long it takes to notify a million peo
 
 attack: $(BENCH) .env ## Attack the service on this machine and report the effect on other clients (under three minutes)
 	@$(BIN)/python -m benchmarks.attack $(ARGS)
+
+bench-lists: $(DEV) .env ## Measure every list of the API in a small and in a big world (about twenty minutes)
+	@$(BIN)/python -m benchmarks.growth $(ARGS)
 
 bench-quick: $(BENCH) .env ## Compare frequently called endpoints with other implementations (under five minutes)
 	@$(BIN)/python -m benchmarks.quick $(ARGS)

@@ -31,7 +31,10 @@ def _proxies() -> Iterator[Finding]:
 
 
 def _look_alikes_of_staff() -> Iterator[Finding]:
-    """A username is compared when the user is created; these are older than the rule, or than a promotion to staff."""
+    """Usernames that look like a staff member's.
+
+    New ones are refused. These were created before that rule, or before the staff member was promoted.
+    """
     staff = LookAlikes(User.objects.staff().values_list("username", flat=True).order_by("pk"))
     people = User.objects.order_by("pk").values_list("pk", "username").iterator(BATCH)
     found = [(pk, name, alike) for pk, name in people if (alike := staff.of(name))]

@@ -1,1 +1,1 @@
-"""What every app stands on: Django, DRF and PostgreSQL made lean, with no word of the domain."""
+"""Additions to Django, DRF and PostgreSQL that all apps use. It contains no domain terms."""

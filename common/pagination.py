@@ -212,7 +212,7 @@ class Listing:
         limit: int,
         offset: int,
     ) -> list[list[Any]]:
-        """The rows, from one part of the list or from two. The first ends in the total."""
+        """The rows, from one or both parts of the list. The last value of the first row is the total."""
         rows: list[list[Any]] = []
         for part in self.orders[sort].parts(filters):
             if place is not None and part is True and place.value is None:

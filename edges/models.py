@@ -41,7 +41,7 @@ class Participant(IdentifiedModel):
             models.UniqueConstraint(fields=["stream", "user"], name="participant_once"),
         ]
         indexes = [
-            # Few of all participants are present.
+            # Most participants of a stream have left. This index finds those that were seen recently.
             models.Index(fields=["stream", "last_seen_hour"], name="participant_seen"),
             models.Index(fields=["stream", "first_seen_at", "user"], name="participant_by_first_seen"),
         ]
@@ -51,7 +51,7 @@ class Participant(IdentifiedModel):
 
 
 class ViewerCount(models.Model):
-    """The number of viewers of a stream with many, as it was at `counted_at`. `services.viewer_counts` keeps it."""
+    """The number of viewers of a stream at `counted_at`; see `services/viewer_counts.py`."""
 
     stream = models.OneToOneField(LiveStream, on_delete=models.CASCADE, primary_key=True, related_name="+")
     viewers = models.PositiveIntegerField()

@@ -111,7 +111,10 @@ def lifecycle_diagram() -> str:
 
 
 class GuestStatus(models.TextChoices):
-    """The guest's answer. Naming a guest invites them. An accepted guest can still decline; declining is final."""
+    """The guest's answer. Naming a guest invites them.
+
+    An accepted guest can still decline. After that, the guest cannot accept until the creator invites them again.
+    """
 
     INVITED = "invited", _("invited")
     ACCEPTED = "accepted", _("accepted")
@@ -339,8 +342,8 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
             models.Index(fields=["updated_at", "id"], condition=Q(deleted_at=None), name="stream_updated"),
             *_by_nullable("started_at", "started"),
             *_by_nullable("planned_start_at", "planned"),
-            # Streams that are scheduled come last in this order, so that an index without the state reads all of them
-            # to find those of another state.
+            # Scheduled streams have the latest planned starts. In descending order, an index without the status would
+            # read all of them before the first stream of another status.
             models.Index(
                 fields=["status", "planned_start_at", "id"],
                 condition=Q(deleted_at=None, planned_start_at__isnull=False),
@@ -380,7 +383,7 @@ def role_of(
 def of_living_stream() -> Combinable:
     """A condition for lists of rows that have a `stream`: it is not deleted.
 
-    It is an anti-join with the index of the few deleted streams. A join would read the row of each stream, also for the
-    rows that only count or stand before the page.
+    It is an anti-join with the index of the few deleted streams. A join would read the stream of every row, also of
+    rows that are only counted or skipped.
     """
     return ~Exists(LiveStream.all_objects.filter(pk=OuterRef("stream"), deleted_at__isnull=False))

@@ -22,6 +22,8 @@ class Size(NamedTuple):
     streams: int = 10_000
     bans: int = 10_000
     viewers: int = 1_000  # of the first stream
+    reminders: int = 0
+    notifications: int = 0
 
 
 def _at(n: str) -> str:
@@ -117,6 +119,23 @@ ON CONFLICT DO NOTHING
 """
 
 
+# Each user has as many as any other.
+_REMINDERS = f"""
+INSERT INTO reminders_reminder (id, created_at, updated_at, stream_id, user_id, minute, language)
+SELECT {_id(5, "n", _at("n"))}, {_at("n")}, {_at("n")}, {stream_id("(n / users * 7919 %% streams)")},
+    {user_id("(n %% users)")}, 15, 'en'
+FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)
+ON CONFLICT DO NOTHING
+"""
+_NOTIFICATIONS = f"""
+INSERT INTO reminders_notification (id, user_id, stream_id, kind, minute, planned_start_at, read_at, created_at)
+SELECT {_id(6, "n", _at("n"))}, {user_id("(n %% users)")}, {stream_id("(n / users * 7919 %% streams)")},
+    'live', NULL, NULL, CASE WHEN n / users %% 2 = 0 THEN {_at("n")} END, {_at("n")}
+FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)
+ON CONFLICT DO NOTHING
+"""
+
+
 def fill(execute: Execute, size: Size) -> None:
     """Insert what is missing of these rows. Triggers and foreign keys are not checked."""
     execute("SET session_replication_role = replica", [])
@@ -124,5 +143,7 @@ def fill(execute: Execute, size: Size) -> None:
     execute(_STREAMS, [size.streams, size.users])
     execute(_BANS, [size.bans, size.users, size.streams])
     execute(_VIEWERS, [min(size.viewers, size.users - 1)])
+    execute(_REMINDERS, [size.reminders, size.users, size.streams])
+    execute(_NOTIFICATIONS, [size.notifications, size.users, size.streams])
     execute("SET session_replication_role = DEFAULT", [])
     execute("ANALYZE", [])

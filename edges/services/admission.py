@@ -43,7 +43,8 @@ def admit(
 ) -> JoinToken:
     """Record that `user` joins an active stream, and sign a join token.
 
-    `status`, `role` and `restriction` are those that the caller has just read. Raises Banned, StreamNotActive.
+    `status`, `role` and `restriction` were read in this request (`stream_and_restriction`). Raises Banned and
+    StreamNotActive.
     """
     refuse_blocked(restriction)
     if status != Status.ACTIVE:

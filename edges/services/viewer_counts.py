@@ -1,4 +1,4 @@
-"""The number of viewers of streams with many, which is counted once in a few seconds for all who ask."""
+"""The stored number of viewers of streams with more than `COUNTED_EACH_TIME`, counted again every few seconds."""
 
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ from common.locks import AdvisoryLock
 from edges.models import Participant, ViewerCount
 
 COUNTED_EACH_TIME = 1_000  # viewers; counting them costs less than keeping the number
-OLDEST = timedelta(seconds=5)  # of a number that is answered
+OLDEST = timedelta(seconds=5)  # the largest age of a number in a response
 RENEWED_AFTER = timedelta(seconds=4)
 
 COUNTING = AdvisoryLock("viewer count")

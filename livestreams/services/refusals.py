@@ -12,7 +12,10 @@ class StreamMissing(Missing):
 
 
 class MoveRefused(Conflict):
-    """The state of the stream does not allow the action; the message lists the actions that it allows."""
+    """The state of the stream does not allow the action; the message lists the actions that it allows.
+
+    The `message` of a subclass is its meaning in the API document.
+    """
 
     def __init__(self, status: str) -> None:
         super().__init__(refusal_message(status))

@@ -14,7 +14,7 @@ class Command(OperatorCommand):
     help = (
         "Create the demo data with times around now: fifty users with photos, and streams in every state, past and\n"
         "planned, in Turkish and English. If it exists already, nothing happens. In the embedded database it has the\n"
-        "public passwords of the README. Any other database is refused unless it has no users and\n"
+        "public passwords of config/world.py. Any other database is refused unless it has no users and\n"
         "--external-database is given. Then the passwords are random and printed once."
     )
     examples = (
