@@ -176,7 +176,8 @@ def written(small: dict[tuple[str, bool], Cost], big: dict[tuple[str, bool], Cos
         rows.append(
             [
                 f"{name}{' after' if after else ''}",
-                *(f"{value:.1f}" for value in ([before.sql, cost.sql] if before else [float("nan"), cost.sql])),
+                f"{before.sql:.1f}" if before else "",
+                f"{cost.sql:.1f}",
                 ratio,
                 f"{cost.whole:.1f}",
             ]

@@ -1,0 +1,30 @@
+"""The benchmark of lists measures every list, order and filter of the API document."""
+
+from benchmarks.growth.__main__ import PAGING, Cost, cases, written
+from tests.api.operations import document, operations
+
+
+def test_every_list_order_and_filter_of_the_document_is_measured() -> None:
+    measured = list(cases(document()))
+
+    for operation in operations():
+        names = {parameter["name"] for parameter in operation.query}
+        if "page" not in names:
+            continue
+        of_list = [case for case in measured if case.operation == str(operation)]
+        assert {name for case in of_list for name in case.query} >= names - PAGING - {"sortBy", "sortOrder"}, operation
+        if "sortBy" in names:
+            orders = {(case.query.get("sortBy"), case.query.get("sortOrder")) for case in of_list}
+            assert len(orders - {(None, None)}) == 12, operation
+    assert len({str(case) for case in measured}) == len(measured)
+
+
+def test_the_report_counts_what_grows() -> None:
+    small = {("`listA`", False): Cost(1.0, 2.0), ("`listB`", False): Cost(2.0, 3.0)}
+    big = {("`listA`", False): Cost(1.4, 2.5), ("`listB`", False): Cost(4.0, 5.0), ("`listB`", True): Cost(1.0, 2.0)}
+
+    report = written(small, big)
+
+    assert "3 lists, orders and filters; 1 cost more than 1.5 times as much" in report
+    assert "| `listA` | 1.0 | 1.4 | 1.4 | 2.5 |" in report
+    assert "| `listB` after |  | 1.0 |  | 2.0 |" in report
