@@ -30,7 +30,10 @@ def test_nine_of_ten_renewals_write_no_index(creator: User, viewer: User) -> Non
         cursor.execute(
             "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'edges_participant'"
         )
-        assert cursor.fetchone() == (20, 19)
+        updates, hot = cursor.fetchone()
+    # Once the hour changes, and once at most a page has no room left.
+    assert updates == 20
+    assert hot >= 18
     assert Participant.objects.get().last_seen_at == now
 
 
