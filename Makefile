@@ -31,7 +31,7 @@ test test-fast test-peers coverage: export PYTHONDONTWRITEBYTECODE :=
 test: lint ## Run every check, then all tests but test-peers (options: ARGS="tests/accounts -x")
 	@$(PYTEST) --durations=10 -m "not peers" $(ARGS)
 
-test-fast: $(DEV) .env ## Run the tests without browsers, servers, workers, commands, killed processes, fuzzing or large data
+test-fast: $(DEV) .env ## Run the tests without browsers, processes, fuzzing, large data and what walks through all pages
 	@$(PYTEST) -m "not slow and not browser and not peers" $(ARGS)
 
 test-peers: $(BENCH) $(DEV) .env ## Install the peers of the benchmark and check their types and responses

@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
@@ -37,6 +38,8 @@ from tests.conftest import Api, make_user, session_of
 from tests.envelope import assert_refused, data_of
 from tests.random_texts import anything, beginning, fitting, in_every_case, unfitting
 from tests.streams import STREAMS, make_stream, stream_url
+
+pytestmark = pytest.mark.slow
 
 ONE_LINE_RULES = (
     "must not be empty",

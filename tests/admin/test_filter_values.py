@@ -25,6 +25,8 @@ from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream
 
+pytestmark = pytest.mark.slow
+
 REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label)
 SYSTEM = ("q", "o", "p", "e", "all", "_popup", "_to_field", "_facets", "no_such_filter")
 HOSTILE = {

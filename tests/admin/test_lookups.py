@@ -26,6 +26,8 @@ from tests.bans.people import make_ban
 from tests.conftest import make_user, session_of
 from tests.streams import make_stream
 
+pytestmark = pytest.mark.slow
+
 REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label)
 LOOKUPS = ("", "exact", "iexact", "startswith", "icontains", "regex", "gt", "lte", "in", "isnull", "year", "has_key")
 

@@ -25,6 +25,8 @@ from tests.conftest import make_user
 from tests.envelope import assert_refused, data_of
 from tests.streams import make_stream
 
+pytestmark = pytest.mark.slow
+
 # The goal is 15 ms of CPU time of this process and PostgreSQL. The limit allows for slow and shared machines.
 MOST_MILLISECONDS = 30
 STREAMS_OF_THE_BUSY_USER = 3_000

@@ -22,6 +22,8 @@ from tests.envelope import assert_refused, data_of
 from tests.reminders.asking import MINE, NOTIFICATIONS
 from tests.streams import STREAMS
 
+pytestmark = pytest.mark.slow
+
 SIZE = Size(users=5_000, streams=200_000, bans=20_000, viewers=4_000)
 GROWING = {"livestreams_livestream", "bans_livestreamban", "edges_participant", "accounts_user"}
 LIMIT = 10

@@ -14,6 +14,8 @@ from tests.conftest import Api
 from tests.envelope import data_of
 from tests.streams import STREAMS, make_stream
 
+pytestmark = pytest.mark.slow
+
 NEVER_CHANGE = {"createdAt", None}
 SEEDS = 2
 ROWS = 16

@@ -21,6 +21,8 @@ from tests.conftest import make_user, token_of
 from tests.reminders.asking import NOTIFICATIONS, notified_of_start
 from tests.streams import STREAMS, make_stream, stream_url
 
+pytestmark = pytest.mark.slow
+
 REQUESTS = 50
 WARMING_UP = 5
 

@@ -129,6 +129,7 @@ def test_wrong_arguments_of_an_export_end_with_code_2(words: list[str], expected
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_the_memory_of_an_export_does_not_grow_with_the_bans(creator: User, tmp_path: Path) -> None:
     file = tmp_path / "all.ndjson"
     stream = make_stream(creator)

@@ -21,6 +21,8 @@ from tests.colour_profiles import (
     srgb_of_lab,
 )
 
+pytestmark = pytest.mark.slow
+
 SIZE = (64, 32)
 LEFT, RIGHT = (12, 16), (52, 16)
 RED, BLUE = (200, 60, 40), (10, 20, 200)

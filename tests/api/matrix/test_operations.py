@@ -14,7 +14,7 @@ from tests.api.matrix.world import World
 from tests.api.operations import Operation, operations
 
 # The world is in a transaction of the module; each test is a savepoint in it.
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 CELL = re.compile(r"–|\d{3}( [a-z_]+)?( shown| hidden)?")
 TABLE = "operations.md"
