@@ -187,7 +187,7 @@ def paged(
     offset = (number - 1) * limit
     statement = f"{statement} LIMIT {limit + 1:d}" + (f" OFFSET {offset:d}" if offset else "")
     rows = connection().execute(statement, values).fetchall()
-    total = rows[0][-1] if rows else 0
+    total = min(rows[0][-1], sql.EXACT_UP_TO) if rows else 0
     return {
         "list": [written(row) for row in rows[:limit]],
         "pagination": {

@@ -36,9 +36,14 @@ SEEN = f"""
     SELECT {COLUMNS}, ({RESTRICTION})
     {FROM} WHERE s.deleted_at IS NULL AND s.id = %s
 """
+# Totals are counted up to one more than is answered.
+EXACT_UP_TO = 10_000
 # Constants are literals, not parameters, as in Kumanda, so that PostgreSQL keeps one generic plan.
 PAGE = """
-    SELECT {columns}, (SELECT count(id) FROM livestreams_livestream t WHERE t.deleted_at IS NULL AND t.{wanted})
+    SELECT {columns}, (
+        SELECT count(*)
+        FROM (SELECT id FROM livestreams_livestream t WHERE t.deleted_at IS NULL AND t.{wanted} LIMIT 10001) AS counted
+    )
     {tables} WHERE s.deleted_at IS NULL AND s.{wanted} ORDER BY s.created_at DESC, s.id DESC
 """
 BY_CREATOR = PAGE.format(columns=COLUMNS, tables=FROM, wanted="creator_id = %s")
@@ -93,7 +98,10 @@ CHECKED = f"""
 """
 BANS_PAGE = """
     SELECT {columns}, (
-        SELECT count(b.id) FROM bans_livestreamban b JOIN livestreams_livestream s ON s.id = b.stream_id WHERE {wanted}
+        SELECT count(*) FROM (
+            SELECT b.id FROM bans_livestreamban b JOIN livestreams_livestream s ON s.id = b.stream_id WHERE {wanted}
+            LIMIT 10001
+        ) AS counted
     )
     {tables} WHERE {wanted} ORDER BY b.created_at DESC, b.id DESC
 """

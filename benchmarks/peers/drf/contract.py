@@ -10,6 +10,7 @@ from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.exceptions import AuthenticationFailed
 
 from accounts.models import Session
+from benchmarks.peers.sql import EXACT_UP_TO
 
 REASONS = {
     401: "Authentication required",
@@ -54,10 +55,10 @@ class ContractPagination(PageNumberPagination):
 
     def get_paginated_response(self, data: Any) -> Response:
         assert self.page is not None
-        count = self.page.paginator.count
+        count = min(self.page.paginator.count, EXACT_UP_TO)
         pagination = {
             "currentPage": self.page.number,
-            "totalPages": self.page.paginator.num_pages if count else 0,
+            "totalPages": -(-count // self.page.paginator.per_page),
             "totalItems": count,
             "itemsPerPage": self.page.paginator.per_page,
             "hasNextPage": self.page.has_next(),

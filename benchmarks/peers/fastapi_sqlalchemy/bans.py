@@ -20,6 +20,7 @@ from benchmarks.peers.fastapi_sqlalchemy.tables import (
     Writing,
 )
 from benchmarks.peers.fastapi_sqlalchemy.wire import Ban, Check, Envelope, Id, Page, Pagination
+from benchmarks.peers.sql import EXACT_UP_TO
 
 router = APIRouter(prefix="/api/v1/live-stream-ban")
 
@@ -65,7 +66,8 @@ async def page(
     if not await may(user, "bans", "moderate", session):
         wanted.append(StreamRow.creator_id == user.id)
     of_streams = StreamRow.id == BanRow.stream_id
-    total = await session.scalar(select(func.count(BanRow.id)).join(StreamRow, of_streams).where(*wanted)) or 0
+    counted = select(BanRow.id).join(StreamRow, of_streams).where(*wanted).limit(EXACT_UP_TO + 1).subquery()
+    total = min(await session.scalar(select(func.count()).select_from(counted)) or 0, EXACT_UP_TO)
     rows = await session.scalars(
         select(BanRow)
         .join(StreamRow, of_streams)

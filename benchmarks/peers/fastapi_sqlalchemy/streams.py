@@ -19,6 +19,7 @@ from benchmarks.peers.fastapi_sqlalchemy.tables import (
     Writing,
 )
 from benchmarks.peers.fastapi_sqlalchemy.wire import Envelope, Id, LiveStream, Page, Pagination
+from benchmarks.peers.sql import EXACT_UP_TO
 
 router = APIRouter(prefix="/api/v1/live-stream")
 
@@ -64,7 +65,8 @@ async def page(  # noqa: PLR0917 - FastAPI reads the parameters by name
         wanted.append(StreamRow.status.in_(status))
     if creator:
         wanted.append(StreamRow.creator_id == creator)
-    total = await session.scalar(select(func.count(StreamRow.id)).where(*wanted)) or 0
+    counted = select(StreamRow.id).where(*wanted).limit(EXACT_UP_TO + 1).subquery()
+    total = min(await session.scalar(select(func.count()).select_from(counted)) or 0, EXACT_UP_TO)
     rows = await session.scalars(
         select(StreamRow)
         .where(*wanted)
