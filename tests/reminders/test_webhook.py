@@ -188,7 +188,8 @@ def test_a_receiver_that_does_not_answer_in_time_is_cut_off(
 
 
 def test_a_received_status_counts_even_if_the_headers_are_slow(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook, "ANSWERED_WITHIN", SHORT_TIMEOUT)
+    within = 4 * SHORT_TIMEOUT  # so that the status arrives in time on a busy machine too
+    monkeypatch.setattr(webhook, "ANSWERED_WITHIN", within)
     for status, failed in ((b"200 OK", False), (b"500 No", True)):
         began = datetime.now(UTC)
         with receiving(dripping(b"HTTP/1.1 " + status + b"\r\nX-Slow: ")) as gateway:
@@ -196,7 +197,7 @@ def test_a_received_status_counts_even_if_the_headers_are_slow(settings: Any, mo
                 assert str(failure_at(gateway.url, settings)) == "the receiver answered 500"
             else:
                 sent_to(gateway, settings)
-        assert datetime.now(UTC) - began < timedelta(seconds=4 * SHORT_TIMEOUT)
+        assert datetime.now(UTC) - began < timedelta(seconds=2 * within)
 
 
 def test_a_slow_body_is_not_waited_for(settings: Any) -> None:
