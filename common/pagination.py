@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
 
@@ -86,19 +86,18 @@ class Order:
 
     key: Any
     is_nullable: bool = False
-    present: Mapping[str, Collection[Any]] | None = None
-    missing: Mapping[str, Collection[Any]] | None = None
+    present: Mapping[str, Set[Any]] = field(default_factory=dict)
+    missing: Mapping[str, Set[Any]] = field(default_factory=dict)
 
     def parts(self, filters: Mapping[str, Any]) -> list[bool | None]:
         """The parts of the list to read, one after the other: with a value (True), without (False), or all (None)."""
         if not self.is_nullable:
             return [None]
-        return [part for part, only in ((True, self.present), (False, self.missing)) if _can_match(filters, only or {})]
+        return [part for part, only in ((True, self.present), (False, self.missing)) if _can_match(filters, only)]
 
 
-def _can_match(filters: Mapping[str, Any], only: Mapping[str, Collection[Any]]) -> bool:
-    wanted = ((filters.get(name), values) for name, values in only.items())
-    return all(given is None or not set(values).isdisjoint(given) for given, values in wanted)
+def _can_match(filters: Mapping[str, Any], only: Mapping[str, Set[Any]]) -> bool:
+    return all(name not in filters or not values.isdisjoint(filters[name]) for name, values in only.items())
 
 
 class _Kind(NamedTuple):
@@ -112,7 +111,7 @@ class _Kind(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """The place behind which a page begins: the row with the id `after`. `value` is None among rows without a value."""
+    """The place after which a page begins: the row with the id `after`. `value` is None among rows without a value."""
 
     value: Any
     after: str
@@ -172,7 +171,7 @@ class Listing:
         descending = query.get("sort_order", "desc") == "desc"
         place = self._place(after, shape, sort, filters, descending=descending)
         offset = 0 if after else (page - 1) * limit
-        if offset >= DEEPEST and self._matching.count(shape, None, sort, up_to=DEEPEST + 1, **filters) > DEEPEST:
+        if offset >= DEEPEST and self._matching.count(shape, up_to=DEEPEST + 1, **filters) > DEEPEST:
             raise PageTooDeep
         rows = self._found(shape, sort, place, filters, descending=descending, limit=limit + 1, offset=offset)
         if rows:
@@ -180,7 +179,7 @@ class Listing:
         elif page == 1 and not after:
             total = 0
         else:
-            total = self._matching.count(shape, None, sort, up_to=EXACT_UP_TO + 1, **filters)
+            total = self._matching.count(shape, up_to=EXACT_UP_TO + 1, **filters)
         headers = {}
         if total > EXACT_UP_TO:
             total, headers[TOTAL_COUNT] = EXACT_UP_TO, "at-least"
@@ -216,7 +215,7 @@ class Listing:
         rows: list[list[Any]] = []
         for part in self.orders[sort].parts(filters):
             if place is not None and part is True and place.value is None:
-                continue  # the page begins behind this part
+                continue  # the page begins after this part
             begins_here = place is not None and (part is not False or place.value is None)
             given = {**filters, "offset": offset}
             if place is not None:
@@ -293,10 +292,11 @@ class Listing:
     def _filtered(self, shape: Shape) -> models.QuerySet[Any]:
         return self.select(**self._params(shape))
 
-    def _build_matching(self, shape: Shape, part: bool | None, sort: str) -> models.QuerySet[Any]:
+    def _build_matching(self, shape: Shape, part: bool | None = None, sort: str = "") -> models.QuerySet[Any]:
         return self._part(self._filtered(shape), part, sort).order_by().values_list("pk")
 
     def _part(self, rows: models.QuerySet[Any], part: bool | None, sort: str) -> models.QuerySet[Any]:
+        """The rows of a part of the list; of all parts, which need no `sort`, for None."""
         if part is None:
             return rows
         return rows.alias(sort_key=self.orders[sort].key).filter(sort_key__isnull=not part)

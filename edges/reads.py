@@ -24,7 +24,7 @@ _RESTRICTION: dict[str, Any] = {"stream": OuterRef("pk"), "user": Param("caller"
 
 def _restricted() -> models.QuerySet[Any]:
     streams = LiveStream.objects.filter(pk=Param("id", ID))
-    return streams.values_list("pk", audience_restriction(**_RESTRICTION))
+    return streams.values_list(audience_restriction(**_RESTRICTION))
 
 
 def _counted() -> models.QuerySet[Any]:
@@ -80,7 +80,7 @@ def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> Non
     rows = _RESTRICTION_OF_READER.rows(id=stream_id, caller=caller, now=now)
     if not rows:
         raise StreamMissing
-    refuse_blocked(rows[0][1])
+    refuse_blocked(rows[0][0])
 
 
 def viewer_count(stream_id: str, *, caller: str, now: datetime) -> dict[str, Any]:

@@ -71,13 +71,12 @@ def active_stream_of(user_id: str) -> dict[str, Any] | None:
 # --- lists ----------------------------------------------------------------------------------------
 
 
-_STARTED = (Status.ACTIVE, Status.ENDED)
-_NOT_STARTED = tuple(set(Status) - set(_STARTED))
+_STARTED = {Status.ACTIVE, Status.ENDED}
 # In which states streams have which times, as constraints of the table guarantee it.
 _STATES: dict[str, dict[str, Any]] = {
-    "started_at": {"present": {"status": _STARTED}, "missing": {"status": _NOT_STARTED}},
-    "ended_at": {"present": {"status": (Status.ENDED,)}, "missing": {"status": tuple(set(Status) - {Status.ENDED})}},
-    "planned_start_at": {"missing": {"status": tuple(set(Status) - {Status.SCHEDULED})}},
+    "started_at": {"present": {"status": _STARTED}, "missing": {"status": set(Status) - _STARTED}},
+    "ended_at": {"present": {"status": {Status.ENDED}}, "missing": {"status": set(Status) - {Status.ENDED}}},
+    "planned_start_at": {"missing": {"status": set(Status) - {Status.SCHEDULED}}},
 }
 
 

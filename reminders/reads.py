@@ -33,10 +33,6 @@ def _restriction_of_caller(stream: str) -> Any:
 # --- reminders ------------------------------------------------------------------------------------
 
 
-def _reminders_of(*, user: Any, now: Any) -> models.QuerySet[Any]:
-    return _with_outcome(now=now).filter(user=user, stream__deleted_at__isnull=True)
-
-
 def _on_living_streams(*, user: Any, **_others: Any) -> models.QuerySet[Any]:
     return Reminder.objects.filter(of_living_stream(), user=user)
 
@@ -55,8 +51,8 @@ _MY_REMINDERS = Listing(
 )
 _REMINDER = Question(
     lambda: (
-        _reminders_of(user=Param("caller", ID), now=Param("now", TIME))
-        .filter(stream=Param("stream", ID))
+        _with_outcome(now=Param("now", TIME))
+        .filter(user=Param("caller", ID), stream=Param("stream", ID), stream__deleted_at__isnull=True)
         .values_list(*ReminderSerializer.columns(), _restriction_of_caller("stream"))
     )
 )

@@ -27,7 +27,7 @@ class Size(NamedTuple):
 
 
 def _at(n: str) -> str:
-    """When row `n` was created: the first a year ago, one every three seconds after it."""
+    """When row `n` was created: the first at the start of 2026, then one every three seconds."""
     return f"(timestamptz '2026-01-01 00:00+00' + {n} * interval '3 seconds')"
 
 
