@@ -10,15 +10,14 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import product
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from benchmarks import report
+from benchmarks.growth.cases import Case, cases
 from benchmarks.growth.rows import Size, fill
 from benchmarks.report import say
 from common.postgres.embedded import server_in
@@ -36,36 +35,6 @@ BIG = Size(
 REPEATED = 7
 GOAL = 1.5
 
-# What to send for parameters that are no enumerations.
-VALUES: dict[str, list[Any]] = {
-    "search": ["friends", "talk about friends 9980", "nothing like it"],
-    "interest": ["music"],
-    "creatorId": ["user"],
-    "targetUserId": ["user"],
-    "targetUser": ["user7"],
-    "liveStreamId": ["stream"],
-    "plannedFrom": ["2027-06-01T00:00:00Z"],
-    "plannedTo": ["2027-06-08T00:00:00Z"],
-    "startDate": ["2026-01-01T00:00:00Z"],
-    "endDate": ["2026-01-02T00:00:00Z"],
-    "hoursBefore": [0],
-    "hoursAfter": [24 * 365],
-    "minutesBefore": [0],
-    "minutesAfter": [60 * 24 * 365],
-    "read": ["true", "false"],
-}
-PAGING = {"page", "limit", "after"}
-
-
-@dataclass(frozen=True)
-class Case:
-    operation: str
-    path: str
-    query: dict[str, Any]
-
-    def __str__(self) -> str:
-        return " ".join([f"`{self.operation}`", *(f"{name}={value}" for name, value in self.query.items())])
-
 
 @dataclass(frozen=True)
 class Cost:
@@ -73,33 +42,6 @@ class Cost:
 
     sql: float
     whole: float
-
-
-def cases(document: dict[str, Any]) -> Iterator[Case]:
-    """Each list alone, in each order, with each filter, with each state in each order, and deep."""
-    for path, methods in document["paths"].items():
-        declared = methods.get("get", {})
-        schemas = {one["name"]: one["schema"] for one in declared.get("parameters", []) if one["in"] == "query"}
-        if "page" not in schemas:
-            continue
-        name = declared["operationId"]
-        orders: list[dict[str, Any]] = [{}]
-        if "sortBy" in schemas:
-            options = [schemas[key]["enum"] for key in ("sortBy", "sortOrder")]
-            orders = [dict(zip(("sortBy", "sortOrder"), chosen, strict=True)) for chosen in product(*options)]
-        filters = schemas.keys() - PAGING - {"sortBy", "sortOrder"}
-        yield from (Case(name, path, order) for order in orders)
-        yield Case(name, path, {"page": 100, "limit": 100})
-        for parameter in sorted(filters):
-            for value in values_of(parameter, schemas[parameter]):
-                for order in orders if parameter == "status" else [{}]:
-                    yield Case(name, path, {parameter: value} | order)
-
-
-def values_of(parameter: str, schema: dict[str, Any]) -> list[Any]:
-    """Raises KeyError for a new parameter: add it to VALUES."""
-    enumeration = schema.get("enum") or schema.get("items", {}).get("enum")
-    return enumeration or VALUES[parameter]
 
 
 class Measuring:
@@ -125,8 +67,7 @@ class Measuring:
 
     def cost(self, case: Case, *, after: bool) -> Cost | None:
         """Of one call; after the first page if `after`. None without such a page."""
-        path = case.path.replace("{userId}", self.ids["user"]).replace("{id}", self.ids["stream"])
-        query = {name: self.ids.get(value, value) for name, value in case.query.items()}
+        path, query = case.call(self.ids)
         if after:
             cursor = self._call(path, query)[0].headers.get("X-Next-Cursor")
             if cursor is None:

@@ -1,6 +1,7 @@
 """The benchmark of lists measures every list, order and filter of the API document."""
 
-from benchmarks.growth.__main__ import PAGING, Cost, cases, written
+from benchmarks.growth.__main__ import Cost, written
+from benchmarks.growth.cases import PAGING, cases
 from tests.api.operations import document, operations
 
 
