@@ -5,17 +5,18 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models, transaction
-from django.db.models import Exists, F, Func, OuterRef, Q, Value
+from django.db.models import F, Func, Value
 from django.db.models.functions import Cast
 
 from common import audit
 from common.jobs import defer_each
-from common.queries import ID, TIME, Insertion, Param, Question, count_of
+from common.queries import ID, TIME, Insertion, Param, Question
 from livestreams.models import LiveStream
 from livestreams.services import share_stream_lock
-from reminders.models import Chunk, Delivery, Kind, Notification, Reminder, blocks_of
+from reminders.models import Chunk, Delivery, Kind, Notification
 from reminders.services.channels import channel_names
 from reminders.services.deliveries import DELIVER
+from reminders.services.recipients import count_without_notification, recipients
 from reminders.services.rounds import is_round_true
 
 RANDOM_BYTES = 5  # of an id, between its timestamp and its counter: see common/fields.py
@@ -28,36 +29,8 @@ class NumberedId(Func):
     arity = 1
 
 
-def _users(is_first: bool, is_last: bool) -> Q:
-    """The range of a chunk."""
-    users = Q()
-    if not is_first:
-        users &= Q(user__gt=Param("after_user", ID))
-    if not is_last:
-        users &= Q(user__lte=Param("up_to_user", ID))
-    return users
-
-
-def _recipients(kind: str, is_first: bool, is_last: bool) -> models.QuerySet[Reminder]:
-    """The reminders of a chunk whose users are not blocked and, for `live`, have not had the reminder."""
-    notifications = Notification.objects.filter(stream=OuterRef("stream"), user=OuterRef("user"))
-    reminders = Reminder.objects.filter(
-        ~Exists(blocks_of(stream=OuterRef("stream"), user=OuterRef("user"), now=Param("now", TIME))),
-        stream=Param("stream", ID),
-    )
-    if kind == Kind.REMINDER:
-        reminders = reminders.filter(minute=Param("minute", models.SmallIntegerField()))
-    users = _users(is_first, is_last)
-    if kind == Kind.LIVE:
-        # The user range is repeated so that the anti-join reads only the notifications of this chunk, not those of the
-        # whole stream. Only a planned start has lead times, so without one it has nothing to exclude.
-        reminded = notifications.filter(users, planned_start_at=Param("planned_start_at", TIME), kind=Kind.REMINDER)
-        reminders = reminders.filter(~Exists(reminded))
-    return reminders.filter(users)
-
-
 def _notifications(kind: str, is_first: bool, is_last: bool) -> models.QuerySet[Any]:
-    return _recipients(kind, is_first, is_last).values_list(
+    return recipients(kind, is_first, is_last).values_list(
         NumberedId(Param("prefix", models.BinaryField())),
         "user_id",
         "stream_id",
@@ -74,21 +47,6 @@ _INSERT = Insertion(
     _notifications,
     once=["stream", "user", "kind", "planned_start_at"],
 )
-
-
-def _missed(kind: str, is_first: bool, is_last: bool) -> models.QuerySet[Reminder]:
-    """Recipients without this notification. After a move away and back, an earlier round may have sent it."""
-    notified = Notification.objects.filter(
-        _users(is_first, is_last),
-        stream=OuterRef("stream"),
-        user=OuterRef("user"),
-        kind=kind,
-        planned_start_at=Param("planned_start_at", TIME),
-    )
-    return _recipients(kind, is_first, is_last).filter(~Exists(notified))
-
-
-_MISSED = Question(lambda *shape: count_of(_missed(*shape)))
 
 
 @transaction.atomic
@@ -122,7 +80,7 @@ def notify_chunk(chunk_id: str, *, now: datetime) -> list[str]:
         chunk.state = Chunk.State.VOID
     elif now > round_.good_until:
         chunk.state = Chunk.State.MISSED
-        chunk.missed = _MISSED.rows(*shape, **given)[0][0]
+        chunk.missed = count_without_notification(round_, chunk.after_user, chunk.up_to_user, now=now)
     else:
         chunk.state = Chunk.State.NOTIFIED
         prefix = int(now.timestamp()).to_bytes(4) + os.urandom(RANDOM_BYTES)

@@ -15,6 +15,7 @@ from common.jobs import URGENT, defer, defer_in_batches
 from livestreams.models import LiveStream, Status
 from livestreams.services import StreamMissing, take_stream_lock
 from reminders.models import VALID_IN, Checkpoint, Chunk, Kind, Reminder, Round, came_due
+from reminders.services.recipients import count_without_notification
 
 CUT_ROUNDS = "reminders.tasks.cut_rounds"
 NOTIFY_CHUNKS = "reminders.tasks.notify_chunks"
@@ -261,7 +262,8 @@ def awaiting(round_: Round) -> QuerySet[Reminder]:
 def cut_round(round_id: str, *, now: datetime) -> list[str]:
     """Cut an open round into chunks, defer their jobs, and return the ids of the chunks. Idempotent.
 
-    A round that is no longer true of its stream becomes void, one that is too late becomes missed and is counted.
+    A round that is no longer true of its stream becomes void. One that is too late becomes missed, and its `reminders`
+    are then the users who would have been notified: not those who are blocked or have this notification already.
     """
     stream_id = Round.objects.filter(pk=round_id).values_list("stream_id", flat=True).first()
     if stream_id is None:
@@ -278,6 +280,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
         round_.state = Round.State.VOID
     elif now > round_.good_until:
         round_.state = Round.State.MISSED
+        round_.reminders = count_without_notification(round_, None, None, now=now)
     else:
         round_.state = Round.State.CUT
         chunks = _chunks(round_)

@@ -150,10 +150,11 @@ def test_a_user_notified_after_a_move_away_and_back_is_not_counted_as_missed(
     assert not Round.objects.filter(state=Round.State.MISSED).exists()
 
 
+@pytest.mark.parametrize("is_cut", [True, False], ids=["chunk", "round"])
 def test_a_user_notified_before_a_move_away_and_back_is_not_counted_as_missed(
-    stream: LiveStream, viewer: User, now: datetime
+    stream: LiveStream, viewer: User, now: datetime, *, is_cut: bool
 ) -> None:
-    """The start is due again after the move, in a round whose chunk is later than its grace."""
+    """The start is due again after the move, in a round that is later than its grace, or whose chunk is."""
     planned = now + 60 * MINUTE
     remind(viewer, stream, now=now)
     work(now + 45 * MINUTE)
@@ -161,10 +162,14 @@ def test_a_user_notified_before_a_move_away_and_back_is_not_counted_as_missed(
     remind(make_user("second"), stream, now=now + 48 * MINUTE)
     move(stream, planned, now + 50 * MINUTE)
     find(now + 50 * MINUTE)
-    cut(now + 50 * MINUTE)  # then the worker stops
-    work_off(now + 61 * MINUTE)
+    if is_cut:
+        cut(now + 50 * MINUTE)
+    work_off(now + 61 * MINUTE)  # the worker stopped meanwhile
     assert notified() == [("viewer", "reminder", planned)]
-    assert Chunk.objects.filter(state=Chunk.State.MISSED).values_list("missed").get() == (1,)
+    if is_cut:
+        assert Chunk.objects.filter(state=Chunk.State.MISSED).values_list("missed").get() == (1,)
+    else:
+        assert Round.objects.filter(state=Round.State.MISSED).values_list("reminders").get() == (1,)
 
 
 # --- exactly once, despite crashes (N12) ----------------------------------------------------------

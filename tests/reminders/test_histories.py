@@ -310,8 +310,8 @@ class History(RuleBasedStateMachine):
         if name == "cut_rounds":
             for round_ in Round.objects.filter(pk__in=job.args["round_ids"]):
                 if round_.state == "missed":
-                    assert round_.reminders == len(self.people_of(round_))
-                if round_.state == "void":
+                    assert round_.reminders == len(self.too_late(round_, self.people_of(round_)))
+                if round_.state in {"missed", "void"}:
                     self.pass_over(round_, self.people_of(round_))
         elif name == "notify_chunks":
             for chunk in Chunk.objects.select_related("round").filter(pk__in=job.args["chunk_ids"]):
@@ -324,9 +324,8 @@ class History(RuleBasedStateMachine):
             if (not chunk.after_user or person > chunk.after_user)
             and (not chunk.up_to_user or person <= chunk.up_to_user)
         ]
-        facts = self.facts_of(chunk.round)
         if chunk.state == "missed":
-            assert chunk.missed == len([person for person in inside if person in facts.too_late(self.now)])
+            assert chunk.missed == len(self.too_late(chunk.round, inside))
         self.pass_over(chunk.round, inside)
 
     def facts_of(self, round_: Round) -> Facts:
@@ -336,6 +335,9 @@ class History(RuleBasedStateMachine):
     def people_of(self, round_: Round) -> list[str]:
         asked = self.facts_of(round_).asked
         return [person for person, minute in asked.items() if round_.kind != "reminder" or minute == round_.minute]
+
+    def too_late(self, round_: Round, people: list[str]) -> list[str]:
+        return [person for person in people if person in self.facts_of(round_).too_late(self.now)]
 
     def pass_over(self, round_: Round, people: list[str]) -> None:
         """Record who was blocked or whose stream was deleted when the round was processed: they get nothing later."""
