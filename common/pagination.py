@@ -21,6 +21,7 @@ from common.queries import ID, Beyond, CountUpTo, Param, Question, Window
 from common.refusals import Invalid
 from common.rows import ReadSerializer
 from common.serializers import ALWAYS, InputSerializer, StrictInteger
+from common.totals import LargeTotals
 
 LARGEST_PAGE = 2_147_483_647
 EXACT_UP_TO = 10_000  # items; above it, a total says "at least"
@@ -127,9 +128,10 @@ class Listing:
     `subject`, a foreign key, each row is written as the object that it refers to, and its id is the id of the row.
 
     A page is found in two steps of one statement: a `Window` of keys in the order of an index, then the joins for
-    these keys alone. Totals are counted up to `EXACT_UP_TO`.
+    these keys alone. Totals are counted up to `EXACT_UP_TO`, and not at each call where they are known to be larger.
     """
 
+    large_totals: ClassVar[LargeTotals] = LargeTotals()
     filters_not_rows: ClassVar[frozenset[str]] = frozenset({"page", "limit", "after", "sort_by", "sort_order"})
 
     def __init__(
@@ -173,8 +175,15 @@ class Listing:
         offset = 0 if after else (page - 1) * limit
         if offset >= DEEPEST and self._matching.count(shape, up_to=DEEPEST + 1, **filters) > DEEPEST:
             raise PageTooDeep
-        rows = self._found(shape, sort, place, filters, descending=descending, limit=limit + 1, offset=offset)
-        if rows:
+        values = tuple(value for name, value in filters.items() if _distinguishes(name, value, given))
+        matching = self.name, shape, values
+        is_large = self.large_totals.holds(matching)
+        rows = self._found(
+            shape, sort, place, filters, descending=descending, limit=limit + 1, offset=offset, has_total=not is_large
+        )
+        if is_large:
+            total = EXACT_UP_TO + 1
+        elif rows:
             total = rows[0][-1]
         elif page == 1 and not after:
             total = 0
@@ -183,6 +192,11 @@ class Listing:
         headers = {}
         if total > EXACT_UP_TO:
             total, headers[TOTAL_COUNT] = EXACT_UP_TO, "at-least"
+            if not is_large:
+                twice = 2 * EXACT_UP_TO
+                self.large_totals.exceeded(
+                    matching, is_twice=lambda: self._matching.count(shape, up_to=twice, **filters) == twice
+                )
         has_next = len(rows) > limit
         if has_next:
             headers[NEXT_CURSOR] = self._cursor(rows[limit - 1], shape, sort, descending=descending)
@@ -210,8 +224,9 @@ class Listing:
         descending: bool,
         limit: int,
         offset: int,
+        has_total: bool,
     ) -> list[list[Any]]:
-        """The rows, from one or both parts of the list. The last value of the first row is the total."""
+        """The rows, from one or both parts of the list. With `has_total`, the last value of the first is the total."""
         rows: list[list[Any]] = []
         for part in self.orders[sort].parts(filters):
             if place is not None and part is True and place.value is None:
@@ -220,7 +235,7 @@ class Listing:
             given = {**filters, "offset": offset}
             if place is not None:
                 given |= place._asdict()
-            kind = _Kind(descending, part, begins_here, skips=bool(offset), has_total=not rows)
+            kind = _Kind(descending, part, begins_here, skips=bool(offset), has_total=has_total and not rows)
             found = self._rows.rows(shape, sort, kind, limit=limit - len(rows), **given)
             rows += found
             if len(rows) == limit:
@@ -327,6 +342,11 @@ class Listing:
             beside.append(CountUpTo(self._filtered(shape), EXACT_UP_TO + 1))
         page = Window(matching.order_by(*order).values("pk"), skips=kind.skips)
         return self._detailed(shape).filter(pk__in=page).order_by(*order).values_list(*self._columns, *beside)
+
+
+def _distinguishes(name: str, value: Any, given: Mapping[str, Any]) -> bool:
+    """Whether a filter distinguishes totals. Times that were not asked for follow the clock, which moves on."""
+    return not (name in given and isinstance(value, datetime))
 
 
 def _is_column(key: Any, columns: Sequence[str]) -> bool:
