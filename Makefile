@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev test test-fast test-peers coverage lint format schema messages pictures attack bench-quick bench-lists bench-fanout lock
+.PHONY: help demo setup setup-dev test test-fast test-peers coverage lint format schema messages pictures attack bench bench-quick bench-lists bench-lists-huge bench-fanout lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -78,8 +78,11 @@ bench-fanout: $(BENCH) .env ## Measure how long it takes to notify a million peo
 attack: $(BENCH) .env ## Attack the service on this machine and report the effect on other clients (under three minutes)
 	@$(BIN)/python -m benchmarks.attack $(ARGS)
 
-bench-lists: $(DEV) .env ## Measure every list of the API in a small and in a big world (about twenty minutes)
+bench-lists: $(BENCH) $(DEV) .env ## Measure every list of the API with 10,000 and 1,000,000 streams (about fifteen minutes)
 	@$(BIN)/python -m benchmarks.growth $(ARGS)
+
+bench-lists-huge: $(BENCH) $(DEV) .env ## The same, and with 10,000,000 streams (about forty minutes, 30 GB)
+	@$(BIN)/python -m benchmarks.growth --sizes 3
 
 bench-quick: $(BENCH) .env ## Compare frequently called endpoints with other implementations (under five minutes)
 	@$(BIN)/python -m benchmarks.quick $(ARGS)

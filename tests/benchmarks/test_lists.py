@@ -1,6 +1,6 @@
 """The benchmark of lists measures every list, order and filter of the API document."""
 
-from benchmarks.growth.__main__ import Cost, written
+from benchmarks.growth.__main__ import BIG, SMALL, Cost, written
 from benchmarks.growth.cases import PAGING, cases
 from tests.api.operations import document, operations
 
@@ -24,8 +24,9 @@ def test_the_report_counts_what_grows() -> None:
     small = {("`listA`", False): Cost(1.0, 2.0), ("`listB`", False): Cost(2.0, 3.0)}
     big = {("`listA`", False): Cost(1.4, 2.5), ("`listB`", False): Cost(4.0, 5.0), ("`listB`", True): Cost(1.0, 2.0)}
 
-    report = written(small, big)
+    report = written([SMALL, BIG], [small, big])
 
-    assert "3 lists, orders and filters; 1 cost more than 1.5 times as much" in report
-    assert "| `listA` | 1.0 | 1.4 | 1.4 | 2.5 |" in report
-    assert "| `listB` after |  | 1.0 |  | 2.0 |" in report
+    assert "3 lists, orders and filters. Median ratio 1.46; 1 cost more than 1.5\n" in report
+    assert "| list | call, 10,000 | SQL, 10,000 | call, 1,000,000 | SQL, 1,000,000 | × |" in report
+    assert "| `listA` | 2.0 | 1.0 | 2.5 | 1.4 | 1.25 |" in report
+    assert "| `listB` after |  |  | 2.0 | 1.0 |  |" in report
