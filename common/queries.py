@@ -28,7 +28,7 @@ TEXT = models.TextField()
 
 # Where the number of rows goes in the text of a statement. As a parameter it would be unknown to the planner, which
 # then assumes a tenth of all rows.
-_LIMIT = "/* limit */"
+LIMIT = "/* limit */"
 
 SHAPES_KEPT = 128  # of each compiled query; one takes about 25 KB
 
@@ -62,20 +62,21 @@ class _Compiled:
         ]
         self.names = [column.target.attname for column in columns if hasattr(column, "target")]
 
-    def rows(self, given: dict[str, Any], limit: int | None = None) -> list[list[Any]]:
+    def rows(self, given: dict[str, Any], limit: int | None = None, skipped: int = 0) -> list[list[Any]]:
         sql, values = self.sql, [param.bound(given[param.name]) for param in self.params]
         if limit is not None:
-            sql = sql.replace(_LIMIT, f"LIMIT {limit:d}") if _LIMIT in sql else f"{sql} LIMIT {limit:d}"
+            sql = sql.replace(LIMIT, f"LIMIT {limit:d}") if LIMIT in sql else f"{sql} LIMIT {limit:d}"
+        if skipped:
+            sql = f"{sql} OFFSET {skipped:d}"
         rows = [list(row) for row in _fetched(sql, values)]
         for position, convert, expression in self.converters:
             for row in rows:
                 row[position] = convert(row[position], expression, connection)
         return rows
 
-    def count(self, given: dict[str, Any], up_to: int) -> int:
+    def numbers(self, what: str, given: dict[str, Any], up_to: int) -> tuple[Any, ...]:
         values = [param.bound(given[param.name]) for param in self.params]
-        number: int = _fetched(f"SELECT COUNT(*) FROM ({self.sql} LIMIT {up_to:d}) AS counted", values)[0][0]  # noqa: S608
-        return number
+        return _fetched(f"SELECT {what} FROM ({self.sql} LIMIT {up_to:d}) AS counted", values)[0]  # noqa: S608
 
 
 def count_of(queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
@@ -106,8 +107,8 @@ class Window(Subquery):
     def as_sql(self, *args: Any, **kwargs: Any) -> tuple[str, Any]:
         sql, values = super().as_sql(*args, **kwargs)
         if not self.skips:
-            return f"{sql.removesuffix(')')} {_LIMIT})", values
-        return f"{sql.removesuffix(')')} {_LIMIT} OFFSET %s)", (*values, Param("offset", models.BigIntegerField()))
+            return f"{sql.removesuffix(')')} {LIMIT})", values
+        return f"{sql.removesuffix(')')} {LIMIT} OFFSET %s)", (*values, Param("offset", models.BigIntegerField()))
 
 
 class Hour(Func):
@@ -198,9 +199,21 @@ class Question:
         """
         return self._compiled(*shape).rows(given, limit)
 
+    def nth(self, *shape: Hashable, number: int, **given: Any) -> list[Any] | None:
+        """The row with this number, from 1; None if there are fewer."""
+        rows = self._compiled(*shape).rows(given, 1, number - 1)
+        return rows[0] if rows else None
+
     def count(self, *shape: Hashable, up_to: int, **given: Any) -> int:
         """The number of rows, or `up_to` if there are more: no more are read."""
-        return self._compiled(*shape).count(given, up_to)
+        number: int = self._compiled(*shape).numbers("COUNT(*)", given, up_to)[0]
+        return number
+
+    def matches(self, *shape: Hashable, up_to: int, **given: Any) -> tuple[int, int]:
+        """Of the first `up_to` rows: how many have a true column `is_match`, and how many there are."""
+        what = "COUNT(*) FILTER (WHERE counted.is_match), COUNT(*)"
+        matching, walked = self._compiled(*shape).numbers(what, given, up_to)
+        return matching, walked
 
     def instance(self, *shape: Hashable, **given: Any) -> Any:
         """The first model instance or None, for a queryset of instances."""

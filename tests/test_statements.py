@@ -71,7 +71,7 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     "read": (2, "scheduled", lambda client, stream: client.get(stream_url(stream))),
     "list": (2, "scheduled", lambda client, stream: client.get(STREAMS)),
     "filtered list": (
-        2,
+        3,
         "scheduled",
         lambda client, stream: client.get(f"{STREAMS}?status=scheduled&search=a"),
     ),

@@ -8,7 +8,8 @@ from drf_spectacular.plumbing import ResolvedComponent
 from common.api import JSON, PROBLEM_JSON, TITLES
 from common.cursors import PATTERN as CURSOR_PATTERN
 from common.fields import OBJECT_ID
-from common.pagination import EXACT_UP_TO, NEXT_CURSOR, TOTAL_COUNT
+from common.list_statements import EXACT_UP_TO
+from common.pagination import NEXT_CURSOR, TOTAL_COUNT
 
 type Schema = dict[str, Any]
 # The codes of one status, each with the reasons in its example.

@@ -12,7 +12,8 @@ from accounts.models import User
 from benchmarks.growth.cases import VALUES, cases
 from benchmarks.growth.rows import Size, fill
 from common import queries
-from common.pagination import DEEPEST, EXACT_UP_TO
+from common.list_statements import EXACT_UP_TO
+from common.pagination import DEEPEST
 from livestreams.models import LiveStream
 from tests.api.operations import document
 from tests.conftest import Api

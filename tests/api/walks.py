@@ -116,7 +116,7 @@ class Streams(World):
         return services.edit_stream(target, by=by, now=now, changes=changes[action])
 
     def keys(self, sort: str, descending: bool) -> Keys:
-        rows = LiveStream.all_objects.values_list("pk", self.orders.orders[sort].key)
+        rows = LiveStream.all_objects.values_list("pk", self.orders.orders[sort].parts[0].key)
         # Without a value they come last, so they rank lowest where the highest come first, and else highest.
         return {pk: (((key is not None) is descending, key or 0), pk) for pk, key in rows}
 
