@@ -48,6 +48,9 @@ class UserQuerySet(LockingQuerySet["User"]):
             values["username_key"] = names.normalized(values["username"])
         return super().update(**values)
 
+    def active(self) -> "UserQuerySet":
+        return self.filter(is_active=True)
+
     def staff(self) -> "UserQuerySet":
         return self.filter(STAFF)
 

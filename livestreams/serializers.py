@@ -258,8 +258,8 @@ class ListStreamsQuery(SortedQuery):
         list(SORTABLE),
         source="sort_by",
         required=False,
-        help_text="By default `createdAt`. In a `search` in descending order what is live comes first, then what begins "
-        "soonest, then the rest, the newest first.",
+        help_text="By default `createdAt`. In a `search` in descending order, what is live comes first, then what "
+        "begins soonest, then the rest, the newest first.",
     )
 
     def validate(self, query: dict[str, Any]) -> dict[str, Any]:
