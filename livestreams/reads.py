@@ -93,10 +93,10 @@ _RANKED = RankedOrder(
 )
 
 
-def _sorted_streams(name: str) -> Listing:
+def _sorted_streams(name: str, *, walked: int = 5_000) -> Listing:
     values = {"creator": ID, "guest": ID, "interest": TEXT, "planned_from": TIME, "planned_to": TIME}
     orders = {sort: _order(column) for sort, column in SORTABLE.items()} | {RANK: _RANKED}
-    search = Search(LiveStream.objects.all, text="title_folded", walked=5_000)
+    search = Search(LiveStream.objects.all, text="title_folded", walked=walked)
     return Listing(name, LiveStreamSerializer, LiveStream.objects.matching, values=values, orders=orders, search=search)
 
 
