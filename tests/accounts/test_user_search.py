@@ -108,7 +108,7 @@ def test_the_newest_come_first_in_pages(api: Api, viewer: User) -> None:
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ({}, "q: must not be null"),
+        ({}, "q: is required"),
         ({"q": ""}, "q: must not be empty"),
         ({"q": "\u200b"}, "q: must have at least one visible character"),
         ({"q": "x" * 451}, "q: must have at most 450 characters"),
