@@ -52,7 +52,7 @@ USERS = Listing(
     User.objects.active,
     values={},
     orders={"createdAt": Order(F("created_at"))},
-    search=Search(User.objects.active, text="names_folded", walked=5_000),
+    search=Search(User.objects.active, text="names_folded", walked=2_500),
 )
 
 

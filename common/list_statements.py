@@ -12,7 +12,7 @@ from common import cursors
 from common.orders import Order, Part, is_column
 from common.queries import ID, Beyond, CountUpTo, Param, Question, Window
 from common.rows import ReadSerializer
-from common.word_search import IDS, TEXTS, AnyOf, HasWords, Search, Walk
+from common.word_search import IDS, TEXTS, AnyOf, HasWords, Search
 
 EXACT_UP_TO = 10_000  # items; above it, a total says "at least"
 
@@ -27,14 +27,13 @@ class Kind(NamedTuple):
     begins_here: bool = False  # after the place that was given
     skips: bool = False
     has_total: bool = False
-    walks: bool = False
 
 
 class ListStatements:
     """Statements for the arguments of a `Listing`.
 
     Two filters are set by the list itself: `found`, the keys that a search found, and `words`, the patterns that each
-    row of a walk is compared with.
+    row of a walk is compared with. The keys of the rows that a walk found are the parameter `keys`.
     """
 
     def __init__(
@@ -60,6 +59,7 @@ class ListStatements:
         self._id_at = serializer.columns().index("id")
         self.rows = Question(self._build_rows)
         self.walked = Question(self._build_walked)
+        self.rows_walked = Question(self._build_rows_walked)
         self.matching = Question(self._build_matching)
         self.anchor = Question(self._build_anchor)
         self._positions: dict[tuple[str, int], tuple[int | None, int]] = {}
@@ -139,7 +139,7 @@ class ListStatements:
         return [each.desc() if part.descends(asked=kind.is_descending) else each.asc() for each in by]
 
     def _build_walked(self, shape: Shape, sort: str, kind: Kind) -> models.QuerySet[Any]:
-        """The rows of a part with the four columns of a `Walk`."""
+        """The rows of a part, for `Question.walk`."""
         assert self._search is not None  # noqa: S101 - nothing else walks
         part, rows = self._from_place(shape, sort, kind)
         pk = F(self._id)
@@ -153,17 +153,19 @@ class ListStatements:
             .values_list("pk", "is_match", "sort_key", "sort_id")
         )
 
+    def _build_rows_walked(self, shape: Shape, sort: str, kind: Kind) -> models.QuerySet[Any]:
+        part = self._orders[sort].parts[kind.part]
+        rows = self._detailed(shape).filter(AnyOf(F("pk"), Param("keys", IDS))).order_by(*self._sorted(part, kind))
+        return rows.values_list(*self._columns, *self._beside(part))
+
     def _build_rows(self, shape: Shape, sort: str, kind: Kind) -> models.QuerySet[Any]:
         part, matching = self._from_place(shape, sort, kind)
         order = self._sorted(part, kind)
-        if kind.walks:
-            assert self._search is not None  # noqa: S101 - nothing else walks
-            descending = part.descends(asked=kind.is_descending)
-            walked = self._build_walked(shape, sort, kind)
-            page: Any = Walk(walked, up_to=self._search.walked, descending=descending, skips=kind.skips)
-        else:
-            page = Window(matching.order_by(*order).values("pk"), skips=kind.skips)
-        beside = [] if part.key is None or is_column(part.key, self._columns) else [part.key]
+        page = Window(matching.order_by(*order).values("pk"), skips=kind.skips)
+        beside = self._beside(part)
         if kind.has_total:
             beside.append(CountUpTo(self._filtered(shape), EXACT_UP_TO + 1))
         return self._detailed(shape).filter(pk__in=page).order_by(*order).values_list(*self._columns, *beside)
+
+    def _beside(self, part: Part) -> list[Any]:
+        return [] if part.key is None or is_column(part.key, self._columns) else [part.key]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from django.db import models
@@ -19,7 +19,7 @@ from common.orders import Order, missing_value
 from common.refusals import Invalid
 from common.rows import ReadSerializer
 from common.serializers import ALWAYS, InputSerializer, StrictInteger
-from common.word_search import Search, patterns, words_of
+from common.word_search import FEW, MANY, WALKS, Search, patterns, words_of
 
 LARGEST_PAGE = 2_147_483_647
 DEEPEST = 100_000  # items that pages reach
@@ -73,21 +73,13 @@ class PageQuery(InputSerializer):
     )
 
 
-class _Walked(NamedTuple):
-    """A walk from the beginning of a part: how many of the rows match, and whether they are all rows of the part."""
-
-    matching: int
-    is_all: bool
-
-
 class _Asked(NamedTuple):
-    """Which rows are asked for, in which order. `walked` has the parts, if rows are compared with words one by one."""
+    """Which rows are asked for, in which order."""
 
     shape: Shape
     filters: dict[str, Any]
     sort: str
     is_descending: bool
-    walked: dict[int, _Walked] | None = None
 
 
 class _Place(NamedTuple):
@@ -99,10 +91,15 @@ class _Place(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """Rows with the numbers of their parts, and the place where a walk ended that did not reach the end of the list."""
+    """Rows with the numbers of their parts, and the total, which is `is_exact` or at least.
+
+    `ended_at` is the place where a walk ended before it had found all rows of the page.
+    """
 
     rows: list[tuple[int, list[Any]]]
-    ended_at: _Place | None
+    total: int
+    is_exact: bool
+    ended_at: _Place | None = None
 
 
 class Listing:
@@ -119,8 +116,8 @@ class Listing:
     these keys alone. Totals are counted up to `EXACT_UP_TO`.
 
     With `search`, the filter of this name is a folded text of words, and each page reads a bounded number of rows. What
-    few rows match is listed like any other list. Else a page walks through the list, and ends where the walk ends:
-    it may have fewer rows than asked for, and the next page goes on from there.
+    few rows match is listed like any other list. Else a page walks through the list, and may end where the walk ends:
+    then it has fewer rows than asked for, and the next page goes on from there.
     """
 
     filters_not_rows: ClassVar[frozenset[str]] = frozenset({"page", "limit", "after", "sort_by", "sort_order"})
@@ -160,17 +157,19 @@ class Listing:
         PageTooDeep, and Invalid when `after` is an id that does not exist, or a cursor of another list or order.
         """
         page, limit, after = query["page"], query["limit"], query.get("after")
-        asked = self._asked(query, given)
+        filters = {name: value for name, value in query.items() if name not in self.filters_not_rows} | dict(given)
+        filters = {name: value for name, value in filters.items() if value is not None}
+        sort, descending = query.get("sort_by", next(iter(self.orders))), query.get("sort_order", "desc") == "desc"
+        text = filters.pop("search", None)
+        asked = _Asked(self.statements.shape_of(filters), filters, sort, descending)
         place = self._place(after, asked)
         offset = 0 if after else (page - 1) * limit
-        if offset >= DEEPEST and self._count(asked, up_to=DEEPEST + 1) > DEEPEST:
-            raise PageTooDeep
-        found = self._found(asked, place, limit=limit + 1, offset=offset)
-        rows = found.rows
-        if not rows and found.ended_at and offset:
-            raise PageTooDeep(walked=True)
-        total, is_exact = self._total(asked, found, is_first=page == 1 and not after)
-        headers = {} if is_exact else {TOTAL_COUNT: "at-least"}
+        if text is None:
+            found = self._found(asked, place, limit=limit + 1, offset=offset)
+        else:
+            found = self._searched(asked, words_of(text), place, limit=limit + 1, offset=offset)
+        rows, total = found.rows, found.total
+        headers = {} if found.is_exact else {TOTAL_COUNT: "at-least"}
         has_next = len(rows) > limit or found.ended_at is not None
         if has_next:
             last = self._place_of(asked, *rows[limit - 1]) if len(rows) > limit else found.ended_at
@@ -190,77 +189,90 @@ class Listing:
         }
         return Response(data, headers=headers)
 
-    def _asked(self, query: Mapping[str, Any], given: Mapping[str, Any]) -> _Asked:
-        filters = {name: value for name, value in query.items() if name not in self.filters_not_rows} | dict(given)
-        filters = {name: value for name, value in filters.items() if value is not None}
-        sort = query.get("sort_by", next(iter(self.orders)))
-        descending = query.get("sort_order", "desc") == "desc"
-        if self.search is None or (text := filters.pop("search", None)) is None:
-            return _Asked(self.statements.shape_of(filters), filters, sort, descending)
-        words = words_of(text)
-        few = self.search.few(words)
-        if few is not None:
-            filters["found"] = few
-            return _Asked(self.statements.shape_of(filters), filters, sort, descending)
-        filters["words"] = patterns(words)
-        shape, walked, up_to = self.statements.shape_of(filters), {}, self.search.walked
-        for part in self.orders[sort].to_read(filters):
-            kind = Kind(descending, part, walks=True)
-            matching, rows = self.statements.walked.matches(shape, sort, kind, up_to=up_to, **filters)
-            walked[part] = _Walked(matching, is_all=rows < up_to)
-        return _Asked(shape, filters, sort, descending, walked)
-
     def _found(self, asked: _Asked, place: _Place | None, *, limit: int, offset: int) -> _Found:
-        """At most `limit` rows, from one or more parts of the list. The last value of the first row is the total."""
+        """At most `limit` rows, from one or more parts of the list."""
+        if offset >= DEEPEST and self._count(asked, up_to=DEEPEST + 1) > DEEPEST:
+            raise PageTooDeep
         rows: list[tuple[int, list[Any]]] = []
-        for part in self.orders[asked.sort].to_read(asked.filters):
-            if place is not None and part < place.part:
-                continue  # the page begins after this part
-            given = {**asked.filters, "offset": offset}
-            begins_here = place is not None and part == place.part
-            if place is not None:
-                given |= {"value": place.value, "after": place.id}
-            walked = asked.walked[part] if asked.walked is not None else None
-            has_total = not rows and walked is None
-            kind = Kind(asked.is_descending, part, begins_here, bool(offset), has_total, walked is not None)
+        skipped = offset
+        for part, here in self._parts(asked, place):
+            given = {**asked.filters, "offset": skipped}
+            if here is not None:
+                given |= {"value": here.value, "after": here.id}
+            kind = Kind(asked.is_descending, part, here is not None, bool(skipped), has_total=not rows)
             found = self.statements.rows.rows(asked.shape, asked.sort, kind, limit=limit - len(rows), **given)
             rows += [(part, row) for row in found]
             if len(rows) == limit:
                 break
-            if walked is not None and not walked.is_all and (ended_at := self._end_of_walk(asked, kind, given)):
-                return _Found(rows, ended_at)
             if found:
-                offset = 0
-            elif offset:
-                offset -= self._count(asked, part, up_to=offset)
-        return _Found(rows, None)
-
-    def _end_of_walk(self, asked: _Asked, kind: Kind, given: Mapping[str, Any]) -> _Place | None:
-        """The place where a walk through a part ended; None if it reached the end of the part."""
-        assert self.search is not None  # noqa: S101 - nothing else walks
-        walk = kind._replace(skips=False)
-        row = self.statements.walked.nth(asked.shape, asked.sort, walk, number=self.search.walked, **given)
-        return None if row is None else _Place(kind.part, row[-2], row[-1])
-
-    # --- totals ---------------------------------------------------------------------------------------
-
-    def _total(self, asked: _Asked, found: _Found, *, is_first: bool) -> tuple[int, bool]:
-        """The number of items, at least, and whether it is exact. That of a walk is the same for each page."""
-        if asked.walked is not None:
-            walked = asked.walked.values()
-            return sum(part.matching for part in walked), all(part.is_all for part in walked)
+                skipped = 0
+            elif skipped:
+                skipped -= self._count(asked, part, up_to=skipped)
         total = 0
-        if found.rows:
-            total = found.rows[0][1][-1]
-        elif not is_first:
+        if rows:
+            total = rows[0][1][-1]
+        elif offset or place is not None:
             total = self._count(asked, up_to=EXACT_UP_TO + 1)
-        return min(total, EXACT_UP_TO), total <= EXACT_UP_TO
+        return _Found(rows, min(total, EXACT_UP_TO), total <= EXACT_UP_TO)
+
+    def _parts(self, asked: _Asked, place: _Place | None) -> Iterator[tuple[int, _Place | None]]:
+        """The parts to read, and the place where to begin in each if not at its beginning."""
+        for part in self.orders[asked.sort].to_read(asked.filters):
+            if place is None or part >= place.part:
+                yield part, place if place is not None and part == place.part else None
 
     def _count(self, asked: _Asked, part: int | None = None, *, up_to: int) -> int:
         """The number of rows, of all parts without `part`; at most `up_to`."""
-        if asked.walked is None:
-            return self.statements.matching.count(asked.shape, part, asked.sort, up_to=up_to, **asked.filters)
-        return sum(walked.matching for number, walked in asked.walked.items() if part in (None, number))
+        return self.statements.matching.count(asked.shape, part, asked.sort, up_to=up_to, **asked.filters)
+
+    # --- searches -------------------------------------------------------------------------------------
+
+    def _searched(
+        self, asked: _Asked, words: Sequence[str], place: _Place | None, *, limit: int, offset: int
+    ) -> _Found:
+        assert self.search is not None  # noqa: S101 - other lists have no such filter
+        keys = self.search.found(words, up_to=FEW)
+        if keys is None:
+            found = self._walked(self._with(asked, "words", patterns(words)), place, limit=limit, offset=offset)
+            if found.ended_at is None or (keys := self.search.found(words, up_to=MANY)) is None:
+                if found.ended_at is not None and offset and not found.rows:
+                    raise PageTooDeep(walked=True)
+                return found
+        return self._found(self._with(asked, "found", keys), place, limit=limit, offset=offset)
+
+    def _with(self, asked: _Asked, name: str, value: Any) -> _Asked:
+        filters = {**asked.filters, name: value}
+        return asked._replace(shape=self.statements.shape_of(filters), filters=filters)
+
+    def _walked(self, asked: _Asked, place: _Place | None, *, limit: int, offset: int) -> _Found:
+        """At most `limit` rows, of as many as `WALKS` walks pass. The total is the number of those that they found."""
+        assert self.search is not None  # noqa: S101 - other lists have no such filter
+        rows: list[tuple[int, list[Any]]] = []
+        total, walks = 0, 0
+        for part, beginning in self._parts(asked, place):
+            here = beginning
+            while True:
+                kind = Kind(asked.is_descending, part, here is not None)
+                given = asked.filters if here is None else {**asked.filters, "value": here.value, "after": here.id}
+                up_to = self.search.walked
+                keys, end = self.statements.walked.walk(asked.shape, asked.sort, kind, up_to=up_to, **given)
+                wanted = keys[max(0, offset - total) :][: limit - len(rows)]
+                total, walks = total + len(keys), walks + 1
+                if wanted:
+                    whole = Kind(asked.is_descending, part)
+                    found = self.statements.rows_walked.rows(
+                        asked.shape, asked.sort, whole, **asked.filters, keys=wanted
+                    )
+                    rows += [(part, row) for row in found]
+                here = None if end is None else _Place(part, *end)
+                is_full = len(rows) == limit
+                if is_full and (here is not None or place is not None):
+                    return _Found(rows, total, is_exact=False)
+                if here is None:
+                    break  # on to the next part, if only to complete the total
+                if walks >= WALKS:
+                    return _Found(rows, total, is_exact=False, ended_at=here)
+        return _Found(rows, total, is_exact=place is None)
 
     # --- places ---------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ TEXT = models.TextField()
 
 # Where the number of rows goes in the text of a statement. As a parameter it would be unknown to the planner, which
 # then assumes a tenth of all rows.
-LIMIT = "/* limit */"
+_LIMIT = "/* limit */"
 
 SHAPES_KEPT = 128  # of each compiled query; one takes about 25 KB
 
@@ -62,19 +62,17 @@ class _Compiled:
         ]
         self.names = [column.target.attname for column in columns if hasattr(column, "target")]
 
-    def rows(self, given: dict[str, Any], limit: int | None = None, skipped: int = 0) -> list[list[Any]]:
+    def rows(self, given: dict[str, Any], limit: int | None = None) -> list[list[Any]]:
         sql, values = self.sql, [param.bound(given[param.name]) for param in self.params]
         if limit is not None:
-            sql = sql.replace(LIMIT, f"LIMIT {limit:d}") if LIMIT in sql else f"{sql} LIMIT {limit:d}"
-        if skipped:
-            sql = f"{sql} OFFSET {skipped:d}"
+            sql = sql.replace(_LIMIT, f"LIMIT {limit:d}") if _LIMIT in sql else f"{sql} LIMIT {limit:d}"
         rows = [list(row) for row in _fetched(sql, values)]
         for position, convert, expression in self.converters:
             for row in rows:
                 row[position] = convert(row[position], expression, connection)
         return rows
 
-    def numbers(self, what: str, given: dict[str, Any], up_to: int) -> tuple[Any, ...]:
+    def aggregated(self, what: str, given: dict[str, Any], up_to: int) -> tuple[Any, ...]:
         values = [param.bound(given[param.name]) for param in self.params]
         return _fetched(f"SELECT {what} FROM ({self.sql} LIMIT {up_to:d}) AS counted", values)[0]  # noqa: S608
 
@@ -107,8 +105,8 @@ class Window(Subquery):
     def as_sql(self, *args: Any, **kwargs: Any) -> tuple[str, Any]:
         sql, values = super().as_sql(*args, **kwargs)
         if not self.skips:
-            return f"{sql.removesuffix(')')} {LIMIT})", values
-        return f"{sql.removesuffix(')')} {LIMIT} OFFSET %s)", (*values, Param("offset", models.BigIntegerField()))
+            return f"{sql.removesuffix(')')} {_LIMIT})", values
+        return f"{sql.removesuffix(')')} {_LIMIT} OFFSET %s)", (*values, Param("offset", models.BigIntegerField()))
 
 
 class Hour(Func):
@@ -199,21 +197,24 @@ class Question:
         """
         return self._compiled(*shape).rows(given, limit)
 
-    def nth(self, *shape: Hashable, number: int, **given: Any) -> list[Any] | None:
-        """The row with this number, from 1; None if there are fewer."""
-        rows = self._compiled(*shape).rows(given, 1, number - 1)
-        return rows[0] if rows else None
-
     def count(self, *shape: Hashable, up_to: int, **given: Any) -> int:
         """The number of rows, or `up_to` if there are more: no more are read."""
-        number: int = self._compiled(*shape).numbers("COUNT(*)", given, up_to)[0]
+        number: int = self._compiled(*shape).aggregated("COUNT(*)", given, up_to)[0]
         return number
 
-    def matches(self, *shape: Hashable, up_to: int, **given: Any) -> tuple[int, int]:
-        """Of the first `up_to` rows: how many have a true column `is_match`, and how many there are."""
-        what = "COUNT(*) FILTER (WHERE counted.is_match), COUNT(*)"
-        matching, walked = self._compiled(*shape).numbers(what, given, up_to)
-        return matching, walked
+    def walk(self, *shape: Hashable, up_to: int, **given: Any) -> tuple[list[str], tuple[Any, str] | None]:
+        """Of the first `up_to` rows: the keys of those that match, in order, and the place of the last one.
+
+        The queryset has four columns: the key of the row, whether it matches, the sort key and the id. The place is a
+        sort key and an id; None if there are fewer rows.
+        """
+        what = (
+            "array_agg(counted.pk) FILTER (WHERE counted.is_match),"
+            f" (array_agg(counted.sort_key))[{up_to:d}], (array_agg(counted.sort_id))[{up_to:d}]"
+        )
+        keys, value, pk = self._compiled(*shape).aggregated(what, given, up_to)
+        place = None if pk is None else (value, bytes(pk).hex())
+        return [bytes(key).hex() for key in keys or ()], place
 
     def instance(self, *shape: Hashable, **given: Any) -> Any:
         """The first model instance or None, for a queryset of instances."""

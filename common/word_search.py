@@ -10,9 +10,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Func
 
-from common.queries import ID, LIMIT, TEXT, Param, Question
+from common.queries import ID, TEXT, Param, Question
 
 FEW = 1_000  # rows; what more rows have is found by walking
+MANY = 10_000  # rows; what more rows have is found by nothing else
+WALKS = 8  # of one page
 INDEXED_WORDS = 4  # which the index is asked for; the rows that it finds are compared with the others
 IDS = ArrayField(ID)
 TEXTS = ArrayField(TEXT)
@@ -62,8 +64,9 @@ class Search:
     `rows` returns the rows whose folded column `text` is searched and has a trigram index. `found_by` is the column of
     the list with their key, and `column` the column of the list with their text, if they are of another model.
 
-    A list asks for the `few` keys that match, and shows those of its rows that have one of them. If there are too many,
-    it walks through `walked` rows in its own order and compares each with the words.
+    A list asks for the keys that match, if they are few, and shows those of its rows that have one of them. Else it
+    walks through its rows in its own order, `walked` at a time, and compares each with the words. If it does not find
+    enough in `WALKS` walks, it asks for the keys again, and gives up if there are more than `MANY`.
     """
 
     def __init__(
@@ -90,35 +93,12 @@ class Search:
             rows = rows.filter(HasWords(F(self.text), Param("others", TEXTS)))
         return rows.values_list("pk")
 
-    def few(self, words: Sequence[str]) -> list[str] | None:
-        """The keys of all rows that match; None if there are more than FEW, or no index could find them."""
+    def found(self, words: Sequence[str], *, up_to: int) -> list[str] | None:
+        """The keys of all rows that match; None if there are more than `up_to`, or no index could find them."""
         indexed = [word for word in words if _INDEXABLE.search(word)][:INDEXED_WORDS]
         if not indexed:
             return None
         others = patterns([word for word in words if word not in indexed])
         given: dict[str, Any] = {f"word{number}": word for number, word in enumerate(indexed)}
-        found = self._matching.rows(len(indexed), bool(others), limit=FEW + 1, others=others, **given)
-        return None if len(found) > FEW else [pk for (pk,) in found]
-
-
-class Walk(models.Subquery):
-    """The keys of rows that match, among the first `up_to` rows of a queryset in its order.
-
-    The queryset has four columns: the key of the row, whether it matches, the sort key and the id. `Question.rows` says
-    how many keys, after `offset` if `skips`. PostgreSQL stops walking when it has found them.
-    """
-
-    def __init__(self, queryset: models.QuerySet[Any], *, up_to: int, descending: bool, skips: bool) -> None:
-        super().__init__(queryset)
-        self.up_to, self.skips = up_to, skips
-        self.direction = "DESC" if descending else "ASC"
-
-    def as_sql(self, *args: Any, **kwargs: Any) -> tuple[str, Any]:
-        sql, values = super().as_sql(*args, **kwargs)
-        sql = (
-            f"(SELECT walked.pk FROM ({sql[1:-1]} LIMIT {self.up_to:d}) AS walked (pk, is_match, sort_key, sort_id)"  # noqa: S608
-            f" WHERE walked.is_match ORDER BY walked.sort_key {self.direction}, walked.sort_id {self.direction} {LIMIT}"
-        )
-        if not self.skips:
-            return f"{sql})", values
-        return f"{sql} OFFSET %s)", (*values, Param("offset", models.BigIntegerField()))
+        found = self._matching.rows(len(indexed), bool(others), limit=up_to + 1, others=others, **given)
+        return None if len(found) > up_to else [pk for (pk,) in found]

@@ -70,7 +70,7 @@ VIEWERS = Listing(
         text="names_folded",
         found_by="user",
         column="user__names_folded",
-        walked=2_500,
+        walked=1_000,
     ),
 )
 

@@ -93,7 +93,7 @@ _RANKED = RankedOrder(
 )
 
 
-def _sorted_streams(name: str, *, walked: int = 5_000) -> Listing:
+def _sorted_streams(name: str, *, walked: int = 2_500) -> Listing:
     values = {"creator": ID, "guest": ID, "interest": TEXT, "planned_from": TIME, "planned_to": TIME}
     orders = {sort: _order(column) for sort, column in SORTABLE.items()} | {RANK: _RANKED}
     search = Search(LiveStream.objects.all, text="title_folded", walked=walked)

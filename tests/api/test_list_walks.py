@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from accounts.models import User
-from common import word_search
+from common import pagination
+from common.word_search import FEW
 from livestreams import services
 from tests.api.operations import Operation, operations
 from tests.api.walks import LISTS, SearchedStreams, Users, Walk, World, walked
@@ -72,13 +73,13 @@ def assert_exact(walk: Walk) -> None:
     assert walk.changes >= 2, "between any two pages there is one"
 
 
-@pytest.mark.parametrize("few", [word_search.FEW, -1], ids=["by the index", "by walking"])
+@pytest.mark.parametrize("few", [FEW, -1], ids=["by the index", "by walking"])
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("world_of", [SearchedStreams, Users])
 def test_a_search_is_as_exact_in_its_order(
     world_of: type[World], seed: int, few: int, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(word_search, "FEW", few)
+    monkeypatch.setattr(pagination, "FEW", few)
     world = world_of(Random(seed))
     for _ in range(ROWS):
         world.add()

@@ -4,7 +4,6 @@ import pytest
 
 from accounts.models import User
 from accounts.reads import USERS
-from common import word_search
 from common.word_search import patterns, words_of
 from tests.conftest import make_user
 
@@ -33,13 +32,10 @@ def fans(db: None) -> list[User]:
 
 
 @pytest.mark.parametrize(("few", "is_found"), [(3, True), (2, False)])
-def test_few_rows_are_found_and_more_are_not(
-    few: int, is_found: bool, fans: list[User], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(word_search, "FEW", few)
+def test_few_rows_are_found_and_more_are_not(few: int, is_found: bool, fans: list[User]) -> None:
     assert USERS.search is not None
 
-    found = USERS.search.few(("ada", "fan"))
+    found = USERS.search.found(("ada", "fan"), up_to=few)
 
     assert found is not None if is_found else found is None
     assert not is_found or set(found or ()) == {fan.pk for fan in fans}
@@ -50,4 +46,4 @@ def test_words_that_an_index_of_three_letters_cannot_find_are_left_to_a_walk(
     words: tuple[str, ...], fans: list[User]
 ) -> None:
     assert USERS.search is not None
-    assert USERS.search.few(words) is None
+    assert USERS.search.found(words, up_to=10) is None
