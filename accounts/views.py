@@ -175,9 +175,5 @@ class UserViewSet(ApiViewSet):
         responses={200: page_of(UserSummarySerializer)},
     )
     def search(self, request: Request) -> Response:
-        """Active users by parts of their names, the newest first; users created at the same moment by id.
-
-        If more than 1,000 match, a page may have fewer users than `limit`; as long as there is an `X-Next-Cursor`, the
-        list goes on.
-        """
+        """Active users by parts of their names, the newest first; users created at the same moment by id."""
         return reads.users(self.query(UserSearchQuery), caller=self.user.pk)

@@ -86,7 +86,8 @@ CURSOR: Schema = {
 }
 
 TOTAL: Schema = {
-    "description": f"There when `totalItems` is not exact: the list has {EXACT_UP_TO:,} items or more.",
+    "description": f"There when `totalItems` is not exact: the list has as many items or more. {EXACT_UP_TO:,} are the "
+    "most that are counted; a search may stop earlier.",
     "required": False,
     "schema": {"type": "string", "const": "at-least"},
 }
