@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth import load_backend
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
@@ -46,6 +47,9 @@ class UserQuerySet(LockingQuerySet["User"]):
         if "username" in values:
             values["username_key"] = names.normalized(values["username"])
         return super().update(**values)
+
+    def active(self) -> "UserQuerySet":
+        return self.filter(is_active=True)
 
     def staff(self) -> "UserQuerySet":
         return self.filter(STAFF)
@@ -135,8 +139,12 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
                 name="user_identity_unique",
             ),
         ]
-        # A new username is compared with those of the staff.
-        indexes = [models.Index(fields=["id"], condition=STAFF, name="user_staff")]
+        indexes = [
+            # A new username is compared with those of the staff.
+            models.Index(fields=["id"], condition=STAFF, name="user_staff"),
+            models.Index(fields=["created_at", "id"], condition=Q(is_active=True), name="user_newest"),
+            GinIndex(fields=["names_folded"], opclasses=["gin_trgm_ops"], name="user_by_names"),
+        ]
 
     def __str__(self) -> str:
         return self.username

@@ -1,12 +1,21 @@
 """Users and their tokens as the API returns them."""
 
+from collections.abc import Mapping
 from typing import Any
+
+from django.db.models import F
+from rest_framework.response import Response
 
 from accounts import tokens
 from accounts.models import User
-from accounts.serializers import CurrentUserSerializer, UserSummarySerializer
-from accounts.services import Pair
-from common.queries import ID, Param, Question
+from accounts.serializers import CurrentUserSerializer, UserProfileSerializer, UserSummarySerializer
+from accounts.services import Pair, UserMissing
+from common.orders import Order
+from common.pagination import Listing
+from common.queries import ID, TEXT, Param, Question
+from common.word_search import Search
+
+# --- the caller -----------------------------------------------------------------------------------
 
 _USER = Question(lambda columns: User.objects.filter(pk=Param("id", ID)).values_list(*columns))
 
@@ -27,3 +36,42 @@ def pair_of_tokens(user_id: str, pair: Pair) -> dict[str, Any]:
         "refreshExpiresIn": int(tokens.RefreshToken.lifetime.total_seconds()),
         "user": UserSummarySerializer.to_wire(row),
     }
+
+
+# --- others ---------------------------------------------------------------------------------------
+
+_PROFILE = Question(
+    lambda: User.objects.active().filter(pk=Param("id", ID)).values_list(*UserProfileSerializer.columns())
+)
+_PROFILE_BY_USERNAME = Question(
+    lambda: User.objects.active().filter(username_key=Param("key", TEXT)).values_list(*UserProfileSerializer.columns())
+)
+USERS = Listing(
+    "users",
+    UserSummarySerializer,
+    User.objects.active,
+    values={},
+    orders={"createdAt": Order(F("created_at"))},
+    search=Search(User.objects.active, text="names_folded", walked=2_500),
+)
+
+
+def profile(user_id: str) -> dict[str, Any]:
+    """What everybody may see of an active user. Raises UserMissing."""
+    return _profile(_PROFILE.rows(id=user_id))
+
+
+def profile_by_username(username: str) -> dict[str, Any]:
+    """The same by username, in any normal form and any case of its letters. Raises UserMissing."""
+    return _profile(_PROFILE_BY_USERNAME.rows(key=User.key_of(username)))
+
+
+def _profile(rows: list[list[Any]]) -> dict[str, Any]:
+    if not rows:
+        raise UserMissing
+    return UserProfileSerializer.to_wire(rows[0])
+
+
+def users(query: Mapping[str, Any], *, caller: str) -> Response:
+    """Active users whose names have the words of `search`, the newest first."""
+    return USERS.page(query, caller=caller)

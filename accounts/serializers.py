@@ -6,9 +6,11 @@ from django.conf import settings
 from rest_framework import serializers
 
 from accounts.models import Media, User
-from accounts.names import LONGEST, stored
+from accounts.names import LONGEST, LONGEST_KEY, stored
+from common.pagination import PageQuery
 from common.rows import Derived, ReadSerializer
 from common.serializers import IdField, InputSerializer, StrictString, WireTime
+from common.text_fields import FoldedText
 
 
 def file_url(file: str) -> str:
@@ -38,6 +40,10 @@ class UserSummarySerializer(ReadSerializer):
     availabilityStatus = serializers.ChoiceField(User.Availability.choices, source="availability_status")
 
 
+class UserProfileSerializer(UserSummarySerializer):
+    createdAt = WireTime(source="created_at")
+
+
 class CurrentUserSerializer(UserSummarySerializer):
     email = serializers.CharField()
     createdAt = WireTime(source="created_at")
@@ -59,6 +65,16 @@ class LoginSerializer(InputSerializer):
 
 class RefreshTokenSerializer(InputSerializer):
     refreshToken = StrictString(source="refresh_token", max_length=4096)
+
+
+class UserSearchQuery(PageQuery):
+    # Three times the longest name: the upper case of one letter can be three code points.
+    q = FoldedText(
+        source="search",
+        max_length=LONGEST_KEY,
+        help_text="Words, or parts of words, all of which the username, name and surname have together; in any case, "
+        "with and without accents.",
+    )
 
 
 class TokensSerializer(serializers.Serializer[Any]):

@@ -1,4 +1,4 @@
-"""Logging in, refreshing and revoking tokens, logging out, and the profile of the caller."""
+"""Logging in, refreshing and revoking tokens, logging out, the caller, and the profiles of users."""
 
 from contextlib import suppress
 from typing import ClassVar, cast
@@ -13,13 +13,19 @@ from accounts.backends import client_of
 from accounts.devices import remember_device
 from accounts.hashing import LoginBusy
 from accounts.login_limits import TooManyFailures
+from accounts.names import LONGEST
 from accounts.serializers import (
     CurrentUserSerializer,
     LoginSerializer,
     RefreshTokenSerializer,
     TokensSerializer,
+    UsernameText,
+    UserProfileSerializer,
+    UserSearchQuery,
+    UserSummarySerializer,
 )
 from common.refusals import Refusal
+from common.schema import page_of
 from common.views import ApiViewSet
 
 TAGS = ["Accounts"]
@@ -129,3 +135,45 @@ class CurrentUserViewSet(ApiViewSet):
     def retrieve(self, request: Request) -> Response:
         """The caller's own profile."""
         return Response(reads.current_user(self.user.pk))
+
+
+class UserViewSet(ApiViewSet):
+    """What callers may see of other users. Accounts that are not active are not found."""
+
+    path_fields: ClassVar = {"username": UsernameText(max_length=LONGEST)}
+    refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
+        "profile": [services.UserMissing],
+        "profile_by_username": [services.UserMissing],
+        "search": [],
+    }
+
+    @extend_schema(
+        operation_id="getUsersProfileByUseridV1",
+        summary="Read the profile of a user",
+        tags=TAGS,
+        responses={200: UserProfileSerializer},
+    )
+    def profile(self, request: Request, userId: str) -> Response:
+        """What everybody may see of a user. An account that is not active is not found."""
+        return Response(reads.profile(userId))
+
+    @extend_schema(
+        operation_id="getUsersProfileUsernameByUsernameV1",
+        summary="Read the profile of a user by username",
+        tags=TAGS,
+        responses={200: UserProfileSerializer},
+    )
+    def profile_by_username(self, request: Request, username: str) -> Response:
+        """The same by username, in any case of its letters. An account that is not active is not found."""
+        return Response(reads.profile_by_username(username))
+
+    @extend_schema(
+        operation_id="listUsersSearchV1",
+        summary="Search users",
+        tags=TAGS,
+        parameters=[UserSearchQuery],
+        responses={200: page_of(UserSummarySerializer)},
+    )
+    def search(self, request: Request) -> Response:
+        """Active users by parts of their names, the newest first; users created at the same moment by id."""
+        return reads.users(self.query(UserSearchQuery), caller=self.user.pk)

@@ -13,7 +13,8 @@ from bans.models import LiveStreamBan
 from bans.permissions import NotConcerned
 from bans.serializers import AppealSerializer, BanSerializer
 from bans.services import BanMissing, BanResult, Batch, BatchMissing, BulkOutcome, stream_of_batch
-from common.pagination import Listing, Order
+from common.orders import Order
+from common.pagination import Listing
 from common.queries import ID, TEXT, TIME, Param, Question
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
 from django.db import models
-from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -17,27 +15,30 @@ from rest_framework.response import Response
 from common import cursors
 from common.cursors import Cursor
 from common.fields import OBJECT_ID
-from common.queries import ID, Beyond, CountUpTo, Param, Question, Window
+from common.list_statements import EXACT_UP_TO, Kind, ListStatements, Shape
+from common.orders import Order, missing_value
 from common.refusals import Invalid
 from common.rows import ReadSerializer
 from common.serializers import ALWAYS, InputSerializer, StrictInteger
 from common.totals import LargeTotals
+from common.word_search import FEW, MANY, WALKS, Search, patterns, words_of
 
 LARGEST_PAGE = 2_147_483_647
-EXACT_UP_TO = 10_000  # items; above it, a total says "at least"
 DEEPEST = 100_000  # items that pages reach
 NEXT_CURSOR, TOTAL_COUNT = "X-Next-Cursor", "X-Total-Count"
 PLACE = re.compile(f"{OBJECT_ID.pattern}|{cursors.PATTERN}")
-
-type Shape = tuple[tuple[str, Any], ...]
 
 
 class PageTooDeep(Invalid):
     code = "page_too_deep"
 
-    def __init__(self) -> None:
-        rule = _("pages reach the first %(deepest)s items; read on with after, the X-Next-Cursor of a page")
-        super().__init__("page", rule % {"deepest": f"{DEEPEST:,}"})
+    def __init__(self, *, walked: bool = False) -> None:
+        if walked:
+            rule: Any = _("pages of this search reach no further; read on with after, the X-Next-Cursor of a page")
+        else:
+            rule = _("pages reach the first %(deepest)s items; read on with after, the X-Next-Cursor of a page")
+            rule = rule % {"deepest": f"{DEEPEST:,}"}
+        super().__init__("page", rule)
 
 
 class PlaceField(serializers.CharField):
@@ -74,48 +75,40 @@ class PageQuery(InputSerializer):
     )
 
 
-@dataclass(frozen=True)
-class Order:
-    """What a list is sorted by: `key`, an expression for a time or an integer. The id breaks ties.
+class _Asked(NamedTuple):
+    """Which rows are asked for, in which order."""
 
-    With `is_nullable`, rows without a value come last in both directions. The list then has two parts, each with an
-    index of its own: the rows with a value, in the order of the key, and those without, in the order of their ids.
-
-    `present` and `missing` say in which values of filters rows with and without a value occur, where the database
-    guarantees it. Without them, PostgreSQL would read the whole index of a part to find that nothing in it matches.
-    """
-
-    key: Any
-    is_nullable: bool = False
-    present: Mapping[str, Set[Any]] = field(default_factory=dict)
-    missing: Mapping[str, Set[Any]] = field(default_factory=dict)
-
-    def parts(self, filters: Mapping[str, Any]) -> list[bool | None]:
-        """The parts of the list to read, one after the other: with a value (True), without (False), or all (None)."""
-        if not self.is_nullable:
-            return [None]
-        return [part for part, only in ((True, self.present), (False, self.missing)) if _can_match(filters, only)]
-
-
-def _can_match(filters: Mapping[str, Any], only: Mapping[str, Set[Any]]) -> bool:
-    return all(name not in filters or not values.isdisjoint(filters[name]) for name, values in only.items())
-
-
-class _Kind(NamedTuple):
-    """What distinguishes the statements of pages of one list, filters and order."""
-
+    shape: Shape
+    filters: dict[str, Any]
+    sort: str
     is_descending: bool
-    part: bool | None = None
-    begins_here: bool = False  # after the place that was given
-    skips: bool = False
-    has_total: bool = True
+    passing: frozenset[str]  # filters that follow the clock
+
+    @property
+    def matching(self) -> Hashable:
+        """Distinguishes the rows that match, in whatever order. Filters that follow the clock move on."""
+        values = (value for name, value in self.filters.items() if name not in self.passing)
+        return self.shape, *(tuple(value) if isinstance(value, list) else value for value in values)
 
 
 class _Place(NamedTuple):
-    """The place after which a page begins: the row with the id `after`. `value` is None among rows without a value."""
+    """A place in the part `part` of an order: that of the row with the id `id`. `value` is None where there is none."""
 
+    part: int
     value: Any
-    after: str
+    id: str
+
+
+class _Found(NamedTuple):
+    """Rows with the numbers of their parts, and the total, which is `is_exact` or at least.
+
+    `ended_at` is the place where a walk ended before it had found all rows of the page.
+    """
+
+    rows: list[tuple[int, list[Any]]]
+    total: int
+    is_exact: bool
+    ended_at: _Place | None = None
 
 
 class Listing:
@@ -126,9 +119,14 @@ class Listing:
     `orders` maps the values of `sortBy` to orders; the first is the default. The serializer must have the id as a
     column. `detail` takes the filters too and annotates what the serializer needs beyond the columns of the model. With
     `subject`, a foreign key, each row is written as the object that it refers to, and its id is the id of the row.
+    `places` takes the filters and returns the rows whose ids are places in the list, by default all of the model.
 
     A page is found in two steps of one statement: a `Window` of keys in the order of an index, then the joins for
     these keys alone. Totals are counted up to `EXACT_UP_TO`, and not at each call where they are known to be larger.
+
+    With `search`, the filter of this name is a folded text of words, and each page reads a bounded number of rows. What
+    few rows match is listed like any other list. Else a page walks through the list, and may end where the walk ends:
+    then it has fewer rows than asked for, and the next page goes on from there.
     """
 
     large_totals: ClassVar[LargeTotals] = LargeTotals()
@@ -143,21 +141,24 @@ class Listing:
         values: Mapping[str, models.Field[Any, Any]],
         orders: Mapping[str, Order],
         detail: Callable[..., models.QuerySet[Any]] | None = None,
+        places: Callable[..., models.QuerySet[Any]] | None = None,
         subject: str | None = None,
+        search: Search | None = None,
     ) -> None:
         self.name = name
         self.serializer = serializer
-        self.select = select
-        self.values = values
         self.orders = orders
-        self.detail = detail
-        self._id = f"{subject}_id" if subject else "pk"
-        self._columns = [f"{subject}__{column}" for column in serializer.columns()] if subject else serializer.columns()
-        self._rows = Question(self._build_rows)
-        self._matching = Question(self._build_matching)
-        self._anchor = Question(self._build_anchor)
-        self._positions: dict[str, tuple[int, int]] = {}
-        self._kinds: dict[str, models.Field[Any, Any]] = {}
+        self.search = search
+        self.statements = ListStatements(
+            serializer=serializer,
+            select=select,
+            values=values,
+            orders=orders,
+            detail=detail,
+            places=places,
+            subject=subject,
+            search=search,
+        )
 
     def page(self, query: Mapping[str, Any], *, caller: str | None, **given: Any) -> Response:
         """The answer to a validated query. `given` are further filters, which do not come from the query.
@@ -166,43 +167,28 @@ class Listing:
         PageTooDeep, and Invalid when `after` is an id that does not exist, or a cursor of another list or order.
         """
         page, limit, after = query["page"], query["limit"], query.get("after")
-        filters = {name: value for name, value in query.items() if name not in self.filters_not_rows} | given
+        filters = {name: value for name, value in query.items() if name not in self.filters_not_rows} | dict(given)
         filters = {name: value for name, value in filters.items() if value is not None}
-        shape: Shape = tuple((name, None if name in self.values else value) for name, value in filters.items())
-        sort = query.get("sort_by", next(iter(self.orders)))
-        descending = query.get("sort_order", "desc") == "desc"
-        place = self._place(after, shape, sort, filters, descending=descending)
+        sort, descending = query.get("sort_by", next(iter(self.orders))), query.get("sort_order", "desc") == "desc"
+        text = filters.pop("search", None)
+        passing = frozenset(name for name, value in given.items() if isinstance(value, datetime))
+        asked = _Asked(self.statements.shape_of(filters), filters, sort, descending, passing)
+        place = self._place(after, asked)
         offset = 0 if after else (page - 1) * limit
-        if offset >= DEEPEST and self._matching.count(shape, up_to=DEEPEST + 1, **filters) > DEEPEST:
-            raise PageTooDeep
-        values = tuple(value for name, value in filters.items() if _distinguishes(name, value, given))
-        matching = self.name, shape, values
-        is_large = self.large_totals.holds(matching)
-        rows = self._found(
-            shape, sort, place, filters, descending=descending, limit=limit + 1, offset=offset, has_total=not is_large
-        )
-        if is_large:
-            total = EXACT_UP_TO + 1
-        elif rows:
-            total = rows[0][-1]
-        elif page == 1 and not after:
-            total = 0
+        if text is None:
+            found = self._found(asked, place, limit=limit + 1, offset=offset)
         else:
-            total = self._matching.count(shape, up_to=EXACT_UP_TO + 1, **filters)
-        headers = {}
-        if total > EXACT_UP_TO:
-            total, headers[TOTAL_COUNT] = EXACT_UP_TO, "at-least"
-            if not is_large:
-                twice = 2 * EXACT_UP_TO
-                self.large_totals.exceeded(
-                    matching, is_twice=lambda: self._matching.count(shape, up_to=twice, **filters) == twice
-                )
-        has_next = len(rows) > limit
+            found = self._searched(asked, words_of(text), place, limit=limit + 1, offset=offset)
+        rows, total = found.rows, found.total
+        headers = {} if found.is_exact else {TOTAL_COUNT: "at-least"}
+        has_next = len(rows) > limit or found.ended_at is not None
         if has_next:
-            headers[NEXT_CURSOR] = self._cursor(rows[limit - 1], shape, sort, descending=descending)
+            last = self._place_of(asked, *rows[limit - 1]) if len(rows) > limit else found.ended_at
+            assert last is not None  # noqa: S101 - one of the two is the reason for a next page
+            headers[NEXT_CURSOR] = self._cursor(last, asked)
         to_wire = self.serializer.to_wire
         data = {
-            "list": [to_wire(row, caller) for row in rows[:limit]],
+            "list": [to_wire(row, caller) for _, row in rows[:limit]],
             "pagination": {
                 "currentPage": 1 if after else page,
                 "totalPages": -(-total // limit),
@@ -214,149 +200,142 @@ class Listing:
         }
         return Response(data, headers=headers)
 
-    def _found(
-        self,
-        shape: Shape,
-        sort: str,
-        place: _Place | None,
-        filters: Mapping[str, Any],
-        *,
-        descending: bool,
-        limit: int,
-        offset: int,
-        has_total: bool,
-    ) -> list[list[Any]]:
-        """The rows, from one or both parts of the list. With `has_total`, the last value of the first is the total."""
-        rows: list[list[Any]] = []
-        for part in self.orders[sort].parts(filters):
-            if place is not None and part is True and place.value is None:
-                continue  # the page begins after this part
-            begins_here = place is not None and (part is not False or place.value is None)
-            given = {**filters, "offset": offset}
-            if place is not None:
-                given |= place._asdict()
-            kind = _Kind(descending, part, begins_here, skips=bool(offset), has_total=has_total and not rows)
-            found = self._rows.rows(shape, sort, kind, limit=limit - len(rows), **given)
-            rows += found
+    def _found(self, asked: _Asked, place: _Place | None, *, limit: int, offset: int) -> _Found:
+        """At most `limit` rows, from one or more parts of the list."""
+        if offset >= DEEPEST and self._count(asked, up_to=DEEPEST + 1) > DEEPEST:
+            raise PageTooDeep
+        is_large = self.large_totals.holds((self.name, asked.matching))
+        rows: list[tuple[int, list[Any]]] = []
+        skipped = offset
+        for part, here in self._parts(asked, place):
+            given = {**asked.filters, "offset": skipped}
+            if here is not None:
+                given |= {"value": here.value, "after": here.id}
+            kind = Kind(asked.is_descending, part, here is not None, bool(skipped), has_total=not (is_large or rows))
+            found = self.statements.rows.rows(asked.shape, asked.sort, kind, limit=limit - len(rows), **given)
+            rows += [(part, row) for row in found]
             if len(rows) == limit:
                 break
             if found:
-                offset = 0
-            elif offset and part is True:
-                offset -= self._matching.count(shape, part, sort, up_to=offset, **filters)
-        return rows
+                skipped = 0
+            elif skipped:
+                skipped -= self._count(asked, part, up_to=skipped)
+        if is_large:
+            return _Found(rows, EXACT_UP_TO, is_exact=False)
+        is_first = not offset and place is None
+        total = self._total(asked, rows[0][1][-1] if rows else 0 if is_first else None)
+        return _Found(rows, min(total, EXACT_UP_TO), total <= EXACT_UP_TO)
+
+    def _total(self, asked: _Asked, counted: int | None) -> int:
+        """The total, which the rows of the page have `counted`; None for a page without rows."""
+        total = self._count(asked, up_to=EXACT_UP_TO + 1) if counted is None else counted
+        if total > EXACT_UP_TO:
+            twice = 2 * EXACT_UP_TO
+            self.large_totals.exceeded(
+                (self.name, asked.matching), is_twice=lambda: self._count(asked, up_to=twice) == twice
+            )
+        return total
+
+    def _parts(self, asked: _Asked, place: _Place | None) -> Iterator[tuple[int, _Place | None]]:
+        """The parts to read, and the place where to begin in each if not at its beginning."""
+        for part in self.orders[asked.sort].to_read(asked.filters):
+            if place is None or part >= place.part:
+                yield part, place if place is not None and part == place.part else None
+
+    def _count(self, asked: _Asked, part: int | None = None, *, up_to: int) -> int:
+        """The number of rows, of all parts without `part`; at most `up_to`."""
+        return self.statements.matching.count(asked.shape, part, asked.sort, up_to=up_to, **asked.filters)
+
+    # --- searches -------------------------------------------------------------------------------------
+
+    def _searched(
+        self, asked: _Asked, words: Sequence[str], place: _Place | None, *, limit: int, offset: int
+    ) -> _Found:
+        assert self.search is not None  # noqa: S101 - other lists have no such filter
+        keys = self.search.found(words, up_to=FEW)
+        if keys is None:
+            found = self._walked(self._with(asked, "words", patterns(words)), place, limit=limit, offset=offset)
+            if found.ended_at is None or (keys := self.search.found(words, up_to=MANY)) is None:
+                if found.ended_at is not None and offset and not found.rows:
+                    raise PageTooDeep(walked=True)
+                return found
+        return self._found(self._with(asked, "found", keys), place, limit=limit, offset=offset)
+
+    def _with(self, asked: _Asked, name: str, value: Any) -> _Asked:
+        filters = {**asked.filters, name: value}
+        return asked._replace(shape=self.statements.shape_of(filters), filters=filters)
+
+    def _walked(self, asked: _Asked, place: _Place | None, *, limit: int, offset: int) -> _Found:
+        """At most `limit` rows, of as many as `WALKS` walks pass. The total is the number of those that they found."""
+        assert self.search is not None  # noqa: S101 - other lists have no such filter
+        rows: list[tuple[int, list[Any]]] = []
+        total, walks = 0, 0
+        for part, beginning in self._parts(asked, place):
+            here = beginning
+            while True:
+                kind = Kind(asked.is_descending, part, here is not None)
+                given = asked.filters if here is None else {**asked.filters, "value": here.value, "after": here.id}
+                up_to = self.search.walked
+                keys, end = self.statements.walked.walk(asked.shape, asked.sort, kind, up_to=up_to, **given)
+                wanted = keys[max(0, offset - total) :][: limit - len(rows)]
+                total, walks = total + len(keys), walks + 1
+                if wanted:
+                    whole = Kind(asked.is_descending, part)
+                    found = self.statements.rows_walked.rows(
+                        asked.shape, asked.sort, whole, **asked.filters, keys=wanted
+                    )
+                    rows += [(part, row) for row in found]
+                here = None if end is None else _Place(part, *end)
+                is_full = len(rows) == limit
+                if is_full and (here is not None or place is not None):
+                    return _Found(rows, total, is_exact=False)
+                if here is None:
+                    break  # on to the next part, if only to complete the total
+                if walks >= WALKS:
+                    return _Found(rows, total, is_exact=False, ended_at=here)
+        return _Found(rows, total, is_exact=place is None)
 
     # --- places ---------------------------------------------------------------------------------------
 
-    def _place(
-        self, after: str | Cursor | None, shape: Shape, sort: str, filters: Mapping[str, Any], *, descending: bool
-    ) -> _Place | None:
+    def _place(self, after: str | Cursor | None, asked: _Asked) -> _Place | None:
         """Raises Invalid."""
         if after is None:
             return None
+        order = self.orders[asked.sort]
         if isinstance(after, str):
-            rows = self._anchor.rows(shape, sort, **{**filters, "after": after})
-            if not rows:
-                raise Invalid("after", _("there is nothing with this id"))
-            return _Place(rows[0][0], after)
-        if after.order != cursors.digest_of(self.name, sort, descending):
+            for part in range(len(order.parts)):
+                given = {**asked.filters, "after": after}
+                if rows := self.statements.anchor.rows(asked.shape, asked.sort, part, **given):
+                    return _Place(part, rows[0][0], after)
+            raise Invalid("after", _("there is nothing with this id"))
+        names = [self._digest(asked, part) for part in range(len(order.parts))]
+        if after.order not in names:
             raise Invalid("after", _("this cursor belongs to another list or order"))
-        kind = self._kind_of_key(shape, sort)
+        part = names.index(after.order)
+        kind = self.statements.kind_of_key(asked.shape, asked.sort, part)
         try:
             value: Any = cursors.value_of(after.value, kind)
         except cursors.ValueOutOfRange as error:
             raise Invalid("after", _("this is no cursor of this list")) from error
-        if self.orders[sort].is_nullable:
-            lowest, highest = _missing_value(kind, descending=True), _missing_value(kind, descending=False)
+        if order.is_nullable:
+            lowest, highest = missing_value(kind, descending=True), missing_value(kind, descending=False)
             if not lowest <= value <= highest:
                 raise Invalid("after", _("this is no cursor of this list"))
-            if value == (lowest if descending else highest):
-                value = None
-        return _Place(value, after.id)
+            if value == (lowest if asked.is_descending else highest):
+                return _Place(part + 1, None, after.id)
+        return _Place(part, value, after.id)
 
-    def _cursor(self, row: Sequence[Any], shape: Shape, sort: str, *, descending: bool) -> str:
-        key, pk = self._position_of_key(sort)
-        value = row[key]
-        if value is None:
-            value = _missing_value(self._kind_of_key(shape, sort), descending=descending)
-        order = cursors.digest_of(self.name, sort, descending)
-        return Cursor(order, cursors.number_of(value), row[pk]).written()
+    def _place_of(self, asked: _Asked, part: int, row: Sequence[Any]) -> _Place:
+        key, pk = self.statements.position_of_key(asked.sort, part)
+        return _Place(part, None if key is None else row[key], row[pk])
 
-    def _position_of_key(self, sort: str) -> tuple[int, int]:
-        """The positions in a row of the value that it is sorted by, and of its id."""
-        known = self._positions.get(sort)
-        if known is None:
-            key, columns = self.orders[sort].key, self._columns
-            at = columns.index(key.name) if _is_column(key, columns) else len(columns)
-            known = self._positions[sort] = (at, self.serializer.columns().index("id"))
-        return known
+    def _cursor(self, place: _Place, asked: _Asked) -> str:
+        value = place.value
+        if self.orders[asked.sort].parts[place.part].key is None:
+            kind = self.statements.kind_of_key(asked.shape, asked.sort, 0)
+            value = missing_value(kind, descending=asked.is_descending)
+        return Cursor(self._digest(asked, place.part), cursors.number_of(value), place.id).written()
 
-    def _kind_of_key(self, shape: Shape, sort: str) -> models.Field[Any, Any]:
-        """The field of the parameter that takes a value to sort by."""
-        kind = self._kinds.get(sort)
-        if kind is None:
-            rows = self._filtered(shape).alias(sort_key=self.orders[sort].key)
-            kind = self._kinds[sort] = cursors.kind_of(rows.query.annotations["sort_key"].output_field)
-        return kind
-
-    # --- querysets ------------------------------------------------------------------------------------
-
-    def _params(self, shape: Shape) -> dict[str, Any]:
-        return {name: Param(name, self.values[name]) if name in self.values else value for name, value in shape}
-
-    def _filtered(self, shape: Shape) -> models.QuerySet[Any]:
-        return self.select(**self._params(shape))
-
-    def _build_matching(self, shape: Shape, part: bool | None = None, sort: str = "") -> models.QuerySet[Any]:
-        return self._part(self._filtered(shape), part, sort).order_by().values_list("pk")
-
-    def _part(self, rows: models.QuerySet[Any], part: bool | None, sort: str) -> models.QuerySet[Any]:
-        """The rows of a part of the list; of all parts, which need no `sort`, for None."""
-        if part is None:
-            return rows
-        return rows.alias(sort_key=self.orders[sort].key).filter(sort_key__isnull=not part)
-
-    def _build_anchor(self, shape: Shape, sort: str) -> models.QuerySet[Any]:
-        # A row that is deleted or no longer matches the filters is still a position in the order.
-        return self._keyed(shape).filter(**{self._id: Param("after", ID)}).values_list(self.orders[sort].key)
-
-    def _keyed(self, shape: Shape) -> models.QuerySet[Any]:
-        """All rows of the model, with what the keys of the orders need."""
-        return self._filtered(shape).model._base_manager.all()
-
-    def _detailed(self, shape: Shape) -> models.QuerySet[Any]:
-        return self._keyed(shape) if self.detail is None else self.detail(**self._params(shape))
-
-    def _build_rows(self, shape: Shape, sort: str, kind: _Kind) -> models.QuerySet[Any]:
-        key, after = self.orders[sort].key, Param("after", ID)
-        by = [F(self._id)] if kind.part is False else [key, F(self._id)]
-        order = [each.desc() if kind.is_descending else each.asc() for each in by]
-        matching = self._part(self._filtered(shape), kind.part, sort)
-        if kind.begins_here and kind.part is False:
-            matching = matching.filter(**{f"{self._id}__{'lt' if kind.is_descending else 'gt'}": after})
-        elif kind.begins_here:
-            value = Param("value", self._kind_of_key(shape, sort))
-            matching = matching.filter(Beyond((key, F(self._id)), (value, after), descending=kind.is_descending))
-        beside = [] if _is_column(key, self._columns) else [key]
-        if kind.has_total:
-            beside.append(CountUpTo(self._filtered(shape), EXACT_UP_TO + 1))
-        page = Window(matching.order_by(*order).values("pk"), skips=kind.skips)
-        return self._detailed(shape).filter(pk__in=page).order_by(*order).values_list(*self._columns, *beside)
-
-
-def _distinguishes(name: str, value: Any, given: Mapping[str, Any]) -> bool:
-    """Whether a filter distinguishes totals. Times that were not asked for follow the clock, which moves on."""
-    return not (name in given and isinstance(value, datetime))
-
-
-def _is_column(key: Any, columns: Sequence[str]) -> bool:
-    """Whether the rows have the value to sort by already."""
-    # The type stubs do not know the name of an F.
-    return isinstance(key, F) and key.name in columns  # type: ignore[attr-defined]
-
-
-def _missing_value(kind: models.Field[Any, Any], *, descending: bool) -> Any:
-    """What a cursor holds for a missing value: one that comes after all values that occur."""
-    if isinstance(kind, models.DateTimeField):
-        return datetime(1, 1, 1, tzinfo=UTC) if descending else datetime(9999, 12, 31, tzinfo=UTC)
-    return -1 if descending else 32_767
+    def _digest(self, asked: _Asked, part: int) -> bytes:
+        order = self.orders[asked.sort].name(asked.sort, part)
+        return cursors.digest_of(self.name, order, asked.is_descending)

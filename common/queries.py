@@ -72,10 +72,9 @@ class _Compiled:
                 row[position] = convert(row[position], expression, connection)
         return rows
 
-    def count(self, given: dict[str, Any], up_to: int) -> int:
+    def aggregated(self, what: str, given: dict[str, Any], up_to: int) -> tuple[Any, ...]:
         values = [param.bound(given[param.name]) for param in self.params]
-        number: int = _fetched(f"SELECT COUNT(*) FROM ({self.sql} LIMIT {up_to:d}) AS counted", values)[0][0]  # noqa: S608
-        return number
+        return _fetched(f"SELECT {what} FROM ({self.sql} LIMIT {up_to:d}) AS counted", values)[0]  # noqa: S608
 
 
 def count_of(queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
@@ -200,7 +199,22 @@ class Question:
 
     def count(self, *shape: Hashable, up_to: int, **given: Any) -> int:
         """The number of rows, or `up_to` if there are more: no more are read."""
-        return self._compiled(*shape).count(given, up_to)
+        number: int = self._compiled(*shape).aggregated("COUNT(*)", given, up_to)[0]
+        return number
+
+    def walk(self, *shape: Hashable, up_to: int, **given: Any) -> tuple[list[str], tuple[Any, str] | None]:
+        """Of the first `up_to` rows: the keys of those that match, in order, and the place of the last one.
+
+        The queryset has four columns: the key of the row, whether it matches, the sort key and the id. The place is a
+        sort key and an id; None if there are fewer rows.
+        """
+        what = (
+            "array_agg(counted.pk) FILTER (WHERE counted.is_match),"
+            f" (array_agg(counted.sort_key))[{up_to:d}], (array_agg(counted.sort_id))[{up_to:d}]"
+        )
+        keys, value, pk = self._compiled(*shape).aggregated(what, given, up_to)
+        place = None if pk is None else (value, bytes(pk).hex())
+        return [bytes(key).hex() for key in keys or ()], place
 
     def instance(self, *shape: Hashable, **given: Any) -> Any:
         """The first model instance or None, for a queryset of instances."""

@@ -1,6 +1,6 @@
 """The base of all API views: a DRF viewset that shares between requests what does not depend on them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
@@ -10,7 +10,8 @@ from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.fields import Field
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -109,6 +110,8 @@ class ApiViewSet(GenericViewSet[Any]):
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     lookup_field = "pk"
     lookup_url_kwarg = "id"
+    # How variables of paths that are no ids are validated.
+    path_fields: ClassVar[Mapping[str, Field]] = {}
     # In bytes. `upload_limit` is that of a multipart body, where a view takes one.
     body_limit: ClassVar[int] = settings.JSON_BODY_LIMIT
     upload_limit: ClassVar[int | None] = None
@@ -146,14 +149,25 @@ class ApiViewSet(GenericViewSet[Any]):
         self.perform_authentication(request)
         self.check_permissions(request)
         for name, value in kwargs.items():
-            if not OBJECT_ID.fullmatch(value):
-                raise Invalid(name, _("must be 24 lower-case hexadecimal characters"))
+            self.refuse_invalid_variable(name, value)
         if length:
             refuse_encoded(meta.get("HTTP_CONTENT_ENCODING", ""))
         query_string = meta.get("QUERY_STRING", "")
         # Any other method is refused after this, with 405.
         if (length or query_string) and str(request.method).lower() in self.action_map:
             self.refuse_undeclared(request, query_string, has_body=length > 0)
+
+    def refuse_invalid_variable(self, name: str, value: str) -> None:
+        """Raises Invalid for a variable of the path that is not as declared: an id, or as its field validates it."""
+        if name not in self.path_fields:
+            if not OBJECT_ID.fullmatch(value):
+                raise Invalid(name, _("must be 24 lower-case hexadecimal characters"))
+            return
+        try:
+            self.path_fields[name].run_validation(value)
+        except ValidationError as error:
+            details: Any = error.detail
+            raise Invalid(name, str(details[0])) from error
 
     def refuse_undeclared(self, request: Request, query_string: str, *, has_body: bool) -> None:
         """Raises ValidationError for keys of a query or body that the operation does not declare.

@@ -79,6 +79,11 @@ value is missed or repeated, whatever is changed, deleted or added meanwhile. An
 from the part that you have not read to the part that you have read, or back. A cursor is opaque and belongs to its
 list and order. `after` also takes the id of the last item that you have. It then means the place that the item has
 *now*, which is safe in orders whose value never changes, such as `createdAt`.
+
+A search takes words, or parts of words, all of which must match. It reads a bounded number of items. If very many match
+and none of them is near, a page may have fewer items than `limit`, or none: as long as `hasNextPage` is true, read on
+with `after`. Numbered pages that the search does not reach are refused with `page_too_deep`. `totalItems` may then be
+the number of items that were found on the way, with `X-Total-Count: at-least`.
 """
 
 HTTP_MEANINGS = {

@@ -9,10 +9,13 @@ from django.db import models
 from django.db.models import F, OuterRef, Subquery
 from rest_framework.response import Response
 
+from accounts.models import User
 from accounts.serializers import UserSummarySerializer
-from common.pagination import Listing, Order, Shape
-from common.queries import ID, TEXT, TIME, CountUpTo, Param, Question
+from common.orders import Order
+from common.pagination import Listing
+from common.queries import ID, TIME, CountUpTo, Param, Question
 from common.times import optional_wire_time, wire_time
+from common.word_search import Search
 from edges.models import Participant, ViewerCount
 from edges.services import JoinToken, RevocationPage
 from edges.services.viewer_counts import COUNTED_EACH_TIME, counted
@@ -44,25 +47,31 @@ _RESTRICTION_OF_READER = Question(_restricted)
 _COUNT = Question(_counted)
 
 
-def _present(*, stream: Any, seen_after: Any, search: Any = None) -> models.QuerySet[Any]:
-    present = Participant.objects.audience(stream=stream, seen_after=seen_after)
-    return present if search is None else present.filter(user__names_folded__contains=search)
+def _present(*, stream: Any, seen_after: Any) -> models.QuerySet[Any]:
+    return Participant.objects.audience(stream=stream, seen_after=seen_after)
 
 
-class _Viewers(Listing):
-    def _keyed(self, shape: Shape) -> models.QuerySet[Any]:
-        # Users who have left since are still a position in the order.
-        return Participant.objects.filter(stream=Param("stream", ID))
+def _joined(*, stream: Any, **_others: Any) -> models.QuerySet[Any]:
+    # Users who have left since are still a place in the order.
+    return Participant.objects.filter(stream=stream)
 
 
 # Users in the order of their first join, so that renewing a join token moves nobody to another page.
-VIEWERS = _Viewers(
+VIEWERS = Listing(
     "viewers",
     UserSummarySerializer,
     _present,
-    values={"stream": ID, "seen_after": TIME, "search": TEXT},
+    values={"stream": ID, "seen_after": TIME},
     orders={"joined": Order(F("first_seen_at"))},
+    places=_joined,
     subject="user",
+    search=Search(
+        User.objects.all,
+        text="names_folded",
+        found_by="user",
+        column="user__names_folded",
+        walked=1_000,
+    ),
 )
 
 

@@ -55,7 +55,8 @@ class ViewersQuery(PageQuery):
     search = FoldedText(
         max_length=LONGEST_SEARCH,
         required=False,
-        help_text="Part of the username, name or surname; in any case, with and without accents.",
+        help_text="Words, or parts of words, all of which the username, name and surname have together; in any case, "
+        "with and without accents.",
     )
 
 

@@ -128,7 +128,8 @@ ANSWERABLE = (*UPCOMING, Status.ACTIVE)
 # --- the stream ----------------------------------------------------------------------------------
 
 
-_OPEN = (Status.ACTIVE, *UPCOMING)
+OPEN = (Status.ACTIVE, *UPCOMING)
+OVER = tuple(status for status in Status if status not in OPEN)
 # When a stream began, will begin, or was prepared.
 BEGIN = Coalesce(F("started_at"), F("planned_start_at"), F("created_at"))
 
@@ -144,11 +145,10 @@ class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
         guest: Any = None,
         member: Any = None,
         interest: Any = None,
-        title: Any = None,
         planned_from: Any = None,
         planned_to: Any = None,
     ) -> Self:
-        """Streams that match all filters; `title` is a substring in `folded` form.
+        """Streams that match all filters.
 
         `guest` also finds streams whose guest has not accepted. `member` finds streams by creator or accepted guest
         only, because its lists are public.
@@ -158,7 +158,6 @@ class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
             "creator": creator,
             "guest": guest,
             "interest": interest,
-            "title_folded__contains": title,
             "planned_start_at__gte": planned_from,
             "planned_start_at__lte": planned_to,
         }
@@ -174,7 +173,7 @@ class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
         # All of them begin by then anyway (clocks of other machines may be 30 s ahead). With this condition PostgreSQL
         # reads only that range of the index.
         found = found.alias(begin=BEGIN).filter(begin__lte=latest + timedelta(minutes=1))
-        return found.filter(status__in=_OPEN)  # the condition of that index
+        return found.filter(status__in=OPEN)  # the condition of that index
 
     def no_shows(self, now: datetime) -> Self:
         """Upcoming streams past the grace after their planned start or, without one, after their last change."""
@@ -336,7 +335,7 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
             models.Index(
                 BEGIN,
                 "id",
-                condition=Q(deleted_at=None, status__in=_OPEN),
+                condition=Q(deleted_at=None, status__in=OPEN),
                 name="stream_by_begin",
             ),
             models.Index(fields=["updated_at", "id"], condition=Q(deleted_at=None), name="stream_updated"),

@@ -11,10 +11,12 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.services import UserMissing
-from common.pagination import Listing, Order
+from common.orders import Order, Part, RankedOrder
+from common.pagination import Listing
 from common.queries import ID, TEXT, TIME, Param, Question
-from livestreams.models import BEGIN, LiveStream, Status
-from livestreams.serializers import SORTABLE, LiveStreamSerializer, UpcomingStreamSerializer
+from common.word_search import Search
+from livestreams.models import BEGIN, OPEN, OVER, LiveStream, Status
+from livestreams.serializers import RANK, SORTABLE, LiveStreamSerializer, UpcomingStreamSerializer
 from livestreams.services import Restriction, StreamMissing, audience_restriction, reminder_waits
 
 # --- one stream -----------------------------------------------------------------------------------
@@ -84,10 +86,18 @@ def _order(column: str) -> Order:
     return Order(F(column), is_nullable=LiveStream._meta.get_field(column).null, **_STATES.get(column, {}))
 
 
-def _sorted_streams(name: str) -> Listing:
-    values = {"creator": ID, "guest": ID, "interest": TEXT, "title": TEXT, "planned_from": TIME, "planned_to": TIME}
-    orders = {sort: _order(column) for sort, column in SORTABLE.items()}
-    return Listing(name, LiveStreamSerializer, LiveStream.objects.matching, values=values, orders=orders)
+_RANKED = RankedOrder(
+    # What is live first, then what begins soonest.
+    Part(BEGIN, lambda rows: rows.filter(status__in=OPEN), {"status": set(OPEN)}, is_descending=False),
+    Part(F("created_at"), lambda rows: rows.filter(status__in=OVER), {"status": set(OVER)}, is_descending=True),
+)
+
+
+def _sorted_streams(name: str, *, walked: int = 2_500) -> Listing:
+    values = {"creator": ID, "guest": ID, "interest": TEXT, "planned_from": TIME, "planned_to": TIME}
+    orders = {sort: _order(column) for sort, column in SORTABLE.items()} | {RANK: _RANKED}
+    search = Search(LiveStream.objects.all, text="title_folded", walked=walked)
+    return Listing(name, LiveStreamSerializer, LiveStream.objects.matching, values=values, orders=orders, search=search)
 
 
 STREAMS = _sorted_streams("streams")

@@ -235,6 +235,9 @@ SORTABLE = {
 }
 
 
+RANK = "rank"  # the order of a search that asks for none
+
+
 class SortedQuery(PageQuery):
     sortBy = StrictChoice(list(SORTABLE), source="sort_by", default="createdAt")
     sortOrder = StrictChoice(["asc", "desc"], source="sort_order", default="desc")
@@ -245,13 +248,23 @@ class ListStreamsQuery(SortedQuery):
     creatorId = IdField(source="creator", required=False)
     interest = SearchedText(max_length=50, required=False)
     search = FoldedText(
-        source="title",
         max_length=LONGEST_SEARCH,
         required=False,
-        help_text="Part of the title; in any case, with and without accents.",
+        help_text="Words, or parts of words, all of which the title has; in any case, with and without accents.",
     )
     plannedFrom = WireTime(source="planned_from", required=False)
     plannedTo = WireTime(source="planned_to", required=False)
+    sortBy = StrictChoice(
+        list(SORTABLE),
+        source="sort_by",
+        required=False,
+        help_text="By default `createdAt`. In a `search` in descending order, what is live comes first, then what "
+        "begins soonest, then the rest, the newest first.",
+    )
+
+    def validate(self, query: dict[str, Any]) -> dict[str, Any]:
+        is_ranked = "search" in query and "sort_by" not in query and query["sort_order"] == "desc"
+        return query | {"sort_by": RANK} if is_ranked else query
 
 
 class GuestStreamsQuery(SortedQuery):

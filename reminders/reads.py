@@ -12,7 +12,8 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.services import UserMissing
-from common.pagination import Listing, Order
+from common.orders import Order
+from common.pagination import Listing
 from common.queries import ID, TIME, Param, Question
 from edges.reads import refuse_unless_readable
 from livestreams.models import LiveStream, of_living_stream

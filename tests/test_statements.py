@@ -29,6 +29,7 @@ from tests.reminders.asking import (
 from tests.streams import STREAMS, make_stream, stream_url
 
 AUTH = "/api/v1/auth"
+USERS = "/api/v1/users"
 TRANSACTION_CONTROL = re.compile(r"(SAVEPOINT|RELEASE|ROLLBACK|BEGIN|COMMIT)\b")
 
 type Call = Callable[[APIClient, LiveStream], Any]
@@ -71,7 +72,7 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     "read": (2, "scheduled", lambda client, stream: client.get(stream_url(stream))),
     "list": (2, "scheduled", lambda client, stream: client.get(STREAMS)),
     "filtered list": (
-        2,
+        3,
         "scheduled",
         lambda client, stream: client.get(f"{STREAMS}?status=scheduled&search=a"),
     ),
@@ -126,7 +127,10 @@ PINNED: dict[str, tuple[int, str, Call]] = {
         "scheduled",
         lambda client, stream: client.patch("/api/v1/notifications/channels", {"inbox": True}),
     ),
-    "me": (2, "scheduled", lambda client, stream: client.get("/api/v1/users/me")),
+    "profile": (2, "scheduled", lambda client, stream: client.get(f"{USERS}/profile/{stream.creator_id}")),
+    "profile by username": (2, "scheduled", lambda client, stream: client.get(f"{USERS}/profile/username/creator")),
+    "users": (3, "scheduled", lambda client, stream: client.get(f"{USERS}/search?q=creator")),
+    "me": (2, "scheduled", lambda client, stream: client.get(f"{USERS}/me")),
     "refresh": (6, "scheduled", lambda client, stream: client.post(f"{AUTH}/refresh", refresh_token(stream))),
     "revoke": (4, "scheduled", lambda client, stream: client.post(f"{AUTH}/revoke-token", refresh_token(stream))),
     "logout": (6, "scheduled", lambda client, stream: client.post(f"{AUTH}/logout")),

@@ -7,7 +7,8 @@ from typing import Any
 
 # What to send for parameters that are no enumerations.
 VALUES: dict[str, list[Any]] = {
-    "search": ["friends", "talk about friends 9980", "ada", "nothing like it"],
+    "search": ["friends", "talk about friends 9980", "ada", "ada kaya", "nothing like it", "zq"],
+    "q": ["ada", "ada kaya", "user77", "nothing like it", "zq"],
     "interest": ["music"],
     "creatorId": ["user"],
     "targetUserId": ["user"],
@@ -54,8 +55,11 @@ def cases(document: dict[str, Any]) -> Iterator[Case]:
             options = [schemas[key]["enum"] for key in ("sortBy", "sortOrder")]
             orders = [dict(zip(("sortBy", "sortOrder"), chosen, strict=True)) for chosen in product(*options)]
         filters = schemas.keys() - PAGING - {"sortBy", "sortOrder"}
-        yield from (Case(name, path, order) for order in orders)
-        yield Case(name, path, {"page": 100, "limit": 100})
+        if required := [one["name"] for one in declared["parameters"] if one["in"] == "query" and one.get("required")]:
+            filters = set(required)
+        else:
+            yield from (Case(name, path, order) for order in orders)
+            yield Case(name, path, {"page": 100, "limit": 100})
         for parameter in sorted(filters):
             for value in values_of(parameter, schemas[parameter]):
                 for order in orders if parameter == "status" else [{}]:

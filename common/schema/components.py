@@ -8,7 +8,8 @@ from drf_spectacular.plumbing import ResolvedComponent
 from common.api import JSON, PROBLEM_JSON, TITLES
 from common.cursors import PATTERN as CURSOR_PATTERN
 from common.fields import OBJECT_ID
-from common.pagination import EXACT_UP_TO, NEXT_CURSOR, TOTAL_COUNT
+from common.list_statements import EXACT_UP_TO
+from common.pagination import NEXT_CURSOR, TOTAL_COUNT
 
 type Schema = dict[str, Any]
 # The codes of one status, each with the reasons in its example.
@@ -85,7 +86,8 @@ CURSOR: Schema = {
 }
 
 TOTAL: Schema = {
-    "description": f"There when `totalItems` is not exact: the list has {EXACT_UP_TO:,} items or more.",
+    "description": f"There when `totalItems` is not exact: the list has as many items or more. {EXACT_UP_TO:,} are the "
+    "most that are counted; a search may stop earlier.",
     "required": False,
     "schema": {"type": "string", "const": "at-least"},
 }

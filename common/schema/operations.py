@@ -5,7 +5,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from itertools import count
 from typing import Any
@@ -126,7 +126,10 @@ class EnvelopeSchema(AutoSchema):
     def _broken_rule(self) -> str:
         """An example of the message of a 400 of this operation."""
         if variables := re.findall(r"{(\w+)}", self.path):
-            return f"{variables[0]}: {IdField().error_messages['id']}"
+            field = self._path_fields().get(variables[0])
+            return (
+                f"{variables[0]}: {IdField().error_messages['id'] if field is None else field.error_messages['blank']}"
+            )
         body: Any = self.get_request_serializer() if self.method in BODY_METHODS else None
         sent = next(iter(body.values())) if isinstance(body, dict) else body
         if is_basic_serializer(sent):
@@ -213,5 +216,11 @@ class EnvelopeSchema(AutoSchema):
         return is_list_serializer(serializer)
 
     def _resolve_path_parameters(self, variables: Any) -> list[Schema]:
-        # ApiViewSet accepts only ids, for all path parameters.
-        return [build_parameter_type(name=name, location="path", schema=ID) for name in variables]
+        # Path parameters are ids, except those that the view declares.
+        fields = self._path_fields()
+        schemas = {name: self._map_serializer_field(field, "request") for name, field in fields.items()}
+        return [build_parameter_type(name=name, location="path", schema=schemas.get(name, ID)) for name in variables]
+
+    def _path_fields(self) -> Mapping[str, serializers.Field]:
+        found: Mapping[str, serializers.Field] = getattr(self.view, "path_fields", {})
+        return found

@@ -137,7 +137,11 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: page_of(LiveStreamSerializer)},
     )
     def list(self, request: Request) -> Response:
-        """All streams, by default the newest first. Streams with equal values of `sortBy` are ordered by id."""
+        """All streams, by default the newest first. Streams with equal values of `sortBy` are ordered by id.
+
+        A `search` without `sortBy`, in descending order, lists what is live first, then what begins soonest, then the
+        rest, the newest first.
+        """
         return reads.streams(self.query(ListStreamsQuery), caller=self.user.pk)
 
     @extend_schema(

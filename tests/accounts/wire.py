@@ -6,12 +6,12 @@ from accounts.models import User
 
 
 def summary_of(user: User) -> dict[str, Any]:
-    """The user of the fixture `creator`, as in lists and logins."""
+    """A user without a photo, as in lists and logins."""
     return {
         "_id": user.pk,
-        "username": "creator",
-        "name": "Ayşe",
-        "surname": "Yılmaz",
+        "username": user.username,
+        "name": user.name,
+        "surname": user.surname,
         "profilePhoto": None,
         "availabilityStatus": "offline",
     }

@@ -210,6 +210,7 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
         caller = make_user("guest")
         stream = make_stream(creator, guest=caller)
     ids = {"id": stream.pk, "liveStreamId": stream.pk, "userId": creator.pk, "targetUserId": viewer.pk}
+    ids |= {"username": creator.username, "q": creator.username}
     if name == "listRevocationsByIdV1":
         caller = permitted("edge", "enforce")
     if name == "undoBulkBanV1":

@@ -44,7 +44,8 @@ def too_deep(world: World, operation: Operation, monkeypatch: pytest.MonkeyPatch
 
 def invalid(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     if operation.variables:
-        return world.call(operation, path=world.path(operation, **dict.fromkeys(operation.variables, "UPPER")))
+        # No id, and longer than any name.
+        return world.call(operation, path=world.path(operation, **dict.fromkeys(operation.variables, "UPPER" * 40)))
     if operation.query or not operation.has_body:
         return world.call(operation, path=f"{operation.path}?limit=101")
     return world.call(operation, body={})
@@ -324,7 +325,7 @@ SCENARIOS: dict[str, Scenario] = {
     "unsupported_media_type": text,
     UNCHANGED: unchanged,
     "uri_too_long": long_address,
-    "user_not_found": with_unknown("userId", "targetUserId"),
+    "user_not_found": with_unknown("userId", "targetUserId", "username"),
     "validation_failed": invalid,
     "wrong_credentials": wrong_password,
 }

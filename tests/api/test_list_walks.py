@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from common import pagination
+from common.word_search import FEW
 from livestreams import services
 from tests.api.operations import Operation, operations
-from tests.api.walks import LISTS, walked
+from tests.api.walks import LISTS, SearchedStreams, Users, Walk, World, walked
 from tests.conftest import Api
 from tests.envelope import data_of
 from tests.streams import STREAMS, make_stream
@@ -55,14 +57,43 @@ def test_every_row_that_stayed_in_place_is_read_exactly_once(
         world.add()
     client = api(world.caller)
 
-    walk = walked(world, lambda query: client.get(world.address(), query), sort=sort, descending=descending)
+    walk = walked(
+        world, lambda query: client.get(world.address(), world.filters | query), sort=sort, descending=descending
+    )
 
-    counts = {pk: walk.read.count(pk) for pk in walk.stayed}
-    assert set(counts.values()) == {1}, {pk: count for pk, count in counts.items() if count != 1}
-    assert walk.changes >= 2, "between any two pages there is one"
+    assert_exact(walk)
     if sort in NEVER_CHANGE and "upcoming" not in world.address():
         assert not walk.crossed
         assert len(walk.read) == len(set(walk.read))
+
+
+def assert_exact(walk: Walk) -> None:
+    counts = {pk: walk.read.count(pk) for pk in walk.stayed}
+    assert set(counts.values()) == {1}, {pk: count for pk, count in counts.items() if count != 1}
+    assert walk.changes >= 2, "between any two pages there is one"
+
+
+@pytest.mark.parametrize("few", [FEW, -1], ids=["by the index", "by walking"])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("world_of", [SearchedStreams, Users])
+def test_a_search_is_as_exact_in_its_order(
+    world_of: type[World], seed: int, few: int, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pagination, "FEW", few)
+    world = world_of(Random(seed))
+    for _ in range(ROWS):
+        world.add()
+    client: Any = api(world.caller)
+    is_ranked = world_of is SearchedStreams
+
+    walk = walked(
+        world,
+        lambda query: client.get(world.address(), world.filters | query),
+        sort=None,
+        descending=not is_ranked,
+    )
+
+    assert_exact(walk)
 
 
 def page(client: Any, **query: Any) -> tuple[list[str], str | None]:

@@ -10,13 +10,14 @@ from typing import Any
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.services import rename_user
 from bans.models import LiveStreamBan
 from bans.services import change_ban, lift_ban
 from common.refusals import Refusal
 from edges.models import Participant
 from edges.services import admit
 from livestreams import services
-from livestreams.models import LiveStream, Status
+from livestreams.models import BEGIN, OPEN, LiveStream, Status
 from livestreams.reads import STREAMS, UPCOMING
 from reminders.models import Kind, Notification, Reminder
 from reminders.services import mark_notification, remove_reminder
@@ -41,6 +42,7 @@ class World:
         self.caller = make_user("caller")
         self.base = timezone.now()
         self.count = 0
+        self.filters: dict[str, str] = {}
 
     def moment(self) -> datetime:
         return self.base + timedelta(minutes=self.random.randrange(6), microseconds=self.random.randrange(2))
@@ -116,7 +118,7 @@ class Streams(World):
         return services.edit_stream(target, by=by, now=now, changes=changes[action])
 
     def keys(self, sort: str, descending: bool) -> Keys:
-        rows = LiveStream.all_objects.values_list("pk", self.orders.orders[sort].key)
+        rows = LiveStream.all_objects.values_list("pk", self.orders.orders[sort].parts[0].key)
         # Without a value they come last, so they rank lowest where the highest come first, and else highest.
         return {pk: (((key is not None) is descending, key or 0), pk) for pk, key in rows}
 
@@ -182,6 +184,44 @@ class Viewers(World):
             return self.seen(User.objects.get(pk=target), self.moment() + timedelta(minutes=5))
         long_ago = self.base - timedelta(days=1)
         return Participant.objects.filter(user=target, stream=self.stream).update(last_seen_at=long_ago)
+
+
+class Users(World):
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        self.filters = {"q": "person"}
+
+    def address(self) -> str:
+        return "/api/v1/users/search"
+
+    def add(self) -> object:
+        user = self.person()
+        return User.objects.filter(pk=user.pk).update(created_at=self.moment())
+
+    def change(self, target: str) -> object:
+        match self.random.randrange(3):
+            case 0:
+                return User.objects.filter(pk=target).update(is_active=False)
+            case 1:
+                return User.objects.filter(pk=target).update(is_active=True)
+        return rename_user(target, f"renamed-person{self.random.random()}", by=None, now=timezone.now())
+
+
+class SearchedStreams(Streams):
+    """Streams in the order of a search."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        # Titles have it before and after they are renamed.
+        self.filters = {"search": "e"}
+
+    def keys(self, sort: str, descending: bool) -> Keys:
+        def rank(begin: datetime, created: datetime, status: str, pk: str) -> tuple[Key, Any]:
+            number = int(pk, 16)
+            return ((0, begin.timestamp()), number) if status in OPEN else ((1, -created.timestamp()), -number)
+
+        rows = LiveStream.all_objects.values_list("pk", BEGIN, "created_at", "status")
+        return {pk: rank(begin, created, status, pk) for pk, begin, created, status in rows}
 
 
 class Bans(World):
@@ -266,6 +306,7 @@ LISTS: dict[str, type[World]] = {
     "listMyPastStreamsV1": Past,
     "listPastStreamsByUserIdV1": PastOfUser,
     "listViewersByIdV1": Viewers,
+    "listUsersSearchV1": Users,
     "listLiveStreamBansV1": Bans,
     "listMyBansV1": MyBans,
     "listMyRemindersV1": Reminders,

@@ -23,7 +23,7 @@ PINNED: dict[str, tuple[int, Call]] = {
     "read": (2, lambda client, stream: client.get(stream_url(stream))),
     "join": (3, lambda client, stream: client.post(f"{STREAMS}/join", {"liveStreamId": stream.pk})),
     "viewers": (3, lambda client, stream: client.get(stream_url(stream, "viewers"))),
-    "search": (3, lambda client, stream: client.get(stream_url(stream, "viewers"), {"search": "fan"})),
+    "search": (4, lambda client, stream: client.get(stream_url(stream, "viewers"), {"search": "fan"})),
     "viewer count": (2, lambda client, stream: client.get(stream_url(stream, "viewer-count"))),
     "revocations": (3, lambda client, stream: client.get(stream_url(stream, "revocations"))),
 }

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts import services as accounts
 from accounts import tokens
-from accounts.models import Session
+from accounts.models import Session, User
 from bans.models import LiveStreamBan
 from bans.services import appeal_ban, ban_many, lift_ban, undo_batch
 from livestreams import services as streams
@@ -314,6 +314,16 @@ def with_refresh_token(*, audited: Callable[[str], int]) -> Rows:
     return pairs(of, ended)
 
 
+def seen_by_all(of: Callable[[User], Call]) -> Rows:
+    """The object is a user. Another's deleted one is a deactivated account."""
+    return {
+        OWN: lambda world, caller: of(world.people[caller].user),
+        ANOTHERS: lambda world, caller: of(world.bystander),
+        OWN_DELETED: Inapplicable("one's own deactivated account is a caller of its own"),
+        ANOTHERS_DELETED: lambda world, caller: of(world.people[DEACTIVATED].user),
+    }
+
+
 ROWS: dict[str, Rows] = {
     "acceptLiveStreamGuestByIdV1": answering(),
     "appealBanV1": on_appeal({"text": "It was not me."}, made=False),
@@ -332,6 +342,8 @@ ROWS: dict[str, Rows] = {
     "deleteLiveStreamByIdV1": on_stream(),
     "deleteReminderByIdV1": on_reminder(),
     "endLiveStreamByIdV1": on_stream(active=True),
+    "getUsersProfileByUseridV1": seen_by_all(lambda user: Call({"userId": user.pk}, shows=user.pk)),
+    "getUsersProfileUsernameByUsernameV1": seen_by_all(lambda user: Call({"username": user.username}, shows=user.pk)),
     "joinLiveStreamV1": in_body(active=True, audit=0),  # presence is not audited
     "liftLiveStreamBanByIdV1": on_ban(),
     "listGuestStreamsV1": as_guest(),
@@ -346,6 +358,7 @@ ROWS: dict[str, Rows] = {
     "listUpcomingStreamsByUserIdV1": listed_of_user("limit=100"),
     "listUpcomingStreamsByUserIdV2": listed_of_user("limit=100"),
     "listUpcomingStreamsV1": listed(),
+    "listUsersSearchV1": seen_by_all(lambda user: Call(query=f"q={user.username}", shows=user.pk)),
     "listViewersByIdV1": on_stream(),
     "loginV1": {
         OWN: lambda world, caller: log_in(world, caller, world.people[caller].password),

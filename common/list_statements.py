@@ -1,0 +1,171 @@
+"""The statements of a list: pages, walks, counts and places, each compiled once for each shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from django.db import models
+from django.db.models import F
+
+from common import cursors
+from common.orders import Order, Part, is_column
+from common.queries import ID, Beyond, CountUpTo, Param, Question, Window
+from common.rows import ReadSerializer
+from common.word_search import IDS, TEXTS, AnyOf, HasWords, Search
+
+EXACT_UP_TO = 10_000  # items; above it, a total says "at least"
+
+type Shape = tuple[tuple[str, Any], ...]
+
+
+class Kind(NamedTuple):
+    """What distinguishes the statements of one list, filters and order."""
+
+    is_descending: bool
+    part: int
+    begins_here: bool = False  # after the place that was given
+    skips: bool = False
+    has_total: bool = False
+
+
+class ListStatements:
+    """Statements for the arguments of a `Listing`.
+
+    Two filters are set by the list itself: `found`, the keys that a search found, and `words`, the patterns that each
+    row of a walk is compared with. The keys of the rows that a walk found are the parameter `keys`.
+    """
+
+    def __init__(
+        self,
+        *,
+        serializer: type[ReadSerializer],
+        select: Callable[..., models.QuerySet[Any]],
+        values: Mapping[str, models.Field[Any, Any]],
+        orders: Mapping[str, Order],
+        detail: Callable[..., models.QuerySet[Any]] | None,
+        places: Callable[..., models.QuerySet[Any]] | None,
+        subject: str | None,
+        search: Search | None,
+    ) -> None:
+        self._select = select
+        self._values = {**values, "found": IDS, "words": TEXTS}
+        self._orders = orders
+        self._detail = detail
+        self._places = places
+        self._search = search
+        self._id = f"{subject}_id" if subject else "pk"
+        self._columns = [f"{subject}__{column}" for column in serializer.columns()] if subject else serializer.columns()
+        self._id_at = serializer.columns().index("id")
+        self.rows = Question(self._build_rows)
+        self.walked = Question(self._build_walked)
+        self.rows_walked = Question(self._build_rows_walked)
+        self.matching = Question(self._build_matching)
+        self.anchor = Question(self._build_anchor)
+        self._positions: dict[tuple[str, int], tuple[int | None, int]] = {}
+        self._kinds: dict[tuple[str, int], models.Field[Any, Any]] = {}
+
+    def shape_of(self, filters: Mapping[str, Any]) -> Shape:
+        """The filters without the values that statements take as parameters."""
+        return tuple((name, None if name in self._values else value) for name, value in filters.items())
+
+    def position_of_key(self, sort: str, part: int) -> tuple[int | None, int]:
+        """The positions in a row of the value that it is sorted by, None if by its id alone, and of its id."""
+        known = self._positions.get((sort, part))
+        if known is None:
+            key, columns = self._orders[sort].parts[part].key, self._columns
+            at: int | None = None
+            if key is not None:
+                at = columns.index(key.name) if is_column(key, columns) else len(columns)
+            known = self._positions[sort, part] = (at, self._id_at)
+        return known
+
+    def kind_of_key(self, shape: Shape, sort: str, part: int) -> models.Field[Any, Any]:
+        """The field of the parameter that takes a value to sort by."""
+        kind = self._kinds.get((sort, part))
+        if kind is None:
+            rows = self._filtered(shape).alias(sort_key=self._orders[sort].parts[part].key)
+            kind = self._kinds[sort, part] = cursors.kind_of(rows.query.annotations["sort_key"].output_field)
+        return kind
+
+    # --- querysets ------------------------------------------------------------------------------------
+
+    def _params(self, shape: Shape) -> dict[str, Any]:
+        return {
+            name: Param(name, self._values[name]) if name in self._values else value
+            for name, value in shape
+            if name not in ("found", "words")
+        }
+
+    def _filtered(self, shape: Shape) -> models.QuerySet[Any]:
+        rows = self._select(**self._params(shape))
+        if self._search is not None and ("found", None) in shape:
+            rows = rows.filter(AnyOf(F(self._search.found_by), Param("found", IDS)))
+        return rows
+
+    def _build_matching(self, shape: Shape, part: int | None, sort: str) -> models.QuerySet[Any]:
+        rows = self._filtered(shape)
+        return (rows if part is None else self._orders[sort].parts[part].of(rows)).order_by().values_list("pk")
+
+    def _build_anchor(self, shape: Shape, sort: str, part: int) -> models.QuerySet[Any]:
+        # A row that is deleted or no longer matches the filters is still a place in the order.
+        found = self._orders[sort].parts[part]
+        rows = found.of(self._all(shape)).filter(**{self._id: Param("after", ID)})
+        return rows.values_list("pk" if found.key is None else found.key)
+
+    def _all(self, shape: Shape) -> models.QuerySet[Any]:
+        """All rows of the model, with what the keys of the orders need."""
+        if self._places is not None:
+            return self._places(**self._params(shape))
+        return self._filtered(shape).model._base_manager.all()
+
+    def _detailed(self, shape: Shape) -> models.QuerySet[Any]:
+        return self._all(shape) if self._detail is None else self._detail(**self._params(shape))
+
+    def _from_place(self, shape: Shape, sort: str, kind: Kind) -> tuple[Part, models.QuerySet[Any]]:
+        """The part and its rows, from the place on."""
+        part = self._orders[sort].parts[kind.part]
+        rows, after = part.of(self._filtered(shape)), Param("after", ID)
+        descending = part.descends(asked=kind.is_descending)
+        if kind.begins_here and part.key is None:
+            rows = rows.filter(**{f"{self._id}__{'lt' if descending else 'gt'}": after})
+        elif kind.begins_here:
+            value = Param("value", self.kind_of_key(shape, sort, kind.part))
+            rows = rows.filter(Beyond((part.key, F(self._id)), (value, after), descending=descending))
+        return part, rows
+
+    def _sorted(self, part: Part, kind: Kind) -> list[Any]:
+        by = [F(self._id)] if part.key is None else [part.key, F(self._id)]
+        return [each.desc() if part.descends(asked=kind.is_descending) else each.asc() for each in by]
+
+    def _build_walked(self, shape: Shape, sort: str, kind: Kind) -> models.QuerySet[Any]:
+        """The rows of a part, for `Question.walk`."""
+        assert self._search is not None  # noqa: S101 - nothing else walks
+        part, rows = self._from_place(shape, sort, kind)
+        pk = F(self._id)
+        return (
+            rows.annotate(
+                is_match=HasWords(F(self._search.column), Param("words", TEXTS)),
+                sort_key=pk if part.key is None else part.key,
+                sort_id=pk,
+            )
+            .order_by(*self._sorted(part, kind))
+            .values_list("pk", "is_match", "sort_key", "sort_id")
+        )
+
+    def _build_rows_walked(self, shape: Shape, sort: str, kind: Kind) -> models.QuerySet[Any]:
+        part = self._orders[sort].parts[kind.part]
+        rows = self._detailed(shape).filter(AnyOf(F("pk"), Param("keys", IDS))).order_by(*self._sorted(part, kind))
+        return rows.values_list(*self._columns, *self._beside(part))
+
+    def _build_rows(self, shape: Shape, sort: str, kind: Kind) -> models.QuerySet[Any]:
+        part, matching = self._from_place(shape, sort, kind)
+        order = self._sorted(part, kind)
+        page = Window(matching.order_by(*order).values("pk"), skips=kind.skips)
+        beside = self._beside(part)
+        if kind.has_total:
+            beside.append(CountUpTo(self._filtered(shape), EXACT_UP_TO + 1))
+        return self._detailed(shape).filter(pk__in=page).order_by(*order).values_list(*self._columns, *beside)
+
+    def _beside(self, part: Part) -> list[Any]:
+        return [] if part.key is None or is_column(part.key, self._columns) else [part.key]

@@ -1,0 +1,104 @@
+"""Search by words in folded columns, with bounded work: an index finds what few rows have, a walk what many have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Func
+
+from common.queries import ID, TEXT, Param, Question
+
+FEW = 1_000  # rows; what more rows have is found by walking
+MANY = 10_000  # rows; what more rows have is found by nothing else
+WALKS = 8  # of one page
+INDEXED_WORDS = 4  # which the index is asked for; the rows that it finds are compared with the others
+IDS = ArrayField(ID)
+TEXTS = ArrayField(TEXT)
+
+# The index has groups of three letters or digits (pg_trgm). A word without such a group would read all of it.
+_INDEXABLE = re.compile(r"[^\W_]{3}")
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """The words of a folded text, the longest first, without those that are parts of others."""
+    words: list[str] = []
+    for word in sorted(set(text.split()), key=lambda each: (-len(each), each)):
+        if not any(word in longer for longer in words):
+            words.append(word)
+    return tuple(words)
+
+
+class HasWords(Func):
+    """Whether a text contains all words: `words` is a parameter with patterns, see `patterns`. No index is used."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = " LIKE ALL "
+    output_field = models.BooleanField()
+
+    def __init__(self, text: Any, words: Param) -> None:
+        super().__init__(text, Func(words, template="(%(expressions)s)", output_field=TEXTS))
+
+
+class AnyOf(Func):
+    """Whether an id is one of a parameter with an array of ids."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = " = ANY "
+    output_field = models.BooleanField()
+
+    def __init__(self, pk: Any, ids: Param) -> None:
+        super().__init__(pk, Func(ids, template="(%(expressions)s)", output_field=IDS))
+
+
+def patterns(words: Sequence[str]) -> list[str]:
+    return [f"%{re.sub(r'([\\%_])', r'\\\1', word)}%" for word in words]
+
+
+class Search:
+    """A search among the rows of a list whose text contains all of some words.
+
+    `rows` returns the rows whose folded column `text` is searched and has a trigram index. `found_by` is the column of
+    the list with their key, and `column` the column of the list with their text, if they are of another model.
+
+    A list asks for the keys that match, if they are few, and shows those of its rows that have one of them. Else it
+    walks through its rows in its own order, `walked` at a time, and compares each with the words. If it does not find
+    enough in `WALKS` walks, it asks for the keys again, and gives up if there are more than `MANY`.
+    """
+
+    def __init__(
+        self,
+        rows: Callable[[], models.QuerySet[Any]],
+        *,
+        text: str,
+        walked: int,
+        found_by: str = "pk",
+        column: str | None = None,
+    ) -> None:
+        self.rows = rows
+        self.text = text
+        self.walked = walked
+        self.found_by = found_by
+        self.column = column or text
+        self._matching = Question(self._build)
+
+    def _build(self, indexed: int, has_others: bool) -> models.QuerySet[Any]:
+        rows = self.rows()
+        for number in range(indexed):
+            rows = rows.filter(**{f"{self.text}__contains": Param(f"word{number}", TEXT)})
+        if has_others:
+            rows = rows.filter(HasWords(F(self.text), Param("others", TEXTS)))
+        return rows.values_list("pk")
+
+    def found(self, words: Sequence[str], *, up_to: int) -> list[str] | None:
+        """The keys of all rows that match; None if there are more than `up_to`, or no index could find them."""
+        indexed = [word for word in words if _INDEXABLE.search(word)][:INDEXED_WORDS]
+        if not indexed:
+            return None
+        others = patterns([word for word in words if word not in indexed])
+        given: dict[str, Any] = {f"word{number}": word for number, word in enumerate(indexed)}
+        found = self._matching.rows(len(indexed), bool(others), limit=up_to + 1, others=others, **given)
+        return None if len(found) > up_to else [pk for (pk,) in found]
