@@ -31,6 +31,8 @@ class TokensViewSet(ApiViewSet):
 
     authentication_classes = ()
     permission_classes = ()
+    # Their answers are secret, and whoever sent the key is unknown. A refresh can be repeated without one.
+    without_key: ClassVar[frozenset[str]] = frozenset(["log_in", "refresh", "revoke"])
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "log_in": [services.WrongCredentials, TooManyFailures, LoginBusy],
         "refresh": [services.RefreshTokenInvalid, services.RefreshTokenReused, services.RefreshInProgress],
@@ -109,6 +111,8 @@ class TokensViewSet(ApiViewSet):
 class CurrentUserViewSet(ApiViewSet):
     """The profile and the sessions of the caller."""
 
+    # A repeat has no session any more.
+    without_key: ClassVar[frozenset[str]] = frozenset(["log_out"])
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {"log_out": [], "retrieve": []}
 
     @extend_schema(

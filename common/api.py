@@ -34,10 +34,12 @@ from common.refusals import (
     Forbidden,
     Invalid,
     Missing,
+    PreconditionUnmet,
     Refusal,
     TooMany,
     Unauthenticated,
     Unavailable,
+    Unprocessable,
 )
 from common.times import wire_now
 
@@ -57,6 +59,7 @@ TITLES: dict[int, str] = {
     405: "Method not allowed",
     408: "Request timeout",
     409: "Resource already exists or cannot be changed in its current state",
+    412: "Precondition failed",
     413: "Payload too large",
     414: "URI too long",
     415: "Unsupported media type",
@@ -73,6 +76,8 @@ STATUSES: dict[type[Refusal], int] = {
     Forbidden: 403,
     Missing: 404,
     Conflict: 409,
+    PreconditionUnmet: 412,
+    Unprocessable: 422,
     TooMany: 429,
     Unavailable: 503,
 }
@@ -242,6 +247,20 @@ def reasons_of(detail: Any, field: str = "") -> list[str]:
     for name, part in inner:
         lines += reasons_of(part, ".".join(filter(None, [field, str(name)])))
     return lines
+
+
+def expected_status(error: Exception) -> int | None:
+    """The status of an error that a request may cause; None for a failure of the service."""
+    match error:
+        case Refusal():
+            return status_of(error)
+        case exceptions.APIException():
+            return error.status_code
+        case Http404():
+            return 404
+        case DjangoPermissionDenied():
+            return 403
+    return None
 
 
 def refuse(error: Exception, context: Mapping[str, Any]) -> HttpResponse:

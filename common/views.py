@@ -6,9 +6,10 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from django.conf import settings
-from django.http import HttpRequest, QueryDict
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException
 from rest_framework.negotiation import BaseContentNegotiation
@@ -16,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from common import api
+from common import api, idempotency
 from common.fields import OBJECT_ID
 from common.languages import preferred_language
 from common.refusals import Invalid
@@ -47,6 +48,7 @@ def _shared(kinds: tuple[type, ...]) -> list[Any]:
 _negotiator = AlwaysJSON()
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
+CHANGING_METHODS = (*BODY_METHODS, "DELETE")
 # Bodies that count as none: some clients send one although the operation has none.
 EMPTY_BODIES: tuple[Any, ...] = (None, {}, [], "")
 
@@ -115,6 +117,8 @@ class ApiViewSet(GenericViewSet[Any]):
     # For addresses that users paste into other programs, which add parameters of their own. Only for operations without
     # query parameters, so that none can be misspelt.
     ignores_query: ClassVar[bool] = False
+    # Changing actions that ignore Idempotency-Key, because their answers depend on more than the caller.
+    without_key: ClassVar[frozenset[str]] = frozenset()
 
     def get_authenticators(self) -> list[Any]:
         return _shared(tuple(self.authentication_classes))
@@ -151,9 +155,37 @@ class ApiViewSet(GenericViewSet[Any]):
         if length:
             refuse_encoded(meta.get("HTTP_CONTENT_ENCODING", ""))
         query_string = meta.get("QUERY_STRING", "")
+        if idempotency.META in meta and self.takes_key(request):
+            self.answer_once(request, idempotency.keyed_request(request._request, caller=self.user.pk))
         # Any other method is refused after this, with 405.
         if (length or query_string) and str(request.method).lower() in self.action_map:
             self.refuse_undeclared(request, query_string, has_body=length > 0)
+
+    def takes_key(self, request: Request) -> bool:
+        """Whether this request is a change by a known caller, which an `Idempotency-Key` makes repeatable."""
+        is_change = request.method in CHANGING_METHODS and str(request.method).lower() in self.action_map
+        return is_change and self.action not in self.without_key and self.caller is not None
+
+    def answer_once(self, request: Request, keyed: idempotency.KeyedRequest) -> None:
+        """Let the operation run in one transaction with its stored answer, or not at all if there is one."""
+        method = str(request.method).lower()
+        handler = getattr(self, method)
+
+        def answer() -> HttpResponse:
+            try:
+                # Of a refused change nothing remains but the stored refusal.
+                with transaction.atomic():
+                    response = handler(request, **self.kwargs)
+            except Exception as error:
+                if not idempotency.is_kept(error):
+                    raise
+                response = self.handle_exception(error)
+            finished = cast("HttpResponse", self.finalize_response(request, response))
+            # No longer a `Response`, which would be rendered again with another timestamp.
+            return HttpResponse(finished.content, status=finished.status_code, headers=dict(finished.items()))
+
+        # DRF calls the attribute with the name of the method.
+        setattr(self, method, lambda *_, **__: idempotency.answer_once(keyed, answer, now=timezone.now()))
 
     def refuse_undeclared(self, request: Request, query_string: str, *, has_body: bool) -> None:
         """Raises ValidationError for keys of a query or body that the operation does not declare.

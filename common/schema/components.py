@@ -1,14 +1,17 @@
 """Parts of the OpenAPI document that operations share: the two forms of an error, headers, ids and times."""
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from drf_spectacular.plumbing import ResolvedComponent
 
-from common.api import JSON, PROBLEM_JSON, TITLES
+from common import idempotency
+from common.api import HTTP_CODES, JSON, PROBLEM_JSON, TITLES
 from common.cursors import PATTERN as CURSOR_PATTERN
 from common.fields import OBJECT_ID
 from common.pagination import EXACT_UP_TO, NEXT_CURSOR, TOTAL_COUNT
+from common.refusals import TooMany, every_refusal
 
 type Schema = dict[str, Any]
 # The codes of one status, each with the reasons in its example.
@@ -77,6 +80,25 @@ RETRY_AFTER: Schema = {
     "schema": {"type": "integer", "minimum": 0, "examples": [1]},
 }
 
+IDEMPOTENCY_KEY: Schema = {
+    "name": idempotency.HEADER,
+    "in": "header",
+    "description": "Makes a repeat safe: with the same key, the same request gets the first answer again. Take a new "
+    "random one, such as a UUID, for each change.",
+    "required": False,
+    "schema": {
+        "type": "string",
+        "pattern": f"^{idempotency.KEY.pattern}$",
+        "examples": ["7f9c24e8-3b12-4fef-91e0-56a2d5a1c0b7"],
+    },
+}
+IDEMPOTENT_REPLAYED: Schema = {
+    "description": "There when this is the stored answer to an earlier request with the same `Idempotency-Key`. Stored "
+    "refusals have it, too.",
+    "required": False,
+    "schema": {"type": "string", "const": "true"},
+}
+
 CURSOR: Schema = {
     "description": "For `after` of the next page; there when `hasNextPage` is true. Opaque: it holds the place of the "
     "last item as this page has it, so that a walk misses and repeats nothing when that item changes meanwhile.",
@@ -97,6 +119,13 @@ SHARED: dict[str, tuple[str, Schema]] = {
     NEXT_CURSOR: (ResolvedComponent.HEADER, CURSOR),
     TOTAL_COUNT: (ResolvedComponent.HEADER, TOTAL),
 }
+
+
+@cache
+def codes_to_wait_for() -> set[str]:
+    """The codes of errors with a `Retry-After`."""
+    waiting = {kind.code for kind in every_refusal() if issubclass(kind, TooMany) or hasattr(kind, "retry_after")}
+    return waiting | {HTTP_CODES[status] for status in (429, 503)}
 
 
 def enveloped(status: int, data: Schema) -> Schema:
@@ -127,8 +156,8 @@ def error_response(status: int, codes: Codes) -> Schema:
     }
     if status == 401:
         headers["WWW-Authenticate"] = BEARER
-    if status in (429, 503):
-        headers["Retry-After"] = RETRY_AFTER
+    if waiting := codes.keys() & codes_to_wait_for():
+        headers["Retry-After"] = RETRY_AFTER | {"required": waiting == codes.keys()}
     failure = {"statusCode": {"const": status}, "errors": {"contains": {"const": title}}}
     problem = {"status": {"const": status}, "title": {"const": title}, "code": {"enum": list(codes)}}
     return {
