@@ -23,7 +23,6 @@ from common.refusals import Refusal
 from common.views import ApiViewSet
 
 TAGS = ["Accounts"]
-NOT_STORED = {"Cache-Control": "no-store"}  # for tokens: RFC 6749, section 5.1
 
 
 class TokensViewSet(ApiViewSet):
@@ -61,7 +60,7 @@ class TokensViewSet(ApiViewSet):
         now, sent = timezone.now(), LoginSerializer.validated(request.data)
         session = services.log_in(**sent, now=now, client=client_of(request._request))
         pair = tokens.signed_pair(session, now=now)
-        response = Response(reads.pair_of_tokens(session.user_id, pair), headers=NOT_STORED)
+        response = Response(reads.pair_of_tokens(session.user_id, pair))
         remember_device(response, session.user, request.COOKIES, path=request.path)
         return response
 
@@ -86,7 +85,7 @@ class TokensViewSet(ApiViewSet):
         now = timezone.now()
         claims = tokens.refresh_claims(**RefreshTokenSerializer.validated(request.data), now=now)
         refreshed = services.refresh(*claims, now=now, sign=tokens.signed_pair)
-        return Response(reads.pair_of_tokens(refreshed.user_id, refreshed.pair), headers=NOT_STORED)
+        return Response(reads.pair_of_tokens(refreshed.user_id, refreshed.pair))
 
     @extend_schema(
         operation_id="revokeTokenV1",

@@ -10,10 +10,13 @@ _undo: ContextVar[list[Callable[[], object]] | None] = ContextVar("undo", defaul
 @contextmanager
 def undone_on_rollback() -> Iterator[None]:
     """Put it around a transaction: calls what `on_rollback` was given inside, the last first, if the block raises."""
+    outer = _undo.get()
     undo: list[Callable[[], object]] = []
     token = _undo.set(undo)
     try:
         yield
+        if outer is not None:  # that transaction may still be rolled back
+            outer.extend(undo)
     except BaseException:
         for call in reversed(undo):
             call()

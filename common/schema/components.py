@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from drf_spectacular.plumbing import ResolvedComponent
 
-from common import idempotency
+from common import etags, idempotency, preconditions
 from common.api import HTTP_CODES, JSON, PROBLEM_JSON, TITLES
 from common.cursors import PATTERN as CURSOR_PATTERN
 from common.fields import OBJECT_ID
@@ -70,7 +70,7 @@ REQUEST_ID: Schema = {
 }
 BEARER: Schema = {"required": True, "schema": {"type": "string", "const": "Bearer"}}
 ETAG: Schema = {
-    "description": "Changes with the content. Send it back as `If-None-Match`.",
+    "description": "Changes with the data. Send it back as `If-None-Match`, or as `If-Match` of a change.",
     "required": True,
     "schema": {"type": "string", "pattern": '^(W/)?"[^"]*"$', "examples": ['"2f9a4c5e7b6d8f1a"']},
 }
@@ -80,6 +80,22 @@ RETRY_AFTER: Schema = {
     "schema": {"type": "integer", "minimum": 0, "examples": [1]},
 }
 
+IF_NONE_MATCH: Schema = {
+    "name": etags.IF_NONE_MATCH,
+    "in": "header",
+    "description": "The `ETag` of the answer that the caller has, or several. If it is still the current one, the "
+    "answer is 304 without a body.",
+    "required": False,
+    "schema": {"type": "string", "examples": ['"2f9a4c5e7b6d8f1a"']},
+}
+IF_MATCH: Schema = {
+    "name": preconditions.HEADER,
+    "in": "header",
+    "description": "The `ETag` with which the caller has read the object. If the object has another one now, nothing "
+    "is changed, and the answer is 412. `*` stands for every version of an object that exists.",
+    "required": False,
+    "schema": {"type": "string", "pattern": r'^\s*(\*|.*"[^"]*".*)$', "examples": ['"2f9a4c5e7b6d8f1a"']},
+}
 IDEMPOTENCY_KEY: Schema = {
     "name": idempotency.HEADER,
     "in": "header",

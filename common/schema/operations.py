@@ -28,13 +28,23 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, I
 from common import idempotency
 from common.api import HTTP_CODES, JSON, HeadersTooLarge, PayloadTooLarge, RequestTimeout, UriTooLong, status_of
 from common.pagination import NEXT_CURSOR, TOTAL_COUNT, PageTooDeep
-from common.refusals import Forbidden, Invalid, Missing, Refusal, Unauthenticated, Unavailable
+from common.refusals import (
+    Forbidden,
+    Invalid,
+    Missing,
+    PreconditionUnmet,
+    Refusal,
+    Unauthenticated,
+    Unavailable,
+)
 from common.rows import Derived, ReadSerializer
 from common.schema.components import (
     ETAG,
     ID,
     IDEMPOTENCY_KEY,
     IDEMPOTENT_REPLAYED,
+    IF_MATCH,
+    IF_NONE_MATCH,
     SHARED,
     Codes,
     Schema,
@@ -83,12 +93,13 @@ class EnvelopeSchema(AutoSchema):
             return None
         if self.method not in SAFE_METHODS:
             operation["description"] = f"{WARNING}\n\n{operation.get('description', '')}".strip()
-        if "304" in operation["responses"]:
-            for cached in ("200", "304"):
-                operation["responses"][cached]["headers"]["ETag"] = ETAG
+        if self.method == "GET":
+            self._add_conditional_read(operation)
         if "requestBody" in operation and self.method == "PATCH":
             # No field of an edit is required, but at least one must be sent.
             operation["requestBody"]["required"] = True
+        if self._takes_match():
+            operation["parameters"] = [*operation.get("parameters", []), IF_MATCH]
         if self._takes_key():
             operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY]
             for status in SUCCESSES & operation["responses"].keys():
@@ -107,6 +118,8 @@ class EnvelopeSchema(AutoSchema):
         if self._takes_key():
             for refusal in (idempotency.KeyInUse, idempotency.KeyReused):
                 found[status_of(refusal)][refusal.code] = [str(refusal.message)]
+        if self._takes_match():
+            found[status_of(PreconditionUnmet)][PreconditionUnmet.code] = [str(PreconditionUnmet.message)]
         places = {parameter["in"] for parameter in operation.get("parameters", [])}
         # For operations without query and body too: a query or body that is sent to them is refused.
         found[400][Invalid.code] = [self._broken_rule()]
@@ -128,6 +141,17 @@ class EnvelopeSchema(AutoSchema):
         found[500][HTTP_CODES[500]] = []
         found[503].setdefault(HTTP_CODES[503], [str(Unavailable.message)])
         return found
+
+    def _add_conditional_read(self, operation: Schema) -> None:
+        unchanged = OpenApiResponse(description="The caller has this version already, as `If-None-Match` says.")
+        operation["responses"].setdefault("304", self._get_response_for_code(unchanged, "304"))
+        for status in ("200", "304"):
+            operation["responses"][status]["headers"]["ETag"] = ETAG
+        operation["parameters"] = [*operation.get("parameters", []), IF_NONE_MATCH]
+
+    def _takes_match(self) -> bool:
+        """As `ApiViewSet.takes_match` at a request."""
+        return self.method in CHANGING_METHODS and (self.method != "POST" or "{" in self.path)
 
     def _takes_key(self) -> bool:
         """As `ApiViewSet.takes_key` at a request."""

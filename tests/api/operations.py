@@ -56,6 +56,10 @@ class Operation:
         return "requestBody" in self.declared
 
     @property
+    def takes_match(self) -> bool:
+        return "If-Match" in self.headers
+
+    @property
     def takes_key(self) -> bool:
         return "Idempotency-Key" in self.headers
 

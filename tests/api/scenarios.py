@@ -268,6 +268,10 @@ def key_of_another_body(world: World, operation: Operation, _: pytest.MonkeyPatc
     return world.call(operation, raw=None if operation.has_body else b"{ }", HTTP_IDEMPOTENCY_KEY="one")
 
 
+def read_before_a_change(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, HTTP_IF_MATCH='"0123456789abcdef"')
+
+
 def unchanged(world: World, operation: Operation, _: Any) -> Any:
     return world.call(operation, unless=world.call(operation).headers["ETag"])
 
@@ -312,6 +316,7 @@ SCENARIOS: dict[str, Scenario] = {
     "notification_not_found": with_unknown("id"),
     "payload_too_large": ten_megabytes,
     "picture_slots_full": while_others_decode_pictures,
+    "precondition_failed": read_before_a_change,
     "refresh_in_progress": while_another_refresh_holds_the_lock,
     "refresh_token_invalid": access_token_as_refresh_token,
     "page_too_deep": too_deep,
