@@ -332,7 +332,7 @@ def read_answer(response: Response, meta: Mapping[str, Any], *, is_personal: boo
     headers["ETag"] = etag
     headers["Cache-Control"] = etags.ALWAYS_REVALIDATED[is_personal]
     headers["Vary"] = etags.VARY
-    if etags.is_known(meta.get("HTTP_IF_NONE_MATCH", ""), etag):
+    if (known := meta.get("HTTP_IF_NONE_MATCH")) and etags.is_known(known, etag):
         return etags.not_modified(response)
     headers["Content-Type"] = JSON
     response.content = envelope(200, orjson.Fragment(data))
