@@ -29,7 +29,6 @@ from common.schema import page_of
 from common.views import ApiViewSet
 
 TAGS = ["Accounts"]
-NOT_STORED = {"Cache-Control": "no-store"}  # for tokens: RFC 6749, section 5.1
 
 
 class TokensViewSet(ApiViewSet):
@@ -37,6 +36,8 @@ class TokensViewSet(ApiViewSet):
 
     authentication_classes = ()
     permission_classes = ()
+    # Their answers are secret, and whoever sent the key is unknown. A refresh can be repeated without one.
+    without_key: ClassVar[frozenset[str]] = frozenset(["log_in", "refresh", "revoke"])
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "log_in": [services.WrongCredentials, TooManyFailures, LoginBusy],
         "refresh": [services.RefreshTokenInvalid, services.RefreshTokenReused, services.RefreshInProgress],
@@ -65,7 +66,7 @@ class TokensViewSet(ApiViewSet):
         now, sent = timezone.now(), LoginSerializer.validated(request.data)
         session = services.log_in(**sent, now=now, client=client_of(request._request))
         pair = tokens.signed_pair(session, now=now)
-        response = Response(reads.pair_of_tokens(session.user_id, pair), headers=NOT_STORED)
+        response = Response(reads.pair_of_tokens(session.user_id, pair))
         remember_device(response, session.user, request.COOKIES, path=request.path)
         return response
 
@@ -90,7 +91,7 @@ class TokensViewSet(ApiViewSet):
         now = timezone.now()
         claims = tokens.refresh_claims(**RefreshTokenSerializer.validated(request.data), now=now)
         refreshed = services.refresh(*claims, now=now, sign=tokens.signed_pair)
-        return Response(reads.pair_of_tokens(refreshed.user_id, refreshed.pair), headers=NOT_STORED)
+        return Response(reads.pair_of_tokens(refreshed.user_id, refreshed.pair))
 
     @extend_schema(
         operation_id="revokeTokenV1",
@@ -115,6 +116,8 @@ class TokensViewSet(ApiViewSet):
 class CurrentUserViewSet(ApiViewSet):
     """The profile and the sessions of the caller."""
 
+    # A repeat has no session any more.
+    without_key: ClassVar[frozenset[str]] = frozenset(["log_out"])
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {"log_out": [], "retrieve": []}
 
     @extend_schema(

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy, override
 from rest_framework import exceptions, parsers, renderers
 from rest_framework.response import Response
 
-from common import error_pages
+from common import error_pages, etags
 from common.accept import rank
 from common.entry_points import current_context
 from common.keys import shown
@@ -34,10 +34,12 @@ from common.refusals import (
     Forbidden,
     Invalid,
     Missing,
+    PreconditionUnmet,
     Refusal,
     TooMany,
     Unauthenticated,
     Unavailable,
+    Unprocessable,
 )
 from common.times import wire_now
 
@@ -57,6 +59,7 @@ TITLES: dict[int, str] = {
     405: "Method not allowed",
     408: "Request timeout",
     409: "Resource already exists or cannot be changed in its current state",
+    412: "Precondition failed",
     413: "Payload too large",
     414: "URI too long",
     415: "Unsupported media type",
@@ -73,6 +76,8 @@ STATUSES: dict[type[Refusal], int] = {
     Forbidden: 403,
     Missing: 404,
     Conflict: 409,
+    PreconditionUnmet: 412,
+    Unprocessable: 422,
     TooMany: 429,
     Unavailable: 503,
 }
@@ -185,7 +190,7 @@ def error_answer(
         error_body(status, code, reasons, as_problem=as_problem),
         status=status,
         content_type=PROBLEM_JSON if as_problem else JSON,
-        headers={"X-Error-Code": code, **(headers or {})},
+        headers={"X-Error-Code": code, "Cache-Control": etags.NOT_STORED, **(headers or {})},
     )
     if status == 503:
         response.headers.setdefault("Retry-After", str(Unavailable.retry_after))
@@ -193,7 +198,8 @@ def error_answer(
 
 
 def success_answer(data: Any, status: int = 200) -> HttpResponse:
-    return HttpResponse(envelope(status, data), status=status, content_type=JSON)
+    headers = {"Cache-Control": etags.NOT_STORED}
+    return HttpResponse(envelope(status, data), status=status, content_type=JSON, headers=headers)
 
 
 # --- DRF's renderer, parser and exception handler --------------------------------------------------
@@ -242,6 +248,20 @@ def reasons_of(detail: Any, field: str = "") -> list[str]:
     for name, part in inner:
         lines += reasons_of(part, ".".join(filter(None, [field, str(name)])))
     return lines
+
+
+def expected_status(error: Exception) -> int | None:
+    """The status of an error that a request may cause; None for a failure of the service."""
+    match error:
+        case Refusal():
+            return status_of(error)
+        case exceptions.APIException():
+            return error.status_code
+        case Http404():
+            return 404
+        case DjangoPermissionDenied():
+            return 403
+    return None
 
 
 def refuse(error: Exception, context: Mapping[str, Any]) -> HttpResponse:
@@ -301,9 +321,28 @@ def answer_to(  # noqa: C901 - a flat table of kinds
     return error_answer(meta, 500, HTTP_CODES[500])
 
 
+def read_answer(response: Response, meta: Mapping[str, Any], *, is_personal: bool) -> HttpResponse:
+    """The answer to a read: in the envelope, or 304 if the caller has the data already.
+
+    The tag is that of the data, because the timestamp of the envelope changes with each answer.
+    """
+    data = orjson.dumps(response.data)
+    etag = etags.etag_of(data)
+    headers = response.headers
+    headers["ETag"] = etag
+    headers["Cache-Control"] = etags.ALWAYS_REVALIDATED[is_personal]
+    headers["Vary"] = etags.VARY
+    if (known := meta.get("HTTP_IF_NONE_MATCH")) and etags.is_known(known, etag):
+        return etags.not_modified(response)
+    headers["Content-Type"] = JSON
+    response.content = envelope(200, orjson.Fragment(data))
+    return response
+
+
 def finished(response: Response, renderer: renderers.BaseRenderer) -> Response:
     """Render now, so that the response keeps no reference to the view and its request."""
     response.headers["Content-Type"] = renderer.media_type
+    response.headers.setdefault("Cache-Control", etags.NOT_STORED)
     response.content = renderer.render(response.data, renderer.media_type, {"response": response})
     return response
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -33,7 +34,7 @@ def with_common_headers[Response: HttpResponseBase](response: Response, request_
     """`response` with the headers that every answer has."""
     response.headers["X-Request-ID"] = request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    if not response.streaming:
+    if not response.streaming and response.status_code != HTTPStatus.NOT_MODIFIED:
         response.headers.setdefault("Content-Length", str(len(response.content)))  # type: ignore[attr-defined]
     return response
 

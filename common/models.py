@@ -82,6 +82,25 @@ class SoftDeleteModel(models.Model):
         return self.deleted_at is not None
 
 
+class StoredAnswer(models.Model):
+    """The answer to a request with an `Idempotency-Key`: see `common/idempotency.py`.
+
+    `answer` is encrypted. After `expires_at` the row has no effect, and a periodic task removes it.
+    """
+
+    key = models.UUIDField(primary_key=True)  # a digest of the caller and the key
+    fingerprint = models.BinaryField()
+    answer = models.BinaryField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["expires_at"], name="stored_answer_by_expiry")]
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
 class AppendOnlyModel(models.Model):
     """A table of which the database refuses UPDATE, DELETE and TRUNCATE: see `common/audit_guard.py`.
 

@@ -69,6 +69,20 @@ class Conflict(Refusal):
     message = _("the state it is in does not allow this")
 
 
+class PreconditionUnmet(Refusal):
+    """The object is not as the caller expects it."""
+
+    code = "precondition_failed"
+    message = _("the object has changed since you read it; read it again")
+
+
+class Unprocessable(Refusal):
+    """The request is valid, but contradicts an earlier one."""
+
+    code = "unprocessable"
+    message = _("the request contradicts an earlier one")
+
+
 class TooMany(Refusal):
     """A rate limit was exceeded; `retry_after` is in seconds."""
 

@@ -6,9 +6,10 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from django.conf import settings
-from django.http import HttpRequest, QueryDict
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.fields import Field
@@ -17,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from common import api
+from common import api, idempotency, preconditions
 from common.fields import OBJECT_ID
 from common.languages import preferred_language
 from common.refusals import Invalid
@@ -48,6 +49,7 @@ def _shared(kinds: tuple[type, ...]) -> list[Any]:
 _negotiator = AlwaysJSON()
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
+CHANGING_METHODS = (*BODY_METHODS, "DELETE")
 # Bodies that count as none: some clients send one although the operation has none.
 EMPTY_BODIES: tuple[Any, ...] = (None, {}, [], "")
 
@@ -118,6 +120,8 @@ class ApiViewSet(GenericViewSet[Any]):
     # For addresses that users paste into other programs, which add parameters of their own. Only for operations without
     # query parameters, so that none can be misspelt.
     ignores_query: ClassVar[bool] = False
+    # Changing actions that ignore Idempotency-Key, because their answers depend on more than the caller.
+    without_key: ClassVar[frozenset[str]] = frozenset()
 
     def get_authenticators(self) -> list[Any]:
         return _shared(tuple(self.authentication_classes))
@@ -153,6 +157,11 @@ class ApiViewSet(GenericViewSet[Any]):
         if length:
             refuse_encoded(meta.get("HTTP_CONTENT_ENCODING", ""))
         query_string = meta.get("QUERY_STRING", "")
+        if preconditions.META in meta and self.takes_match(request):
+            self.change_if_met(request, preconditions.expected_tags(meta[preconditions.META]))
+        # After the precondition, so that it is around it: a repeat gets the stored answer of a change that was made.
+        if idempotency.META in meta and self.takes_key(request):
+            self.answer_once(request, idempotency.keyed_request(request._request, caller=self.user.pk))
         # Any other method is refused after this, with 405.
         if (length or query_string) and str(request.method).lower() in self.action_map:
             self.refuse_undeclared(request, query_string, has_body=length > 0)
@@ -168,6 +177,55 @@ class ApiViewSet(GenericViewSet[Any]):
         except ValidationError as error:
             details: Any = error.detail
             raise Invalid(name, str(details[0])) from error
+
+    def takes_key(self, request: Request) -> bool:
+        """Whether this request is a change by a known caller, which an `Idempotency-Key` makes repeatable."""
+        return self.is_change(request) and self.action not in self.without_key and self.caller is not None
+
+    def takes_match(self, request: Request) -> bool:
+        """Whether this request changes one object, whose version `If-Match` may name. POST also creates objects."""
+        return self.is_change(request) and (request.method != "POST" or bool(self.kwargs))
+
+    def is_change(self, request: Request) -> bool:
+        return request.method in CHANGING_METHODS and str(request.method).lower() in self.action_map
+
+    def lock_object(self, **ids: str) -> None:
+        """Lock the object that the action `get` reads, as the services that change it do, until the transaction ends.
+
+        Classes override it for `If-Match`, if an operation changes what they read. May raise that there is none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how its object is locked")
+
+    def change_if_met(self, request: Request, tags: list[str]) -> None:
+        """Let the operation run only if its object has one of `tags`."""
+        method = str(request.method).lower()
+        handler = getattr(self, method)
+
+        def change(*_: Any, **__: Any) -> HttpResponseBase:
+            return preconditions.change_if_met(tags, request, self.kwargs, lambda: handler(request, **self.kwargs))
+
+        # DRF calls the attribute with the name of the method.
+        setattr(self, method, change)
+
+    def answer_once(self, request: Request, keyed: idempotency.KeyedRequest) -> None:
+        """Let the operation run in one transaction with its stored answer, or not at all if there is one."""
+        method = str(request.method).lower()
+        handler = getattr(self, method)
+
+        def answer() -> HttpResponse:
+            try:
+                # Of a refused change nothing remains but the stored refusal.
+                with transaction.atomic():
+                    response = handler(request, **self.kwargs)
+            except Exception as error:
+                if not idempotency.is_kept(error):
+                    raise
+                response = self.handle_exception(error)
+            finished = cast("HttpResponse", self.finalize_response(request, response))
+            # No longer a `Response`, which would be rendered again with another timestamp.
+            return HttpResponse(finished.content, status=finished.status_code, headers=dict(finished.items()))
+
+        setattr(self, method, lambda *_, **__: idempotency.answer_once(keyed, answer, now=timezone.now()))
 
     def refuse_undeclared(self, request: Request, query_string: str, *, has_body: bool) -> None:
         """Raises ValidationError for keys of a query or body that the operation does not declare.
@@ -202,7 +260,10 @@ class ApiViewSet(GenericViewSet[Any]):
     ) -> HttpResponseBase:
         if not isinstance(response, Response):
             return response
+        meta = request._request.META
         try:
+            if response.status_code == 200 and meta["REQUEST_METHOD"] in ("GET", "HEAD"):
+                return api.read_answer(response, meta, is_personal=bool(self.request.user))
             return api.finished(response, self.get_renderers()[0])
         except TypeError as error:  # data that is not serializable: DRF catches no errors from here on
             return self.handle_exception(error)

@@ -62,6 +62,34 @@ is accepted everywhere. A query parameter that takes one value must not be repea
 A multipart form sends a list as repeated parts or as JSON text in one part (`["673ac9e2c93fe18d3fdd23f1"]`).
 A body must come without `Content-Encoding`.
 
+## Conditional requests
+
+The answer to each read has a strong `ETag`: it changes with `data`, and `timestamp` plays no part in it. Send it back
+as `If-None-Match` to get 304 without a body while nothing has changed. It depends on the caller, and on the language
+where the data has texts. Caches may keep reads and ask each time whether they are still current (`no-cache`); answers to
+callers with a token are `private`. Errors and answers to changes are `no-store`.
+
+To change only what you have read, send its `ETag` as `If-Match` of a `PATCH`, a `DELETE`, or a `POST` that changes the
+object with this id: `POST /api/v1/live-stream/{id}/start` compares with `GET /api/v1/live-stream/{id}`, read by the same
+user in the same language. If the object has changed since, the answer is 412 `precondition_failed` and nothing is
+changed; 404 and 403 come first. Weak tags never match. `*` matches every version of an object that exists. A few
+operations change what no read answers alone (marking a notification, undoing a bulk ban): they accept only `*`.
+Operations that create something ignore the header.
+
+## Repeating a change safely
+
+A request whose answer was lost can be sent again with the header `Idempotency-Key`: 1 to 255 visible ASCII characters,
+a new random value such as a UUID for each change. For 24 hours the same request of the same caller with the same key
+gets the stored answer byte for byte, with `Idempotent-Replayed: true`, and changes nothing again. The same request: the
+same method, path, query and body; the boundary of a form may differ. Another request with the key is refused with 422
+`idempotency_key_reused`. While the first one is running, repeats get 409 `idempotency_key_in_use` with `Retry-After`.
+
+Refusals that depend on the request and on the state of the service (400, 403, 404, 409) are stored, too: take a new key
+to try again. Others (401, 408, 412, 413, 429, 5xx) are not stored, nothing was changed, and a repeat with the same key
+may succeed. A stored answer is what the first request got: a join token in it may have expired, so take a new key for
+each join. The operations of `/auth` ignore the header: a login can be repeated, `refresh` has a rule of its own, and
+after a logout the caller has no session any more.
+
 ## Languages
 
 The entries after `errors[0]` are in English or Turkish: `X-Language: en` or `tr`, or else `Accept-Language`.

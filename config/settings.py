@@ -127,6 +127,7 @@ CORS_ALLOW_HEADERS = [
 # Every header that the API document names.
 CORS_EXPOSE_HEADERS = [
     "ETag",
+    "Idempotent-Replayed",
     "Retry-After",
     "WWW-Authenticate",
     "X-Error-Code",
@@ -254,6 +255,10 @@ PROBLEM_TYPE_PREFIX = "urn:kumanda:error:"  # `type` of problem+json, before the
 # Keys of bodies and queries that older clients send and nothing reads. Other unknown keys are refused, and so is one of
 # these if it is a near miss of a key of the operation.
 IGNORED_KEYS = frozenset(env.list("IGNORED_KEYS", default=[]))
+# How long a repeated request with the same Idempotency-Key gets the stored answer.
+IDEMPOTENCY_LIFETIME = timedelta(hours=env.int("IDEMPOTENCY_KEY_HOURS", default=24))
+if not timedelta(hours=1) <= IDEMPOTENCY_LIFETIME <= timedelta(days=30):
+    raise ImproperlyConfigured("IDEMPOTENCY_KEY_HOURS must be between 1 and 720.")
 JSON_BODY_LIMIT = 65_536  # bytes
 LARGE_JSON_BODY_LIMIT = 1_048_576  # bytes, for bodies with long lists
 UPLOAD_BODY_LIMIT = 6 * 1_048_576  # bytes, for a picture of 5 MB and the other fields

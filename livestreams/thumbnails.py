@@ -11,6 +11,7 @@ from procrastinate.contrib.django import app
 
 from common.jobs import SLOW_QUEUE
 from common.pictures import reencoded
+from common.rollbacks import on_rollback
 
 LONGEST_SIDE = 1280  # pixels
 
@@ -31,6 +32,7 @@ def stored_thumbnail(picture: IO[bytes] | None) -> Iterator[str]:
         return
     content = reencoded(picture, field="thumbnail", max_side=LONGEST_SIDE)
     name = default_storage.save(new_name(), ContentFile(content))
+    on_rollback(lambda: default_storage.delete(name))
     try:
         yield name
     except BaseException:

@@ -40,10 +40,14 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def call(self, method: str, path: str, *, token: str | None = None, body: Any = None) -> Answer:
-        """Send one request on a new connection, so that any process of the server may accept it."""
+    def call(self, method: str, path: str, *, token: str | None = None, body: Any = None, **named: str) -> Answer:
+        """Send one request on a new connection, so that any process of the server may accept it.
+
+        `named` are further headers, with _ instead of -.
+        """
         connected = HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        headers |= {name.replace("_", "-"): value for name, value in named.items()}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         try:

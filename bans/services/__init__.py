@@ -20,6 +20,7 @@ from bans.services.bans import (
     ban_user,
     change_ban,
     lift_ban,
+    locked_ban,
 )
 from bans.services.bulk import (
     LARGEST_BATCH,
@@ -80,6 +81,7 @@ __all__ = [
     "change_ban",
     "decide_appeal",
     "lift_ban",
+    "locked_ban",
     "overrule_review",
     "refuse_overruling",
     "refuse_review",

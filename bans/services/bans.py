@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User, holders_of
@@ -36,6 +37,14 @@ class StreamOver(Conflict):
 class AlreadyBanned(Conflict):
     code = "already_banned"
     message = _("a ban of this person on this stream holds already; change that one")
+
+    def __init__(self, ban_id: str) -> None:
+        self.ban_id = ban_id
+        super().__init__()
+
+    @property
+    def reasons(self) -> list[str]:
+        return [*super().reasons, gettext("the ban: %(id)s") % {"id": self.ban_id}]
 
 
 class BanLifted(Conflict):
@@ -205,8 +214,9 @@ def ban_user(
         raise UserMissing
     refuse_protected(stream, target, by=by)
     refuse_past_end(expires_at, now)
-    if LiveStreamBan.objects.holding(now).filter(stream=stream, target=target).exists():
-        raise AlreadyBanned
+    holding = LiveStreamBan.objects.holding(now).filter(stream=stream, target=target)
+    if holds := holding.values_list("pk", flat=True).first():
+        raise AlreadyBanned(holds)
     ban = LiveStreamBan(
         stream=stream,
         target=target,

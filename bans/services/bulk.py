@@ -153,7 +153,13 @@ def ban_each(
             results.append(BanResult(one.target, person.pk, BulkOutcome.DUPLICATE))
         elif person.pk in holds:
             results.append(
-                BanResult(one.target, person.pk, BulkOutcome.ALREADY_BANNED, holds[person.pk], refusal=AlreadyBanned())
+                BanResult(
+                    one.target,
+                    person.pk,
+                    BulkOutcome.ALREADY_BANNED,
+                    holds[person.pk],
+                    refusal=AlreadyBanned(holds[person.pk]),
+                )
             )
         elif refusal := _refusal(stream, person, one, now):
             results.append(BanResult(one.target, person.pk, BulkOutcome.REFUSED, refusal=refusal))

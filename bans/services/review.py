@@ -133,8 +133,9 @@ def _refuse_upholding(ban: LiveStreamBan, by: User, now: datetime) -> None:
     overlaps = Q(expires_at__isnull=True) | Q(expires_at__gt=ban.created_at)
     if ban.expires_at is not None:
         overlaps &= Q(created_at__lt=ban.expires_at)
-    if LiveStreamBan.objects.filter(overlaps, stream=ban.stream_id, target=ban.target_id).exists():
-        raise AlreadyBanned
+    overlapping = LiveStreamBan.objects.filter(overlaps, stream=ban.stream_id, target=ban.target_id)
+    if holds := overlapping.values_list("pk", flat=True).first():
+        raise AlreadyBanned(holds)
     stream = LiveStream.all_objects.filter(pk=ban.stream_id).first()
     target = targets().filter(pk=ban.target_id).first()
     if stream is None or target is None:

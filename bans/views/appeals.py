@@ -36,6 +36,9 @@ class MyBanViewSet(ApiViewSet):
         ],
     }
 
+    def lock_object(self, **ids: str) -> None:
+        services.locked_ban(ids["id"])
+
     @extend_schema(
         operation_id="listMyBansV1",
         tags=["Bans"],

@@ -49,6 +49,9 @@ class LiveStreamBanViewSet(ApiViewSet):
         "check": [StreamMissing, NotConcerned],
     }
 
+    def lock_object(self, **ids: str) -> None:
+        services.locked_ban(ids["id"])
+
     @extend_schema(
         operation_id="createLiveStreamBanV1",
         tags=["Bans"],

@@ -1,15 +1,18 @@
 """Parts of the OpenAPI document that operations share: the two forms of an error, headers, ids and times."""
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
 from drf_spectacular.plumbing import ResolvedComponent
 
-from common.api import JSON, PROBLEM_JSON, TITLES
+from common import etags, idempotency, preconditions
+from common.api import HTTP_CODES, JSON, PROBLEM_JSON, TITLES
 from common.cursors import PATTERN as CURSOR_PATTERN
 from common.fields import OBJECT_ID
 from common.list_statements import EXACT_UP_TO
 from common.pagination import NEXT_CURSOR, TOTAL_COUNT
+from common.refusals import TooMany, every_refusal
 
 type Schema = dict[str, Any]
 # The codes of one status, each with the reasons in its example.
@@ -68,7 +71,7 @@ REQUEST_ID: Schema = {
 }
 BEARER: Schema = {"required": True, "schema": {"type": "string", "const": "Bearer"}}
 ETAG: Schema = {
-    "description": "Changes with the content. Send it back as `If-None-Match`.",
+    "description": "Changes with the data. Send it back as `If-None-Match`, or as `If-Match` of a change.",
     "required": True,
     "schema": {"type": "string", "pattern": '^(W/)?"[^"]*"$', "examples": ['"2f9a4c5e7b6d8f1a"']},
 }
@@ -76,6 +79,41 @@ RETRY_AFTER: Schema = {
     "description": "Seconds to wait before trying again.",
     "required": True,
     "schema": {"type": "integer", "minimum": 0, "examples": [1]},
+}
+
+IF_NONE_MATCH: Schema = {
+    "name": etags.IF_NONE_MATCH,
+    "in": "header",
+    "description": "The `ETag` of the answer that the caller has, or several. If it is still the current one, the "
+    "answer is 304 without a body.",
+    "required": False,
+    "schema": {"type": "string", "examples": ['"2f9a4c5e7b6d8f1a"']},
+}
+IF_MATCH: Schema = {
+    "name": preconditions.HEADER,
+    "in": "header",
+    "description": "The `ETag` with which the caller has read the object. If the object has another one now, nothing "
+    "is changed, and the answer is 412. `*` stands for every version of an object that exists.",
+    "required": False,
+    "schema": {"type": "string", "pattern": r'^\s*(\*|.*"[^"]*".*)$', "examples": ['"2f9a4c5e7b6d8f1a"']},
+}
+IDEMPOTENCY_KEY: Schema = {
+    "name": idempotency.HEADER,
+    "in": "header",
+    "description": "Makes a repeat safe: with the same key, the same request gets the first answer again. Take a new "
+    "random one, such as a UUID, for each change.",
+    "required": False,
+    "schema": {
+        "type": "string",
+        "pattern": f"^{idempotency.KEY.pattern}$",
+        "examples": ["7f9c24e8-3b12-4fef-91e0-56a2d5a1c0b7"],
+    },
+}
+IDEMPOTENT_REPLAYED: Schema = {
+    "description": "There when this is the stored answer to an earlier request with the same `Idempotency-Key`. Stored "
+    "refusals have it, too.",
+    "required": False,
+    "schema": {"type": "string", "const": "true"},
 }
 
 CURSOR: Schema = {
@@ -99,6 +137,13 @@ SHARED: dict[str, tuple[str, Schema]] = {
     NEXT_CURSOR: (ResolvedComponent.HEADER, CURSOR),
     TOTAL_COUNT: (ResolvedComponent.HEADER, TOTAL),
 }
+
+
+@cache
+def codes_to_wait_for() -> set[str]:
+    """The codes of errors with a `Retry-After`."""
+    waiting = {kind.code for kind in every_refusal() if issubclass(kind, TooMany) or hasattr(kind, "retry_after")}
+    return waiting | {HTTP_CODES[status] for status in (429, 503)}
 
 
 def enveloped(status: int, data: Schema) -> Schema:
@@ -129,8 +174,8 @@ def error_response(status: int, codes: Codes) -> Schema:
     }
     if status == 401:
         headers["WWW-Authenticate"] = BEARER
-    if status in (429, 503):
-        headers["Retry-After"] = RETRY_AFTER
+    if waiting := codes.keys() & codes_to_wait_for():
+        headers["Retry-After"] = RETRY_AFTER | {"required": waiting == codes.keys()}
     failure = {"statusCode": {"const": status}, "errors": {"contains": {"const": title}}}
     problem = {"status": {"const": status}, "title": {"const": title}, "code": {"enum": list(codes)}}
     return {

@@ -25,17 +25,38 @@ from rest_framework import serializers
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 
+from common import idempotency
 from common.api import HTTP_CODES, JSON, HeadersTooLarge, PayloadTooLarge, RequestTimeout, UriTooLong, status_of
 from common.pagination import NEXT_CURSOR, TOTAL_COUNT, PageTooDeep
-from common.refusals import Forbidden, Invalid, Missing, Refusal, Unauthenticated, Unavailable
+from common.refusals import (
+    Forbidden,
+    Invalid,
+    Missing,
+    PreconditionUnmet,
+    Refusal,
+    Unauthenticated,
+    Unavailable,
+)
 from common.rows import Derived, ReadSerializer
-from common.schema.components import ETAG, ID, SHARED, Codes, Schema, enveloped, error_response
+from common.schema.components import (
+    ETAG,
+    ID,
+    IDEMPOTENCY_KEY,
+    IDEMPOTENT_REPLAYED,
+    IF_MATCH,
+    IF_NONE_MATCH,
+    SHARED,
+    Codes,
+    Schema,
+    enveloped,
+    error_response,
+)
 from common.schema.pages import PageSerializer
 from common.serializers import AtLeastOneSerializer, IdField, InputSerializer, StrictString
 from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
 from common.server.threads import ServerBusy
 from common.text_fields import OneLine
-from common.views import BODY_METHODS, ApiViewSet
+from common.views import BODY_METHODS, CHANGING_METHODS, ApiViewSet
 
 WARNING = (
     "⚠️ **Production warning.** This operation alters data or triggers work. With the *Production* server "
@@ -43,6 +64,7 @@ WARNING = (
 )
 # DRF refuses NUL everywhere, and text of nothing but spaces where text is required.
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
+SUCCESSES = {"200", "201", "202", "204"}
 NO_NUL = r"^[^\x00]*$"
 
 
@@ -71,12 +93,17 @@ class EnvelopeSchema(AutoSchema):
             return None
         if self.method not in SAFE_METHODS:
             operation["description"] = f"{WARNING}\n\n{operation.get('description', '')}".strip()
-        if "304" in operation["responses"]:
-            for cached in ("200", "304"):
-                operation["responses"][cached]["headers"]["ETag"] = ETAG
+        if self.method == "GET":
+            self._add_conditional_read(operation)
         if "requestBody" in operation and self.method == "PATCH":
             # No field of an edit is required, but at least one must be sent.
             operation["requestBody"]["required"] = True
+        if self._takes_match():
+            operation["parameters"] = [*operation.get("parameters", []), IF_MATCH]
+        if self._takes_key():
+            operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY]
+            for status in SUCCESSES & operation["responses"].keys():
+                operation["responses"][status]["headers"][idempotency.REPLAYED] = IDEMPOTENT_REPLAYED
         for component, (kind, schema) in SHARED.items():
             self.registry.register_on_missing(ResolvedComponent(component, kind, schema, object=component))
         for status, codes in sorted(self.errors(operation).items()):
@@ -88,6 +115,11 @@ class EnvelopeSchema(AutoSchema):
         found: dict[int, Codes] = defaultdict(dict)
         for kind in self._refusals():
             found[status_of(kind)].setdefault(kind.code, [str(kind.message)])
+        if self._takes_key():
+            for refusal in (idempotency.KeyInUse, idempotency.KeyReused):
+                found[status_of(refusal)][refusal.code] = [str(refusal.message)]
+        if self._takes_match():
+            found[status_of(PreconditionUnmet)][PreconditionUnmet.code] = [str(PreconditionUnmet.message)]
         places = {parameter["in"] for parameter in operation.get("parameters", [])}
         # For operations without query and body too: a query or body that is sent to them is refused.
         found[400][Invalid.code] = [self._broken_rule()]
@@ -109,6 +141,25 @@ class EnvelopeSchema(AutoSchema):
         found[500][HTTP_CODES[500]] = []
         found[503].setdefault(HTTP_CODES[503], [str(Unavailable.message)])
         return found
+
+    def _add_conditional_read(self, operation: Schema) -> None:
+        unchanged = OpenApiResponse(description="The caller has this version already, as `If-None-Match` says.")
+        operation["responses"].setdefault("304", self._get_response_for_code(unchanged, "304"))
+        for status in ("200", "304"):
+            operation["responses"][status]["headers"]["ETag"] = ETAG
+        operation["parameters"] = [*operation.get("parameters", []), IF_NONE_MATCH]
+
+    def _takes_match(self) -> bool:
+        """As `ApiViewSet.takes_match` at a request."""
+        return self.method in CHANGING_METHODS and (self.method != "POST" or "{" in self.path)
+
+    def _takes_key(self) -> bool:
+        """As `ApiViewSet.takes_key` at a request."""
+        return (
+            self.method in CHANGING_METHODS
+            and getattr(self.view, "action", "") not in getattr(self.view, "without_key", ())
+            and bool(self.view.get_authenticators())
+        )
 
     def _refusals(self) -> Iterator[type[Refusal]]:
         permissions = self.view.get_permissions()

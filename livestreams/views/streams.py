@@ -214,6 +214,9 @@ class LiveStreamViewSet(ApiViewSet):
         """Upcoming streams of a user as creator or accepted guest, earliest start first; window in minutes."""
         return reads.page_of_user(userId, self.upcoming_page(UpcomingInMinutesQuery, member=userId))
 
+    def lock_object(self, **ids: str) -> None:
+        services.take_stream_lock(ids["id"])
+
     # --- shared ---------------------------------------------------------------------------------------
 
     def changed(self, stream_id: str) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from reminders.services.deliveries import (
     send_again,
 )
 from reminders.services.notifications import NotificationMissing, mark_notification
-from reminders.services.preferences import INBOX, channels_of, choose_channels, unsubscribe
+from reminders.services.preferences import INBOX, channels_of, choose_channels, lock_channels, unsubscribe
 from reminders.services.reminders import (
     MomentPassed,
     Reminded,
     ReminderMissing,
     StreamNotAwaited,
     StreamWithoutPlan,
+    lock_reminder,
     remove_reminder,
     set_reminder,
 )
@@ -56,6 +57,8 @@ __all__ = [
     "due_of_stream",
     "follow_stream",
     "found_until",
+    "lock_channels",
+    "lock_reminder",
     "mark_notification",
     "notify_chunk",
     "oldest_due",

@@ -23,6 +23,11 @@ def channels_of(user: User) -> dict[str, bool]:
     return {INBOX: True} | {name: name not in muted for name in channel_names()}
 
 
+def lock_channels(*, by: User) -> None:
+    """Lock the choice of `by` until the transaction ends. Raises UserMissing."""
+    User.objects.locked(by.pk, otherwise=UserMissing)
+
+
 @transaction.atomic
 def choose_channels(*, by: User, now: datetime, wanted: Mapping[str, bool]) -> dict[str, bool]:
     """Switch the named channels of `by` on or off and leave the others. Returns what `channels_of` does.
@@ -34,7 +39,7 @@ def choose_channels(*, by: User, now: datetime, wanted: Mapping[str, bool]) -> d
             raise Invalid(name, _("cannot be switched off"))
         if name not in (INBOX, *channel_names()):
             raise Invalid(name, _("is no channel of this service"))
-    User.objects.locked(by.pk, otherwise=UserMissing)
+    lock_channels(by=by)
     for name, is_wanted in wanted.items():
         if name != INBOX:
             _switch(name, by=by, now=now, on=is_wanted)

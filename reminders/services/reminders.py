@@ -161,6 +161,12 @@ def _save(values: dict[str, Any]) -> tuple[str | None, dict[str, Any] | None]:
     return (None if saved is None else bytes(saved).hex()), before
 
 
+def lock_reminder(stream_id: str, *, by: User) -> None:
+    """Lock the plan of the stream and the reminder of `by`, if there is one, until the transaction ends."""
+    share_stream_lock(stream_id)
+    Reminder.objects.for_update().filter(stream=stream_id, user=by).first()
+
+
 @transaction.atomic
 def remove_reminder(stream_id: str, *, by: User, now: datetime) -> Reminded:
     """Raises StreamMissing, Banned, ReminderMissing."""

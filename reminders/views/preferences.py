@@ -15,6 +15,9 @@ class ChannelsViewSet(ApiViewSet):
 
     serializer_class = ChannelsSerializer
 
+    def lock_object(self, **ids: str) -> None:
+        services.lock_channels(by=self.user)
+
     @extend_schema(
         operation_id="readNotificationChannelsV1", tags=["Notifications"], responses={200: ChannelsSerializer}
     )

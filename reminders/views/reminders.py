@@ -34,6 +34,9 @@ class ReminderViewSet(ApiViewSet):
         "destroy": [StreamMissing, Banned, services.ReminderMissing],
     }
 
+    def lock_object(self, **ids: str) -> None:
+        services.lock_reminder(ids["id"], by=self.user)
+
     @extend_schema(
         operation_id="setReminderByIdV1",
         tags=["Reminders"],

@@ -56,6 +56,18 @@ class Operation:
         return "requestBody" in self.declared
 
     @property
+    def takes_match(self) -> bool:
+        return "If-Match" in self.headers
+
+    @property
+    def takes_key(self) -> bool:
+        return "Idempotency-Key" in self.headers
+
+    @property
+    def headers(self) -> list[str]:
+        return [parameter["name"] for parameter in self.declared.get("parameters", []) if parameter["in"] == "header"]
+
+    @property
     def variables(self) -> list[str]:
         return re.findall(r"{(\w+)}", self.path)
 
@@ -182,10 +194,11 @@ class World:
         raw: bytes | None = None,
         content_type: str = "application/json",
         unless: str | None = None,
+        **variables: str,
     ) -> Any:
         """Call as `by` (default: a permitted user), or with the header `authorization`; "" sends no such header.
 
-        `unless` is the ETag of an answer that is there already.
+        `unless` is the ETag of an answer that is there already. `variables` are headers as in the environ.
         """
         if authorization is None and operation.takes_token:
             session = session_of(by or self.caller)
@@ -193,9 +206,9 @@ class World:
         if raw is None:
             sent = self.body(operation) if body is None else body
             raw = b"" if sent is None else json.dumps(sent).encode()
-        headers: dict[str, Any] = {"HTTP_ACCEPT": self.accept} | (
-            {"HTTP_AUTHORIZATION": authorization} if authorization else {}
-        )
+        headers: dict[str, Any] = {"HTTP_ACCEPT": self.accept} | variables
+        if authorization:
+            headers["HTTP_AUTHORIZATION"] = authorization
         if unless:
             headers["HTTP_IF_NONE_MATCH"] = unless
         client: Any = self.api()  # its stubs do not accept bytes

@@ -17,7 +17,7 @@ from accounts import hashing, services, tokens
 from accounts.login_limits import FAILURES_OF_CLIENT
 from accounts.models import RefreshedPair
 from bans.services import lift_ban
-from common import pagination
+from common import idempotency, pagination
 from common.fields import new_object_id
 from common.pictures import process
 from livestreams.models import LiveStream, Status
@@ -258,6 +258,21 @@ def while_others_decode_pictures(world: World, operation: Operation, patch: pyte
     return world.call(operation, raw=form_with(small_png()), content_type=CONTENT_TYPE)
 
 
+def while_the_first_is_running(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
+    """As if another connection held the lock; tests/server/test_repeats.py has two servers."""
+    patch.setattr(idempotency.RUNNING, "try_take", lambda *_: False)
+    return world.call(operation, HTTP_IDEMPOTENCY_KEY="one")
+
+
+def key_of_another_body(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    world.call(operation, raw=b"{}", HTTP_IDEMPOTENCY_KEY="one")
+    return world.call(operation, raw=None if operation.has_body else b"{ }", HTTP_IDEMPOTENCY_KEY="one")
+
+
+def read_before_a_change(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, HTTP_IF_MATCH='"0123456789abcdef"')
+
+
 def unchanged(world: World, operation: Operation, _: Any) -> Any:
     return world.call(operation, unless=world.call(operation).headers["ETag"])
 
@@ -284,6 +299,8 @@ SCENARIOS: dict[str, Scenario] = {
     "guest_answer_too_late": of_the_caller_as_guest(Status.ENDED),
     "guest_has_declined": of_the_caller_as_guest(Status.SCHEDULED, "declined"),
     "headers_too_large": large_headers,
+    "idempotency_key_in_use": while_the_first_is_running,
+    "idempotency_key_reused": key_of_another_body,
     "identity_provider_unavailable": lost_identity_provider,
     "internal_error": crash,
     "login_busy": while_no_slot_is_free,
@@ -300,6 +317,7 @@ SCENARIOS: dict[str, Scenario] = {
     "notification_not_found": with_unknown("id"),
     "payload_too_large": ten_megabytes,
     "picture_slots_full": while_others_decode_pictures,
+    "precondition_failed": read_before_a_change,
     "refresh_in_progress": while_another_refresh_holds_the_lock,
     "refresh_token_invalid": access_token_as_refresh_token,
     "page_too_deep": too_deep,

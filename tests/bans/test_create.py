@@ -75,11 +75,12 @@ def test_a_ban_leaves_one_audit_row(api: Api, creator: User, viewer: User) -> No
 
 def test_a_second_ban_is_refused_while_the_first_holds(api: Api, creator: User, viewer: User) -> None:
     stream = make_stream(creator)
-    make_ban(viewer, stream)
+    ban = make_ban(viewer, stream)
 
     response = api(creator).post(BANS, {"targetUserId": viewer.pk, "liveStreamId": stream.pk})
 
-    assert_refused(response, 409, "already_banned")
+    holds = "a ban of this person on this stream holds already; change that one"
+    assert_refused(response, 409, "already_banned", holds, f"the ban: {ban.pk}")
     assert LiveStreamBan.all_objects.count() == 1
 
 

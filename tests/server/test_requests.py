@@ -53,6 +53,20 @@ def assert_refused(answer: Raw, status: int, code: str) -> None:
     assert answer.headers["x-request-id"]
 
 
+def test_a_304_and_the_answer_to_head_have_no_body(server: Server) -> None:
+    upcoming = "/api/v1/live-stream/upcoming"
+    got = Raw(server, upcoming)
+    known = f"If-None-Match: {got.headers['etag']}"
+
+    unchanged, head = Raw(server, upcoming, known), Raw(server, upcoming, method="HEAD")
+    assert (unchanged.status, unchanged.body) == (304, b"")
+    assert "content-type" not in unchanged.headers
+    assert unchanged.headers.get("content-length", "0") == "0"
+    assert (head.status, head.body, head.headers["etag"]) == (200, b"", got.headers["etag"])
+    assert Raw(server, upcoming, known, method="HEAD").status == 304
+    assert got.headers["vary"] == unchanged.headers["vary"]
+
+
 def test_too_long_urls_and_headers_are_refused_in_the_envelope(server: Server) -> None:
     upcoming = "/api/v1/live-stream/upcoming"
 
