@@ -65,7 +65,7 @@ def stream_that_is(status: str, creator: User) -> LiveStream:
 
 
 # Each call authenticates with one statement. A change also checks the permission, takes the advisory lock, locks the
-# row, and writes it with its audit row. A change of plan or status also queries whether the stream has reminders. If so,
+# row, and writes it with its audit row. A change of plan or status also queries whether the stream has reminders. If so
 # it inserts the round with its audit row and its job.
 PINNED: dict[str, tuple[int, str, Call]] = {
     "read": (2, "scheduled", lambda client, stream: client.get(stream_url(stream))),
