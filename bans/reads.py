@@ -23,10 +23,20 @@ from livestreams.services import StreamMissing
 
 
 class BanOfStream(NamedTuple):
-    """A ban as the API writes it, and the creator of its stream."""
+    """A ban as the API writes it, the creator of its stream, and the row of the ban."""
 
     ban: dict[str, Any]
     creator_id: str
+    row: Sequence[Any]
+
+    @property
+    def stream_id(self) -> str:
+        stream_id: str = self.ban["liveStreamId"]
+        return stream_id
+
+    def changed(self, ban: LiveStreamBan) -> dict[str, Any]:
+        """The ban as the API writes it, after it was changed to `ban`."""
+        return BanSerializer.to_wire(BanSerializer.changed_row(self.row, ban))
 
 
 def _ban() -> models.QuerySet[Any]:
@@ -44,7 +54,7 @@ def ban_of_stream(ban_id: str) -> BanOfStream:
     if not rows:
         raise BanMissing
     (creator_id, *row) = rows[0]
-    return BanOfStream(BanSerializer.to_wire(row), creator_id)
+    return BanOfStream(BanSerializer.to_wire(row), creator_id, row)
 
 
 def any_ban(ban_id: str) -> dict[str, Any]:

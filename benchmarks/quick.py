@@ -27,7 +27,7 @@ from benchmarks.stacks import (
     cpu_seconds,
     running,
 )
-from benchmarks.world import World
+from benchmarks.world import Person, Stream, World
 
 USERS, STREAMS, BANS = 5_000, 20_000, 30_000  # so that about fifty bans of each creator hold
 CONNECTIONS = 8
@@ -45,13 +45,17 @@ orjson that runs Kumanda's SQL and does nothing else."""
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`requests` are sent one after the other. With `undo`, each succeeds once, and `undo` restores the rows."""
+    """`requests` are sent one after the other and answered with `status`.
+
+    With `undo`, each succeeds once, and `undo` restores the rows.
+    """
 
     name: str
     about: str
     title: str
     requests: Callable[[World, random.Random], list[Asked]]
     undo: Callable[[World], int] | None = None
+    status: int = 200
 
 
 def reads(world: World, chance: random.Random) -> list[Asked]:
@@ -69,6 +73,31 @@ def lists_of_creators(world: World, chance: random.Random) -> list[Asked]:
 def cancels(world: World, chance: random.Random) -> list[Asked]:
     scheduled = world.having("scheduled")
     return [same_work.cancel_of(stream) for stream in chance.sample(scheduled, len(scheduled))]
+
+
+def starts(world: World, chance: random.Random) -> list[Asked]:
+    """One scheduled stream of each creator who has no active one: a creator can have one active stream."""
+    active = {stream.creator.id for stream in world.having("active")}
+    scheduled = {stream.creator.id: stream for stream in world.having("scheduled") if stream.creator.id not in active}
+    return [same_work.start_of(stream) for stream in chance.sample(list(scheduled.values()), len(scheduled))]
+
+
+def joins(world: World, chance: random.Random) -> list[Asked]:
+    """Many viewers join the active streams, each once."""
+    return [same_work.join_of(*pair) for pair in _strangers(world, world.having("active"), chance)]
+
+
+def new_bans(world: World, chance: random.Random) -> list[Asked]:
+    """Creators ban users from their scheduled streams, each once."""
+    return [same_work.ban_of(*pair) for pair in _strangers(world, world.having("scheduled"), chance)]
+
+
+def _strangers(world: World, streams: Sequence[Stream], chance: random.Random) -> list[tuple[Stream, Person]]:
+    """At most 20,000 different pairs of a stream and a user who is neither its creator nor its guest."""
+    count = len(streams) * len(world.hosts)
+    numbers = chance.sample(range(count), min(20_000, count))
+    pairs = [(streams[number % len(streams)], world.hosts[number // len(streams)]) for number in numbers]
+    return [(stream, host) for stream, host in pairs if host.id not in stream.members]
 
 
 def ban_checks(world: World, chance: random.Random) -> list[Asked]:
@@ -100,9 +129,12 @@ ENDPOINTS = (
     Endpoint("read", "streams", "stream read", reads),
     Endpoint("list", "streams", "list: live now", lists_of_active),
     Endpoint("creator", "streams", "list: one creator's", lists_of_creators),
-    Endpoint("cancel", "streams", "cancel", cancels, undo=World.undo_cancels),
+    Endpoint("cancel", "streams", "cancel", cancels, undo=World.undo_changes),
+    Endpoint("start", "streams", "start", starts, undo=World.undo_changes),
+    Endpoint("join", "streams", "join", joins, undo=World.undo_joins),
     Endpoint("check", "bans", "ban check", ban_checks),
     Endpoint("bans", "bans", "ban list", ban_lists),
+    Endpoint("ban", "bans", "ban", new_bans, undo=World.undo_bans, status=201),
     Endpoint("lift", "bans", "lift", lifts, undo=World.undo_lifts),
     Endpoint("remind", "reminders", "set reminder", reminders, undo=World.undo_reminders),
 )
@@ -147,7 +179,7 @@ def _measured_once(world: World, server: Running, endpoint: Endpoint, chance: ra
     before = cpu_seconds(server.process) + cpu_seconds(database)
     answered = measured(server.port, requests, seconds=seconds, connections=CONNECTIONS, once=endpoint.undo is not None)
     cpu = cpu_seconds(server.process) + cpu_seconds(database) - before
-    if set(answered.statuses) != {"200"}:
+    if set(answered.statuses) != {str(endpoint.status)}:
         raise same_work.Unequal(f"{server.stack.title} answered {endpoint.title} with {answered.statuses}")
     if endpoint.undo and (undone := endpoint.undo(world)) != answered.count:
         raise same_work.Unequal(f"{server.stack.title} answered {answered.count} times {endpoint.title}, made {undone}")

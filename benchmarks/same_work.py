@@ -1,17 +1,20 @@
 """Checks before measuring that all stacks return equal bodies and errors and write equal rows."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
+import jwt
 from psycopg.rows import dict_row
 
 from benchmarks.load import Asked
 from benchmarks.stacks import Running
 from benchmarks.world import Ban, Person, Stream, World
+from common.times import wire_time
 
 PATH = "/api/v1/live-stream"
 LIVE_NOW = f"{PATH}?status=active&limit=10"
@@ -38,6 +41,24 @@ def cancel_of(stream: Stream, by: Person | None = None) -> Asked:
     return Asked("POST", f"{PATH}/{stream.id}/cancel", (by or stream.creator).token)
 
 
+def start_of(stream: Stream, by: Person | None = None) -> Asked:
+    return Asked("POST", f"{PATH}/{stream.id}/start", (by or stream.creator).token)
+
+
+def join_of(stream: Stream, by: Person) -> Asked:
+    return Asked("POST", f"{PATH}/join", by.token, json.dumps({"liveStreamId": stream.id}))
+
+
+def ban_of(stream: Stream, target: Person, by: Person | None = None, action_type: str = "BLOCK") -> Asked:
+    wanted = {
+        "targetUserId": target.id,
+        "liveStreamId": stream.id,
+        "actionType": action_type,
+        "reason": "Spam in the chat",
+    }
+    return Asked("POST", BANS, (by or stream.creator).token, json.dumps(wanted))
+
+
 def check_of(target: Person, stream: Stream, by: Person | None = None) -> Asked:
     return Asked("GET", f"{BANS}/check/{target.id}?liveStreamId={stream.id}", (by or stream.creator).token)
 
@@ -62,6 +83,7 @@ def check(world: World, servers: Sequence[Running]) -> int:
         _answered_about_bans(world),
         _refused(world),
         _refused_about_bans(world),
+        _refused_changes(world),
         _refused_reminders(world),
     )
     for asked, status in asking:
@@ -69,16 +91,25 @@ def check(world: World, servers: Sequence[Running]) -> int:
         count += 1
     with world.connect() as listening:
         listening.execute("LISTEN edges_revocations")
-        for asked in (*_cancels(world), *_lifts(world)):
+        for asked in (*_cancels(world), *_starts(world), *_lifts(world), *_new_bans(world)):
             outcomes = []
             for server in servers:
-                outcome = _outcome(server, asked, 200)
+                outcome = _outcome(server, asked, 201 if asked.path == BANS else 200)
                 payloads = [received.payload for received in listening.notifies(timeout=0.05)]
                 outcomes.append({**outcome, "rows": _rows_of(world, asked), "notify": payloads})
-                world.undo_cancels()
+                world.undo_changes()
                 world.undo_lifts()
+                world.undo_bans()
             _equal(asked, outcomes, servers)
             count += 1
+    for asked in _joins(world):
+        outcomes = []
+        for server in servers:
+            first, again = _outcome(server, asked, 200), _outcome(server, asked, 200)
+            outcomes.append({"first": first, "again": again, "participants": _participants(world)})
+            world.undo_joins()
+        _equal(asked, outcomes, servers)
+        count += 2
     for asked in _reminders(world):
         outcomes = []
         for server in servers:
@@ -151,6 +182,34 @@ def _refused_about_bans(world: World) -> Iterator[tuple[Asked, int]]:
     yield lift_of(world.bans_in("lifted")[0]), 409
 
 
+def _refused_changes(world: World) -> Iterator[tuple[Asked, int]]:
+    """Of starting, joining and banning."""
+    active, ended, scheduled = (world.having(status)[0] for status in ("active", "ended", "scheduled"))
+    stranger = next(host for host in world.hosts if host.id not in scheduled.members)
+    unknown = replace(scheduled, id="f" * 24)
+    for nobody in (world.logged_out, world.deactivated, Person("", "")):
+        yield start_of(scheduled, nobody), 401
+        yield join_of(active, nobody), 401
+        yield ban_of(scheduled, stranger, nobody), 401
+    yield start_of(unknown), 404
+    yield start_of(scheduled, stranger), 403
+    yield start_of(ended), 409
+    is_live = {stream.creator.id for stream in world.having("active")}
+    yield start_of(next(stream for stream in world.having("scheduled") if stream.creator.id in is_live)), 409
+    yield join_of(unknown, stranger), 404
+    yield join_of(ended, ended.creator), 409
+    held = next(ban for ban in world.bans_in("holding") if ban.action_type == "BLOCK")
+    yield join_of(held.stream, held.target), 403
+    on_open = next(ban for ban in world.bans_in("holding") if ban.stream.status == "scheduled")
+    yield ban_of(on_open.stream, on_open.target), 409
+    yield ban_of(unknown, stranger), 404
+    yield ban_of(scheduled, replace(stranger, id="f" * 24)), 404
+    yield ban_of(scheduled, scheduled.creator), 403
+    yield ban_of(scheduled, world.moderator), 403
+    yield ban_of(scheduled, world.hosts[0], stranger), 403
+    yield ban_of(ended, stranger), 409
+
+
 def _refused_reminders(world: World) -> Iterator[tuple[Asked, int]]:
     caller = world.hosts[0]
     chosen = iter(world.having("scheduled"))
@@ -180,6 +239,29 @@ def _reminders(world: World) -> Iterator[Asked]:
         ban for ban in world.bans_in("holding") if ban.action_type != "BLOCK" and ban.stream.status == "scheduled"
     )
     yield remind_of(muted.stream, muted.target)
+
+
+def _starts(world: World) -> Iterator[Asked]:
+    is_live = {stream.creator.id for stream in world.having("active")}
+    yield from [start_of(stream) for stream in world.having("scheduled") if stream.creator.id not in is_live][:3]
+
+
+def _joins(world: World) -> Iterator[Asked]:
+    """Not of invited guests, who accept by joining."""
+    active = world.having("active")
+    for stream in active[:3]:
+        yield join_of(stream, next(host for host in world.hosts if host.id not in stream.members))
+        yield join_of(stream, stream.creator)
+    muted = [ban for ban in world.bans_in("holding") if ban.action_type != "BLOCK" and ban.stream.status == "active"]
+    yield from [join_of(ban.stream, ban.target) for ban in muted[:2]]
+
+
+def _new_bans(world: World) -> Iterator[Asked]:
+    scheduled, active = world.having("scheduled")[0], world.having("active")[0]
+    target = next(host for host in world.hosts if host.id not in scheduled.members + active.members)
+    yield ban_of(scheduled, target)
+    yield ban_of(scheduled, target, world.moderator)
+    yield ban_of(active, target, world.moderator, "CHAT_ONLY")
 
 
 def _lifts(world: World) -> Iterator[Asked]:
@@ -213,22 +295,43 @@ def _outcome(server: Running, asked: Asked, expected: int) -> dict[str, Any]:
 
 
 def _without_clock(answer: dict[str, Any], *, changed: bool) -> dict[str, Any]:
-    """The response without times of the request."""
+    """The response without times of the request, ids that it made, and signatures."""
     del answer["timestamp"]
-    if changed and answer["data"] and "updatedAt" in answer["data"]:
-        updated_at = answer["data"].pop("updatedAt")
-        if answer["data"]["deletedAt"] == updated_at:
-            answer["data"]["deletedAt"] = "when it was changed"
+    data = answer["data"]
+    if changed and data and "updatedAt" in data:
+        updated_at = data.pop("updatedAt")
+        if data["createdAt"] == updated_at:
+            data["_id"] = "made"
+        for name in ("createdAt", "deletedAt", "startedAt"):
+            if data.get(name) == updated_at:
+                data[name] = "when it was changed"
+    if changed and data and "token" in data:
+        claims = jwt.decode(data["token"], options={"verify_signature": False})
+        if wire_time(datetime.fromtimestamp(claims["exp"], UTC)) != data.pop("expiresAt"):
+            raise Unequal("a join token does not expire when the response says")
+        claims["lifetime"] = claims.pop("exp") - claims.pop("iat")
+        data["token"] = {**claims, "jti": None, "alg": jwt.get_unverified_header(data["token"])["alg"]}
     return answer
+
+
+def _participants(world: World) -> list[Any]:
+    """The participants, after one user joined twice."""
+    with world.connect() as connection:
+        found = connection.execute("SELECT stream_id, user_id, last_seen_at > first_seen_at FROM edges_participant")
+        return found.fetchall()
 
 
 def _rows_of(world: World, asked: Asked) -> dict[str, Any]:
     """The rows of the stream or ban, the audit trail and the revocations after a change."""
-    changed = "livestreams_livestream" if asked.method == "POST" else "bans_livestreamban"
-    changed_id = asked.path.removesuffix("/cancel").rpartition("/")[2]
     with world.connect() as connection, connection.cursor(row_factory=dict_row) as cursor:
-        cursor.execute(f"SELECT * FROM {changed} WHERE id = %s", [bytes.fromhex(changed_id)])  # a constant name
-        row = cursor.fetchone()
+        if asked.body:
+            target_id = bytes.fromhex(json.loads(asked.body)["targetUserId"])
+            row = cursor.execute("SELECT * FROM bans_livestreamban WHERE target_id = %s", [target_id]).fetchone()
+        else:
+            changed = "livestreams_livestream" if asked.method == "POST" else "bans_livestreamban"
+            changed_id = re.search("[0-9a-f]{24}", asked.path)[0]  # type: ignore[index]  # all have one
+            cursor.execute(f"SELECT * FROM {changed} WHERE id = %s", [bytes.fromhex(changed_id)])  # a constant name
+            row = cursor.fetchone()
         trail = cursor.execute("SELECT * FROM common_auditentry ORDER BY id").fetchall()
         revocations = cursor.execute("SELECT * FROM edges_revocation ORDER BY id").fetchall()
     if row is None or not trail:
@@ -237,11 +340,13 @@ def _rows_of(world: World, asked: Asked) -> dict[str, Any]:
     if any(entry["at"] != at for entry in trail + revocations):
         raise Unequal("a row, its audit row and its revocation do not carry the same time")
     for entry in trail:
-        if not entry.pop("request_id"):
-            raise Unequal("an audit row names no request")
+        if not entry.pop("request_id") or entry.pop("target_id") != row["id"]:
+            raise Unequal("an audit row names no request, or another row")
         del entry["id"]
     for entry in revocations:
         del entry["id"]
+    if row["created_at"] == at:
+        del row["id"]
     return {"row": _without(at, row), "trail": _without(at, trail), "revocations": _without(at, revocations)}
 
 

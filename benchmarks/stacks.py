@@ -49,7 +49,7 @@ class Stack:
 
 
 KUMANDA = Stack("kumanda", "Kumanda", [*PROGRAM, "--workers", str(WORKERS)], "config.settings")
-BARE = Stack("bare", "bare WSGI, the limit", granian("benchmarks.peers.bare:application"))
+BARE = Stack("bare", "bare WSGI, the limit", granian("benchmarks.peers.bare.app:application"))
 FASTAPI = Stack("fastapi", "FastAPI + SQLAlchemy async ORM", uvicorn("benchmarks.peers.fastapi_sqlalchemy.app:app"))
 DRF = Stack(
     "drf",

@@ -32,6 +32,10 @@ class Stream:
     creator: Person
     guest_id: str | None
 
+    @property
+    def members(self) -> tuple[str | None, ...]:
+        return self.creator.id, self.guest_id
+
 
 @dataclass(frozen=True, slots=True)
 class Ban:
@@ -118,11 +122,12 @@ class World:
             yield stream
             connection.execute("DELETE FROM reminders_round")
 
-    def undo_cancels(self) -> int:
-        """Restore the streams that a measurement cancelled and empty the audit trail. Return their number."""
+    def undo_changes(self) -> int:
+        """Restore the streams that a measurement cancelled or started. Return their number."""
         return self._undo(
             "livestreams_livestream",
-            "status = 'scheduled', updated_at = created_at, revision = 0 WHERE id = ANY(%s) AND status <> 'scheduled'",
+            "status = 'scheduled', started_at = NULL, updated_at = created_at, revision = 0"
+            " WHERE id = ANY(%s) AND status <> 'scheduled'",
             [stream.id for stream in self.having("scheduled")],
         )
 
@@ -134,6 +139,26 @@ class World:
             " WHERE id = ANY(%s) AND deleted_at IS NOT NULL",
             [ban.id for ban in self.bans_in("holding")],
         )
+
+    def undo_bans(self) -> int:
+        """Delete the bans that a measurement made: those of hosts. Return their number."""
+        with self._without_triggers() as connection:
+            undone = connection.execute(
+                "DELETE FROM bans_livestreamban WHERE target_id = ANY(%s)",
+                [[bytes.fromhex(host.id) for host in self.hosts]],
+            ).rowcount
+            connection.execute("TRUNCATE edges_revocation")
+            connection.execute("VACUUM (ANALYZE) bans_livestreamban")
+            empty_audit_trail(connection)
+        return undone
+
+    def undo_joins(self) -> int:
+        """Delete the participants of all streams. Return their number."""
+        with self._without_triggers() as connection:
+            undone = connection.execute("SELECT FROM edges_participant").rowcount
+            connection.execute("TRUNCATE edges_participant")
+            empty_audit_trail(connection)  # the first join makes a join key
+        return undone
 
     def undo_reminders(self) -> int:
         """Delete the reminders that a measurement set. Return their number."""

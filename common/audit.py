@@ -8,6 +8,7 @@ import orjson
 from django.db import connection, models
 
 from common.entry_points import current_context
+from common.writes import Write, run
 
 
 class Actor(Protocol):
@@ -47,24 +48,37 @@ def record(
 
     `by` is None when no user causes the change (commands and tasks).
     """
+    run(entry(action, target, by=by, now=now, before=before, after=after, reason=reason))
+
+
+def entry(
+    action: str,
+    target: models.Model,
+    *,
+    by: Actor | None,
+    now: datetime,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    reason: str = "",
+) -> Write:
+    """The audit row that `record` writes, to be run together with the change itself."""
     context = current_context()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            (
-                now,
-                context.entry_point,
-                None if by is None else bytes.fromhex(by.pk),
-                "" if by is None else by.get_username(),
-                action,
-                target._meta.model_name,
-                bytes.fromhex(target.pk),
-                _json(before),
-                _json(after),
-                reason,
-                context.request_id,
-            ),
-        )
+    return Write(
+        _INSERT,
+        (
+            now,
+            context.entry_point,
+            None if by is None else bytes.fromhex(by.pk),
+            "" if by is None else by.get_username(),
+            action,
+            target._meta.model_name,
+            bytes.fromhex(target.pk),
+            _json(before),
+            _json(after),
+            reason,
+            context.request_id,
+        ),
+    )
 
 
 def record_many(action: str, changes: Iterable[Change], *, by: Actor | None, now: datetime, reason: str = "") -> None:

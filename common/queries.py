@@ -20,6 +20,7 @@ from psycopg.sql import Literal
 
 from common.fields import ObjectIdField
 from common.postgres.base import ServerSilent
+from common.writes import Write, with_writes
 
 # Types of parameters.
 ID = ObjectIdField()
@@ -61,9 +62,10 @@ class _Compiled:
             for convert in converts
         ]
         self.names = [column.target.attname for column in columns if hasattr(column, "target")]
+        self.annotations = compiler.annotation_col_map or {}
 
-    def rows(self, given: dict[str, Any], limit: int | None = None) -> list[list[Any]]:
-        sql, values = self.sql, [param.bound(given[param.name]) for param in self.params]
+    def rows(self, given: dict[str, Any], limit: int | None = None, beside: Sequence[Write] = ()) -> list[list[Any]]:
+        sql, values = with_writes(beside, self.sql, [param.bound(given[param.name]) for param in self.params])
         if limit is not None:
             sql = sql.replace(_LIMIT, f"LIMIT {limit:d}") if _LIMIT in sql else f"{sql} LIMIT {limit:d}"
         rows = [list(row) for row in _fetched(sql, values)]
@@ -190,12 +192,15 @@ class Question:
     def _compile(self, *shape: Hashable) -> _Compiled:
         return _Compiled(self._build(*shape))
 
-    def rows(self, *shape: Hashable, limit: int | None = None, **given: Any) -> list[list[Any]]:
+    def rows(
+        self, *shape: Hashable, limit: int | None = None, beside: Sequence[Write] = (), **given: Any
+    ) -> list[list[Any]]:
         """The rows, for a queryset with `values_list`.
 
-        `limit` is that of the `Window` in the queryset if it has one, else that of the whole.
+        `limit` is that of the `Window` in the queryset if it has one, else that of the whole. The statement also runs
+        the writes `beside`, whose changes are not in the rows.
         """
-        return self._compiled(*shape).rows(given, limit)
+        return self._compiled(*shape).rows(given, limit, beside)
 
     def count(self, *shape: Hashable, up_to: int, **given: Any) -> int:
         """The number of rows, or `up_to` if there are more: no more are read."""
@@ -216,11 +221,16 @@ class Question:
         place = None if pk is None else (value, bytes(pk).hex())
         return [bytes(key).hex() for key in keys or ()], place
 
-    def instance(self, *shape: Hashable, **given: Any) -> Any:
-        """The first model instance or None, for a queryset of instances."""
+    def instance(self, *shape: Hashable, beside: Sequence[Write] = (), **given: Any) -> Any:
+        """The first model instance with its annotations, or None, for a queryset of instances."""
         compiled = self._compiled(*shape)
-        rows = compiled.rows(given)
-        return compiled.model.from_db(connection.alias, compiled.names, rows[0]) if rows else None
+        rows = compiled.rows(given, beside=beside)
+        if not rows:
+            return None
+        found = compiled.model.from_db(connection.alias, compiled.names, rows[0][: len(compiled.names)])
+        for name, position in compiled.annotations.items():
+            setattr(found, name, rows[0][position])
+        return found
 
 
 class Insertion:

@@ -5,6 +5,7 @@ from functools import cache
 from itertools import count
 from typing import Any, NamedTuple
 
+from django.db import models
 from rest_framework import serializers
 
 from common.times import optional_wire_time, wire_time
@@ -67,6 +68,17 @@ class ReadSerializer(serializers.Serializer[Any]):
         `caller` is the id of the user who makes the request; None for an anonymous one.
         """
         return _compiled(cls).build(row, caller)
+
+    @classmethod
+    def changed_row(cls, row: Row, instance: models.Model) -> Row:
+        """`row`, which was read before a change, with the columns of its table as `instance` has them now.
+
+        The columns of joined tables stay, so the change must not have set another foreign key that is joined.
+        """
+        columns = _compiled(cls).columns
+        return [
+            value if "__" in column else getattr(instance, column) for column, value in zip(columns, row, strict=False)
+        ]
 
 
 class _Compiled(NamedTuple):

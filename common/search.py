@@ -32,6 +32,13 @@ class FoldedColumn(models.TextField):
         return folded(" ".join(texts))
 
 
+def with_folded(model: type[models.Model], names: Iterable[str]) -> set[str]:
+    """The `names` of columns that are saved, and the folded columns that are made of them."""
+    saved = set(names)
+    columns = [field for field in model._meta.concrete_fields if isinstance(field, FoldedColumn)]
+    return saved | {column.name for column in columns if saved.intersection(column.of)}
+
+
 class SearchedModel(models.Model):
     """Saves a folded column whenever a column that it is made of is saved."""
 
@@ -40,9 +47,7 @@ class SearchedModel(models.Model):
 
     def save(self, *, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
         if update_fields is not None:
-            saved = set(update_fields)
-            columns = [field for field in self._meta.concrete_fields if isinstance(field, FoldedColumn)]
-            update_fields = saved | {column.name for column in columns if saved.intersection(column.of)}
+            update_fields = with_folded(type(self), update_fields)
         super().save(update_fields=update_fields, **kwargs)
 
 

@@ -1,6 +1,6 @@
 """Who may change a stream through the API. When it may be changed is decided in the services."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from django.utils.translation import gettext_lazy as _
 
@@ -15,12 +15,23 @@ class NotTheCreator(Forbidden):
     message = _("only the creator of the stream may do this")
 
 
-def refuse_unless_creator(user: User, stream: LiveStream) -> None:
+class Membership(Protocol):
+    """The columns of a stream that name its members."""
+
+    @property
+    def creator_id(self) -> str: ...
+    @property
+    def guest_id(self) -> str | None: ...
+    @property
+    def guest_status(self) -> str | None: ...
+
+
+def refuse_unless_creator(user: User, stream: Membership) -> None:
     if user.pk != stream.creator_id:
         raise NotTheCreator
 
 
-def refuse_unless_creator_or_guest(user: User, stream: LiveStream) -> None:
+def refuse_unless_creator_or_guest(user: User, stream: Membership) -> None:
     """A guest who has declined is refused."""
     role = role_of(user.pk, stream.creator_id, stream.guest_id, stream.guest_status)
     if role not in (LiveStream.Role.HOST, LiveStream.Role.GUEST):

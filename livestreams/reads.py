@@ -1,8 +1,8 @@
 """Queries of streams: wire dictionaries and pages of lists."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import models
 from django.db.models import F, OuterRef, Value
@@ -30,8 +30,10 @@ _STREAM_AND_RESTRICTION = Question(
 _CHANGED_STREAM = Question(
     lambda: LiveStream.all_objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.columns())
 )
-_FOR_PERMISSIONS = Question(
-    lambda: LiveStream.objects.filter(pk=Param("id", ID)).only("creator", "guest", "guest_status")
+_STREAM = Question(
+    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
+        "creator_id", "guest_id", "guest_status", *LiveStreamSerializer.columns()
+    )
 )
 _ACTIVE_STREAM = Question(
     lambda: LiveStream.objects.filter(creator=Param("creator", ID), status=Status.ACTIVE).values_list(
@@ -50,18 +52,34 @@ def stream_and_restriction(stream_id: str, *, caller: str) -> tuple[dict[str, An
     return LiveStreamSerializer.to_wire(row, caller), restriction
 
 
-def changed_stream(stream_id: str, *, caller: str | None) -> dict[str, Any]:
-    """The stream after a change by `caller`, also if it has been deleted since. It must exist."""
+class StreamToChange(NamedTuple):
+    """What the permission checks of a change read, and the row from which its response is made."""
+
+    creator_id: str
+    guest_id: str | None
+    guest_status: str | None
+    row: Sequence[Any]
+
+    def changed(self, stream: LiveStream, *, caller: str) -> dict[str, Any]:
+        """The wire dictionary after `caller` has changed it to `stream`."""
+        if stream.guest_id != self.guest_id:  # another user, who was not read
+            return new_stream(stream.pk, caller=caller)
+        return LiveStreamSerializer.to_wire(LiveStreamSerializer.changed_row(self.row, stream), caller)
+
+
+def stream_to_change(stream_id: str) -> StreamToChange:
+    """Raises StreamMissing."""
+    rows = _STREAM.rows(id=stream_id)
+    if not rows:
+        raise StreamMissing
+    (creator_id, guest_id, guest_status, *row) = rows[0]
+    return StreamToChange(creator_id, guest_id, guest_status, row)
+
+
+def new_stream(stream_id: str, *, caller: str) -> dict[str, Any]:
+    """The stream that `caller` has just written, also if it has been deleted since. It must exist."""
     (row,) = _CHANGED_STREAM.rows(id=stream_id)
     return LiveStreamSerializer.to_wire(row, caller)
-
-
-def stream_for_permissions(stream_id: str) -> LiveStream:
-    """The stream with the fields that the permission checks read. Raises StreamMissing."""
-    stream: LiveStream | None = _FOR_PERMISSIONS.instance(id=stream_id)
-    if stream is None:
-        raise StreamMissing
-    return stream
 
 
 def active_stream_of(user_id: str) -> dict[str, Any] | None:

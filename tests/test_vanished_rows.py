@@ -186,6 +186,7 @@ WITHOUT_LOCK = {
     "bans.version_of_ban",
     "edges.admit",
     "edges.cursor_for",
+    "edges.new_revocations",
     "edges.record_revocation",
     "edges.record_revocations",
     "livestreams.allow_cancel",

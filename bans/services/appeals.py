@@ -9,9 +9,13 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from bans.models import Appeal, LiveStreamBan
 from common import audit
+from common.queries import ID, Param, Question
 from common.refusals import Conflict, Forbidden, Missing
+from common.writes import Write
 
 State = Appeal.State
+
+_PENDING = Question(lambda: Appeal.objects.filter(ban=Param("ban", ID), state=State.PENDING))
 
 
 class BanMissing(Missing):
@@ -75,9 +79,19 @@ def withdraw_appeal(ban_id: str, *, by: User, now: datetime) -> Appeal:
     return appeal
 
 
-def decide_appeal(ban: LiveStreamBan, state: str, *, by: User | None, now: datetime, reason: str = "") -> None:
-    """Approve or deny the appeal against a locked ban, if one is pending."""
-    decide_appeals([ban], state, by=by, now=now, reason=reason)
+def decide_appeal(
+    ban: LiveStreamBan,
+    state: str,
+    *,
+    by: User | None,
+    now: datetime,
+    reason: str = "",
+    beside: Sequence[Write] = (),
+) -> None:
+    """Approve or deny the appeal against a locked ban, if one is pending. `beside` are further writes of the change."""
+    pending: Appeal | None = _PENDING.instance(ban=ban.pk, beside=beside)
+    if pending is not None:
+        _set_state(_verb(state), [pending], state, by=by, now=now, reason=reason)
 
 
 def redecide_appeal(ban: LiveStreamBan, state: str, *, by: User, now: datetime, reason: str) -> None:

@@ -7,8 +7,8 @@ during the command, and the revocations of a stream are numbered in the order of
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -17,9 +17,10 @@ from accounts.services import UserMissing
 from bans.models import Appeal, LiveStreamBan
 from bans.services.appeals import BanMissing, decide_appeal
 from common import audit
-from common.queries import ID, Param, Question
+from common.queries import ID, TIME, Param, Question
 from common.refusals import Conflict, Forbidden, Invalid
-from edges.services import record_revocation
+from common.writes import Write, insertion, run, update
+from edges.services import new_revocations
 from livestreams.models import GuestStatus, LiveStream, Status
 from livestreams.services import StreamMissing, take_stream_lock
 
@@ -85,6 +86,9 @@ PROTECTED = (CannotBanOneself, CannotBanCreator, CannotBanGuest, CannotBanStaff)
 
 _LOCKED_STREAM = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).for_update())
 _STREAM_OF = Question(lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list("stream_id"))
+_LOCKED_BAN = Question(
+    lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID), stream=Param("stream", ID)).for_update()
+)
 
 
 # --- steps ----------------------------------------------------------------------------------------
@@ -100,22 +104,27 @@ def locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:
     return stream
 
 
-def locked_ban(ban_id: str) -> LiveStreamBan:
-    """Lock the stream, then the ban. The bans of a deleted stream can still be locked.
+def locked_ban(ban_id: str, stream_id: str | None = None) -> LiveStreamBan:
+    """Take the advisory lock of the stream, then lock the ban. The bans of a deleted stream can still be locked.
 
-    Raises BanMissing, also when the stream and its bans are purged before they are locked.
+    `stream_id` saves a statement where the caller has read it. Raises BanMissing, also when the stream and its bans are
+    purged before they are locked.
     """
-    rows = _STREAM_OF.rows(id=ban_id)
-    if not rows:
+    if stream_id is None:
+        rows = _STREAM_OF.rows(id=ban_id)
+        if not rows:
+            raise BanMissing
+        stream_id = rows[0][0]
+    take_stream_lock(stream_id)
+    ban: LiveStreamBan | None = _LOCKED_BAN.instance(id=ban_id, stream=stream_id)
+    if ban is None:
         raise BanMissing
-    take_stream_lock(rows[0][0])
-    LiveStream.all_objects.locked(rows[0][0], otherwise=BanMissing)
-    return LiveStreamBan.all_objects.locked(ban_id, otherwise=BanMissing)
+    return ban
 
 
-def locked_holding_ban(ban_id: str, now: datetime) -> LiveStreamBan:
+def locked_holding_ban(ban_id: str, stream_id: str | None, now: datetime) -> LiveStreamBan:
     """Raises BanMissing, BanLifted, BanLapsed."""
-    ban = locked_ban(ban_id)
+    ban = locked_ban(ban_id, stream_id)
     if ban.is_deleted:
         raise BanLifted
     if not ban.holds(now):
@@ -139,6 +148,16 @@ def targets() -> Any:
     """Users with the annotation `protected`: whether they are staff, superusers or moderators."""
     moderators = holders_of("bans.moderate").filter(pk=OuterRef("pk"))
     return User.objects.annotate(protected=Q(is_staff=True) | Q(is_superuser=True) | Exists(moderators))
+
+
+def _target() -> models.QuerySet[Any]:
+    holding = LiveStreamBan.objects.holding(Param("now", TIME)).filter(
+        stream=Param("stream", ID), target=OuterRef("pk")
+    )
+    return targets().filter(pk=Param("id", ID)).annotate(holding_ban=Subquery(holding.values("pk")[:1]))
+
+
+_TARGET = Question(_target)
 
 
 def state_of(ban: LiveStreamBan) -> dict[str, Any]:
@@ -168,24 +187,42 @@ def write_ban(
 
     `noted` are further values for the audit row, before and after.
     """
+    if writes := changed_ban(ban, verb, by=by, now=now, why=why, noted=noted, **values):
+        run(*writes)
+    return ban
+
+
+def changed_ban(
+    ban: LiveStreamBan,
+    verb: str,
+    *,
+    by: User,
+    now: datetime,
+    why: str = "",
+    noted: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
+    **values: Any,
+) -> list[Write]:
+    """Change `ban` as `write_ban` does, and return what it writes, to be run together with another statement."""
     before = {name: getattr(ban, name) for name, value in values.items() if getattr(ban, name) != value}
     if not before:
-        return ban
+        return []
     now = max(now, ban.updated_at)
     for name in before:
         setattr(ban, name, values[name])
     ban.updated_at = now
-    ban.save(update_fields=[*before, "updated_at"], force_update=True)
     after = {name: values[name] for name in before}
-    audit.record(verb, ban, by=by, now=now, before=before | noted[0], after=after | noted[1], reason=why)
+    writes = [
+        update(ban, [*before, "updated_at"]),
+        audit.entry(verb, ban, by=by, now=now, before=before | noted[0], after=after | noted[1], reason=why),
+    ]
     if before.keys() & {"action_type", "expires_at", "deleted_at"}:
-        _record_revocation_of(ban, now)
-    return ban
+        writes.append(_revocation_of(ban, now))
+    return writes
 
 
-def _record_revocation_of(ban: LiveStreamBan, now: datetime) -> None:
+def _revocation_of(ban: LiveStreamBan, now: datetime) -> Write:
     action = ban.action_type if ban.holds(now) else LIFTED
-    record_revocation(ban.stream_id, ban.target_id, action=action, until=ban.expires_at, now=now)
+    return new_revocations(ban.stream_id, [(ban.target_id, action, ban.expires_at)], now=now)
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -209,14 +246,13 @@ def ban_user(
     ProtectedPerson refusal.
     """
     stream = locked_stream(stream_id, open_for_bans=True)
-    target = targets().filter(pk=target_id).first()
+    target = _TARGET.instance(id=target_id, stream=stream_id, now=now)
     if target is None:
         raise UserMissing
     refuse_protected(stream, target, by=by)
     refuse_past_end(expires_at, now)
-    holding = LiveStreamBan.objects.holding(now).filter(stream=stream, target=target)
-    if holds := holding.values_list("pk", flat=True).first():
-        raise AlreadyBanned(holds)
+    if target.holding_ban is not None:
+        raise AlreadyBanned(target.holding_ban)
     ban = LiveStreamBan(
         stream=stream,
         target=target,
@@ -228,9 +264,8 @@ def ban_user(
         created_at=now,
         updated_at=now,
     )
-    ban.save(force_insert=True)
-    audit.record("ban_user", ban, by=by, now=now, before={}, after=state_of(ban))
-    _record_revocation_of(ban, now)
+    noted = audit.entry("ban_user", ban, by=by, now=now, before={}, after=state_of(ban))
+    run(insertion(ban), noted, _revocation_of(ban, now))
     return ban
 
 
@@ -240,25 +275,28 @@ def refuse_past_end(expires_at: datetime | None, now: datetime) -> None:
 
 
 @transaction.atomic
-def change_ban(ban_id: str, *, by: User, now: datetime, changes: dict[str, Any], reason: str = "") -> LiveStreamBan:
+def change_ban(
+    ban_id: str, *, by: User, now: datetime, changes: dict[str, Any], reason: str = "", stream_id: str | None = None
+) -> LiveStreamBan:
     """Change kind, reason or end of a holding ban. An end of None means until it is lifted.
 
-    `changes` may name action_type, reason and expires_at. Raises BanMissing, BanLifted, BanLapsed, Invalid.
+    `changes` may name action_type, reason and expires_at. `stream_id` is for `locked_ban`. Raises BanMissing,
+    BanLifted, BanLapsed, Invalid.
     """
-    ban = locked_holding_ban(ban_id, now)
+    ban = locked_holding_ban(ban_id, stream_id, now)
     refuse_past_end(changes.get("expires_at"), now)
     return write_ban(ban, "change_ban", by=by, now=now, why=reason, **changes)
 
 
 @transaction.atomic
-def lift_ban(ban_id: str, *, by: User, now: datetime, reason: str = "") -> LiveStreamBan:
+def lift_ban(ban_id: str, *, by: User, now: datetime, reason: str = "", stream_id: str | None = None) -> LiveStreamBan:
     """Lift a ban, and so approve the appeal that is pending against it. Raises BanMissing, BanLifted.
 
-    A lapsed ban can still be lifted, so that the lift is on record.
+    A lapsed ban can still be lifted, so that the lift is on record. `stream_id` is for `locked_ban`.
     """
-    ban = locked_ban(ban_id)
+    ban = locked_ban(ban_id, stream_id)
     if ban.is_deleted:
         raise BanLifted
-    write_ban(ban, "lift_ban", by=by, now=now, why=reason, deleted_at=now, deleted_by_id=by.pk)
-    decide_appeal(ban, Appeal.State.APPROVED, by=by, now=now)
+    lifted = changed_ban(ban, "lift_ban", by=by, now=now, why=reason, deleted_at=now, deleted_by_id=by.pk)
+    decide_appeal(ban, Appeal.State.APPROVED, by=by, now=now, beside=lifted)
     return ban

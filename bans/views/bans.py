@@ -81,9 +81,9 @@ class LiveStreamBanViewSet(ApiViewSet):
     @extend_schema(operation_id="readLiveStreamBanByIdV1", tags=["Bans"], responses={200: BanSerializer})
     def retrieve(self, request: Request, id: str) -> Response:
         """Read one ban, also a lifted one; for the stream's creator, a moderator, and the banned person."""
-        ban, creator_id = reads.ban_of_stream(id)
-        refuse_unless_concerned(self.user, creator_id, ban["targetUserId"])
-        return Response(ban)
+        found = reads.ban_of_stream(id)
+        refuse_unless_concerned(self.user, found.creator_id, found.ban["targetUserId"])
+        return Response(found.ban)
 
     @extend_schema(
         operation_id="updateLiveStreamBanByIdV1",
@@ -93,17 +93,19 @@ class LiveStreamBanViewSet(ApiViewSet):
     )
     def partial_update(self, request: Request, id: str) -> Response:
         """Change kind, reason or end of a ban that holds; the end to earlier, later, or null (until it is lifted)."""
-        refuse_unless_creator_or_moderator(self.user, reads.ban_of_stream(id).creator_id)
+        seen = reads.ban_of_stream(id)
+        refuse_unless_creator_or_moderator(self.user, seen.creator_id)
         changes = ChangeBanSerializer.validated(request.data)
-        services.change_ban(id, by=self.user, now=timezone.now(), changes=changes)
-        return Response(reads.any_ban(id))
+        ban = services.change_ban(id, by=self.user, now=timezone.now(), changes=changes, stream_id=seen.stream_id)
+        return Response(seen.changed(ban))
 
     @extend_schema(operation_id="liftLiveStreamBanByIdV1", tags=["Bans"], responses={200: BanSerializer})
     def destroy(self, request: Request, id: str) -> Response:
         """Lift a ban. Afterwards the person may be banned again."""
-        refuse_unless_creator_or_moderator(self.user, reads.ban_of_stream(id).creator_id)
-        services.lift_ban(id, by=self.user, now=timezone.now())
-        return Response(reads.any_ban(id))
+        seen = reads.ban_of_stream(id)
+        refuse_unless_creator_or_moderator(self.user, seen.creator_id)
+        ban = services.lift_ban(id, by=self.user, now=timezone.now(), stream_id=seen.stream_id)
+        return Response(seen.changed(ban))
 
     @extend_schema(
         operation_id="checkLiveStreamBanV1",

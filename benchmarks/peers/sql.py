@@ -1,6 +1,7 @@
 """The statements of the measured requests, equal to Kumanda's but for shorter aliases."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from psycopg.sql import Literal
 
@@ -38,18 +39,37 @@ SEEN = f"""
 """
 # Totals are counted up to one more than is answered.
 EXACT_UP_TO = 10_000
-# Constants are literals, not parameters, as in Kumanda, so that PostgreSQL keeps one generic plan.
-PAGE = """
-    SELECT {columns}, (
-        SELECT count(*)
-        FROM (SELECT id FROM livestreams_livestream t WHERE t.deleted_at IS NULL AND t.{wanted} LIMIT 10001) AS counted
-    )
-    {tables} WHERE s.deleted_at IS NULL AND s.{wanted} ORDER BY s.created_at DESC, s.id DESC
-"""
-BY_CREATOR = PAGE.format(columns=COLUMNS, tables=FROM, wanted="creator_id = %s")
-CREATOR_AND_GUEST = """
-    SELECT id, creator_id, guest_id, guest_status FROM livestreams_livestream WHERE deleted_at IS NULL AND id = %s
-"""
+
+
+class Page(NamedTuple):
+    """A list: the ids of a page are found first, then their rows are joined.
+
+    `table` is the alias of the listed table, `wanted` the query of the ids. Constants are literals, not parameters, as
+    in Kumanda, so that PostgreSQL keeps one generic plan.
+    """
+
+    columns: str
+    tables: str
+    table: str
+    wanted: str
+
+    def limited(self, limit: int, offset: int) -> str:
+        skipped = f" OFFSET {offset:d}" if offset else ""
+        newest = f"{self.table}.created_at DESC, {self.table}.id DESC"
+        return f"""
+            SELECT {self.columns}, (SELECT count(*) FROM ({self.wanted} LIMIT {EXACT_UP_TO + 1}) AS counted)
+            {self.tables}
+            WHERE {self.table}.id IN ({self.wanted} ORDER BY {newest} LIMIT {limit:d}{skipped}) ORDER BY {newest}
+        """
+
+
+def streams_page(wanted: str) -> Page:
+    ids = f"SELECT s.id FROM livestreams_livestream s WHERE s.deleted_at IS NULL AND s.{wanted}"
+    return Page(COLUMNS, FROM, "s", ids)
+
+
+BY_CREATOR = streams_page("creator_id = %s")
+CREATOR = "SELECT creator_id FROM livestreams_livestream WHERE deleted_at IS NULL AND id = %s"
 LOCK = """
     SELECT id, created_at, updated_at, deleted_at, deleted_by_id, title, title_folded, type, channel_name, creator_id,
         guest_id, thumbnail, status, price, interest, duration_goal, motivation, planned_start_at, plan_set_at,
@@ -57,6 +77,9 @@ LOCK = """
     FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE
 """
 CANCEL = "UPDATE livestreams_livestream SET status = %s, updated_at = %s, revision = %s WHERE id = %s"
+START = """
+    UPDATE livestreams_livestream SET status = %s, started_at = %s, updated_at = %s, revision = %s WHERE id = %s
+"""
 TAKE_LOCK = "SELECT pg_advisory_xact_lock(%s)"
 SHARE_LOCK = "SELECT pg_advisory_xact_lock_shared(%s)"
 AWAITED = "SELECT 1 FROM reminders_reminder WHERE stream_id = %s LIMIT 1"
@@ -64,6 +87,13 @@ RECORD = """
     INSERT INTO common_auditentry
         (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
     VALUES (%s, 'api', %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, '', %s)
+"""
+CANCEL_AND_RECORD = f"WITH changed AS ({CANCEL}) {RECORD}"
+START_AND_RECORD = f"WITH changed AS ({START}) {RECORD}"
+JOINED = """
+    INSERT INTO edges_participant AS known (id, stream_id, user_id, first_seen_at, last_seen_at)
+    VALUES (%s, %s, %s, %s, %s)
+    ON CONFLICT (stream_id, user_id) DO UPDATE SET last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at)
 """
 
 HOLDER = """
@@ -77,6 +107,7 @@ HOLDER = """
         WHERE (ug.user_id = h.id OR up.user_id = h.id) AND p.codename = '{codename}' AND t.app_label = '{app}' LIMIT 1
     ) OR h.is_superuser) AND h.is_active AND h.id = %s
 """
+MODERATOR = HOLDER.format(codename="moderate", app="bans").replace("h.id = %s", "h.id = u.id")
 MODERATES = HOLDER.format(app="bans", codename="moderate")
 ENFORCES = HOLDER.format(app="livestreams", codename="enforce")
 HOLDS = "b.deleted_at IS NULL AND (b.expires_at IS NULL OR b.expires_at > %s)"
@@ -90,43 +121,57 @@ BAN_FROM = """
     FROM bans_livestreamban b JOIN livestreams_livestream s ON s.id = b.stream_id
     JOIN accounts_user u ON u.id = b.target_id LEFT JOIN accounts_media up ON up.id = u.profile_photo_id
 """
+LISTED_FROM = """
+    FROM bans_livestreamban b
+    JOIN accounts_user u ON u.id = b.target_id LEFT JOIN accounts_media up ON up.id = u.profile_photo_id
+"""
 BAN = f"SELECT {BAN_COLUMNS}, s.creator_id {BAN_FROM} WHERE b.id = %s"
 CHECKED = f"""
     SELECT s.creator_id, EXISTS({MODERATES} LIMIT 1) OR EXISTS({ENFORCES} LIMIT 1),
         (SELECT b.id FROM bans_livestreamban b WHERE {HOLDS} AND b.stream_id = %s AND b.target_id = %s LIMIT 1)
     FROM livestreams_livestream s WHERE s.deleted_at IS NULL AND s.id = %s
 """
-BANS_PAGE = """
-    SELECT {columns}, (
-        SELECT count(*) FROM (
-            SELECT b.id FROM bans_livestreamban b JOIN livestreams_livestream s ON s.id = b.stream_id WHERE {wanted}
-            LIMIT 10001
-        ) AS counted
+LISTED = f"""
+    {HOLDS} AND NOT EXISTS(
+        SELECT 1 FROM livestreams_livestream d WHERE d.deleted_at IS NOT NULL AND d.id = b.stream_id LIMIT 1
     )
-    {tables} WHERE {wanted} ORDER BY b.created_at DESC, b.id DESC
 """
-ALL_BANS = BANS_PAGE.format(columns=BAN_COLUMNS, tables=BAN_FROM, wanted=HOLDS)
-BANS_OF_CREATOR = BANS_PAGE.format(columns=BAN_COLUMNS, tables=BAN_FROM, wanted=f"{HOLDS} AND s.creator_id = %s")
-STREAM_OF = "SELECT stream_id FROM bans_livestreamban WHERE id = %s"
+ALL_BANS = Page(BAN_COLUMNS, LISTED_FROM, "b", f"SELECT b.id FROM bans_livestreamban b WHERE {LISTED}")
+BANS_OF_CREATOR = ALL_BANS._replace(
+    wanted=f"""
+        SELECT b.id FROM bans_livestreamban b JOIN livestreams_livestream s ON s.id = b.stream_id
+        WHERE {LISTED} AND s.creator_id = %s
+    """
+)
 LOCK_BAN = """
     SELECT id, created_at, updated_at, deleted_at, deleted_by_id, stream_id, target_id, action_type, reason, expires_at,
         created_by_id, batch_id, review, reviewed_by_id, reviewed_at
-    FROM bans_livestreamban WHERE id = %s FOR NO KEY UPDATE
+    FROM bans_livestreamban WHERE id = %s AND stream_id = %s FOR NO KEY UPDATE
 """
 LIFT = "UPDATE bans_livestreamban SET updated_at = %s, deleted_at = %s, deleted_by_id = %s WHERE id = %s"
 REVOKE = """
-    WITH stream AS (SELECT id FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE),
-    recorded AS (
-        INSERT INTO edges_revocation (stream_id, user_id, action, until, at)
-        SELECT stream.id, revoked.user_id, revoked.action, revoked.until, %s
-        FROM stream, unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS revoked(user_id, action, until)
-        RETURNING 1
-    )
-    SELECT pg_notify('edges_revocations', %s) FROM (SELECT FROM recorded LIMIT 1) AS any_of_them
+    INSERT INTO edges_revocation (stream_id, user_id, action, until, at)
+    SELECT stream.id, revoked.user_id, revoked.action, revoked.until, %s
+    FROM (SELECT id FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE) AS stream,
+        unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS revoked(user_id, action, until)
+    RETURNING pg_notify('edges_revocations', %s)
 """
 PENDING = """
     SELECT id, created_at, updated_at, ban_id, text, state FROM bans_appeal WHERE ban_id = %s AND state = 'pending'
 """
+LIFT_AND_RECORD = f"WITH changed AS ({LIFT}), noted AS ({RECORD}), revoked AS ({REVOKE}) {PENDING}"
+TARGET = f"""
+    SELECT u.*, u.is_staff OR u.is_superuser OR EXISTS({MODERATOR} LIMIT 1), EXISTS(
+        SELECT 1 FROM bans_livestreamban b WHERE {HOLDS} AND b.stream_id = %s AND b.target_id = u.id LIMIT 1
+    )
+    FROM accounts_user u WHERE u.id = %s
+"""
+MAKE_BAN = """
+    INSERT INTO bans_livestreamban (id, created_at, updated_at, deleted_at, deleted_by_id, stream_id, target_id,
+        action_type, reason, expires_at, created_by_id, batch_id, review, reviewed_by_id, reviewed_at)
+    VALUES (%s, %s, %s, NULL, NULL, %s, %s, %s, %s, NULL, %s, NULL, 'unreviewed', NULL, NULL)
+"""
+BAN_AND_RECORD = f"WITH made AS ({MAKE_BAN}), noted AS ({RECORD}) {REVOKE}"
 
 STREAM_TO_REMIND_OF = f"""
     SELECT s.status, s.planned_start_at, s.plan_set_at, EXISTS(
@@ -171,5 +216,5 @@ SET = """
 
 
 @lru_cache
-def by_status(status: str) -> str:
-    return PAGE.format(columns=COLUMNS, tables=FROM, wanted=f"status = {Literal(status).as_string()}")
+def by_status(status: str) -> Page:
+    return streams_page(f"status = {Literal(status).as_string()}")

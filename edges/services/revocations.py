@@ -10,12 +10,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db import connection, models
+from django.db import models
 from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from common.queries import ID, Param, Question
 from common.refusals import Invalid
+from common.writes import Write, run
 from edges.models import Revocation
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing
@@ -26,16 +27,13 @@ FROM_THE_BEGINNING = 0
 LARGEST_POSITION = 2**63 - 1
 
 # The sequence is drawn while the stream is locked, so for one stream its order is the commit order: a reader that has
-# seen row 7 never sees a row 6 appear later. PostgreSQL sends the notification at the commit.
+# seen row 7 never sees a row 6 appear later. PostgreSQL sends the notification at the commit, once for all rows.
 _RECORD = f"""
-    WITH stream AS (SELECT id FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE),
-    recorded AS (
-        INSERT INTO edges_revocation (stream_id, user_id, action, until, at)
-        SELECT stream.id, given.user_id, given.action, given.until, %s
-        FROM stream, unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS given(user_id, action, until)
-        RETURNING 1
-    )
-    SELECT pg_notify('{CHANNEL}', %s) FROM (SELECT FROM recorded LIMIT 1) AS any_of_them
+    INSERT INTO edges_revocation (stream_id, user_id, action, until, at)
+    SELECT stream.id, given.user_id, given.action, given.until, %s
+    FROM (SELECT id FROM livestreams_livestream WHERE id = %s FOR NO KEY UPDATE) AS stream,
+        unnest(%s::bytea[], %s::text[], %s::timestamptz[]) AS given(user_id, action, until)
+    RETURNING pg_notify('{CHANNEL}', %s)
 """  # noqa: S608 - the name of the channel is ours
 
 
@@ -49,18 +47,22 @@ def record_revocation(stream_id: str, user_id: str, *, action: str, until: datet
 
 def record_revocations(stream_id: str, people: Sequence[tuple[str, str, datetime | None]], *, now: datetime) -> None:
     """The same for many users of one stream, in one statement; each is (user id, action, until)."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _RECORD,
-            [
-                bytes.fromhex(stream_id),
-                now,
-                [bytes.fromhex(user_id) for user_id, _, _ in people],
-                [str(action) for _, action, _ in people],
-                [None if action == Revocation.Action.LIFTED else until for _, action, until in people],
-                stream_id,
-            ],
-        )
+    run(new_revocations(stream_id, people, now=now))
+
+
+def new_revocations(stream_id: str, people: Sequence[tuple[str, str, datetime | None]], *, now: datetime) -> Write:
+    """What `record_revocations` writes, to be run together with the change itself."""
+    return Write(
+        _RECORD,
+        [
+            now,
+            bytes.fromhex(stream_id),
+            [bytes.fromhex(user_id) for user_id, _, _ in people],
+            [str(action) for _, action, _ in people],
+            [None if action == Revocation.Action.LIFTED else until for _, action, until in people],
+            stream_id,
+        ],
+    )
 
 
 class Cursor(NamedTuple):

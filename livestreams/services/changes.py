@@ -10,6 +10,7 @@ from typing import Any
 from accounts.models import User
 from common import audit
 from common.queries import ID, Param, Question
+from common.writes import run, update
 from livestreams.hooks import STREAM_FOLLOWER
 from livestreams.models import Action, LiveStream, Status, next_status
 from livestreams.services.refusals import REFUSALS, StreamMissing
@@ -64,7 +65,7 @@ def change_stream(
     if not SHOWN_IN_CALENDARS.isdisjoint(after):
         stream.revision += 1
         beside.append("revision")
-    stream.save(update_fields=[*after, *beside], force_update=True)
-    audit.record(verb, stream, by=by, now=after_time, before=before, after=after, reason=reason)
+    noted = audit.entry(verb, stream, by=by, now=after_time, before=before, after=after, reason=reason)
+    run(update(stream, [*after, *beside]), noted)
     STREAM_FOLLOWER.function()(stream, changed=after.keys(), now=after_time)
     return stream

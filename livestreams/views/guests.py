@@ -47,7 +47,7 @@ class GuestViewSet(ApiViewSet):
         refuse_unless_guest(self.user, stream)
         services.refuse_blocked(restriction)
         services.accept_guest(id, by=self.user, now=timezone.now())
-        return Response(reads.changed_stream(id, caller=self.user.pk))
+        return Response(reads.new_stream(id, caller=self.user.pk))
 
     @extend_schema(
         operation_id="declineLiveStreamGuestByIdV1",
@@ -65,4 +65,4 @@ class GuestViewSet(ApiViewSet):
         stream, _ = reads.stream_and_restriction(id, caller=self.user.pk)
         refuse_unless_guest(self.user, stream)
         services.decline_guest(id, by=self.user, now=timezone.now())
-        return Response(reads.changed_stream(id, caller=self.user.pk))
+        return Response(reads.new_stream(id, caller=self.user.pk))

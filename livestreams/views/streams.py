@@ -1,6 +1,6 @@
 """Streams over HTTP: creating, changing, starting, ending, cancelling and deleting them, and the lists."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -63,7 +63,7 @@ class LiveStreamViewSet(ApiViewSet):
         values = CreateStreamFormSerializer.validated(request.data)
         with stored_thumbnail(values.pop("thumbnail", None)) as thumbnail:
             stream = services.create_stream(by=self.user, now=timezone.now(), thumbnail=thumbnail, **values)
-        return Response(self.changed(stream.pk), status=201)
+        return Response(reads.new_stream(stream.pk, caller=self.user.pk), status=201)
 
     @extend_schema(operation_id="readLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
     def retrieve(self, request: Request, id: str) -> Response:
@@ -80,17 +80,19 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def partial_update(self, request: Request, id: str) -> Response:
         """Change a stream that has not started. When its planned start moves, so do all reminders."""
-        refuse_unless_creator(self.user, reads.stream_for_permissions(id))
+        seen = reads.stream_to_change(id)
+        refuse_unless_creator(self.user, seen)
         changes = EditStreamSerializer.validated(request.data)
-        services.edit_stream(id, by=self.user, now=timezone.now(), changes=changes)
-        return Response(self.changed(id))
+        stream = services.edit_stream(id, by=self.user, now=timezone.now(), changes=changes)
+        return Response(seen.changed(stream, caller=self.user.pk))
 
     @extend_schema(operation_id="deleteLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
     def destroy(self, request: Request, id: str) -> Response:
         """Delete a stream that is not active. Afterwards no operation finds it."""
-        refuse_unless_creator(self.user, reads.stream_for_permissions(id))
-        services.delete_stream(id, by=self.user, now=timezone.now())
-        return Response(self.changed(id))
+        seen = reads.stream_to_change(id)
+        refuse_unless_creator(self.user, seen)
+        stream = services.delete_stream(id, by=self.user, now=timezone.now())
+        return Response(seen.changed(stream, caller=self.user.pk))
 
     @extend_schema(
         operation_id="startLiveStreamByIdV1",
@@ -100,9 +102,10 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def start(self, request: Request, id: str) -> Response:
         """Start a stream: it becomes `active`. Only one stream of yours can be active at a time."""
-        refuse_unless_creator(self.user, reads.stream_for_permissions(id))
-        services.start_stream(id, by=self.user, now=timezone.now())
-        return Response(self.changed(id))
+        seen = reads.stream_to_change(id)
+        refuse_unless_creator(self.user, seen)
+        stream = services.start_stream(id, by=self.user, now=timezone.now())
+        return Response(seen.changed(stream, caller=self.user.pk))
 
     @extend_schema(
         operation_id="endLiveStreamByIdV1",
@@ -112,9 +115,10 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def end(self, request: Request, id: str) -> Response:
         """End an active stream."""
-        refuse_unless_creator(self.user, reads.stream_for_permissions(id))
-        services.end_stream(id, by=self.user, now=timezone.now())
-        return Response(self.changed(id))
+        seen = reads.stream_to_change(id)
+        refuse_unless_creator(self.user, seen)
+        stream = services.end_stream(id, by=self.user, now=timezone.now())
+        return Response(seen.changed(stream, caller=self.user.pk))
 
     @extend_schema(
         operation_id="cancelLiveStreamByIdV1",
@@ -124,9 +128,10 @@ class LiveStreamViewSet(ApiViewSet):
     )
     def cancel(self, request: Request, id: str) -> Response:
         """Cancel a stream that has not started; it becomes `cancelled_by_host` or `cancelled_by_guest`."""
-        refuse_unless_creator_or_guest(self.user, reads.stream_for_permissions(id))
-        services.cancel_stream(id, by=self.user, now=timezone.now(), as_member=True)
-        return Response(self.changed(id))
+        seen = reads.stream_to_change(id)
+        refuse_unless_creator_or_guest(self.user, seen)
+        stream = services.cancel_stream(id, by=self.user, now=timezone.now(), as_member=True)
+        return Response(seen.changed(stream, caller=self.user.pk))
 
     # --- lists --------------------------------------------------------------------------------------
 
@@ -218,10 +223,6 @@ class LiveStreamViewSet(ApiViewSet):
         services.take_stream_lock(ids["id"])
 
     # --- shared ---------------------------------------------------------------------------------------
-
-    def changed(self, stream_id: str) -> dict[str, Any]:
-        """The stream after the change that this call has made."""
-        return reads.changed_stream(stream_id, caller=self.user.pk)
 
     def upcoming_page(
         self, kind: type[UpcomingQuery | UpcomingInMinutesQuery], *, member: str | None = None

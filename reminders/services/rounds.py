@@ -12,6 +12,7 @@ from django.db.models.functions import RowNumber
 
 from common import audit
 from common.jobs import URGENT, defer, defer_in_batches
+from common.queries import ID, Param, Question
 from livestreams.models import LiveStream, Status
 from livestreams.services import StreamMissing, take_stream_lock
 from reminders.models import VALID_IN, Checkpoint, Chunk, Kind, Reminder, Round, came_due
@@ -201,6 +202,8 @@ def _priority(kind: str) -> int:
 
 # --- changes of a stream --------------------------------------------------------------------------
 
+_REMINDERS = Question(lambda: Reminder.objects.filter(stream=Param("stream", ID)).values_list("pk"))
+
 
 def follow_stream(stream: LiveStream, *, changed: Collection[str], now: datetime) -> None:
     """Open rounds or defer the search for due ones after a change of `stream`; see `settings.STREAM_FOLLOWER`.
@@ -220,7 +223,7 @@ def follow_stream(stream: LiveStream, *, changed: Collection[str], now: datetime
 
 
 def _is_awaited(stream: LiveStream) -> bool:
-    return Reminder.objects.filter(stream=stream).exists()
+    return bool(_REMINDERS.rows(stream=stream.pk, limit=1))
 
 
 def _open_at_once(stream: LiveStream, kind: Kind, *, due_at: datetime, now: datetime) -> None:

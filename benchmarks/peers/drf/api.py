@@ -1,11 +1,13 @@
 """Nested ModelSerializers, a ModelViewSet on a router and page numbers, each as in the DRF tutorial."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
 from django.urls import include, path
@@ -22,11 +24,14 @@ from accounts.models import Media, User
 from bans.models import Appeal, LiveStreamBan
 from benchmarks.peers.drf.contract import wire_time
 from common.models import AuditEntry
-from edges.models import Revocation
+from edges.models import Participant, Revocation
 from livestreams.models import LiveStream
 from reminders.models import LeadTime, Notification, Reminder, Round
 
 GRACE = timedelta(minutes=10)
+TOKEN_SECONDS = 120
+SIGNING_KEY = ec.generate_private_key(ec.SECP256R1())
+SEEN = ("first_seen_at", "last_seen_at")
 
 
 class Conflict(APIException):
@@ -178,6 +183,16 @@ class LiveStreamBanSerializer(serializers.ModelSerializer[LiveStreamBan]):
         ]
 
 
+class MakeBanSerializer(serializers.ModelSerializer[LiveStreamBan]):
+    targetUserId = serializers.CharField(source="target_id")
+    liveStreamId = serializers.CharField(source="stream_id")
+    actionType = serializers.ChoiceField(LiveStreamBan.ActionType.choices, source="action_type")
+
+    class Meta:
+        model = LiveStreamBan
+        fields = ["targetUserId", "liveStreamId", "actionType", "reason"]
+
+
 class SetReminderSerializer(serializers.ModelSerializer[Reminder]):
     class Meta:
         model = Reminder
@@ -213,35 +228,83 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
 
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        request_id = uuid4().hex
         with transaction.atomic():
             stream = get_object_or_404(LiveStream.objects.select_for_update(), pk=pk)
             is_guest = request.user == stream.guest and stream.guest_status != "declined"
             if request.user != stream.creator and not is_guest:
                 raise PermissionDenied
-            if stream.status not in ("scheduled", "preparing"):
-                raise Conflict
-            before = stream.status
-            stream.status = "cancelled_by_guest" if is_guest else "cancelled_by_host"
-            stream.updated_at = max(timezone.now(), stream.updated_at)
-            stream.revision += 1
-            stream.save()
-            AuditEntry.objects.create(
-                at=stream.updated_at,
-                entry_point="api",
-                actor_id=request.user.pk,
-                actor_name=request.user.get_username(),
-                action="cancel_stream",
-                target_type="livestream",
-                target_id=stream.pk,
-                before={"status": before},
-                after={"status": stream.status},
-                request_id=request_id,
-            )
-            if Reminder.objects.filter(stream=stream).exists():
-                # The cancelled streams have no reminders, so only this query is measured.
-                raise NotImplementedError
+            status = "cancelled_by_guest" if is_guest else "cancelled_by_host"
+            return self.change(stream, "cancel_stream", status=status)
+
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: str) -> Response:
+        try:
+            with transaction.atomic():
+                stream = get_object_or_404(LiveStream.objects.select_for_update(), pk=pk)
+                if request.user != stream.creator:
+                    raise PermissionDenied
+                return self.change(stream, "start_stream", status="active", started_at=timezone.now())
+        except IntegrityError as error:  # another stream of the creator is active
+            raise Conflict from error
+
+    def change(self, stream: LiveStream, verb: str, **values: Any) -> Response:
+        if stream.status not in ("scheduled", "preparing"):
+            raise Conflict
+        request_id, user = uuid4().hex, self.request.user
+        before = {name: getattr(stream, name) for name in values}
+        for name, value in values.items():
+            setattr(stream, name, value)
+        stream.updated_at = max(values.get("started_at") or timezone.now(), stream.updated_at)
+        stream.revision += 1
+        stream.save()
+        AuditEntry.objects.create(
+            at=stream.updated_at,
+            entry_point="api",
+            actor_id=user.pk,
+            actor_name=user.get_username(),
+            action=verb,
+            target_type="livestream",
+            target_id=stream.pk,
+            before=before,
+            after={name: value if isinstance(value, str) else value.isoformat() for name, value in values.items()},
+            request_id=request_id,
+        )
+        if Reminder.objects.filter(stream=stream).exists():
+            # The changed streams have no reminders, so only this query is measured.
+            raise NotImplementedError
         return Response(self.get_serializer(stream).data, headers={"X-Request-ID": request_id})
+
+    @action(detail=False, methods=["post"])
+    def join(self, request: Request) -> Response:
+        asked: Any = request.data
+        stream = get_object_or_404(LiveStream, pk=asked["liveStreamId"])
+        user = request.user
+        ban = holding_bans().filter(stream=stream, target=user).first()
+        if ban and ban.action_type == "BLOCK":
+            raise PermissionDenied
+        if stream.status != "active":
+            raise Conflict
+        now = timezone.now()
+        Participant.objects.update_or_create(
+            stream=stream, user=user, defaults={"last_seen_at": now}, create_defaults=dict.fromkeys(SEEN, now)
+        )
+        wire: dict[str, Any] = dict(self.get_serializer(stream).data)
+        issued_at = int(now.timestamp())
+        claims = {
+            "iss": settings.PUBLIC_URL,
+            "aud": "media",
+            "sub": user.pk,
+            "stream": stream.pk,
+            "role": wire["role"],
+            "grants": ["watch"] if ban else ["watch", "chat"],
+            "jti": uuid4().hex,
+            "iat": issued_at,
+            "exp": issued_at + TOKEN_SECONDS,
+        }
+        token = jwt.encode(claims, SIGNING_KEY, algorithm="ES256", headers={"kid": "drf"})
+        expires_at = wire_time(datetime.fromtimestamp(issued_at + TOKEN_SECONDS, UTC))
+        answer = {"liveStream": wire, "token": token, "role": wire["role"], "expiresAt": expires_at}
+        return Response(answer, headers={"X-Request-ID": uuid4().hex})
 
     @action(detail=True, methods=["post"])
     def reminder(self, request: Request, pk: str) -> Response:
@@ -321,6 +384,45 @@ class LiveStreamBanViewSet(ModelViewSet[LiveStreamBan]):
             raise PermissionDenied
         ban = holding_bans().filter(stream=stream, target=target).first()
         return Response({"isBanned": ban is not None, "ban": self.get_serializer(ban).data if ban else None})
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        request_id = uuid4().hex
+        asked = MakeBanSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        user = request.user
+        with transaction.atomic():
+            stream = get_object_or_404(LiveStream.objects.select_for_update(), pk=asked.validated_data.pop("stream_id"))
+            if user.pk != stream.creator_id and not user.has_perm("bans.moderate"):
+                raise PermissionDenied
+            if stream.status not in ("scheduled", "preparing", "active"):
+                raise Conflict
+            target = get_object_or_404(User, pk=asked.validated_data.pop("target_id"))
+            members = [user.pk, stream.creator_id, stream.guest_status != "declined" and stream.guest_id]
+            if target.pk in members or target.is_staff or target.has_perm("bans.moderate"):
+                raise PermissionDenied
+            if holding_bans().filter(stream=stream, target=target).exists():
+                raise Conflict
+            now = timezone.now()
+            ban = LiveStreamBan.objects.create(
+                stream=stream, target=target, created_by=user, created_at=now, updated_at=now, **asked.validated_data
+            )
+            names = ["stream_id", "target_id", "action_type", "reason", "expires_at", "deleted_at", "review"]
+            AuditEntry.objects.create(
+                at=now,
+                entry_point="api",
+                actor_id=user.pk,
+                actor_name=user.get_username(),
+                action="ban_user",
+                target_type="livestreamban",
+                target_id=ban.pk,
+                before={},
+                after={name: getattr(ban, name) for name in names},
+                request_id=request_id,
+            )
+            Revocation.objects.create(stream=stream, user=target, action=ban.action_type, at=now)
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_notify('edges_revocations', %s)", [stream.pk])
+        return Response(self.get_serializer(ban).data, status=201, headers={"X-Request-ID": request_id})
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         request_id = uuid4().hex

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
-from benchmarks.peers.fastapi_sqlalchemy import bans, reminders, streams
+from benchmarks.peers.fastapi_sqlalchemy import bans, changes, joining, reminders, streams
 from benchmarks.peers.fastapi_sqlalchemy.tables import engine
 from benchmarks.peers.fastapi_sqlalchemy.wire import wire_time
 
@@ -27,7 +27,9 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 
 app = FastAPI(lifespan=lifespan)
+app.include_router(joining.router)
 app.include_router(streams.router)
+app.include_router(changes.router)
 app.include_router(bans.router)
 app.include_router(reminders.router)
 

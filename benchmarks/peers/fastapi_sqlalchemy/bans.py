@@ -1,4 +1,4 @@
-"""Checking, listing and lifting bans."""
+"""Checking, listing, making and lifting bans."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -7,6 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import Response
 from sqlalchemy import func, select
+from sqlalchemy.orm import joinedload
 
 from benchmarks.peers.fastapi_sqlalchemy.callers import Claims, may, user_of
 from benchmarks.peers.fastapi_sqlalchemy.tables import (
@@ -17,9 +18,11 @@ from benchmarks.peers.fastapi_sqlalchemy.tables import (
     Reading,
     RevocationRow,
     StreamRow,
+    UserRow,
     Writing,
+    new_id,
 )
-from benchmarks.peers.fastapi_sqlalchemy.wire import Ban, Check, Envelope, Id, Page, Pagination
+from benchmarks.peers.fastapi_sqlalchemy.wire import Ban, Check, Envelope, Id, MakeBan, Page, Pagination
 from benchmarks.peers.sql import EXACT_UP_TO
 
 router = APIRouter(prefix="/api/v1/live-stream-ban")
@@ -68,17 +71,84 @@ async def page(
     of_streams = StreamRow.id == BanRow.stream_id
     counted = select(BanRow.id).join(StreamRow, of_streams).where(*wanted).limit(EXACT_UP_TO + 1).subquery()
     total = min(await session.scalar(select(func.count()).select_from(counted)) or 0, EXACT_UP_TO)
-    rows = await session.scalars(
-        select(BanRow)
-        .join(StreamRow, of_streams)
-        .where(*wanted)
-        .options(WITH_TARGET)
-        .order_by(BanRow.created_at.desc(), BanRow.id.desc())
-        .limit(limit)
-        .offset((number - 1) * limit)
-    )
+    newest = (BanRow.created_at.desc(), BanRow.id.desc())
+    ids = select(BanRow.id).join(StreamRow, of_streams).where(*wanted).order_by(*newest)
+    ids = ids.limit(limit).offset((number - 1) * limit).correlate(None)
+    rows = await session.scalars(select(BanRow).where(BanRow.id.in_(ids)).options(WITH_TARGET).order_by(*newest))
     response.headers["X-Request-ID"] = uuid4().hex
     return Envelope(data=Page(list=[Ban.of(row) for row in rows], pagination=Pagination.of(total, number, limit)))
+
+
+@router.post("", status_code=201)
+async def make(asked: MakeBan, claims: Claims, session: Writing, response: Response) -> Envelope[Ban]:
+    request_id = uuid4().hex
+    now = datetime.now(UTC)
+    async with session.begin():
+        user = await user_of(claims, session)
+        stream = await session.scalar(
+            select(StreamRow)
+            .where(StreamRow.id == asked.stream_id, StreamRow.deleted_at.is_(None))
+            .with_for_update(of=StreamRow, key_share=True)
+        )
+        if stream is None:
+            raise HTTPException(404)
+        if user.id != stream.creator_id and not await may(user, "bans", "moderate", session):
+            raise HTTPException(403)
+        if stream.status not in ("scheduled", "preparing", "active"):
+            raise HTTPException(409)
+        target = await session.scalar(
+            select(UserRow).where(UserRow.id == asked.target_id).options(joinedload(UserRow.profile_photo))
+        )
+        if target is None:
+            raise HTTPException(404)
+        members = [user.id, stream.creator_id]
+        if stream.guest_status != "declined":
+            members.append(stream.guest_id or "")
+        if target.id in members or target.is_staff or await may(target, "bans", "moderate", session):
+            raise HTTPException(403)
+        held = select(BanRow.id).where(BanRow.stream_id == stream.id, BanRow.target_id == target.id, BanRow.holds(now))
+        if await session.scalar(held) is not None:
+            raise HTTPException(409)
+        ban = BanRow(
+            id=new_id(now),
+            created_at=now,
+            updated_at=now,
+            stream_id=stream.id,
+            target=target,
+            action_type=asked.action_type,
+            reason=asked.reason,
+            created_by_id=user.id,
+            review="unreviewed",
+        )
+        session.add(ban)
+        after = {
+            "stream_id": stream.id,
+            "target_id": target.id,
+            "action_type": ban.action_type,
+            "reason": ban.reason,
+            "expires_at": None,
+            "deleted_at": None,
+            "review": ban.review,
+        }
+        session.add(
+            AuditRow(
+                at=now,
+                entry_point="api",
+                actor_id=user.id,
+                actor_name=user.username,
+                action="ban_user",
+                target_type="livestreamban",
+                target_id=ban.id,
+                before={},
+                after=after,
+                reason="",
+                request_id=request_id,
+            )
+        )
+        session.add(RevocationRow(stream_id=stream.id, user_id=target.id, action=ban.action_type, until=None, at=now))
+        await session.execute(select(func.pg_notify("edges_revocations", stream.id)))
+    response.headers["X-Request-ID"] = request_id
+    return Envelope(status_code=201, data=Ban.of(ban))
 
 
 @router.delete("/{id}")

@@ -1,6 +1,5 @@
 """Setting reminders."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -19,6 +18,7 @@ from benchmarks.peers.fastapi_sqlalchemy.tables import (
     RoundRow,
     StreamRow,
     Writing,
+    new_id,
 )
 from benchmarks.peers.fastapi_sqlalchemy.wire import Envelope, Id, Reminder, SetReminder
 
@@ -82,8 +82,7 @@ async def remind(
         before = {"minute": reminder.minute, "language": reminder.language} if reminder else {}
         if before != {"minute": minute, "language": "en"}:
             if reminder is None:
-                new_id = int(now.timestamp()).to_bytes(4) + os.urandom(8)
-                reminder = ReminderRow(id=new_id.hex(), stream_id=id, user_id=user.id, created_at=now, updated_at=now)
+                reminder = ReminderRow(id=new_id(now), stream_id=id, user_id=user.id, created_at=now, updated_at=now)
                 session.add(reminder)
             reminder.minute, reminder.language = minute, "en"
             reminder.updated_at = max(now, reminder.updated_at)

@@ -1,4 +1,4 @@
-"""Reading, listing and cancelling streams."""
+"""Reading and listing streams."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -11,12 +11,9 @@ from sqlalchemy import ColumnElement, and_, func, select
 from benchmarks.peers.fastapi_sqlalchemy.callers import Claims, user_of
 from benchmarks.peers.fastapi_sqlalchemy.tables import (
     WITH_PEOPLE,
-    AuditRow,
     BanRow,
     Reading,
-    ReminderRow,
     StreamRow,
-    Writing,
 )
 from benchmarks.peers.fastapi_sqlalchemy.wire import Envelope, Id, LiveStream, Page, Pagination
 from benchmarks.peers.sql import EXACT_UP_TO
@@ -67,65 +64,11 @@ async def page(  # noqa: PLR0917 - FastAPI reads the parameters by name
         wanted.append(StreamRow.creator_id == creator)
     counted = select(StreamRow.id).where(*wanted).limit(EXACT_UP_TO + 1).subquery()
     total = min(await session.scalar(select(func.count()).select_from(counted)) or 0, EXACT_UP_TO)
+    newest = (StreamRow.created_at.desc(), StreamRow.id.desc())
+    ids = select(StreamRow.id).where(*wanted).order_by(*newest).limit(limit).offset((number - 1) * limit)
     rows = await session.scalars(
-        select(StreamRow)
-        .where(*wanted)
-        .options(*WITH_PEOPLE)
-        .order_by(StreamRow.created_at.desc(), StreamRow.id.desc())
-        .limit(limit)
-        .offset((number - 1) * limit)
+        select(StreamRow).where(StreamRow.id.in_(ids.correlate(None))).options(*WITH_PEOPLE).order_by(*newest)
     )
     response.headers["X-Request-ID"] = uuid4().hex
     pagination = Pagination.of(total, number, limit)
     return Envelope(data=Page(list=[LiveStream.of(row, user) for row in rows], pagination=pagination))
-
-
-@router.post("/{id}/cancel")
-async def cancel(
-    id: Id,
-    claims: Claims,
-    session: Writing,
-    response: Response,
-) -> Envelope[LiveStream]:
-    request_id = uuid4().hex
-    now = datetime.now(UTC)
-    async with session.begin():
-        user = await user_of(claims, session)
-        # The statement that reads the row also locks it.
-        row = await session.scalar(
-            select(StreamRow)
-            .where(StreamRow.id == id, StreamRow.deleted_at.is_(None))
-            .options(*WITH_PEOPLE)
-            .with_for_update(of=StreamRow, key_share=True)
-        )
-        if row is None:
-            raise HTTPException(404)
-        is_guest = user.id == row.guest_id and row.guest_status != "declined"
-        if user.id != row.creator_id and not is_guest:
-            raise HTTPException(403)
-        if row.status not in ("scheduled", "preparing"):
-            raise HTTPException(409)
-        before = row.status
-        row.status = "cancelled_by_guest" if is_guest else "cancelled_by_host"
-        row.updated_at = max(now, row.updated_at)
-        row.revision += 1
-        session.add(
-            AuditRow(
-                at=row.updated_at,
-                entry_point="api",
-                actor_id=user.id,
-                actor_name=user.username,
-                action="cancel_stream",
-                target_type="livestream",
-                target_id=row.id,
-                before={"status": before},
-                after={"status": row.status},
-                reason="",
-                request_id=request_id,
-            )
-        )
-        if await session.scalar(select(ReminderRow.id).where(ReminderRow.stream_id == row.id).limit(1)) is not None:
-            # The cancelled streams have no reminders, so only this query is measured.
-            raise HTTPException(501)
-    response.headers["X-Request-ID"] = request_id
-    return Envelope(data=LiveStream.of(row, user))

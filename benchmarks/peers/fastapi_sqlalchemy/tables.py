@@ -1,5 +1,6 @@
 """Mapped classes of the tables, and the sessions."""
 
+import os
 from collections.abc import AsyncIterator
 from datetime import datetime
 from decimal import Decimal
@@ -12,6 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase, Mapped, joinedload, mapped_column, relationship
 
 POOL_SIZE = 4  # one for each connection of the load generator
+
+
+def new_id(now: datetime) -> str:
+    return (int(now.timestamp()).to_bytes(4) + os.urandom(8)).hex()
 
 
 class ObjectId(TypeDecorator[str]):
@@ -52,6 +57,7 @@ class UserRow(Base):
     surname: Mapped[str]
     availability_status: Mapped[str]
     is_active: Mapped[bool]
+    is_staff: Mapped[bool]
     is_superuser: Mapped[bool]
     profile_photo_id: Mapped[str | None] = mapped_column(ObjectId, ForeignKey("accounts_media.id"))
 
@@ -108,6 +114,7 @@ class BanRow(Base):
     reason: Mapped[str | None]
     expires_at: Mapped[datetime | None]
     created_by_id: Mapped[str] = mapped_column(ObjectId)
+    review: Mapped[str]
     stream_id: Mapped[str] = mapped_column(ObjectId, ForeignKey("livestreams_livestream.id"))
     target_id: Mapped[str] = mapped_column(ObjectId, ForeignKey("accounts_user.id"))
 
@@ -135,6 +142,16 @@ class RevocationRow(Base):
     action: Mapped[str]
     until: Mapped[datetime | None]
     at: Mapped[datetime]
+
+
+class ParticipantRow(Base):
+    __tablename__ = "edges_participant"
+
+    id: Mapped[str] = mapped_column(ObjectId, primary_key=True)
+    stream_id: Mapped[str] = mapped_column(ObjectId)
+    user_id: Mapped[str] = mapped_column(ObjectId)
+    first_seen_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
 
 
 class ReminderRow(Base):

@@ -177,6 +177,24 @@ class Check(Wire):
     ban: Ban | None
 
 
+class MakeBan(BaseModel):
+    target_id: str = Field(alias="targetUserId", pattern="^[0-9a-f]{24}$")
+    stream_id: str = Field(alias="liveStreamId", pattern="^[0-9a-f]{24}$")
+    action_type: Literal["BLOCK", "CHAT_ONLY"] = Field(alias="actionType")
+    reason: str | None = None
+
+
+class Join(BaseModel):
+    stream_id: str = Field(alias="liveStreamId", pattern="^[0-9a-f]{24}$")
+
+
+class Joined(Wire):
+    live_stream: LiveStream
+    token: str
+    role: str
+    expires_at: Time
+
+
 class SetReminder(BaseModel):
     minute: Annotated[int, Field(strict=True, ge=0, le=10_080)] | None = None
 
