@@ -72,7 +72,6 @@ _INSERT = Insertion(
     Notification,
     ["id", "user", "stream", "kind", "minute", "planned_start_at", "created_at"],
     _notifications,
-    once=["stream", "user", "kind", "planned_start_at"],
 )
 
 
