@@ -39,12 +39,12 @@ class Conversion:
                 return
             month = partitions.month_of(datetime.now(UTC) + AWAY) + 1
             literal = (
-                str(month * partitions.IDS_PER_MONTH) if self.sequence else f"'{partitions.begin_of(month).isoformat()}'"
+                str(month * partitions.IDS_PER_MONTH)
+                if self.sequence
+                else f"'{partitions.begin_of(month).isoformat()}'"
             )
             cursor.execute(f"ALTER TABLE {self.table} DROP CONSTRAINT IF EXISTS {CHECK}")
-            cursor.execute(
-                f"ALTER TABLE {self.table} ADD CONSTRAINT {CHECK} CHECK ({self.key} < {literal}) NOT VALID"
-            )
+            cursor.execute(f"ALTER TABLE {self.table} ADD CONSTRAINT {CHECK} CHECK ({self.key} < {literal}) NOT VALID")
             # The bound as text, where the next step finds it also after an interruption.
             cursor.execute(f"COMMENT ON CONSTRAINT {CHECK} ON {self.table} IS '{literal.replace("'", "''")}'")
             cursor.execute(f"ALTER TABLE {self.table} VALIDATE CONSTRAINT {CHECK}")
@@ -84,16 +84,15 @@ class Conversion:
     def _statements(self, bound: str) -> list[str]:
         table, old, later = self.table, self.old, f"{self.table}_later"
         drawn = [f"ALTER TABLE {old} ALTER id DROP IDENTITY", f"CREATE SEQUENCE {self.sequence} AS bigint"]
-        owned = [
-            f"ALTER TABLE {name} ALTER id SET DEFAULT nextval('{self.sequence}')" for name in (old, table)
-        ] + [f"ALTER SEQUENCE {self.sequence} OWNED BY {table}.id"]
+        owned = [f"ALTER TABLE {name} ALTER id SET DEFAULT nextval('{self.sequence}')" for name in (old, table)] + [
+            f"ALTER SEQUENCE {self.sequence} OWNED BY {table}.id"
+        ]
         return [
             f"ALTER TABLE {table} RENAME TO {old}",
             *(f"ALTER INDEX {name} RENAME TO {name}_earlier" for name in self.renamed_indexes),
             *(f"ALTER TABLE {old} RENAME CONSTRAINT {name} TO {name}_earlier" for name in self.renamed_constraints),
             *(drawn if self.sequence else []),
-            f"CREATE TABLE {table} (LIKE {old} INCLUDING CONSTRAINTS INCLUDING STORAGE INCLUDING COMPRESSION)"
-            f" PARTITION BY RANGE ({self.key})",
+            f"CREATE TABLE {table} (LIKE {old} INCLUDING CONSTRAINTS) PARTITION BY RANGE ({self.key})",
             f"ALTER TABLE {table} DROP CONSTRAINT {CHECK}",
             *(owned if self.sequence else []),
             *self.after,

@@ -13,8 +13,10 @@ Together they cover every key, so an INSERT never fails for lack of a partition.
 PostgreSQL reads partitions in the order of their keys only without one.
 """
 
+# ruff: noqa: S608 - names of tables are ours or those of the catalogue
+
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -121,7 +123,7 @@ DECLARE
 BEGIN
     PERFORM pg_advisory_xact_lock({LOCK.key()});
     SELECT first_month INTO STRICT first FROM month_partitions(parent) WHERE partition = later;
-    IF first > month_of(now()) + ahead THEN
+    IF first > month_of(now()) + least(ahead, 24) THEN
         RETURN 0;
     END IF;
     EXECUTE format('ALTER TABLE %I DETACH PARTITION %I', parent, later);
@@ -135,7 +137,7 @@ BEGIN
             parent, template, month_bound(parent, first), month_bound(parent, next));
         added := 1;
     END IF;
-    WHILE next <= month_of(now()) + ahead LOOP
+    WHILE next <= month_of(now()) + least(ahead, 24) LOOP
         PERFORM create_month_partition(parent, parent || month_suffix(next), template, month_bound(parent, next),
             month_bound(parent, next + 1));
         next := next + 1;
@@ -284,6 +286,10 @@ def partitions_of(parent: str) -> list[Partition]:
     return [Partition(*row) for row in _rows("SELECT * FROM month_partitions(%s)", parent)]
 
 
+def rows_in(table: str) -> int:
+    return int(_rows(f"SELECT count(*) FROM {connection.ops.quote_name(table)}")[0][0])
+
+
 def add_months() -> int:
     """Add the partitions of the next MONTHS_AHEAD months where they are missing. Returns how many were added.
 
@@ -298,12 +304,17 @@ def begin_month_of_audit_trail() -> bool:
     return bool(patiently("SELECT begin_month_of_audit_trail()"))
 
 
-def patiently(query: str, *parameters: Any) -> Any:
-    """The value of `query`, which locks a table in use. Raises OperationalError when each attempt timed out."""
+def patiently(query: str, *parameters: Any, then: Callable[[], None] = lambda: None) -> Any:
+    """The value of `query`, which locks a table in use; `then` is called in its transaction.
+
+    Raises OperationalError when each attempt timed out.
+    """
     for attempt in range(ATTEMPTS):
         try:
             with transaction.atomic():
-                return _rows(query, *parameters)[0][0]
+                value = _rows(query, *parameters)[0][0]
+                then()
+                return value
         except OperationalError:
             if attempt == ATTEMPTS - 1:
                 raise
@@ -325,8 +336,7 @@ def examine() -> Iterator[Finding]:
     ((this_month,),) = _rows("SELECT month_of(now())")
     for parent in parents():
         last = partitions_of(parent)[-1]
-        assert last.first is not None
-        if last.first <= this_month + 1:
+        if last.first is None or last.first <= this_month + 1:
             yield warning(
                 "partitions_missing",
                 f"{parent} has no partition for the next month. Rows are still stored, in its last partition.",

@@ -33,7 +33,8 @@ _RELATIONS = """
     ORDER BY relname
 """
 _PARTITIONS = """
-    SELECT relname FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relispartition AND relkind = 'r'
+    SELECT relname FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relispartition AND relkind = 'r'
 """
 _FUNCTIONS = """
     SELECT oid::regprocedure::text FROM pg_proc

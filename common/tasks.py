@@ -5,14 +5,8 @@ from procrastinate import JobContext
 from common.jobs import FIRST, maintenance, periodic
 
 EVERY_TEN_SECONDS = "* * * * * */10"  # the seconds are the last field
-NIGHTLY = "17 3 * * *"
 
 
 @periodic(EVERY_TEN_SECONDS, priority=FIRST, pass_context=True)
 async def take_over_stalled_jobs(context: JobContext, timestamp: int) -> None:
     await maintenance.take_over_stalled_jobs(context.app.job_manager)
-
-
-@periodic(NIGHTLY, pass_context=True)
-async def forget_failed_jobs(context: JobContext, timestamp: int) -> None:
-    await maintenance.delete_failed_jobs(context.app.job_manager)

@@ -13,18 +13,14 @@ KEPT = {"django_content_type", "auth_permission", "django_migrations"}
 # Deleting leaves dead rows, which slow later tests. From this size on, truncating is faster.
 LARGE = 512 * 1024  # bytes
 # Of a table with its partitions.
-SIZE = (
-    "coalesce((SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree('{0}')), pg_relation_size('{0}'))::bigint"
-)
+SIZE = "coalesce((SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree('{0}')), pg_relation_size('{0}'))::bigint"
 
 
 def flush() -> None:
     tables = sorted(set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - KEPT)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            " UNION ALL ".join(
-                f"(SELECT '{table}', {SIZE.format(table)} FROM {table} LIMIT 1)" for table in tables
-            )
+            " UNION ALL ".join(f"(SELECT '{table}', {SIZE.format(table)} FROM {table} LIMIT 1)" for table in tables)
         )
         sizes: dict[str, int] = dict(cursor.fetchall())
         audited = append_only_tables()

@@ -1,5 +1,7 @@
 """Partition the audit trail by month. It locks the table for a moment, and each step can be repeated."""
 
+from typing import Any
+
 from django.db import migrations, models
 
 from common import partitions
@@ -23,7 +25,7 @@ AUDIT_TRAIL = Conversion(
 )
 
 
-def create_functions(apps, schema_editor):
+def create_functions(apps: Any, schema_editor: Any) -> None:
     with schema_editor.connection.cursor() as cursor:
         partitions.create_functions(cursor)
 

@@ -166,7 +166,8 @@ def test_a_partition_that_became_unlogged_is_found(db: None) -> None:
 
 @pytest.mark.parametrize("role", ["origin", "replica"])
 @pytest.mark.parametrize("statement", ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {}"])
-def test_a_statement_that_names_a_partition_is_refused_too(statement: str, role: str, _filled: None) -> None:
+@pytest.mark.usefixtures("_filled")
+def test_a_statement_that_names_a_partition_is_refused_too(statement: str, role: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT tableoid::regclass::text FROM {ENTRIES} LIMIT 1")
         (partition,) = cursor.fetchone()
