@@ -92,6 +92,11 @@ BEGIN
         WHERE c.oid = to_regclass(name) AND g.grantee <> c.relowner
     LOOP
         EXECUTE format('REVOKE ALL ON TABLE %I FROM %I', name, grantee);
+    END LOOP;
+    FOR grantee IN
+        SELECT r.rolname FROM pg_class c, aclexplode(c.relacl) g JOIN pg_roles r ON r.oid = g.grantee
+        WHERE c.oid = to_regclass(parent) AND g.grantee <> c.relowner AND g.privilege_type = 'SELECT'
+    LOOP
         EXECUTE format('GRANT SELECT ON TABLE %I TO %I', name, grantee);
     END LOOP;
     FOR defined IN
