@@ -1,7 +1,7 @@
 """Old months of the audit trail in files: what is archived, and how the doctor verifies it."""
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,12 @@ def _truncate(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-20])
 
 
-DAMAGES = {"removed": Path.unlink, "shortened": _shorten, "altered": _alter, "truncated": _truncate}
+DAMAGES: dict[str, Callable[[Path], None]] = {
+    "removed": Path.unlink,
+    "shortened": _shorten,
+    "altered": _alter,
+    "truncated": _truncate,
+}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
