@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from common import cursors
 from common.cursors import Cursor
 from common.fields import OBJECT_ID
-from common.queries import ID, Beyond, CountUpTo, Param, Question, Window
+from common.queries import ID, Beyond, CountUpTo, InWindow, Param, Question, Window
 from common.refusals import Invalid
 from common.rows import ReadSerializer
 from common.serializers import ALWAYS, InputSerializer, StrictInteger
@@ -125,6 +125,7 @@ class Listing:
     `orders` maps the values of `sortBy` to orders; the first is the default. The serializer must have the id as a
     column. `detail` takes the filters too and annotates what the serializer needs beyond the columns of the model. With
     `subject`, a foreign key, each row is written as the object that it refers to, and its id is the id of the row.
+    `partitioned_by` has the key of the partitions of the model's table.
 
     A page is found in two steps of one statement: a `Window` of keys in the order of an index, then the joins for
     these keys alone. Totals are counted up to `EXACT_UP_TO`.
@@ -142,6 +143,7 @@ class Listing:
         orders: Mapping[str, Order],
         detail: Callable[..., models.QuerySet[Any]] | None = None,
         subject: str | None = None,
+        partitioned_by: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.serializer = serializer
@@ -149,6 +151,7 @@ class Listing:
         self.values = values
         self.orders = orders
         self.detail = detail
+        self.partitioned_by = partitioned_by
         self._id = f"{subject}_id" if subject else "pk"
         self._columns = [f"{subject}__{column}" for column in serializer.columns()] if subject else serializer.columns()
         self._rows = Question(self._build_rows)
@@ -325,8 +328,10 @@ class Listing:
         beside = [] if _is_column(key, self._columns) else [key]
         if kind.has_total:
             beside.append(CountUpTo(self._filtered(shape), EXACT_UP_TO + 1))
-        page = Window(matching.order_by(*order).values("pk"), skips=kind.skips)
-        return self._detailed(shape).filter(pk__in=page).order_by(*order).values_list(*self._columns, *beside)
+        columns = ["pk", *self.partitioned_by]
+        page = Window(matching.order_by(*order).values(*columns), skips=kind.skips)
+        found = InWindow(columns, page) if self.partitioned_by else Q(pk__in=page)
+        return self._detailed(shape).filter(found).order_by(*order).values_list(*self._columns, *beside)
 
 
 def _is_column(key: Any, columns: Sequence[str]) -> bool:

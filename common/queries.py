@@ -110,6 +110,21 @@ class Window(Subquery):
         return f"{sql.removesuffix(')')} {_LIMIT} OFFSET %s)", (*values, Param("offset", models.BigIntegerField()))
 
 
+class InWindow(Func):
+    """Whether the values of these columns are a row of the window, which has the same columns.
+
+    With the key of a partitioned table among the columns, PostgreSQL reads the partition of each row only.
+    """
+
+    def __init__(self, columns: Sequence[str], window: Window) -> None:
+        super().__init__(*columns, window, output_field=models.BooleanField())
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any, **kwargs: Any) -> tuple[str, Any]:  # type: ignore[override]
+        parts = [compiler.compile(expression) for expression in self.source_expressions]
+        *columns, window = (sql for sql, _ in parts)
+        return f"({', '.join(columns)}) IN {window}", [each for _, values in parts for each in values]
+
+
 class Hour(Func):
     """The start of the hour of a time."""
 
