@@ -1,4 +1,4 @@
-"""Turn a table into one that is partitioned by month, without reading it under a lock.
+"""Convert a table into one that is partitioned by month, without reading it under a lock.
 
 Called by migrations only. Do not edit it: a change needs a new module and a new migration.
 """

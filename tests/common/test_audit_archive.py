@@ -168,7 +168,7 @@ def _as_service(db: None) -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def test_a_role_that_does_not_own_the_trail_is_told_who_must_do_it(
+def test_a_role_that_does_not_own_the_trail_learns_who_must_do_it(
     creator: User, now: datetime, request: pytest.FixtureRequest
 ) -> None:
     write(creator, now)
