@@ -142,9 +142,3 @@ _COUNT_FAILURE = """
 def _key(*parts: str) -> bytes:
     """A keyed hash, by which equal values are recognised. Usernames and addresses themselves are not stored."""
     return salted_hmac("accounts.login_limits", "\0".join(parts), algorithm="sha256").digest()
-
-
-def purge(*, now: datetime) -> None:
-    """Delete counters whose window is over, and addresses without a login for `KNOWN_FOR`."""
-    LoginCounter.objects.filter(window_started_at__lte=now - WINDOW).delete()
-    KnownAddress.objects.filter(last_login_at__lte=now - KNOWN_FOR).delete()

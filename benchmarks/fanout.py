@@ -37,8 +37,8 @@ EXPLANATION = """\
 - Kumanda: from the call that starts the stream to the commit of the last chunk. The round is opened in the stream's
   transaction and cut into chunks by a job; each chunk is one transaction that locks the chunk, checks the stream and
   the bans, inserts the notifications, closes the chunk and writes an audit row.
-- One `INSERT … SELECT`: the same rows from the same reminders into a table `LIKE reminders_notification INCLUDING
-  ALL` (its checks, its primary key, the unique key of stream, person, kind and planned start, the index of the inbox),
+- One `INSERT … SELECT`: the same rows from the same reminders into a table like a partition of the ledger
+  (its checks, its primary key, the unique key of stream, person, kind and planned start, the index of the inbox),
   empty before, in one statement and one transaction. It checks nothing and cannot be shared by two workers.
 - One job each: a Procrastinate job for each reminder, all inserted in one statement, whose task inserts one
   notification into such a table; two workers with {jobs_at_once} jobs at once. Measured with {jobs:,} reminders and
@@ -208,7 +208,8 @@ def stage(*, reminders: int, jobs: int) -> Iterator[Stage]:
         connection.execute(CROWD, [reminders])
         connection.execute(WAITING, [bytes.fromhex(stream.id)])
         for name in ("at_once", "one_each"):
-            connection.execute(f"CREATE TABLE {name} (LIKE reminders_notification INCLUDING ALL)")  # constant names
+            # Constant names.
+            connection.execute(f"CREATE TABLE {name} (LIKE reminders_notification_earlier INCLUDING ALL)")
         connection.execute("VACUUM (ANALYZE)")
         (server,) = everything.enter_context(running([KUMANDA], loaded))
         for _ in range(WORKERS):

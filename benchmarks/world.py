@@ -189,6 +189,10 @@ class World:
 def empty_audit_trail(connection: psycopg.Connection[Any]) -> None:
     """Empty the audit trail, whose trigger rejects TRUNCATE. Only for benchmark data."""
     with connection.transaction():
-        connection.execute("ALTER TABLE common_auditentry DISABLE TRIGGER audit_trail_only_grows")
+        found = connection.execute("SELECT relid::regclass::text FROM pg_partition_tree('common_auditentry')")
+        tables = [name for (name,) in found]
+        for table in tables:
+            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER audit_trail_only_grows")
         connection.execute("TRUNCATE common_auditentry")
-        connection.execute("ALTER TABLE common_auditentry ENABLE ALWAYS TRIGGER audit_trail_only_grows")
+        for table in tables:
+            connection.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER audit_trail_only_grows")

@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -8,3 +11,13 @@ class CommonConfig(AppConfig):
 
     def ready(self) -> None:
         from common import hooks  # noqa: F401, PLC0415 - registers its system check
+
+        post_migrate.connect(add_months, sender=self)
+
+
+def add_months(**_: Any) -> None:
+    from common import partitions  # noqa: PLC0415 - needs the models of the apps
+
+    if partitions.are_set_up():
+        partitions.add_months()
+        partitions.begin_month_of_audit_trail()

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from hashlib import blake2b
+from types import SimpleNamespace
+from typing import Any, Protocol, cast
 
 import orjson
 from django.db import connection, models
@@ -79,6 +81,13 @@ def entry(
             context.request_id,
         ),
     )
+
+
+def record_run(action: str, kind: str, *, now: datetime, after: Mapping[str, Any]) -> None:
+    """Write the audit row of a run without a single target: the id of its target is the same for all runs of a kind."""
+    key = blake2b(kind.encode(), digest_size=12).hexdigest()
+    target = cast("models.Model", SimpleNamespace(pk=key, _meta=SimpleNamespace(model_name=kind)))
+    record(action, target, by=None, now=now, before={}, after=after)
 
 
 def record_many(action: str, changes: Iterable[Change], *, by: Actor | None, now: datetime, reason: str = "") -> None:

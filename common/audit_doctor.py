@@ -5,12 +5,14 @@ from datetime import timedelta
 
 from django.db import connection
 from django.db.models import Sum
+from django.utils import timezone
 
-from common import audit_guard, seals, service_role
+from common import audit_archive, audit_guard, seals, service_role
 from common.doctor import Finding, error, warning
 from common.models import AuditSeal
 
 SEALED_WITHIN = timedelta(hours=3)
+ARCHIVED_WITHIN = timedelta(days=3)
 RUNS_AGAIN = "the seals are made every hour by `manage.py worker`, or by hand: python manage.py seal_audit_trail"
 
 
@@ -18,6 +20,7 @@ def examine() -> Iterator[Finding]:
     yield from _guard()
     yield from _owner()
     yield from _late()
+    yield from _old()
 
 
 def _guard() -> Iterator[Finding]:
@@ -73,12 +76,24 @@ def _late() -> Iterator[Finding]:
         )
 
 
+def _old() -> Iterator[Finding]:
+    # The nightly task archives them, if its role owns the table. It has a day and a weekend for it.
+    waiting = audit_archive.months_past_retention(timezone.now() - ARCHIVED_WITHIN)
+    if waiting:
+        yield warning(
+            "audit_rows_past_retention",
+            f"{len(waiting)} partitions of the audit trail are past AUDIT_RETENTION_YEARS and not archived:"
+            f" {', '.join(partition.table for partition in waiting)}.",
+            "Run as the owner of the tables, where AUDIT_ARCHIVE_FOLDER is: python manage.py purge",
+        )
+
+
 # --- verifying ------------------------------------------------------------------------------------
 
 
 def verify(logged: Mapping[int, str], advance: Callable[[int], None]) -> tuple[seals.Verification, list[Finding]]:
     """The result of `seals.verify`, and the findings that follow from it."""
-    verified = seals.verify(logged, advance)
+    verified = seals.verify(logged, advance, audit_archive.pages)
     findings = []
     if verified.altered:
         findings.append(

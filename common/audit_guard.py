@@ -44,6 +44,22 @@ def append_only_models() -> list[type[models.Model]]:
     return [model for model in apps.get_models() if issubclass(model, AppendOnlyModel)]
 
 
+def append_only_tables() -> list[str]:
+    """The tables of these models, each followed by its partitions."""
+    tables = [model._meta.db_table for model in append_only_models()]
+    return [name for table in tables for name in (table, *_partitions(table))]
+
+
+_PARTITIONS = """
+    SELECT inhrelid::regclass::text AS name FROM pg_inherits
+    WHERE inhparent = (SELECT oid FROM pg_class WHERE oid = to_regclass(%s) AND relkind = 'p') ORDER BY 1
+"""
+
+
+def _partitions(table: str) -> list[str]:
+    return [row["name"] for row in _rows(_PARTITIONS, table)]
+
+
 @dataclass(frozen=True)
 class Fault:
     """A difference, and the SQL with which the owner of the tables repairs it."""
@@ -57,9 +73,15 @@ def faults() -> Iterator[Fault]:
     yield from _function_faults()
     for model in append_only_models():
         table = model._meta.db_table
-        yield from _trigger_faults(table)
-        yield from _rule_faults(table)
-        yield from _table_faults(table)
+        yield from _faults_of(table, parents=[])
+        for partition in _partitions(table):
+            yield from _faults_of(partition, parents=[table])
+
+
+def _faults_of(table: str, *, parents: list[str]) -> Iterator[Fault]:
+    yield from _trigger_faults(table)
+    yield from _rule_faults(table)
+    yield from _table_faults(table, parents)
 
 
 def _rows(query: str, *parameters: Any) -> list[dict[str, Any]]:
@@ -96,7 +118,7 @@ _TRIGGERS = """
         t.tgfoid IS NOT DISTINCT FROM to_regprocedure(%s) AS calls_function,
         t.tgqual IS NULL AND t.tgnargs = 0 AND t.tgattr::text = '' AS is_unconditional
     FROM pg_trigger t
-    WHERE t.tgrelid = to_regclass(%s) AND NOT t.tgisinternal
+    WHERE t.tgrelid = to_regclass(%s) AND NOT t.tgisinternal AND t.tgparentid = 0  -- those of the parent are its own
     ORDER BY t.tgname
 """
 
@@ -143,9 +165,10 @@ _TABLE = """
 """
 
 
-def _table_faults(table: str) -> Iterator[Fault]:
+def _table_faults(table: str, parents: list[str]) -> Iterator[Fault]:
+    """`parents` are the tables that it inherits from, as the migrations made it."""
     found = _rows(_TABLE, table)
-    if not found or found[0]["kind"] != "r":
+    if not found or found[0]["kind"] not in {"r", "p"}:
         yield Fault(f"{table} is not an ordinary table", f"restore {table} from a backup")
         return
     state = found[0]
@@ -156,11 +179,14 @@ def _table_faults(table: str) -> Iterator[Fault]:
             f"{table} has row-level security, which can hide rows", f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"
         )
     for parent in state["parents"]:
+        if parent in parents:
+            continue
         yield Fault(
             f"{table} inherits from {parent}, whose owner can change its rows",
             f"ALTER TABLE {table} NO INHERIT {parent}",
         )
-    for child in state["children"]:
+    # The partitions of a partitioned table are examined like the table itself.
+    for child in state["children"] if state["kind"] == "r" else []:
         yield Fault(
             f"{child} inherits from {table}, so rows come from where no trigger protects them",
             f"ALTER TABLE {child} NO INHERIT {table}",

@@ -138,17 +138,3 @@ def _store(sent: KeyedRequest, response: HttpResponse, now: datetime) -> None:
     # An expired row with this key is replaced.
     replaced = ["fingerprint", "answer", "expires_at"]
     StoredAnswer.objects.bulk_create([row], update_conflicts=True, unique_fields=["key"], update_fields=replaced)
-
-
-_DELETE = """
-    DELETE FROM common_storedanswer WHERE key IN (
-        SELECT key FROM common_storedanswer WHERE expires_at <= %s ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED
-    )
-"""
-
-
-def delete_expired(limit: int, *, now: datetime) -> int:
-    """Delete at most `limit` stored answers that have expired, the oldest first. Returns how many."""
-    with connection.cursor() as cursor:
-        cursor.execute(_DELETE, [now, limit])
-        return cursor.rowcount

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 
 from common import cursors
 from common.orders import Order, Part, is_column
-from common.queries import ID, Beyond, CountUpTo, Param, Question, Window
+from common.queries import ID, Beyond, CountUpTo, InWindow, Param, Question, Window
 from common.rows import ReadSerializer
 from common.word_search import IDS, TEXTS, AnyOf, HasWords, Search
 
@@ -47,6 +47,7 @@ class ListStatements:
         places: Callable[..., models.QuerySet[Any]] | None,
         subject: str | None,
         search: Search | None,
+        partitioned_by: Sequence[str],
     ) -> None:
         self._select = select
         self._values = {**values, "found": IDS, "words": TEXTS}
@@ -54,6 +55,7 @@ class ListStatements:
         self._detail = detail
         self._places = places
         self._search = search
+        self._keys = ["pk", *partitioned_by]
         self._id = f"{subject}_id" if subject else "pk"
         self._columns = [f"{subject}__{column}" for column in serializer.columns()] if subject else serializer.columns()
         self._id_at = serializer.columns().index("id")
@@ -161,11 +163,12 @@ class ListStatements:
     def _build_rows(self, shape: Shape, sort: str, kind: Kind) -> models.QuerySet[Any]:
         part, matching = self._from_place(shape, sort, kind)
         order = self._sorted(part, kind)
-        page = Window(matching.order_by(*order).values("pk"), skips=kind.skips)
+        page = Window(matching.order_by(*order).values(*self._keys), skips=kind.skips)
+        found = InWindow(self._keys, page) if len(self._keys) > 1 else Q(pk__in=page)
         beside = self._beside(part)
         if kind.has_total:
             beside.append(CountUpTo(self._filtered(shape), EXACT_UP_TO + 1))
-        return self._detailed(shape).filter(pk__in=page).order_by(*order).values_list(*self._columns, *beside)
+        return self._detailed(shape).filter(found).order_by(*order).values_list(*self._columns, *beside)
 
     def _beside(self, part: Part) -> list[Any]:
         return [] if part.key is None or is_column(part.key, self._columns) else [part.key]

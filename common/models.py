@@ -166,3 +166,26 @@ class AuditSeal(AppendOnlyModel):
 
     def __str__(self) -> str:
         return f"{self.number} {self.digest}"
+
+
+class AuditArchive(AppendOnlyModel):
+    """A file with the audit rows of old months, which the table has no longer; `common/audit_archive.py` reads it.
+
+    The files in the order of their numbers, and then the table, have all rows in the order of their ids.
+    """
+
+    number = models.BigIntegerField(primary_key=True)  # 1, 2, 3, ... without gaps
+    file = models.CharField(max_length=100)  # its name, in AUDIT_ARCHIVE_FOLDER
+    sha256 = models.CharField(max_length=64)  # of its rows as text, hexadecimal
+    first_id = models.BigIntegerField()
+    last_id = models.BigIntegerField(unique=True)
+    rows = models.BigIntegerField()
+    archived_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("audit archive")
+        verbose_name_plural = _("audit archives")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.file

@@ -120,6 +120,7 @@ class Listing:
     column. `detail` takes the filters too and annotates what the serializer needs beyond the columns of the model. With
     `subject`, a foreign key, each row is written as the object that it refers to, and its id is the id of the row.
     `places` takes the filters and returns the rows whose ids are places in the list, by default all of the model.
+    `partitioned_by` has the key of the partitions of the model's table.
 
     A page is found in two steps of one statement: a `Window` of keys in the order of an index, then the joins for
     these keys alone. Totals are counted up to `EXACT_UP_TO`, and not at each call where they are known to be larger.
@@ -144,6 +145,7 @@ class Listing:
         places: Callable[..., models.QuerySet[Any]] | None = None,
         subject: str | None = None,
         search: Search | None = None,
+        partitioned_by: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.serializer = serializer
@@ -158,6 +160,7 @@ class Listing:
             places=places,
             subject=subject,
             search=search,
+            partitioned_by=partitioned_by,
         )
 
     def page(self, query: Mapping[str, Any], *, caller: str | None, **given: Any) -> Response:

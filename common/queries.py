@@ -111,6 +111,21 @@ class Window(Subquery):
         return f"{sql.removesuffix(')')} {_LIMIT} OFFSET %s)", (*values, Param("offset", models.BigIntegerField()))
 
 
+class InWindow(Func):
+    """Whether the values of these columns are a row of the window, which has the same columns.
+
+    With the key of a partitioned table among the columns, PostgreSQL reads the partition of each row only.
+    """
+
+    def __init__(self, columns: Sequence[str], window: Window) -> None:
+        super().__init__(*columns, window, output_field=models.BooleanField())
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any, **kwargs: Any) -> tuple[str, Any]:  # type: ignore[override]
+        parts = [compiler.compile(expression) for expression in self.source_expressions]
+        *columns, window = (sql for sql, _ in parts)
+        return f"({', '.join(columns)}) IN {window}", [each for _, values in parts for each in values]
+
+
 class Hour(Func):
     """The start of the hour of a time."""
 
@@ -237,7 +252,8 @@ class Insertion:
     """A compiled `INSERT ... SELECT ... ON CONFLICT DO NOTHING`.
 
     `build` returns a queryset whose `values_list` has the columns that `columns` names, in this order. `once` names the
-    columns of the unique constraint whose conflicts are ignored; a violation of another constraint is an error.
+    columns of the unique constraint whose conflicts are ignored; a violation of another constraint is an error. Without
+    `once` conflicts with every unique constraint are ignored, also with those of single partitions.
     """
 
     def __init__(
@@ -246,7 +262,7 @@ class Insertion:
         columns: Sequence[str],
         build: Callable[..., models.QuerySet[Any]],
         *,
-        once: Sequence[str],
+        once: Sequence[str] = (),
     ) -> None:
         self._model, self._columns, self._build, self._once = model, columns, build, once
         self._compiled = lru_cache(maxsize=SHAPES_KEPT)(self._compile)
@@ -254,7 +270,8 @@ class Insertion:
     def _compile(self, *shape: Hashable) -> tuple[str, list[Param]]:
         found = _Compiled(self._build(*shape))
         into = f"INSERT INTO {connection.ops.quote_name(self._model._meta.db_table)} ({self._quoted(self._columns)})"
-        return f"{into} {found.sql} ON CONFLICT ({self._quoted(self._once)}) DO NOTHING", found.params
+        target = f"({self._quoted(self._once)}) " if self._once else ""
+        return f"{into} {found.sql} ON CONFLICT {target}DO NOTHING", found.params
 
     def _quoted(self, names: Sequence[str]) -> str:
         fields = map(self._model._meta.get_field, names)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -71,7 +72,7 @@ def _micros(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def _pages(first: int, last: int) -> Iterator[list[Row]]:
+def pages_of_table(first: int, last: int) -> Iterator[list[Row]]:
     """Pages in short statements rather than one cursor: no snapshot is held while millions of rows are read."""
     while True:
         with connection.cursor() as cursor:
@@ -175,7 +176,7 @@ def _drafts(first: int, last: int, *, now: datetime) -> Iterator[_Draft]:
     """
     present = _micros(now) // HOUR
     draft: _Draft | None = None
-    for page in _pages(first, last):
+    for page in pages_of_table(first, last):
         for row in page:
             hour = min(row[1] // HOUR, present)
             if draft is None or hour > draft.hour:
@@ -228,11 +229,12 @@ class Verification:
             self.altered.append(what)
 
 
-class _Reader:
-    """Reads all rows in the order of their ids, one range of ids after the other."""
+class Reader:
+    """Reads rows in the order of their ids, one range of ids after the other. `rows` is the number of rows so far."""
 
-    def __init__(self) -> None:
-        self._pages = _pages(LOWEST, HIGHEST)
+    def __init__(self, pages: Iterator[list[Row]]) -> None:
+        self.rows = 0
+        self._pages = pages
         self._page: list[Row] = []
 
     def take(self, last_id: int) -> tuple[int, str]:
@@ -245,16 +247,21 @@ class _Reader:
             count += end
             self._page = self._page[end:] or (next(self._pages, []) if end == len(self._page) else [])
             if not self._page or self._page[0][0] > last_id:
+                self.rows += count
                 return count, digest.hexdigest()
 
 
-def verify(logged: Mapping[int, str], advance: Callable[[int], None]) -> Verification:
+type Archived = Callable[[Callable[[str], None]], Iterator[list[Row]]]
+
+
+def verify(logged: Mapping[int, str], advance: Callable[[int], None], archived: Archived) -> Verification:
     """Compute every seal again and compare. `logged` has digests by number of seal, from a copy outside the database.
 
-    `advance` is called with the number of rows that were read since the last call.
+    `advance` is called with the number of rows that were read since the last call. `archived` yields the rows that are
+    in files, and reports damaged files.
     """
     result = Verification()
-    reader = _Reader()
+    reader = Reader(chain(archived(result.is_altered), pages_of_table(LOWEST, HIGHEST)))
     previous: AuditSeal | None = None
     candidates = {""}  # digests that the next seal may be chained to
     for seal in _seals():

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from common.audit_guard import append_only_models
+from common.audit_guard import append_only_models, append_only_tables
 
 # Readiness depends on the recorded migrations, so only the owner may change them.
 READ_ONLY = frozenset(["django_migrations"])
@@ -32,6 +32,10 @@ _RELATIONS = """
     WHERE relnamespace = current_schema()::regnamespace AND relowner = %s::regrole AND relkind IN ('r', 'p', 'v', 'S')
     ORDER BY relname
 """
+_PARTITIONS = """
+    SELECT relname FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relispartition AND relkind = 'r'
+"""
 _FUNCTIONS = """
     SELECT oid::regprocedure::text FROM pg_proc
     WHERE pronamespace = current_schema()::regnamespace AND proowner = %s::regrole AND prokind = 'f'
@@ -53,7 +57,10 @@ def grants(role: str) -> list[str]:
         relations = cursor.fetchall()
         cursor.execute(_FUNCTIONS, [owner])
         functions = [row[0] for row in cursor.fetchall()]
-    append_only = {model._meta.db_table for model in append_only_models()}
+    append_only = set(append_only_tables())
+    with connection.cursor() as cursor:
+        cursor.execute(_PARTITIONS)
+        partitions = {row[0] for row in cursor.fetchall()}
 
     def named(names: set[str]) -> str:
         return ", ".join(f"{schema}.{quote(name)}" for name in sorted(names))
@@ -67,8 +74,8 @@ def grants(role: str) -> list[str]:
         f"GRANT USAGE ON SCHEMA {schema} TO {grantee}",
         f"REVOKE ALL ON TABLE {named(tables)} FROM {grantee}",
         f"GRANT SELECT ON TABLE {named(tables)} TO {grantee}",
-        f"GRANT INSERT ON TABLE {named(tables - READ_ONLY)} TO {grantee}",
-        f"GRANT UPDATE, DELETE ON TABLE {named(tables - READ_ONLY - append_only)} TO {grantee}",
+        f"GRANT INSERT ON TABLE {named(tables - READ_ONLY - partitions)} TO {grantee}",
+        f"GRANT UPDATE, DELETE ON TABLE {named(tables - READ_ONLY - partitions - append_only)} TO {grantee}",
         f"REVOKE ALL ON SEQUENCE {named(sequences)} FROM {grantee}",
         f"GRANT USAGE, SELECT ON SEQUENCE {named(sequences)} TO {grantee}",
         f"GRANT EXECUTE ON FUNCTION {', '.join(functions)} TO {grantee}",
@@ -129,8 +136,7 @@ def powers() -> Iterator[str]:
             yield "can make itself a member of any role (CREATEROLE before PostgreSQL 16)"
         if owns_database:
             yield "owns the database"
-        for model in append_only_models():
-            table = model._meta.db_table
+        for table in append_only_tables():
             cursor.execute(_POWERS_OVER_TABLE, [table])
             owns_table, owns_schema, may_change = cursor.fetchone()
             if owns_table:

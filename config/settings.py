@@ -277,6 +277,19 @@ PRODUCTION_SERVER_URL = env.str("PRODUCTION_SERVER_URL", default="https://api.ex
 NO_SHOW_GRACE = timedelta(minutes=env.int("NO_SHOW_GRACE_MINUTES", default=60))
 PREPARING_GRACE = timedelta(minutes=env.int("PREPARING_GRACE_MINUTES", default=1440))
 DELETED_RETENTION = timedelta(days=env.int("DELETED_RETENTION_DAYS", default=30))
+SESSION_RETENTION = timedelta(days=env.int("SESSION_RETENTION_DAYS", default=30))
+JOB_RETENTION = timedelta(days=env.int("JOB_RETENTION_DAYS", default=7))
+STREAM_RECORD_RETENTION = timedelta(days=env.int("STREAM_RECORD_RETENTION_DAYS", default=365))
+NOTIFICATION_RETENTION_MONTHS = env.int("NOTIFICATION_RETENTION_MONTHS", default=12)
+AUDIT_RETENTION_YEARS = env.int("AUDIT_RETENTION_YEARS", default=7)  # 0: for ever
+AUDIT_ARCHIVE_FOLDER = Path(env.str("AUDIT_ARCHIVE_FOLDER", default="") or DATA_DIR / "audit-archive")
+if NOTIFICATION_RETENTION_MONTHS < 1 or AUDIT_RETENTION_YEARS < 0:
+    raise ImproperlyConfigured("NOTIFICATION_RETENTION_MONTHS must be at least 1, AUDIT_RETENTION_YEARS at least 0.")
+if min(DELETED_RETENTION, SESSION_RETENTION, JOB_RETENTION, STREAM_RECORD_RETENTION) < timedelta(0):
+    raise ImproperlyConfigured("DELETED_, SESSION_, JOB_ and STREAM_RECORD_RETENTION_DAYS must be at least 0.")
+# A reminder is shown as sent because its notification exists, so that must not be removed first.
+if timedelta(days=NOTIFICATION_RETENTION_MONTHS * 365 // 12) < STREAM_RECORD_RETENTION:
+    raise ImproperlyConfigured("STREAM_RECORD_RETENTION_DAYS must not be longer than NOTIFICATION_RETENTION_MONTHS.")
 JOIN_TOKEN_LIFETIME = timedelta(seconds=env.int("JOIN_TOKEN_SECONDS", default=120))
 if not timedelta(seconds=10) <= JOIN_TOKEN_LIFETIME <= timedelta(hours=1):
     raise ImproperlyConfigured("JOIN_TOKEN_SECONDS must be between 10 and 3600.")
@@ -333,9 +346,19 @@ READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
 # What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
     "common.audit_doctor.examine",
+    "common.partitions.examine",
     "accounts.doctor.examine",
     "reminders.doctor.examine",
     "config.doctor.examine",
+]
+
+# What `purge` removes, in this order. An app adds its kinds by a line here: see common/retention.py.
+RETENTION = [
+    "livestreams.retention.kinds",
+    "edges.retention.kinds",
+    "reminders.retention.kinds",
+    "accounts.retention.kinds",
+    "common.old_rows.kinds",
 ]
 
 # Each job queue: the default of the worker's option for how many jobs run at once, and the help of that option.
@@ -348,7 +371,8 @@ PROCRASTINATE_ON_APP_READY = "common.jobs.renamed.register_old_names"
 RENAMED_TASKS = {
     "config.tasks.forget_tokens": "accounts.tasks.forget_tokens",
     "reminders.tasks.expire_no_shows": "livestreams.tasks.expire_no_shows",
-    "reminders.tasks.forget_failed_jobs": "common.tasks.forget_failed_jobs",
+    "common.tasks.forget_failed_jobs": "config.tasks.purge",
+    "reminders.tasks.forget_failed_jobs": "config.tasks.purge",
     "reminders.tasks.take_over_stalled_jobs": "common.tasks.take_over_stalled_jobs",
     "reminders.tasks.take_up_what_was_left": "reminders.tasks.requeue_lost_work",
     "reminders.tasks.tell_chunks": "reminders.tasks.notify_chunks",

@@ -6,6 +6,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from procrastinate import RetryStrategy
 
+from common import partitions
 from common.jobs import SLOW_QUEUE, periodic
 from common.seals import log_seal, seal_rows
 
@@ -18,11 +19,16 @@ AGAIN_SOON = RetryStrategy(max_attempts=5, wait=60)
 # In the slow queue, because it may take long.
 @periodic(NIGHTLY, queue=SLOW_QUEUE)
 def purge(timestamp: int) -> None:
-    """Run the command `purge`. If a row cannot be removed, the job fails and the doctor reports it."""
+    """Add the partitions of the next months, then run the command `purge`.
+
+    If a row cannot be removed, the job fails and the doctor reports it.
+    """
+    partitions.add_months()
     call_command("purge", stdout=StringIO())
 
 
 @periodic(HOURLY, queue=SLOW_QUEUE, retry=AGAIN_SOON)
 def seal_audit_trail(timestamp: int) -> None:
-    """Also seals the hours that were missed while no worker ran."""
+    """Also seals the hours that were missed while no worker ran. The first run of a month begins that month."""
+    partitions.begin_month_of_audit_trail()
     seal_rows(now=timezone.now(), report=log_seal)

@@ -64,6 +64,7 @@ LIFECYCLE: dict[Status, dict[Action, Status]] = {
 }
 
 UPCOMING = (Status.SCHEDULED, Status.PREPARING)
+OVER = tuple(status for status, moves in LIFECYCLE.items() if set(moves) == {Action.DELETE})
 # Planned starts lie before this; the planned end, up to a day later, is then a valid datetime, too.
 LATEST_PLAN = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -71,6 +72,11 @@ LATEST_PLAN = datetime(2100, 1, 1, tzinfo=UTC)
 def next_status(status: str, action: Action) -> Status | None:
     """The status that `action` leads to from `status`, or None when it is not allowed."""
     return LIFECYCLE[Status(status)].get(action)
+
+
+def over_before(moment: datetime, prefix: str = "") -> Q:
+    """Streams that were over by then. `prefix` is the path to them in the query."""
+    return Q(**{f"{prefix}status__in": OVER, f"{prefix}updated_at__lt": moment})
 
 
 def allowed(status: str) -> list[Action]:

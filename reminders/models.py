@@ -229,6 +229,9 @@ class Notification(IdentifiedModel):
 
     Texts are not stored: they are rendered in the language of the reader. There are no foreign key constraints in the
     database, because checking two of them for each of a million rows costs more than inserting the rows.
+
+    The table is partitioned by month of `created_at`. Each partition has a primary key and a unique constraint on
+    stream, user, kind and planned start. Across partitions `services/chunks.py` keeps a notification unique.
     """
 
     user = models.ForeignKey(
@@ -249,11 +252,6 @@ class Notification(IdentifiedModel):
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
         default_permissions = ()
-        constraints = [
-            models.UniqueConstraint(
-                fields=["stream", "user", "kind", "planned_start_at"], nulls_distinct=False, name="notification_once"
-            ),
-        ]
         indexes = [models.Index(fields=["user", "-created_at", "-id"], name="notification_by_user")]
 
     def __str__(self) -> str:

@@ -98,6 +98,7 @@ _MY_NOTIFICATIONS = Listing(
     _notifications_of,
     values={"user": ID},
     orders={"createdAt": Order(F("created_at"))},
+    partitioned_by=["created_at"],
 )
 _NOTIFICATION = Question(
     lambda: Notification.objects.filter(pk=Param("id", ID)).values_list(*NotificationSerializer.columns())

@@ -6,24 +6,24 @@ permissions again: 0.2 s for each test, mostly for tables that the test did not 
 
 from django.db import connection, transaction
 
-from common.audit_guard import TRIGGER, append_only_models, enable_trigger
+from common.audit_guard import TRIGGER, append_only_tables, enable_trigger
 
 # Filled by migrations and not changed by tests.
 KEPT = {"django_content_type", "auth_permission", "django_migrations"}
 # Deleting leaves dead rows, which slow later tests. From this size on, truncating is faster.
 LARGE = 512 * 1024  # bytes
+# Of a table with its partitions.
+SIZE = "coalesce((SELECT sum(pg_relation_size(relid)) FROM pg_partition_tree('{0}')), pg_relation_size('{0}'))::bigint"
 
 
 def flush() -> None:
     tables = sorted(set(connection.introspection.django_table_names(only_existing=True, include_views=False)) - KEPT)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            " UNION ALL ".join(
-                f"(SELECT '{table}', pg_relation_size('{table}') FROM {table} LIMIT 1)" for table in tables
-            )
+            " UNION ALL ".join(f"(SELECT '{table}', {SIZE.format(table)} FROM {table} LIMIT 1)" for table in tables)
         )
         sizes: dict[str, int] = dict(cursor.fetchall())
-        audited = [model._meta.db_table for model in append_only_models()]
+        audited = append_only_tables()
         for table in audited:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {TRIGGER}")
         if any(size > LARGE for size in sizes.values()):

@@ -200,6 +200,20 @@ def test_commands_work_and_doctor_finds_nothing_about_the_role(installation: Ins
     assert installation.doctor(installation.service) == {}
 
 
+def test_the_role_of_the_service_adds_and_removes_months(installation: Installation) -> None:
+    with installation.connect(installation.service) as service:
+        assert service.execute("SELECT add_month_partitions('common_auditentry', 4)").fetchall() == [(1,)]
+        assert service.execute("SELECT add_month_partitions('reminders_notification', 4)").fetchall() == [(1,)]
+        service.execute("SELECT begin_month_of_audit_trail()")
+        ends = "SELECT end_month FROM month_partitions('reminders_notification') LIMIT 1"
+        ((end,),) = service.execute(ends).fetchall()
+        assert service.execute("SELECT remove_deletable_months('reminders_notification', %s)", [end]).fetchall() == [
+            (1,)
+        ]
+        service.rollback()
+    assert installation.doctor(installation.service) == {}
+
+
 def test_doctor_warns_of_a_service_that_owns_the_trail(installation: Installation) -> None:
     found = installation.doctor(installation.owner)
     assert list(found) == ["audit_trail_owned_by_service"]
@@ -236,6 +250,22 @@ FORBIDDEN: list[LiteralString] = [
     "CREATE TRIGGER second BEFORE INSERT ON common_auditentry EXECUTE FUNCTION refuse_change_of_audit_trail()",
     "SELECT setval('common_auditentry_id_seq', 1)",
     "ALTER SEQUENCE common_auditentry_id_seq RESTART",
+    *(
+        statement
+        for table in ("common_auditentry_earlier", "common_auditentry_later")
+        for statement in (
+            f"INSERT INTO {table} SELECT * FROM {table}",
+            f"UPDATE {table} SET reason = 'x'",
+            f"DELETE FROM {table}",
+            f"TRUNCATE {table}",
+            f"ALTER TABLE common_auditentry DETACH PARTITION {table}",
+            f"DROP TABLE {table}",
+        )
+    ),
+    "SELECT remove_deletable_months('common_auditentry', 9999)",
+    "SELECT remove_month_partitions('common_auditentry', 9999)",
+    "SELECT remove_month_partitions('reminders_notification', 9999)",
+    "DELETE FROM common_auditarchive",
     "DELETE FROM django_migrations",
     "INSERT INTO django_migrations (app, name, applied) VALUES ('common', '9999_forged', now())",
     "SET session_replication_role = replica",

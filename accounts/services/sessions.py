@@ -2,7 +2,6 @@
 
 import json
 from datetime import datetime, timedelta
-from importlib import import_module
 from math import floor
 from secrets import compare_digest, token_hex
 from typing import Any, NamedTuple, Protocol
@@ -10,11 +9,9 @@ from typing import Any, NamedTuple, Protocol
 from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import OperationalError, transaction
-from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from psycopg.errors import LockNotAvailable
 
-from accounts import login_limits
 from accounts.models import RefreshedPair, Session, User
 from common import audit
 from common.encryption import cipher
@@ -199,23 +196,6 @@ def may_be_logged_in(user: User, *, now: datetime) -> bool:
     if user.last_login is not None and now - user.last_login < timedelta(seconds=settings.SESSION_COOKIE_AGE):
         return True
     return Session.objects.filter(user=user, ended_at__isnull=True, expires_at__gt=now).exists()
-
-
-def purge_sessions(*, now: datetime, dry_run: bool = False) -> int:
-    """Delete sessions that ended or expired longer ago than DELETED_RETENTION; returns how many.
-
-    Also deletes expired sessions of the admin, old counters of failed logins, and known addresses that are not used
-    any more. The audit trail keeps when each session began and ended.
-    """
-    before = now - settings.DELETED_RETENTION
-    over = Session.objects.filter(Q(ended_at__lt=before) | Q(expires_at__lt=before))
-    if dry_run:
-        return over.count()
-    import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
-    login_limits.purge(now=now)
-    forget_refreshed_pairs(now=now)
-    removed, _ = over.delete()
-    return removed
 
 
 def logged_out_since(user: User, *, issued_at: float) -> bool:

@@ -1,4 +1,4 @@
-"""Recover the jobs of workers that were killed, and delete failed jobs after a while."""
+"""Recover the jobs of workers that were killed."""
 
 import logging
 
@@ -10,8 +10,6 @@ from procrastinate.manager import JobManager
 from common.items import Items
 
 logger = logging.getLogger(__name__)
-
-KEEP_FAILED_JOBS = 24 * 7  # hours
 
 
 async def take_over_stalled_jobs(jobs: JobManager) -> None:
@@ -31,10 +29,3 @@ async def take_over_stalled_jobs(jobs: JobManager) -> None:
                 # Another worker has taken it over, and may have finished and deleted it.
                 logger.info("stalled job %s no longer exists", job.id)
     items.raise_failures()
-
-
-async def delete_failed_jobs(jobs: JobManager) -> None:
-    """Delete the jobs that failed, or were cancelled or aborted, more than KEEP_FAILED_JOBS hours ago."""
-    await jobs.delete_old_jobs(
-        nb_hours=KEEP_FAILED_JOBS, include_failed=True, include_cancelled=True, include_aborted=True
-    )

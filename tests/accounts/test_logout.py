@@ -11,6 +11,7 @@ from common.models import AuditEntry
 from tests.conftest import Api, session_of
 from tests.envelope import assert_refused, data_of
 from tests.races import at_once
+from tests.retaining import remove
 
 LOGOUT = "/api/v1/auth/logout"
 ME = "/api/v1/users/me"
@@ -82,13 +83,13 @@ def test_logging_out_needs_a_token(api: Api, db: None) -> None:
 
 
 def test_sessions_that_ended_long_ago_are_purged_and_others_stay(creator: User, now: datetime) -> None:
-    long_ago = now - settings.DELETED_RETENTION - timedelta(seconds=1)
+    long_ago = now - settings.SESSION_RETENTION - timedelta(seconds=1)
     living, ended, lapsed, just_ended = (session_of(creator) for _ in range(4))
     Session.objects.filter(pk=ended.pk).update(ended_at=long_ago)
     Session.objects.filter(pk=lapsed.pk).update(created_at=long_ago - timedelta(days=30), expires_at=long_ago)
     Session.objects.filter(pk=just_ended.pk).update(ended_at=now)
 
-    assert services.purge_sessions(now=now, dry_run=True) == 2
+    assert remove("sessions", now=now, dry_run=True) == 2
     assert Session.objects.count() == 4
-    assert services.purge_sessions(now=now) == 2
+    assert remove("sessions", now=now) == 2
     assert set(Session.objects.all()) == {living, just_ended}

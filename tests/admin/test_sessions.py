@@ -15,6 +15,7 @@ from accounts.models import User
 from tests.admin.conftest import Office, permit
 from tests.admin.pages import action_url, list_url, page_url
 from tests.conftest import PASSWORD, Api, make_user
+from tests.retaining import remove
 
 HOME = "/admin/"
 NEW = "a quite different horse"
@@ -147,7 +148,7 @@ def test_lapsed_sessions_are_purged(office: Office, moderator: User, now: dateti
     lapsed = AdminSession.objects.exclude(pk=staying.session.session_key).get()
     AdminSession.objects.filter(pk=lapsed.pk).update(expire_date=now - timedelta(seconds=1))
 
-    services.purge_sessions(now=now)
+    assert remove("admin_sessions", now=now) == 1
 
     assert AdminSession.objects.get().pk == staying.session.session_key
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.conf import settings as django_settings
@@ -15,7 +14,6 @@ from accounts.models import User
 from bans.models import LiveStreamBan
 from common import idempotency
 from common.models import AuditEntry, StoredAnswer
-from common.tasks import ANSWERS_AT_ONCE, forget_answers
 from livestreams.models import LiveStream
 from livestreams.services import cancel_stream
 from tests.api.operations import Operation, operations, world_for
@@ -271,28 +269,6 @@ def test_a_key_is_free_again_after_its_hours(api: Api, creator: User, now: datet
     assert data_of(second, 201)["id"] != first["id"]
     assert StoredAnswer.objects.get().expires_at > now
     assert keyed(client, "POST", CREATE, {"title": "Another talk"}).content == second.content
-
-
-def test_expired_answers_are_deleted_in_chunks_and_others_kept(api: Api, creator: User, now: datetime) -> None:
-    client = api(creator)
-    for key in "abcde":
-        keyed(client, "POST", CREATE, {"title": "Talk"}, key=key)
-    expire_all(minutes=1)
-    keyed(client, "POST", CREATE, {"title": "Talk"}, key="living")
-
-    assert [idempotency.delete_expired(2, now=now) for _ in range(4)] == [2, 2, 1, 0]
-    assert StoredAnswer.objects.count() == 1
-
-
-def test_the_task_deletes_all_of_them(db: None, now: datetime) -> None:
-    def made(number: int) -> StoredAnswer:
-        return StoredAnswer(UUID(int=number), b"", b"", now - timedelta(minutes=1))
-
-    StoredAnswer.objects.bulk_create(map(made, range(ANSWERS_AT_ONCE + 1)))
-
-    forget_answers(0)
-
-    assert not StoredAnswer.objects.exists()
 
 
 # --- services that are called inside --------------------------------------------------------------

@@ -15,23 +15,30 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from accounts import retention as account_retention
 from accounts.models import User
 from bans import services as ban_services
 from bans.models import LiveStreamBan
+from common import retention
 from common.items import Items, ItemsFailed, for_each
 from common.jobs import URGENT, batches, maintenance, stopping
+from common.models import AuditEntry
+from livestreams import retention as stream_retention
 from livestreams import services as stream_services
 from livestreams import tasks as stream_tasks
-from livestreams.management.commands import expire_streams, purge
+from livestreams.management.commands import expire_streams
 from livestreams.models import LiveStream, Status
 from reminders import services as reminder_services
 from reminders import tasks as reminder_tasks
-from tests.conftest import make_user
+from tests.conftest import make_user, session_of
+from tests.retaining import remove
 from tests.streams import make_stream
 
 APPS = ("accounts", "bans", "common", "config", "edges", "livestreams", "reminders")
 # The statements of this command depend on each other, so it stops at the first failure.
 DEPENDENT = {"common/management/commands/grant_service_role.py"}
+
+ACCOUNT_KINDS = [kind.name for kind in account_retention.kinds()]
 
 
 class Broken(Exception):
@@ -96,12 +103,14 @@ def test_purge_continues_with_other_streams_and_sessions(
     creator: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing_id, *others = deleted(creator)
-    monkeypatch.setattr(purge, "purge_stream", failing(stream_services.purge_stream, failing_id))
-    monkeypatch.setattr(purge, "purge_sessions", lambda **_: 7)
+    monkeypatch.setattr(stream_retention, "purge_stream", failing(stream_services.purge_stream, failing_id))
+    remove("sessions", now=timezone.now())
+    session = session_of(creator)
+    type(session).objects.filter(pk=session.pk).update(ended_at=timezone.now() - timedelta(days=99))
 
     facts, problem = command("purge")
 
-    assert (facts["ids"], facts["failed"], facts["sessions"]) == (others, [failing_id], 7)
+    assert (facts["ids"], facts["failed"], facts["removed"]["sessions"]) == (others, [failing_id], 1)
     assert problem == f"purge failed for {failing_id}; the log says why"
     assert list(LiveStream.all_objects.values_list("pk", flat=True)) == [failing_id]
     assert_logged(caplog, "purge", failing_id)
@@ -109,11 +118,12 @@ def test_purge_continues_with_other_streams_and_sessions(
 
 def test_purge_reports_a_failure_for_sessions(creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = deleted(creator)
-    monkeypatch.setattr(purge, "purge_sessions", failing(lambda _: 0, "sessions"))
-    monkeypatch.setattr(purge, "purge_sessions", lambda **_: 1 / 0)
+    monkeypatch.setattr(account_retention, "remove_rows", lambda *_: 1 / 0)
     facts, problem = command("purge")
-    assert (facts["ids"], facts["failed"]) == (gone, ["sessions"])
-    assert problem == "purge failed for sessions; the log says why"
+    assert (facts["ids"], facts["failed"]) == (gone, ACCOUNT_KINDS)
+    assert "purge failed for sessions; the log says why" in problem
+    recorded = AuditEntry.objects.filter(action="purge").values_list("target_type", flat=True)
+    assert set(recorded) == {kind.name for kind in retention.kinds()}
 
 
 @pytest.fixture
@@ -327,7 +337,12 @@ def test_every_loop_over_items_is_guarded() -> None:
     for app in APPS:
         folder = Path(django_settings.BASE_DIR, app)
         for path in sorted(
-            [*folder.glob("tasks.py"), *folder.glob("jobs/*.py"), *folder.glob("management/commands/*.py")]
+            [
+                *folder.glob("tasks.py"),
+                *folder.glob("retention.py"),
+                *folder.glob("jobs/*.py"),
+                *folder.glob("management/commands/*.py"),
+            ]
         ):
             name = str(path.relative_to(django_settings.BASE_DIR))
             if name not in DEPENDENT:

@@ -8,11 +8,12 @@ from django.db import IntegrityError, connection, models, transaction
 from accounts.models import User
 from common import audit, audit_guard
 from common.audit_doctor import examine
-from common.models import AuditEntry, AuditSeal
+from common.models import AuditArchive, AuditEntry, AuditSeal
 from tests.common.sealing import sealed
 
 APPEND_ONLY = audit_guard.append_only_models()
-TABLES = [model._meta.db_table for model in APPEND_ONLY]
+TABLES = ["common_auditarchive", "common_auditentry", "common_auditentry_later", "common_auditseal"]
+WHOLE = ["common_auditarchive", "common_auditseal"]  # without partitions
 ENTRIES, TRIGGER, FUNCTION = "common_auditentry", audit_guard.TRIGGER, audit_guard.FUNCTION
 
 
@@ -20,6 +21,9 @@ ENTRIES, TRIGGER, FUNCTION = "common_auditentry", audit_guard.TRIGGER, audit_gua
 def _filled(creator: User, now: datetime) -> None:
     audit.record("greet", creator, by=creator, now=now, before={}, after={"said": "merhaba"})
     sealed(now=now)
+    AuditArchive.objects.create(
+        number=1, file="1.ndjson.gz", sha256="", first_id=-2, last_id=-1, rows=0, archived_at=now
+    )
 
 
 def execute(*statements: str) -> None:
@@ -33,13 +37,18 @@ def found() -> dict[str, tuple[str, str]]:
 
 
 def test_the_audit_tables_are_append_only() -> None:
-    assert set(APPEND_ONLY) == {AuditEntry, AuditSeal}
+    assert set(APPEND_ONLY) == {AuditArchive, AuditEntry, AuditSeal}
 
 
-def test_the_tables_with_the_trigger_are_those_of_append_only_models(db: None) -> None:
+def test_the_tables_with_the_trigger_are_those_of_append_only_models_and_their_partitions(db: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = %s ORDER BY 1", [TRIGGER])
-        assert [row[0] for row in cursor.fetchall()] == sorted(TABLES)
+        found = [row[0] for row in cursor.fetchall()]
+        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [ENTRIES])
+        partitions = {row[0] for row in cursor.fetchall()}
+    assert found == sorted(audit_guard.append_only_tables())
+    assert set(found) == {ENTRIES, "common_auditseal", "common_auditarchive"} | partitions
+    assert {f"{ENTRIES}_earlier", f"{ENTRIES}_later"} < partitions
 
 
 @pytest.mark.parametrize("model", APPEND_ONLY)
@@ -125,8 +134,16 @@ TAMPERING = {
 }
 
 
-@pytest.mark.parametrize("table", TABLES)
-@pytest.mark.parametrize("case", TAMPERING)
+@pytest.mark.parametrize(
+    ("case", "table"),
+    # A partitioned table and its partitions have no other children. PostgreSQL has no unlogged partitioned table.
+    [
+        (case, table)
+        for case in TAMPERING
+        for table in TABLES
+        if table in WHOLE or case not in {"a child table", "an unlogged table"}
+    ],
+)
 def test_tampering_is_found_and_its_remedy_repairs_it(case: str, table: str, db: None) -> None:
     plant, message = TAMPERING[case]
     execute(*(statement.format(table=table) for statement in plant))
@@ -140,3 +157,22 @@ def test_tampering_is_found_and_its_remedy_repairs_it(case: str, table: str, db:
 def test_a_view_in_place_of_the_table_is_found(db: None) -> None:
     execute(f"ALTER TABLE {ENTRIES} RENAME TO hidden", f"CREATE VIEW {ENTRIES} AS SELECT * FROM hidden")
     assert f"{ENTRIES} is not an ordinary table" in found()["audit_trail_unguarded"][0]
+
+
+def test_a_partition_that_became_unlogged_is_found(db: None) -> None:
+    execute(f"ALTER TABLE {ENTRIES}_later SET UNLOGGED")
+    assert f"{ENTRIES}_later is not logged" in found()["audit_trail_unguarded"][0]
+
+
+@pytest.mark.parametrize("role", ["origin", "replica"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {}"])
+@pytest.mark.usefixtures("_filled")
+def test_a_statement_that_names_a_partition_is_refused_too(statement: str, role: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT tableoid::regclass::text FROM {ENTRIES} LIMIT 1")
+        (partition,) = cursor.fetchone()
+    assert partition != ENTRIES
+    execute(f"SET LOCAL session_replication_role = {role}")
+    with pytest.raises(IntegrityError, match=f"on {partition} is refused"), transaction.atomic():
+        execute(statement.format(partition))
+    assert AuditEntry.objects.exists()

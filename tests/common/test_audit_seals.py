@@ -95,7 +95,7 @@ def test_backdated_rows_and_rows_of_the_future_do_not_hold_up_sealing(creator: U
     assert doctor()["by_code"] == {}
 
 
-def test_pages_do_not_change_a_seal(creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def testpages_of_table_do_not_change_a_seal(creator: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seals, "PAGE", 2)
     for hour, count in enumerate([3, 2, 4]):
         write(creator, START + hour * HOUR, count)
@@ -108,7 +108,7 @@ def test_pages_do_not_change_a_seal(creator: User, monkeypatch: pytest.MonkeyPat
 
 def test_the_text_of_a_row_does_not_depend_on_settings_of_the_session(creator: User, three_hours: datetime) -> None:
     def read() -> list[list[seals.Row]]:
-        return list(seals._pages(seals.LOWEST, seals.HIGHEST))
+        return list(seals.pages_of_table(seals.LOWEST, seals.HIGHEST))
 
     settings = {
         "timezone": "Asia/Kolkata", "datestyle": "German, DMY", "bytea_output": "escape", "extra_float_digits": "-10",

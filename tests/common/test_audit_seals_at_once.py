@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import User
-from common import audit, seals
+from common import audit, audit_archive, seals
 from common.models import AuditEntry, AuditSeal
 from tests.common.sealing import sealed
 from tests.races import at_once
@@ -54,7 +54,7 @@ def open_writer(person: User, now: datetime) -> Iterator[Event]:
 
 
 def no_difference() -> bool:
-    verified = seals.verify({}, lambda _: None)
+    verified = seals.verify({}, lambda _: None, audit_archive.pages)
     assert verified.altered == verified.broken == []
     assert verified.rows + verified.unsealed_rows == AuditEntry.objects.count()
     return True
@@ -120,7 +120,7 @@ def test_sealing_takes_no_lock_that_a_writer_waits_for(
 ) -> None:
     write(creator, now)
     modes: set[str] = set()
-    pages = seals._pages
+    pages = seals.pages_of_table
 
     def looked_at(first: int, last: int) -> Iterator[list[seals.Row]]:
         for page in pages(first, last):
@@ -130,7 +130,7 @@ def test_sealing_takes_no_lock_that_a_writer_waits_for(
             yield page
 
     other = connection.copy()
-    monkeypatch.setattr(seals, "_pages", looked_at)
+    monkeypatch.setattr(seals, "pages_of_table", looked_at)
     try:
         with transaction.atomic():  # locks stay until its end
             assert len(sealed(now=now)) == 1

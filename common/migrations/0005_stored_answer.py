@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("common", "0003_queue_notifying")]
+    dependencies = [("common", "0004_audit_trail_by_month")]
 
     operations = [
         migrations.CreateModel(

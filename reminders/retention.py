@@ -1,0 +1,35 @@
+"""Retention of notifications by month, and of reminders and rounds of streams that are over."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.conf import settings
+
+from common.old_rows import remove_months
+from common.retention import Removal, Retention, remove_old_rows
+from livestreams.models import over_before
+from reminders.models import Notification, Reminder, Round
+
+ROUNDS_AT_ONCE = 20  # a round of a million users has a thousand chunks, and as many deliveries for each channel
+
+
+def kinds() -> Iterator[Retention]:
+    yield Retention("notifications", "NOTIFICATION_RETENTION_MONTHS", _remove_notifications)
+    yield Retention("reminders", "STREAM_RECORD_RETENTION_DAYS", _remove_reminders)
+    yield Retention("rounds", "STREAM_RECORD_RETENTION_DAYS", _remove_rounds)
+
+
+def _remove_notifications(now: datetime, removal: Removal) -> None:
+    remove_months(Notification._meta.db_table, settings.NOTIFICATION_RETENTION_MONTHS, now, removal)
+
+
+def _remove_reminders(now: datetime, removal: Removal) -> None:
+    before = now - settings.STREAM_RECORD_RETENTION
+    remove_old_rows(Reminder, removal, time="created_at", before=before, due=over_before(before, "stream__"))
+
+
+def _remove_rounds(now: datetime, removal: Removal) -> None:
+    """With their chunks and deliveries."""
+    before = now - settings.STREAM_RECORD_RETENTION
+    due = over_before(before, "stream__")
+    remove_old_rows(Round, removal, time="opened_at", before=before, due=due, size=ROUNDS_AT_ONCE)
