@@ -66,12 +66,12 @@ A body must come without `Content-Encoding`.
 
 The answer to each read has a strong `ETag`: it changes with `data`, and `timestamp` plays no part in it. Send it back
 as `If-None-Match` to get 304 without a body while nothing has changed. It depends on the caller, and on the language
-where the data has texts. Caches may keep reads and ask each time whether they are still current (`no-cache`); answers to
-callers with a token are `private`. Errors and answers to changes are `no-store`.
+where the data has texts. Caches may keep reads and ask each time whether they are still current (`no-cache`); answers
+to callers with a token are `private`. Errors and answers to changes are `no-store`.
 
 To change only what you have read, send its `ETag` as `If-Match` of a `PATCH`, a `DELETE`, or a `POST` that changes the
-object with this id: `POST /api/v1/live-stream/{id}/start` compares with `GET /api/v1/live-stream/{id}`, read by the same
-user in the same language. If the object has changed since, the answer is 412 `precondition_failed` and nothing is
+object with this id: `POST /api/v1/live-stream/{id}/start` compares with `GET /api/v1/live-stream/{id}`, read by the
+same user in the same language. If the object has changed since, the answer is 412 `precondition_failed` and nothing is
 changed; 404 and 403 come first. Weak tags never match. `*` matches every version of an object that exists. A few
 operations change what no read answers alone (marking a notification, undoing a bulk ban): they accept only `*`.
 Operations that create something ignore the header.
