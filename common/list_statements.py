@@ -156,8 +156,10 @@ class ListStatements:
         )
 
     def _build_rows_walked(self, shape: Shape, sort: str, kind: Kind) -> models.QuerySet[Any]:
+        # With the filters again, because rows may have been deleted or changed since the walk.
         part = self._orders[sort].parts[kind.part]
-        rows = self._detailed(shape).filter(AnyOf(F("pk"), Param("keys", IDS))).order_by(*self._sorted(part, kind))
+        keys = part.of(self._filtered(shape)).filter(AnyOf(F("pk"), Param("keys", IDS))).values("pk")
+        rows = self._detailed(shape).filter(pk__in=keys).order_by(*self._sorted(part, kind))
         return rows.values_list(*self._columns, *self._beside(part))
 
     def _build_rows(self, shape: Shape, sort: str, kind: Kind) -> models.QuerySet[Any]:

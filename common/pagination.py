@@ -272,7 +272,7 @@ class Listing:
         """At most `limit` rows, of as many as `WALKS` walks pass. The total is the number of those that they found."""
         assert self.search is not None  # noqa: S101 - other lists have no such filter
         rows: list[tuple[int, list[Any]]] = []
-        total, walks = 0, 0
+        total, taken, walks = 0, 0, 0
         for part, beginning in self._parts(asked, place):
             here = beginning
             while True:
@@ -280,8 +280,8 @@ class Listing:
                 given = asked.filters if here is None else {**asked.filters, "value": here.value, "after": here.id}
                 up_to = self.search.walked
                 keys, end = self.statements.walked.walk(asked.shape, asked.sort, kind, up_to=up_to, **given)
-                wanted = keys[max(0, offset - total) :][: limit - len(rows)]
-                total, walks = total + len(keys), walks + 1
+                wanted = keys[max(0, offset - total) :][: limit - taken]
+                total, taken, walks = total + len(keys), taken + len(wanted), walks + 1
                 if wanted:
                     whole = Kind(asked.is_descending, part)
                     found = self.statements.rows_walked.rows(
@@ -289,14 +289,19 @@ class Listing:
                     )
                     rows += [(part, row) for row in found]
                 here = None if end is None else _Place(part, *end)
-                is_full = len(rows) == limit
-                if is_full and (here is not None or place is not None):
-                    return _Found(rows, total, is_exact=False)
+                if taken == limit and (here is not None or place is not None or walks >= WALKS):
+                    return self._unless_lost(asked, rows, limit, _Found(rows, total, is_exact=False))
                 if here is None:
                     break  # on to the next part, if only to complete the total
                 if walks >= WALKS:
                     return _Found(rows, total, is_exact=False, ended_at=here)
-        return _Found(rows, total, is_exact=place is None)
+        return self._unless_lost(asked, rows, limit if taken == limit else 0, _Found(rows, total, place is None))
+
+    def _unless_lost(self, asked: _Asked, rows: list[tuple[int, list[Any]]], expected: int, found: _Found) -> _Found:
+        """`found`; its page goes on after its last row if some of the `expected` rows were deleted since the walk."""
+        if rows and len(rows) < expected:
+            return found._replace(ended_at=self._place_of(asked, *rows[-1]))
+        return found
 
     # --- places ---------------------------------------------------------------------------------------
 

@@ -359,7 +359,10 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
             models.Index(fields=["planned_start_at"], condition=Q(status="scheduled"), name="stream_by_planned_start"),
             models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="stream_deleted"),
             models.Index(fields=["id"], condition=Q(deleted_at__isnull=False), name="stream_deleted_id"),
-            GinIndex(fields=["title_folded"], opclasses=["gin_trgm_ops"], name="stream_by_title"),
+            # Each search reads the list of pending entries from start to end.
+            GinIndex(
+                fields=["title_folded"], opclasses=["gin_trgm_ops"], name="stream_by_title", gin_pending_list_limit=128
+            ),
         ]
 
     def __str__(self) -> str:

@@ -19,6 +19,6 @@ class Migration(migrations.Migration):
         ),
         AddIndexConcurrently(
             model_name="user",
-            index=GinIndex(fields=["names_folded"], name="user_by_names", opclasses=["gin_trgm_ops"]),
+            index=GinIndex(fastupdate=False, fields=["names_folded"], name="user_by_names", opclasses=["gin_trgm_ops"]),
         ),
     ]

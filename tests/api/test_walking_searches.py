@@ -183,3 +183,21 @@ def test_a_walk_that_finds_too_little_is_completed_by_the_index(
     assert data_of(response)["pagination"]["totalItems"] == len(wanted)
     assert "X-Total-Count" not in response.headers
     assert read(client, search="talk", limit=7)[0] == wanted
+
+
+def test_a_row_that_is_deleted_after_the_walk_is_not_shown_and_ends_nothing(
+    api: Api, caller: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, *others = ranked(matching("talk", status="ended"))
+    walked = reads.STREAMS.statements.walked
+    walk = walked.walk
+
+    def deleted_meanwhile(*shape: Any, **given: Any) -> Any:
+        found = walk(*shape, **given)
+        LiveStream.all_objects.filter(pk=second).update(deleted_at=timezone.now(), deleted_by=caller)
+        return found
+
+    monkeypatch.setattr(walked, "walk", deleted_meanwhile)
+    ids, _, _ = read(api(caller), search="talk", status="ended", limit=1)
+
+    assert ids == [first, *others]
