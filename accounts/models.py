@@ -143,8 +143,10 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
             # A new username is compared with those of the staff.
             models.Index(fields=["id"], condition=STAFF, name="user_staff"),
             models.Index(fields=["created_at", "id"], condition=Q(is_active=True), name="user_newest"),
-            # Without `fastupdate`, whose list of pending entries each search would read from start to end.
-            GinIndex(fields=["names_folded"], opclasses=["gin_trgm_ops"], name="user_by_names", fastupdate=False),
+            # Each search reads the list of pending entries from start to end.
+            GinIndex(
+                fields=["names_folded"], opclasses=["gin_trgm_ops"], name="user_by_names", gin_pending_list_limit=128
+            ),
         ]
 
     def __str__(self) -> str:

@@ -19,6 +19,8 @@ class Migration(migrations.Migration):
         ),
         AddIndexConcurrently(
             model_name="user",
-            index=GinIndex(fastupdate=False, fields=["names_folded"], name="user_by_names", opclasses=["gin_trgm_ops"]),
+            index=GinIndex(
+                gin_pending_list_limit=128, fields=["names_folded"], name="user_by_names", opclasses=["gin_trgm_ops"]
+            ),
         ),
     ]
