@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -24,12 +25,25 @@ STARTS_PROCESSES = {"subprocess", "Popen", "running_server", "running_workers", 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Set the markers `browser` and `slow` by what a test uses. Single tests also set `slow` themselves."""
+    """Set the markers `browser` and `slow` by what a test uses. Single tests also set `slow` themselves.
+
+    Modules with the longest tests come first, so that at the end of a run no process waits for another one.
+    """
     for item in items:
         if "playwright" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
         if not STARTS_PROCESSES.isdisjoint(vars(getattr(item, "module", item))):
             item.add_marker("slow")
+    # Modules are not split: tests of a module may share a server or a database.
+    modules = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+    modules.sort(key=lambda tests: -max(map(_time_limit, tests)))
+    items[:] = [item for tests in modules for item in tests]
+
+
+def _time_limit(item: pytest.Item) -> float:
+    """The time limit in seconds that a test sets itself, as the longest ones do. 0 for all others."""
+    limit = item.get_closest_marker("timeout")
+    return float(limit.args[0]) if limit else 0
 
 
 @pytest.fixture(autouse=True)
