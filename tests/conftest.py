@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import timezone
+from psycopg._preparing import PrepareManager
 from rest_framework.test import APIClient
 
 import config.urls  # noqa: F401 - registers the pages of the admin, over which tests iterate
@@ -23,6 +24,8 @@ PASSWORD = "correct horse battery staple"
 
 # Names that a test module imports only to start servers, workers, commands or other processes.
 STARTS_PROCESSES = {"subprocess", "Popen", "running_server", "running_workers", "start_worker", "Run", "Start"}
+
+SAVEPOINTS = (b"SAVEPOINT ", b"RELEASE SAVEPOINT ", b"ROLLBACK TO SAVEPOINT ")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,6 +72,25 @@ def _quick_flush() -> Iterator[None]:
     """Replace Django's flush after tests that commit by the faster one of `tests/flush.py`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test: flush())
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _statements_stay_prepared() -> Iterator[None]:
+    """Keep prepared statements when a transaction is rolled back to a savepoint, which most tests do often.
+
+    psycopg discards all of them, because the transaction may have created tables that no longer exist. Each statement
+    is then sent, parsed and planned again, twice. At the end of each test they are still discarded.
+    """
+    discarded = PrepareManager.maybe_add_to_cache
+
+    def remembered(manager: PrepareManager, query: Any, prep: Any, name: bytes) -> Any:
+        # Only statements whose results psycopg remembers can discard the others.
+        return None if query.query.startswith(SAVEPOINTS) else discarded(manager, query, prep, name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PrepareManager, "maybe_add_to_cache", remembered)
+        patch.setattr(PrepareManager, "prepared_max", 1000)
         yield
 
 
