@@ -1,13 +1,16 @@
 """Shared fixtures: users by role, and API clients that are authenticated as them."""
 
+import gc
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import timezone
+from psycopg._preparing import PrepareManager
 from rest_framework.test import APIClient
 
 import config.urls  # noqa: F401 - registers the pages of the admin, over which tests iterate
@@ -22,14 +25,35 @@ PASSWORD = "correct horse battery staple"
 # Names that a test module imports only to start servers, workers, commands or other processes.
 STARTS_PROCESSES = {"subprocess", "Popen", "running_server", "running_workers", "start_worker", "Run", "Start"}
 
+SAVEPOINTS = (b"SAVEPOINT ", b"RELEASE SAVEPOINT ", b"ROLLBACK TO SAVEPOINT ")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Set the markers `browser` and `slow` by what a test uses. Single tests also set `slow` themselves."""
+    """Set the markers `browser` and `slow` by what a test uses. Single tests also set `slow` themselves.
+
+    Modules with the longest tests come first, so that at the end of a run no process waits for another one.
+    """
     for item in items:
         if "playwright" in getattr(item, "fixturenames", ()):
             item.add_marker("browser")
         if not STARTS_PROCESSES.isdisjoint(vars(getattr(item, "module", item))):
             item.add_marker("slow")
+    # Modules are not split: tests of a module may share a server or a database.
+    modules = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
+    modules.sort(key=lambda tests: -max(map(_time_limit, tests)))
+    items[:] = [item for tests in modules for item in tests]
+
+
+def _time_limit(item: pytest.Item) -> float:
+    """The time limit in seconds that a test sets itself, as the longest ones do. 0 for all others."""
+    limit = item.get_closest_marker("timeout")
+    return float(limit.args[0]) if limit else 0
+
+
+def pytest_collection_finish() -> None:
+    """Exclude what is in memory now, half a million objects, from garbage collection: it stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +72,25 @@ def _quick_flush() -> Iterator[None]:
     """Replace Django's flush after tests that commit by the faster one of `tests/flush.py`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test: flush())
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _statements_stay_prepared() -> Iterator[None]:
+    """Keep prepared statements when a transaction is rolled back to a savepoint, which most tests do often.
+
+    psycopg discards all of them, because the transaction may have created tables that no longer exist. Each statement
+    is then sent, parsed and planned again, twice. At the end of each test they are still discarded.
+    """
+    discarded = PrepareManager.maybe_add_to_cache
+
+    def remembered(manager: PrepareManager, query: Any, prep: Any, name: bytes) -> Any:
+        # Only statements whose results psycopg remembers can discard the others.
+        return None if query.query.startswith(SAVEPOINTS) else discarded(manager, query, prep, name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PrepareManager, "maybe_add_to_cache", remembered)
+        patch.setattr(PrepareManager, "prepared_max", 1000)
         yield
 
 

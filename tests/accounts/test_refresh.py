@@ -7,11 +7,13 @@ from typing import Any
 import jwt
 import pytest
 from django.conf import settings as django_settings
+from django.db import OperationalError
 from django.db.models import F
 from django.utils import timezone
 
 from accounts import services, tokens
 from accounts.models import RefreshedPair, Session, User
+from accounts.services import sessions
 from common.models import AuditEntry
 from tests.conftest import Api, make_user, session_of
 from tests.envelope import assert_refused, data_of
@@ -153,6 +155,46 @@ def test_what_ends_the_session_removes_its_stored_pairs(api: Api, creator: User,
 
     assert not RefreshedPair.objects.exists()
     assert api().post(REFRESH, {"refreshToken": token}).status_code == 401
+
+
+def by_expiry(session: Session, now: datetime) -> None:
+    Session.objects.filter(pk=session.pk).update(created_at=now - timedelta(days=1), expires_at=now)
+
+
+def by_an_inactive_user(session: Session, now: datetime) -> None:
+    """As SQL of an operator does it: the services also end the sessions."""
+    User.objects.filter(pk=session.user_id).update(is_active=False)
+
+
+@pytest.mark.parametrize("end", [by_expiry, by_an_inactive_user])
+@pytest.mark.parametrize("is_retry", [False, True])
+def test_neither_a_refresh_nor_its_retry_gets_a_pair_after_the_end(
+    creator: User, now: datetime, end: Any, is_retry: bool
+) -> None:
+    session = session_of(creator)
+    asked = session.pk, session.refresh_id
+    if is_retry:
+        services.refresh(*asked, now=now, sign=tokens.signed_pair)
+    end(session, now)
+
+    with pytest.raises(services.RefreshTokenInvalid):
+        services.refresh(*asked, now=now, sign=tokens.signed_pair)
+
+    assert RefreshedPair.objects.count() == is_retry
+    assert Session.objects.get().ended_at is None
+
+
+def test_only_a_wait_for_the_lock_is_called_a_refresh_in_progress(
+    creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: Any, **__: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    session = session_of(creator)
+    monkeypatch.setattr(sessions, "_refresh", lost)
+
+    with pytest.raises(OperationalError, match="the connection is lost"):
+        services.refresh(session.pk, session.refresh_id, now=now, sign=tokens.signed_pair)
 
 
 def test_stored_pairs_cannot_be_read_without_the_secret_key(

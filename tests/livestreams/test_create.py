@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import IntegrityError
 from django.utils import timezone
 from PIL import Image
 
 from accounts.models import User
 from common.models import AuditEntry
 from livestreams.models import LiveStream
+from livestreams.services import planning
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
+from tests.streams import make_stream
 
 CREATE = "/api/v1/live-stream/create"
 
@@ -265,3 +268,30 @@ def test_the_thumbnail_of_a_refused_stream_is_deleted(api: Api, creator: User, s
 
 def test_creating_needs_a_token(api: Api) -> None:
     assert_refused(api().post(CREATE, {"title": "Talk"}), 401, "authentication_required")
+
+
+def test_a_stream_whose_channel_name_is_taken_gets_another_one(
+    creator: User, guest: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = make_stream(creator).channel_name
+    names = iter([taken] * (planning.CHANNEL_NAME_TRIES - 1) + ["evening-talk-free"])
+    monkeypatch.setattr(planning, "new_channel_name", lambda title: next(names))
+
+    made = make_stream(guest)
+
+    assert LiveStream.objects.get(pk=made.pk).channel_name == "evening-talk-free"
+    assert list(names) == []
+
+
+def test_a_stream_is_not_created_when_every_channel_name_is_taken(
+    creator: User, guest: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = make_stream(creator).channel_name
+    before = AuditEntry.objects.count()
+    monkeypatch.setattr(planning, "new_channel_name", lambda title: taken)
+
+    with pytest.raises(IntegrityError, match="channel_name"):
+        make_stream(guest)
+
+    assert LiveStream.objects.count() == 1
+    assert AuditEntry.objects.count() == before

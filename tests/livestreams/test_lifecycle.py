@@ -14,6 +14,7 @@ from accounts.models import User
 from common.models import AuditEntry
 from livestreams import services
 from livestreams.models import LIFECYCLE, Action, LiveStream, Status, allowed, lifecycle_diagram, next_status
+from livestreams.services import lifecycle
 from tests.streams import make_stream
 
 type Call = Callable[[LiveStream, datetime], Any]
@@ -104,6 +105,19 @@ def test_only_one_stream_of_a_creator_is_active(creator: User, now: datetime) ->
         services.start_stream(second.pk, by=creator, now=now)
     second.refresh_from_db()
     assert second.status == Status.SCHEDULED
+
+
+def test_the_violation_of_another_constraint_is_not_called_a_second_active_stream(
+    creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def violated(*_: Any, **__: Any) -> None:
+        raise IntegrityError("stream_times_in_order")
+
+    stream = make_stream(creator)
+    monkeypatch.setattr(lifecycle, "change_stream", violated)
+
+    with pytest.raises(IntegrityError, match="stream_times_in_order"):
+        services.start_stream(stream.pk, by=creator, now=now)
 
 
 # --- only the services write the state ------------------------------------------------------------

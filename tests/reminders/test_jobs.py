@@ -6,6 +6,7 @@ import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
+from common.fields import new_object_id
 from common.jobs import batches
 from livestreams import services as streams
 from reminders import services
@@ -65,3 +66,9 @@ def test_rounds_and_chunks_whose_job_was_lost_are_deferred_again(creator: User, 
         (again,) = waiting(task)
         working.run(again, now + 4 * MINUTE if model is Chunk else now)
     assert Notification.objects.get().user_id == viewer.pk
+
+
+def test_jobs_of_rounds_and_chunks_that_were_purged_before_do_nothing(db: None, now: datetime) -> None:
+    assert services.cut_round(new_object_id(), now=now) == []
+    assert services.notify_chunk(new_object_id(), now=now) == []
+    assert not ProcrastinateJob.objects.exists()

@@ -2,11 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group
 from django.utils import timezone
 from playwright.sync_api import Page, expect
@@ -26,8 +24,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
 
 @pytest.fixture
 def moderator() -> User:
-    # Earlier transactional tests may have truncated the tables, and so removed the group.
-    import_module("bans.migrations.0002_moderators").make_moderators(apps, None)
     user = make_user("moderator", is_staff=True)
     user.groups.add(Group.objects.get(name="Moderators"))
     return user
