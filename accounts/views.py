@@ -20,10 +20,9 @@ from accounts.serializers import (
     TokensSerializer,
 )
 from common.refusals import Refusal
-from common.views import ApiViewSet
+from common.views import NOT_STORED, ApiViewSet
 
 TAGS = ["Accounts"]
-NOT_STORED = {"Cache-Control": "no-store"}  # for tokens: RFC 6749, section 5.1
 
 
 class TokensViewSet(ApiViewSet):

@@ -46,6 +46,9 @@ def _shared(kinds: tuple[type, ...]) -> list[Any]:
 
 _negotiator = AlwaysJSON()
 
+# For answers with tokens or secrets: RFC 6749, section 5.1. They are not compressed either: see common/compression.py.
+NOT_STORED = {"Cache-Control": "no-store"}
+
 BODY_METHODS = ("POST", "PUT", "PATCH")
 # Bodies that count as none: some clients send one although the operation has none.
 EMPTY_BODIES: tuple[Any, ...] = (None, {}, [], "")

@@ -7,11 +7,12 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseNotModified
 from django.utils import timezone
-from django.utils.http import content_disposition_header, parse_etags
+from django.utils.http import content_disposition_header
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
 from accounts.services import UserMissing
+from common.etags import is_known
 from common.refusals import Refusal
 from common.views import ApiViewSet
 from livestreams.services import Banned, StreamMissing
@@ -104,8 +105,7 @@ def _answer(meta: Mapping[str, Any], write: Callable[[], bytes], name: str, *, m
     etag = f'"{sha256(repr(written_with).encode()).hexdigest()[:32]}"'
     # Private and always revalidated, because the alarms depend on the token.
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
-    known = {tag.removeprefix("W/") for tag in parse_etags(meta.get("HTTP_IF_NONE_MATCH", ""))}
-    if known & {etag, "*"}:
+    if is_known(meta.get("HTTP_IF_NONE_MATCH", ""), etag):
         return HttpResponseNotModified(headers=headers)
     disposition = content_disposition_header(as_attachment=False, filename=f"{name}.ics")
     return HttpResponse(
