@@ -19,7 +19,8 @@ from rest_framework.viewsets import GenericViewSet
 from common import api
 from common.fields import OBJECT_ID
 from common.languages import preferred_language
-from common.refusals import Invalid
+from common.rate_limits import calls
+from common.refusals import Invalid, Unauthenticated
 from common.serializers import InputSerializer
 
 if TYPE_CHECKING:
@@ -118,6 +119,8 @@ class ApiViewSet(GenericViewSet[Any]):
     # For addresses that users paste into other programs, which add parameters of their own. Only for operations without
     # query parameters, so that none can be misspelt.
     ignores_query: ClassVar[bool] = False
+    # Actions that cost so much that they count as searches: see common/rate_limits.
+    expensive: ClassVar[frozenset[str]] = frozenset()
 
     def get_authenticators(self) -> list[Any]:
         return _shared(tuple(self.authentication_classes))
@@ -157,6 +160,16 @@ class ApiViewSet(GenericViewSet[Any]):
         # Any other method is refused after this, with 405.
         if (length or query_string) and str(request.method).lower() in self.action_map:
             self.refuse_undeclared(request, query_string, has_body=length > 0)
+
+    def perform_authentication(self, request: Request) -> None:
+        """Authenticate, and count the call for the limits of its caller. A bad token counts as none."""
+        is_expensive = self.action in self.expensive
+        try:
+            caller = request.user
+        except Unauthenticated:
+            calls.count_call(request._request, None, is_expensive=is_expensive)
+            raise
+        calls.count_call(request._request, caller, is_expensive=is_expensive)
 
     def refuse_undeclared(self, request: Request, query_string: str, *, has_body: bool) -> None:
         """Raises ValidationError for keys of a query or body that the operation does not declare.
@@ -203,7 +216,7 @@ class ApiViewSet(GenericViewSet[Any]):
         if is_other:
             translation.activate(language)
         try:
-            return super().dispatch(request, *args, **kwargs)
+            return calls.announced(super().dispatch(request, *args, **kwargs), request)
         finally:
             if is_other:
                 translation.deactivate()

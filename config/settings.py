@@ -10,6 +10,7 @@ from django.urls import reverse_lazy
 
 from common.addresses import networks
 from common.logging import logging_config
+from common.rate_limits.policies import DEFAULTS, policies_of, setting_of
 from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.csp import NOTHING, admin_policy
@@ -127,6 +128,8 @@ CORS_ALLOW_HEADERS = [
 # Every header that the API document names.
 CORS_EXPOSE_HEADERS = [
     "ETag",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "WWW-Authenticate",
     "X-Error-Code",
@@ -254,6 +257,13 @@ PROBLEM_TYPE_PREFIX = "urn:kumanda:error:"  # `type` of problem+json, before the
 # Keys of bodies and queries that older clients send and nothing reads. Other unknown keys are refused, and so is one of
 # these if it is a near miss of a key of the operation.
 IGNORED_KEYS = frozenset(env.list("IGNORED_KEYS", default=[]))
+# The calls that one user or one network may make, by the names of the policies in common/rate_limits.
+try:
+    RATE_LIMITS = policies_of({name: env.str(setting_of(name), default=text) for name, text in DEFAULTS.items()})
+except ValueError as error:
+    raise ImproperlyConfigured(str(error)) from error
+# Users with it have no limits: the accounts of media servers and chat servers.
+UNLIMITED_PERMISSION = "livestreams.enforce"
 JSON_BODY_LIMIT = 65_536  # bytes
 LARGE_JSON_BODY_LIMIT = 1_048_576  # bytes, for bodies with long lists
 UPLOAD_BODY_LIMIT = 6 * 1_048_576  # bytes, for a picture of 5 MB and the other fields

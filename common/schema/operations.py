@@ -27,9 +27,11 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, I
 
 from common.api import HTTP_CODES, JSON, HeadersTooLarge, PayloadTooLarge, RequestTimeout, UriTooLong, status_of
 from common.pagination import NEXT_CURSOR, TOTAL_COUNT, PageTooDeep
+from common.rate_limits.calls import RateLimited, policy_names
+from common.rate_limits.policies import READ, SEARCH, WRITE
 from common.refusals import Forbidden, Invalid, Missing, Refusal, Unauthenticated, Unavailable
 from common.rows import Derived, ReadSerializer
-from common.schema.components import ETAG, ID, SHARED, Codes, Schema, enveloped, error_response
+from common.schema.components import ETAG, ID, SHARED, Codes, Schema, enveloped, error_response, headers_of_all
 from common.schema.pages import PageSerializer
 from common.serializers import AtLeastOneSerializer, IdField, InputSerializer, StrictString
 from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
@@ -41,6 +43,7 @@ WARNING = (
     "⚠️ **Production warning.** This operation alters data or triggers work. With the *Production* server "
     "selected, real data is affected. Use the *Development* server for tests."
 )
+RATE_LIMIT_EXTENSION = "x-rate-limits"  # of an operation
 # DRF refuses NUL everywhere, and text of nothing but spaces where text is required.
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 NO_NUL = r"^[^\x00]*$"
@@ -77,6 +80,7 @@ class EnvelopeSchema(AutoSchema):
         if "requestBody" in operation and self.method == "PATCH":
             # No field of an edit is required, but at least one must be sent.
             operation["requestBody"]["required"] = True
+        operation[RATE_LIMIT_EXTENSION] = self._rate_limits()
         for component, (kind, schema) in SHARED.items():
             self.registry.register_on_missing(ResolvedComponent(component, kind, schema, object=component))
         for status, codes in sorted(self.errors(operation).items()):
@@ -104,11 +108,30 @@ class EnvelopeSchema(AutoSchema):
         found[408][HTTP_CODES[408]] = [str(RequestTimeout.default_detail)]
         found[413][HTTP_CODES[413]] = [str(PayloadTooLarge(limit).detail)]
         found[414][HTTP_CODES[414]] = [str(UriTooLong(LONGEST_TARGET).detail)]
+        found[429][RateLimited.code] = [str(RateLimited.message)]
         found[431][HTTP_CODES[431]] = [str(HeadersTooLarge(LARGEST_HEADERS).detail)]
         found[503][ServerBusy.code] = [str(ServerBusy.message)]
         found[500][HTTP_CODES[500]] = []
         found[503].setdefault(HTTP_CODES[503], [str(Unavailable.message)])
         return found
+
+    def _rate_limits(self) -> list[str]:
+        """The names of the policies for which a call may count: see `common/rate_limits/calls.py`."""
+        if self.method not in SAFE_METHODS:
+            kinds = {WRITE}
+        elif getattr(self.view, "action", "") in getattr(self.view, "expensive", ()):
+            kinds = {SEARCH}
+        else:
+            takes_search = any(
+                SEARCH in force_instance(parameter).fields
+                for parameter in self.get_override_parameters()
+                if is_basic_serializer(parameter)
+            )
+            kinds = {READ, SEARCH} if takes_search else {READ}
+        needs_token = any(isinstance(permission, IsAuthenticated) for permission in self.view.get_permissions())
+        forms = [False] if needs_token else [False, True] if self.view.get_authenticators() else [True]
+        names = (policy_names(kind, is_anonymous=is_anonymous) for kind in kinds for is_anonymous in forms)
+        return sorted(set().union(*names))
 
     def _refusals(self) -> Iterator[type[Refusal]]:
         permissions = self.view.get_permissions()
@@ -169,7 +192,7 @@ class EnvelopeSchema(AutoSchema):
             if getattr(declared, "allow_null", False):
                 data = {"oneOf": [data, {"type": "null"}]}
             content = {JSON: {"schema": enveloped(status, data)}}
-        headers: Schema = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
+        headers = headers_of_all()
         if is_basic_serializer(declared) and isinstance(force_instance(declared), PageSerializer):
             headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in (NEXT_CURSOR, TOTAL_COUNT)}
         answer: Schema = {

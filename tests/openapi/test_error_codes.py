@@ -82,6 +82,7 @@ FROZEN = {
     "payload_too_large": 413,
     "uri_too_long": 414,
     "unsupported_media_type": 415,
+    "rate_limited": 429,
     "too_many_failed_logins": 429,
     "too_many_requests": 429,
     "headers_too_large": 431,
