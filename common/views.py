@@ -165,7 +165,7 @@ class ApiViewSet(GenericViewSet[Any]):
         """Authenticate, and count the call for the limits of its caller. A bad token counts as none."""
         is_expensive = self.action in self.expensive
         try:
-            caller = request.user
+            caller = cast("_User | None", request.user)
         except Unauthenticated:
             calls.count_call(request._request, None, is_expensive=is_expensive)
             raise

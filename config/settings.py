@@ -10,7 +10,7 @@ from django.urls import reverse_lazy
 
 from common.addresses import networks
 from common.logging import logging_config
-from common.rate_limits.policies import DEFAULTS, policies_of, setting_of
+from common.rate_limits.policies import policies_of
 from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.csp import NOTHING, admin_policy
@@ -259,7 +259,16 @@ PROBLEM_TYPE_PREFIX = "urn:kumanda:error:"  # `type` of problem+json, before the
 IGNORED_KEYS = frozenset(env.list("IGNORED_KEYS", default=[]))
 # The calls that one user or one network may make, by the names of the policies in common/rate_limits.
 try:
-    RATE_LIMITS = policies_of({name: env.str(setting_of(name), default=text) for name, text in DEFAULTS.items()})
+    RATE_LIMITS = policies_of(
+        {
+            "read": env.str("RATE_LIMIT_READ", default="3000/60"),
+            "search": env.str("RATE_LIMIT_SEARCH", default="600/60"),
+            "write": env.str("RATE_LIMIT_WRITE", default="600/60"),
+            "anonymous": env.str("RATE_LIMIT_ANONYMOUS", default="6000/60"),
+            "anonymous-write": env.str("RATE_LIMIT_ANONYMOUS_WRITE", default="1200/60"),
+            "address": env.str("RATE_LIMIT_ADDRESS", default="60000/60"),
+        }
+    )
 except ValueError as error:
     raise ImproperlyConfigured(str(error)) from error
 # Users with it have no limits: the accounts of media servers and chat servers.

@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
-from common.rate_limits.policies import DEFAULTS, OFF, setting_of
+from common.rate_limits.policies import NAMES, OFF, setting_of
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def database_url() -> str:
 
 
 # Tests call more often than any app; those of the limits set some of these again.
-UNLIMITED = dict.fromkeys(map(setting_of, DEFAULTS), OFF)
+UNLIMITED = dict.fromkeys(map(setting_of, NAMES), OFF)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from benchmarks import report
 from benchmarks.growth.cases import Case, cases
 from benchmarks.growth.rows import Size, fill
 from benchmarks.report import say
+from benchmarks.world import UNMET_LIMITS
 from common.postgres.embedded import server_in
 
 OWNER = "kumanda"
@@ -150,7 +151,7 @@ def main() -> int:
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "DEBUG": "false",
             "ALLOWED_HOSTS": "testserver",
-        }
+        } | UNMET_LIMITS
         return run(small_only=options.small_only)
     finally:
         server.stop_if_last()

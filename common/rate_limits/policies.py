@@ -12,14 +12,7 @@ READ, SEARCH, WRITE = "read", "search", "write"  # calls of one user; searches a
 ANONYMOUS, ANONYMOUS_WRITE = "anonymous", "anonymous-write"  # other calls without a token, of one network
 ADDRESS = "address"  # all calls with a token from one network
 
-DEFAULTS: dict[str, str] = {
-    READ: "3000/60",
-    SEARCH: "600/60",
-    WRITE: "600/60",
-    ANONYMOUS: "6000/60",
-    ANONYMOUS_WRITE: "1200/60",
-    ADDRESS: "60000/60",
-}
+NAMES = (READ, SEARCH, WRITE, ANONYMOUS, ANONYMOUS_WRITE, ADDRESS)
 # Counted in PostgreSQL call by call. All others are counted in the process, in steps of a tenth of the quota.
 EXACT = frozenset([WRITE, ANONYMOUS_WRITE])
 STEPS = 10
@@ -66,6 +59,6 @@ def _policy(name: str, text: str) -> Policy | None:
         if 1 <= quota <= LARGEST_QUOTA and 1 <= seconds <= LONGEST_WINDOW:
             return Policy(name, quota, seconds)
     raise ValueError(
-        f"{setting_of(name)} must be {OFF}, for no limit, or calls/seconds, such as {DEFAULTS[name]}: "
+        f"{setting_of(name)} must be {OFF}, for no limit, or calls/seconds, such as 600/60: "
         f"1 to {LARGEST_QUOTA} calls in 1 to {LONGEST_WINDOW} seconds. It is {text.strip()!r}."
     )

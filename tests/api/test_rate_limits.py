@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from common.addresses import networks
 from common.rate_limits import counters
-from common.rate_limits.policies import DEFAULTS, EXACT, POLICY_HEADER, STANDING_HEADER, policies_of
+from common.rate_limits.policies import EXACT, NAMES, POLICY_HEADER, STANDING_HEADER, policies_of
 from tests.api.operations import Operation, operations, world_for
 from tests.bans.people import permitted
 from tests.conftest import Api, token_of
@@ -30,7 +30,7 @@ def limited(settings: Any) -> Any:
 
     def limit(**written: str) -> None:
         named = {name.replace("_", "-"): text for name, text in written.items()}
-        settings.RATE_LIMITS = policies_of(dict.fromkeys(DEFAULTS, "0") | named)
+        settings.RATE_LIMITS = policies_of(dict.fromkeys(NAMES, "0") | named)
 
     return limit
 
@@ -120,7 +120,7 @@ def test_an_anonymous_client_is_its_network(api: Api, limited: Any, settings: An
     assert client.get(ME, REMOTE_ADDR=one, HTTP_X_FORWARDED_FOR="192.0.2.1").status_code == 429
     # Behind a trusted proxy the header says who it is.
     settings.TRUSTED_PROXIES = networks(["192.0.2.0/24"])
-    forwarded = {"REMOTE_ADDR": "192.0.2.7", "HTTP_X_FORWARDED_FOR": f"203.0.113.5, {one}"}
+    forwarded: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.7", "HTTP_X_FORWARDED_FOR": f"203.0.113.5, {one}"}
     assert client.get(ME, **forwarded).status_code == 429
     sent = {"refreshToken": "x"}
     answers = [client.post(REVOKE, sent, REMOTE_ADDR=address) for address in (one, one, other)]
@@ -138,7 +138,8 @@ def test_calls_with_bad_tokens_count_as_anonymous(api: Api, creator: User, limit
 
 def test_all_users_of_a_network_share_its_limit(api: Api, creator: User, viewer: User, limited: Any) -> None:
     limited(address="3/60")
-    here, there = {"REMOTE_ADDR": "192.0.2.1"}, {"REMOTE_ADDR": "192.0.2.2"}
+    here: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.1"}
+    there: dict[str, Any] = {"REMOTE_ADDR": "192.0.2.2"}
     one, other = api(creator), api(viewer)
     answers = [one.get(ME, **here), change(other, **here), one.get(ME, **here), other.get(ME, **here)]
     assert statuses(*answers) == [200, 200, 200, 429]
@@ -194,13 +195,13 @@ def test_every_operation_counts_for_the_limits_that_it_documents(
 ) -> None:
     documented = operation.declared["x-rate-limits"]
     assert documented
-    assert set(documented) <= set(DEFAULTS)
+    assert set(documented) <= set(NAMES)
     assert bool(EXACT & set(documented)) is (operation.method != "GET")
     assert (429, "rate_limited") in operation.answers()
     for status in map(int, operation.declared["responses"]):
         assert {POLICY_HEADER, STANDING_HEADER} <= set(operation.response(status)["headers"]), status
     settings.UNLIMITED_PERMISSION = "no.such"
-    limited(**{name.replace("-", "_"): "1000/60" for name in DEFAULTS})
+    limited(**{name.replace("-", "_"): "1000/60" for name in NAMES})
     response = world_for(operation, api, creator, stranger).call(operation)
 
     assert response.status_code < 300, response.content
