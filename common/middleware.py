@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +17,10 @@ from django.http.response import HttpResponseBase
 from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.locale import LocaleMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
 
+from common import etags
+from common.compression import compressed, is_compressed_type, with_fixed_body
 from common.entry_points import EntryPoint, called_through
 from common.languages import understood
 
@@ -40,14 +45,14 @@ def with_common_headers[Response: HttpResponseBase](response: Response, request_
 
 
 def mark_entry_point(get_response: GetResponse) -> GetResponse:
-    """Give the request an id (the caller's, if well-formed) and record its entry point."""
+    """Give the request an id (the caller's, if well-formed), record its entry point, and compress its answer."""
     admin = settings.ADMIN_PREFIX
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = request_id_of(request.META)
         with called_through(EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API, request_id):
             response = get_response(request)
-        return with_common_headers(response, request_id)
+        return with_common_headers(compressed(response, request.META), request_id)
 
     return middleware
 
@@ -80,7 +85,36 @@ class BrowserPolicyMiddleware(ForBrowsers, ContentSecurityPolicyMiddleware):
 
 
 class BrowserStaticMiddleware(ForBrowsers, WhiteNoiseMiddleware):
-    pass
+    """Serves static files, texts among them in a form that can be compressed.
+
+    WhiteNoise itself would need compressed files beside those of the installed packages.
+    """
+
+    @staticmethod
+    def serve(static_file: Any, request: HttpRequest) -> HttpResponse:
+        asked = SimpleNamespace(method=request.method, META=_for_whitenoise(static_file, request.META))
+        if request.method in ("GET", "HEAD"):
+            # For a HEAD too, whose headers are those of a GET.
+            found = static_file.get_response("HEAD", asked.META)
+            headers = dict(found.headers)
+            if found.status == 200 and is_compressed_type(headers["Content-Type"]):
+                body = Path(static_file.get_path_and_headers({})[0]).read_bytes()
+                fixed = HttpResponse(body, headers=headers)
+                return with_fixed_body(fixed, f"{request.path_info} {static_file.etag}")
+        return WhiteNoiseMiddleware.serve(static_file, asked)
+
+
+def _for_whitenoise(static_file: StaticFile, meta: Mapping[str, Any]) -> dict[str, Any]:
+    """The conditions of a request, without Accept-Encoding.
+
+    WhiteNoise compares entity tags as plain text and ignores If-Range.
+    """
+    kept = {name: meta[name] for name in ("HTTP_IF_MODIFIED_SINCE", "HTTP_RANGE") if name in meta}
+    if (sent := meta.get("HTTP_IF_NONE_MATCH")) is not None:
+        kept["HTTP_IF_NONE_MATCH"] = static_file.etag if etags.is_known(sent, static_file.etag) else ""
+    if meta.get("HTTP_IF_RANGE", static_file.etag) != static_file.etag:
+        kept.pop("HTTP_RANGE", None)
+    return kept
 
 
 class BrowserSessionMiddleware(ForBrowsers, SessionMiddleware):

@@ -101,6 +101,23 @@ class StoredAnswer(models.Model):
         return str(self.key)
 
 
+class RateCounter(models.Model):
+    """How many calls one user or network has made in a window: see `common/rate_limits/counters.py`.
+
+    The table is unlogged, because a crash of PostgreSQL may begin all windows anew.
+    """
+
+    key = models.UUIDField(primary_key=True)  # a keyed hash of policy and caller
+    count = models.IntegerField()
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
 class AppendOnlyModel(models.Model):
     """A table of which the database refuses UPDATE, DELETE and TRUNCATE: see `common/audit_guard.py`.
 

@@ -20,6 +20,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from common.accept import rank
+from common.compression import with_fixed_body
 from common.etags import is_known
 from common.views import AlwaysJSON
 
@@ -88,7 +89,8 @@ class SchemaView(PublicView):
         headers = {"ETag": rendered.etag, "Cache-Control": "no-cache", "Vary": "Accept"}
         if is_known(request.headers.get("If-None-Match", ""), rendered.etag):
             return HttpResponseNotModified(headers=headers)
-        return HttpResponse(rendered.body, content_type=rendered.content_type, headers=headers)
+        response = HttpResponse(rendered.body, content_type=rendered.content_type, headers=headers)
+        return with_fixed_body(response, rendered.etag)
 
 
 def origin_of(url: str) -> str:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.request import Request
 
 from common.api import expected_status
-from common.etags import etag_of
+from common.etags import etag_of, without_encoding
 from common.refusals import Invalid, PreconditionUnmet
 from common.rollbacks import undone_on_rollback
 
@@ -30,8 +30,8 @@ ANY = "*"
 
 
 def expected_tags(if_match: str) -> list[str]:
-    """The tags of the header, or `ANY` alone. Raises Invalid when there are none."""
-    tags = parse_etags(if_match)
+    """The tags of the header, without those of encodings, or `ANY` alone. Raises Invalid when there are none."""
+    tags = [without_encoding(tag) for tag in parse_etags(if_match)]
     if not tags:
         raise Invalid(HEADER, _("must be a list of entity tags in double quotes, or *"))
     return tags

@@ -1,12 +1,20 @@
-"""Periodic tasks that maintain the job queue."""
+"""Periodic tasks that maintain the job queue and the counters of rate limits."""
 
 from procrastinate import JobContext
 
 from common.jobs import FIRST, maintenance, periodic
+from common.rate_limits import counters
 
 EVERY_TEN_SECONDS = "* * * * * */10"  # the seconds are the last field
+EVERY_FIVE_MINUTES = "*/5 * * * *"
 
 
 @periodic(EVERY_TEN_SECONDS, priority=FIRST, pass_context=True)
 async def take_over_stalled_jobs(context: JobContext, timestamp: int) -> None:
     await maintenance.take_over_stalled_jobs(context.app.job_manager)
+
+
+@periodic(EVERY_FIVE_MINUTES)
+def forget_rate_counters(timestamp: int) -> None:
+    """Delete the counters whose window is over."""
+    counters.delete_expired()

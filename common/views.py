@@ -21,7 +21,8 @@ from rest_framework.viewsets import GenericViewSet
 from common import api, idempotency, preconditions
 from common.fields import OBJECT_ID
 from common.languages import preferred_language
-from common.refusals import Invalid
+from common.rate_limits import calls
+from common.refusals import Invalid, Unauthenticated
 from common.serializers import InputSerializer
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ class ApiViewSet(GenericViewSet[Any]):
     ignores_query: ClassVar[bool] = False
     # Changing actions that ignore Idempotency-Key, because their answers depend on more than the caller.
     without_key: ClassVar[frozenset[str]] = frozenset()
+    # Actions that cost so much that they count as searches: see common/rate_limits.
+    expensive: ClassVar[frozenset[str]] = frozenset()
 
     def get_authenticators(self) -> list[Any]:
         return _shared(tuple(self.authentication_classes))
@@ -227,6 +230,16 @@ class ApiViewSet(GenericViewSet[Any]):
 
         setattr(self, method, lambda *_, **__: idempotency.answer_once(keyed, answer, now=timezone.now()))
 
+    def perform_authentication(self, request: Request) -> None:
+        """Authenticate, and count the call for the limits of its caller. A bad token counts as none."""
+        is_expensive = self.action in self.expensive
+        try:
+            caller = cast("_User | None", request.user)
+        except Unauthenticated:
+            calls.count_call(request._request, None, is_expensive=is_expensive)
+            raise
+        calls.count_call(request._request, caller, is_expensive=is_expensive)
+
     def refuse_undeclared(self, request: Request, query_string: str, *, has_body: bool) -> None:
         """Raises ValidationError for keys of a query or body that the operation does not declare.
 
@@ -275,7 +288,7 @@ class ApiViewSet(GenericViewSet[Any]):
         if is_other:
             translation.activate(language)
         try:
-            return super().dispatch(request, *args, **kwargs)
+            return calls.announced(super().dispatch(request, *args, **kwargs), request)
         finally:
             if is_other:
                 translation.deactivate()

@@ -54,6 +54,18 @@ Programs read the reason from the header `X-Error-Code`. Where `Accept` prefers 
 errors follow RFC 9457 instead. Every answer has the header `X-Request-ID`, which is also in the logs. It is yours if
 you send a valid one.
 
+## Rate limits
+
+The calls of a user, and those of a network, are limited; each operation lists its limits in `x-rate-limits`. Answers
+say in `RateLimit-Policy` how many calls (`q`) a window of seconds (`w`) allows, and in `RateLimit` how many remain
+(`r`) until it ends in so many seconds (`t`). Above a limit a call is refused with 429 `rate_limited`: wait for
+`Retry-After`. Changes are counted exactly, reads approximately. Media servers and chat servers have no limits.
+
+## Compression
+
+Answers from 1 KB on are compressed if `Accept-Encoding` names zstd or gzip, except those with tokens. Each form has an
+`ETag` of its own; any of them may be sent back.
+
 ## Unknown keys
 
 A key in a body or a query that the operation does not know is refused with 400, with the nearest known key:

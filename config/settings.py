@@ -10,6 +10,7 @@ from django.urls import reverse_lazy
 
 from common.addresses import networks
 from common.logging import logging_config
+from common.rate_limits.policies import policies_of
 from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.csp import NOTHING, admin_policy
@@ -128,6 +129,8 @@ CORS_ALLOW_HEADERS = [
 CORS_EXPOSE_HEADERS = [
     "ETag",
     "Idempotent-Replayed",
+    "RateLimit",
+    "RateLimit-Policy",
     "Retry-After",
     "WWW-Authenticate",
     "X-Error-Code",
@@ -259,6 +262,22 @@ IGNORED_KEYS = frozenset(env.list("IGNORED_KEYS", default=[]))
 IDEMPOTENCY_LIFETIME = timedelta(hours=env.int("IDEMPOTENCY_KEY_HOURS", default=24))
 if not timedelta(hours=1) <= IDEMPOTENCY_LIFETIME <= timedelta(days=30):
     raise ImproperlyConfigured("IDEMPOTENCY_KEY_HOURS must be between 1 and 720.")
+# The calls that one user or one network may make, by the names of the policies in common/rate_limits.
+try:
+    RATE_LIMITS = policies_of(
+        {
+            "read": env.str("RATE_LIMIT_READ", default="3000/60"),
+            "search": env.str("RATE_LIMIT_SEARCH", default="600/60"),
+            "write": env.str("RATE_LIMIT_WRITE", default="600/60"),
+            "anonymous": env.str("RATE_LIMIT_ANONYMOUS", default="6000/60"),
+            "anonymous-write": env.str("RATE_LIMIT_ANONYMOUS_WRITE", default="1200/60"),
+            "address": env.str("RATE_LIMIT_ADDRESS", default="60000/60"),
+        }
+    )
+except ValueError as error:
+    raise ImproperlyConfigured(str(error)) from error
+# Users with it have no limits: the accounts of media servers and chat servers.
+UNLIMITED_PERMISSION = "livestreams.enforce"
 JSON_BODY_LIMIT = 65_536  # bytes
 LARGE_JSON_BODY_LIMIT = 1_048_576  # bytes, for bodies with long lists
 UPLOAD_BODY_LIMIT = 6 * 1_048_576  # bytes, for a picture of 5 MB and the other fields

@@ -16,6 +16,7 @@ from rest_framework.test import APIClient
 import config.urls  # noqa: F401 - registers the pages of the admin, over which tests iterate
 from accounts import services, tokens
 from accounts.models import Session, User
+from common.rate_limits import counters
 from tests.flush import flush
 from tests.servers import database_url
 
@@ -58,12 +59,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def _place(settings: Any, tmp_path: Any) -> None:
-    """Cheap password hashes, a temporary folder for pictures, and no identity provider."""
+    """Cheap password hashes, a temporary folder for pictures, no identity provider, and no calls counted yet."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.PASSWORD_HASHING_QUEUE = 100
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.WHITENOISE_AUTOREFRESH = True  # looks up static files on request instead of at start
     settings.READY_KEPT_SECONDS = settings.UNREADY_KEPT_SECONDS = 0
+    counters.forget_counted()
     settings.IDENTITY_ISSUER = settings.IDENTITY_PUBLIC_KEY = settings.IDENTITY_JWKS_URL = ""
 
 

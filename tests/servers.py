@@ -21,6 +21,8 @@ from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
+from common.rate_limits.policies import NAMES, OFF, setting_of
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -84,6 +86,10 @@ def database_url() -> str:
     return f"postgresql://{user}@{where}/{place['dbname']}"
 
 
+# Tests call more often than any app; those of the limits set some of these again.
+UNLIMITED = dict.fromkeys(map(setting_of, NAMES), OFF)
+
+
 @contextmanager
 def running_server(*, workers: int = 2, database: str | None = "", **environment: str) -> Iterator[Server]:
     """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database."""
@@ -92,7 +98,7 @@ def running_server(*, workers: int = 2, database: str | None = "", **environment
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", str(workers)],
         cwd=settings.BASE_DIR,
-        env=place | environment,
+        env=place | UNLIMITED | environment,
     )
     try:
         server = Server(port)

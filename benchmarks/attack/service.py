@@ -25,6 +25,7 @@ from benchmarks.attack.calls import encoded
 from benchmarks.stacks import free_ports
 from benchmarks.world import DATABASE, INHERITED, ROOT
 from common.postgres.embedded import PORT, server_in
+from common.rate_limits.policies import NAMES, OFF, setting_of
 
 WORKERS = 2
 START_TIMEOUT = 60  # seconds
@@ -162,6 +163,8 @@ def _environment(folder: Path, sockets: Path) -> dict[str, str]:
         "NOTIFICATION_CHANNELS": "",
         # Lets one machine attack from many addresses.
         "TRUSTED_PROXIES": "127.0.0.1",
+        # The attacks must do no harm without the limits either, which many addresses would not meet.
+        **dict.fromkeys(map(setting_of, NAMES), OFF),
     }
 
 

@@ -22,6 +22,7 @@ from benchmarks.growth import plot
 from benchmarks.growth.cases import Case, cases
 from benchmarks.growth.rows import Size, fill_in_bulk
 from benchmarks.report import say
+from benchmarks.world import UNMET_LIMITS
 from common.postgres.embedded import server_in
 
 OWNER = "kumanda"
@@ -173,7 +174,7 @@ def main() -> int:
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "DEBUG": "false",
             "ALLOWED_HOSTS": "testserver",
-        }
+        } | UNMET_LIMITS
         return run(SIZES[: options.sizes])
     finally:
         server.stop_if_last()

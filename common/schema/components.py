@@ -12,6 +12,7 @@ from common.cursors import PATTERN as CURSOR_PATTERN
 from common.fields import OBJECT_ID
 from common.list_statements import EXACT_UP_TO
 from common.pagination import NEXT_CURSOR, TOTAL_COUNT
+from common.rate_limits.policies import POLICY_HEADER, STANDING_HEADER
 from common.refusals import TooMany, every_refusal
 
 type Schema = dict[str, Any]
@@ -80,6 +81,16 @@ RETRY_AFTER: Schema = {
     "required": True,
     "schema": {"type": "integer", "minimum": 0, "examples": [1]},
 }
+RATE_LIMIT_POLICY: Schema = {
+    "description": "The limits for which this call counts: `q` calls in `w` seconds. Absent without limits.",
+    "required": False,
+    "schema": {"type": "string", "examples": ['"write";q=600;w=60, "address";q=60000;w=60']},
+}
+RATE_LIMIT: Schema = {
+    "description": "The limit with the fewest calls left: `r` calls until it begins anew, in `t` seconds.",
+    "required": False,
+    "schema": {"type": "string", "pattern": r'^"[a-z-]+";r=\d+;t=\d+$', "examples": ['"write";r=599;t=60']},
+}
 
 IF_NONE_MATCH: Schema = {
     "name": etags.IF_NONE_MATCH,
@@ -134,9 +145,17 @@ SHARED: dict[str, tuple[str, Schema]] = {
     "Failure": (ResolvedComponent.SCHEMA, FAILURE),
     "Problem": (ResolvedComponent.SCHEMA, PROBLEM),
     "X-Request-ID": (ResolvedComponent.HEADER, REQUEST_ID),
+    POLICY_HEADER: (ResolvedComponent.HEADER, RATE_LIMIT_POLICY),
+    STANDING_HEADER: (ResolvedComponent.HEADER, RATE_LIMIT),
     NEXT_CURSOR: (ResolvedComponent.HEADER, CURSOR),
     TOTAL_COUNT: (ResolvedComponent.HEADER, TOTAL),
 }
+# Headers of every answer.
+ALWAYS = ("X-Request-ID", POLICY_HEADER, STANDING_HEADER)
+
+
+def headers_of_all() -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ALWAYS}
 
 
 @cache
@@ -170,8 +189,7 @@ def error_response(status: int, codes: Codes) -> Schema:
             "required": True,
             "schema": {"type": "string", "enum": list(codes)},
         },
-        "X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"},
-    }
+    } | headers_of_all()
     if status == 401:
         headers["WWW-Authenticate"] = BEARER
     if waiting := codes.keys() & codes_to_wait_for():

@@ -28,6 +28,8 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, I
 from common import idempotency
 from common.api import HTTP_CODES, JSON, HeadersTooLarge, PayloadTooLarge, RequestTimeout, UriTooLong, status_of
 from common.pagination import NEXT_CURSOR, TOTAL_COUNT, PageTooDeep
+from common.rate_limits.calls import RateLimited, policy_names
+from common.rate_limits.policies import READ, SEARCH, WRITE
 from common.refusals import (
     Forbidden,
     Invalid,
@@ -50,6 +52,7 @@ from common.schema.components import (
     Schema,
     enveloped,
     error_response,
+    headers_of_all,
 )
 from common.schema.pages import PageSerializer
 from common.serializers import AtLeastOneSerializer, IdField, InputSerializer, StrictString
@@ -62,6 +65,7 @@ WARNING = (
     "⚠️ **Production warning.** This operation alters data or triggers work. With the *Production* server "
     "selected, real data is affected. Use the *Development* server for tests."
 )
+RATE_LIMIT_EXTENSION = "x-rate-limits"  # of an operation
 # DRF refuses NUL everywhere, and text of nothing but spaces where text is required.
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 SUCCESSES = {"200", "201", "202", "204"}
@@ -104,6 +108,7 @@ class EnvelopeSchema(AutoSchema):
             operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY]
             for status in SUCCESSES & operation["responses"].keys():
                 operation["responses"][status]["headers"][idempotency.REPLAYED] = IDEMPOTENT_REPLAYED
+        operation[RATE_LIMIT_EXTENSION] = self._rate_limits()
         for component, (kind, schema) in SHARED.items():
             self.registry.register_on_missing(ResolvedComponent(component, kind, schema, object=component))
         for status, codes in sorted(self.errors(operation).items()):
@@ -136,6 +141,7 @@ class EnvelopeSchema(AutoSchema):
         found[408][HTTP_CODES[408]] = [str(RequestTimeout.default_detail)]
         found[413][HTTP_CODES[413]] = [str(PayloadTooLarge(limit).detail)]
         found[414][HTTP_CODES[414]] = [str(UriTooLong(LONGEST_TARGET).detail)]
+        found[429][RateLimited.code] = [str(RateLimited.message)]
         found[431][HTTP_CODES[431]] = [str(HeadersTooLarge(LARGEST_HEADERS).detail)]
         found[503][ServerBusy.code] = [str(ServerBusy.message)]
         found[500][HTTP_CODES[500]] = []
@@ -160,6 +166,24 @@ class EnvelopeSchema(AutoSchema):
             and getattr(self.view, "action", "") not in getattr(self.view, "without_key", ())
             and bool(self.view.get_authenticators())
         )
+
+    def _rate_limits(self) -> list[str]:
+        """The names of the policies for which a call may count: see `common/rate_limits/calls.py`."""
+        if self.method not in SAFE_METHODS:
+            kinds = {WRITE}
+        elif getattr(self.view, "action", "") in getattr(self.view, "expensive", ()):
+            kinds = {SEARCH}
+        else:
+            takes_search = any(
+                SEARCH in force_instance(parameter).fields
+                for parameter in self.get_override_parameters()
+                if is_basic_serializer(parameter)
+            )
+            kinds = {READ, SEARCH} if takes_search else {READ}
+        needs_token = any(isinstance(permission, IsAuthenticated) for permission in self.view.get_permissions())
+        forms = [False] if needs_token else [False, True] if self.view.get_authenticators() else [True]
+        names = (policy_names(kind, is_anonymous=is_anonymous) for kind in kinds for is_anonymous in forms)
+        return sorted(set().union(*names))
 
     def _refusals(self) -> Iterator[type[Refusal]]:
         permissions = self.view.get_permissions()
@@ -223,7 +247,7 @@ class EnvelopeSchema(AutoSchema):
             if getattr(declared, "allow_null", False):
                 data = {"oneOf": [data, {"type": "null"}]}
             content = {JSON: {"schema": enveloped(status, data)}}
-        headers: Schema = {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}}
+        headers = headers_of_all()
         if is_basic_serializer(declared) and isinstance(force_instance(declared), PageSerializer):
             headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in (NEXT_CURSOR, TOTAL_COUNT)}
         answer: Schema = {

@@ -20,6 +20,7 @@ from bans.services import lift_ban
 from common import idempotency, pagination
 from common.fields import new_object_id
 from common.pictures import process
+from common.rate_limits.policies import NAMES, Policy
 from livestreams.models import LiveStream, Status
 from livestreams.services import edit_stream
 from tests import servers
@@ -81,6 +82,14 @@ def wrong_password(world: World, operation: Operation, _: pytest.MonkeyPatch) ->
 def eleventh_wrong_password(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
     for _attempt in range(FAILURES_OF_CLIENT):
         wrong_password(world, operation, patch)
+    return world.call(operation)
+
+
+def above_the_limit(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
+    # The caller of some operations is a service account, which has no limits.
+    patch.setattr(django_settings, "UNLIMITED_PERMISSION", "no.such")
+    patch.setattr(django_settings, "RATE_LIMITS", {name: Policy(name, 1, 60) for name in NAMES})
+    world.call(operation)
     return world.call(operation)
 
 
@@ -339,6 +348,7 @@ SCENARIOS: dict[str, Scenario] = {
     "stream_without_plan": on_a_stream_that_is(Status.PREPARING),
     "token_expired": token_of_yesterday,
     "token_invalid": garbage_as_token,
+    "rate_limited": above_the_limit,
     "too_many_failed_logins": eleventh_wrong_password,
     "unsupported_media_type": text,
     UNCHANGED: unchanged,

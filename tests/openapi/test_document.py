@@ -149,8 +149,8 @@ def test_responses_document_the_request_id_the_authentication_scheme_and_the_ret
 
 
 TEMPORARY = {"idempotency_key_in_use", "refresh_in_progress"}  # conflicts
-# Statuses of every operation: refusals by the server itself, and 400 for unknown keys.
-EVERYWHERE = {400, 408, 413, 414, 415, 431, 500, 503}
+# Statuses of every operation: refusals by the server itself, 400 for unknown keys, and 429 above a rate limit.
+EVERYWHERE = {400, 408, 413, 414, 415, 429, 431, 500, 503}
 
 
 @pytest.mark.parametrize(

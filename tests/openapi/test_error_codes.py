@@ -86,6 +86,7 @@ FROZEN = {
     "unsupported_media_type": 415,
     "idempotency_key_reused": 422,
     "unprocessable": 422,
+    "rate_limited": 429,
     "too_many_failed_logins": 429,
     "too_many_requests": 429,
     "headers_too_large": 431,

@@ -1,0 +1,142 @@
+"""Which limits a call counts for, and what its answer says about them."""
+
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.http import HttpRequest, QueryDict
+from django.http.response import HttpResponseBase
+
+from common.addresses import client_address, client_network
+from common.rate_limits.counters import Standing, count
+from common.rate_limits.policies import (
+    ADDRESS,
+    ANONYMOUS,
+    ANONYMOUS_WRITE,
+    POLICY_HEADER,
+    READ,
+    SEARCH,
+    STANDING_HEADER,
+    WRITE,
+    Policy,
+)
+from common.refusals import TooMany
+
+STANDINGS = "common.rate_limits"  # in the environ
+SAFE = frozenset(["GET", "HEAD", "OPTIONS"])
+
+LONGEST_KEPT = 64  # characters; networks of longer headers are not cached
+# How long a process relies on what it knows about a permission, and for how many users.
+PERMISSION_SECONDS = 60.0
+MOST_PERMISSIONS = 10_000
+
+
+class RateLimited(TooMany):
+    code = "rate_limited"
+
+
+class Caller(Protocol):
+    """The part of a user that this module uses."""
+
+    pk: Any
+    is_superuser: bool
+
+    def has_perm(self, perm: str) -> bool: ...
+
+
+def class_of(method: str, query_string: str, *, is_expensive: bool) -> str:
+    """READ, SEARCH or WRITE. `is_expensive` says that the operation is a search whatever its query is."""
+    if method not in SAFE:
+        return WRITE
+    # Keys may be percent-encoded.
+    may_search = SEARCH in query_string or "%" in query_string
+    return SEARCH if is_expensive or (may_search and SEARCH in QueryDict(query_string)) else READ
+
+
+def policy_names(kind: str, *, is_anonymous: bool) -> tuple[str, ...]:
+    """The names of the policies that a call of this class counts for."""
+    if not is_anonymous:
+        return kind, ADDRESS
+    return {READ: (ANONYMOUS,), SEARCH: (SEARCH,), WRITE: (ANONYMOUS_WRITE,)}[kind]
+
+
+def count_call(request: HttpRequest, caller: Caller | None, *, is_expensive: bool) -> None:
+    """Count a call of this user, or of a network if it is anonymous. Raises RateLimited above a limit."""
+    policies: Mapping[str, Policy] = settings.RATE_LIMITS
+    if not policies or (caller is not None and _unlimited.get(caller.pk, 0.0) > time.monotonic()):
+        return
+    meta = request.META
+    kind = class_of(str(request.method), meta.get("QUERY_STRING", ""), is_expensive=is_expensive)
+    standings: list[Standing] = []
+    for name in policy_names(kind, is_anonymous=caller is None):
+        if (policy := policies.get(name)) is None:
+            continue
+        who = str(caller.pk) if caller is not None and name != ADDRESS else network_of(meta)
+        standing = count(policy, who)
+        # Asked seldom: at a refusal, and each time that a process adds the calls that it has counted.
+        if caller is not None and _may_be_unlimited(standing) and _is_unlimited(caller):
+            meta.pop(STANDINGS, None)
+            return
+        standings.append(standing)
+        meta[STANDINGS] = standings
+        if standing.is_spent:
+            raise RateLimited(standing.seconds)
+
+
+def announced[Response: HttpResponseBase](response: Response, request: HttpRequest) -> Response:
+    """`response` with the headers about the limits for which its call has counted."""
+    standings: list[Standing] | None = request.META.get(STANDINGS)
+    if standings:
+        nearest = min(standings, key=lambda standing: standing.remain)
+        headers = response.headers
+        headers[POLICY_HEADER] = _written(tuple(standing.policy for standing in standings))
+        headers[STANDING_HEADER] = f'"{nearest.policy.name}";r={nearest.remain};t={nearest.seconds}'
+    return response
+
+
+@lru_cache(maxsize=64)
+def _written(policies: tuple[Policy, ...]) -> str:
+    return ", ".join(policy.header for policy in policies)
+
+
+# --- networks -------------------------------------------------------------------------------------
+
+
+def network_of(meta: Mapping[str, Any]) -> str:
+    """What counts as one client: an IPv4 address, or the /64 of an IPv6 address. Forged headers are not used."""
+    peer, forwarded = meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
+    read = _kept_network if len(forwarded) <= LONGEST_KEPT else _network
+    return read(peer, forwarded, tuple(settings.TRUSTED_PROXIES) if forwarded else ())
+
+
+def _network(peer: str, forwarded: str, _proxies: tuple[Any, ...]) -> str:
+    return client_network(client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}))
+
+
+_kept_network = lru_cache(maxsize=8192)(_network)
+
+
+# --- service accounts -----------------------------------------------------------------------------
+
+# When what is known about a user ends, on the monotonic clock. A negative time: the user is limited until then.
+_unlimited: dict[Any, float] = {}
+
+
+def _may_be_unlimited(standing: Standing) -> bool:
+    return standing.is_spent or (standing.is_shared and standing.policy.step > 1)
+
+
+def _is_unlimited(caller: Caller) -> bool:
+    """Whether the caller has `settings.UNLIMITED_PERMISSION`, as media servers and chat servers do."""
+    now = time.monotonic()
+    known = _unlimited.get(caller.pk, 0.0)
+    if abs(known) > now:
+        return known > 0
+    # Superusers have every permission, but they are people.
+    is_unlimited = not caller.is_superuser and caller.has_perm(settings.UNLIMITED_PERMISSION)
+    if len(_unlimited) >= MOST_PERMISSIONS:
+        _unlimited.clear()
+    _unlimited[caller.pk] = (now + PERMISSION_SECONDS) * (1 if is_unlimited else -1)
+    return is_unlimited

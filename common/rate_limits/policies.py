@@ -1,0 +1,64 @@
+"""Policies: the settings `RATE_LIMIT_…`, and their form in the headers of draft-ietf-httpapi-ratelimit-headers."""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+# Headers of answers.
+POLICY_HEADER = "RateLimit-Policy"
+STANDING_HEADER = "RateLimit"
+
+READ, SEARCH, WRITE = "read", "search", "write"  # calls of one user; searches also of one network without a token
+ANONYMOUS, ANONYMOUS_WRITE = "anonymous", "anonymous-write"  # other calls without a token, of one network
+ADDRESS = "address"  # all calls with a token from one network
+
+NAMES = (READ, SEARCH, WRITE, ANONYMOUS, ANONYMOUS_WRITE, ADDRESS)
+# Counted in PostgreSQL call by call. All others are counted in the process, in steps of a tenth of the quota.
+EXACT = frozenset([WRITE, ANONYMOUS_WRITE])
+STEPS = 10
+
+OFF = "0"
+WRITTEN = re.compile(r"(\d{1,9})/(\d{1,4})", re.ASCII)
+LARGEST_QUOTA = 1_000_000
+LONGEST_WINDOW = 3_600
+
+
+class Policy(NamedTuple):
+    """At most `quota` calls in a window of `seconds`, which begins with the first call."""
+
+    name: str
+    quota: int
+    seconds: int
+
+    @property
+    def step(self) -> int:
+        """How many calls a process counts before it adds them to the row in PostgreSQL."""
+        return 1 if self.name in EXACT else max(1, self.quota // STEPS)
+
+    @property
+    def header(self) -> str:
+        return f'"{self.name}";q={self.quota};w={self.seconds}'
+
+
+def setting_of(name: str) -> str:
+    """The name of the environment variable."""
+    return f"RATE_LIMIT_{name.upper().replace('-', '_')}"
+
+
+def policies_of(written: Mapping[str, str]) -> dict[str, Policy]:
+    """The policies by name, without those that are off. Raises ValueError that names the setting and the rule."""
+    return {name: policy for name, text in written.items() if (policy := _policy(name, text))}
+
+
+def _policy(name: str, text: str) -> Policy | None:
+    if text.strip() == OFF:
+        return None
+    found = WRITTEN.fullmatch(text.strip())
+    if found:
+        quota, seconds = map(int, found.groups())
+        if 1 <= quota <= LARGEST_QUOTA and 1 <= seconds <= LONGEST_WINDOW:
+            return Policy(name, quota, seconds)
+    raise ValueError(
+        f"{setting_of(name)} must be {OFF}, for no limit, or calls/seconds, such as 600/60: "
+        f"1 to {LARGEST_QUOTA} calls in 1 to {LONGEST_WINDOW} seconds. It is {text.strip()!r}."
+    )
