@@ -4,7 +4,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
@@ -13,31 +12,11 @@ from common.logging import logging_config
 from common.rate_limits.policies import policies_of
 from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
+from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from config.csp import NOTHING, admin_policy
+from config.environment import BASE_DIR, env
 from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
 from config.unfold import UNFOLD  # noqa: F401 - a setting
-
-BASE_DIR = Path(__file__).resolve().parent.parent
-
-
-class Env(environ.Env):
-    """Reads environment variables; an empty one counts as unset."""
-
-    def get_value(
-        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
-    ) -> Any:
-        if self.ENVIRON.get(var) == "":
-            if default is self.NOTSET:
-                raise ImproperlyConfigured(f"Set the {var} environment variable.")
-            return default
-        try:
-            return super().get_value(var, cast, default, parse_default)
-        except ValueError as error:
-            raise ImproperlyConfigured(f"{var} is invalid: {error}") from error
-
-
-env = Env()
-env.read_env(BASE_DIR / ".env")
 
 # --- secrets: without defaults, so that no installation starts with a public one -------------------
 
@@ -114,30 +93,8 @@ MIDDLEWARE = [
 ]
 if CORS_ALLOWED_ORIGINS:
     INSTALLED_APPS.append("corsheaders")
-CORS_ALLOW_HEADERS = [
-    "accept",
-    "accept-language",
-    "authorization",
-    "content-type",
-    "idempotency-key",
-    "if-match",
-    "if-none-match",
-    "x-language",
-    "x-request-id",
-]
-# Every header that the API document names.
-CORS_EXPOSE_HEADERS = [
-    "ETag",
-    "Idempotent-Replayed",
-    "RateLimit",
-    "RateLimit-Policy",
-    "Retry-After",
-    "WWW-Authenticate",
-    "X-Error-Code",
-    "X-Next-Cursor",
-    "X-Request-ID",
-    "X-Total-Count",
-]
+CORS_ALLOW_HEADERS = ALLOWED_HEADERS
+CORS_EXPOSE_HEADERS = EXPOSED_HEADERS
 CORS_URLS_REGEX = rf"^{API_PREFIX}"
 
 ROOT_URLCONF = "config.urls"

@@ -31,6 +31,25 @@ def test_common_contains_no_domain_terms(path: Path) -> None:
     assert found == []
 
 
+LONGEST_FILE = 400  # lines
+# Reports of benchmarks have a line for each list.
+GENERATED = {ROOT / "benchmarks" / "results"}
+
+
+def test_no_file_is_too_long() -> None:
+    files = [
+        path
+        for folder in (each for each in ROOT.iterdir() if each.is_dir() and each.name[0] != ".")
+        if folder.name != "locale"
+        for pattern in ("*.py", "*.md", "*.js", "*.css", "*.html")
+        for path in folder.rglob(pattern)
+        if GENERATED.isdisjoint(path.parents)
+    ]
+    assert len(files) > 500
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FILE} == {}
+
+
 def catalogue() -> Catalog:
     with (TURKISH / "django.po").open("rb") as file:
         return read_po(file, locale="tr")

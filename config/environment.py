@@ -1,0 +1,29 @@
+"""Environment variables, and the `.env` file of a checkout."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Env(environ.Env):
+    """Reads environment variables; an empty one counts as unset."""
+
+    def get_value(
+        self, var: str, cast: Any = None, default: Any = environ.Env.NOTSET, parse_default: bool = False
+    ) -> Any:
+        if self.ENVIRON.get(var) == "":
+            if default is self.NOTSET:
+                raise ImproperlyConfigured(f"Set the {var} environment variable.")
+            return default
+        try:
+            return super().get_value(var, cast, default, parse_default)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} is invalid: {error}") from error
+
+
+env = Env()
+env.read_env(BASE_DIR / ".env")
