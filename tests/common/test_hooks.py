@@ -13,6 +13,7 @@ from django.core.management.base import SystemCheckError
 
 from common.hooks import Hook, check_hooks, require_hooks
 from config import settings as project_settings
+from config.environment import BASE_DIR
 
 SETTINGS = [
     "AUDIENCE_RESTRICTION",
@@ -108,7 +109,7 @@ def test_a_server_with_a_wrong_path_does_not_start(tmp_path: Any) -> None:
     for program in (["manage.py", "serve", "--port", "1"], ["-c", "import config.rsgi"]):
         ended = subprocess.run(
             [sys.executable, *program],
-            cwd=project_settings.BASE_DIR,
+            cwd=BASE_DIR,
             env=environment,
             capture_output=True,
             text=True,

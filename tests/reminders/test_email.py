@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from accounts.models import User
 from common.models import AuditEntry
 from config.channels import check_email, mailer
-from config.settings import env
+from config.environment import env
 from reminders import services
 from reminders.channels import Batch, Person, Unreached
 from reminders.channels.email import EmailChannel, unsubscribe_address
