@@ -31,6 +31,16 @@ PLACE = re.compile(f"{OBJECT_ID.pattern}|{cursors.PATTERN}")
 type Shape = tuple[tuple[str, Any], ...]
 
 
+def bounded(count: int) -> tuple[int, dict[str, str]]:
+    """What an answer says about a number that was counted up to EXACT_UP_TO + 1, and its headers."""
+    return min(count, EXACT_UP_TO), at_least(count > EXACT_UP_TO)
+
+
+def at_least(is_more: bool) -> dict[str, str]:
+    """The header of an answer whose number is less than the real one."""
+    return {TOTAL_COUNT: "at-least"} if is_more else {}
+
+
 class PageTooDeep(Invalid):
     code = "page_too_deep"
 
@@ -180,9 +190,7 @@ class Listing:
             total = 0
         else:
             total = self._matching.count(shape, up_to=EXACT_UP_TO + 1, **filters)
-        headers = {}
-        if total > EXACT_UP_TO:
-            total, headers[TOTAL_COUNT] = EXACT_UP_TO, "at-least"
+        total, headers = bounded(total)
         has_next = len(rows) > limit
         if has_next:
             headers[NEXT_CURSOR] = self._cursor(rows[limit - 1], shape, sort, descending=descending)

@@ -1,5 +1,7 @@
 """Tasks of reminders: each calls one service."""
 
+from datetime import datetime
+
 from django.utils import timezone
 from procrastinate import RetryStrategy
 
@@ -11,6 +13,7 @@ from reminders import services
 RETRY = RetryStrategy(max_attempts=100, linear_wait=5)
 EVERY_TWO_SECONDS = "* * * * * */2"  # the seconds are the last field
 EVERY_FIVE_MINUTES = "*/5 * * * *"
+NIGHTLY = "7 3 * * *"
 
 
 @periodic(EVERY_TWO_SECONDS, priority=FIRST)
@@ -36,6 +39,16 @@ def notify_chunks(chunk_ids: list[str]) -> None:
 @task(queue=SLOW_QUEUE, retry=RETRY)
 def deliver(delivery_id: str) -> None:
     services.deliver(delivery_id, now=timezone.now())
+
+
+@task(queue=SLOW_QUEUE, retry=RETRY)
+def mark_rest_of_notifications(user_id: str, until: str) -> None:
+    services.mark_rest_of_notifications(user_id, now=timezone.now(), until=datetime.fromisoformat(until))
+
+
+@periodic(NIGHTLY, queue=SLOW_QUEUE)
+def purge_device_tokens(timestamp: int) -> None:
+    services.purge_device_tokens(now=timezone.now())
 
 
 @periodic(EVERY_FIVE_MINUTES)

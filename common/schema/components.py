@@ -85,7 +85,7 @@ CURSOR: Schema = {
 }
 
 TOTAL: Schema = {
-    "description": f"There when `totalItems` is not exact: the list has {EXACT_UP_TO:,} items or more.",
+    "description": f"There when the total is not exact: there are {EXACT_UP_TO:,} items or more.",
     "required": False,
     "schema": {"type": "string", "const": "at-least"},
 }

@@ -1,5 +1,11 @@
 """Services of reminders and notifications. API, admin, commands and tasks all call these."""
 
+from reminders.services.addresses import (
+    CalendarAddressMissing,
+    NewAddress,
+    create_calendar_address,
+    delete_calendar_address,
+)
 from reminders.services.chunks import notify_chunk
 from reminders.services.deliveries import (
     AlreadyDelivered,
@@ -9,7 +15,14 @@ from reminders.services.deliveries import (
     refuse_send_again,
     send_again,
 )
-from reminders.services.notifications import NotificationMissing, mark_notification
+from reminders.services.devices import DeviceTokenMissing, purge_device_tokens, register_device, remove_device
+from reminders.services.notifications import (
+    Marked,
+    NotificationMissing,
+    mark_all_notifications,
+    mark_notification,
+    mark_rest_of_notifications,
+)
 from reminders.services.preferences import INBOX, channels_of, choose_channels, unsubscribe
 from reminders.services.reminders import (
     MomentPassed,
@@ -38,9 +51,13 @@ __all__ = [
     "CHUNK",
     "INBOX",
     "AlreadyDelivered",
+    "CalendarAddressMissing",
     "DeliveryMissing",
+    "DeviceTokenMissing",
     "Due",
+    "Marked",
     "MomentPassed",
+    "NewAddress",
     "NoLongerTrue",
     "NotificationMissing",
     "Reminded",
@@ -49,20 +66,27 @@ __all__ = [
     "StreamWithoutPlan",
     "channels_of",
     "choose_channels",
+    "create_calendar_address",
     "cut_round",
+    "delete_calendar_address",
     "deliver",
     "dispatch_state",
     "due_lead_times",
     "due_of_stream",
     "follow_stream",
     "found_until",
+    "mark_all_notifications",
     "mark_notification",
+    "mark_rest_of_notifications",
     "notify_chunk",
     "oldest_due",
     "oldest_overdue_delivery",
     "open_due_rounds",
     "open_due_rounds_of_stream",
+    "purge_device_tokens",
     "refuse_send_again",
+    "register_device",
+    "remove_device",
     "remove_reminder",
     "requeue_lost_work",
     "send_again",
