@@ -39,7 +39,7 @@ def register_device(
     registered longest ago, until MOST_DEVICES are left. `session_id` is the session that the token ends with; None for
     a user of the identity provider. Raises UserMissing.
     """
-    User.objects.locked(by.pk, otherwise=UserMissing)
+    user = User.objects.locked(by.pk, otherwise=UserMissing)
     digest = digest_of(token)
     # Of two users who register the same new token at the same time, the second one finds the row of the first.
     REGISTERING.take(digest.hex())
@@ -52,11 +52,13 @@ def register_device(
     known = next(iter(with_token + on_device), None)
     values = {"user_id": by.pk, "session_id": session_id, "platform": platform, "device_id": device_id}
     before = {} if known is None else _values(known)
-    is_same = known is not None and known in with_token and before == values
-    if known is not None and is_same and now < known.updated_at + REGISTERED_AGAIN_AFTER:
+    is_same = known in with_token and before == values
+    if known is not None and is_same and _holds(known, user, now) and now < known.updated_at + REGISTERED_AGAIN_AFTER:
         return known
     device = known or DeviceToken(created_at=now)
-    removed = _obsolete([each for each in mine if each != device], device_id, now)
+    holding = [each for each in mine if _holds(each, user, now)]
+    kept = _newest([each for each in holding if each not in [device, *on_device]])
+    removed = [each.pk for each in mine if each not in [device, *kept]]
     if removed:
         DeviceToken.objects.filter(pk__in=removed).delete()
     for name, value in values.items():
@@ -68,15 +70,16 @@ def register_device(
     return device
 
 
-def _obsolete(others: list[DeviceToken], device_id: str, now: datetime) -> list[str]:
-    """The ids of those of a user's other tokens that a registration at `now` removes."""
-    kept = [each for each in others if not (device_id and each.device_id == device_id) and _holds(each, now)]
-    kept = sorted(kept, key=lambda each: (each.updated_at, each.pk))[-(MOST_DEVICES - 1) :]
-    return [each.pk for each in others if each not in kept]
+def _newest(others: list[DeviceToken]) -> list[DeviceToken]:
+    """Those that leave room for one more."""
+    return sorted(others, key=lambda each: (each.updated_at, each.pk))[-(MOST_DEVICES - 1) :]
 
 
-def _holds(device: DeviceToken, now: datetime) -> bool:
-    return device.session is None or device.session.holds(now)
+def _holds(device: DeviceToken, user: User, now: datetime) -> bool:
+    """As `DeviceTokenQuerySet.holding`, for a token of `user`."""
+    if device.session is not None:
+        return device.session.holds(now)
+    return user.identity_tokens_from is None or device.updated_at > user.identity_tokens_from
 
 
 @transaction.atomic
