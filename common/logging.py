@@ -61,7 +61,7 @@ def logging_config(*, level: str, secrets_after: Sequence[str]) -> dict[str, Any
             # Several lines for each job, thousands of which may run in a second.
             "procrastinate": {"level": "WARNING"},
             # The server and Django's development server give these loggers handlers of their own, which write paths as
-            # they are. The first is silent unless the operator sets GRANIAN_ACCESS_LOG_ENABLED.
+            # they are. The first is silent unless the operator sets GRANIAN_LOG_ACCESS_ENABLED.
             "granian.access": {"level": "INFO", "handlers": ["console"], "propagate": False},
             "django.server": {"level": "INFO", "handlers": ["console"], "propagate": False},
         },
