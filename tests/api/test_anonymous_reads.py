@@ -48,6 +48,7 @@ BESIDE_THE_DOCUMENT = [
     "/static/common/playground.css",
     "/static/nothing",
     "/unsubscribe/nonsense",
+    "/calendar/nonsense.ics",
 ]
 
 

@@ -204,7 +204,7 @@ def test_the_device_of_another_user_cannot_be_removed(api: Api, viewer: User, st
 
 
 def holding(now: datetime) -> list[str]:
-    return list(DeviceToken.objects.holding(now).values_list("token", flat=True).order_by("token"))  # type: ignore[attr-defined]
+    return list(DeviceToken.objects.holding(now).values_list("token", flat=True).order_by("token"))
 
 
 def test_a_token_ends_with_the_session_that_registered_it(api: Api, viewer: User) -> None:
