@@ -27,7 +27,7 @@ class HeldRange(Func):
 class BanState(models.TextChoices):
     """Whether a ban holds and, if not, why. Derived from its stored times: see `state_of`."""
 
-    ACTIVE = "active", _("active")
+    ACTIVE = "active", _("in force")
     LAPSED = "lapsed", _("lapsed")
     LIFTED = "lifted", _("lifted")
 

@@ -102,7 +102,7 @@ def measured(document: dict[str, Any]) -> dict[tuple[str, bool], Cost]:
     measuring = Measuring()
     found: dict[tuple[str, bool], Cost] = {}
     for case in cases(document):
-        for after in (False, True) if "page" not in case.query else (False,):
+        for after in (False, True) if case.has_pages and "page" not in case.query else (False,):
             cost = measuring.cost(case, after=after)
             if cost is not None:
                 found[str(case), after] = cost

@@ -3,6 +3,7 @@
 import json
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -110,15 +111,14 @@ def test_devices_are_read_with_the_recipients(
     viewer: User, stranger: User, now: datetime, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhook.WebhookChannel, "send", lambda *_: None)
-    counts = []
+    counts: list[int] = []
     for user in (viewer, stranger):
         delivery = delivery_to(user, now=now + len(counts) * timedelta(days=1))
         if counts:
             for number in range(5):
                 register(user, f"{number}", "ios", session_of(user), now)
-        counts.append(
-            len(statements(lambda pk=delivery.pk: services.deliver(pk, now=now + timedelta(days=2))))  # type: ignore[misc]
-        )
+        later = now + timedelta(days=2)
+        counts.append(len(statements(partial(services.deliver, delivery.pk, now=later))))
         Delivery.objects.all().delete()
     assert counts[0] == counts[1]
 
