@@ -15,6 +15,8 @@ from common.times import wire_time
 from reminders import services, tasks
 from reminders.models import DeviceToken
 from reminders.services.devices import MOST_DEVICES, UNUSED_AFTER
+from tests.accounts.identity_provider import AUDIENCE, ISSUER, RSA_KEY, pem_of
+from tests.accounts.identity_provider import token as provider_token
 from tests.conftest import Api, session_of
 from tests.envelope import assert_refused, data_of
 from tests.races import at_once
@@ -241,6 +243,22 @@ def test_a_token_without_a_session_holds_until_the_next_logout(viewer: User, now
 
     registered(viewer, now=now + timedelta(seconds=2))
     assert holding(now + DAY) == [TOKEN]
+
+
+def test_a_token_of_the_identity_provider_names_no_session_of_ours(api: Api, db: None, settings: Any) -> None:
+    settings.IDENTITY_ISSUER, settings.IDENTITY_AUDIENCE = ISSUER, AUDIENCE
+    settings.IDENTITY_PUBLIC_KEY = pem_of(RSA_KEY)
+    tokens.signed_claims.cache_clear()
+    client = api()
+    # Providers use the claim for sessions of their own.
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {provider_token(sid='0' * 24)}")
+
+    data_of(client.post(DEVICES, {"token": TOKEN, "platform": "ios"}))
+
+    assert DeviceToken.objects.get().session is None
+    assert holding(timezone.now()) == [TOKEN]
+    data_of(client.post("/api/v1/auth/logout"))
+    assert holding(timezone.now()) == []
 
 
 def test_the_session_of_a_purged_token_takes_it_along(viewer: User, now: datetime, settings: Any) -> None:
