@@ -26,6 +26,12 @@ def current_user(user_id: str) -> dict[str, Any]:
     return CurrentUserSerializer.to_wire(row)
 
 
+def session_of_claims(claims: tokens.Claims) -> str | None:
+    """The id of the session that an access token names; None for a token of the identity provider, which has none."""
+    session_id: str | None = None if tokens.is_provider_token(claims) else claims["sid"]
+    return session_id
+
+
 def pair_of_tokens(user_id: str, pair: Pair) -> dict[str, Any]:
     """A pair of tokens with their lifetimes in seconds, and the user whom they belong to."""
     (row,) = _USER.rows(UserSummarySerializer.columns(), id=user_id)

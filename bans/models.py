@@ -8,8 +8,8 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeOperators
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
-from django.db.models import F, Func, Q, Subquery
-from django.db.models.functions import JSONObject
+from django.db.models import F, Func, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, JSONObject
 from django.utils.translation import gettext_lazy as _
 
 from common.fields import ObjectIdField
@@ -22,6 +22,21 @@ class HeldRange(Func):
 
     function = "TSTZRANGE"
     output_field = DateTimeRangeField()
+
+
+class BanState(models.TextChoices):
+    """Whether a ban holds and, if not, why. Derived from its stored times: see `state_of`."""
+
+    ACTIVE = "active", _("in force")
+    LAPSED = "lapsed", _("lapsed")
+    LIFTED = "lifted", _("lifted")
+
+
+def state_of(deleted_at: datetime | None, expires_at: datetime | None, now: datetime) -> BanState:
+    """The state of a ban at `now`. A ban that was lifted after its end is lifted."""
+    if deleted_at is not None:
+        return BanState.LIFTED
+    return BanState.ACTIVE if expires_at is None or now < expires_at else BanState.LAPSED
 
 
 class BanQuerySet(LockingQuerySet["LiveStreamBan"]):
@@ -56,6 +71,18 @@ class BanQuerySet(LockingQuerySet["LiveStreamBan"]):
         }
         given = {name: value for name, value in wanted.items() if value is not None}
         return self.holding(now).filter(of_living_stream(), **given)
+
+    def against(self, user: Any, *, now: Any, state: str | None = None) -> Self:
+        """All bans of `user` on living streams, also those that are over; only those in `state` unless it is None."""
+        bans = self.filter(of_living_stream(), target=user)
+        match state:
+            case BanState.ACTIVE:
+                return bans.holding(now)
+            case BanState.LAPSED:
+                return bans.filter(deleted_at__isnull=True, expires_at__lte=now)
+            case BanState.LIFTED:
+                return bans.filter(deleted_at__isnull=False)
+        return bans
 
 
 class LivingBans(LivingManager.from_queryset(BanQuerySet)):  # type: ignore[misc]
@@ -152,7 +179,22 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
         return f"{person}: {self.get_action_type_display()}"
 
     def holds(self, now: datetime) -> bool:
-        return self.deleted_at is None and (self.expires_at is None or now < self.expires_at)
+        return state_of(self.deleted_at, self.expires_at, now) == BanState.ACTIVE
+
+
+class AppealQuerySet(LockingQuerySet["Appeal"]):
+    def matching(self, *, by: Any = None, status: str | None = None) -> Self:
+        """Appeals against bans on living streams, by the banned person `by` and in the state `status` if not None.
+
+        Whether the stream is deleted is asked for each appeal that is read, by two keys. PostgreSQL would convert a
+        condition with EXISTS into a join with all bans on deleted streams. It estimates that COALESCE is true for half
+        of the rows, and that IS NULL is so for one in 200, for which it would read the whole table.
+        """
+        deleted = LiveStreamBan.all_objects.filter(pk=OuterRef("ban"), stream__deleted_at__isnull=False)
+        is_hidden = Coalesce(Subquery(deleted.values(found=Value(True))[:1]), Value(False))  # noqa: FBT003
+        wanted = {"ban__target": by, "state": status}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        return self.filter(~Q(is_hidden), **given)
 
 
 class Appeal(TimestampedModel):
@@ -168,12 +210,16 @@ class Appeal(TimestampedModel):
     text = models.CharField(_("text"), max_length=500)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.PENDING)
 
-    objects: ClassVar[models.Manager["Appeal"]] = models.Manager.from_queryset(LockingQuerySet["Appeal"])()
+    objects: ClassVar[models.Manager["Appeal"]] = models.Manager.from_queryset(AppealQuerySet)()
 
     class Meta:
         verbose_name = _("appeal")
         verbose_name_plural = _("appeals")
         default_permissions = ("view",)
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="appeal_newest"),
+            models.Index(fields=["state", "-created_at", "-id"], name="appeal_by_state"),
+        ]
 
     def __str__(self) -> str:
         return self.text[:50]

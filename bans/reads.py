@@ -9,9 +9,9 @@ from django.db import models
 from django.db.models import Exists, F, Subquery
 
 from accounts.models import User, holders_of
-from bans.models import LiveStreamBan
+from bans.models import Appeal, LiveStreamBan
 from bans.permissions import NotConcerned
-from bans.serializers import AppealSerializer, BanSerializer
+from bans.serializers import AppealedBanSerializer, AppealSerializer, BanSerializer, MyBanSerializer
 from bans.services import BanMissing, BanResult, Batch, BatchMissing, BulkOutcome, stream_of_batch
 from common.orders import Order
 from common.pagination import Listing
@@ -66,9 +66,19 @@ def any_ban(ban_id: str) -> dict[str, Any]:
 # --- lists ----------------------------------------------------------------------------------------
 
 
-def _listing(name: str) -> Listing:
-    """Holding bans, newest first."""
-    values: dict[str, models.Field[Any, Any]] = {
+_NEWEST_FIRST = {"createdAt": Order(F("created_at"))}
+
+
+def _with_time(*, now: Any, **_others: Any) -> models.QuerySet[Any]:
+    return LiveStreamBan.all_objects.annotate(asked_at=now)
+
+
+# Bans that hold.
+BANS = Listing(
+    "bans",
+    BanSerializer,
+    LiveStreamBan.objects.matching,
+    values={
         "now": TIME,
         "creator": ID,
         "target": ID,
@@ -76,13 +86,19 @@ def _listing(name: str) -> Listing:
         "stream": ID,
         "made_from": TIME,
         "made_to": TIME,
-    }
-    orders = {"createdAt": Order(F("created_at"))}
-    return Listing(name, BanSerializer, LiveStreamBan.objects.matching, values=values, orders=orders)
-
-
-BANS = _listing("bans")
-MY_BANS = _listing("my-bans")
+    },
+    orders=_NEWEST_FIRST,
+)
+# Bans of one user, also those that are over.
+MY_BANS = Listing(
+    "my-bans",
+    MyBanSerializer,
+    LiveStreamBan.all_objects.against,
+    values={"now": TIME, "user": ID},
+    detail=_with_time,
+    orders=_NEWEST_FIRST,
+)
+APPEALS = Listing("appeals", AppealedBanSerializer, Appeal.objects.matching, values={"by": ID}, orders=_NEWEST_FIRST)
 
 
 # --- the creators of streams ----------------------------------------------------------------------

@@ -9,10 +9,10 @@ from rest_framework import serializers
 
 from accounts.models import User
 from accounts.serializers import UserSummarySerializer
-from bans.models import Appeal, LiveStreamBan
+from bans.models import Appeal, BanState, LiveStreamBan, state_of
 from bans.services import LARGEST_BATCH, BulkOutcome
 from common.pagination import PageQuery
-from common.rows import ReadSerializer
+from common.rows import Derived, ReadSerializer
 from common.serializers import (
     AtLeastOneSerializer,
     IdField,
@@ -190,8 +190,32 @@ class AppealSerializer(ReadSerializer):
     updatedAt = WireTime(source="updated_at")
 
 
+class AppealedBanSerializer(AppealSerializer):
+    """An appeal of a list, with the ban that it is against."""
+
+    ban = BanSerializer()
+
+
+class MyBanSerializer(BanSerializer):
+    state = Derived(
+        serializers.ChoiceField(BanState.choices),
+        of=["deleted_at", "expires_at", "asked_at"],
+        by=state_of,
+        help_text="`active`: it holds. `lapsed`: its end has passed. `lifted`: somebody ended it.",
+    )
+    appeal = AppealSerializer(allow_null=True, help_text="Your appeal against it.")
+
+
 class AppealBanSerializer(InputSerializer):
     text = ManyLines(max_length=500)
+
+
+class ListAppealsQuery(PageQuery):
+    status = StrictChoice(Appeal.State.choices, required=False)
+
+
+class ListMyBansQuery(PageQuery):
+    state = StrictChoice(BanState.choices, required=False)
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ bans = [
     path("/check/<str:targetUserId>", view({"get": "check"})),
     path("", view({"get": "list", "post": "create"})),
     path("/mine", mine({"get": "list"})),
+    path("/appeals", mine({"get": "list_appeals"})),
     path("/bulk", bulk({"post": "create"}, body_limit=settings.LARGE_JSON_BODY_LIMIT)),
     path("/bulk/<str:batchId>", bulk({"delete": "destroy"})),
     path(

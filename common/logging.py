@@ -1,5 +1,7 @@
-"""Logs: one JSON object a line, with the id of the request that it is about."""
+"""Logs: one JSON object a line, with the id of the request that it is about, and without secrets of addresses."""
 
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -13,8 +15,24 @@ def add_request_id(_logger: Any, _method: str, event: dict[str, Any]) -> dict[st
     return event
 
 
-def logging_config(*, level: str) -> dict[str, Any]:
-    """For `settings.LOGGING`; `level` is a name of the logging module."""
+def without_secrets(prefixes: Sequence[str]) -> Callable[[Any, str, str], str]:
+    """A processor for lines: replaces the rest of each path that begins with one of `prefixes`, to the next slash.
+
+    It works on the whole line, because a path may be in the message, in any field, and in a traceback.
+    """
+    secrets = re.compile(rf"({'|'.join(map(re.escape, prefixes))})[^/\s\"'\\?]+")
+
+    def processor(_logger: Any, _method: str, line: str) -> str:
+        return secrets.sub(r"\1[secret]", line)
+
+    return processor
+
+
+def logging_config(*, level: str, secrets_after: Sequence[str]) -> dict[str, Any]:
+    """For `settings.LOGGING`; `level` is a name of the logging module.
+
+    `secrets_after` are the beginnings of paths that end in a secret: see `without_secrets`.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -32,6 +50,7 @@ def logging_config(*, level: str) -> dict[str, Any]:
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                     structlog.processors.format_exc_info,
                     structlog.processors.JSONRenderer(),
+                    without_secrets(secrets_after),
                 ],
             }
         },
@@ -41,6 +60,10 @@ def logging_config(*, level: str) -> dict[str, Any]:
             "django.request": {"level": "CRITICAL"},
             # Several lines for each job, thousands of which may run in a second.
             "procrastinate": {"level": "WARNING"},
+            # The server and Django's development server give these loggers handlers of their own, which write paths as
+            # they are. The first is silent unless the operator sets GRANIAN_LOG_ACCESS_ENABLED.
+            "granian.access": {"level": "INFO", "handlers": ["console"], "propagate": False},
+            "django.server": {"level": "INFO", "handlers": ["console"], "propagate": False},
         },
         "root": {"handlers": ["console"], "level": level},
     }

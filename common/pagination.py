@@ -29,6 +29,16 @@ NEXT_CURSOR, TOTAL_COUNT = "X-Next-Cursor", "X-Total-Count"
 PLACE = re.compile(f"{OBJECT_ID.pattern}|{cursors.PATTERN}")
 
 
+def bounded(count: int) -> tuple[int, dict[str, str]]:
+    """What an answer says about a number that was counted up to EXACT_UP_TO + 1, and its headers."""
+    return min(count, EXACT_UP_TO), at_least(count > EXACT_UP_TO)
+
+
+def at_least(is_more: bool) -> dict[str, str]:
+    """The header of an answer whose number is less than the real one."""
+    return {TOTAL_COUNT: "at-least"} if is_more else {}
+
+
 class PageTooDeep(Invalid):
     code = "page_too_deep"
 
@@ -183,7 +193,7 @@ class Listing:
         else:
             found = self._searched(asked, words_of(text), place, limit=limit + 1, offset=offset)
         rows, total = found.rows, found.total
-        headers = {} if found.is_exact else {TOTAL_COUNT: "at-least"}
+        headers = at_least(not found.is_exact)
         has_next = len(rows) > limit or found.ended_at is not None
         if has_next:
             last = self._place_of(asked, *rows[limit - 1]) if len(rows) > limit else found.ended_at

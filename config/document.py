@@ -182,6 +182,8 @@ EXAMPLES: dict[str, Any] = {
     "viewerCount": 128,
     "cursor": "ZzrJ4sk_4Y0_3SPxAAAAAAAAACo",
     "Revocation.until": None,
+    # bans and appeals
+    "MyBan.state": "active",
     # reminders and notifications
     "UpcomingStream.plannedStartDate": "2026-01-16T20:00:00.000Z",
     "minute": 15,
@@ -194,6 +196,12 @@ EXAMPLES: dict[str, Any] = {
     "Notification.title": "Starting soon",
     "Notification.message": "“Akşam sohbeti” starts in 15 minutes.",
     "Notification.read": False,
+    "unreadCount": 7,
+    "markedCount": 7,
+    "RegisterDeviceRequest.token": "fcm:APA91bHPRgkF3JUikC4ENAHEeMrd41Zxv3hVZjC9KtT8OvPVGJ",
+    "platform": "android",
+    "deviceId": "b1c7e2f0-5f0c-4a53-9d0e-2f1a6a7c8d90",
+    "NewCalendarAddress.url": "https://api.example.com/calendar/Zk3vQ0m1s8LwY2tRb7NcXh5JdPfGuEoA9iTqVnBzKxM.ics",
     "Channels.inbox": True,
     "Channels.webhook": True,
     "Channels.email": False,

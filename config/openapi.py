@@ -30,6 +30,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "RevocationAction": "edges.models.Revocation.Action",
         "Availability": "accounts.models.User.Availability",
         "MediaType": "accounts.models.Media.Type",
+        "AppealState": "bans.models.Appeal.State",
         "ReminderState": "reminders.models.Reminder.State",
         "ReminderMode": "reminders.serializers.MODES",
         "NoticeKind": "reminders.models.Kind",

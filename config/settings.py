@@ -377,4 +377,4 @@ ADMIN_CSP = admin_policy(MEDIA_URL)
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
-LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"))
+LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"), secrets_after=["/calendar/", "/unsubscribe/"])

@@ -12,7 +12,7 @@ import livestreams.urls
 import reminders.urls
 from common import api, health
 from common.playground import PlaygroundView, SchemaView
-from reminders.views import unsubscribe
+from reminders.views import own_calendar, unsubscribe
 
 admin.autodiscover()  # see INSTALLED_APPS
 
@@ -39,6 +39,8 @@ urlpatterns = [
     re_path(r"^api/", csrf_exempt(api.unknown_address)),
     path(".well-known/", include(edges.urls.well_known)),
     path("unsubscribe/<str:token>", unsubscribe, name="unsubscribe"),
+    # common/logging.py keeps the secret out of the logs.
+    path("calendar/<str:secret>.ics", own_calendar, name="own-calendar"),
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("admin/", admin.site.urls),

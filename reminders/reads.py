@@ -1,6 +1,6 @@
 """Queries of reminders, notifications and calendar events: wire dictionaries, pages of lists and events."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,16 +12,17 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from accounts.services import UserMissing
+from common.list_statements import EXACT_UP_TO
 from common.orders import Order
-from common.pagination import Listing
+from common.pagination import Listing, bounded
 from common.queries import ID, TIME, Param, Question
 from edges.reads import refuse_unless_readable
 from livestreams.models import LiveStream, of_living_stream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
 from reminders.calendars import Entry
-from reminders.models import Notification, Reminder, blocks_of
+from reminders.models import CalendarAddress, Notification, Reminder, blocks_of, digest_of
 from reminders.serializers import MyReminderSerializer, NotificationSerializer, ReminderSerializer
-from reminders.services import NotificationMissing, ReminderMissing, StreamWithoutPlan
+from reminders.services import CalendarAddressMissing, NotificationMissing, ReminderMissing, StreamWithoutPlan
 
 LONGEST_FEED = 200  # events; rendering them takes about 10 ms
 FEED_SPAN = timedelta(days=90)  # how long a feed shows a stream after its start
@@ -100,6 +101,7 @@ _MY_NOTIFICATIONS = Listing(
     orders={"createdAt": Order(F("created_at"))},
     partitioned_by=["created_at"],
 )
+_UNREAD = Question(lambda: _notifications_of(user=Param("user", ID), read=False).values_list("pk"))
 _NOTIFICATION = Question(
     lambda: Notification.objects.filter(pk=Param("id", ID)).values_list(*NotificationSerializer.columns())
 )
@@ -110,6 +112,12 @@ _MY_NOTIFICATION_EXISTS = Question(
 
 def my_notifications(query: Mapping[str, Any], *, caller: str) -> Response:
     return _MY_NOTIFICATIONS.page(query, caller=caller, user=caller)
+
+
+def unread_count(*, caller: str) -> Response:
+    """`unreadCount`, up to EXACT_UP_TO; the answer says so with X-Total-Count."""
+    count, headers = bounded(_UNREAD.count(up_to=EXACT_UP_TO + 1, user=caller))
+    return Response({"unreadCount": count}, headers=headers)
 
 
 def notification(notification_id: str, *, caller: str) -> dict[str, Any]:
@@ -151,8 +159,17 @@ def _entry() -> models.QuerySet[Any]:
 
 
 def _entries_of_member() -> models.QuerySet[Any]:
+    return _nearest(_with_lead().matching(member=Param("member", ID)))  # type: ignore[attr-defined]
+
+
+def _entries_of_reminders() -> models.QuerySet[Any]:
+    caller: Any = Param("caller", ID)
+    block = blocks_of(stream=OuterRef("pk"), user=caller, now=Param("now", TIME))
+    return _nearest(_with_lead().filter(~Exists(block), reminders__user=caller))
+
+
+def _nearest(streams: models.QuerySet[Any]) -> models.QuerySet[Any]:
     now: Any = Param("now", TIME)
-    streams = _with_lead().matching(member=Param("member", ID))  # type: ignore[attr-defined]
     begun = streams.alias(begin=Coalesce("started_at", "planned_start_at")).filter(begin__gte=Param("since", TIME))
     # Beyond LONGEST_FEED, the streams whose start is nearest to now are kept.
     distance = Greatest(F("begin") - now, now - F("begin"), output_field=models.DurationField())
@@ -161,6 +178,12 @@ def _entries_of_member() -> models.QuerySet[Any]:
 
 _ENTRY = Question(_entry)
 _ENTRIES_OF_MEMBER = Question(_entries_of_member)
+_ENTRIES_OF_REMINDERS = Question(_entries_of_reminders)
+_OF_ADDRESS = Question(
+    lambda: CalendarAddress.objects.filter(
+        digest=Param("digest", models.BinaryField()), user__is_active=True
+    ).values_list("user_id", "user__username", "user__name", "user__surname")
+)
 _MEMBER = Question(lambda: User.objects.filter(pk=Param("id", ID)).only("username", "name", "surname"))
 
 
@@ -183,5 +206,31 @@ def calendar_feed(user_id: str, *, caller: str | None, now: datetime) -> Feed:
     if member is None:
         raise UserMissing
     rows = _ENTRIES_OF_MEMBER.rows(limit=LONGEST_FEED, member=user_id, caller=caller, now=now, since=now - FEED_SPAN)
-    entries = sorted((Entry(*row) for row in rows), key=lambda entry: (entry.begin, entry.id))
-    return Feed(member.get_full_name() or member.username, member.username, entries)
+    return Feed(member.get_full_name() or member.username, member.username, _by_begin(Entry(*row) for row in rows))
+
+
+def _by_begin(entries: Iterable[Entry]) -> list[Entry]:
+    return sorted(entries, key=lambda entry: (entry.begin, entry.id))
+
+
+class NoSuchAddress(CalendarAddressMissing):
+    message = _("this calendar address does not exist, or has been revoked")
+
+
+def own_calendar(secret: str, *, now: datetime) -> Feed:
+    """The streams of the user whose calendar address has this secret, and those on which they have a reminder.
+
+    A stream that a ban keeps the user from is there only if it is their own. Raises NoSuchAddress, also when the user
+    is deactivated.
+    """
+    owners = _OF_ADDRESS.rows(digest=digest_of(secret))
+    if not owners:
+        raise NoSuchAddress
+    ((user_id, username, name, surname),) = owners
+    given = {"caller": user_id, "now": now, "since": now - FEED_SPAN}
+    rows = _ENTRIES_OF_MEMBER.rows(limit=LONGEST_FEED, member=user_id, **given)
+    rows += _ENTRIES_OF_REMINDERS.rows(limit=LONGEST_FEED, **given)
+    entries = {entry.id: entry for entry in (Entry(*row) for row in rows)}.values()
+    # The queries find only streams that begin.
+    nearest = sorted(entries, key=lambda entry: (abs(entry.begin - now), entry.id))[:LONGEST_FEED]  # type: ignore[operator]
+    return Feed(f"{name} {surname}".strip() or username, username, _by_begin(nearest))

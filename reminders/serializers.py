@@ -4,10 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from common.pagination import PageQuery
 from common.rows import Derived, ReadSerializer
+from common.schema import CountSerializer
 from common.serializers import (
     AtLeastOneSerializer,
     IdField,
@@ -15,11 +18,22 @@ from common.serializers import (
     StrictBoolean,
     StrictChoice,
     StrictInteger,
+    StrictString,
     WireTime,
 )
 from common.times import optional_wire_time
 from livestreams.serializers import LiveStreamSerializer
-from reminders.models import LONGEST_LEAD, Kind, Reminder, scheduled_for, state_of
+from reminders.models import (
+    LONGEST_DEVICE_ID,
+    LONGEST_LEAD,
+    LONGEST_TOKEN,
+    DeviceToken,
+    Kind,
+    Platform,
+    Reminder,
+    scheduled_for,
+    state_of,
+)
 from reminders.services import INBOX, Reminded
 from reminders.texts import message_of, title_of
 
@@ -110,6 +124,36 @@ class NotificationSerializer(ReadSerializer):
     updatedAt = Derived(WireTime(), of=["created_at", "read_at"], by=updated_at)
 
 
+class UnreadCountSerializer(CountSerializer):
+    unreadCount = serializers.IntegerField(min_value=0)
+
+
+class MarkedSerializer(CountSerializer):
+    markedCount = serializers.IntegerField(min_value=0, help_text="How many became read.")
+
+
+class DeviceTokenSerializer(ReadSerializer):
+    """A registered device, without its token."""
+
+    id = IdField(help_text="For removing it.")
+    platform = serializers.ChoiceField(Platform.choices)
+    deviceId = Derived(serializers.CharField(allow_null=True), of=["device_id"], by=lambda device_id: device_id or None)
+    createdAt = WireTime(source="created_at")
+    updatedAt = WireTime(source="updated_at", help_text="The last registration.")
+
+
+def device_to_wire(device: DeviceToken) -> dict[str, Any]:
+    return DeviceTokenSerializer.to_wire([getattr(device, column) for column in DeviceTokenSerializer.columns()])
+
+
+class CalendarAddressSerializer(serializers.Serializer[Any]):
+    createdAt = WireTime()
+
+
+class NewCalendarAddressSerializer(CalendarAddressSerializer):
+    url = serializers.CharField(help_text="To subscribe to. It is shown this once.")
+
+
 class ChannelsSerializer(serializers.Serializer[Any]):
     """The inbox, and those of the known channels that this installation offers."""
 
@@ -133,6 +177,21 @@ class SetReminderSerializer(InputSerializer):
 
 class MarkNotificationSerializer(InputSerializer):
     isRead = StrictBoolean(source="read", help_text="False marks it as unread.")
+
+
+PRINTABLE = RegexValidator(r"^[!-~]+\Z", _("must be printable ASCII characters without spaces"))
+
+
+class RegisterDeviceSerializer(InputSerializer):
+    token = StrictString(max_length=LONGEST_TOKEN, validators=[PRINTABLE], help_text="As the push service gave it.")
+    platform = StrictChoice(Platform.choices)
+    deviceId = StrictString(
+        source="device_id",
+        max_length=LONGEST_DEVICE_ID,
+        validators=[PRINTABLE],
+        required=False,
+        help_text="A name that the app gives to the device and keeps. Its new token replaces the one before.",
+    )
 
 
 class ChooseChannelsSerializer(AtLeastOneSerializer):

@@ -1,5 +1,7 @@
 """Tasks of reminders: each calls one service."""
 
+from datetime import datetime
+
 from django.utils import timezone
 from procrastinate import RetryStrategy
 
@@ -36,6 +38,11 @@ def notify_chunks(chunk_ids: list[str]) -> None:
 @task(queue=SLOW_QUEUE, retry=RETRY)
 def deliver(delivery_id: str) -> None:
     services.deliver(delivery_id, now=timezone.now())
+
+
+@task(queue=SLOW_QUEUE, retry=RETRY)
+def mark_rest_of_notifications(user_id: str, until: str) -> None:
+    services.mark_rest_of_notifications(user_id, now=timezone.now(), until=datetime.fromisoformat(until))
 
 
 @periodic(EVERY_FIVE_MINUTES)

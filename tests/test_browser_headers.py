@@ -19,7 +19,7 @@ from tests.servers import running_server
 ADDRESSES = [
     "/api/v1/users/me", "/api/v1/no-such", "/api/docs/", "/api/schema/", "/admin/login/", "/admin/", "/admin/no-such",
     "/unsubscribe/none", "/.well-known/jwks.json", "/healthz", "/readyz", "/static/common/playground.css", "/no-such",
-    "/admin/jsi18n/", "/",
+    "/admin/jsi18n/", "/", "/calendar/none.ics",
 ]  # fmt: skip
 
 

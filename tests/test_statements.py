@@ -33,6 +33,7 @@ from tests.streams import STREAMS, make_stream, stream_url
 
 AUTH = "/api/v1/auth"
 USERS = "/api/v1/users"
+NOTIFICATIONS_V1 = "/api/v1/notifications"
 NOT_COUNTED = re.compile(r"(SAVEPOINT|RELEASE|ROLLBACK|BEGIN|COMMIT)\b|\s*INSERT INTO common_ratecounter\b")
 
 type Call = Callable[[APIClient, LiveStream], Any]
@@ -113,6 +114,17 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     "remove a reminder": (5, "awaited", lambda client, stream: client.delete(reminder_url(stream))),
     "my reminders": (2, "awaited", lambda client, stream: client.get(MINE)),
     "notifications": (2, "notified", lambda client, stream: client.get(NOTIFICATIONS)),
+    "unread notifications": (2, "notified", lambda client, stream: client.get(f"{NOTIFICATIONS_V1}/unread-count")),
+    # Beside authentication: the lock of the user, the update, the audit row, and whether there are more.
+    "mark all notifications": (5, "notified", lambda client, stream: client.patch(f"{NOTIFICATIONS_V1}/read-all")),
+    # The locks of the user, the token and the rows; then the row and the audit row.
+    "register a device": (
+        6,
+        "scheduled",
+        lambda client, stream: client.post(f"{NOTIFICATIONS_V1}/device-token", {"token": "x", "platform": "ios"}),
+    ),
+    # The lock of the user, the address before, the row and the audit row.
+    "make a calendar address": (5, "scheduled", lambda client, stream: client.post(f"{STREAMS}/my-calendar")),
     "mark a notification": (
         5,
         "notified",

@@ -23,7 +23,7 @@ from edges import services as edges
 from livestreams import services as streams
 from livestreams.models import LiveStream
 from reminders import services as reminders
-from reminders.models import Chunk, Delivery, Notification, Round
+from reminders.models import Chunk, Delivery, DeviceToken, Notification, Round
 from tests.conftest import PASSWORD, make_user
 from tests.races import at_once
 from tests.reminders.sending import delivery_to
@@ -81,12 +81,18 @@ def session_of(world: World) -> Session:
     )
 
 
+def device_of(world: World) -> DeviceToken:
+    return DeviceToken.objects.create(
+        user=world.viewer, platform="ios", token="x", digest=b"x", created_at=world.now, updated_at=world.now
+    )
+
+
 def never_signed(session: Session, *, now: datetime) -> accounts.Pair:
     raise AssertionError("there is no session to sign for")
 
 
 # The expected result: a refusal, or a value for "nothing to do".
-Case = tuple[Callable[[World], Any], "type[Refusal] | bool | list[Any] | None"]
+Case = tuple[Callable[[World], Any], "type[Refusal] | bool | list[Any] | tuple[Any, ...] | None"]
 CASES: dict[str, Case] = {
     "bans.appeal_ban": (lambda w: bans.appeal_ban(w.ban.pk, text="no", **w.by_viewer), bans.BanMissing),
     "bans.withdraw_appeal": (lambda w: bans.withdraw_appeal(w.ban.pk, **w.by_viewer), bans.BanMissing),
@@ -128,6 +134,30 @@ CASES: dict[str, Case] = {
     "reminders.mark_notification": (
         lambda w: reminders.mark_notification(w.notice.pk, by=w.notice.user, now=w.now, read=True),
         reminders.NotificationMissing,
+    ),
+    "reminders.mark_all_notifications": (
+        lambda w: reminders.mark_all_notifications(by=w.notice.user, now=w.now),
+        accounts.UserMissing,
+    ),
+    "reminders.mark_rest_of_notifications": (
+        lambda w: reminders.mark_rest_of_notifications(w.notice.user_id, now=w.now, until=w.now),
+        reminders.Marked(0, has_rest=False),
+    ),
+    "reminders.register_device": (
+        lambda w: reminders.register_device(token="x", platform="ios", **w.by_viewer),
+        accounts.UserMissing,
+    ),
+    "reminders.remove_device": (
+        lambda w: reminders.remove_device(device_of(w).pk, **w.by_viewer),
+        reminders.DeviceTokenMissing,
+    ),
+    "reminders.create_calendar_address": (
+        lambda w: reminders.create_calendar_address(**w.by_viewer),
+        accounts.UserMissing,
+    ),
+    "reminders.delete_calendar_address": (
+        lambda w: reminders.delete_calendar_address(**w.by_viewer),
+        reminders.CalendarAddressMissing,
     ),
     "reminders.remove_reminder": (
         lambda w: reminders.remove_reminder(w.notice.stream_id, by=w.notice.user, now=w.now),

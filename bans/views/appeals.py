@@ -8,9 +8,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from bans import reads, services
-from bans.permissions import NotConcerned, refuse_unless_banned_person, refuse_unless_concerned
-from bans.serializers import AppealBanSerializer, AppealSerializer, BanSerializer
-from common.pagination import PageQuery
+from bans.permissions import NotConcerned, moderates, refuse_unless_banned_person, refuse_unless_concerned
+from bans.serializers import (
+    AppealBanSerializer,
+    AppealedBanSerializer,
+    AppealSerializer,
+    ListAppealsQuery,
+    ListMyBansQuery,
+    MyBanSerializer,
+)
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
@@ -42,13 +48,30 @@ class MyBanViewSet(ApiViewSet):
     @extend_schema(
         operation_id="listMyBansV1",
         tags=["Bans"],
-        parameters=[PageQuery],
-        responses={200: page_of(BanSerializer)},
+        parameters=[ListMyBansQuery],
+        responses={200: page_of(MyBanSerializer)},
     )
     def list(self, request: Request) -> Response:
-        """The bans that hold against you now, with their reason and end. Newest first, equal ones by id."""
-        query = self.query(PageQuery)
-        return reads.MY_BANS.page(query, caller=self.user.pk, target=self.user.pk, now=timezone.now())
+        """Your bans with their reason, end and state, and your appeal. Newest first, equal ones by id.
+
+        Bans that have lapsed or were lifted are listed too; `state=active` leaves those that hold now.
+        """
+        query = self.query(ListMyBansQuery)
+        return reads.MY_BANS.page(query, caller=self.user.pk, user=self.user.pk, now=timezone.now())
+
+    @extend_schema(
+        operation_id="listAppealsV1",
+        tags=["Bans"],
+        parameters=[ListAppealsQuery],
+        responses={200: page_of(AppealedBanSerializer)},
+    )
+    def list_appeals(self, request: Request) -> Response:
+        """Your appeals or, for a moderator, those of everybody, with the bans. Newest first, equal ones by id.
+
+        `status=pending` leaves those that wait for a decision.
+        """
+        by = None if moderates(self.user) else self.user.pk
+        return reads.APPEALS.page(self.query(ListAppealsQuery), caller=self.user.pk, by=by)
 
     @extend_schema(
         operation_id="appealBanV1",

@@ -117,7 +117,7 @@ def measured(document: dict[str, Any]) -> Costs:
     measuring = Measuring()
     found: Costs = {}
     for case in cases(document):
-        for after in (False, True) if "page" not in case.query else (False,):
+        for after in (False, True) if case.has_pages and "page" not in case.query else (False,):
             cost = measuring.cost(case, after=after)
             if cost is not None:
                 found[str(case), after] = cost

@@ -118,6 +118,16 @@ FROM (SELECT n, {_at("n")} AS at, users, {stream_id("(n %% streams)")} AS stream
 ON CONFLICT DO NOTHING
 """
 
+# One of ten bans was appealed an hour later, also against bans that are over. One appeal in twenty waits.
+_APPEALS = f"""
+INSERT INTO bans_appeal (id, created_at, updated_at, ban_id, text, state)
+SELECT {_id(7, "n", "at")}, at, at, ban.id, 'It was not me.',
+    CASE WHEN n / 10 %% 20 = 0 THEN 'pending' ELSE (ARRAY['approved', 'denied', 'withdrawn'])[1 + n / 10 %% 3] END
+FROM (SELECT n, {_at("n")} + interval '1 hour' AS at FROM generate_series(0, %s::bigint - 1, 10) AS n) AS made
+    JOIN bans_livestreamban AS ban ON ban.id = {_id(3, "n", _at("n"))}
+ON CONFLICT DO NOTHING
+"""
+
 # All join the first stream one after the other, and are there still.
 _VIEWERS = f"""
 INSERT INTO edges_participant (id, first_seen_at, last_seen_at, stream_id, user_id)
@@ -170,6 +180,7 @@ def fill(execute: Execute, size: Size) -> None:
     execute(_USERS, [size.users])
     execute(_STREAMS, [size.streams, size.users])
     execute(_BANS, [size.bans, size.users, size.streams])
+    execute(_APPEALS, [size.bans])
     execute(_VIEWERS, [min(size.viewers, size.users - 1)])
     execute(_REMINDERS, [size.reminders, size.users, size.streams])
     execute(_NOTIFICATIONS, [size.notifications, size.users, size.streams])

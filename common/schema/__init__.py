@@ -7,6 +7,6 @@
 from common.schema import fields  # noqa: F401 - drf-spectacular finds extensions when their module is imported
 from common.schema.components import EXAMPLE_ID, SHARED
 from common.schema.operations import WARNING, EnvelopeSchema, bases_without_text
-from common.schema.pages import page_of
+from common.schema.pages import CountSerializer, page_of
 
-__all__ = ["EXAMPLE_ID", "SHARED", "WARNING", "EnvelopeSchema", "bases_without_text", "page_of"]
+__all__ = ["EXAMPLE_ID", "SHARED", "WARNING", "CountSerializer", "EnvelopeSchema", "bases_without_text", "page_of"]

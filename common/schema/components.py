@@ -135,7 +135,7 @@ CURSOR: Schema = {
 }
 
 TOTAL: Schema = {
-    "description": f"There when `totalItems` is not exact: the list has as many items or more. {EXACT_UP_TO:,} are the "
+    "description": f"There when the total is not exact: there are as many items or more. {EXACT_UP_TO:,} are the "
     "most that are counted; a search may stop earlier.",
     "required": False,
     "schema": {"type": "string", "const": "at-least"},

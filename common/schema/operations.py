@@ -54,7 +54,7 @@ from common.schema.components import (
     error_response,
     headers_of_all,
 )
-from common.schema.pages import PageSerializer
+from common.schema.pages import CountSerializer, PageSerializer
 from common.serializers import AtLeastOneSerializer, IdField, InputSerializer, StrictString
 from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
 from common.server.threads import ServerBusy
@@ -78,6 +78,7 @@ def bases_without_text() -> list[type]:
         *get_lib_doc_excludes(),
         ApiViewSet,
         AtLeastOneSerializer,
+        CountSerializer,
         InputSerializer,
         PageSerializer,
         ReadSerializer,
@@ -248,8 +249,10 @@ class EnvelopeSchema(AutoSchema):
                 data = {"oneOf": [data, {"type": "null"}]}
             content = {JSON: {"schema": enveloped(status, data)}}
         headers = headers_of_all()
-        if is_basic_serializer(declared) and isinstance(force_instance(declared), PageSerializer):
-            headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in (NEXT_CURSOR, TOTAL_COUNT)}
+        if is_basic_serializer(declared):
+            bases = {NEXT_CURSOR: PageSerializer, TOTAL_COUNT: CountSerializer}
+            named = [name for name, base in bases.items() if isinstance(force_instance(declared), base)]
+            headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in named}
         answer: Schema = {
             "description": (declared is not serializer and serializer.description) or HTTPStatus(status).phrase,
             "headers": headers,

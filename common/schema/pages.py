@@ -15,7 +15,11 @@ class Pagination(serializers.Serializer[Any]):
     hasPrevPage = serializers.BooleanField()
 
 
-class PageSerializer(serializers.Serializer[Any]):
+class CountSerializer(serializers.Serializer[Any]):
+    """The base of answers with a number that may have the header X-Total-Count: it is counted up to a bound."""
+
+
+class PageSerializer(CountSerializer):
     """The base of all answers of lists, which may have the header X-Next-Cursor."""
 
 

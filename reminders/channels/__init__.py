@@ -11,13 +11,25 @@ from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
+class Device:
+    """`token` is the address at the push service of `platform`, and a secret: no error or log may show it."""
+
+    platform: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
-    """`language` is a code of LANGUAGES, from the reminder; `email` may be empty."""
+    """`language` is a code of LANGUAGES, from the reminder; `email` may be empty.
+
+    `devices` are those on which the user is logged in to an app that has registered there.
+    """
 
     user_id: str
     name: str
     email: str
     language: str
+    devices: tuple[Device, ...] = ()
 
 
 def _ignored(user_id: str | None) -> None:

@@ -3,7 +3,8 @@
     {"type": "reminder.due", "timestamp": "2026-01-15T10:15:00.000Z",
      "data": {"streamId": "…", "kind": "reminder", "plannedStartDate": "2026-01-15T10:30:00.000Z",
               "texts": {"en": {"title": "…", "message": "…"}, "tr": {"title": "…", "message": "…"}},
-              "recipients": [{"userId": "…", "language": "tr"}]}}
+              "recipients": [{"userId": "…", "language": "tr",
+                              "devices": [{"platform": "ios", "token": "…"}]}]}}
 
 docs/webhooks.md is the documentation for receivers. https://www.standardwebhooks.com
 """
@@ -32,7 +33,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from common.times import optional_wire_time, wire_time
-from reminders.channels import Batch, Unreached
+from reminders.channels import Batch, Person, Unreached
 from reminders.models import Kind
 from reminders.texts import message_of, title_of
 
@@ -74,8 +75,16 @@ def payload(batch: Batch) -> dict[str, Any]:
             "kind": batch.kind,
             "plannedStartDate": optional_wire_time(batch.planned_start_at),
             "texts": {code: _texts(batch, code) for code, _ in settings.LANGUAGES},
-            "recipients": [{"userId": person.user_id, "language": person.language} for person in batch.people],
+            "recipients": [_recipient(person) for person in batch.people],
         },
+    }
+
+
+def _recipient(person: Person) -> dict[str, Any]:
+    return {
+        "userId": person.user_id,
+        "language": person.language,
+        "devices": [{"platform": device.platform, "token": device.token} for device in person.devices],
     }
 
 

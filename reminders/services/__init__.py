@@ -1,5 +1,11 @@
 """Services of reminders and notifications. API, admin, commands and tasks all call these."""
 
+from reminders.services.addresses import (
+    CalendarAddressMissing,
+    NewAddress,
+    create_calendar_address,
+    delete_calendar_address,
+)
 from reminders.services.chunks import notify_chunk
 from reminders.services.deliveries import (
     AlreadyDelivered,
@@ -9,7 +15,14 @@ from reminders.services.deliveries import (
     refuse_send_again,
     send_again,
 )
-from reminders.services.notifications import NotificationMissing, mark_notification
+from reminders.services.devices import DeviceTokenMissing, register_device, remove_device
+from reminders.services.notifications import (
+    Marked,
+    NotificationMissing,
+    mark_all_notifications,
+    mark_notification,
+    mark_rest_of_notifications,
+)
 from reminders.services.preferences import INBOX, channels_of, choose_channels, lock_channels, unsubscribe
 from reminders.services.reminders import (
     MomentPassed,
@@ -39,9 +52,13 @@ __all__ = [
     "CHUNK",
     "INBOX",
     "AlreadyDelivered",
+    "CalendarAddressMissing",
     "DeliveryMissing",
+    "DeviceTokenMissing",
     "Due",
+    "Marked",
     "MomentPassed",
+    "NewAddress",
     "NoLongerTrue",
     "NotificationMissing",
     "Reminded",
@@ -50,7 +67,9 @@ __all__ = [
     "StreamWithoutPlan",
     "channels_of",
     "choose_channels",
+    "create_calendar_address",
     "cut_round",
+    "delete_calendar_address",
     "deliver",
     "dispatch_state",
     "due_lead_times",
@@ -59,13 +78,17 @@ __all__ = [
     "found_until",
     "lock_channels",
     "lock_reminder",
+    "mark_all_notifications",
     "mark_notification",
+    "mark_rest_of_notifications",
     "notify_chunk",
     "oldest_due",
     "oldest_overdue_delivery",
     "open_due_rounds",
     "open_due_rounds_of_stream",
     "refuse_send_again",
+    "register_device",
+    "remove_device",
     "remove_reminder",
     "requeue_lost_work",
     "send_again",

@@ -7,9 +7,11 @@ from time import monotonic
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -18,8 +20,17 @@ from common.jobs import defer, stopping
 from common.locks import AdvisoryLock
 from common.refusals import Conflict, Missing
 from livestreams.models import Status
-from reminders.channels import Batch, Interrupted, Person, Unreached
-from reminders.models import VALID_IN, Delivery, Kind, MutedChannel, Notification, Reminder, blocks_of
+from reminders.channels import Batch, Device, Interrupted, Person, Unreached
+from reminders.models import (
+    VALID_IN,
+    Delivery,
+    DeviceToken,
+    Kind,
+    MutedChannel,
+    Notification,
+    Reminder,
+    blocks_of,
+)
 from reminders.services.channels import channel
 
 logger = logging.getLogger(__name__)
@@ -132,11 +143,15 @@ def _people(delivery: Delivery, now: datetime) -> QuerySet[Notification, tuple[A
     muted = MutedChannel.objects.filter(user=OuterRef("user"), channel=delivery.channel)
     reminder = Reminder.objects.filter(stream=OuterRef("stream"), user=OuterRef("user"))
     blocks = blocks_of(stream=OuterRef("stream"), user=OuterRef("user"), now=now)
+    devices = DeviceToken.objects.holding(now).filter(user=OuterRef("user")).order_by("pk")
     return (
         notified.filter(Exists(reminder), ~Exists(muted), ~Exists(blocks))
-        .annotate(language=Subquery(reminder.values("language")))
+        .annotate(
+            language=Subquery(reminder.values("language")),
+            devices=ArraySubquery(devices.values(device=JSONObject(platform="platform", token="token"))),  # noqa: S106
+        )
         .order_by("user_id")
-        .values_list("user_id", "user__name", "user__surname", "user__email", "language")
+        .values_list("user_id", "user__name", "user__surname", "user__email", "language", "devices")
     )
 
 
@@ -150,8 +165,8 @@ def _batch(delivery: Delivery, people: list[tuple[Any, ...]]) -> Batch:
         planned_start_at=round_.planned_start_at,
         notified_at=chunk.closed_at,  # type: ignore[arg-type]  # not null once it has notified
         people=tuple(
-            Person(user_id, f"{name} {surname}".strip(), email, language)
-            for user_id, name, surname, email, language in people
+            Person(user_id, f"{name} {surname}".strip(), email, language, tuple(Device(**each) for each in devices))
+            for user_id, name, surname, email, language, devices in people
             if delivery.reached_user is None or user_id > delivery.reached_user
         ),
         reached=_Progress(delivery.pk),

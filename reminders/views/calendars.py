@@ -77,7 +77,7 @@ class CalendarViewSet(ApiViewSet):
         as `If-None-Match` to get an empty 304 while nothing has changed.
         """
         entry = reads.calendar_entry(id, caller=self.caller, now=timezone.now())
-        return _answer(request.META, lambda: calendar_of(entry), entry.channel_name, made_of=entry)
+        return calendar_answer(request.META, lambda: calendar_of(entry), entry.channel_name, made_of=entry)
 
     @extend_schema(
         operation_id="readCalendarByUserIdV1",
@@ -96,10 +96,10 @@ class CalendarViewSet(ApiViewSet):
         """
         feed = reads.calendar_feed(userId, caller=self.caller, now=timezone.now())
         named = (feed.name, feed.entries)
-        return _answer(request.META, lambda: feed_of(*named), feed.username, made_of=named)
+        return calendar_answer(request.META, lambda: feed_of(*named), feed.username, made_of=named)
 
 
-def _answer(meta: Mapping[str, Any], write: Callable[[], bytes], name: str, *, made_of: object) -> HttpResponse:
+def calendar_answer(meta: Mapping[str, Any], write: Callable[[], bytes], name: str, *, made_of: object) -> HttpResponse:
     """304 when the caller has this version. `write` renders it from `made_of` and the settings alone."""
     written_with = (FORM, settings.CALENDAR_DOMAIN, settings.STREAM_PAGE_URL, made_of)
     etag = f'"{sha256(repr(written_with).encode()).hexdigest()[:32]}"'

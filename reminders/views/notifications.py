@@ -7,11 +7,18 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common.pagination import at_least
 from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
 from reminders import reads, services
-from reminders.serializers import ListNotificationsQuery, MarkNotificationSerializer, NotificationSerializer
+from reminders.serializers import (
+    ListNotificationsQuery,
+    MarkedSerializer,
+    MarkNotificationSerializer,
+    NotificationSerializer,
+    UnreadCountSerializer,
+)
 
 
 class NotificationViewSet(ApiViewSet):
@@ -24,7 +31,7 @@ class NotificationViewSet(ApiViewSet):
     }
 
     @extend_schema(
-        operation_id="listNotificationsV2",
+        operation_id="listNotificationsV1",
         tags=["Notifications"],
         parameters=[ListNotificationsQuery],
         responses={200: page_of(NotificationSerializer)},
@@ -32,6 +39,35 @@ class NotificationViewSet(ApiViewSet):
     def list(self, request: Request) -> Response:
         """Your notifications, newest first; title and message are in the language of this call."""
         return reads.my_notifications(self.query(ListNotificationsQuery), caller=self.user.pk)
+
+    @extend_schema(
+        operation_id="listNotificationsV2",
+        tags=["Notifications"],
+        parameters=[ListNotificationsQuery],
+        responses={200: page_of(NotificationSerializer)},
+    )
+    def list_in_v2(self, request: Request) -> Response:
+        """Your notifications, newest first; the same as in v1."""
+        return self.list(request)
+
+    @extend_schema(
+        operation_id="countUnreadNotificationsV1", tags=["Notifications"], responses={200: UnreadCountSerializer}
+    )
+    def count_unread(self, request: Request) -> Response:
+        """How many of your notifications are unread. Counted up to 10,000: see `X-Total-Count`."""
+        return reads.unread_count(caller=self.user.pk)
+
+    @extend_schema(
+        operation_id="markAllNotificationsV1", tags=["Notifications"], request=None, responses={200: MarkedSerializer}
+    )
+    def mark_all(self, request: Request) -> Response:
+        """Mark all of your notifications as read.
+
+        One call marks 10,000 at once. If you have more, the answer has `X-Total-Count: at-least`, and the others
+        follow within moments, apart from those that arrive after this call.
+        """
+        marked = services.mark_all_notifications(by=self.user, now=timezone.now())
+        return Response({"markedCount": marked.number}, headers=at_least(marked.has_rest))
 
     @extend_schema(
         operation_id="markNotificationByIdV1",

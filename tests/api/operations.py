@@ -18,6 +18,7 @@ from accounts import tokens
 from accounts.models import Session, User
 from bans.services import appeal_ban, ban_many
 from livestreams.models import LiveStream, Status
+from reminders.services import create_calendar_address, register_device
 from tests.bans.people import make_ban, permitted
 from tests.conftest import PASSWORD, Api, make_user, session_of
 from tests.envelope import data_of
@@ -133,6 +134,7 @@ def assert_succeeded(response: Any, operation: Operation, status: int = 200) -> 
 BODIES: dict[str, dict[str, Any]] = {
     "appealBanV1": {"text": "It was not me."},
     "createLiveStreamV1": {"title": "Evening talk, moved"},
+    "createNotificationsDeviceTokenV1": {"token": "fcm:APA91bHPRgkF3JUikC4E", "platform": "android"},
     "markNotificationByIdV1": {"isRead": True},
     "markNotificationByIdV2": {"isRead": True},
     "setReminderByIdV1": {"minute": 15},
@@ -239,6 +241,17 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
     if name in {"readReminderByIdV1", "deleteReminderByIdV1"}:
         for user in (caller, viewer):
             remind(user, stream)
-    if name in {"markNotificationByIdV1", "markNotificationByIdV2"}:
-        ids["id"] = notified_of_start(caller, stream).pk
+    ids |= _in_inbox(name, caller, stream)
     return World(api, creator, stranger, viewer, caller, stream, ids)
+
+
+def _in_inbox(name: str, caller: User, stream: LiveStream) -> dict[str, str]:
+    """Makes what an operation on notifications, devices or the own calendar needs; returns its id if it has one."""
+    match name:
+        case "markNotificationByIdV1" | "markNotificationByIdV2":
+            return {"id": notified_of_start(caller, stream).pk}
+        case "deleteNotificationsDeviceTokenByIdV1":
+            return {"id": register_device(by=caller, now=timezone.now(), token="x", platform="ios").pk}
+        case "deleteMyCalendarV1":
+            create_calendar_address(by=caller, now=timezone.now())
+    return {}

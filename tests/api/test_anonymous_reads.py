@@ -19,7 +19,8 @@ from common import health, playground
 from edges.services import admit
 from livestreams.models import LiveStream, Status
 from reminders.channels.email import unsubscribe_address
-from reminders.models import Checkpoint
+from reminders.models import Checkpoint, Reminder
+from reminders.services import create_calendar_address
 from tests.api.operations import Operation, operations
 from tests.conftest import make_user
 from tests.envelope import assert_refused, data_of
@@ -48,6 +49,7 @@ BESIDE_THE_DOCUMENT = [
     "/static/common/playground.css",
     "/static/nothing",
     "/unsubscribe/nonsense",
+    "/calendar/nonsense.ics",
 ]
 
 
@@ -154,6 +156,29 @@ def test_other_anonymous_reads_cost_little_cpu_time(
 
     print(f"{path:70} {cost:6.1f} ms")  # noqa: T201
     assert cost < MOST_MILLISECONDS
+
+
+@pytest.mark.parametrize("reader", ["busy", "viewer"])
+def test_the_own_calendar_of_a_user_with_many_streams_or_reminders_costs_little_cpu_time(
+    reader: str, busy: User, viewer: User
+) -> None:
+    now, user = timezone.now(), {"busy": busy, "viewer": viewer}[reader]
+    Reminder.objects.bulk_create(
+        Reminder(stream=stream, user=user, minute=15, language="en", created_at=now, updated_at=now)
+        for stream in LiveStream.objects.filter(creator=busy)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE reminders_reminder")
+    client, path = Client(), f"/calendar/{create_calendar_address(by=user, now=now).secret}.ics"
+    answer = client.get(path)
+    assert answer.content.count(b"BEGIN:VEVENT") == 200
+    known = {"If-None-Match": answer.headers["ETag"]}
+    assert client.get(path, headers=known).status_code == 304
+
+    for headers in ({}, known):
+        cost = milliseconds(partial(client.get, path, headers=headers))
+        print(f"the own calendar of {reader} {cost:6.1f} ms")  # noqa: T201
+        assert cost < MOST_MILLISECONDS
 
 
 def test_the_page_of_an_unsubscribe_link_costs_little_cpu_time(creator: User) -> None:

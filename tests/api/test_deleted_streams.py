@@ -146,6 +146,7 @@ def test_a_deleted_stream_is_in_no_response_and_a_restored_one_is_in_all_again(
     assert containing(after, {hidden}) == containing(before, {picture}) != set()
     # The check above proves something only where the response contained the stream before.
     lists = {"listLiveStreamsV1", "listGuestStreamsV1", "listMyRemindersV1", "listNotificationsV2", "listMyBansV1"}
+    lists |= {"listNotificationsV1", "listAppealsV1"}
     lists |= {"readLiveStreamBanByIdV1", "readAppealV1", "readLiveStreamByIdV1", "listLiveStreamBansV1"}
     lists |= {"listMyPastStreamsV1", "listPastStreamsByUserIdV1"} if status == "ended" else {"readCalendarByUserIdV1"}
     lists |= {"listUpcomingStreamsV1", "listUpcomingStreamsByUserIdV2"} if status == "scheduled" else set()

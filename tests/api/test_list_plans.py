@@ -25,9 +25,10 @@ from tests.streams import STREAMS
 pytestmark = pytest.mark.slow
 
 # Each of the first users has forty streams; the others have none.
-SIZE = Size(users=5_000, streams=200_000, bans=20_000, viewers=4_000)
+SIZE = Size(users=5_000, streams=200_000, bans=20_000, viewers=4_000, notifications=50_000)
 MORE = SIZE._replace(users=200_000, viewers=100_000)
-GROWING = {"livestreams_livestream", "bans_livestreamban", "edges_participant", "accounts_user"}
+GROWING = {"livestreams_livestream", "bans_livestreamban", "bans_appeal", "edges_participant", "accounts_user"}
+GROWING |= {"reminders_notification"}
 LIMIT = 10
 MOST_SORTED = 10_000
 # Ten rows, their people, and at most a hundred rows passed over for each (states of which 1 in 100 streams is).
@@ -112,10 +113,10 @@ def test_a_page_reads_as_much_as_it_has_and_nothing_that_grows(
 
     for case in cases(document()):
         address, query = case.call(ids)
-        for after in (False, True):
+        for after in (False, True) if case.has_pages else (False,):
             with subtests.test(case=str(case), after=after), plans(monkeypatch) as seen:
                 Listing.large_totals.forget()
-                asked = {"limit": LIMIT} | query
+                asked = ({"limit": LIMIT} if case.has_pages else {}) | query
                 if after:
                     cursor = client.get(address, asked).headers.get("X-Next-Cursor")
                     if cursor is None:
@@ -125,7 +126,7 @@ def test_a_page_reads_as_much_as_it_has_and_nothing_that_grows(
                 data_of(client.get(address, asked))
                 assert seen
                 # A page that is not the first also reads the keys before it, from an index.
-                skipped = 0 if after else asked["limit"] * (asked.get("page", 1) - 1)
+                skipped = 0 if after else asked.get("limit", 0) * (asked.get("page", 1) - 1)
                 most = MOST_READ + (MOST_WALKED if SEARCHED & query.keys() else 0)
                 found = [fault for plan in seen for fault in faults(plan, skipped=skipped, most_read=most)]
                 assert not found, found

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import rename_user
-from bans.models import LiveStreamBan
-from bans.services import change_ban, lift_ban
+from bans.models import Appeal, LiveStreamBan
+from bans.services import appeal_ban, change_ban, lift_ban
 from common.refusals import Refusal
 from edges.models import Participant
 from edges.services import admit
@@ -254,6 +254,20 @@ class MyBans(Bans):
         return make_ban(self.caller, make_stream(self.person()), now=self.moment())
 
 
+class Appeals(MyBans):
+    """Appeals of the caller; their ids are those of the appeals."""
+
+    def add(self) -> object:
+        ban = make_ban(self.caller, make_stream(self.person()), now=self.moment())
+        return appeal_ban(ban.pk, by=self.caller, now=self.moment(), text="It was not me.")
+
+    def change(self, target: str) -> object:
+        return super().change(Appeal.objects.get(pk=target).ban_id)
+
+    def address(self) -> str:
+        return f"{BANS_URL}/appeals"
+
+
 class Reminders(World):
     def address(self) -> str:
         return MINE
@@ -297,6 +311,11 @@ class Notifications(World):
         return mark_notification(target, by=self.caller, now=timezone.now(), read=bool(self.random.randrange(2)))
 
 
+class NotificationsInV1(Notifications):
+    def address(self) -> str:
+        return "/api/v1/notifications"
+
+
 LISTS: dict[str, type[World]] = {
     "listLiveStreamsV1": Streams,
     "listGuestStreamsV1": Guested,
@@ -309,7 +328,9 @@ LISTS: dict[str, type[World]] = {
     "listUsersSearchV1": Users,
     "listLiveStreamBansV1": Bans,
     "listMyBansV1": MyBans,
+    "listAppealsV1": Appeals,
     "listMyRemindersV1": Reminders,
+    "listNotificationsV1": NotificationsInV1,
     "listNotificationsV2": Notifications,
 }
 

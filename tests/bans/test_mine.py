@@ -2,9 +2,13 @@
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from accounts.models import User
 from bans import services
 from common.times import wire_time
+from livestreams.models import LiveStream
+from livestreams.services import delete_stream
 from tests.bans.people import BANS, ban_url, lapsed_ban, make_ban
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
@@ -20,7 +24,7 @@ def test_the_banned_person_reads_the_reason_and_the_end(api: Api, creator: User,
 
     (mine,) = data_of(api(viewer).get(MINE))["list"]
 
-    assert mine == data_of(api(viewer).get(ban_url(ban)))
+    assert mine == data_of(api(viewer).get(ban_url(ban))) | {"state": "active", "appeal": None}
     assert (mine["reason"], mine["expiresAt"], mine["actionType"]) == ("Spam", wire_time(end), "CHAT_ONLY")
 
 
@@ -34,19 +38,64 @@ def test_the_list_names_only_the_id_of_who_made_the_ban(api: Api, creator: User,
     assert creator.surname not in response.content.decode()
 
 
-def test_the_callers_own_holding_bans_are_listed_newest_first(
+def in_every_state(creator: User, viewer: User, now: datetime) -> dict[str, str]:
+    """The ids of bans of `viewer` by the state that they have at `now`, the newest first."""
+    active = make_ban(viewer, make_stream(creator), now=now - timedelta(minutes=1), expires_at=now + timedelta(hours=1))
+    lifted = make_ban(viewer, make_stream(creator), now=now - timedelta(minutes=2))
+    services.lift_ban(lifted.pk, by=creator, now=now)
+    return {"active": active.pk, "lifted": lifted.pk, "lapsed": lapsed_ban(viewer, make_stream(creator)).pk}
+
+
+def test_the_callers_own_bans_are_listed_newest_first_with_their_state(
     api: Api, creator: User, viewer: User, stranger: User, now: datetime
 ) -> None:
-    old = make_ban(viewer, make_stream(creator), now=now - timedelta(minutes=2))
-    new = make_ban(viewer, make_stream(stranger), now=now - timedelta(minutes=1))
+    made = in_every_state(creator, viewer, now)
     make_ban(stranger, make_stream(creator))
-    lapsed_ban(viewer, make_stream(creator))
-    services.lift_ban(make_ban(viewer, make_stream(creator)).pk, by=creator, now=now)
 
     data = data_of(api(viewer).get(MINE))
 
-    assert [ban["_id"] for ban in data["list"]] == [new.pk, old.pk]
-    assert data["pagination"]["totalItems"] == 2
+    assert [(ban["state"], ban["_id"]) for ban in data["list"]] == list(made.items())
+    assert data["pagination"]["totalItems"] == 3
+    lifted = data["list"][1]
+    assert (lifted["deletedAt"], lifted["deletedBy"]) == (wire_time(now), creator.pk)
+
+
+@pytest.mark.parametrize("state", ["active", "lapsed", "lifted"])
+def test_the_list_is_filtered_by_state(state: str, api: Api, creator: User, viewer: User, now: datetime) -> None:
+    made = in_every_state(creator, viewer, now)
+
+    data = data_of(api(viewer).get(f"{MINE}?state={state}"))
+
+    assert [ban["_id"] for ban in data["list"]] == [made[state]]
+    assert data["pagination"]["totalItems"] == 1
+
+
+def test_a_ban_that_was_lifted_after_its_end_is_lifted(api: Api, creator: User, viewer: User, now: datetime) -> None:
+    services.lift_ban(lapsed_ban(viewer, make_stream(creator)).pk, by=creator, now=now)
+    assert [ban["state"] for ban in data_of(api(viewer).get(MINE))["list"]] == ["lifted"]
+
+
+def test_a_ban_has_the_appeal_against_it(api: Api, creator: User, viewer: User, now: datetime) -> None:
+    ban = make_ban(viewer, make_stream(creator))
+    client = api(viewer)
+    appeal = data_of(client.post(f"{ban_url(ban)}/appeal", {"text": "It was not me."}), 201)
+    assert [each["appeal"] for each in data_of(client.get(MINE))["list"]] == [appeal]
+
+    services.lift_ban(ban.pk, by=creator, now=now)
+    (mine,) = data_of(client.get(MINE))["list"]
+    assert (mine["state"], mine["appeal"]["status"]) == ("lifted", "approved")
+    assert mine["appeal"] == data_of(client.get(f"{ban_url(ban)}/appeal"))
+
+
+def test_bans_on_deleted_streams_are_hidden_in_every_state(
+    api: Api, creator: User, viewer: User, now: datetime
+) -> None:
+    in_every_state(creator, viewer, now)
+    for stream in LiveStream.objects.all():
+        delete_stream(stream.pk, by=creator, now=now)
+
+    for query in ("", "?state=active", "?state=lapsed", "?state=lifted"):
+        assert data_of(api(viewer).get(MINE + query))["list"] == []
 
 
 def test_bans_on_the_callers_own_streams_are_not_listed(api: Api, creator: User, viewer: User) -> None:
@@ -68,6 +117,8 @@ def test_the_list_is_read_by_page_and_by_keyset(api: Api, creator: User, viewer:
 def test_a_bad_query_is_refused(api: Api, viewer: User) -> None:
     response = api(viewer).get(f"{MINE}?limit=0")
     assert_refused(response, 400, "validation_failed", "limit: must be between 1 and 100")
+    response = api(viewer).get(f"{MINE}?state=expired")
+    assert_refused(response, 400, "validation_failed", "state: must be one of active, lapsed, lifted")
 
 
 def test_the_list_needs_a_token(api: Api) -> None:

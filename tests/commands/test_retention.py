@@ -19,7 +19,8 @@ from common.models import AuditEntry, StoredAnswer
 from edges.models import Participant, Revocation
 from livestreams.models import LiveStream
 from livestreams.services import cancel_stream, delete_stream
-from reminders.models import Chunk, Delivery, Notification, Reminder, Round
+from reminders.models import Chunk, Delivery, DeviceToken, Notification, Reminder, Round
+from reminders.services.devices import UNUSED_AFTER
 from tests.conftest import session_of
 from tests.retaining import remove
 from tests.streams import make_stream
@@ -161,6 +162,15 @@ def make_stored_answers(world: World) -> type[models.Model]:
     return StoredAnswer
 
 
+def make_device_tokens(world: World) -> type[models.Model]:
+    for number, days in enumerate((1, 0, 0)):
+        when = world.now - UNUSED_AFTER - timedelta(days=days) + A_SECOND
+        DeviceToken.objects.create(
+            user=world.viewer, platform="ios", token="t", digest=bytes([number]), created_at=when, updated_at=when
+        )
+    return DeviceToken
+
+
 # Each makes three rows, of which one is past its retention.
 MAKERS: dict[str, Callable[[World], type[models.Model]]] = {
     "streams": make_streams,
@@ -175,6 +185,7 @@ MAKERS: dict[str, Callable[[World], type[models.Model]]] = {
     "token_pairs": make_token_pairs,
     "jobs": make_jobs,
     "stored_answers": make_stored_answers,
+    "device_tokens": make_device_tokens,
 }
 # Those have tests of their own.
 BY_MONTH = {"notifications", "audit_rows"}

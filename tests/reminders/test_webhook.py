@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from config.channels import check_webhook
-from reminders.channels import Batch, Person, Unreached, webhook
+from reminders.channels import Batch, Device, Person, Unreached, webhook
 from tests.reminders.receiver import Gateway, answering, closing, dripping, hanging, receiving
 from tests.reminders.sending import NEW_SECRET, SECRET
 from tests.servers import free_port
@@ -30,7 +30,10 @@ BATCH = Batch(
     title="Akşam sohbeti",
     planned_start_at=NOTIFIED_AT + timedelta(minutes=15),
     notified_at=NOTIFIED_AT,
-    people=(Person("0" * 23 + "3", "Ayşe", "", "tr"), Person("0" * 23 + "4", "Bob", "b@example.com", "en")),
+    people=(
+        Person("0" * 23 + "3", "Ayşe", "", "tr"),
+        Person("0" * 23 + "4", "Bob", "b@example.com", "en", (Device("ios", "a1"), Device("web", "b2"))),
+    ),
 )
 
 
@@ -72,8 +75,12 @@ def test_the_body_has_the_texts_of_each_language_and_the_recipients(settings: An
                 "tr": webhook.payload(BATCH)["data"]["texts"]["tr"],
             },
             "recipients": [
-                {"userId": "0" * 23 + "3", "language": "tr"},
-                {"userId": "0" * 23 + "4", "language": "en"},
+                {"userId": "0" * 23 + "3", "language": "tr", "devices": []},
+                {
+                    "userId": "0" * 23 + "4",
+                    "language": "en",
+                    "devices": [{"platform": "ios", "token": "a1"}, {"platform": "web", "token": "b2"}],
+                },
             ],
         },
     }

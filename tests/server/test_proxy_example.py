@@ -7,6 +7,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ error_log {folder}/error.log;
 worker_processes 1;
 events {{ worker_connections 512; }}
 http {{
-    access_log off;
+    access_log {folder}/access.log;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
@@ -55,7 +56,7 @@ def replaced(text: str, changes: dict[str, str]) -> str:
 
 class Proxy:
     def __init__(self, port: int, plain_port: int, certificate: Path) -> None:
-        self.port, self.plain_port = port, plain_port
+        self.port, self.plain_port, self.folder = port, plain_port, certificate.parent
         self._tls = ssl.create_default_context(cafile=str(certificate))
         self._tls.check_hostname = False
 
@@ -143,3 +144,16 @@ def test_the_example_passes_bodies_on_and_refuses_too_large_ones(proxy: Proxy) -
             assert (status, headers["x-error-code"]) == (413, "payload_too_large")
         status, headers = proxy.call("POST", path, b" " * 8_000_000, **form)
         assert (status, "x-error-code" in headers) == (413, False)
+
+
+def test_the_logs_of_the_proxy_have_no_secret_of_an_address(proxy: Proxy) -> None:
+    for path in ("/calendar/s3cret.ics", "/unsubscribe/s3cret", "/calendar/s3cret", "//calendar/s3cret.ics"):
+        assert proxy.call("GET", path)[0] == 404
+    with closing(http.client.HTTPConnection("127.0.0.1", proxy.plain_port, timeout=20)) as plain:
+        plain.request("GET", "/calendar/s3cret.ics", headers={"Host": "api.example.com"})
+        assert plain.getresponse().status == 301
+    assert proxy.call("GET", "/healthz")[0] == 200
+
+    logged = [(proxy.folder / name).read_text() for name in ("access.log", "error.log")]
+    assert "GET /healthz" in logged[0]
+    assert "s3cret" not in "".join(logged)

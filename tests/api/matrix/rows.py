@@ -12,32 +12,11 @@ from bans.models import LiveStreamBan
 from bans.services import appeal_ban, ban_many, lift_ban, undo_batch
 from livestreams import services as streams
 from livestreams.models import LiveStream
-from reminders.models import Notification
 from tests.api.matrix.callers import DEACTIVATED, LOGGED_OUT, NOBODY
-from tests.api.matrix.cells import Call, Inapplicable, Row
+from tests.api.matrix.cells import Call, Inapplicable
+from tests.api.matrix.inbox_rows import my_reminders, on_address, on_device, on_notice, on_reminder, registering
+from tests.api.matrix.kinds import ANOTHERS, ANOTHERS_DELETED, OWN, OWN_DELETED, Rows, of_the_caller, pairs
 from tests.api.matrix.world import World
-
-OWN, ANOTHERS, OWN_DELETED, ANOTHERS_DELETED = KINDS = ("own", "another's", "own deleted", "another's deleted")
-
-type Rows = dict[str, Row]
-
-NO_OTHERS = Inapplicable("changes only the caller; the call cannot name another user")
-
-
-def of_the_caller(row: Row) -> Rows:
-    """The only object of the operation is the caller."""
-    return {OWN: row} | dict.fromkeys(KINDS[1:], NO_OTHERS)
-
-
-def pairs(of: Callable[[World, str, str], Call], deleted: Callable[[World, str, str], Call]) -> Rows:
-    """Both functions take the caller and the owner of the object."""
-    return {
-        OWN: lambda world, caller: of(world, caller, caller),
-        ANOTHERS: lambda world, caller: of(world, caller, world.another(caller)),
-        OWN_DELETED: lambda world, caller: deleted(world, caller, caller),
-        ANOTHERS_DELETED: lambda world, caller: deleted(world, caller, world.another(caller)),
-    }
-
 
 # --- streams --------------------------------------------------------------------------------------
 
@@ -182,6 +161,22 @@ def my_bans() -> Rows:
     }
 
 
+def listed_appeals() -> Rows:
+    """Own is the appeal against a ban of the caller."""
+
+    def shown(ban: LiveStreamBan) -> Call:
+        return Call(query="limit=100", shows=ban.pk, prepare=appealed(ban))
+
+    def lifted_one(world: World, caller: str, owner: str) -> Call:
+        ban = world.against[owner]
+        return Call(query="limit=100", shows=ban.pk, prepare=lifted(ban, appealed(ban)))
+
+    return pairs(lambda world, caller, owner: shown(world.against[owner]), lifted_one) | {
+        "on own stream": lambda world, caller: shown(world.bans[caller]),
+        "own, on a deleted stream": lambda world, caller: shown(world.against_on_deleted[caller]),
+    }
+
+
 def appealed(ban: LiveStreamBan) -> Callable[[], object]:
     return lambda: appeal_ban(ban.pk, by=ban.target, now=timezone.now(), text="It was not me.")
 
@@ -238,39 +233,6 @@ def checking() -> Rows:
             world.people[caller].pk, world.deleted[world.another(caller)]
         ),
     }
-
-
-# --- reminders and notifications ------------------------------------------------------------------
-
-
-def on_reminder() -> Rows:
-    """Own is the caller's reminder on another's stream. Another's is a stream on which only others have reminders."""
-    return {
-        OWN: lambda world, caller: Call({"id": world.planned[world.another(caller)].pk}),
-        ANOTHERS: lambda world, caller: Call({"id": world.awaited.pk}),
-        OWN_DELETED: lambda world, caller: Call({"id": world.deleted[world.another(caller)].pk}),
-        ANOTHERS_DELETED: lambda world, caller: Call({"id": world.awaited_deleted.pk}),
-    }
-
-
-def my_reminders() -> Rows:
-    def shown(stream: LiveStream) -> Call:
-        return Call(query="limit=100", shows=stream.pk)
-
-    return {
-        OWN: lambda world, caller: shown(world.planned[world.another(caller)]),
-        ANOTHERS: lambda world, caller: shown(world.awaited),
-        OWN_DELETED: lambda world, caller: shown(world.deleted[world.another(caller)]),
-        ANOTHERS_DELETED: lambda world, caller: shown(world.awaited_deleted),
-    }
-
-
-def on_notice(of: Callable[[Notification], Call]) -> Rows:
-    """A deleted notification is one of a deleted stream."""
-    return pairs(
-        lambda world, caller, owner: of(world.notices[owner]),
-        lambda world, caller, owner: of(world.notices_of_deleted[owner]),
-    )
 
 
 # --- accounts -------------------------------------------------------------------------------------
@@ -330,6 +292,7 @@ ROWS: dict[str, Rows] = {
     "bulkBanV1": in_body(targets=lambda world: [world.bystander.pk]),
     "cancelLiveStreamByIdV1": on_stream(),
     "checkLiveStreamBanV1": checking(),
+    "countUnreadNotificationsV1": of_the_caller(lambda world, caller: Call()),
     "countViewersByIdV1": on_stream(),
     "createLiveStreamBanV1": in_body(targetUserId=lambda world: world.bystander.pk),
     "createLiveStreamV1": {
@@ -338,20 +301,26 @@ ROWS: dict[str, Rows] = {
         OWN_DELETED: Inapplicable("a new stream cannot be deleted yet"),
         ANOTHERS_DELETED: Inapplicable("the body refers to a user, and users are not deleted"),
     },
+    "createMyCalendarV1": of_the_caller(lambda world, caller: Call()),
+    "createNotificationsDeviceTokenV1": registering(),
     "declineLiveStreamGuestByIdV1": answering(),
     "deleteLiveStreamByIdV1": on_stream(),
+    "deleteMyCalendarV1": on_address(),
+    "deleteNotificationsDeviceTokenByIdV1": on_device(),
     "deleteReminderByIdV1": on_reminder(),
     "endLiveStreamByIdV1": on_stream(active=True),
     "getUsersProfileByUseridV1": seen_by_all(lambda user: Call({"userId": user.pk}, shows=user.pk)),
     "getUsersProfileUsernameByUsernameV1": seen_by_all(lambda user: Call({"username": user.username}, shows=user.pk)),
     "joinLiveStreamV1": in_body(active=True, audit=0),  # presence is not audited
     "liftLiveStreamBanByIdV1": on_ban(),
+    "listAppealsV1": listed_appeals(),
     "listGuestStreamsV1": as_guest(),
     "listLiveStreamBansV1": listed_bans(),
     "listLiveStreamsV1": listed(),
     "listMyBansV1": my_bans(),
     "listMyPastStreamsV1": past(of_user=False),
     "listMyRemindersV1": my_reminders(),
+    "listNotificationsV1": on_notice(lambda notice: Call(query="limit=100", shows=notice.pk)),
     "listNotificationsV2": on_notice(lambda notice: Call(query="limit=100", shows=notice.pk)),
     "listPastStreamsByUserIdV1": past(of_user=True),
     "listRevocationsByIdV1": on_stream(),
@@ -367,6 +336,7 @@ ROWS: dict[str, Rows] = {
         ANOTHERS_DELETED: lambda world, caller: log_in(world, DEACTIVATED, world.people[DEACTIVATED].password),
     },
     "logoutV1": of_the_caller(lambda world, caller: Call()),
+    "markAllNotificationsV1": of_the_caller(lambda world, caller: Call()),
     "markNotificationByIdV1": on_notice(lambda notice: Call({"id": notice.pk}, body={"isRead": True})),
     "markNotificationByIdV2": on_notice(lambda notice: Call({"id": notice.pk}, body={"isRead": True})),
     "readAppealV1": on_appeal(),

@@ -19,6 +19,7 @@ from accounts.models import User
 from common.models import AuditEntry
 from livestreams.models import LiveStream
 from reminders.channels.email import unsubscribe_address
+from reminders.services import create_calendar_address
 from tests.admin.notifying import notify_of_start
 from tests.api.matrix import table
 from tests.api.matrix.callers import ADMIN, CALLERS, DEACTIVATED, LOGGED_OUT, MODERATOR, NOBODY
@@ -87,6 +88,9 @@ class Visits:
 
     def path(self, route: str) -> str:
         route = route.replace("<str:token>", unsubscribe_address(self.world.user(CALLERS[1]).pk).rpartition("/")[2])
+        if "<str:secret>" in route:
+            address = create_calendar_address(by=self.world.bystander, now=timezone.now())
+            route = route.replace("<str:secret>", address.secret)
         route = route.replace("<path:content_type_id>", str(ContentType.objects.get_for_model(LiveStream).pk))
         if "<path:object_id>" in route:
             model = "livestreams.livestream" if "/r/" in route else ".".join(route.split("/")[1:3])

@@ -252,7 +252,13 @@ class Notification(IdentifiedModel):
         verbose_name = _("notification")
         verbose_name_plural = _("notifications")
         default_permissions = ()
-        indexes = [models.Index(fields=["user", "-created_at", "-id"], name="notification_by_user")]
+        indexes = [
+            models.Index(fields=["user", "-created_at", "-id"], name="notification_by_user"),
+            # Counts what is unread, and lists it, however much of the user's inbox has been read.
+            models.Index(
+                fields=["user", "-created_at", "-id"], condition=Q(read_at__isnull=True), name="notification_unread"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.user_id}"
