@@ -73,12 +73,14 @@ def compressed[Response: HttpResponseBase](response: Response, meta: Mapping[str
             headers["ETag"] = etag_of_unchanged(etag, meta.get("HTTP_IF_NONE_MATCH", ""))
             _vary(response)
         return response
-    if not _is_compressible(response):
+    if response.streaming or not is_compressed_type(headers.get("Content-Type", "")):
         return response
     _vary(response)
-    body: bytes = response.content  # type: ignore[attr-defined]  # not streaming
     encoding, is_required = preferred_encoding(meta.get("HTTP_ACCEPT_ENCODING", ""))
-    if encoding == IDENTITY or (len(body) < SMALLEST and not is_required) or not body:
+    if encoding == IDENTITY:
+        return response
+    body: bytes = response.content  # type: ignore[attr-defined]  # not streaming
+    if not body or (len(body) < SMALLEST and not is_required) or not _may_be_compressed(response):
         return response
     content = _encoded(encoding, body, getattr(response, FIXED_BODY, None))
     response.content = content  # type: ignore[attr-defined]
@@ -95,6 +97,7 @@ def with_fixed_body[Response: HttpResponseBase](response: Response, name: str) -
     return response
 
 
+@lru_cache(maxsize=64)
 def is_compressed_type(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() in COMPRESSED_TYPES
 
@@ -140,13 +143,10 @@ def _weight(parameter: str) -> float | None:
     return float(found[1]) if found and WEIGHT.fullmatch(found[1]) else None
 
 
-def _is_compressible(response: HttpResponseBase) -> bool:
-    headers = response.headers
-    if response.streaming or response.status_code == 206 or "Content-Encoding" in headers:
+def _may_be_compressed(response: HttpResponseBase) -> bool:
+    if response.status_code == 206 or "Content-Encoding" in response.headers:
         return False
-    if not is_compressed_type(headers.get("Content-Type", "")):
-        return False
-    cache_control = headers.get("Cache-Control", "")
+    cache_control = response.headers.get("Cache-Control", "")
     return SECRET not in cache_control and UNCHANGEABLE not in cache_control
 
 

@@ -11,20 +11,10 @@ from django.http.response import HttpResponseBase
 
 from common.addresses import client_address, client_network
 from common.rate_limits.counters import Standing, count
-from common.rate_limits.policies import (
-    ADDRESS,
-    ANONYMOUS,
-    ANONYMOUS_WRITE,
-    POLICY_HEADER,
-    READ,
-    SEARCH,
-    STANDING_HEADER,
-    WRITE,
-    Policy,
-)
+from common.rate_limits.policies import ADDRESS, POLICY_HEADER, READ, SEARCH, STANDING_HEADER, WRITE, Limits
 from common.refusals import TooMany
 
-STANDINGS = "common.rate_limits"  # in the environ
+STANDING = "common.rate_limits"  # in the environ
 SAFE = frozenset(["GET", "HEAD", "OPTIONS"])
 
 LONGEST_KEPT = 64  # characters; networks of longer headers are not cached
@@ -55,50 +45,39 @@ def class_of(method: str, query_string: str, *, is_expensive: bool) -> str:
     return SEARCH if is_expensive or (may_search and SEARCH in QueryDict(query_string)) else READ
 
 
-def policy_names(kind: str, *, is_anonymous: bool) -> tuple[str, ...]:
-    """The names of the policies that a call of this class counts for."""
-    if not is_anonymous:
-        return kind, ADDRESS
-    return {READ: (ANONYMOUS,), SEARCH: (SEARCH,), WRITE: (ANONYMOUS_WRITE,)}[kind]
-
-
 def count_call(request: HttpRequest, caller: Caller | None, *, is_expensive: bool) -> None:
     """Count a call of this user, or of a network if it is anonymous. Raises RateLimited above a limit."""
-    policies: Mapping[str, Policy] = settings.RATE_LIMITS
-    if not policies or (caller is not None and _unlimited.get(caller.pk, 0.0) > time.monotonic()):
+    limits: Limits = settings.RATE_LIMITS
+    if not limits:
+        return
+    now = time.monotonic()
+    if caller is not None and _unlimited.get(caller.pk, 0.0) > now:
         return
     meta = request.META
     kind = class_of(str(request.method), meta.get("QUERY_STRING", ""), is_expensive=is_expensive)
-    standings: list[Standing] = []
-    for name in policy_names(kind, is_anonymous=caller is None):
-        if (policy := policies.get(name)) is None:
-            continue
-        who = str(caller.pk) if caller is not None and name != ADDRESS else network_of(meta)
-        standing = count(policy, who)
+    plan = limits.plan(kind, is_anonymous=caller is None)
+    nearest: Standing | None = None
+    for policy in plan.policies:
+        who = str(caller.pk) if caller is not None and policy.name != ADDRESS else network_of(meta)
+        standing = count(policy, who, now)
         # Asked seldom: at a refusal, and each time that a process adds the calls that it has counted.
-        if caller is not None and _may_be_unlimited(standing) and _is_unlimited(caller):
-            meta.pop(STANDINGS, None)
+        if standing.is_shared and caller is not None and _is_unlimited(caller, standing):
+            meta.pop(STANDING, None)
             return
-        standings.append(standing)
-        meta[STANDINGS] = standings
+        if nearest is None or standing.remain < nearest.remain:
+            nearest = standing
+            meta[STANDING] = plan.header, nearest
         if standing.is_spent:
             raise RateLimited(standing.seconds)
 
 
 def announced[Response: HttpResponseBase](response: Response, request: HttpRequest) -> Response:
-    """`response` with the headers about the limits for which its call has counted."""
-    standings: list[Standing] | None = request.META.get(STANDINGS)
-    if standings:
-        nearest = min(standings, key=lambda standing: standing.remain)
+    """`response` with the headers about the limits for which its call counts."""
+    if (found := request.META.get(STANDING)) is not None:
         headers = response.headers
-        headers[POLICY_HEADER] = _written(tuple(standing.policy for standing in standings))
+        headers[POLICY_HEADER], nearest = found
         headers[STANDING_HEADER] = f'"{nearest.policy.name}";r={nearest.remain};t={nearest.seconds}'
     return response
-
-
-@lru_cache(maxsize=64)
-def _written(policies: tuple[Policy, ...]) -> str:
-    return ", ".join(policy.header for policy in policies)
 
 
 # --- networks -------------------------------------------------------------------------------------
@@ -124,12 +103,10 @@ _kept_network = lru_cache(maxsize=8192)(_network)
 _unlimited: dict[Any, float] = {}
 
 
-def _may_be_unlimited(standing: Standing) -> bool:
-    return standing.is_spent or (standing.is_shared and standing.policy.step > 1)
-
-
-def _is_unlimited(caller: Caller) -> bool:
+def _is_unlimited(caller: Caller, standing: Standing) -> bool:
     """Whether the caller has `settings.UNLIMITED_PERMISSION`, as media servers and chat servers do."""
+    if not standing.is_spent and standing.policy.step == 1:
+        return False  # every change, for which the question would cost two statements
     now = time.monotonic()
     known = _unlimited.get(caller.pk, 0.0)
     if abs(known) > now:

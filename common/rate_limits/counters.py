@@ -1,7 +1,6 @@
 """Counters of calls: rows in PostgreSQL that all processes share, and what this process has not added to them yet."""
 
 import threading
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cache
@@ -31,7 +30,7 @@ class Standing(NamedTuple):
     remain: int
     seconds: int
     is_spent: bool  # this call is above the quota
-    is_shared: bool  # this call has asked PostgreSQL
+    is_shared: bool  # what all processes have counted is part of it
 
 
 @dataclass(slots=True)
@@ -47,21 +46,20 @@ _lock = threading.Lock()
 _held: OrderedDict[tuple[str, Who], _Held] = OrderedDict()  # in the order of their begin
 
 
-def count(policy: Policy, who: Who) -> Standing:
-    """Count a call.
+def count(policy: Policy, who: Who, now: float) -> Standing:
+    """Count a call at `now`, on the monotonic clock.
 
     With a step of one, exactly `policy.quota` calls pass, however many come at once in any number of processes. With
     larger steps each process may let one step more pass. Raises OperationalError when PostgreSQL does not answer.
     """
     key = policy.name, who
-    now = time.monotonic()
     with _lock:
         held = _held.get(key)
         if held is None or held.ends <= now:
             held = _begun(key, now, policy.seconds)
         # A spent counter stays spent until its window ends, so refusing costs no statement.
         if held.known >= policy.quota:
-            return Standing(policy, 0, _seconds(held.ends - now), is_spent=True, is_shared=False)
+            return Standing(policy, 0, _seconds(held.ends - now), is_spent=True, is_shared=True)
         held.added += 1
         counted = held.known + held.added
         if held.added < policy.step and counted <= policy.quota:

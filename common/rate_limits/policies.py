@@ -1,7 +1,8 @@
 """Policies: the settings `RATE_LIMIT_…`, and their form in the headers of draft-ietf-httpapi-ratelimit-headers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 # Headers of answers.
@@ -23,21 +24,57 @@ LARGEST_QUOTA = 1_000_000
 LONGEST_WINDOW = 3_600
 
 
-class Policy(NamedTuple):
-    """At most `quota` calls in a window of `seconds`, which begins with the first call."""
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """At most `quota` calls in a window of `seconds`, which begins with the first call.
+
+    `step` is how many calls a process counts before it adds them to the row in PostgreSQL.
+    """
 
     name: str
     quota: int
     seconds: int
+    step: int = field(init=False)
 
-    @property
-    def step(self) -> int:
-        """How many calls a process counts before it adds them to the row in PostgreSQL."""
-        return 1 if self.name in EXACT else max(1, self.quota // STEPS)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "step", 1 if self.name in EXACT else max(1, self.quota // STEPS))
 
     @property
     def header(self) -> str:
         return f'"{self.name}";q={self.quota};w={self.seconds}'
+
+
+class Plan(NamedTuple):
+    """The policies for which a call counts, and their header."""
+
+    policies: tuple[Policy, ...]
+    header: str
+
+
+class Limits(dict[str, Policy]):
+    """The policies by name. What calls of each class count for is computed once."""
+
+    def __init__(self, policies: Iterable[Policy] = ()) -> None:
+        super().__init__((policy.name, policy) for policy in policies)
+        self._plans = {
+            (kind, is_anonymous): self._planned(names_of(kind, is_anonymous=is_anonymous))
+            for kind in (READ, SEARCH, WRITE)
+            for is_anonymous in (False, True)
+        }
+
+    def plan(self, kind: str, *, is_anonymous: bool) -> Plan:
+        return self._plans[kind, is_anonymous]
+
+    def _planned(self, names: tuple[str, ...]) -> Plan:
+        policies = tuple(self[name] for name in names if name in self)
+        return Plan(policies, ", ".join(policy.header for policy in policies))
+
+
+def names_of(kind: str, *, is_anonymous: bool) -> tuple[str, ...]:
+    """The names of the policies that a call of this class (READ, SEARCH or WRITE) counts for."""
+    if not is_anonymous:
+        return kind, ADDRESS
+    return {READ: (ANONYMOUS,), SEARCH: (SEARCH,), WRITE: (ANONYMOUS_WRITE,)}[kind]
 
 
 def setting_of(name: str) -> str:
@@ -45,9 +82,9 @@ def setting_of(name: str) -> str:
     return f"RATE_LIMIT_{name.upper().replace('-', '_')}"
 
 
-def policies_of(written: Mapping[str, str]) -> dict[str, Policy]:
-    """The policies by name, without those that are off. Raises ValueError that names the setting and the rule."""
-    return {name: policy for name, text in written.items() if (policy := _policy(name, text))}
+def policies_of(written: Mapping[str, str]) -> Limits:
+    """The policies that are not off. Raises ValueError that names the setting and the rule."""
+    return Limits(policy for name, text in written.items() if (policy := _policy(name, text)))
 
 
 def _policy(name: str, text: str) -> Policy | None:

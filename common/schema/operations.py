@@ -28,6 +28,7 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, I
 from common import idempotency
 from common.api import HTTP_CODES, JSON, HeadersTooLarge, PayloadTooLarge, RequestTimeout, UriTooLong, status_of
 from common.pagination import NEXT_CURSOR, TOTAL_COUNT, PageTooDeep
+<<<<<<< HEAD
 from common.rate_limits.calls import RateLimited, policy_names
 from common.rate_limits.policies import READ, SEARCH, WRITE
 from common.refusals import (
@@ -39,6 +40,11 @@ from common.refusals import (
     Unauthenticated,
     Unavailable,
 )
+=======
+from common.rate_limits.calls import RateLimited
+from common.rate_limits.policies import READ, SEARCH, WRITE, names_of
+from common.refusals import Forbidden, Invalid, Missing, Refusal, Unauthenticated, Unavailable
+>>>>>>> h-limits
 from common.rows import Derived, ReadSerializer
 from common.schema.components import (
     ETAG,
@@ -183,7 +189,7 @@ class EnvelopeSchema(AutoSchema):
             kinds = {READ, SEARCH} if takes_search else {READ}
         needs_token = any(isinstance(permission, IsAuthenticated) for permission in self.view.get_permissions())
         forms = [False] if needs_token else [False, True] if self.view.get_authenticators() else [True]
-        names = (policy_names(kind, is_anonymous=is_anonymous) for kind in kinds for is_anonymous in forms)
+        names = (names_of(kind, is_anonymous=is_anonymous) for kind in kinds for is_anonymous in forms)
         return sorted(set().union(*names))
 
     def _refusals(self) -> Iterator[type[Refusal]]:

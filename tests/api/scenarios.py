@@ -20,7 +20,7 @@ from bans.services import lift_ban
 from common import idempotency, pagination
 from common.fields import new_object_id
 from common.pictures import process
-from common.rate_limits.policies import NAMES, Policy
+from common.rate_limits.policies import NAMES, Limits, Policy
 from livestreams.models import LiveStream, Status
 from livestreams.services import edit_stream
 from tests import servers
@@ -88,7 +88,7 @@ def eleventh_wrong_password(world: World, operation: Operation, patch: pytest.Mo
 def above_the_limit(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
     # The caller of some operations is a service account, which has no limits.
     patch.setattr(django_settings, "UNLIMITED_PERMISSION", "no.such")
-    patch.setattr(django_settings, "RATE_LIMITS", {name: Policy(name, 1, 60) for name in NAMES})
+    patch.setattr(django_settings, "RATE_LIMITS", Limits(Policy(name, 1, 60) for name in NAMES))
     world.call(operation)
     return world.call(operation)
 

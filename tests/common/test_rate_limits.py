@@ -35,8 +35,12 @@ def process(monkeypatch: pytest.MonkeyPatch, held: OrderedDict[Any, Any]) -> Ite
         yield
 
 
+def count(policy: Policy, who: str = "somebody") -> counters.Standing:
+    return counters.count(policy, who, time.monotonic())
+
+
 def passes(policy: Policy, who: str = "somebody") -> bool:
-    return not counters.count(policy, who).is_spent
+    return not count(policy, who).is_spent
 
 
 def end_windows() -> None:
@@ -93,9 +97,9 @@ def test_exactly_the_quota_passes_and_the_rest_costs_no_statement(db: None) -> N
 
 
 def test_a_standing_says_what_remains_and_when_the_window_ends(db: None) -> None:
-    first = counters.count(EXACT, "somebody")
+    first = count(EXACT)
     assert (first.remain, first.seconds) == (2, 60)
-    assert [counters.count(EXACT, "somebody").remain for _ in range(3)] == [1, 0, 0]
+    assert [count(EXACT).remain for _ in range(3)] == [1, 0, 0]
 
 
 def test_processes_share_an_exact_quota(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,7 +113,7 @@ def test_processes_share_an_exact_quota(db: None, monkeypatch: pytest.MonkeyPatc
 
 def test_reads_are_counted_in_the_process_and_added_in_steps(db: None) -> None:
     with CaptureQueriesContext(connection) as captured:
-        results = [counters.count(APPROXIMATE, "somebody") for _ in range(130)]
+        results = [count(APPROXIMATE) for _ in range(130)]
     assert [standing.is_spent for standing in results] == [False] * 100 + [True] * 30
     assert [standing.remain for standing in results[:100]] == list(range(99, -1, -1))
     assert len(captured) == 10, "one statement for a tenth of the quota"
@@ -129,9 +133,9 @@ def test_a_window_that_has_ended_begins_anew(db: None) -> None:
         while passes(policy):
             pass
     end_windows()
-    assert counters.count(EXACT, "somebody").remain == 2
+    assert count(EXACT).remain == 2
     for _ in range(APPROXIMATE.step):
-        standing = counters.count(APPROXIMATE, "somebody")
+        standing = count(APPROXIMATE)
     assert (standing.remain, standing.seconds) == (90, 60)
 
 
