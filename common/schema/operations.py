@@ -28,9 +28,8 @@ from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, I
 from common import idempotency
 from common.api import HTTP_CODES, JSON, HeadersTooLarge, PayloadTooLarge, RequestTimeout, UriTooLong, status_of
 from common.pagination import NEXT_CURSOR, TOTAL_COUNT, PageTooDeep
-<<<<<<< HEAD
-from common.rate_limits.calls import RateLimited, policy_names
-from common.rate_limits.policies import READ, SEARCH, WRITE
+from common.rate_limits.calls import RateLimited
+from common.rate_limits.policies import READ, SEARCH, WRITE, names_of
 from common.refusals import (
     Forbidden,
     Invalid,
@@ -40,11 +39,6 @@ from common.refusals import (
     Unauthenticated,
     Unavailable,
 )
-=======
-from common.rate_limits.calls import RateLimited
-from common.rate_limits.policies import READ, SEARCH, WRITE, names_of
-from common.refusals import Forbidden, Invalid, Missing, Refusal, Unauthenticated, Unavailable
->>>>>>> h-limits
 from common.rows import Derived, ReadSerializer
 from common.schema.components import (
     ETAG,
