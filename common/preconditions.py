@@ -68,7 +68,10 @@ def _is_met(tags: list[str], request: Request, ids: Mapping[str, str]) -> bool:
 
 
 def read_of(path: str, ids: Mapping[str, str]) -> ResolverMatch | None:
-    """The read of the object that an operation at `path` changes."""
+    """The read of the object that an operation at `path` changes.
+
+    Without ids it is the read at `path` itself, because those above it are lists.
+    """
     while path.strip("/"):
         try:
             found = resolve(path)
@@ -76,7 +79,7 @@ def read_of(path: str, ids: Mapping[str, str]) -> ResolverMatch | None:
             found = None
         if found and "get" in getattr(found.func, "actions", ()) and found.kwargs == ids:
             return found
-        path = path.rpartition("/")[0]
+        path = path.rpartition("/")[0] if ids else ""
     return None
 
 

@@ -17,6 +17,7 @@ from openapi_schema_validator import OAS31Validator
 from accounts import tokens
 from accounts.models import Session, User
 from bans.services import appeal_ban, ban_many
+from common.fields import OBJECT_ID
 from livestreams.models import LiveStream, Status
 from reminders.services import create_calendar_address, register_device
 from tests.bans.people import make_ban, permitted
@@ -71,6 +72,15 @@ class Operation:
     @property
     def variables(self) -> list[str]:
         return re.findall(r"{(\w+)}", self.path)
+
+    @property
+    def ids(self) -> list[str]:
+        """The variables of the path that are ids."""
+        return [
+            parameter["name"]
+            for parameter in self.declared.get("parameters", [])
+            if parameter["in"] == "path" and parameter["schema"].get("pattern") == f"^{OBJECT_ID.pattern}$"
+        ]
 
     @property
     def query(self) -> list[dict[str, Any]]:

@@ -116,7 +116,9 @@ def test_a_wrong_query_parameter_is_named(
     world = world_for(operation, api, creator, stranger)
 
     # NUL is invalid in every type: number, id, time, choice and text, as PostgreSQL cannot store it.
-    response = world.call(operation, path=f"{world.path(operation).partition('?')[0]}?{parameter}=%00")
+    path, _, query = world.path(operation).partition("?")
+    required = [pair for pair in query.split("&") if pair.partition("=")[0] not in ("", parameter)]
+    response = world.call(operation, path=f"{path}?{'&'.join([*required, f'{parameter}=%00'])}")
 
     assert_refused(response, 400, "validation_failed")
     assert [reason.partition(":")[0] for reason in response.json()["errors"][1:]] == [parameter]
@@ -127,7 +129,7 @@ def test_a_wrong_query_parameter_is_named(
     [
         pytest.param(operation, variable, malformed, id=f"{operation}-{variable}-{malformed}")
         for operation in operations()
-        for variable in operation.variables
+        for variable in operation.ids
         for malformed in ("1", "0" * 23, "0" * 25, "A" * 24, "g" * 24, "٠" * 24, "0" * 24 + "%0A", "%00" * 24)
     ],
 )

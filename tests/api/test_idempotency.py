@@ -29,12 +29,13 @@ CREATE = f"{STREAMS}/create"
 RULE = "Idempotency-Key: must have 1 to 255 visible ASCII characters"
 CHANGING = [operation for operation in operations() if operation.method != "GET"]
 # Their answers are secret or end the caller's session.
-WITHOUT_KEY = {"loginV1", "refreshTokensV1", "revokeTokenV1", "logoutV1"}
+WITHOUT_KEY = {"loginV1", "refreshTokensV1", "revokeTokenV1", "logoutV1", "createMyCalendarV1"}
 
 
 def headers_of(response: Any) -> dict[str, str]:
     """Without the headers that belong to a request and not to its answer."""
-    return {name: value for name, value in response.headers.items() if name not in {"X-Request-ID", "Vary"}}
+    of_request = {"X-Request-ID", "Vary", "RateLimit", "RateLimit-Policy"}
+    return {name: value for name, value in response.headers.items() if name not in of_request}
 
 
 def keyed(client: Any, method: str, path: str, body: Any = None, *, key: str = "one", **more: str) -> Any:
@@ -87,7 +88,7 @@ def test_operations_of_sessions_ignore_the_key(operation: Operation, api: Api, c
 
     response = world.call(operation, HTTP_IDEMPOTENCY_KEY="a b")
 
-    assert response.status_code == 200
+    assert response.status_code in {200, 201}
     assert not StoredAnswer.objects.exists()
 
 
@@ -194,7 +195,7 @@ def test_a_failure_is_not_stored_so_that_a_repeat_can_succeed(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("livestreams.reads.changed_stream", fails)  # after the service has returned
+        patch.setattr("livestreams.reads.new_stream", fails)  # after the service has returned
         assert keyed(client, "POST", CREATE, {"title": "Talk"}).status_code == status
     assert not StoredAnswer.objects.exists()
     assert not LiveStream.objects.exists(), "the change is rolled back with its answer"
