@@ -1,5 +1,6 @@
 """The base of all API views: a DRF viewset that shares between requests what does not depend on them."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -19,7 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 from common import api
 from common.fields import OBJECT_ID
 from common.languages import preferred_language
-from common.refusals import Invalid
+from common.refusals import Invalid, Text
 from common.serializers import InputSerializer
 
 if TYPE_CHECKING:
@@ -87,6 +88,17 @@ def _is_input(parameter: Any) -> bool:
     return isinstance(parameter, type) and issubclass(parameter, InputSerializer)
 
 
+class PathRule(NamedTuple):
+    """What a variable of a path must match entirely, and the message of the 400 if it does not."""
+
+    pattern: re.Pattern[str]
+    message: Text
+
+
+# Variables are ids, unless a view has another rule for them.
+IS_ID = PathRule(OBJECT_ID, _("must be 24 lower-case hexadecimal characters"))
+
+
 class Nothing(InputSerializer):
     """The query or the body of an operation that has none: every key is unknown."""
 
@@ -112,6 +124,8 @@ class ApiViewSet(GenericViewSet[Any]):
     # In bytes. `upload_limit` is that of a multipart body, where a view takes one.
     body_limit: ClassVar[int] = settings.JSON_BODY_LIMIT
     upload_limit: ClassVar[int | None] = None
+    # The rules of variables that are not ids, by their names in the path.
+    path_rules: ClassVar[dict[str, PathRule]] = {}
     # For addresses that users paste into other programs, which add parameters of their own. Only for operations without
     # query parameters, so that none can be misspelt.
     ignores_query: ClassVar[bool] = False
@@ -146,8 +160,9 @@ class ApiViewSet(GenericViewSet[Any]):
         self.perform_authentication(request)
         self.check_permissions(request)
         for name, value in kwargs.items():
-            if not OBJECT_ID.fullmatch(value):
-                raise Invalid(name, _("must be 24 lower-case hexadecimal characters"))
+            rule = self.path_rules.get(name, IS_ID)
+            if not rule.pattern.fullmatch(value):
+                raise Invalid(name, rule.message)
         if length:
             refuse_encoded(meta.get("HTTP_CONTENT_ENCODING", ""))
         query_string = meta.get("QUERY_STRING", "")

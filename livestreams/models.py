@@ -128,7 +128,7 @@ ANSWERABLE = (*UPCOMING, Status.ACTIVE)
 # --- the stream ----------------------------------------------------------------------------------
 
 
-_OPEN = (Status.ACTIVE, *UPCOMING)
+OPEN = (Status.ACTIVE, *UPCOMING)
 # When a stream began, will begin, or was prepared.
 BEGIN = Coalesce(F("started_at"), F("planned_start_at"), F("created_at"))
 
@@ -174,7 +174,7 @@ class LiveStreamQuerySet(LockingQuerySet["LiveStream"]):
         # All of them begin by then anyway (clocks of other machines may be 30 s ahead). With this condition PostgreSQL
         # reads only that range of the index.
         found = found.alias(begin=BEGIN).filter(begin__lte=latest + timedelta(minutes=1))
-        return found.filter(status__in=_OPEN)  # the condition of that index
+        return found.filter(status__in=OPEN)  # the condition of that index
 
     def no_shows(self, now: datetime) -> Self:
         """Upcoming streams past the grace after their planned start or, without one, after their last change."""
@@ -336,11 +336,13 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
             models.Index(
                 BEGIN,
                 "id",
-                condition=Q(deleted_at=None, status__in=_OPEN),
+                condition=Q(deleted_at=None, status__in=OPEN),
                 name="stream_by_begin",
             ),
             models.Index(fields=["updated_at", "id"], condition=Q(deleted_at=None), name="stream_updated"),
             *_by_nullable("started_at", "started"),
+            # Active streams are few among those that started.
+            models.Index(fields=["started_at", "id"], condition=Q(status="active"), name="stream_live"),
             *_by_nullable("planned_start_at", "planned"),
             # Scheduled streams have the latest planned starts. In descending order, an index without the status would
             # read all of them before the first stream of another status.
@@ -354,6 +356,11 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
             models.Index(fields=["planned_start_at"], condition=Q(status="scheduled"), name="stream_by_planned_start"),
             models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="stream_deleted"),
             models.Index(fields=["id"], condition=Q(deleted_at__isnull=False), name="stream_deleted_id"),
+            models.Index(
+                fields=["creator", "deleted_at", "id"],
+                condition=Q(deleted_at__isnull=False),
+                name="stream_deleted_by_creator",
+            ),
             GinIndex(fields=["title_folded"], opclasses=["gin_trgm_ops"], name="stream_by_title"),
         ]
 

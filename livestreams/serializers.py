@@ -30,6 +30,7 @@ from common.serializers import (
 )
 from common.text_fields import FoldedText, ManyLines, OneLine, SearchedText
 from livestreams.models import LATEST_PLAN, GuestStatus, LiveStream, Status, planned_end, role_of
+from livestreams.services import purge_at
 
 LONGEST_WINDOW_HOURS = 8760  # a year
 # Three times the longest name: the upper case of one letter can be three code points.
@@ -116,6 +117,15 @@ class UpcomingStreamSerializer(LiveStreamSerializer):
         source="reminder_active",
         allow_null=True,
         help_text="Whether a reminder of yours is still to be sent; null for an anonymous caller.",
+    )
+
+
+class DeletedStreamSerializer(LiveStreamSerializer):
+    purgeAt = Derived(
+        WireTime(),
+        of=["deleted_at"],
+        by=purge_at,
+        help_text="When the stream is removed for good. Until then it can be restored.",
     )
 
 

@@ -24,6 +24,14 @@ VALUES: dict[str, list[Any]] = {
     "read": ["true", "false"],
 }
 PAGING = {"page", "limit", "after"}
+# Reads that have no pages, and still search a table that grows.
+UNPAGED = {
+    "getLiveStreamByChannelByChannelnameV1",
+    "getLiveStreamUserByUseridActiveStreamV1",
+    "listLiveStreamCatchStreamersV1",
+    "listLiveStreamFeaturedV1",
+    "listLiveStreamMostWatchedCreatorsV1",
+}
 
 
 @dataclass(frozen=True)
@@ -31,13 +39,15 @@ class Case:
     operation: str
     path: str
     query: dict[str, Any]
+    is_paged: bool = True
 
     def __str__(self) -> str:
         return " ".join([f"`{self.operation}`", *(f"{name}={value}" for name, value in self.query.items())])
 
     def call(self, ids: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-        """Path and query, with the ids of a `user` and of a `stream`."""
+        """Path and query, with the ids of a `user` and of a `stream`, and the name of its `channel`."""
         path = self.path.replace("{userId}", ids["user"]).replace("{id}", ids["stream"])
+        path = path.replace("{channelName}", ids["channel"])
         return path, {name: ids.get(value, value) for name, value in self.query.items()}
 
 
@@ -47,12 +57,15 @@ def cases(document: dict[str, Any]) -> Iterator[Case]:
         declared = methods.get("get", {})
         schemas = {one["name"]: one["schema"] for one in declared.get("parameters", []) if one["in"] == "query"}
         if "page" not in schemas:
+            if declared.get("operationId") in UNPAGED:
+                yield Case(declared["operationId"], path, {}, is_paged=False)
             continue
         name = declared["operationId"]
         orders: list[dict[str, Any]] = [{}]
         if "sortBy" in schemas:
-            options = [schemas[key]["enum"] for key in ("sortBy", "sortOrder")]
-            orders = [dict(zip(("sortBy", "sortOrder"), chosen, strict=True)) for chosen in product(*options)]
+            keys = [key for key in ("sortBy", "sortOrder") if key in schemas]
+            options = [schemas[key]["enum"] for key in keys]
+            orders = [dict(zip(keys, chosen, strict=True)) for chosen in product(*options)]
         filters = schemas.keys() - PAGING - {"sortBy", "sortOrder"}
         yield from (Case(name, path, order) for order in orders)
         yield Case(name, path, {"page": 100, "limit": 100})

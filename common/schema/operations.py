@@ -35,7 +35,7 @@ from common.serializers import AtLeastOneSerializer, IdField, InputSerializer, S
 from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
 from common.server.threads import ServerBusy
 from common.text_fields import OneLine
-from common.views import BODY_METHODS, ApiViewSet
+from common.views import BODY_METHODS, IS_ID, ApiViewSet, PathRule
 
 WARNING = (
     "⚠️ **Production warning.** This operation alters data or triggers work. With the *Production* server "
@@ -126,7 +126,7 @@ class EnvelopeSchema(AutoSchema):
     def _broken_rule(self) -> str:
         """An example of the message of a 400 of this operation."""
         if variables := re.findall(r"{(\w+)}", self.path):
-            return f"{variables[0]}: {IdField().error_messages['id']}"
+            return f"{variables[0]}: {self._path_rule(variables[0]).message}"
         body: Any = self.get_request_serializer() if self.method in BODY_METHODS else None
         sent = next(iter(body.values())) if isinstance(body, dict) else body
         if is_basic_serializer(sent):
@@ -213,5 +213,11 @@ class EnvelopeSchema(AutoSchema):
         return is_list_serializer(serializer)
 
     def _resolve_path_parameters(self, variables: Any) -> list[Schema]:
-        # ApiViewSet accepts only ids, for all path parameters.
-        return [build_parameter_type(name=name, location="path", schema=ID) for name in variables]
+        return [build_parameter_type(name=name, location="path", schema=self._schema_of(name)) for name in variables]
+
+    def _path_rule(self, variable: str) -> PathRule:
+        return getattr(self.view, "path_rules", {}).get(variable, IS_ID)
+
+    def _schema_of(self, variable: str) -> Schema:
+        rule = self._path_rule(variable)
+        return ID if rule is IS_ID else {"type": "string", "pattern": f"^{rule.pattern.pattern}$"}

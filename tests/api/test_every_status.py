@@ -128,6 +128,7 @@ def test_a_wrong_query_parameter_is_named(
         pytest.param(operation, variable, malformed, id=f"{operation}-{variable}-{malformed}")
         for operation in operations()
         for variable in operation.variables
+        if variable != "channelName"  # see tests/livestreams/test_found.py
         for malformed in ("1", "0" * 23, "0" * 25, "A" * 24, "g" * 24, "٠" * 24, "0" * 24 + "%0A", "%00" * 24)
     ],
 )

@@ -1,8 +1,6 @@
 """Every list of the API in every order, with rows to page through and changes to make between two pages."""
 
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -13,8 +11,8 @@ from accounts.models import User
 from bans.models import LiveStreamBan
 from bans.services import change_ban, lift_ban
 from common.refusals import Refusal
-from edges.models import Participant
-from edges.services import admit
+from edges.models import CountingPass, Participant, ViewerCount
+from edges.services import LIVE, admit
 from livestreams import services
 from livestreams.models import LiveStream, Status
 from livestreams.reads import STREAMS, UPCOMING
@@ -35,6 +33,8 @@ NOWHERE: tuple[Key, str] = (None, "")  # of rows whose position never changes
 
 class World:
     """Rows of one list, which `caller` reads. Only a few different times are used, so that many sort keys are equal."""
+
+    has_directions = True  # whether the list takes `sortOrder`
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -144,6 +144,44 @@ class UpcomingOfUserInMinutes(Upcoming):
         return f"/api/v2/live-stream/user/{self.caller.pk}/upcoming-live-streams"
 
 
+class MyUpcoming(Upcoming):
+    def address(self) -> str:
+        return f"{STREAMS_URL}/my-upcoming"
+
+
+class LiveNow(World):
+    """Active streams by their numbers of viewers, which the changes set as a pass of counting would."""
+
+    has_directions = False
+
+    def __init__(self, random: Random) -> None:
+        super().__init__(random)
+        # No pass is due while the list is read.
+        CountingPass.objects.create(name=LIVE.name, begun_at=self.base, seconds=1e6)
+
+    def address(self) -> str:
+        return f"{STREAMS_URL}/whats-live-now"
+
+    def add(self) -> object:
+        stream = make_stream(self.person(), Status.ACTIVE, now=self.moment())
+        return self.count_again(stream.pk)
+
+    def count_again(self, target: str) -> object:
+        return ViewerCount.objects.filter(stream=target).update(viewers=self.random.randrange(4))
+
+    def change(self, target: str) -> object:
+        if self.random.randrange(3):
+            return self.count_again(target)
+        stream = LiveStream.objects.select_related("creator").get(pk=target)
+        return services.end_stream(target, by=stream.creator, now=timezone.now())
+
+    def keys(self, sort: str, descending: bool) -> Keys:
+        if sort == "viewers":
+            return {pk: (viewers, pk) for pk, viewers in ViewerCount.objects.values_list("stream_id", "viewers")}
+        started = LiveStream.objects.filter(started_at__isnull=False).values_list("pk", "started_at")
+        return {pk: (at, pk) for pk, at in started}
+
+
 class Past(World):
     """An ended stream can only be deleted and restored."""
 
@@ -161,6 +199,35 @@ class Past(World):
 class PastOfUser(Past):
     def address(self) -> str:
         return f"{STREAMS_URL}/user/{self.caller.pk}/past-streams"
+
+
+class Broadcasted(Past):
+    def address(self) -> str:
+        return f"{STREAMS_URL}/my-broadcasted-streams"
+
+
+class Watched(Past):
+    def address(self) -> str:
+        return f"{STREAMS_URL}/my-watched-streams"
+
+    def add(self) -> object:
+        stream = make_stream(self.person(), "ended", now=self.moment())
+        return admit(self.caller, stream.pk, status="active", role="audience", restriction=None, now=self.moment())
+
+
+class Deleted(Past):
+    """Each restoration and each deletion moves a stream out of the list and to its begin."""
+
+    def address(self) -> str:
+        return f"{STREAMS_URL}/deleted"
+
+    def add(self) -> object:
+        stream = make_stream(self.caller, "ended", now=self.base - timedelta(hours=1))
+        return services.delete_stream(stream.pk, by=self.caller, now=self.moment() - timedelta(minutes=30))
+
+    def keys(self, sort: str, descending: bool) -> Keys:
+        rows = LiveStream.all_objects.filter(deleted_at__isnull=False).values_list("pk", "deleted_at")
+        return {pk: (at, pk) for pk, at in rows}
 
 
 class Viewers(World):
@@ -263,6 +330,11 @@ LISTS: dict[str, type[World]] = {
     "listUpcomingStreamsV1": Upcoming,
     "listUpcomingStreamsByUserIdV1": UpcomingOfUser,
     "listUpcomingStreamsByUserIdV2": UpcomingOfUserInMinutes,
+    "listLiveStreamMyUpcomingV1": MyUpcoming,
+    "listLiveStreamMyBroadcastedStreamsV1": Broadcasted,
+    "listLiveStreamMyWatchedStreamsV1": Watched,
+    "listLiveStreamDeletedV1": Deleted,
+    "listLiveStreamWhatsLiveNowV1": LiveNow,
     "listMyPastStreamsV1": Past,
     "listPastStreamsByUserIdV1": PastOfUser,
     "listViewersByIdV1": Viewers,
@@ -271,66 +343,3 @@ LISTS: dict[str, type[World]] = {
     "listMyRemindersV1": Reminders,
     "listNotificationsV2": Notifications,
 }
-
-
-@dataclass
-class Walk:
-    """The result of reading a list to its end, page by page, while it changed.
-
-    `stayed` are the rows that were always in the list and never moved past the cursor.
-    `crossed` are those that moved past the cursor: they may be read twice or not at all.
-    """
-
-    read: list[str]
-    stayed: set[str]
-    crossed: set[str]
-    changes: int
-
-
-def id_of(item: dict[str, Any]) -> str:
-    found: str = item.get("id") or item["_id"]
-    return found
-
-
-def walked(
-    world: World, get: Callable[[dict[str, Any]], Any], *, sort: str | None, descending: bool, most_changes: int = 30
-) -> Walk:
-    """`get` takes the query and returns the response. `sort` is a value of `sortBy`, or None."""
-    order = {"sortBy": sort, "sortOrder": "desc" if descending else "asc"} if sort else {}
-    everything = order | {"limit": 100}
-    key = sort or "begin"
-
-    def present() -> set[str]:
-        page = get(everything).json()["data"]
-        assert not page["pagination"]["hasNextPage"], "too many rows for one page"
-        return {id_of(item) for item in page["list"]}
-
-    walk = Walk([], present(), set(), 0)
-    after: dict[str, str] = {}
-    while True:
-        response = get(order | {"limit": world.random.randrange(1, 8)} | after)
-        page = response.json()["data"]
-        walk.read += map(id_of, page["list"])
-        if not page["pagination"]["hasNextPage"]:
-            return walk
-        after = place_after(response)
-        place = world.keys(key, descending).get(walk.read[-1], NOWHERE)
-
-        def is_read(at: tuple[Any, str], place: tuple[Any, str] = place) -> bool:
-            return at >= place if descending else at <= place
-
-        for _ in range(min(world.random.randrange(1, 5), most_changes - walk.changes)):
-            before = world.keys(key, descending)
-            # Often the row that was read last, because the cursor names it.
-            world.add_or_change(
-                walk.read[-1] if world.random.randrange(2) else world.random.choice(sorted(walk.stayed))
-            )
-            walk.changes += 1
-            now = world.keys(key, descending)
-            walk.crossed |= {pk for pk in before if is_read(before[pk]) != is_read(now[pk])}
-            walk.stayed &= present()
-        walk.stayed -= walk.crossed
-
-
-def place_after(response: Any) -> dict[str, str]:
-    return {"after": response.headers["X-Next-Cursor"]}

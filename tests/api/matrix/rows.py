@@ -1,4 +1,4 @@
-"""The calls of each operation in the matrix: one row for each kind of object."""
+"""The calls of most operations in the matrix: one row for each kind of object."""
 
 from collections.abc import Callable
 from typing import Any
@@ -314,7 +314,7 @@ def with_refresh_token(*, audited: Callable[[str], int]) -> Rows:
     return pairs(of, ended)
 
 
-ROWS: dict[str, Rows] = {
+BASIC_ROWS: dict[str, Rows] = {
     "acceptLiveStreamGuestByIdV1": answering(),
     "appealBanV1": on_appeal({"text": "It was not me."}, made=False),
     "bulkBanV1": in_body(targets=lambda world: [world.bystander.pk]),
