@@ -277,7 +277,7 @@ STREAM_PAGE_URL = env.str("STREAM_PAGE_URL", default="")
 check_stream_page_url(STREAM_PAGE_URL)
 # Implementations of the hooks in livestreams/hooks.py, in apps that livestreams must not import.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
-STREAM_FOLLOWER = "reminders.services.follow_stream"
+STREAM_FOLLOWERS = ["edges.services.follow_stream", "reminders.services.follow_stream"]
 REMINDER_WAITS = "reminders.models.waits"
 # Threads of a server process that may wait for revocations, beside those for requests: see config/rsgi.py.
 WAITING_POLLS = 16

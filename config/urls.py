@@ -23,7 +23,7 @@ urlpatterns = [
             [
                 *bans.urls.v1,
                 *reminders.urls.v1,
-                *edges.urls.join,
+                *edges.urls.fixed,
                 *livestreams.urls.v1,
                 *edges.urls.v1,
                 *accounts.urls.urlpatterns,

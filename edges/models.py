@@ -1,33 +1,50 @@
 """Presence, revocations, and the keys that sign join tokens."""
 
+from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from common.fields import StoredColumn
+from common.fields import ObjectIdField, StoredColumn
 from common.models import IdentifiedModel
 from common.queries import Hour
-from livestreams.models import GuestStatus, LiveStream
+from livestreams.models import GuestStatus, LiveStream, Status
+
+# A participant who is neither creator nor guest. A guest who declined counts as a viewer.
+_VIEWER = ~Q(user=F("stream__creator")) & (~Q(user=F("stream__guest")) | Q(stream__guest_status=GuestStatus.DECLINED))
 
 
 class ParticipantQuerySet(models.QuerySet["Participant"]):
     def audience(self, *, stream: Any, seen_after: Any) -> Self:
-        """The viewers: seen after that time, and neither creator nor guest. Takes values or expressions.
+        """The viewers of a stream who were seen after that time. Takes values or expressions."""
+        return self.filter(stream=stream).seen(after=seen_after).filter(_VIEWER)
 
-        A guest who declined counts as a viewer.
-        """
-        seen = self.filter(stream=stream, last_seen_hour__gte=Hour(seen_after), last_seen_at__gt=seen_after)
-        present = seen.exclude(user=F("stream__creator"))
-        return present.filter(~Q(user=F("stream__guest")) | Q(stream__guest_status=GuestStatus.DECLINED))
+    def seen(self, *, after: Any) -> Self:
+        return self.filter(last_seen_hour__gte=Hour(after), last_seen_at__gt=after)
+
+    def of_creators(self, creators: list[str], *, seen_after: datetime) -> Self:
+        """Who was seen as a viewer, after that time, in a stream of these creators that is not deleted."""
+        lasted = Q(stream__ended_at=None) | Q(stream__ended_at__gt=seen_after)
+        streams = Q(stream__creator__in=creators, stream__started_at__isnull=False, stream__deleted_at=None)
+        return self.filter(streams, lasted, _VIEWER).seen(after=seen_after)
+
+    def watched(self, *, user: Any) -> Self:
+        """The participations of a user, as a viewer, in streams that have ended and are not deleted."""
+        over = self.filter(user=user, stream__status=Status.ENDED, stream__deleted_at=None)
+        return over.filter(Q(role=LiveStream.Role.AUDIENCE) | (Q(role=None) & _VIEWER))
 
 
 class Participant(IdentifiedModel):
-    """A user who joined a stream, in any role. Each renewal of the join token updates `last_seen_at`."""
+    """A user who joined a stream. Each renewal of the join token updates `last_seen_at`."""
 
     stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="participants", db_index=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="participations")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="participations", db_index=False
+    )
+    # Of the first join: a guest who leaves by declining may join again as audience. None for joins before this column.
+    role = models.CharField(max_length=10, choices=LiveStream.Role, null=True)  # noqa: DJ001
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     # It is indexed in place of `last_seen_at`, so that most renewals change no indexed column and are HOT updates.
@@ -44,6 +61,7 @@ class Participant(IdentifiedModel):
             # Most participants of a stream have left. This index finds those that were seen recently.
             models.Index(fields=["stream", "last_seen_hour"], name="participant_seen"),
             models.Index(fields=["stream", "first_seen_at", "user"], name="participant_by_first_seen"),
+            models.Index(fields=["user", "first_seen_at", "stream"], name="participant_by_user"),
         ]
 
     def __str__(self) -> str:
@@ -51,17 +69,62 @@ class Participant(IdentifiedModel):
 
 
 class ViewerCount(models.Model):
-    """The number of viewers of a stream at `counted_at`; see `services/viewer_counts.py`."""
+    """The number of viewers of a stream at `counted_at`; see `services/viewer_counts.py` and `services/live.py`.
 
-    stream = models.OneToOneField(LiveStream, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    Exactly the active streams have a row with `is_live`, so that lists of active streams read this small table.
+    """
+
+    stream = models.OneToOneField(LiveStream, on_delete=models.CASCADE, primary_key=True, related_name="viewer_count")
+    viewers = models.PositiveIntegerField()
+    counted_at = models.DateTimeField()
+    is_live = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["viewers", "stream"], condition=Q(is_live=True), name="viewer_count_live"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.viewers} {self.stream_id}"
+
+
+class CreatorAudience(models.Model):
+    """How many different viewers the streams of a creator had recently; see `services/ranking.py`."""
+
+    creator = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
     viewers = models.PositiveIntegerField()
     counted_at = models.DateTimeField()
 
     class Meta:
         default_permissions = ()
+        indexes = [
+            models.Index(fields=["viewers", "creator"], name="creator_audience_ranked"),
+            models.Index(fields=["counted_at"], name="creator_audience_by_age"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.viewers} {self.stream_id}"
+        return f"{self.viewers} {self.creator_id}"
+
+
+class CountingPass(models.Model):
+    """How far a counting is; see `services/counting.py`. One row for each kind of counting."""
+
+    name = models.CharField(max_length=30, primary_key=True)
+    # When the pass before this one began; None for the first.
+    before_at = models.DateTimeField(null=True)
+    begun_at = models.DateTimeField()
+    # The id after which the next chunk begins; None when the pass is finished.
+    after = ObjectIdField(null=True)
+    seconds = models.FloatField()  # that the chunks of this pass took
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Revocation(models.Model):

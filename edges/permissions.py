@@ -1,9 +1,13 @@
-"""Who may read the revocations of a stream."""
+"""Who may read the revocations of a stream, and who may join it in which role."""
+
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from common.refusals import Forbidden
+from livestreams.models import LiveStream
+from livestreams.services import NotTheCreator, NotTheGuest
 
 
 class NotAServiceAccount(Forbidden):
@@ -14,3 +18,15 @@ class NotAServiceAccount(Forbidden):
 def refuse_unless_service_account(user: User) -> None:
     if not user.has_perm("livestreams.enforce"):
         raise NotAServiceAccount
+
+
+def refuse_unless_creator(stream: dict[str, Any]) -> None:
+    """`stream` is a wire dictionary that is written for the caller."""
+    if stream["role"] != LiveStream.Role.HOST:
+        raise NotTheCreator
+
+
+def refuse_unless_guest(user: User, stream: dict[str, Any]) -> None:
+    """`stream` is a wire dictionary. A guest who has declined is not refused."""
+    if user.pk not in [guest["_id"] for guest in stream["guests"]]:
+        raise NotTheGuest

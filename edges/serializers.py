@@ -4,8 +4,10 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.serializers import UserSummarySerializer
 from common.pagination import PageQuery
-from common.serializers import IdField, InputSerializer, StrictString, WireTime
+from common.rows import Derived
+from common.serializers import IdField, InputSerializer, StrictChoice, StrictInteger, StrictString, WireTime
 from common.text_fields import FoldedText
 from edges.models import Revocation
 from livestreams.models import LiveStream
@@ -38,6 +40,48 @@ class RevocationsSerializer(serializers.Serializer[Any]):
     cursor = serializers.CharField(help_text="The value of `since` for the next call.")
 
 
+def number_of_viewers(viewers: int | None) -> int:
+    # A server of an older version starts streams without a number.
+    return viewers or 0
+
+
+class LiveNowSerializer(LiveStreamSerializer):
+    viewerCount = Derived(serializers.IntegerField(min_value=0), of=["viewer_count__viewers"], by=number_of_viewers)
+
+
+class CatchStreamerSerializer(serializers.Serializer[Any]):
+    creator = UserSummarySerializer()
+    activeLiveStream = LiveStreamSerializer()
+
+
+class MostWatchedCreatorSerializer(UserSummarySerializer):
+    isFollowing = serializers.BooleanField(allow_null=True, help_text="Always null.")
+    uniqueViewers = serializers.IntegerField(min_value=1)
+
+
+def role_of_broadcaster(caller: str, creator_id: str) -> LiveStream.Role:
+    return LiveStream.Role.HOST if caller == creator_id else LiveStream.Role.GUEST
+
+
+class BroadcastedStreamSerializer(LiveStreamSerializer):
+    role = Derived(
+        serializers.ChoiceField(LiveStream.Role.choices),
+        of=["creator_id"],
+        by=role_of_broadcaster,
+        asks_caller=True,
+        help_text="`host` or `guest`.",
+    )
+
+
+class WatchedStreamSerializer(LiveStreamSerializer):
+    role = Derived(
+        serializers.ChoiceField(LiveStream.Role.choices),
+        of=[],
+        by=lambda: LiveStream.Role.AUDIENCE,
+        help_text="`audience`.",
+    )
+
+
 # --- request bodies -------------------------------------------------------------------------------
 
 
@@ -65,3 +109,12 @@ class RevocationsQuery(InputSerializer):
     since = StrictString(
         max_length=64, required=False, help_text="The `cursor` of the previous call. Absent: all that holds now."
     )
+
+
+class LimitQuery(InputSerializer):
+    empty_is_absent = False
+    limit = StrictInteger(min_value=1, max_value=100, default=10, help_text="At most so many.")
+
+
+class LiveNowQuery(PageQuery):
+    sortBy = StrictChoice(["viewers", "newest"], source="sort_by", default="viewers", help_text="Always descending.")

@@ -41,4 +41,4 @@ class StreamFollower(Protocol):
 
 AUDIENCE_RESTRICTION: Hook[AudienceRestriction] = Hook("AUDIENCE_RESTRICTION", AudienceRestriction)
 REMINDER_WAITS: Hook[ReminderWaits] = Hook("REMINDER_WAITS", ReminderWaits)
-STREAM_FOLLOWER: Hook[StreamFollower] = Hook("STREAM_FOLLOWER", StreamFollower)
+STREAM_FOLLOWERS: Hook[StreamFollower] = Hook("STREAM_FOLLOWERS", StreamFollower)

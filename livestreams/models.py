@@ -135,7 +135,6 @@ ANSWERABLE = (*UPCOMING, Status.ACTIVE)
 
 
 OPEN = (Status.ACTIVE, *UPCOMING)
-OVER = tuple(status for status in Status if status not in OPEN)
 # When a stream began, will begin, or was prepared.
 BEGIN = Coalesce(F("started_at"), F("planned_start_at"), F("created_at"))
 
@@ -322,9 +321,7 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
                 fields=["status", "-created_at", "-id"], condition=Q(deleted_at=None), name="stream_by_status"
             ),
             models.Index(
-                fields=["creator", "-created_at", "-id"],
-                condition=Q(deleted_at=None),
-                name="stream_by_creator",
+                fields=["creator", "-created_at", "-id"], condition=Q(deleted_at=None), name="stream_by_creator"
             ),
             models.Index(fields=["guest", "-created_at", "-id"], condition=Q(deleted_at=None), name="stream_by_guest"),
             # Public lists of a member skip all invitations, however many strangers name that member as guest.
@@ -338,14 +335,11 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
                 condition=Q(deleted_at=None, interest__isnull=False),
                 name="stream_by_interest",
             ),
-            models.Index(
-                BEGIN,
-                "id",
-                condition=Q(deleted_at=None, status__in=OPEN),
-                name="stream_by_begin",
-            ),
+            models.Index(BEGIN, "id", condition=Q(deleted_at=None, status__in=OPEN), name="stream_by_begin"),
             models.Index(fields=["updated_at", "id"], condition=Q(deleted_at=None), name="stream_updated"),
             *_by_nullable("started_at", "started"),
+            # Active streams are few among those that started.
+            models.Index(fields=["started_at", "id"], condition=Q(status="active"), name="stream_live"),
             *_by_nullable("planned_start_at", "planned"),
             # Scheduled streams have the latest planned starts. In descending order, an index without the status would
             # read all of them before the first stream of another status.
@@ -359,6 +353,11 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
             models.Index(fields=["planned_start_at"], condition=Q(status="scheduled"), name="stream_by_planned_start"),
             models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="stream_deleted"),
             models.Index(fields=["id"], condition=Q(deleted_at__isnull=False), name="stream_deleted_id"),
+            models.Index(
+                fields=["creator", "deleted_at", "id"],
+                condition=Q(deleted_at__isnull=False),
+                name="stream_deleted_by_creator",
+            ),
             # Each search reads the list of pending entries from start to end.
             GinIndex(
                 fields=["title_folded"], opclasses=["gin_trgm_ops"], name="stream_by_title", gin_pending_list_limit=128

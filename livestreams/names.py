@@ -8,6 +8,7 @@ from common.texts import folded
 
 SUFFIX_ALPHABET = string.ascii_lowercase + string.digits
 LONGEST_SLUG = 140
+CHANNEL_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 
 
 def new_channel_name(title: str) -> str:

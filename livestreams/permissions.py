@@ -2,17 +2,9 @@
 
 from typing import Any, Protocol
 
-from django.utils.translation import gettext_lazy as _
-
 from accounts.models import User
-from common.refusals import Forbidden
 from livestreams.models import LiveStream, role_of
-from livestreams.services import NotTheCreatorOrGuest, NotTheGuest
-
-
-class NotTheCreator(Forbidden):
-    code = "not_the_creator"
-    message = _("only the creator of the stream may do this")
+from livestreams.services import NotTheCreator, NotTheCreatorOrGuest, NotTheGuest
 
 
 class Membership(Protocol):

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db import models
-from django.db.models import F, OuterRef, Value
+from django.db.models import F, OuterRef, Q, Value
 from django.utils import timezone
 from rest_framework.response import Response
 
@@ -16,23 +17,41 @@ from common.pagination import Listing
 from common.queries import ID, TEXT, TIME, Param, Question
 from common.word_search import Search
 from livestreams.models import BEGIN, OPEN, OVER, LiveStream, Status
-from livestreams.serializers import RANK, SORTABLE, LiveStreamSerializer, UpcomingStreamSerializer
-from livestreams.services import Restriction, StreamMissing, audience_restriction, reminder_waits
+from livestreams.serializers import (
+    RANK,
+    SORTABLE,
+    DeletedStreamSerializer,
+    LiveStreamSerializer,
+    UpcomingStreamSerializer,
+)
+from livestreams.services import Restriction, StreamMissing, audience_restriction, refuse_blocked, reminder_waits
 
 # --- one stream -----------------------------------------------------------------------------------
 
-_STREAM_AND_RESTRICTION = Question(
-    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
-        *LiveStreamSerializer.columns(),
-        audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME)),
-    )
+
+def _with_restriction(streams: models.QuerySet[LiveStream]) -> models.QuerySet[Any]:
+    restriction = audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME))
+    return streams.values_list(*LiveStreamSerializer.columns(), restriction)
+
+
+def _with_members(streams: models.QuerySet[LiveStream]) -> models.QuerySet[Any]:
+    return streams.values_list("creator_id", "guest_id", "guest_status", *LiveStreamSerializer.columns())
+
+
+_STREAM_AND_RESTRICTION = Question(lambda: _with_restriction(LiveStream.objects.filter(pk=Param("id", ID))))
+_STREAM_OF_CHANNEL = Question(
+    lambda: _with_restriction(LiveStream.objects.filter(channel_name=Param("channel_name", TEXT)))
+)
+_ACTIVE_STREAM_OF_USER = Question(
+    lambda: _with_restriction(LiveStream.objects.filter(creator=Param("creator", ID), status=Status.ACTIVE))
 )
 _CHANGED_STREAM = Question(
     lambda: LiveStream.all_objects.filter(pk=Param("id", ID)).values_list(*LiveStreamSerializer.columns())
 )
-_STREAM = Question(
-    lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list(
-        "creator_id", "guest_id", "guest_status", *LiveStreamSerializer.columns()
+_STREAM = Question(lambda: _with_members(LiveStream.objects.filter(pk=Param("id", ID))))
+_STREAM_TO_RESTORE = Question(
+    lambda: _with_members(
+        LiveStream.all_objects.filter(Q(deleted_at=None) | Q(creator=Param("caller", ID)), pk=Param("id", ID))
     )
 )
 _ACTIVE_STREAM = Question(
@@ -45,11 +64,33 @@ _USER_EXISTS = Question(lambda: User.objects.filter(pk=Param("id", ID)).values_l
 
 def stream_and_restriction(stream_id: str, *, caller: str) -> tuple[dict[str, Any], Restriction | None]:
     """The stream, and what restricts `caller` on it. Raises StreamMissing."""
-    rows = _STREAM_AND_RESTRICTION.rows(id=stream_id, caller=caller, now=timezone.now())
+    return _found(_STREAM_AND_RESTRICTION.rows(id=stream_id, caller=caller, now=timezone.now()), caller)
+
+
+def _found(rows: list[list[Any]], caller: str | None) -> tuple[dict[str, Any], Restriction | None]:
     if not rows:
         raise StreamMissing
     (*row, restriction) = rows[0]
     return LiveStreamSerializer.to_wire(row, caller), restriction
+
+
+def stream_of_channel(channel_name: str, *, caller: str) -> dict[str, Any]:
+    """The stream with this channel name. Raises StreamMissing, and Banned when a ban blocks `caller` from it."""
+    rows = _STREAM_OF_CHANNEL.rows(channel_name=channel_name, caller=caller, now=timezone.now())
+    stream, restriction = _found(rows, caller)
+    refuse_blocked(restriction)
+    return stream
+
+
+def active_stream_of_user(user_id: str, *, caller: str | None) -> dict[str, Any] | None:
+    """The active stream of this creator. Raises UserMissing, and Banned when a ban blocks `caller` from the stream."""
+    rows = _ACTIVE_STREAM_OF_USER.rows(creator=user_id, caller=caller, now=timezone.now())
+    if not rows:
+        _refuse_unless_user(user_id)
+        return None
+    stream, restriction = _found(rows, caller)
+    refuse_blocked(restriction)
+    return stream
 
 
 class StreamToChange(NamedTuple):
@@ -69,7 +110,15 @@ class StreamToChange(NamedTuple):
 
 def stream_to_change(stream_id: str) -> StreamToChange:
     """Raises StreamMissing."""
-    rows = _STREAM.rows(id=stream_id)
+    return _to_change(_STREAM.rows(id=stream_id))
+
+
+def stream_to_restore(stream_id: str, *, caller: str) -> StreamToChange:
+    """As `stream_to_change`, but finds also the deleted streams of the creator `caller`. Raises StreamMissing."""
+    return _to_change(_STREAM_TO_RESTORE.rows(id=stream_id, caller=caller))
+
+
+def _to_change(rows: list[list[Any]]) -> StreamToChange:
     if not rows:
         raise StreamMissing
     (creator_id, guest_id, guest_status, *row) = rows[0]
@@ -151,6 +200,33 @@ UPCOMING = Listing(
 )
 
 
+def _own_upcoming(*, member: Any, **_others: Any) -> models.QuerySet[Any]:
+    return LiveStream.objects.matching(member=member).filter(status__in=OPEN)
+
+
+MY_UPCOMING = Listing(
+    "my-upcoming-streams",
+    UpcomingStreamSerializer,
+    _own_upcoming,
+    values={"now": TIME, "member": ID, "viewer": ID},
+    orders={"begin": Order(BEGIN)},
+    detail=_with_reminder,
+)
+
+
+def _deleted(*, creator: Any, kept_since: Any) -> models.QuerySet[Any]:
+    return LiveStream.all_objects.filter(creator=creator, deleted_at__gt=kept_since)
+
+
+DELETED = Listing(
+    "deleted-streams",
+    DeletedStreamSerializer,
+    _deleted,
+    values={"creator": ID, "kept_since": TIME},
+    orders={"deletedAt": Order(F("deleted_at"))},
+)
+
+
 def streams(query: Mapping[str, Any], *, caller: str) -> Response:
     return STREAMS.page(query, caller=caller)
 
@@ -171,8 +247,24 @@ def upcoming_streams(
     return UPCOMING.page(query, caller=caller, viewer=caller, member=member, now=now)
 
 
+def my_upcoming_streams(query: Mapping[str, Any], *, caller: str, now: datetime) -> Response:
+    """Scheduled, preparing and active streams of `caller` as creator or accepted guest, the earliest first."""
+    ascending = {**query, "sort_order": "asc"}
+    return MY_UPCOMING.page(ascending, caller=caller, viewer=caller, member=caller, now=now)
+
+
+def deleted_streams(query: Mapping[str, Any], *, caller: str, now: datetime) -> Response:
+    """Deleted streams of the creator `caller` that are kept."""
+    return DELETED.page(query, caller=caller, creator=caller, kept_since=now - settings.DELETED_RETENTION)
+
+
 def page_of_user(user_id: str, page: Response) -> Response:
     """Raises UserMissing instead of returning an empty page when the user does not exist."""
-    if not page.data["list"] and not _USER_EXISTS.rows(id=user_id):
-        raise UserMissing
+    if not page.data["list"]:
+        _refuse_unless_user(user_id)
     return page
+
+
+def _refuse_unless_user(user_id: str) -> None:
+    if not _USER_EXISTS.rows(id=user_id):
+        raise UserMissing

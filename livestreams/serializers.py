@@ -26,10 +26,13 @@ from common.serializers import (
     StrictMultipleChoice,
     StrictNumber,
     WireTime,
+    WithoutCycles,
     between,
 )
 from common.text_fields import FoldedText, ManyLines, OneLine, SearchedText
 from livestreams.models import LATEST_PLAN, GuestStatus, LiveStream, Status, planned_end, role_of
+from livestreams.names import CHANNEL_NAME
+from livestreams.services import purge_at
 
 LONGEST_WINDOW_HOURS = 8760  # a year
 # Three times the longest name: the upper case of one letter can be three code points.
@@ -117,6 +120,27 @@ class UpcomingStreamSerializer(LiveStreamSerializer):
         allow_null=True,
         help_text="Whether a reminder of yours is still to be sent; null for an anonymous caller.",
     )
+
+
+class DeletedStreamSerializer(LiveStreamSerializer):
+    purgeAt = Derived(
+        WireTime(),
+        of=["deleted_at"],
+        by=purge_at,
+        help_text="When the stream is removed for good. Until then it can be restored.",
+    )
+
+
+# --- paths ----------------------------------------------------------------------------------------
+
+
+class ChannelNameField(WithoutCycles, serializers.RegexField):
+    default_error_messages: ClassVar = {"invalid": _("must be lower-case letters and digits with hyphens between them")}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(rf"\A{CHANNEL_NAME.pattern}\Z", trim_whitespace=False, **kwargs)
+        # The pattern alone, which excludes what the other validators refuse, so that there is one message.
+        self.validators = self.validators[-1:]
 
 
 # --- request bodies -------------------------------------------------------------------------------

@@ -6,10 +6,12 @@ from rest_framework.permissions import AllowAny
 
 from common.api import JSONParser
 from common.uploads import MultiPartParser
-from livestreams.views import GuestViewSet, LiveStreamViewSet
+from livestreams.views import FoundStreamViewSet, GuestViewSet, LiveStreamViewSet, OwnStreamsViewSet
 
 view = LiveStreamViewSet.as_view
 guest = GuestViewSet.as_view
+own = OwnStreamsViewSet.as_view
+found = FoundStreamViewSet.as_view
 
 v1 = [
     path("live-stream", view({"get": "list"})),
@@ -21,10 +23,17 @@ v1 = [
             upload_limit=settings.UPLOAD_BODY_LIMIT,
         ),
     ),
-    path("live-stream/my-active-stream", view({"get": "my_active_stream"})),
+    path("live-stream/my-active-stream", view({"get": "my_active_stream"}, permission_classes=[AllowAny])),
     path("live-stream/my-past-streams", view({"get": "my_past_streams"})),
     path("live-stream/guest-streams", view({"get": "guest_streams"})),
     path("live-stream/upcoming", view({"get": "upcoming"}, permission_classes=[AllowAny])),
+    path("live-stream/my-upcoming", own({"get": "my_upcoming"})),
+    path("live-stream/deleted", own({"get": "deleted"})),
+    path("live-stream/by-channel/<str:channelName>", found({"get": "by_channel"})),
+    path(
+        "live-stream/user/<str:userId>/active-stream",
+        found({"get": "active_of_user"}, permission_classes=[AllowAny]),
+    ),
     path(
         "live-stream/user/<str:userId>/past-streams",
         view({"get": "past_of_user"}, permission_classes=[AllowAny]),
@@ -40,6 +49,7 @@ v1 = [
     path("live-stream/<str:id>/start", view({"post": "start"})),
     path("live-stream/<str:id>/end", view({"post": "end"})),
     path("live-stream/<str:id>/cancel", view({"post": "cancel"})),
+    path("live-stream/<str:id>/restore", own({"post": "restore"})),
     path("live-stream/<str:id>/guest/accept", guest({"post": "accept"})),
     path("live-stream/<str:id>/guest/decline", guest({"post": "decline"})),
 ]

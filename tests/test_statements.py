@@ -18,6 +18,7 @@ from accounts import tokens
 from accounts.models import User
 from common.times import wire_time
 from livestreams.models import LiveStream
+from livestreams.services import delete_stream
 from reminders.models import Notification
 from tests.conftest import Api, make_user, session_of
 from tests.envelope import data_of
@@ -54,14 +55,16 @@ def refresh_token(stream: LiveStream) -> dict[str, str]:
 
 
 def stream_that_is(status: str, creator: User) -> LiveStream:
-    """A stream with this status, or in one of three other situations.
+    """A stream with this status, or in one of four other situations.
 
-    "awaited": scheduled, with a reminder of its creator. "notified": started, and the creator was notified.
-    "guested": of another creator, with this user as guest.
+    "deleted": by its creator. "awaited": scheduled, with a reminder of its creator. "notified": started, and the
+    creator was notified. "guested": of another creator, with this user as guest.
     """
     if status == "guested":
         return make_stream(make_user("host"), guest=creator)
-    stream = make_stream(creator, "scheduled" if status in {"awaited", "notified"} else status)
+    stream = make_stream(creator, "scheduled" if status in {"awaited", "notified", "deleted"} else status)
+    if status == "deleted":
+        delete_stream(stream.pk, by=creator, now=timezone.now())
     if status == "awaited":
         remind(creator, stream)
     if status == "notified":
@@ -70,8 +73,10 @@ def stream_that_is(status: str, creator: User) -> LiveStream:
 
 
 # Each call authenticates with one statement. A change also checks the permission, takes the advisory lock, locks the
+# Each call authenticates with one statement. A change also checks the permission, takes the advisory lock, locks the
 # row, and writes it with its audit row. A change of plan or status also queries whether the stream has reminders. If so
-# it inserts the round with its audit row and its job.
+# it inserts the round with its audit row and its job. Starting a stream inserts its number of viewers, and ending it
+# deletes the number.
 PINNED: dict[str, tuple[int, str, Call]] = {
     "read": (2, "scheduled", lambda client, stream: client.get(stream_url(stream))),
     "list": (2, "scheduled", lambda client, stream: client.get(STREAMS)),
@@ -82,6 +87,15 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     ),
     "list by keyset": (4, "scheduled", lambda client, stream: client.get(f"{STREAMS}?after={stream.pk}")),
     "active": (2, "active", lambda client, stream: client.get(f"{STREAMS}/my-active-stream")),
+    "my upcoming": (2, "scheduled", lambda client, stream: client.get(f"{STREAMS}/my-upcoming")),
+    "deleted": (2, "deleted", lambda client, stream: client.get(f"{STREAMS}/deleted")),
+    "restore": (8, "deleted", lambda client, stream: client.post(stream_url(stream, "restore"))),
+    "by channel": (2, "scheduled", lambda client, stream: client.get(f"{STREAMS}/by-channel/{stream.channel_name}")),
+    "active of a user": (
+        2,
+        "active",
+        lambda client, stream: client.get(f"{STREAMS}/user/{stream.creator_id}/active-stream"),
+    ),
     "past": (2, "ended", lambda client, stream: client.get(f"{STREAMS}/my-past-streams")),
     "past of a user": (
         2,
@@ -97,15 +111,15 @@ PINNED: dict[str, tuple[int, str, Call]] = {
         lambda client, stream: client.patch(stream_url(stream), {"plannedStartDate": "2040-01-01T20:00:00Z"}),
     ),
     "edit": (5, "scheduled", lambda client, stream: client.patch(stream_url(stream), {"title": "New"})),
-    "start": (6, "scheduled", lambda client, stream: client.post(stream_url(stream, "start"))),
-    "awaited start": (9, "awaited", lambda client, stream: client.post(stream_url(stream, "start"))),
+    "start": (7, "scheduled", lambda client, stream: client.post(stream_url(stream, "start"))),
+    "awaited start": (10, "awaited", lambda client, stream: client.post(stream_url(stream, "start"))),
     "awaited cancel": (9, "awaited", lambda client, stream: client.post(stream_url(stream, "cancel"))),
     "awaited move": (
         7,
         "awaited",
         lambda client, stream: client.patch(stream_url(stream), {"plannedStartDate": "2040-01-01T20:00:00Z"}),
     ),
-    "end": (5, "active", lambda client, stream: client.post(stream_url(stream, "end"))),
+    "end": (6, "active", lambda client, stream: client.post(stream_url(stream, "end"))),
     "cancel": (6, "scheduled", lambda client, stream: client.post(stream_url(stream, "cancel"))),
     "accept as guest": (6, "guested", lambda client, stream: client.post(stream_url(stream, "guest/accept"))),
     "decline as guest": (6, "guested", lambda client, stream: client.post(stream_url(stream, "guest/decline"))),
@@ -171,6 +185,8 @@ LISTS = {
     "past": (f"{STREAMS}/my-past-streams", "ended"),
     "guest": (f"{STREAMS}/guest-streams", "scheduled"),
     "upcoming": (f"{STREAMS}/upcoming", "scheduled"),
+    "my upcoming": (f"{STREAMS}/my-upcoming", "scheduled"),
+    "my broadcasted": (f"{STREAMS}/my-broadcasted-streams", "ended"),
 }
 
 

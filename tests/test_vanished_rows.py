@@ -123,6 +123,10 @@ CASES: dict[str, Case] = {
     "livestreams.end_stream": (lambda w: streams.end_stream(w.stream.pk, **w.by), streams.StreamMissing),
     "livestreams.cancel_stream": (lambda w: streams.cancel_stream(w.stream.pk, **w.by), streams.StreamMissing),
     "livestreams.delete_stream": (lambda w: streams.delete_stream(w.stream.pk, **w.by), streams.StreamMissing),
+    "livestreams.restore_own_stream": (
+        lambda w: streams.restore_own_stream(w.stream.pk, **w.by),
+        streams.StreamMissing,
+    ),
     "livestreams.restore_stream": (lambda w: streams.restore_stream(w.stream.pk, **w.by), streams.StreamMissing),
     "livestreams.expire_stream": (lambda w: streams.expire_stream(w.stream.pk, now=w.now + timedelta(days=9)), False),
     "livestreams.purge_stream": (lambda w: streams.purge_stream(w.stream.pk, now=w.now + timedelta(days=99)), None),
@@ -204,6 +208,7 @@ CASES: dict[str, Case] = {
 }
 # These lock no row that they have read before: they only read, or read only under the advisory lock of the stream.
 WITHOUT_LOCK = {
+    "edges.follow_stream",
     "accounts.may_be_logged_in",
     "accounts.refuse_log_out",
     "accounts.refuse_set_active",

@@ -26,12 +26,15 @@ from benchmarks.world import UNMET_LIMITS
 from common.postgres.embedded import server_in
 
 OWNER = "kumanda"
-SMALL = Size(users=5_000, streams=10_000, bans=20_000, viewers=1_000, reminders=20_000, notifications=50_000)
+SMALL = Size(
+    users=5_000, streams=10_000, bans=20_000, viewers=1_000, watched=20_000, reminders=20_000, notifications=50_000
+)
 BIG = Size(
     users=101_000,
     streams=1_000_000,
     bans=1_000_000,
     viewers=100_000,
+    watched=2_000_000,
     reminders=1_000_000,
     notifications=3_000_000,
 )
@@ -78,7 +81,8 @@ class Measuring:
         self.client = APIClient()
         self.token = str(tokens.AccessToken.of(session, now=timezone.now()))
         self.client.credentials(HTTP_AUTHORIZATION=f"Bearer {self.token}")
-        self.ids = {"user": user.pk, "stream": LiveStream.objects.order_by("pk").values_list("pk", flat=True)[0]}
+        stream, channel = LiveStream.objects.order_by("pk").values_list("pk", "channel_name")[0]
+        self.ids = {"user": user.pk, "stream": stream, "channel": channel}
 
     def cost(self, case: Case, *, after: bool) -> Cost | None:
         """Of one call; after the first page if `after`. None without such a page."""

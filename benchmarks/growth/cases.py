@@ -25,8 +25,15 @@ VALUES: dict[str, list[Any]] = {
     "read": ["true", "false"],
 }
 PAGING = {"page", "limit", "after"}
-# Operations that count rows of a table that grows, beside lists.
-COUNTS = {"countUnreadNotificationsV1"}
+# Reads that have no pages, and still search a table that grows or count its rows.
+UNPAGED = {
+    "countUnreadNotificationsV1",
+    "getLiveStreamByChannelByChannelnameV1",
+    "getLiveStreamUserByUseridActiveStreamV1",
+    "listLiveStreamCatchStreamersV1",
+    "listLiveStreamFeaturedV1",
+    "listLiveStreamMostWatchedCreatorsV1",
+}
 
 
 @dataclass(frozen=True)
@@ -40,25 +47,27 @@ class Case:
         return " ".join([f"`{self.operation}`", *(f"{name}={value}" for name, value in self.query.items())])
 
     def call(self, ids: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-        """Path and query, with the ids of a `user` and of a `stream`."""
+        """Path and query, with the ids of a `user` and of a `stream`, and the name of its `channel`."""
         path = self.path.replace("{userId}", ids["user"]).replace("{id}", ids["stream"])
+        path = path.replace("{channelName}", ids["channel"])
         return path, {name: ids.get(value, value) for name, value in self.query.items()}
 
 
 def cases(document: dict[str, Any]) -> Iterator[Case]:
-    """Each list alone, in each order, with each filter, with each state in each order, and deep; and COUNTS."""
+    """Each list alone, in each order, with each filter, with each state in each order, and deep; and UNPAGED."""
     for path, methods in document["paths"].items():
         declared = methods.get("get", {})
         schemas = {one["name"]: one["schema"] for one in declared.get("parameters", []) if one["in"] == "query"}
         name = declared.get("operationId")
-        if name in COUNTS:
+        if name in UNPAGED:
             yield Case(name, path, {}, has_pages=False)
         if "page" not in schemas:
             continue
         orders: list[dict[str, Any]] = [{}]
         if "sortBy" in schemas:
-            options = [schemas[key]["enum"] for key in ("sortBy", "sortOrder")]
-            orders = [dict(zip(("sortBy", "sortOrder"), chosen, strict=True)) for chosen in product(*options)]
+            keys = [key for key in ("sortBy", "sortOrder") if key in schemas]
+            options = [schemas[key]["enum"] for key in keys]
+            orders = [dict(zip(keys, chosen, strict=True)) for chosen in product(*options)]
         filters = schemas.keys() - PAGING - {"sortBy", "sortOrder"}
         if required := [one["name"] for one in declared["parameters"] if one["in"] == "query" and one.get("required")]:
             filters = set(required)

@@ -31,6 +31,7 @@ class Size(NamedTuple):
     streams: int = 10_000
     bans: int = 10_000
     viewers: int = 1_000  # of the first stream
+    watched: int = 0  # by all users, among the streams
     reminders: int = 0
     notifications: int = 0
 
@@ -74,13 +75,14 @@ FROM generate_series(0, %s::bigint - 1) AS n,
 ON CONFLICT DO NOTHING
 """
 
+# Deleted streams are still kept.
 # Of a hundred streams, 1 is active (one of each creator at most), 55 are over, 38 planned, 2 in preparation.
 _STREAMS = f"""
 INSERT INTO livestreams_livestream (id, created_at, updated_at, deleted_at, title, title_folded, type, channel_name,
     creator_id, guest_id, guest_status, thumbnail, status, price, interest, duration_goal, motivation,
     planned_start_at, plan_set_at, revision, started_at, ended_at)
 SELECT {stream_id("n")}, at, at + {_h(1, 977)} * interval '1 second',
-    CASE WHEN {_h(2, 53)} = 0 AND status <> 'active' THEN at + interval '1 day' END,
+    CASE WHEN {_h(2, 53)} = 0 AND status <> 'active' THEN now() - {_h(11, 20)} * interval '1 day' END,
     title, lower(title), CASE WHEN n %% 5 = 0 THEN 'duocrowd' ELSE 'solo' END, 'channel-' || n,
     {user_id("(host %% users)")},
     CASE WHEN n %% 5 = 0 THEN {user_id("((host + 1) %% users)")} END,
@@ -137,6 +139,29 @@ FROM generate_series(1, %s::bigint) AS n
 ON CONFLICT DO NOTHING
 """
 
+# Each user has watched as many as any other, some of them streams that are not over.
+_WATCHED = f"""
+INSERT INTO edges_participant (id, first_seen_at, last_seen_at, stream_id, user_id, role)
+SELECT {_id(7, "n", _at("n"))}, {_at("n")}, {_at("n")} + interval '5 minutes',
+    {stream_id("(1 + n / users * 7919 %% (streams - 1))")}, {user_id("(n %% users)")}, 'audience'
+FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)
+ON CONFLICT DO NOTHING
+"""
+# The active streams, with numbers of viewers as if they were counted, and no pass of counting that is due.
+_COUNTS = f"""
+WITH live AS (
+    INSERT INTO edges_viewercount (stream_id, viewers, counted_at, is_live)
+    SELECT id, (hashtextextended(id::text, 9) & 1048575) %% 5000, now(), true FROM livestreams_livestream
+    WHERE status = 'active' ON CONFLICT DO NOTHING
+), ranked AS (
+    INSERT INTO edges_creatoraudience (creator_id, viewers, counted_at)
+    SELECT {user_id("n")}, 1 + {_h(10, 50_000)}, now() FROM generate_series(0, %s::bigint - 1) AS n
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO edges_countingpass (name, begun_at, seconds) VALUES ('live viewers', now(), 1e6),
+    ('viewers of creators', now(), 1e6)
+ON CONFLICT DO NOTHING
+"""
 
 # Each user has as many as any other.
 _REMINDERS = f"""
@@ -182,6 +207,8 @@ def fill(execute: Execute, size: Size) -> None:
     execute(_BANS, [size.bans, size.users, size.streams])
     execute(_APPEALS, [size.bans])
     execute(_VIEWERS, [min(size.viewers, size.users - 1)])
+    execute(_WATCHED, [size.watched, size.users, size.streams])
+    execute(_COUNTS, [size.users])
     execute(_REMINDERS, [size.reminders, size.users, size.streams])
     execute(_NOTIFICATIONS, [size.notifications, size.users, size.streams])
     execute("SET session_replication_role = DEFAULT", [])

@@ -202,10 +202,7 @@ class EnvelopeSchema(AutoSchema):
     def _broken_rule(self) -> str:
         """An example of the message of a 400 of this operation."""
         if variables := re.findall(r"{(\w+)}", self.path):
-            field = self._path_fields().get(variables[0])
-            return (
-                f"{variables[0]}: {IdField().error_messages['id'] if field is None else field.error_messages['blank']}"
-            )
+            return f"{variables[0]}: {_rule_of(self._path_fields().get(variables[0]))}"
         body: Any = self.get_request_serializer() if self.method in BODY_METHODS else None
         sent = next(iter(body.values())) if isinstance(body, dict) else body
         if is_basic_serializer(sent):
@@ -302,3 +299,10 @@ class EnvelopeSchema(AutoSchema):
     def _path_fields(self) -> Mapping[str, serializers.Field]:
         found: Mapping[str, serializers.Field] = getattr(self.view, "path_fields", {})
         return found
+
+
+def _rule_of(field: serializers.Field | None) -> Any:
+    """The message for a value in a path that breaks the rule of `field`; None stands for an id."""
+    if field is None:
+        return IdField().error_messages["id"]
+    return field.error_messages["invalid" if isinstance(field, serializers.RegexField) else "blank"]

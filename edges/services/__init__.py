@@ -1,7 +1,9 @@
-"""Joining a stream, the keys of join tokens, and revocations."""
+"""Joining a stream, the keys of join tokens, the numbers of viewers, and revocations."""
 
 from edges.services.admission import JoinToken, StreamNotActive, admit
 from edges.services.join_keys import KEY_PUBLISHED_BEFORE, forget_keys, public_keys, rotate_join_key
+from edges.services.live import LIVE, follow_stream
+from edges.services.ranking import CREATORS
 from edges.services.revocations import (
     CHANNEL,
     Cursor,
@@ -15,13 +17,16 @@ from edges.services.revocations import (
 
 __all__ = [
     "CHANNEL",
+    "CREATORS",
     "KEY_PUBLISHED_BEFORE",
+    "LIVE",
     "Cursor",
     "JoinToken",
     "RevocationPage",
     "StreamNotActive",
     "admit",
     "cursor_for",
+    "follow_stream",
     "forget_keys",
     "new_revocations",
     "public_keys",

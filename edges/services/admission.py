@@ -32,8 +32,8 @@ class JoinToken(NamedTuple):
 # One statement, so that concurrent joins of one user insert one row. Written as SQL, because the ORM would compile it
 # again for each join.
 _SEEN = """
-    INSERT INTO edges_participant AS known (id, stream_id, user_id, first_seen_at, last_seen_at)
-    VALUES (%(id)s, %(stream)s, %(user)s, %(now)s, %(now)s)
+    INSERT INTO edges_participant AS known (id, stream_id, user_id, role, first_seen_at, last_seen_at)
+    VALUES (%(id)s, %(stream)s, %(user)s, %(role)s, %(now)s, %(now)s)
     ON CONFLICT (stream_id, user_id) DO UPDATE SET last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at)
 """
 
@@ -51,7 +51,7 @@ def admit(
         raise StreamNotActive(status)
     with connection.cursor() as cursor:
         ids = {"id": new_object_id(), "stream": stream_id, "user": user.pk}
-        cursor.execute(_SEEN, {name: bytes.fromhex(value) for name, value in ids.items()} | {"now": now})
+        cursor.execute(_SEEN, {name: bytes.fromhex(value) for name, value in ids.items()} | {"role": role, "now": now})
     key = signing_key(now)
     issued_at = int(now.timestamp())
     expires_at = issued_at + int(settings.JOIN_TOKEN_LIFETIME.total_seconds())

@@ -21,6 +21,8 @@ def counted(
 
     From `RENEWED_AFTER` on, one caller counts again and the others are answered with the stored number.
     """
+    if known is not None and known <= COUNTED_EACH_TIME:
+        known = None  # counted for lists before this many came; callers ask here because there are more
     # The clock of the machine that counted may be ahead of this one.
     age = abs(now - counted_at) if counted_at else timedelta.max
     if known is not None and age < RENEWED_AFTER:

@@ -1,7 +1,15 @@
 """Everything that changes a stream. The API, the admin, commands and tasks call these functions."""
 
 from livestreams.hooks import Restriction
-from livestreams.services.deletion import allow_delete, allow_restore, delete_stream, purge_stream, restore_stream
+from livestreams.services.deletion import (
+    allow_delete,
+    allow_restore,
+    delete_stream,
+    purge_at,
+    purge_stream,
+    restore_own_stream,
+    restore_stream,
+)
 from livestreams.services.guests import accept_guest, decline_guest
 from livestreams.services.lifecycle import (
     allow_cancel,
@@ -15,9 +23,11 @@ from livestreams.services.planning import create_stream, edit_stream
 from livestreams.services.refusals import (
     REFUSALS,
     AlreadyLive,
+    DeletedByOthers,
     GuestAnswerTooLate,
     GuestHasDeclined,
     MoveRefused,
+    NotTheCreator,
     NotTheCreatorOrGuest,
     NotTheGuest,
     StreamMissing,
@@ -36,9 +46,11 @@ __all__ = [
     "REFUSALS",
     "AlreadyLive",
     "Banned",
+    "DeletedByOthers",
     "GuestAnswerTooLate",
     "GuestHasDeclined",
     "MoveRefused",
+    "NotTheCreator",
     "NotTheCreatorOrGuest",
     "NotTheGuest",
     "Restriction",
@@ -63,9 +75,11 @@ __all__ = [
     "edit_stream",
     "end_stream",
     "expire_stream",
+    "purge_at",
     "purge_stream",
     "refuse_blocked",
     "reminder_waits",
+    "restore_own_stream",
     "restore_stream",
     "share_stream_lock",
     "start_stream",

@@ -11,7 +11,7 @@ from accounts.models import User
 from common import audit
 from common.queries import ID, Param, Question
 from common.writes import run, update
-from livestreams.hooks import STREAM_FOLLOWER
+from livestreams.hooks import STREAM_FOLLOWERS
 from livestreams.models import Action, LiveStream, Status, next_status
 from livestreams.services.refusals import REFUSALS, StreamMissing
 from livestreams.services.stream_lock import take_stream_lock
@@ -67,5 +67,6 @@ def change_stream(
         beside.append("revision")
     noted = audit.entry(verb, stream, by=by, now=after_time, before=before, after=after, reason=reason)
     run(update(stream, [*after, *beside]), noted)
-    STREAM_FOLLOWER.function()(stream, changed=after.keys(), now=after_time)
+    for follow in STREAM_FOLLOWERS.functions().values():
+        follow(stream, changed=after.keys(), now=after_time)
     return stream

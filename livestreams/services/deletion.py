@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
 from common import audit
 from livestreams.models import Action, LiveStream, Status
 from livestreams.services.changes import allow_living, change_stream, locked_stream
-from livestreams.services.refusals import StreamNotDeleted
+from livestreams.services.refusals import DeletedByOthers, NotTheCreator, StreamMissing, StreamNotDeleted
 from livestreams.services.stream_lock import take_stream_lock
 from livestreams.thumbnails import renamed_later
 
@@ -41,7 +42,36 @@ def allow_restore(stream: LiveStream, *, by: User | None, now: datetime) -> None
 def restore_stream(stream_id: str, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
     stream = locked_stream(stream_id, deleted=True)
     allow_restore(stream, by=by, now=now)
+    return _restored(stream, by=by, now=now, reason=reason)
+
+
+def _restored(stream: LiveStream, *, by: User | None, now: datetime, reason: str = "") -> LiveStream:
     return change_stream(stream, "restore_stream", by=by, now=now, reason=reason, deleted_at=None, deleted_by_id=None)
+
+
+def purge_at(deleted_at: datetime) -> datetime:
+    """From when on `purge` removes a stream that was deleted at this time."""
+    return deleted_at + settings.DELETED_RETENTION
+
+
+@transaction.atomic
+def restore_own_stream(stream_id: str, *, by: User, now: datetime) -> LiveStream:
+    """Restore a stream for its creator, who deleted it.
+
+    For everybody else a deleted stream does not exist, and for its creator neither once `purge_at` has come. Raises
+    StreamMissing, NotTheCreator (of a stream that is not deleted), StreamNotDeleted, DeletedByOthers.
+    """
+    stream = locked_stream(stream_id, deleted=True)
+    is_creator = by.pk == stream.creator_id
+    if stream.deleted_at and (not is_creator or now >= purge_at(stream.deleted_at)):
+        raise StreamMissing
+    if not is_creator:
+        raise NotTheCreator
+    allow_restore(stream, by=by, now=now)
+    # Otherwise a creator could undo the decision of a moderator.
+    if stream.deleted_by_id != by.pk:
+        raise DeletedByOthers
+    return _restored(stream, by=by, now=now)
 
 
 @transaction.atomic

@@ -66,6 +66,16 @@ class StreamNotDeleted(Conflict):
     message = _("the stream is not deleted")
 
 
+class DeletedByOthers(Forbidden):
+    code = "deleted_by_others"
+    message = _("somebody else deleted this stream; ask a moderator to restore it")
+
+
+class NotTheCreator(Forbidden):
+    code = "not_the_creator"
+    message = _("only the creator of the stream may do this")
+
+
 class NotTheGuest(Forbidden):
     code = "not_the_guest"
     message = _("only the guest of the stream may do this")

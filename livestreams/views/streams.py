@@ -14,7 +14,7 @@ from common.refusals import Refusal
 from common.schema import page_of
 from common.views import ApiViewSet
 from livestreams import reads, services
-from livestreams.permissions import NotTheCreator, refuse_unless_creator, refuse_unless_creator_or_guest
+from livestreams.permissions import refuse_unless_creator, refuse_unless_creator_or_guest
 from livestreams.serializers import (
     CreateStreamFormSerializer,
     CreateStreamSerializer,
@@ -26,7 +26,7 @@ from livestreams.serializers import (
     UpcomingQuery,
     UpcomingStreamSerializer,
 )
-from livestreams.services import StreamMissing
+from livestreams.services import NotTheCreator, StreamMissing
 from livestreams.thumbnails import stored_thumbnail
 
 
@@ -155,8 +155,8 @@ class LiveStreamViewSet(ApiViewSet):
         responses={200: LiveStreamSerializer(allow_null=True)},
     )
     def my_active_stream(self, request: Request) -> Response:
-        """Your active stream, or null."""
-        return Response(reads.active_stream_of(self.user.pk))
+        """Your active stream, or null; null for an anonymous caller."""
+        return Response(reads.active_stream_of(self.caller) if self.caller else None)
 
     @extend_schema(
         operation_id="listMyPastStreamsV1",

@@ -144,7 +144,7 @@ def _open_batch(now: datetime, *, wait: bool) -> list[str]:
 
 @transaction.atomic
 def open_due_rounds_of_stream(stream_id: str, now: datetime) -> list[str]:
-    """The same for one stream that was moved or restored: its lead times may lie before the checkpoint."""
+    """The same for one stream that was moved: its lead times may lie before the checkpoint."""
     _locked_checkpoint(now, wait=True)
     return _open_each(due_of_stream(stream_id, now), now)
 
@@ -155,7 +155,8 @@ def _locked_checkpoint(now: datetime, *, wait: bool) -> Checkpoint | None:
     return Checkpoint.objects.for_update(skip_locked=not wait).first()
 
 
-def _open_each(due: Iterable[Due], now: datetime) -> list[str]:
+def _open_each(due: Iterable[Due], now: datetime, *, grace: timedelta | None = None) -> list[str]:
+    grace = settings.REMINDER_GRACE if grace is None else grace
     return _open(
         [
             Round(
@@ -164,7 +165,7 @@ def _open_each(due: Iterable[Due], now: datetime) -> list[str]:
                 minute=each.minute,
                 planned_start_at=each.planned_start_at,
                 due_at=each.due_at,
-                good_until=each.due_at + settings.REMINDER_GRACE,
+                good_until=each.due_at + grace,
                 opened_at=now,
             )
             for each in due
@@ -206,7 +207,7 @@ _REMINDERS = Question(lambda: Reminder.objects.filter(stream=Param("stream", ID)
 
 
 def follow_stream(stream: LiveStream, *, changed: Collection[str], now: datetime) -> None:
-    """Open rounds or defer the search for due ones after a change of `stream`; see `settings.STREAM_FOLLOWER`.
+    """Open rounds or defer the search for due ones after a change of `stream`; see `settings.STREAM_FOLLOWERS`.
 
     Called in the transaction of the change, under the lock of the stream.
     """
@@ -218,8 +219,22 @@ def follow_stream(stream: LiveStream, *, changed: Collection[str], now: datetime
         case Status.CANCELLED_BY_HOST | Status.CANCELLED_BY_GUEST if "status" in changed:
             # The news of a cancellation is useful until the stream would have started, so its grace begins there.
             _open_at_once(stream, Kind.CANCELLED, due_at=max(now, stream.planned_start_at or now), now=now)
-        case Status.SCHEDULED if _is_awaited(stream):
+        case Status.SCHEDULED if not _is_awaited(stream):
+            return
+        case Status.SCHEDULED if "deleted_at" in changed:
+            _pass_over(stream, now)
+        case Status.SCHEDULED:
             defer(OPEN_DUE_ROUNDS_OF_STREAM, stream_id=stream.pk)
+
+
+def _pass_over(stream: LiveStream, now: datetime) -> None:
+    """Open the rounds of a restored stream that came due while it was deleted, as missed.
+
+    In the transaction of the change, so that no finder opens them first. Nothing that holds the checkpoint waits for
+    the lock of a stream.
+    """
+    _locked_checkpoint(now, wait=True)
+    _open_each(due_of_stream(stream.pk, now), now, grace=timedelta(0))
 
 
 def _is_awaited(stream: LiveStream) -> bool:

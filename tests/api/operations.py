@@ -19,6 +19,7 @@ from accounts.models import Session, User
 from bans.services import appeal_ban, ban_many
 from common.fields import OBJECT_ID
 from livestreams.models import LiveStream, Status
+from livestreams.services import delete_stream
 from reminders.services import create_calendar_address, register_device
 from tests.bans.people import make_ban, permitted
 from tests.conftest import PASSWORD, Api, make_user, session_of
@@ -153,6 +154,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "updateNotificationChannelsV1": {"inbox": True},
 }
 
+# Operations that need a stream that is active, and those that its guest calls.
+OF_ACTIVE_STREAMS = {
+    "endLiveStreamByIdV1",
+    "getLiveStreamUserByUseridActiveStreamV1",
+    "joinLiveStreamAsGuestV1",
+    "joinLiveStreamV1",
+}
+OF_GUESTS = {"acceptLiveStreamGuestByIdV1", "declineLiveStreamGuestByIdV1", "joinLiveStreamAsGuestV1"}
+
 
 @dataclass
 class World:
@@ -180,7 +190,7 @@ class World:
                 return {"username": self.creator.username, "password": PASSWORD}
             case "refreshTokensV1" | "revokeTokenV1":
                 return {"refreshToken": self.refresh_token()}
-            case "joinLiveStreamV1":
+            case "joinLiveStreamV1" | "joinLiveStreamAsCreatorV1" | "joinLiveStreamAsGuestV1":
                 return {"liveStreamId": self.ids["liveStreamId"]}
             case "createLiveStreamBanV1":
                 return {name: self.ids[name] for name in ("targetUserId", "liveStreamId")}
@@ -227,15 +237,23 @@ class World:
         return client.generic(operation.method, path or self.path(operation), raw, content_type, **headers)
 
 
+def stream_for(name: str, creator: User) -> LiveStream:
+    """A stream of `creator` in the state that this operation needs; a duo for those that its guest calls."""
+    guest = make_user("guest") if name in OF_GUESTS else None
+    stream = make_stream(creator, Status.ACTIVE if name in OF_ACTIVE_STREAMS else Status.SCHEDULED, guest=guest)
+    if name == "restoreLiveStreamByIdV1":
+        delete_stream(stream.pk, by=creator, now=timezone.now())
+    return stream
+
+
 def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> World:
     name = str(operation)
     viewer, caller = make_user("viewer"), creator
-    stream = make_stream(creator, Status.ACTIVE if name in {"endLiveStreamByIdV1", "joinLiveStreamV1"} else "scheduled")
-    if name in {"acceptLiveStreamGuestByIdV1", "declineLiveStreamGuestByIdV1"}:
-        caller = make_user("guest")
-        stream = make_stream(creator, guest=caller)
+    stream = stream_for(name, creator)
+    if name in OF_GUESTS and stream.guest:
+        caller = stream.guest
     ids = {"id": stream.pk, "liveStreamId": stream.pk, "userId": creator.pk, "targetUserId": viewer.pk}
-    ids |= {"username": creator.username, "q": creator.username}
+    ids |= {"username": creator.username, "q": creator.username, "channelName": stream.channel_name}
     if name == "listRevocationsByIdV1":
         caller = permitted("edge", "enforce")
     if name == "undoBulkBanV1":

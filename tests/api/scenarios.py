@@ -22,7 +22,7 @@ from common.fields import new_object_id
 from common.pictures import process
 from common.rate_limits.policies import NAMES, Limits, Policy
 from livestreams.models import LiveStream, Status
-from livestreams.services import edit_stream
+from livestreams.services import delete_stream, edit_stream
 from tests import servers
 from tests.api.at_the_server import large_headers, long_address, no_free_thread, slow_body
 from tests.api.operations import UNCHANGED, Operation, World
@@ -121,11 +121,13 @@ def while_another_refresh_holds_the_lock(world: World, operation: Operation, pat
 
 
 def as_a_stranger(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    if str(operation) == "restoreLiveStreamByIdV1":
+        on(world, make_stream(world.creator))  # of a deleted one a stranger learns nothing
     return world.call(operation, by=world.stranger)
 
 
 def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-    if str(operation) == "acceptLiveStreamGuestByIdV1":
+    if str(operation) in {"acceptLiveStreamGuestByIdV1", "joinLiveStreamAsGuestV1"}:
         return as_a_guest_who_was_banned_before(world, operation)
     make_ban(world.viewer, world.stream)
     return world.call(operation, by=world.viewer)
@@ -133,15 +135,17 @@ def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
 
 def as_a_guest_who_was_banned_before(world: World, operation: Operation) -> Any:
     """A guest cannot be banned, but a banned user can be made guest."""
-    guest = {"guest": world.viewer.pk}
-    make_ban(world.viewer, world.stream)
-    edit_stream(world.stream.pk, by=world.creator, now=timezone.now(), changes=guest)
+    stream = make_stream(world.creator, guest=world.caller)
+    make_ban(world.viewer, stream)
+    edit_stream(stream.pk, by=world.creator, now=timezone.now(), changes={"guest": world.viewer.pk})
+    on(world, stream)
     return world.call(operation, by=world.viewer)
 
 
 def with_unknown(*names: str) -> Scenario:
     def scenario(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
         world.ids |= dict.fromkeys(names, new_object_id())
+        world.ids["channelName"] = "talk-of-nobody-x7k2"
         return world.call(operation)
 
     return scenario
@@ -170,6 +174,19 @@ def of_the_caller_as_guest(status: Status, answer: str = "invited") -> Scenario:
         return world.call(operation)
 
     return scenario
+
+
+def not_active(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
+    if str(operation) == "joinLiveStreamAsGuestV1":
+        return of_the_caller_as_guest(Status.SCHEDULED)(world, operation, patch)
+    return on_a_stream_that_is(Status.SCHEDULED)(world, operation, patch)
+
+
+def deleted_by_a_moderator(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    stream = make_stream(world.creator)
+    delete_stream(stream.pk, by=permitted("moderator", "moderate"), now=timezone.now())
+    on(world, stream)
+    return world.call(operation)
 
 
 def for_a_moment_that_has_passed(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
@@ -306,6 +323,7 @@ SCENARIOS: dict[str, Scenario] = {
     "cannot_ban_guest": banning_the_guest,
     "cannot_ban_oneself": banning_oneself,
     "cannot_ban_staff": banning_staff,
+    "deleted_by_others": deleted_by_a_moderator,
     "device_token_not_found": with_unknown("id"),
     "guest_answer_too_late": of_the_caller_as_guest(Status.ENDED),
     "guest_has_declined": of_the_caller_as_guest(Status.SCHEDULED, "declined"),
@@ -339,10 +357,11 @@ SCENARIOS: dict[str, Scenario] = {
     "service_unavailable": lost_database,
     "session_ended": token_after_logout,
     "stream_is_over": on_a_stream_that_is(Status.ENDED),
-    "stream_not_active": on_a_stream_that_is(Status.SCHEDULED),
+    "stream_not_active": not_active,
     "stream_not_awaited": on_a_stream_that_is(Status.ENDED),
     "stream_not_cancellable": on_a_stream_that_is(Status.ACTIVE),
     "stream_not_deletable": on_a_stream_that_is(Status.ACTIVE),
+    "stream_not_deleted": on_a_stream_that_is(Status.SCHEDULED),
     "stream_not_editable": on_a_stream_that_is(Status.CANCELLED_BY_HOST),
     "stream_not_endable": on_a_stream_that_is(Status.SCHEDULED),
     "stream_not_found": with_unknown("id", "liveStreamId"),

@@ -65,14 +65,14 @@ WANTS_JSON = [
 
 @pytest.mark.parametrize("accept", WANTS_PROBLEMS)
 def test_problem_json_is_returned_when_it_is_preferred_to_json(accept: str, api: Api) -> None:
-    answer = api().get(f"{STREAMS}/my-active-stream", HTTP_ACCEPT=accept)
+    answer = api().get(f"{STREAMS}/my-past-streams", HTTP_ACCEPT=accept)
 
     assert (answer.status_code, answer.headers["Content-Type"]) == (401, PROBLEM)
 
 
 @pytest.mark.parametrize("accept", WANTS_JSON)
 def test_otherwise_the_envelope_is_returned(accept: str, api: Api) -> None:
-    assert_refused(api().get(f"{STREAMS}/my-active-stream", HTTP_ACCEPT=accept), 401, "authentication_required")
+    assert_refused(api().get(f"{STREAMS}/my-past-streams", HTTP_ACCEPT=accept), 401, "authentication_required")
 
 
 @pytest.mark.parametrize("operation", ALL, ids=str)
@@ -300,7 +300,7 @@ def test_a_browser_of_another_origin_may_send_and_read_them(transactional_db: No
         response.read()
         allowed = (response.getheader("access-control-allow-headers") or "").split(", ")
         assert set(asked.split(", ")) <= set(allowed)
-        connected.request("GET", f"{STREAMS}/my-active-stream", headers=origin)
+        connected.request("GET", f"{STREAMS}/my-past-streams", headers=origin)
         response = connected.getresponse()
         exposed = (response.getheader("access-control-expose-headers") or "").split(", ")
         assert {name.lower() for name in named_headers()} <= {name.lower() for name in exposed}

@@ -21,7 +21,7 @@ SETTINGS = [
     "KNOWN_CHANNELS",
     "READINESS_FACTS",
     "REMINDER_WAITS",
-    "STREAM_FOLLOWER",
+    "STREAM_FOLLOWERS",
 ]
 WRONG = "bans.models.no_such_function"
 
@@ -104,7 +104,7 @@ def test_a_setting_that_is_missing_is_an_error(settings: Any) -> None:
 
 
 def test_a_server_with_a_wrong_path_does_not_start(tmp_path: Any) -> None:
-    (tmp_path / "wrong_settings.py").write_text(f"from config.settings import *\n\nSTREAM_FOLLOWER = {WRONG!r}\n")
+    (tmp_path / "wrong_settings.py").write_text(f"from config.settings import *\n\nSTREAM_FOLLOWERS = {WRONG!r}\n")
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "wrong_settings", "PYTHONPATH": str(tmp_path)}
     for program in (["manage.py", "serve", "--port", "1"], ["-c", "import config.rsgi"]):
         ended = subprocess.run(
@@ -117,4 +117,4 @@ def test_a_server_with_a_wrong_path_does_not_start(tmp_path: Any) -> None:
             check=False,
         )
         assert ended.returncode == 1
-        assert f"STREAM_FOLLOWER names {WRONG}" in ended.stderr
+        assert f"STREAM_FOLLOWERS names {WRONG}" in ended.stderr

@@ -23,6 +23,7 @@ FROZEN = {
     "cannot_ban_guest": 403,
     "cannot_ban_oneself": 403,
     "cannot_ban_staff": 403,
+    "deleted_by_others": 403,
     "insufficient_permissions": 403,
     "no_longer_true": 409,
     "not_a_service_account": 403,

@@ -9,6 +9,8 @@ MINUTE = timedelta(minutes=1)
 GRACE = 10 * MINUTE
 NOT_OVER = {"scheduled", "preparing", "active"}
 
+type Lead = tuple[int | None, datetime | None, datetime]
+
 
 @dataclass
 class Facts:
@@ -26,6 +28,9 @@ class Facts:
     notified: set[tuple[str, str, datetime | None]] = field(default_factory=set)
     passed_over: set[tuple[str, str, datetime | None]] = field(default_factory=set)
     plans: list[datetime] = field(default_factory=list)
+    # Lead times, planned starts and due times that passed while the stream was deleted: it is too late for them.
+    unrevived: set[Lead] = field(default_factory=set)
+    opened: set[Lead] = field(default_factory=set)
 
     def blocked(self, person: str, now: datetime) -> bool:
         return person in self.blocks and ((until := self.blocks[person]) is None or now < until)
@@ -35,7 +40,7 @@ class Facts:
         minute = self.asked[person]
         if self.status == "scheduled" and self.planned and minute:
             due = max(self.planned - minute * MINUTE, self.planned_at)
-            return "reminder", due, due + GRACE
+            return "reminder", due, due if (minute, self.planned, due) in self.unrevived else due + GRACE
         if self.status == "active" and self.started and (person, "reminder", self.planned) not in self.notified:
             return "live", self.started, self.started + GRACE
         if self.cancelled:
@@ -60,6 +65,18 @@ class Facts:
             if until < now and not self.deleted and (person, kind, self.planned) not in self.notified
         }
 
+    def set_deleted(self, deleted: bool, now: datetime) -> None:
+        """After a restoration, what came due before is only sent by rounds that were open when it was deleted."""
+        rounds = Round.objects.filter(stream=self.id, kind="reminder")
+        if deleted and not self.deleted:
+            self.opened = set(rounds.values_list("minute", "planned_start_at", "due_at"))
+        elif self.deleted and not deleted:
+            for person, minute in self.asked.items():
+                due = self.due(person)
+                if minute and self.planned and due and due[0] == "reminder" and due[1] <= now:
+                    self.unrevived |= {(minute, self.planned, due[1])} - self.opened
+        self.deleted = deleted
+
     def excused(self, person: str, kind: str) -> bool:
         """Whether this round was processed while the person was blocked or the stream deleted."""
         due = self.due(person)
@@ -70,7 +87,7 @@ class Facts:
             return "SENT"
         if self.blocked(person, now) or self.status not in NOT_OVER:
             return "CANCELLED"
-        if (due := self.due(person)) and due[2] < now:
+        if (due := self.due(person)) and due[1] + GRACE < now:
             return "MISSED"
         return "SCHEDULED" if self.asked[person] else "ARMED_ON_START"
 

@@ -134,7 +134,7 @@ class History(RuleBasedStateMachine):
             facts.status = str(stream.status)
             facts.started = self.now if facts.status == "active" else None
             facts.cancelled = self.now if facts.status.startswith("cancelled") else None
-        facts.deleted = stream.is_deleted
+        facts.set_deleted(stream.is_deleted, self.now)
 
     @step(5, minutes=START)
     def move(self, minutes: int) -> None:

@@ -26,7 +26,8 @@ class Call:
 
     `shows` is an id; the cell says whether the response contains it. `audit` is the number of audit rows that a success
     writes, all by `actor` (a user's id; None: the caller). `prepare` brings the objects into the state that the
-    operation needs. `may_write` tells for a table whether a refused call may write rows to it.
+    operation needs. `may_write` tells for a table whether a call that changes nothing may write rows to it. `reveals`
+    are texts of deleted streams that the response may contain.
     """
 
     ids: dict[str, str] = field(default_factory=dict)
@@ -37,6 +38,7 @@ class Call:
     actor: str | None = None
     prepare: Callable[[], object] = lambda: None
     may_write: Callable[[str], bool] = lambda table: False
+    reveals: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def outcome(operation: Operation, row: Row, world: World, caller: str) -> str:
         return INAPPLICABLE
     with rolled_back():
         response, changes = _asked(operation, call, world, caller)
-    faults = _leaks(response, world, caller)
+    faults = _leaks(response, world, caller, call.reveals)
     if response.status_code >= 300 or operation.method == "GET":
         tables = sorted(table for table in changes.tables if not call.may_write(table))
         if tables and _really_changed(operation, call, world, caller, tables):
@@ -142,11 +144,11 @@ def rows_written() -> Written:
 # --- checks ---------------------------------------------------------------------------------------
 
 
-def _leaks(response: Any, world: World, caller: str) -> list[str]:
+def _leaks(response: Any, world: World, caller: str, revealed: frozenset[str]) -> list[str]:
     """Faults of the content: texts of a deleted stream, or texts that only another user may read."""
     text = response.content.decode()
     faults = []
-    if {each for each in world.withdrawn if each in text} - _asked_for(response):
+    if {each for each in world.withdrawn if each in text} - _asked_for(response) - revealed:
         faults.append("contains a deleted stream")
     others = {secret for name, secrets in world.secrets.items() if name != caller for secret in secrets}
     if {secret for secret in others if secret in text} - _asked_for(response):

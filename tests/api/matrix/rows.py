@@ -1,4 +1,4 @@
-"""The calls of each operation in the matrix: one row for each kind of object."""
+"""The calls of most operations in the matrix: one row for each kind of object."""
 
 from collections.abc import Callable
 from typing import Any
@@ -286,7 +286,7 @@ def seen_by_all(of: Callable[[User], Call]) -> Rows:
     }
 
 
-ROWS: dict[str, Rows] = {
+BASIC_ROWS: dict[str, Rows] = {
     "acceptLiveStreamGuestByIdV1": answering(),
     "appealBanV1": on_appeal({"text": "It was not me."}, made=False),
     "bulkBanV1": in_body(targets=lambda world: [world.bystander.pk]),

@@ -10,7 +10,7 @@ from tests.api.matrix.callers import CALLERS
 from tests.api.matrix.cells import INAPPLICABLE, call_for, outcome
 from tests.api.matrix.cells import Inapplicable as Reason
 from tests.api.matrix.kinds import KINDS
-from tests.api.matrix.rows import ROWS
+from tests.api.matrix.own_and_live import ROWS
 from tests.api.matrix.world import World
 from tests.api.operations import Operation, operations
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import models
 from django.db.models import F, OuterRef, Subquery
 from rest_framework.response import Response
@@ -18,6 +17,7 @@ from common.times import optional_wire_time, wire_time
 from common.word_search import Search
 from edges.models import Participant, ViewerCount
 from edges.services import JoinToken, RevocationPage
+from edges.services.live import seen_after
 from edges.services.viewer_counts import COUNTED_EACH_TIME, counted
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
@@ -75,13 +75,8 @@ VIEWERS = Listing(
 )
 
 
-def _seen_after(now: datetime) -> datetime:
-    """A participant seen after this time is a viewer. Twice the lifetime of a token, so that one renewal may fail."""
-    return now - 2 * settings.JOIN_TOKEN_LIFETIME
-
-
 def viewers(stream_id: str, query: Mapping[str, Any], *, caller: str, now: datetime) -> Response:
-    return VIEWERS.page(query, caller=caller, stream=stream_id, seen_after=_seen_after(now))
+    return VIEWERS.page(query, caller=caller, stream=stream_id, seen_after=seen_after(now))
 
 
 def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> None:
@@ -94,14 +89,14 @@ def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> Non
 
 def viewer_count(stream_id: str, *, caller: str, now: datetime) -> dict[str, Any]:
     """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
-    seen_after = _seen_after(now)
-    rows = _COUNT.rows(id=stream_id, caller=caller, now=now, seen_after=seen_after)
+    since = seen_after(now)
+    rows = _COUNT.rows(id=stream_id, caller=caller, now=now, seen_after=since)
     if not rows:
         raise StreamMissing
     count, known, counted_at, restriction = rows[0]
     refuse_blocked(restriction)
     if count > COUNTED_EACH_TIME:
-        count = counted(stream_id, seen_after=seen_after, known=known, counted_at=counted_at, now=now)
+        count = counted(stream_id, seen_after=since, known=known, counted_at=counted_at, now=now)
     return {"streamId": stream_id, "viewerCount": count}
 
 

@@ -1,0 +1,20 @@
+"""Tasks of presence: the numbers that lists are sorted by."""
+
+from django.utils import timezone
+
+from common.jobs import SLOW_QUEUE, periodic
+from edges.services import CREATORS, LIVE
+
+EVERY_FIVE_SECONDS = "* * * * * */5"  # the seconds are the last field
+EVERY_MINUTE = "* * * * *"
+
+
+@periodic(EVERY_FIVE_SECONDS)
+def count_live_viewers(timestamp: int) -> None:
+    LIVE.finish_pass(timezone.now())
+
+
+# In the slow queue, because it may take long.
+@periodic(EVERY_MINUTE, queue=SLOW_QUEUE)
+def count_viewers_of_creators(timestamp: int) -> None:
+    CREATORS.finish_pass(timezone.now())

@@ -1,0 +1,14 @@
+"""Joining streams, their viewers, and lists that depend on who watches, over HTTP."""
+
+from edges.views.audience import AudienceViewSet, jwks
+from edges.views.discovery import DiscoveryViewSet, HistoryViewSet, PublicDiscoveryViewSet
+from edges.views.joining import JoiningViewSet
+
+__all__ = [
+    "AudienceViewSet",
+    "DiscoveryViewSet",
+    "HistoryViewSet",
+    "JoiningViewSet",
+    "PublicDiscoveryViewSet",
+    "jwks",
+]
