@@ -89,7 +89,7 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     "active": (2, "active", lambda client, stream: client.get(f"{STREAMS}/my-active-stream")),
     "my upcoming": (2, "scheduled", lambda client, stream: client.get(f"{STREAMS}/my-upcoming")),
     "deleted": (2, "deleted", lambda client, stream: client.get(f"{STREAMS}/deleted")),
-    "restore": (8, "deleted", lambda client, stream: client.post(stream_url(stream, "restore"))),
+    "restore": (6, "deleted", lambda client, stream: client.post(stream_url(stream, "restore"))),
     "by channel": (2, "scheduled", lambda client, stream: client.get(f"{STREAMS}/by-channel/{stream.channel_name}")),
     "active of a user": (
         2,

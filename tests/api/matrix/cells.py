@@ -130,12 +130,15 @@ def _sent(operation: Operation, call: Call, world: World, caller: str) -> Any:
 def rows_written() -> Written:
     """Rows inserted, updated and deleted in this transaction by table, including rolled back savepoints.
 
-    Without the counters of rate limits, which count refused calls too.
+    Rows of partitions count for the partitioned table. Without the counters of rate limits, which count refused calls
+    too.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables"
-            " WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND relname <> %s",
+            "SELECT whole.relname, sum(n_tup_ins)::int, sum(n_tup_upd)::int, sum(n_tup_del)::int"
+            " FROM pg_stat_xact_user_tables AS written LEFT JOIN pg_inherits ON inhrelid = written.relid"
+            " JOIN pg_class AS whole ON whole.oid = coalesce(inhparent, written.relid)"
+            " WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND whole.relname <> %s GROUP BY whole.relname",
             [RateCounter._meta.db_table],
         )
         return {table: (inserted, updated, deleted) for table, inserted, updated, deleted in cursor}
