@@ -75,10 +75,12 @@ class Scene:
         users = [user.pk for user in self.people.values()]
         of_ban = operation.path.startswith("/api/v1/live-stream-ban/{id}")
         values = {"id": [self.ban.pk if of_ban else self.stream.pk], "userId": users, "targetUserId": users}
+        values["username"] = [user.username for user in self.people.values()]
         paths = [operation.path]
         for variable in operation.variables:
             paths = [path.replace(f"{{{variable}}}", value) for path in paths for value in values[variable]]
         named = {"liveStreamId": self.stream.pk, "creatorId": self.creator.pk, "search": TITLE[3:9], "limit": "100"}
+        named["q"] = self.creator.username
         taken = {parameter["name"] for parameter in operation.query}
         required = {parameter["name"] for parameter in operation.query if parameter.get("required")}
         sets = [required | ({"limit"} & taken), taken & named.keys()]

@@ -132,8 +132,13 @@ def rows_written() -> Written:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT relname, n_tup_ins, n_tup_upd, n_tup_del FROM pg_stat_xact_user_tables"
-            " WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND relname <> %s",
+            """
+            SELECT coalesce(pg_partition_root(relid), relid)::regclass::text AS name,
+                sum(n_tup_ins)::int, sum(n_tup_upd)::int, sum(n_tup_del)::int
+            FROM pg_stat_xact_user_tables
+            WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND relname <> %s
+            GROUP BY name
+            """,
             [RateCounter._meta.db_table],
         )
         return {table: (inserted, updated, deleted) for table, inserted, updated, deleted in cursor}
