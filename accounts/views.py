@@ -26,7 +26,7 @@ from accounts.serializers import (
 )
 from common.refusals import Refusal
 from common.schema import page_of
-from common.views import ApiViewSet
+from common.views import SECRET, ApiViewSet
 
 TAGS = ["Accounts"]
 
@@ -66,7 +66,7 @@ class TokensViewSet(ApiViewSet):
         now, sent = timezone.now(), LoginSerializer.validated(request.data)
         session = services.log_in(**sent, now=now, client=client_of(request._request))
         pair = tokens.signed_pair(session, now=now)
-        response = Response(reads.pair_of_tokens(session.user_id, pair))
+        response = Response(reads.pair_of_tokens(session.user_id, pair), headers=SECRET)
         remember_device(response, session.user, request.COOKIES, path=request.path)
         return response
 
@@ -91,7 +91,7 @@ class TokensViewSet(ApiViewSet):
         now = timezone.now()
         claims = tokens.refresh_claims(**RefreshTokenSerializer.validated(request.data), now=now)
         refreshed = services.refresh(*claims, now=now, sign=tokens.signed_pair)
-        return Response(reads.pair_of_tokens(refreshed.user_id, refreshed.pair))
+        return Response(reads.pair_of_tokens(refreshed.user_id, refreshed.pair), headers=SECRET)
 
     @extend_schema(
         operation_id="revokeTokenV1",

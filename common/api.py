@@ -342,7 +342,6 @@ def read_answer(response: Response, meta: Mapping[str, Any], *, is_personal: boo
 def finished(response: Response, renderer: renderers.BaseRenderer) -> Response:
     """Render now, so that the response keeps no reference to the view and its request."""
     response.headers["Content-Type"] = renderer.media_type
-    # For answers with tokens, RFC 6749, section 5.1, demands it. `common.compression` leaves such answers uncompressed.
     response.headers.setdefault("Cache-Control", etags.NOT_STORED)
     response.content = renderer.render(response.data, renderer.media_type, {"response": response})
     return response

@@ -38,9 +38,7 @@ COMPRESSED_TYPES = frozenset(
         "text/javascript",
     ]
 )
-# Answers with tokens or secrets have it (RFC 6749, section 5.1). The length of a compressed answer depends on how much
-# of the request the secret repeats, so it could be guessed piece by piece (BREACH).
-SECRET = "no-store"  # noqa: S105 - a directive of Cache-Control
+# Answers with tokens or secrets have it: see common/etags.py.
 UNCHANGEABLE = "no-transform"
 
 LONGEST_KEPT = 128  # characters; results for longer headers are not cached
@@ -146,8 +144,7 @@ def _weight(parameter: str) -> float | None:
 def _may_be_compressed(response: HttpResponseBase) -> bool:
     if response.status_code == 206 or "Content-Encoding" in response.headers:
         return False
-    cache_control = response.headers.get("Cache-Control", "")
-    return SECRET not in cache_control and UNCHANGEABLE not in cache_control
+    return UNCHANGEABLE not in response.headers.get("Cache-Control", "")
 
 
 def _vary(response: HttpResponseBase) -> None:

@@ -14,6 +14,10 @@ IF_NONE_MATCH = "If-None-Match"
 VARY = "Authorization, X-Language, Accept-Language"
 ALWAYS_REVALIDATED = {True: "private, no-cache", False: "public, no-cache"}  # by whether the caller is known
 NOT_STORED = "no-store"
+# For answers with tokens or secrets: RFC 6749, section 5.1. Neither this service (see compression.py) nor a proxy may
+# compress them: their length would depend on how much of the request the secret repeats, so that it could be guessed
+# piece by piece (BREACH).
+SECRET = "no-store, no-transform"  # noqa: S105 - directives of Cache-Control
 SUFFIXES = ("-gzip", "-zstd")
 
 

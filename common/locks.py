@@ -29,6 +29,10 @@ class AdvisoryLock:
     def key(self, row_id: str = "") -> int:
         return int.from_bytes(self._prefix + _digest(row_id, 6), signed=True)
 
+    def call(self, row_id: str = "") -> str:
+        """The call that `take` runs, for functions that are written in SQL."""
+        return f"pg_advisory_xact_lock({self.key(row_id)})"
+
     def take(self, row_id: str = "") -> None:
         """Wait for the lock and hold it until the transaction ends. PostgreSQL serves waiters in order of arrival."""
         _call("pg_advisory_xact_lock", self.key(row_id))

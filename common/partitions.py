@@ -126,7 +126,7 @@ DECLARE
     newest int;
     added int := 0;
 BEGIN
-    PERFORM pg_advisory_xact_lock({LOCK.key()});
+    PERFORM {LOCK.call()};
     SELECT first_month INTO STRICT first FROM month_partitions(parent) WHERE partition = later;
     IF first > month_of(now()) + least(ahead, 24) THEN
         RETURN 0;
@@ -186,7 +186,7 @@ DECLARE
     until int;
     removed int := 0;
 BEGIN
-    PERFORM pg_advisory_xact_lock({LOCK.key()});
+    PERFORM {LOCK.call()};
     SELECT max(end_month) INTO until FROM month_partitions(parent) WHERE end_month <= before;
     IF until IS NULL THEN
         RETURN 0;
@@ -222,7 +222,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = {{schema}}, pg_temp AS $$
 DECLARE
     first_id bigint := month_of(now()) * {IDS_PER_MONTH}::bigint;
 BEGIN
-    PERFORM pg_advisory_xact_lock({LOCK.key()});
+    PERFORM {LOCK.call()};
     IF coalesce(pg_sequence_last_value('{SEQUENCE}'), 0) >= first_id THEN
         RETURN false;
     END IF;

@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from common import api, idempotency, preconditions
+from common import api, etags, idempotency, preconditions
 from common.fields import OBJECT_ID
 from common.languages import preferred_language
 from common.rate_limits import calls
@@ -48,6 +48,9 @@ def _shared(kinds: tuple[type, ...]) -> list[Any]:
 
 
 _negotiator = AlwaysJSON()
+
+# Headers of answers with tokens or secrets.
+SECRET = {"Cache-Control": etags.SECRET}
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
 CHANGING_METHODS = (*BODY_METHODS, "DELETE")

@@ -23,6 +23,8 @@ OPAQUE = {
     "ListBansQuery.targetUser",
     "BulkBanSerializer.targets",
     "ImportedBanSerializer.targetUsername",
+    "RegisterDeviceSerializer.deviceId",
+    "RegisterDeviceSerializer.token",
 }
 ROOT = Path(__file__).parents[1]
 APPS = ("accounts", "bans", "common", "edges", "livestreams", "reminders")

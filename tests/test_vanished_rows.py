@@ -102,6 +102,7 @@ CASES: dict[str, Case] = {
         lambda w: bans.ban_each(w.stream.pk, [bans.BanRequest(w.viewer.pk, w.moderator)], **w.by),
         streams.StreamMissing,
     ),
+    "bans.locked_ban": (lambda w: bans.locked_ban(w.ban.pk), bans.BanMissing),
     "bans.change_ban": (lambda w: bans.change_ban(w.ban.pk, changes={"reason": "x"}, **w.by), bans.BanMissing),
     "bans.lift_ban": (lambda w: bans.lift_ban(w.ban.pk, **w.by), bans.BanMissing),
     "bans.review_ban": (
@@ -134,6 +135,8 @@ CASES: dict[str, Case] = {
         lambda w: reminders.choose_channels(wanted={"webhook": False}, **w.by_viewer),
         accounts.UserMissing,
     ),
+    "reminders.lock_channels": (lambda w: reminders.lock_channels(by=w.viewer), accounts.UserMissing),
+    "reminders.lock_reminder": (lambda w: reminders.lock_reminder(w.notice.stream_id, by=w.notice.user), None),
     "reminders.unsubscribe": (lambda w: reminders.unsubscribe(w.viewer.pk, now=w.now), False),
     "reminders.mark_notification": (
         lambda w: reminders.mark_notification(w.notice.pk, by=w.notice.user, now=w.now, read=True),

@@ -14,7 +14,7 @@ from accounts.serializers import UserSummarySerializer
 from common.api import HTTP_CODES, error_answer
 from common.refusals import Refusal
 from common.schema import page_of
-from common.views import ApiViewSet
+from common.views import SECRET, ApiViewSet
 from edges import reads, services
 from edges.permissions import NotAServiceAccount, refuse_unless_service_account
 from edges.serializers import (
@@ -66,7 +66,7 @@ class AudienceViewSet(ApiViewSet):
         stream, restriction = self.stream_to_join(stream_id)
         known = {"status": stream["status"], "role": stream["role"], "restriction": restriction}
         token = services.admit(self.user, stream_id, **known, now=timezone.now())
-        return Response(reads.joined(stream, token))
+        return Response(reads.joined(stream, token), headers=SECRET)
 
     @extend_schema(
         operation_id="listViewersByIdV1",

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from common import api
 from common.refusals import Refusal
 from common.times import wire_time
-from common.views import ApiViewSet
+from common.views import SECRET, ApiViewSet
 from reminders import reads, services
 from reminders.calendars import feed_of
 from reminders.serializers import CalendarAddressSerializer, NewCalendarAddressSerializer
@@ -46,7 +46,7 @@ class CalendarAddressViewSet(ApiViewSet):
         address = services.create_calendar_address(by=self.user, now=timezone.now())
         url = settings.PUBLIC_URL.rstrip("/") + reverse("own-calendar", args=[address.secret])
         answer = {"createdAt": wire_time(address.created_at), "url": url}
-        return Response(answer, status=201)
+        return Response(answer, status=201, headers=SECRET)
 
     @extend_schema(operation_id="deleteMyCalendarV1", tags=["Calendar"], responses={200: CalendarAddressSerializer})
     def destroy(self, request: Request) -> Response:

@@ -37,7 +37,7 @@ def test_login_answers_with_a_pair_of_tokens_and_the_user(api: Api, creator: Use
 
 def test_answers_with_tokens_are_not_cacheable(api: Api, creator: User) -> None:
     answer = api().post(LOGIN, {"username": "creator", "password": PASSWORD})
-    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Cache-Control"] == "no-store, no-transform"
 
 
 def test_the_access_token_names_issuer_user_and_session_and_lives_an_hour(api: Api, creator: User) -> None:

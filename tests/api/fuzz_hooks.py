@@ -73,6 +73,15 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         make_path_valid(case)
     if is_valid(case, ParameterLocation.QUERY):
         make_query_valid(case)
+    if is_valid(case, ParameterLocation.HEADER):
+        make_headers_valid(case)
+
+
+def make_headers_valid(case: Any) -> None:
+    """A made-up tag is of no object, and a key that was sent before belongs to another request."""
+    case.headers.pop("If-Match", None)
+    if "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] = f"{os.getpid()}-{next(calls)}"
 
 
 def make_path_valid(case: Any) -> None:
@@ -80,6 +89,8 @@ def make_path_valid(case: Any) -> None:
     for name in ("userId", "targetUserId"):
         if name in path:
             path[name] = one_of(WORLD["users"])
+    if "username" in path:
+        path["username"] = one_of(WORLD["usernames"])
     if "batchId" in path:
         path["batchId"] = batch_for(case)
     if "id" in path and path["id"] not in made:

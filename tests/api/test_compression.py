@@ -36,6 +36,8 @@ def successes(operation: Operation) -> Iterator[dict[str, Any]]:
 
 
 def has_secret(operation: Operation) -> bool:
+    if str(operation) == "createMyCalendarV1":
+        return True  # the secret is part of an address
     return any(SECRET.search(name) for schema in successes(operation) for name in properties(schema))
 
 
@@ -58,10 +60,10 @@ def test_answers_are_compressed_unless_they_have_a_secret(
 
     assert 200 <= response.status_code < 300, response.content
     if has_secret(operation):
-        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Cache-Control"] == "no-store, no-transform"
         assert "Content-Encoding" not in response.headers
         return
-    assert "no-store" not in response.headers.get("Cache-Control", "")
+    assert "no-transform" not in response.headers.get("Cache-Control", "")
     assert response.headers["Content-Encoding"] == "gzip"
     assert "Accept-Encoding" in response.headers["Vary"]
     assert response.headers["Content-Length"] == str(len(response.content))

@@ -75,7 +75,8 @@ class Scene:
         users = [user.pk for user in self.people.values()]
         of_ban = operation.path.startswith("/api/v1/live-stream-ban/{id}")
         values = {"id": [self.ban.pk if of_ban else self.stream.pk], "userId": users, "targetUserId": users}
-        values |= {"channelName": [self.stream.channel_name], "username": list(self.people)}
+        values["username"] = [user.username for user in self.people.values()]
+        values["channelName"] = [self.stream.channel_name]
         paths = [operation.path]
         for variable in operation.variables:
             paths = [path.replace(f"{{{variable}}}", value) for path in paths for value in values[variable]]

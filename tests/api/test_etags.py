@@ -79,6 +79,7 @@ def changes(world: World) -> list[Callable[[], object]]:
     stream = LiveStream.objects.get(pk=world.stream.pk)
     other = make_user("other")
     ban = LiveStreamBan.objects.filter(stream=stream, target=viewer).first() or make_ban(viewer, stream)
+    elsewhere = make_stream(other)
     later = {"planned_start_at": now + timedelta(hours=3)}
 
     def renamed() -> None:
@@ -103,7 +104,8 @@ def changes(world: World) -> list[Callable[[], object]]:
         lambda: change_ban(ban.pk, by=creator, now=now, changes={"reason": "spam"}),
         lambda: appeal_ban(ban.pk, by=viewer, now=now, text="It was not me."),
         lambda: lift_ban(ban.pk, by=creator, now=now),
-        lambda: appeal_ban(make_ban(caller, make_stream(other)).pk, by=caller, now=now, text="It was not me."),
+        lambda: make_ban(caller, elsewhere),
+        lambda: appeal_ban(elsewhere.bans.get().pk, by=caller, now=now, text="It was not me."),
         notified,
         marked,
         lambda: choose_channels(by=caller, now=now, wanted={"inbox": True}),
@@ -227,7 +229,7 @@ def test_the_answer_to_a_change_is_not_stored(operation: Operation, api: Api, cr
 
     response = world.call(operation)
 
-    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cache-Control"].startswith("no-store")
     assert "ETag" not in response.headers
 
 

@@ -84,6 +84,7 @@ def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
         "leaving": leaving(people["leaver"]) if asking else [],
         "streams": [stream.pk for stream in streams],
         "users": [user.pk for user in people.values()],
+        "usernames": [user.username for user in people.values()],
         "guest": guest.pk,
         "crowd": [fan.pk for fan in crowd],
         "bans": [ban.pk for ban in bans],

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -33,7 +34,8 @@ def test_a_number_in_a_query_is_digits(
     client: Any = world.api(world.caller)
 
     for number in NO_NUMBERS:
-        refused = client.get(operation.path.format(**world.ids), {name: number})
+        path = world.path(operation)
+        refused = client.get(f"{path}{'&' if '?' in path else '?'}{urlencode({name: number})}")
         assert_refused(refused, 400, "validation_failed", f"{name}: must be a whole number")
 
 

@@ -50,7 +50,8 @@ def with_query(world: World, operation: Operation, query: str) -> Any:
 
 
 def near_misses(name: str) -> list[str]:
-    return [name.upper() + "_", name + "[]", name[:-1] + "_" + name[-1] + "s"]
+    plural = [name[:-1] + "_" + name[-1] + "s"] if len(name) > 1 else []  # one letter more is not near to one letter
+    return [name.upper() + "_", name + "[]", *plural]
 
 
 # --- queries --------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def test_a_compressed_answer_has_its_own_length_and_tag(encoding: str) -> None:
 @pytest.mark.parametrize(
     "headers",
     [
-        {"Cache-Control": "no-store"},
+        {"Cache-Control": "no-store, no-transform"},
         {"Cache-Control": "private, no-transform"},
         {"Content-Type": "image/webp"},
         {"Content-Type": "text/html"},

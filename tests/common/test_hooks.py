@@ -21,6 +21,7 @@ SETTINGS = [
     "KNOWN_CHANNELS",
     "READINESS_FACTS",
     "REMINDER_WAITS",
+    "RETENTION",
     "STREAM_FOLLOWERS",
 ]
 WRONG = "bans.models.no_such_function"
@@ -60,6 +61,7 @@ def test_every_setting_with_paths_of_our_functions_is_a_hook() -> None:
         "SPECTACULAR_SETTINGS",
         "LOGGING",
         "UNFOLD",
+        "UNLIMITED_PERMISSION",
     }
     apps = ("accounts.", "bans.", "common.", "config.", "edges.", "livestreams.", "reminders.")
     naming = {

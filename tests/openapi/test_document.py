@@ -178,7 +178,7 @@ EVERYWHERE = {400, 408, 413, 414, 415, 429, 431, 500, 503}
         ("readReminderByIdV1", {200, 401, 403, 404}),
         ("listMyRemindersV1", {200, 401}),
         ("markNotificationByIdV1", {200, 401, 404, 409, 412, 422}),
-        ("markAllNotificationsV1", {200, 401, 409, 422}),
+        ("markAllNotificationsV1", {200, 401, 409, 412, 422}),
         ("createNotificationsDeviceTokenV1", {200, 401, 409, 422}),
         ("deleteNotificationsDeviceTokenByIdV1", {200, 401, 404, 409, 412, 422}),
         ("createMyCalendarV1", {201, 401}),

@@ -57,7 +57,7 @@ def test_the_address_is_shown_once_and_only_a_digest_is_stored(api: Api, viewer:
     assert data == {"createdAt": wire_time(address.created_at), "url": data["url"]}
     found = re.fullmatch(r"https://live\.example\.org/calendar/([A-Za-z0-9_-]{43})\.ics", data["url"])
     assert found
-    assert response.headers["Cache-Control"] == "no-store"
+    assert response.headers["Cache-Control"] == "no-store, no-transform"
     assert bytes(address.digest) == digest_of(found[1])
     stored = f"{CalendarAddress.objects.values().get()} {list(AuditEntry.objects.values())} {address!r}"
     assert found[1] not in stored

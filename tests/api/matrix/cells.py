@@ -135,10 +135,13 @@ def rows_written() -> Written:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT whole.relname, sum(n_tup_ins)::int, sum(n_tup_upd)::int, sum(n_tup_del)::int"
-            " FROM pg_stat_xact_user_tables AS written LEFT JOIN pg_inherits ON inhrelid = written.relid"
-            " JOIN pg_class AS whole ON whole.oid = coalesce(inhparent, written.relid)"
-            " WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND whole.relname <> %s GROUP BY whole.relname",
+            """
+            SELECT coalesce(pg_partition_root(relid), relid)::regclass::text AS name,
+                sum(n_tup_ins)::int, sum(n_tup_upd)::int, sum(n_tup_del)::int
+            FROM pg_stat_xact_user_tables
+            WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND relname <> %s
+            GROUP BY name
+            """,
             [RateCounter._meta.db_table],
         )
         return {table: (inserted, updated, deleted) for table, inserted, updated, deleted in cursor}
