@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.refusals import Refusal
-from common.views import ApiViewSet
+from common.views import SECRET, ApiViewSet
 from edges import reads, services
 from edges.permissions import refuse_unless_creator, refuse_unless_guest
 from edges.serializers import JoinedSerializer, JoinSerializer
@@ -102,4 +102,4 @@ class JoiningViewSet(ApiViewSet):
     def admitted(self, stream: dict[str, Any], restriction: Restriction | None) -> Response:
         known = {"status": stream["status"], "role": stream["role"], "restriction": restriction}
         token = services.admit(self.user, stream["id"], **known, now=timezone.now())
-        return Response(reads.joined(stream, token))
+        return Response(reads.joined(stream, token), headers=SECRET)
