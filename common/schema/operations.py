@@ -292,8 +292,10 @@ class EnvelopeSchema(AutoSchema):
 
     def _resolve_path_parameters(self, variables: Any) -> list[Schema]:
         # Path parameters are ids, except those that the view declares.
-        fields = self._path_fields()
-        schemas = {name: self._map_serializer_field(field, "request") for name, field in fields.items()}
+        schemas: dict[str, Schema] = {}
+        for name, field in self._path_fields().items():
+            schemas[name] = self._map_serializer_field(field, "request")
+            self._insert_field_validators(field, schemas[name])
         return [build_parameter_type(name=name, location="path", schema=schemas.get(name, ID)) for name in variables]
 
     def _path_fields(self) -> Mapping[str, serializers.Field]:

@@ -91,6 +91,8 @@ def make_path_valid(case: Any) -> None:
             path[name] = one_of(WORLD["users"])
     if "username" in path:
         path["username"] = one_of(WORLD["usernames"])
+    if "channelName" in path:
+        path["channelName"] = one_of(WORLD["channels"])
     if "batchId" in path:
         path["batchId"] = batch_for(case)
     if "id" in path and path["id"] not in made:
@@ -109,6 +111,8 @@ def listed_for(case: Any) -> list[str]:
         known = WORLD["notices"]
     elif name_of(case) == "listMyRemindersV1":
         known = WORLD["reminders"]
+    elif name_of(case) in {"listLiveStreamWhatsLiveNowV1", "listLiveStreamMyWatchedStreamsV1"}:
+        known = [WORLD["watched"]]
     else:
         known = WORLD["bans"] if case.path.startswith(BANS) else WORLD["streams"]
     return known
@@ -171,8 +175,10 @@ def name_what_exists(case: Any) -> None:
             # The title of both a solo stream and a duo may change.
             body.pop("guests")
             body.setdefault("title", "Evening talk")
-        case "joinLiveStreamV1":
+        case "joinLiveStreamV1" | "joinLiveStreamAsCreatorV1":
             body["liveStreamId"] = active_stream() if WORLD["owns"] and next(calls) % 4 else one_of(WORLD["streams"])
+        case "joinLiveStreamAsGuestV1":
+            body["liveStreamId"] = WORLD["guested"] if next(calls) % 4 else one_of(WORLD["streams"])
         case "updateNotificationChannelsV1":
             # The other channels are not configured.
             case.body = {"inbox": True}
@@ -226,6 +232,8 @@ def stream_for(case: Any) -> str:
             ask("POST", f"{STREAMS}/{active['id']}/end")
         if name_of(case) == "endLiveStreamByIdV1":
             ask("POST", f"{STREAMS}/{stream}/start")
+    if name_of(case) == "restoreLiveStreamByIdV1":
+        ask("DELETE", f"{STREAMS}/{stream}")
     return stream
 
 

@@ -69,7 +69,9 @@ def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
     planned = make_stream(host, planned_start_at=datetime(2040, 1, 1, 20, tzinfo=UTC))
     awaited = [planned, make_stream(host, Status.PREPARING), make_stream(host, Status.ENDED)]
     watched = make_stream(host, Status.ACTIVE)
-    admit(crowd[0], watched.pk, status=watched.status, role="audience", restriction=None, now=timezone.now())
+    for viewer in (crowd[0], people[asking or "guest"]):
+        admit(viewer, watched.pk, status=watched.status, role="audience", restriction=None, now=timezone.now())
+    guested = make_stream(crowd[1], Status.ACTIVE, guest=creator)
     # The creator also speaks for an edge, so that there is somebody to whom everything can succeed.
     creator.user_permissions.add(Permission.objects.get(codename="enforce"))
     token = access_token(session_of(people[asking])) if asking else None
@@ -83,6 +85,8 @@ def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
         "credentials": {"username": asking, "password": PASSWORD} if asking == "creator" else None,
         "leaving": leaving(people["leaver"]) if asking else [],
         "streams": [stream.pk for stream in streams],
+        "channels": [stream.channel_name for stream in streams],
+        "guested": guested.pk,
         "users": [user.pk for user in people.values()],
         "usernames": [user.username for user in people.values()],
         "guest": guest.pk,

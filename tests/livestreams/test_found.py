@@ -10,6 +10,7 @@ from accounts.models import User
 from livestreams import services
 from livestreams.models import Status
 from livestreams.names import CHANNEL_NAME, new_channel_name
+from tests.api.operations import document
 from tests.bans.people import make_ban
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
@@ -51,6 +52,12 @@ def test_an_unknown_channel_name_and_that_of_a_deleted_stream_are_not_found(api:
 def test_a_malformed_channel_name_is_refused(name: str, api: Api, viewer: User) -> None:
     rule = "channelName: must be lower-case letters and digits with hyphens between them"
     assert_refused(api(viewer).get(channel_url(name)), 400, "validation_failed", rule)
+
+
+def test_the_document_has_the_pattern_of_channel_names() -> None:
+    parameters = document()["paths"][channel_url("{channelName}")]["get"]["parameters"]
+
+    assert [each["schema"]["pattern"] for each in parameters if each["in"] == "path"] == [f"^{CHANNEL_NAME.pattern}$"]
 
 
 @pytest.mark.parametrize("title", ["Akşam sohbeti", "日本", "!", "a" * 140, "--x--", "İŞ 2"])
