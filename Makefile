@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev test test-fast test-peers coverage lint format schema messages pictures attack bench bench-quick bench-lists bench-lists-huge bench-fanout lock
+.PHONY: help demo setup setup-dev test test-fast test-peers coverage lint format schema messages pictures attack bench bench-quick bench-lists bench-huge bench-fanout bench-process lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -82,8 +82,13 @@ attack: $(BENCH) .env ## Attack the service on this machine and report the effec
 bench-lists: $(BENCH) $(DEV) .env ## Measure every list of the API with 10,000 and 1,000,000 streams (about fifteen minutes)
 	@$(BIN)/python -m benchmarks.growth $(ARGS)
 
-bench-lists-huge: $(BENCH) $(DEV) .env ## The same, and with 10,000,000 streams (about forty minutes, 30 GB)
+bench-huge: $(BENCH) $(DEV) .env ## The same, and with 10,000,000 streams (about forty minutes, 30 GB)
 	@$(BIN)/python -m benchmarks.growth --sizes 3
+
+bench-process: $(BENCH) $(DEV) .env ## Measure memory and starts of a server process, and migrations of big tables (about five minutes)
+	@$(BIN)/python -m benchmarks.process $(ARGS)
+
+bench: bench-quick bench-lists bench-fanout bench-process ## Run all benchmarks but the huge one (about forty minutes)
 
 bench-quick: $(BENCH) .env ## Compare frequently called endpoints with other implementations (under five minutes)
 	@$(BIN)/python -m benchmarks.quick $(ARGS)
