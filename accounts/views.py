@@ -144,6 +144,7 @@ class UserViewSet(ApiViewSet):
     """What callers may see of other users. Accounts that are not active are not found."""
 
     path_fields: ClassVar = {"username": UsernameText(max_length=LONGEST)}
+    expensive = frozenset({"search"})
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "profile": [services.UserMissing],
         "profile_by_username": [services.UserMissing],
