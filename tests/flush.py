@@ -12,6 +12,8 @@ from common.audit_guard import TRIGGER, append_only_tables, enable_trigger
 KEPT = {"django_content_type", "auth_permission", "django_migrations", "auth_group", "auth_group_permissions"}
 # The group that a migration of bans creates. Groups of tests are removed.
 KEPT_GROUP = "Moderators"
+# Procrastinate's models are not managed by Django, so Django does not list their tables.
+JOBS = "procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers, procrastinate_workers"
 # Deleting leaves dead rows, which slow later tests. From this size on, truncating is faster.
 LARGE = 512 * 1024  # bytes
 # Of a table with its partitions.
@@ -36,6 +38,9 @@ def flush() -> None:
             for table in sizes:
                 cursor.execute(f"DELETE FROM {table}")
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SELECT EXISTS (SELECT FROM procrastinate_jobs) OR EXISTS (SELECT FROM procrastinate_workers)")
+        if cursor.fetchone()[0]:
+            cursor.execute(f"TRUNCATE {JOBS}")
         of_tests = "SELECT id FROM auth_group WHERE name <> %s"
         cursor.execute(f"DELETE FROM auth_group_permissions WHERE group_id IN ({of_tests})", [KEPT_GROUP])
         cursor.execute("DELETE FROM auth_group WHERE name <> %s", [KEPT_GROUP])

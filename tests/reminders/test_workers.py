@@ -211,7 +211,8 @@ def test_an_idle_worker_sends_few_statements() -> None:
         before, began = transactions(), time.monotonic()
         time.sleep(5)  # measured
         each_second = (transactions() - before) / (time.monotonic() - began)
-    assert each_second < 50
+    # The tasks of each minute may fall into the five seconds.
+    assert each_second < 60
 
 
 def transactions() -> int:
