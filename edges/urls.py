@@ -20,7 +20,7 @@ history = HistoryViewSet.as_view
 
 # Go before the patterns of livestreams, because `live-stream/<id>` matches them, too.
 fixed = [
-    path("live-stream/join", view({"post": "join"})),
+    path("live-stream/join", joining({"post": "join"})),
     path("live-stream/join-as-creator", joining({"post": "join_as_creator"})),
     path("live-stream/join-as-guest", joining({"post": "join_as_guest"})),
     path("live-stream/featured", public({"get": "featured"})),

@@ -1,7 +1,6 @@
-"""Joining a stream, its viewers, its revocations and the public keys of join tokens over HTTP."""
+"""The viewers of a stream, its revocations and the public keys of join tokens over HTTP."""
 
-from contextlib import suppress
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import orjson
 from django.http import HttpRequest, HttpResponse
@@ -14,59 +13,29 @@ from accounts.serializers import UserSummarySerializer
 from common.api import HTTP_CODES, error_answer
 from common.refusals import Refusal
 from common.schema import page_of
-from common.views import SECRET, ApiViewSet
+from common.views import ApiViewSet
 from edges import reads, services
 from edges.permissions import NotAServiceAccount, refuse_unless_service_account
 from edges.serializers import (
-    JoinedSerializer,
-    JoinSerializer,
     RevocationsQuery,
     RevocationsSerializer,
     ViewerCountSerializer,
     ViewersQuery,
 )
 from edges.waiting import SECONDS_UNTIL_RETRY, polled_revocations
-from livestreams.models import GuestStatus, LiveStream, Status
-from livestreams.reads import stream_and_restriction
-from livestreams.services import (
-    Banned,
-    GuestAnswerTooLate,
-    GuestHasDeclined,
-    Restriction,
-    StreamMissing,
-    accept_guest,
-    refuse_blocked,
-)
+from livestreams.services import Banned, StreamMissing
 
 JWKS_SECONDS = 5  # how long caches may keep the keys: see edges/services/join_keys.py
 
 
 class AudienceViewSet(ApiViewSet):
-    """Joining a stream, its viewers and its revocations."""
+    """The viewers of a stream and its revocations."""
 
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
-        "join": [StreamMissing, Banned, services.StreamNotActive],
         "viewers": [StreamMissing, Banned],
         "viewer_count": [StreamMissing, Banned],
         "revocations": [NotAServiceAccount, StreamMissing],
     }
-
-    @extend_schema(
-        operation_id="joinLiveStreamV1", tags=["Streams"], request=JoinSerializer, responses={200: JoinedSerializer}
-    )
-    def join(self, request: Request) -> Response:
-        """Join an active stream. Media edges and chat servers admit you with the token.
-
-        The token is a short-lived JWT (ES256) with `aud` `media`, `sub` (you), `stream`, `role`, `grants` (`watch`,
-        and `chat` unless a ban forbids it) and `jti`. The public keys are at `/.well-known/jwks.json`, so an edge
-        verifies it offline. Join again before it expires; a new ban is applied then at the latest. An invited guest
-        accepts by joining; one who has declined joins as audience.
-        """
-        stream_id = JoinSerializer.validated(request.data)["stream_id"]
-        stream, restriction = self.stream_to_join(stream_id)
-        known = {"status": stream["status"], "role": stream["role"], "restriction": restriction}
-        token = services.admit(self.user, stream_id, **known, now=timezone.now())
-        return Response(reads.joined(stream, token), headers=SECRET)
 
     @extend_schema(
         operation_id="listViewersByIdV1",
@@ -113,29 +82,6 @@ class AudienceViewSet(ApiViewSet):
         page, could_wait = polled_revocations(services.cursor_for(id, since), waits=since is not None)
         headers = {} if could_wait else {"Retry-After": str(SECONDS_UNTIL_RETRY)}
         return Response(reads.revocations(page), headers=headers)
-
-    # --- shared ---------------------------------------------------------------------------------------
-
-    def stream_to_join(self, stream_id: str) -> tuple[dict[str, Any], Restriction | None]:
-        """The stream and what restricts the caller on it, after an invited guest has accepted by joining."""
-        stream, restriction = stream_and_restriction(stream_id, caller=self.user.pk)
-        if not _accepts_by_joining(stream):
-            return stream, restriction
-        refuse_blocked(restriction)
-        # The guest may decline on another device, or the stream end, between the read and the lock. Then the second
-        # read shows it.
-        with suppress(GuestHasDeclined, GuestAnswerTooLate):
-            accept_guest(stream_id, by=self.user, now=timezone.now())
-        return stream_and_restriction(stream_id, caller=self.user.pk)
-
-
-def _accepts_by_joining(stream: dict[str, Any]) -> bool:
-    """Whether the caller for whom `stream` is written is its invited guest, and the stream is active."""
-    return (stream["status"], stream["role"], stream["guestStatus"]) == (
-        Status.ACTIVE,
-        LiveStream.Role.GUEST,
-        GuestStatus.INVITED,
-    )
 
 
 def jwks(request: HttpRequest) -> HttpResponse:

@@ -1,5 +1,6 @@
-"""Joining a stream in a given role over HTTP, for apps that know the role before they join."""
+"""Joining a stream over HTTP: in the role that the caller has, or in one that the app knows before."""
 
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -12,11 +13,12 @@ from common.views import SECRET, ApiViewSet
 from edges import reads, services
 from edges.permissions import refuse_unless_creator, refuse_unless_guest
 from edges.serializers import JoinedSerializer, JoinSerializer
-from livestreams.models import GuestStatus, Status
+from livestreams.models import GuestStatus, LiveStream, Status
 from livestreams.reads import stream_and_restriction
 from livestreams.services import (
     AlreadyLive,
     Banned,
+    GuestAnswerTooLate,
     GuestHasDeclined,
     NotTheCreator,
     NotTheGuest,
@@ -30,12 +32,26 @@ from livestreams.services import (
 
 
 class JoiningViewSet(ApiViewSet):
-    """Joining as creator and as guest."""
+    """Joining a stream."""
 
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
+        "join": [StreamMissing, Banned, services.StreamNotActive],
         "join_as_creator": [StreamMissing, NotTheCreator, StreamNotStartable, AlreadyLive],
         "join_as_guest": [StreamMissing, NotTheGuest, Banned, GuestHasDeclined, services.StreamNotActive],
     }
+
+    @extend_schema(
+        operation_id="joinLiveStreamV1", tags=["Streams"], request=JoinSerializer, responses={200: JoinedSerializer}
+    )
+    def join(self, request: Request) -> Response:
+        """Join an active stream. Media edges and chat servers admit you with the token.
+
+        The token is a short-lived JWT (ES256) with `aud` `media`, `sub` (you), `stream`, `role`, `grants` (`watch`,
+        and `chat` unless a ban forbids it) and `jti`. The public keys are at `/.well-known/jwks.json`, so an edge
+        verifies it offline. Join again before it expires; a new ban is applied then at the latest. An invited guest
+        accepts by joining; one who has declined joins as audience.
+        """
+        return self.admitted(*self.after_accepting(*self.stream_to_join()))
 
     @extend_schema(
         operation_id="joinLiveStreamAsCreatorV1",
@@ -69,13 +85,29 @@ class JoiningViewSet(ApiViewSet):
         stream, restriction = self.stream_to_join()
         refuse_unless_guest(self.user, stream)
         refuse_blocked(restriction)
-        return self.admitted(self.accepted(stream), restriction)
+        stream, restriction = self.after_accepting(stream, restriction)
+        if stream["guestStatus"] == GuestStatus.DECLINED:
+            raise GuestHasDeclined
+        return self.admitted(stream, restriction)
 
     # --- shared ---------------------------------------------------------------------------------------
 
     def stream_to_join(self) -> tuple[dict[str, Any], Restriction | None]:
         stream_id = JoinSerializer.validated(self.request.data)["stream_id"]
         return stream_and_restriction(stream_id, caller=self.user.pk)
+
+    def after_accepting(
+        self, stream: dict[str, Any], restriction: Restriction | None
+    ) -> tuple[dict[str, Any], Restriction | None]:
+        """The stream and what restricts the caller on it, after an invited guest has accepted by joining."""
+        if not _accepts_by_joining(stream):
+            return stream, restriction
+        refuse_blocked(restriction)
+        # The guest may decline on another device, or the stream end, between the read and the lock. Then the second
+        # read shows it.
+        with suppress(GuestHasDeclined, GuestAnswerTooLate):
+            accept_guest(stream["id"], by=self.user, now=timezone.now())
+        return stream_and_restriction(stream["id"], caller=self.user.pk)
 
     def started(self, stream_id: str) -> tuple[dict[str, Any], Restriction | None]:
         """The stream after it has been started. Raises StreamNotStartable and AlreadyLive."""
@@ -90,16 +122,16 @@ class JoiningViewSet(ApiViewSet):
             raise refused or StreamNotStartable(stream["status"])
         return stream, restriction
 
-    def accepted(self, stream: dict[str, Any]) -> dict[str, Any]:
-        """The stream after an invited guest has accepted. Raises GuestHasDeclined."""
-        if stream["guestStatus"] == GuestStatus.DECLINED:
-            raise GuestHasDeclined
-        if (stream["status"], stream["guestStatus"]) != (Status.ACTIVE, GuestStatus.INVITED):
-            return stream
-        accept_guest(stream["id"], by=self.user, now=timezone.now())
-        return stream_and_restriction(stream["id"], caller=self.user.pk)[0]
-
     def admitted(self, stream: dict[str, Any], restriction: Restriction | None) -> Response:
         known = {"status": stream["status"], "role": stream["role"], "restriction": restriction}
         token = services.admit(self.user, stream["id"], **known, now=timezone.now())
         return Response(reads.joined(stream, token), headers=SECRET)
+
+
+def _accepts_by_joining(stream: dict[str, Any]) -> bool:
+    """Whether the caller for whom `stream` is written is its invited guest, and the stream is active."""
+    return (stream["status"], stream["role"], stream["guestStatus"]) == (
+        Status.ACTIVE,
+        LiveStream.Role.GUEST,
+        GuestStatus.INVITED,
+    )

@@ -1,5 +1,6 @@
 """POST /api/v1/live-stream/join-as-creator and /join-as-guest"""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -131,6 +132,32 @@ def test_a_guest_joins_only_while_the_stream_is_active(status: Status, api: Api,
     assert_refused(api(guest).post(AS_GUEST, body(stream)), 409, "stream_not_active")
     stream.refresh_from_db()
     assert stream.guest_status == "invited"
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(services.end_stream, "stream_not_active"), (services.decline_guest, "guest_has_declined")],
+    ids=["ends", "declined on another device"],
+)
+def test_what_changes_while_the_guest_joins_is_refused_as_if_it_had_been_before(
+    change: Callable[..., object],
+    code: str,
+    api: Api,
+    creator: User,
+    guest: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = make_stream(creator, Status.ACTIVE, guest=guest)
+    by = creator if change is services.end_stream else guest
+
+    def accept_too_late(stream_id: str, **given: Any) -> Any:
+        change(stream_id, by=by, now=timezone.now())
+        return services.accept_guest(stream_id, **given)
+
+    monkeypatch.setattr("edges.views.joining.accept_guest", accept_too_late)
+
+    assert_refused(api(guest).post(AS_GUEST, body(stream)), 409, code)
+    assert not Participant.objects.exists()
 
 
 def test_a_guest_who_was_banned_before_is_refused(api: Api, creator: User, guest: User, viewer: User) -> None:

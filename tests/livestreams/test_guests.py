@@ -298,7 +298,7 @@ def test_a_guest_who_declines_on_another_device_while_joining_joins_as_audience(
         answered(stream, guest, "declined")
         return accept(stream_id, **given)
 
-    monkeypatch.setattr("edges.views.audience.accept_guest", accept_too_late)
+    monkeypatch.setattr("edges.views.joining.accept_guest", accept_too_late)
 
     data = data_of(join(api, guest, stream))
 
