@@ -225,7 +225,6 @@ WITHOUT_LOCK = {
     "edges.admit",
     "edges.cursor_for",
     "edges.new_revocations",
-    "edges.record_revocation",
     "edges.record_revocations",
     "livestreams.allow_cancel",
     "livestreams.allow_delete",

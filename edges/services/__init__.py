@@ -10,7 +10,6 @@ from edges.services.revocations import (
     RevocationPage,
     cursor_for,
     new_revocations,
-    record_revocation,
     record_revocations,
     revocations_after,
 )
@@ -30,7 +29,6 @@ __all__ = [
     "forget_keys",
     "new_revocations",
     "public_keys",
-    "record_revocation",
     "record_revocations",
     "revocations_after",
     "rotate_join_key",

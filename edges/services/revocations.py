@@ -37,16 +37,12 @@ _RECORD = f"""
 """  # noqa: S608 - the name of the channel is ours
 
 
-def record_revocation(stream_id: str, user_id: str, *, action: str, until: datetime | None, now: datetime) -> None:
-    """Record what holds for this user from now on: BLOCK, CHAT_ONLY, or LIFTED.
-
-    Call it in the transaction of the change; waiting edges are woken by its commit.
-    """
-    record_revocations(stream_id, [(user_id, action, until)], now=now)
-
-
 def record_revocations(stream_id: str, people: Sequence[tuple[str, str, datetime | None]], *, now: datetime) -> None:
-    """The same for many users of one stream, in one statement; each is (user id, action, until)."""
+    """Record what holds for these users of one stream from now on, in one statement.
+
+    Each is (user id, action, until), with the action BLOCK, CHAT_ONLY or LIFTED. Call it in the transaction of the
+    change; waiting edges are woken by its commit.
+    """
     run(new_revocations(stream_id, people, now=now))
 
 

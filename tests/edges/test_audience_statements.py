@@ -47,7 +47,7 @@ def test_an_endpoint_runs_the_pinned_number_of_statements(
     for number in range(viewers):
         fan = make_user(f"fan{number}")
         services.admit(fan, stream.pk, status=stream.status, role="audience", restriction=None, now=now)
-        services.record_revocation(stream.pk, fan.pk, action="CHAT_ONLY", until=None, now=now)
+        services.record_revocations(stream.pk, [(fan.pk, "CHAT_ONLY", None)], now=now)
     for counting in (services.LIVE, services.CREATORS):
         counting.finish_pass(now)
     client = api(make_user("root", is_superuser=True))

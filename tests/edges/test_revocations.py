@@ -17,7 +17,7 @@ from accounts.models import User
 from common.times import wire_time
 from edges import services, waiting
 from edges.models import Revocation
-from edges.services import Cursor, record_revocation, record_revocations
+from edges.services import Cursor, record_revocations
 from livestreams.models import LiveStream
 from tests.conftest import Api, make_user, token_of
 from tests.envelope import assert_refused, data_of
@@ -41,7 +41,7 @@ def stream(creator: User) -> LiveStream:
 
 
 def record(stream: LiveStream, user: User, action: str = "BLOCK", until: datetime | None = None) -> None:
-    record_revocation(stream.pk, user.pk, action=action, until=until, now=timezone.now())
+    record_revocations(stream.pk, [(user.pk, action, until)], now=timezone.now())
 
 
 def read(api: Api, edge: User, stream: LiveStream, since: str | None = None) -> dict[str, Any]:

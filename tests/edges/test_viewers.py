@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from bans.services import ban_user
 from edges.models import Participant
-from edges.services import admit, record_revocation
+from edges.services import admit, record_revocations
 from livestreams import services
 from livestreams.models import LiveStream, Status, role_of
 from tests.conftest import Api, make_user
@@ -216,7 +216,7 @@ def test_purging_a_stream_removes_its_participants(
     stream: LiveStream, creator: User, viewer: User, now: datetime
 ) -> None:
     seen(stream, viewer, first=now)
-    record_revocation(stream.pk, viewer.pk, action="BLOCK", until=None, now=now)
+    record_revocations(stream.pk, [(viewer.pk, "BLOCK", None)], now=now)
     services.end_stream(stream.pk, by=creator, now=now)
     services.delete_stream(stream.pk, by=creator, now=now)
 
