@@ -4,7 +4,6 @@
 # mypy: disable-error-code="no-untyped-call"
 
 from functools import cache
-from hashlib import sha256
 from threading import Lock
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -21,7 +20,7 @@ from rest_framework.views import APIView
 
 from common.accept import rank
 from common.compression import with_fixed_body
-from common.etags import is_known
+from common.etags import etag_of, is_known
 from common.views import AlwaysJSON
 
 JSON = "application/vnd.oai.openapi+json"
@@ -57,7 +56,7 @@ _rendering = Lock()  # generating the document takes seconds: one thread does it
 def _rendered(kind: str, development: str, production: str) -> RenderedDocument:
     described = document(development, production)
     body = orjson.dumps(described) if kind == "json" else OpenApiYamlRenderer().render(described)
-    return RenderedDocument(body, JSON if kind == "json" else YAML, f'"{sha256(body).hexdigest()[:32]}"')
+    return RenderedDocument(body, JSON if kind == "json" else YAML, etag_of(body))
 
 
 def rendered_document(kind: str) -> RenderedDocument:

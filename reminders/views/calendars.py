@@ -1,7 +1,6 @@
 """Calendars over HTTP: one stream, and the streams of one user."""
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -12,7 +11,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 
 from accounts.services import UserMissing
-from common.etags import is_known
+from common.etags import etag_of, is_known
 from common.refusals import Refusal
 from common.views import ApiViewSet
 from livestreams.services import Banned, StreamMissing
@@ -102,7 +101,7 @@ class CalendarViewSet(ApiViewSet):
 def calendar_answer(meta: Mapping[str, Any], write: Callable[[], bytes], name: str, *, made_of: object) -> HttpResponse:
     """304 when the caller has this version. `write` renders it from `made_of` and the settings alone."""
     written_with = (FORM, settings.CALENDAR_DOMAIN, settings.STREAM_PAGE_URL, made_of)
-    etag = f'"{sha256(repr(written_with).encode()).hexdigest()[:32]}"'
+    etag = etag_of(repr(written_with).encode())
     # Private and always revalidated, because the alarms depend on the token.
     headers = {"ETag": etag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     if is_known(meta.get("HTTP_IF_NONE_MATCH", ""), etag):
