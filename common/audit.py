@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import blake2b
-from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import orjson
 from django.db import connection, models
@@ -64,6 +63,27 @@ def entry(
     reason: str = "",
 ) -> Write:
     """The audit row that `record` writes, to be run together with the change itself."""
+    kind = str(target._meta.model_name)
+    return _row(action, kind, bytes.fromhex(target.pk), by=by, now=now, before=before, after=after, reason=reason)
+
+
+def record_run(action: str, kind: str, *, now: datetime, after: Mapping[str, Any]) -> None:
+    """Write the audit row of a run without a single target: the id of its target is the same for all runs of a kind."""
+    key = blake2b(kind.encode(), digest_size=12).digest()
+    run(_row(action, kind, key, by=None, now=now, before={}, after=after, reason=""))
+
+
+def _row(
+    action: str,
+    target_type: str,
+    target_id: bytes,
+    *,
+    by: Actor | None,
+    now: datetime,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    reason: str,
+) -> Write:
     context = current_context()
     return Write(
         _INSERT,
@@ -73,21 +93,14 @@ def entry(
             None if by is None else bytes.fromhex(by.pk),
             "" if by is None else by.get_username(),
             action,
-            target._meta.model_name,
-            bytes.fromhex(target.pk),
+            target_type,
+            target_id,
             _json(before),
             _json(after),
             reason,
             context.request_id,
         ),
     )
-
-
-def record_run(action: str, kind: str, *, now: datetime, after: Mapping[str, Any]) -> None:
-    """Write the audit row of a run without a single target: the id of its target is the same for all runs of a kind."""
-    key = blake2b(kind.encode(), digest_size=12).hexdigest()
-    target = cast("models.Model", SimpleNamespace(pk=key, _meta=SimpleNamespace(model_name=kind)))
-    record(action, target, by=None, now=now, before={}, after=after)
 
 
 def record_many(action: str, changes: Iterable[Change], *, by: Actor | None, now: datetime, reason: str = "") -> None:
