@@ -97,8 +97,7 @@ class _Asked(NamedTuple):
     @property
     def matching(self) -> Hashable:
         """Distinguishes the rows that match, in whatever order. Filters that follow the clock move on."""
-        values = (value for name, value in self.filters.items() if name not in self.passing)
-        return self.shape, *(tuple(value) if isinstance(value, list) else value for value in values)
+        return self.shape, *(value for name, value in self.filters.items() if name not in self.passing)
 
 
 class _Place(NamedTuple):
@@ -180,7 +179,7 @@ class Listing:
         PageTooDeep, and Invalid when `after` is an id that does not exist, or a cursor of another list or order.
         """
         page, limit, after = query["page"], query["limit"], query.get("after")
-        filters = {name: value for name, value in query.items() if name not in self.filters_not_rows} | dict(given)
+        filters = {name: value for name, value in query.items() if name not in self.filters_not_rows} | given
         filters = {name: value for name, value in filters.items() if value is not None}
         sort, descending = query.get("sort_by", next(iter(self.orders))), query.get("sort_order", "desc") == "desc"
         text = filters.pop("search", None)
@@ -217,7 +216,8 @@ class Listing:
         """At most `limit` rows, from one or more parts of the list."""
         if offset >= DEEPEST and self._count(asked, up_to=DEEPEST + 1) > DEEPEST:
             raise PageTooDeep
-        is_large = self.large_totals.holds((self.name, asked.matching))
+        # What a search has found is too few, and would be much to compare.
+        is_large = "found" not in asked.filters and self.large_totals.holds((self.name, asked.matching))
         rows: list[tuple[int, list[Any]]] = []
         skipped = offset
         for part, here in self._parts(asked, place):

@@ -251,9 +251,9 @@ class Question:
 class Insertion:
     """A compiled `INSERT ... SELECT ... ON CONFLICT DO NOTHING`.
 
-    `build` returns a queryset whose `values_list` has the columns that `columns` names, in this order. `once` names the
-    columns of the unique constraint whose conflicts are ignored; a violation of another constraint is an error. Without
-    `once` conflicts with every unique constraint are ignored, also with those of single partitions.
+    `build` returns a queryset whose `values_list` has the columns that `columns` names, in this order. Conflicts with
+    every unique constraint are ignored, also with those of single partitions; a violation of another constraint is an
+    error.
     """
 
     def __init__(
@@ -261,17 +261,14 @@ class Insertion:
         model: type[models.Model],
         columns: Sequence[str],
         build: Callable[..., models.QuerySet[Any]],
-        *,
-        once: Sequence[str] = (),
     ) -> None:
-        self._model, self._columns, self._build, self._once = model, columns, build, once
+        self._model, self._columns, self._build = model, columns, build
         self._compiled = lru_cache(maxsize=SHAPES_KEPT)(self._compile)
 
     def _compile(self, *shape: Hashable) -> tuple[str, list[Param]]:
         found = _Compiled(self._build(*shape))
         into = f"INSERT INTO {connection.ops.quote_name(self._model._meta.db_table)} ({self._quoted(self._columns)})"
-        target = f"({self._quoted(self._once)}) " if self._once else ""
-        return f"{into} {found.sql} ON CONFLICT {target}DO NOTHING", found.params
+        return f"{into} {found.sql} ON CONFLICT DO NOTHING", found.params
 
     def _quoted(self, names: Sequence[str]) -> str:
         fields = map(self._model._meta.get_field, names)
