@@ -85,7 +85,7 @@ class SoftDeleteModel(models.Model):
 class StoredAnswer(models.Model):
     """The answer to a request with an `Idempotency-Key`: see `common/idempotency.py`.
 
-    `answer` is encrypted. After `expires_at` the row has no effect, and a periodic task removes it.
+    `answer` is encrypted. After `expires_at` the row has no effect, and `purge` removes it.
     """
 
     key = models.UUIDField(primary_key=True)  # a digest of the caller and the key

@@ -57,6 +57,12 @@ CHANGING_METHODS = (*BODY_METHODS, "DELETE")
 # Bodies that count as none: some clients send one although the operation has none.
 EMPTY_BODIES: tuple[Any, ...] = (None, {}, [], "")
 
+
+def changes_one_object(method: str, *, has_ids: bool) -> bool:
+    """Whether an operation changes an object that exists; `has_ids` says that its path names one. POST also creates."""
+    return method in CHANGING_METHODS and (method != "POST" or has_ids)
+
+
 LONGEST_KEPT_QUERY = 128  # characters; with 4,096 of them kept, about 4 MB a process
 
 
@@ -189,8 +195,8 @@ class ApiViewSet(GenericViewSet[Any]):
         return self.is_change(request) and self.action not in self.without_key and self.caller is not None
 
     def takes_match(self, request: Request) -> bool:
-        """Whether this request changes one object, whose version `If-Match` may name. POST also creates objects."""
-        return self.is_change(request) and (request.method != "POST" or bool(self.kwargs))
+        """Whether this request changes one object, whose version `If-Match` may name."""
+        return self.is_change(request) and changes_one_object(str(request.method), has_ids=bool(self.kwargs))
 
     def is_change(self, request: Request) -> bool:
         return request.method in CHANGING_METHODS and str(request.method).lower() in self.action_map
@@ -234,7 +240,7 @@ class ApiViewSet(GenericViewSet[Any]):
         setattr(self, method, lambda *_, **__: idempotency.answer_once(keyed, answer, now=timezone.now()))
 
     def perform_authentication(self, request: Request) -> None:
-        """Authenticate, and count the call for the limits of its caller. A bad token counts as none."""
+        """Authenticate, and count the call for the limits of its caller. With a bad token it counts as anonymous."""
         is_expensive = self.action in self.expensive
         try:
             caller = cast("_User | None", request.user)

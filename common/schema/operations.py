@@ -59,7 +59,7 @@ from common.serializers import AtLeastOneSerializer, IdField, InputSerializer, S
 from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
 from common.server.threads import ServerBusy
 from common.text_fields import OneLine
-from common.views import BODY_METHODS, CHANGING_METHODS, ApiViewSet
+from common.views import BODY_METHODS, CHANGING_METHODS, ApiViewSet, changes_one_object
 
 WARNING = (
     "⚠️ **Production warning.** This operation alters data or triggers work. With the *Production* server "
@@ -158,7 +158,7 @@ class EnvelopeSchema(AutoSchema):
 
     def _takes_match(self) -> bool:
         """As `ApiViewSet.takes_match` at a request."""
-        return self.method in CHANGING_METHODS and (self.method != "POST" or "{" in self.path)
+        return changes_one_object(self.method, has_ids="{" in self.path)
 
     def _takes_key(self) -> bool:
         """As `ApiViewSet.takes_key` at a request."""
