@@ -25,14 +25,14 @@ class HeldRange(Func):
 
 
 class BanState(models.TextChoices):
-    """Whether a ban holds and, if not, why. Derived from its stored times: see `state_of`."""
+    """Whether a ban holds and, if not, why. Derived from its stored times: see `state_at`."""
 
     ACTIVE = "active", _("in force")
     LAPSED = "lapsed", _("lapsed")
     LIFTED = "lifted", _("lifted")
 
 
-def state_of(deleted_at: datetime | None, expires_at: datetime | None, now: datetime) -> BanState:
+def state_at(deleted_at: datetime | None, expires_at: datetime | None, now: datetime) -> BanState:
     """The state of a ban at `now`. A ban that was lifted after its end is lifted."""
     if deleted_at is not None:
         return BanState.LIFTED
@@ -179,7 +179,7 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
         return f"{person}: {self.get_action_type_display()}"
 
     def holds(self, now: datetime) -> bool:
-        return state_of(self.deleted_at, self.expires_at, now) == BanState.ACTIVE
+        return state_at(self.deleted_at, self.expires_at, now) == BanState.ACTIVE
 
 
 class AppealQuerySet(LockingQuerySet["Appeal"]):

@@ -9,7 +9,7 @@ from rest_framework import serializers
 
 from accounts.models import User
 from accounts.serializers import UserSummarySerializer
-from bans.models import Appeal, BanState, LiveStreamBan, state_of
+from bans.models import Appeal, BanState, LiveStreamBan, state_at
 from bans.services import LARGEST_BATCH, BulkOutcome
 from common.pagination import PageQuery
 from common.rows import Derived, ReadSerializer
@@ -200,7 +200,7 @@ class MyBanSerializer(BanSerializer):
     state = Derived(
         serializers.ChoiceField(BanState.choices),
         of=["deleted_at", "expires_at", "asked_at"],
-        by=state_of,
+        by=state_at,
         help_text="`active`: it holds. `lapsed`: its end has passed. `lifted`: somebody ended it.",
     )
     appeal = AppealSerializer(allow_null=True, help_text="Your appeal against it.")
