@@ -2,7 +2,6 @@
 
 import argparse
 import http.client
-import signal
 import statistics
 import subprocess
 import sys
@@ -283,13 +282,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _leave(*_signal: Any) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     options = _options()
-    signal.signal(signal.SIGTERM, _leave)
+    report.interrupt_on_sigterm()
     load_before = report.load_before()
     try:
         say(f"Loading {options.reminders:,} people and their reminders")

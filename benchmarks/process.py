@@ -2,14 +2,12 @@
 
 import argparse
 import os
-import signal
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from time import perf_counter, sleep
-from typing import Any
 
 import psutil
 
@@ -133,14 +131,10 @@ def migration_times(loaded: World) -> Iterator[tuple[str, float]]:
 # --- the report -----------------------------------------------------------------------------------
 
 
-def _leave(*_signal: Any) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     argparse.ArgumentParser(prog="python -m benchmarks.process", description=__doc__).parse_args()
     load_before = report.load_before()
-    signal.signal(signal.SIGTERM, _leave)
+    report.interrupt_on_sigterm()
     with world(users=1_000, streams=5_000, bans=5_000) as loaded:
         few, many = memory_over_life(loaded)
         rows = [

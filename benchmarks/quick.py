@@ -2,13 +2,11 @@
 
 import argparse
 import random
-import signal
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 from benchmarks import bulk, report, same_work
 from benchmarks.load import Answered, Asked, measured
@@ -293,14 +291,10 @@ def _positive_rounds(text: str) -> int:
     return rounds
 
 
-def _leave(*_signal: Any) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     options = _options()
     endpoints = [endpoint for endpoint in ENDPOINTS if not options.only or endpoint.name in options.only]
-    signal.signal(signal.SIGTERM, _leave)
+    report.interrupt_on_sigterm()
     load_before = report.load_before()
     try:
         say(f"Loading {USERS:,} users, {STREAMS:,} streams and {BANS:,} bans")

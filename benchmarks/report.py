@@ -2,12 +2,14 @@
 
 import os
 import platform
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -18,6 +20,15 @@ RESULTS = Path(__file__).parent / "results"
 
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def interrupt_on_sigterm() -> None:
+    """Let SIGTERM raise KeyboardInterrupt, as Ctrl-C does, so that the servers of a benchmark are stopped."""
+
+    def interrupt(*_signal: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
 
 
 def load_before() -> float:

@@ -4,18 +4,16 @@ Loopback only, bounded in time and memory. Ends with 1 when a bound is broken.
 """
 
 import argparse
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.attack import report
 from benchmarks.attack.attacks import ATTACKS, BY_NAME, Attack
 from benchmarks.attack.measuring import Figures, measured
 from benchmarks.attack.service import place
-from benchmarks.report import load_before, say
+from benchmarks.report import interrupt_on_sigterm, load_before, say
 from benchmarks.world import ROOT
 
 GIBIBYTE = 2**30
@@ -65,13 +63,9 @@ def _commit(checkout: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _leave(*_signal: Any) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     options = _options()
-    signal.signal(signal.SIGTERM, _leave)
+    interrupt_on_sigterm()
     load = load_before()
     attacks = [attack for attack in ATTACKS if attack.name in options.only]
     try:

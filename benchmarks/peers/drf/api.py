@@ -7,6 +7,7 @@ from uuid import uuid4
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 from django.shortcuts import get_object_or_404
@@ -49,6 +50,30 @@ class Conflict(APIException):
 
 def holding_bans() -> Any:
     return LiveStreamBan.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+
+
+def record_in_audit_trail(
+    action: str,
+    target: LiveStream | LiveStreamBan | Reminder,
+    *,
+    by: User | AnonymousUser,
+    at: datetime,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    request_id: str,
+) -> None:
+    AuditEntry.objects.create(
+        at=at,
+        entry_point="api",
+        actor_id=by.pk,
+        actor_name=by.get_username(),
+        action=action,
+        target_type=str(target._meta.model_name),
+        target_id=target.pk,
+        before=before,
+        after=after,
+        request_id=request_id,
+    )
 
 
 class LiveStreamViewSet(ModelViewSet[LiveStream]):
@@ -102,14 +127,11 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
         stream.updated_at = max(values.get("started_at") or timezone.now(), stream.updated_at)
         stream.revision += 1
         stream.save()
-        AuditEntry.objects.create(
+        record_in_audit_trail(
+            verb,
+            stream,
+            by=user,
             at=stream.updated_at,
-            entry_point="api",
-            actor_id=user.pk,
-            actor_name=user.get_username(),
-            action=verb,
-            target_type="livestream",
-            target_id=stream.pk,
             before=before,
             after={name: value if isinstance(value, str) else value.isoformat() for name, value in values.items()},
             request_id=request_id,
@@ -182,14 +204,11 @@ class LiveStreamViewSet(ModelViewSet[LiveStream]):
                 reminder.minute, reminder.language = minute, "en"
                 reminder.updated_at = max(now, reminder.updated_at)
                 reminder.save()
-                AuditEntry.objects.create(
+                record_in_audit_trail(
+                    "set_reminder",
+                    reminder,
+                    by=user,
                     at=now,
-                    entry_point="api",
-                    actor_id=user.pk,
-                    actor_name=user.get_username(),
-                    action="set_reminder",
-                    target_type="reminder",
-                    target_id=reminder.pk,
                     before=before,
                     after={"stream_id": stream.pk, "minute": minute, "language": "en"},
                     request_id=request_id,
@@ -252,14 +271,11 @@ class LiveStreamBanViewSet(ModelViewSet[LiveStreamBan]):
                 stream=stream, target=target, created_by=user, created_at=now, updated_at=now, **asked.validated_data
             )
             names = ["stream_id", "target_id", "action_type", "reason", "expires_at", "deleted_at", "review"]
-            AuditEntry.objects.create(
+            record_in_audit_trail(
+                "ban_user",
+                ban,
+                by=user,
                 at=now,
-                entry_point="api",
-                actor_id=user.pk,
-                actor_name=user.get_username(),
-                action="ban_user",
-                target_type="livestreamban",
-                target_id=ban.pk,
                 before={},
                 after={name: getattr(ban, name) for name in names},
                 request_id=request_id,
@@ -283,14 +299,11 @@ class LiveStreamBanViewSet(ModelViewSet[LiveStreamBan]):
             ban.updated_at = ban.deleted_at = max(timezone.now(), ban.updated_at)
             ban.deleted_by_id = user.pk
             ban.save()
-            AuditEntry.objects.create(
+            record_in_audit_trail(
+                "lift_ban",
+                ban,
+                by=user,
                 at=ban.updated_at,
-                entry_point="api",
-                actor_id=user.pk,
-                actor_name=user.get_username(),
-                action="lift_ban",
-                target_type="livestreamban",
-                target_id=ban.pk,
                 before={"deleted_at": None, "deleted_by_id": None},
                 after={"deleted_at": ban.deleted_at.isoformat(), "deleted_by_id": user.pk},
                 request_id=request_id,

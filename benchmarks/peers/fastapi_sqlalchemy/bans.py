@@ -13,13 +13,13 @@ from benchmarks.peers.fastapi_sqlalchemy.callers import Claims, may, user_of
 from benchmarks.peers.fastapi_sqlalchemy.tables import (
     WITH_TARGET,
     AppealRow,
-    AuditRow,
     BanRow,
     Reading,
     RevocationRow,
     StreamRow,
     UserRow,
     Writing,
+    audit_row,
     new_id,
 )
 from benchmarks.peers.fastapi_sqlalchemy.wire import Ban, Check, Envelope, Id, MakeBan, Page, Pagination
@@ -130,21 +130,7 @@ async def make(asked: MakeBan, claims: Claims, session: Writing, response: Respo
             "deleted_at": None,
             "review": ban.review,
         }
-        session.add(
-            AuditRow(
-                at=now,
-                entry_point="api",
-                actor_id=user.id,
-                actor_name=user.username,
-                action="ban_user",
-                target_type="livestreamban",
-                target_id=ban.id,
-                before={},
-                after=after,
-                reason="",
-                request_id=request_id,
-            )
-        )
+        session.add(audit_row("ban_user", ban, by=user, at=now, before={}, after=after, request_id=request_id))
         session.add(RevocationRow(stream_id=stream.id, user_id=target.id, action=ban.action_type, until=None, at=now))
         await session.execute(select(func.pg_notify("edges_revocations", stream.id)))
     response.headers["X-Request-ID"] = request_id
@@ -178,17 +164,13 @@ async def lift(id: Id, claims: Claims, session: Writing, response: Response) -> 
         ban.updated_at = ban.deleted_at = max(now, ban.updated_at)
         ban.deleted_by_id = user.id
         session.add(
-            AuditRow(
+            audit_row(
+                "lift_ban",
+                ban,
+                by=user,
                 at=ban.updated_at,
-                entry_point="api",
-                actor_id=user.id,
-                actor_name=user.username,
-                action="lift_ban",
-                target_type="livestreamban",
-                target_id=ban.id,
                 before={"deleted_at": None, "deleted_by_id": None},
                 after={"deleted_at": ban.deleted_at.isoformat(), "deleted_by_id": user.id},
-                reason="",
                 request_id=request_id,
             )
         )

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from benchmarks.peers.fastapi_sqlalchemy.callers import Claims, user_of
 from benchmarks.peers.fastapi_sqlalchemy.tables import (
     WITH_PEOPLE,
-    AuditRow,
     ReminderRow,
     StreamRow,
     UserRow,
     Writing,
+    audit_row,
 )
 from benchmarks.peers.fastapi_sqlalchemy.wire import Envelope, Id, LiveStream
 
@@ -87,17 +87,13 @@ async def change(
     row.updated_at = max(now, row.updated_at)
     row.revision += 1
     session.add(
-        AuditRow(
+        audit_row(
+            action,
+            row,
+            by=user,
             at=row.updated_at,
-            entry_point="api",
-            actor_id=user.id,
-            actor_name=user.username,
-            action=action,
-            target_type="livestream",
-            target_id=row.id,
             before=before,
             after={name: value if isinstance(value, str) else value.isoformat() for name, value in values.items()},
-            reason="",
             request_id=request_id,
         )
     )

@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from benchmarks.peers.fastapi_sqlalchemy.callers import Claims, user_of
 from benchmarks.peers.fastapi_sqlalchemy.tables import (
-    AuditRow,
     BanRow,
     LeadTimeRow,
     NotificationRow,
@@ -18,6 +17,7 @@ from benchmarks.peers.fastapi_sqlalchemy.tables import (
     RoundRow,
     StreamRow,
     Writing,
+    audit_row,
     new_id,
 )
 from benchmarks.peers.fastapi_sqlalchemy.wire import Envelope, Id, Reminder, SetReminder
@@ -87,17 +87,13 @@ async def remind(
             reminder.minute, reminder.language = minute, "en"
             reminder.updated_at = max(now, reminder.updated_at)
             session.add(
-                AuditRow(
+                audit_row(
+                    "set_reminder",
+                    reminder,
+                    by=user,
                     at=now,
-                    entry_point="api",
-                    actor_id=user.id,
-                    actor_name=user.username,
-                    action="set_reminder",
-                    target_type="reminder",
-                    target_id=reminder.id,
                     before=before,
                     after={"stream_id": id, "minute": minute, "language": "en"},
-                    reason="",
                     request_id=request_id,
                 )
             )

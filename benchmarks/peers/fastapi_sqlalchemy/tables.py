@@ -249,6 +249,34 @@ class AuditRow(Base):
     request_id: Mapped[str]
 
 
+AUDITED: dict[type[Base], str] = {StreamRow: "livestream", BanRow: "livestreamban", ReminderRow: "reminder"}
+
+
+def audit_row(
+    action: str,
+    target: StreamRow | BanRow | ReminderRow,
+    *,
+    by: UserRow,
+    at: datetime,
+    before: dict[str, Any],
+    after: dict[str, Any],
+    request_id: str,
+) -> AuditRow:
+    return AuditRow(
+        at=at,
+        entry_point="api",
+        actor_id=by.id,
+        actor_name=by.username,
+        action=action,
+        target_type=AUDITED[type(target)],
+        target_id=target.id,
+        before=before,
+        after=after,
+        reason="",
+        request_id=request_id,
+    )
+
+
 WITH_PEOPLE = (
     joinedload(StreamRow.creator, innerjoin=True).joinedload(UserRow.profile_photo),
     joinedload(StreamRow.guest).joinedload(UserRow.profile_photo),
