@@ -44,8 +44,8 @@ class AudienceViewSet(ApiViewSet):
     }
 
     @extend_schema(
-        operation_id="listViewersByIdV1",
-        tags=["Streams"],
+        operation_id="getLiveStreamByIdViewersV1",
+        tags=["Live Streams"],
         parameters=[ViewersQuery],
         responses={200: ViewersPageSerializer},
     )
@@ -56,7 +56,9 @@ class AudienceViewSet(ApiViewSet):
         """
         return reads.viewers(id, self.query(ViewersQuery), caller=self.user.pk, now=timezone.now())
 
-    @extend_schema(operation_id="countViewersByIdV1", tags=["Streams"], responses={200: ViewerCountSerializer})
+    @extend_schema(
+        operation_id="getLiveStreamByIdViewerCountV1", tags=["Live Streams"], responses={200: ViewerCountSerializer}
+    )
     def viewer_count(self, request: Request, id: str) -> Response:
         """The number of viewers, who have joined within the last two token lifetimes and are no broadcasters.
 
@@ -65,7 +67,7 @@ class AudienceViewSet(ApiViewSet):
         return Response(reads.viewer_count(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(
-        operation_id="getLiveStreamByIdStatisticsV1", tags=["Streams"], responses={200: StatisticsSerializer}
+        operation_id="getLiveStreamByIdStatisticsV1", tags=["Live Streams"], responses={200: StatisticsSerializer}
     )
     def statistics(self, request: Request, id: str) -> Response:
         """How many watched the stream and for how long, for its creator, its guest and moderators.
@@ -88,8 +90,8 @@ class AudienceViewSet(ApiViewSet):
         return Response(reads.statistics_of(id, now=now))
 
     @extend_schema(
-        operation_id="listRevocationsByIdV1",
-        tags=["Streams"],
+        operation_id="getLiveStreamByIdRevocationsV1",
+        tags=["Live Streams"],
         parameters=[RevocationsQuery],
         responses={200: RevocationsSerializer},
     )

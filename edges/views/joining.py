@@ -42,7 +42,10 @@ class JoiningViewSet(ApiViewSet):
     }
 
     @extend_schema(
-        operation_id="joinLiveStreamV1", tags=["Streams"], request=JoinSerializer, responses={200: JoinedSerializer}
+        operation_id="joinLiveStreamV1",
+        tags=["Live Streams"],
+        request=JoinSerializer,
+        responses={200: JoinedSerializer},
     )
     def join(self, request: Request) -> Response:
         """Join an active stream. Media edges and chat servers admit you with the token.
@@ -56,7 +59,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsCreatorV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
     )
@@ -73,7 +76,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsGuestV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
     )
@@ -94,7 +97,7 @@ class JoiningViewSet(ApiViewSet):
     # --- shared ---------------------------------------------------------------------------------------
 
     @extend_schema(
-        operation_id="leaveLiveStreamByIdV1", tags=["Streams"], request=None, responses={200: LeftSerializer}
+        operation_id="leaveLiveStreamByIdV1", tags=["Live Streams"], request=None, responses={200: LeftSerializer}
     )
     def leave(self, request: Request, id: str) -> Response:
         """Leave a stream that you joined: you are no viewer any more, at once.
