@@ -25,6 +25,7 @@ SCHEMA_TYPE_NAMES = {
     "Joined": "JoinedLiveStream",
     "Marked": "MarkedNotifications",
     "Metadata": "NotificationMetadata",
+    "SetThumbnail": "SetLiveStreamThumbnail",
     "Tokens": "TokenPair",
     "UndoAnswer": "UndoBulkBanItem",
     "UndoBulkBanAnswer": "UndoBulkBanResult",
