@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from common.schema import SHARED
-
 type Schema = dict[str, Any]
 
 PAGE = {
@@ -25,20 +23,32 @@ def give_examples(result: Schema, values: Mapping[str, Any]) -> None:
     `values` is keyed by `Component.property`, or by `property` for all components that have it.
     """
     components = result["components"]["schemas"]
-    values = {**PAGE, **values}
+    _give_to_properties(components, {**PAGE, **values})
+    for path in result["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if int(status) < 300:
+                    for content in response["content"].values():
+                        content["example"] = _example(int(status), content["schema"], components)
+
+
+def _give_to_properties(components: Mapping[str, Schema], values: Mapping[str, Any]) -> None:
     for component, schema in components.items():
-        if component in SHARED:
+        # Envelopes and errors have the examples of each operation.
+        if "statusCode" in schema.get("properties", {}) or component == "Problem":
             continue
         for name, held in schema.get("properties", {}).items():
             for key in (f"{component}.{name}", name):
                 if key in values:
                     held["examples"] = [values[key]]
                     break
-    for path in result["paths"].values():
-        for operation in path.values():
-            for response in operation["responses"].values():
-                for content in response.get("content", {}).values():
-                    content["example"] = sample(content["schema"], components)
+
+
+def _example(status: int, schema: Schema, components: Mapping[str, Schema]) -> Any:
+    example = sample(schema, components)
+    if isinstance(example, dict) and "statusCode" in example:
+        example["statusCode"] = status
+    return example
 
 
 def sample(schema: Schema, components: Mapping[str, Schema]) -> Any:

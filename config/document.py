@@ -1,15 +1,12 @@
 """The introduction, the tables and the examples of the OpenAPI document."""
 
-from collections.abc import Iterator
 from typing import Any
 
-from django.apps import apps
 from django.utils.translation import override
 
-from common.api import HTTP_CODES, TITLES, status_of
+from common.api import TITLES
 from common.examples import give_examples
-from common.refusals import Refusal, every_refusal
-from common.schema import EXAMPLE_ID
+from common.schema import EXAMPLE_ID, codes
 from livestreams.models import LIFECYCLE, lifecycle_diagram
 
 INTRODUCTION = """\
@@ -126,17 +123,6 @@ with `after`. Numbered pages that the search does not reach are refused with `pa
 the number of items that were found on the way, with `X-Total-Count: at-least`.
 """
 
-HTTP_MEANINGS = {
-    400: "the body is not JSON, or the request is malformed in another way",
-    405: "the address does not support this method; `Allow` lists the supported ones",
-    408: "the body did not arrive in time",
-    413: "the body is larger than the operation takes",
-    414: "path and query are longer than the server reads",
-    415: "the operation does not take this content type, or the body is compressed",
-    431: "the headers are larger than the server reads",
-    500: "an internal error; the logs have the details under the request id",
-}
-
 # The values of properties in examples, by `Component.property`, or by `property` in every component.
 EXAMPLES: dict[str, Any] = {
     # users
@@ -177,35 +163,35 @@ EXAMPLES: dict[str, Any] = {
     "deletedAt": None,
     "deletedBy": None,
     # viewers and revocations
-    "Joined.token": "eyJhbGciOiJFUzI1NiIsImtpZCI6IjY3M2EifQ.eyJhdWQiOiJtZWRpYSJ9.c2lnbmF0dXJl",
-    "Joined.role": "audience",
+    "JoinedLiveStream.token": "eyJhbGciOiJFUzI1NiIsImtpZCI6IjY3M2EifQ.eyJhdWQiOiJtZWRpYSJ9.c2lnbmF0dXJl",
+    "JoinedLiveStream.role": "audience",
     "viewerCount": 128,
     "isFollowing": None,
     "uniqueViewers": 4200,
-    "DeletedStream.plannedStartDate": "2026-01-16T20:00:00.000Z",
-    "WatchedStream.plannedStartDate": "2026-01-14T20:00:00.000Z",
-    "BroadcastedStream.plannedStartDate": "2026-01-14T20:00:00.000Z",
+    "DeletedLiveStream.plannedStartDate": "2026-01-16T20:00:00.000Z",
+    "WatchedLiveStream.plannedStartDate": "2026-01-14T20:00:00.000Z",
+    "BroadcastedLiveStream.plannedStartDate": "2026-01-14T20:00:00.000Z",
     "LiveNow.plannedStartDate": "2026-01-15T10:00:00.000Z",
     "LiveNow.status": "active",
     "LiveNow.startedAt": "2026-01-15T10:00:00.000Z",
     "LiveNow.role": "audience",
-    "BroadcastedStream.status": "ended",
-    "BroadcastedStream.startedAt": "2026-01-14T20:00:00.000Z",
-    "BroadcastedStream.endedAt": "2026-01-14T21:00:00.000Z",
-    "BroadcastedStream.role": "host",
-    "WatchedStream.status": "ended",
-    "WatchedStream.startedAt": "2026-01-14T20:00:00.000Z",
-    "WatchedStream.endedAt": "2026-01-14T21:00:00.000Z",
-    "WatchedStream.role": "audience",
-    "DeletedStream.deletedAt": "2026-01-15T10:30:00.000Z",
-    "DeletedStream.deletedBy": EXAMPLE_ID,
-    "DeletedStream.purgeAt": "2026-02-14T10:30:00.000Z",
+    "BroadcastedLiveStream.status": "ended",
+    "BroadcastedLiveStream.startedAt": "2026-01-14T20:00:00.000Z",
+    "BroadcastedLiveStream.endedAt": "2026-01-14T21:00:00.000Z",
+    "BroadcastedLiveStream.role": "host",
+    "WatchedLiveStream.status": "ended",
+    "WatchedLiveStream.startedAt": "2026-01-14T20:00:00.000Z",
+    "WatchedLiveStream.endedAt": "2026-01-14T21:00:00.000Z",
+    "WatchedLiveStream.role": "audience",
+    "DeletedLiveStream.deletedAt": "2026-01-15T10:30:00.000Z",
+    "DeletedLiveStream.deletedBy": EXAMPLE_ID,
+    "DeletedLiveStream.purgeAt": "2026-02-14T10:30:00.000Z",
     "cursor": "ZzrJ4sk_4Y0_3SPxAAAAAAAAACo",
     "Revocation.until": None,
     # bans and appeals
     "MyBan.state": "active",
     # reminders and notifications
-    "UpcomingStream.plannedStartDate": "2026-01-16T20:00:00.000Z",
+    "UpcomingLiveStream.plannedStartDate": "2026-01-16T20:00:00.000Z",
     "minute": 15,
     "Reminder.mode": "BEFORE_START",
     "Reminder.scheduledFor": "2026-01-16T19:45:00.000Z",
@@ -222,30 +208,13 @@ EXAMPLES: dict[str, Any] = {
     "platform": "android",
     "deviceId": "b1c7e2f0-5f0c-4a53-9d0e-2f1a6a7c8d90",
     "NewCalendarAddress.url": "https://api.example.com/calendar/Zk3vQ0m1s8LwY2tRb7NcXh5JdPfGuEoA9iTqVnBzKxM.ics",
-    "Channels.inbox": True,
-    "Channels.webhook": True,
-    "Channels.email": False,
-    "ChooseChannelsRequest.email": False,
-    "Metadata.plannedStartDate": "2026-01-16T20:00:00.000Z",
+    "NotificationChannels.inbox": True,
+    "NotificationChannels.webhook": True,
+    "NotificationChannels.email": False,
+    "UpdateNotificationChannelsRequest.email": False,
+    "NotificationMetadata.plannedStartDate": "2026-01-16T20:00:00.000Z",
     "_id": EXAMPLE_ID,
 }
-
-
-def kinds() -> Iterator[type[Refusal]]:
-    """Every refusal that the apps define."""
-    for kind in every_refusal():
-        if apps.get_containing_app_config(kind.__module__):
-            yield kind
-
-
-def codes() -> dict[str, tuple[int, str]]:
-    """Every `X-Error-Code`, with its status and its meaning."""
-    found = {code: (status, HTTP_MEANINGS.get(status, "")) for status, code in HTTP_CODES.items()}
-    for kind in kinds():
-        # Only classes that define `code` themselves; subclasses inherit the code of their parent.
-        if "code" in vars(kind):
-            found[kind.code] = status_of(kind), str(kind.message)
-    return dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))
 
 
 def table(*rows: tuple[str, ...]) -> str:
