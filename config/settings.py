@@ -279,6 +279,9 @@ check_stream_page_url(STREAM_PAGE_URL)
 AUDIENCE_RESTRICTION = "bans.models.restriction"
 STREAM_FOLLOWERS = ["edges.services.follow_stream", "reminders.services.follow_stream"]
 REMINDER_WAITS = "reminders.models.waits"
+STREAM_REMINDERS = "reminders.models.reminders_of"
+STREAM_BANS = "bans.models.bans_of"
+MODERATES = "bans.permissions.moderates"
 # Threads of a server process that may wait for revocations, beside those for requests: see config/rsgi.py.
 WAITING_POLLS = 16
 

@@ -18,6 +18,7 @@ from accounts import tokens
 from accounts.models import Session, User
 from bans.services import appeal_ban, ban_many
 from common.fields import OBJECT_ID
+from edges.services import admit
 from livestreams.models import LiveStream, Status
 from livestreams.services import delete_stream
 from reminders.services import create_calendar_address, register_device
@@ -169,6 +170,7 @@ OF_ACTIVE_STREAMS = {
     "getLiveStreamUserByUseridActiveStreamV1",
     "joinLiveStreamAsGuestV1",
     "joinLiveStreamV1",
+    "leaveLiveStreamByIdV1",
 }
 OF_GUESTS = {"acceptLiveStreamByIdGuestV1", "declineLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}
 
@@ -275,6 +277,8 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
             appeal_ban(ban.pk, by=viewer, now=timezone.now(), text="It was not me.")
         if name in {"createLiveStreamBanByIdAppealV1", "deleteLiveStreamBanByIdAppealV1"}:
             caller = viewer
+    if name == "leaveLiveStreamByIdV1":
+        admit(caller, stream.pk, status=stream.status, role="host", restriction=None, now=timezone.now())
     if name in {"getLiveStreamByIdReminderV1", "deleteLiveStreamByIdReminderV1"}:
         for user in (caller, viewer):
             remind(user, stream)

@@ -17,6 +17,7 @@ VERBS = {
     "decline",
     "end",
     "join",
+    "leave",
     "login",
     "logout",
     "refresh",
