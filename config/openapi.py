@@ -38,11 +38,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SORT_OPERATION_PARAMETERS": False,
     "TAGS": [
         {"name": "Accounts", "description": "Logging in, refreshing tokens, logging out, and your own account."},
-        {"name": "Streams", "description": "Streams from planning to end, their guests and viewers."},
-        {"name": "Bans", "description": "Who may not watch a stream, or not write in it, and until when."},
-        {"name": "Reminders", "description": "Being notified before a stream starts, or when it starts."},
+        {"name": "Live Streams", "description": "Streams from planning to end, their guests and viewers."},
+        {"name": "Live Stream Bans", "description": "Who may not watch a stream, or not write in it, and until when."},
+        {"name": "Live Stream Reminders", "description": "Being notified before a stream starts, or when it starts."},
         {"name": "Notifications", "description": "Your notifications, and which of them you have read."},
-        {"name": "Calendar", "description": "Streams as iCalendar (RFC 5545): one stream, or all streams of a user."},
+        {
+            "name": "Live Stream Calendars",
+            "description": "Streams as iCalendar (RFC 5545): one stream, or all streams of a user.",
+        },
     ],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.document.complete"],
 }

@@ -36,13 +36,13 @@ def unfold(page: Page, address: str, operation: str) -> None:
 
 
 def take_playground(page: Page, address: str, creator: Account) -> None:
-    unfold(page, address, "Streams/listUpcomingStreamsV1")
+    unfold(page, address, "Live%20Streams/listLiveStreamUpcomingV1")
     page.locator(".scheme-container .btn.authorize").click()
     page.locator(".modal-ux input").fill(access_token(address, creator))
     page.locator(".modal-ux button.authorize").click()
     page.locator(".modal-ux button.btn-done").click()
 
-    unfold(page, address, "Streams/cancelLiveStreamByIdV1")
+    unfold(page, address, "Live%20Streams/cancelLiveStreamByIdV1")
     page.locator(".servers select").select_option(index=1)
     page.locator(".opblock.is-open .parameters input").fill("673ac9e2c93fe18d3fdd23f1")
     page.locator(".opblock.is-open .btn.execute").click()

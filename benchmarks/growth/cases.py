@@ -27,7 +27,7 @@ VALUES: dict[str, list[Any]] = {
 PAGING = {"page", "limit", "after"}
 # Reads that have no pages, and still search a table that grows or count its rows.
 UNPAGED = {
-    "countUnreadNotificationsV1",
+    "getNotificationsUnreadCountV1",
     "getLiveStreamByChannelByChannelnameV1",
     "getLiveStreamUserByUseridActiveStreamV1",
     "listLiveStreamCatchStreamersV1",

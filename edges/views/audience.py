@@ -38,8 +38,8 @@ class AudienceViewSet(ApiViewSet):
     }
 
     @extend_schema(
-        operation_id="listViewersByIdV1",
-        tags=["Streams"],
+        operation_id="getLiveStreamByIdViewersV1",
+        tags=["Live Streams"],
         parameters=[ViewersQuery],
         responses={200: page_of(UserSummarySerializer)},
     )
@@ -52,7 +52,9 @@ class AudienceViewSet(ApiViewSet):
         reads.refuse_unless_readable(id, caller=self.user.pk, now=now)
         return reads.viewers(id, query, caller=self.user.pk, now=now)
 
-    @extend_schema(operation_id="countViewersByIdV1", tags=["Streams"], responses={200: ViewerCountSerializer})
+    @extend_schema(
+        operation_id="getLiveStreamByIdViewerCountV1", tags=["Live Streams"], responses={200: ViewerCountSerializer}
+    )
     def viewer_count(self, request: Request, id: str) -> Response:
         """The number of viewers, who have joined within the last two token lifetimes and are no broadcasters.
 
@@ -61,8 +63,8 @@ class AudienceViewSet(ApiViewSet):
         return Response(reads.viewer_count(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(
-        operation_id="listRevocationsByIdV1",
-        tags=["Streams"],
+        operation_id="getLiveStreamByIdRevocationsV1",
+        tags=["Live Streams"],
         parameters=[RevocationsQuery],
         responses={200: RevocationsSerializer},
     )

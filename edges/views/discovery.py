@@ -27,7 +27,7 @@ class PublicDiscoveryViewSet(ApiViewSet):
     permission_classes = ()
 
     @extend_schema(
-        operation_id="listLiveStreamFeaturedV1", tags=["Streams"], responses={200: LiveNowSerializer(many=True)}
+        operation_id="listLiveStreamFeaturedV1", tags=["Live Streams"], responses={200: LiveNowSerializer(many=True)}
     )
     def featured(self, request: Request) -> Response:
         """The active streams with most viewers, at most ten. `role` is null.
@@ -38,7 +38,7 @@ class PublicDiscoveryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamCatchStreamersV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         parameters=[LimitQuery],
         responses={200: CatchStreamerSerializer(many=True)},
     )
@@ -52,7 +52,7 @@ class DiscoveryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamWhatsLiveNowV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         parameters=[LiveNowQuery],
         responses={200: page_of(LiveNowSerializer)},
     )
@@ -67,7 +67,7 @@ class DiscoveryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMostWatchedCreatorsV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         parameters=[LimitQuery],
         responses={200: MostWatchedCreatorSerializer(many=True)},
     )
@@ -86,7 +86,7 @@ class HistoryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMyBroadcastedStreamsV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(BroadcastedStreamSerializer)},
     )
@@ -99,7 +99,7 @@ class HistoryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMyWatchedStreamsV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(WatchedStreamSerializer)},
     )

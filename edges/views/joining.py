@@ -41,7 +41,10 @@ class JoiningViewSet(ApiViewSet):
     }
 
     @extend_schema(
-        operation_id="joinLiveStreamV1", tags=["Streams"], request=JoinSerializer, responses={200: JoinedSerializer}
+        operation_id="joinLiveStreamV1",
+        tags=["Live Streams"],
+        request=JoinSerializer,
+        responses={200: JoinedSerializer},
     )
     def join(self, request: Request) -> Response:
         """Join an active stream. Media edges and chat servers admit you with the token.
@@ -55,7 +58,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsCreatorV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
     )
@@ -72,7 +75,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsGuestV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
     )

@@ -31,8 +31,8 @@ class GuestViewSet(ApiViewSet):
     }
 
     @extend_schema(
-        operation_id="acceptLiveStreamGuestByIdV1",
-        tags=["Streams"],
+        operation_id="acceptLiveStreamByIdGuestV1",
+        tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
     )
@@ -50,8 +50,8 @@ class GuestViewSet(ApiViewSet):
         return Response(reads.new_stream(id, caller=self.user.pk))
 
     @extend_schema(
-        operation_id="declineLiveStreamGuestByIdV1",
-        tags=["Streams"],
+        operation_id="declineLiveStreamByIdGuestV1",
+        tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
     )

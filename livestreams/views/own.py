@@ -30,7 +30,7 @@ class OwnStreamsViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMyUpcomingV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(UpcomingStreamSerializer)},
     )
@@ -43,7 +43,7 @@ class OwnStreamsViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamDeletedV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(DeletedStreamSerializer)},
     )
@@ -56,7 +56,7 @@ class OwnStreamsViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="restoreLiveStreamByIdV1",
-        tags=["Streams"],
+        tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
     )

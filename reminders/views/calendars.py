@@ -61,8 +61,8 @@ class CalendarViewSet(ApiViewSet):
     }
 
     @extend_schema(
-        operation_id="readLiveStreamCalendarByIdV1",
-        tags=["Calendar"],
+        operation_id="getLiveStreamByIdCalendarIcsV1",
+        tags=["Live Stream Calendars"],
         responses=DOCUMENTED,
     )
     def retrieve(self, request: Request, id: str) -> HttpResponse:
@@ -79,8 +79,8 @@ class CalendarViewSet(ApiViewSet):
         return calendar_answer(request.META, lambda: calendar_of(entry), entry.channel_name, made_of=entry)
 
     @extend_schema(
-        operation_id="readCalendarByUserIdV1",
-        tags=["Calendar"],
+        operation_id="getLiveStreamUserByUseridCalendarIcsV1",
+        tags=["Live Stream Calendars"],
         responses=DOCUMENTED,
     )
     def of_user(self, request: Request, userId: str) -> HttpResponse:

@@ -51,14 +51,17 @@ class NotificationViewSet(ApiViewSet):
         return self.list(request)
 
     @extend_schema(
-        operation_id="countUnreadNotificationsV1", tags=["Notifications"], responses={200: UnreadCountSerializer}
+        operation_id="getNotificationsUnreadCountV1", tags=["Notifications"], responses={200: UnreadCountSerializer}
     )
     def count_unread(self, request: Request) -> Response:
         """How many of your notifications are unread. Counted up to 10,000: see `X-Total-Count`."""
         return reads.unread_count(caller=self.user.pk)
 
     @extend_schema(
-        operation_id="markAllNotificationsV1", tags=["Notifications"], request=None, responses={200: MarkedSerializer}
+        operation_id="updateNotificationsReadAllV1",
+        tags=["Notifications"],
+        request=None,
+        responses={200: MarkedSerializer},
     )
     def mark_all(self, request: Request) -> Response:
         """Mark all of your notifications as read.
@@ -70,7 +73,7 @@ class NotificationViewSet(ApiViewSet):
         return Response({"markedCount": marked.number}, headers=at_least(marked.has_rest))
 
     @extend_schema(
-        operation_id="markNotificationByIdV1",
+        operation_id="updateNotificationsByIdReadV1",
         tags=["Notifications"],
         request=MarkNotificationSerializer,
         responses={200: NotificationSerializer},
@@ -83,7 +86,7 @@ class NotificationViewSet(ApiViewSet):
         return Response(reads.notification(id, caller=self.user.pk))
 
     @extend_schema(
-        operation_id="markNotificationByIdV2",
+        operation_id="updateNotificationsByIdReadV2",
         tags=["Notifications"],
         request=MarkNotificationSerializer,
         responses={200: NotificationSerializer},

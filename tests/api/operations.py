@@ -165,15 +165,15 @@ PLAN = {
 }
 # Bodies that name no user.
 BODIES: dict[str, dict[str, Any]] = {
-    "appealBanV1": {"text": APPEAL},
+    "createLiveStreamBanByIdAppealV1": {"text": APPEAL},
     "createLiveStreamV1": PLAN,
     "createNotificationsDeviceTokenV1": {"token": "fcm:APA91bHPRgkF3JUikC4E", "platform": "android"},
-    "markNotificationByIdV1": {"isRead": True},
-    "markNotificationByIdV2": {"isRead": True},
-    "setReminderByIdV1": {"minute": 15},
+    "updateNotificationsByIdReadV1": {"isRead": True},
+    "updateNotificationsByIdReadV2": {"isRead": True},
+    "createLiveStreamByIdReminderV1": {"minute": 15},
     "updateLiveStreamBanByIdV1": {"actionType": "CHAT_ONLY"},
     "updateLiveStreamByIdV1": {"title": "Akşam sohbeti: dinleyici istekleri", "durationGoal": 90},
-    "updateNotificationChannelsV1": {"inbox": True},
+    "updateNotificationsChannelsV1": {"inbox": True},
 }
 
 # Operations that need a stream that is active, and those that its guest calls.
@@ -183,7 +183,7 @@ OF_ACTIVE_STREAMS = {
     "joinLiveStreamAsGuestV1",
     "joinLiveStreamV1",
 }
-OF_GUESTS = {"acceptLiveStreamGuestByIdV1", "declineLiveStreamGuestByIdV1", "joinLiveStreamAsGuestV1"}
+OF_GUESTS = {"acceptLiveStreamByIdGuestV1", "declineLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}
 
 
 @dataclass
@@ -210,15 +210,15 @@ class World:
 
     def body(self, operation: Operation) -> dict[str, Any] | None:
         match name := str(operation):
-            case "loginV1":
+            case "loginAuthV1":
                 return {"username": self.creator.username, "password": PASSWORD}
-            case "refreshTokensV1" | "revokeTokenV1":
+            case "refreshAuthV1" | "revokeAuthTokenV1":
                 return {"refreshToken": self.refresh_token()}
             case "joinLiveStreamV1" | "joinLiveStreamAsCreatorV1" | "joinLiveStreamAsGuestV1":
                 return {"liveStreamId": self.ids["liveStreamId"]}
             case "createLiveStreamBanV1":
                 return {name: self.ids[name] for name in ("targetUserId", "liveStreamId")} | BAN
-            case "bulkBanV1":
+            case "createLiveStreamBanBulkV1":
                 return {"liveStreamId": self.ids["liveStreamId"], "targets": [self.viewer.pk]} | BAN
         assert (name in BODIES) is operation.has_body, f"say what {operation} takes"
         return BODIES.get(name)
@@ -291,19 +291,19 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
         caller = stream.guest
     ids = {"id": stream.pk, "liveStreamId": stream.pk, "userId": creator.pk, "targetUserId": viewer.pk}
     ids |= {"username": creator.username, "q": creator.username, "channelName": stream.channel_name}
-    if name == "listRevocationsByIdV1":
+    if name == "getLiveStreamByIdRevocationsV1":
         caller = permitted("edge", "enforce")
-    if name == "undoBulkBanV1":
+    if name == "deleteLiveStreamBanBulkByBatchidV1":
         batch = ban_many(stream.pk, [viewer.pk], by=creator, now=timezone.now()).id
         ids["batchId"] = batch or ""
     if operation.path.startswith("/api/v1/live-stream-ban/{id}"):
         ban = make_ban(viewer, stream, now=timezone.now() - timedelta(minutes=10), reason=BAN["reason"])
         ids["id"] = ban.pk
-        if name in {"readAppealV1", "withdrawAppealV1"}:
+        if name in {"getLiveStreamBanByIdAppealV1", "deleteLiveStreamBanByIdAppealV1"}:
             appeal_ban(ban.pk, by=viewer, now=timezone.now() - timedelta(minutes=5), text=APPEAL)
-        if name in {"appealBanV1", "withdrawAppealV1"}:
+        if name in {"createLiveStreamBanByIdAppealV1", "deleteLiveStreamBanByIdAppealV1"}:
             caller = viewer
-    if name in {"readReminderByIdV1", "deleteReminderByIdV1"}:
+    if name in {"getLiveStreamByIdReminderV1", "deleteLiveStreamByIdReminderV1"}:
         for user in (caller, viewer):
             remind(user, stream, now=timezone.now() - timedelta(minutes=20))
     ids |= _in_inbox(name, caller, stream)
@@ -313,10 +313,12 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
 def _in_inbox(name: str, caller: User, stream: LiveStream) -> dict[str, str]:
     """Makes what an operation on notifications, devices or the own calendar needs; returns its id if it has one."""
     match name:
-        case "markNotificationByIdV1" | "markNotificationByIdV2":
+        case "updateNotificationsByIdReadV1" | "updateNotificationsByIdReadV2":
             return {"id": notified_of_start(caller, stream).pk}
         case "deleteNotificationsDeviceTokenByIdV1":
-            return {"id": register_device(by=caller, now=timezone.now() - timedelta(days=1), token="x", platform="ios").pk}
-        case "deleteMyCalendarV1":
+            return {
+                "id": register_device(by=caller, now=timezone.now() - timedelta(days=1), token="x", platform="ios").pk
+            }
+        case "deleteLiveStreamMyCalendarV1":
             create_calendar_address(by=caller, now=timezone.now() - timedelta(days=1))
     return {}

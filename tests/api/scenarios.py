@@ -127,7 +127,7 @@ def as_a_stranger(world: World, operation: Operation, _: pytest.MonkeyPatch) -> 
 
 
 def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-    if str(operation) in {"acceptLiveStreamGuestByIdV1", "joinLiveStreamAsGuestV1"}:
+    if str(operation) in {"acceptLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}:
         return as_a_guest_who_was_banned_before(world, operation)
     make_ban(world.viewer, world.stream)
     return world.call(operation, by=world.viewer)

@@ -190,12 +190,12 @@ def test_the_page_of_an_unsubscribe_link_costs_little_cpu_time(creator: User) ->
 def test_every_address_that_needs_no_token_is_measured() -> None:
     """A new anonymous operation is measured automatically. The number shows that operations are found."""
     assert {str(operation) for operation in anonymous_reads()} >= {
-        "listUpcomingStreamsV1",
-        "listUpcomingStreamsByUserIdV1",
-        "listUpcomingStreamsByUserIdV2",
-        "listPastStreamsByUserIdV1",
-        "readLiveStreamCalendarByIdV1",
-        "readCalendarByUserIdV1",
+        "listLiveStreamUpcomingV1",
+        "getLiveStreamUserByUseridUpcomingLiveStreamsV1",
+        "getLiveStreamUserByUseridUpcomingLiveStreamsV2",
+        "getLiveStreamUserByUseridPastStreamsV1",
+        "getLiveStreamByIdCalendarIcsV1",
+        "getLiveStreamUserByUseridCalendarIcsV1",
     }
 
 

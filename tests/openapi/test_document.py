@@ -166,26 +166,26 @@ EVERYWHERE = {400, 408, 413, 414, 415, 429, 431, 500, 503}
         ("cancelLiveStreamByIdV1", {200, 401, 403, 404, 409, 412, 422}),
         ("updateLiveStreamByIdV1", {200, 401, 403, 404, 409, 412, 422}),
         ("createLiveStreamV1", {201, 401, 409, 422}),
-        ("listLiveStreamsV1", {200, 401}),
-        ("readMyActiveStreamV1", {200, 401}),
-        ("listPastStreamsByUserIdV1", {200, 401, 404}),
+        ("listLiveStreamV1", {200, 401}),
+        ("getLiveStreamMyActiveStreamV1", {200, 401}),
+        ("getLiveStreamUserByUseridPastStreamsV1", {200, 401, 404}),
         ("joinLiveStreamV1", {200, 401, 403, 404, 409, 422}),
         ("createLiveStreamBanV1", {201, 401, 403, 404, 409, 422}),
-        ("listMyBansV1", {200, 401}),
-        ("readLiveStreamCalendarByIdV1", {200, 401, 403, 404, 409}),
-        ("readCalendarByUserIdV1", {200, 401, 404}),
-        ("setReminderByIdV1", {200, 401, 403, 404, 409, 412, 422}),
-        ("readReminderByIdV1", {200, 401, 403, 404}),
-        ("listMyRemindersV1", {200, 401}),
-        ("markNotificationByIdV1", {200, 401, 404, 409, 412, 422}),
-        ("markAllNotificationsV1", {200, 401, 409, 412, 422}),
+        ("listLiveStreamBanMineV1", {200, 401}),
+        ("getLiveStreamByIdCalendarIcsV1", {200, 401, 403, 404, 409}),
+        ("getLiveStreamUserByUseridCalendarIcsV1", {200, 401, 404}),
+        ("createLiveStreamByIdReminderV1", {200, 401, 403, 404, 409, 412, 422}),
+        ("getLiveStreamByIdReminderV1", {200, 401, 403, 404}),
+        ("listLiveStreamRemindersV1", {200, 401}),
+        ("updateNotificationsByIdReadV1", {200, 401, 404, 409, 412, 422}),
+        ("updateNotificationsReadAllV1", {200, 401, 409, 412, 422}),
         ("createNotificationsDeviceTokenV1", {200, 401, 409, 422}),
         ("deleteNotificationsDeviceTokenByIdV1", {200, 401, 404, 409, 412, 422}),
-        ("createMyCalendarV1", {201, 401}),
-        ("deleteMyCalendarV1", {200, 401, 404, 409, 412, 422}),
-        ("listAppealsV1", {200, 401}),
-        ("loginV1", {200, 401, 429}),
-        ("revokeTokenV1", {200}),
+        ("createLiveStreamMyCalendarV1", {201, 401}),
+        ("deleteLiveStreamMyCalendarV1", {200, 401, 404, 409, 412, 422}),
+        ("listLiveStreamBanAppealsV1", {200, 401}),
+        ("loginAuthV1", {200, 401, 429}),
+        ("revokeAuthTokenV1", {200}),
     ],
 )
 def test_an_operation_lists_the_statuses_that_it_can_return(
@@ -202,7 +202,7 @@ def test_a_required_token_can_fail_with_each_code_of_authentication(document: Do
     listed = {
         code
         for name, status, response in responses(document)
-        if (name, status) == ("readCurrentUserV1", 401)
+        if (name, status) == ("getUsersMeV1", 401)
         for code in response["headers"]["X-Error-Code"]["schema"]["enum"]
     }
 
@@ -242,8 +242,8 @@ def test_the_security_scheme_has_a_name_and_explains_how_to_paste_a_token(docume
     ("operation", "expected"),
     [
         ("cancelLiveStreamByIdV1", [{"JWT-auth": []}]),
-        ("listPastStreamsByUserIdV1", [{"JWT-auth": []}, {}]),
-        ("loginV1", None),
+        ("getLiveStreamUserByUseridPastStreamsV1", [{"JWT-auth": []}, {}]),
+        ("loginAuthV1", None),
     ],
 )
 def test_a_token_is_required_optional_or_ignored_as_the_view_declares(

@@ -91,7 +91,7 @@ def opened(page: Page, live_server: LiveServer, operation: str = "") -> Locator:
     """Open the playground with one operation expanded. Returns the element of the operation."""
     page.goto(f"{live_server.url}{DOCS}#/{operation}")
     expect(page.locator(".info .title")).to_contain_text("Kumanda")
-    block = page.locator(f"#operations-{operation.replace('/', '-')}")
+    block = page.locator(f"#operations-{operation.replace('/', '-').replace('%20', '_')}")
     if operation:
         expect(block.get_by_role("button", name="Execute")).to_be_visible()
     return block
@@ -130,7 +130,7 @@ def test_the_page_loads_only_from_its_server_and_obeys_the_content_security_poli
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
 
-    block = opened(page, live_server, "Streams/listLiveStreamsV1")
+    block = opened(page, live_server, "Live%20Streams/listLiveStreamV1")
     expect(block).to_contain_text("All streams, by default the newest first")
     page.wait_for_load_state("networkidle")
 
@@ -161,7 +161,7 @@ def test_the_lifecycle_can_be_read_on_the_page(page: Page, live_server: LiveServ
 
 
 def test_an_authorized_call_shows_the_envelope(page: Page, live_server: LiveServer, token: str) -> None:
-    block = opened(page, live_server, "Accounts/readCurrentUserV1")
+    block = opened(page, live_server, "Accounts/getUsersMeV1")
     authorize(page, token)
 
     execute(block)
@@ -172,7 +172,7 @@ def test_an_authorized_call_shows_the_envelope(page: Page, live_server: LiveServ
 
 
 def test_a_call_without_a_token_shows_the_refusal(page: Page, live_server: LiveServer) -> None:
-    block = opened(page, live_server, "Accounts/readCurrentUserV1")
+    block = opened(page, live_server, "Accounts/getUsersMeV1")
 
     execute(block)
 
@@ -182,7 +182,7 @@ def test_a_call_without_a_token_shows_the_refusal(page: Page, live_server: LiveS
 
 
 def test_a_stream_can_be_created_with_the_unchanged_example(page: Page, live_server: LiveServer, token: str) -> None:
-    block = opened(page, live_server, "Streams/createLiveStreamV1")
+    block = opened(page, live_server, "Live%20Streams/createLiveStreamV1")
     authorize(page, token)
 
     execute(block)
@@ -193,7 +193,7 @@ def test_a_stream_can_be_created_with_the_unchanged_example(page: Page, live_ser
 
 
 def test_the_token_is_kept_after_a_reload(page: Page, live_server: LiveServer, token: str) -> None:
-    block = opened(page, live_server, "Accounts/readCurrentUserV1")
+    block = opened(page, live_server, "Accounts/getUsersMeV1")
     authorize(page, token)
 
     page.reload()
@@ -230,7 +230,7 @@ def test_the_warning_is_visible_while_production_is_selected(
 def test_a_changing_call_to_production_is_sent_after_typing_the_confirmation(
     page: Page, live_server: LiveServer, production: Production
 ) -> None:
-    block = opened(page, live_server, "Accounts/logoutV1")
+    block = opened(page, live_server, "Accounts/logoutAuthV1")
     choose_production(page, production)
 
     execute(block)
@@ -251,7 +251,7 @@ def test_a_changing_call_to_production_is_sent_after_typing_the_confirmation(
 def test_a_cancelled_call_to_production_sends_nothing(
     page: Page, live_server: LiveServer, production: Production, way: str
 ) -> None:
-    block = opened(page, live_server, "Accounts/logoutV1")
+    block = opened(page, live_server, "Accounts/logoutAuthV1")
     choose_production(page, production)
 
     execute(block)
@@ -268,7 +268,7 @@ def test_a_cancelled_call_to_production_sends_nothing(
 def test_each_changing_call_to_production_needs_a_confirmation(
     page: Page, live_server: LiveServer, production: Production
 ) -> None:
-    block = opened(page, live_server, "Accounts/logoutV1")
+    block = opened(page, live_server, "Accounts/logoutAuthV1")
     choose_production(page, production)
     question = page.get_by_role("dialog", name="Send this to Production?")
 
@@ -287,7 +287,7 @@ def test_each_changing_call_to_production_needs_a_confirmation(
 def test_a_reading_call_to_production_needs_no_confirmation(
     page: Page, live_server: LiveServer, production: Production
 ) -> None:
-    block = opened(page, live_server, "Accounts/readCurrentUserV1")
+    block = opened(page, live_server, "Accounts/getUsersMeV1")
     choose_production(page, production)
 
     execute(block)
@@ -297,7 +297,7 @@ def test_a_reading_call_to_production_needs_no_confirmation(
 
 
 def test_a_changing_call_to_development_needs_no_confirmation(page: Page, live_server: LiveServer, token: str) -> None:
-    block = opened(page, live_server, "Accounts/logoutV1")
+    block = opened(page, live_server, "Accounts/logoutAuthV1")
     authorize(page, token)
 
     execute(block)
@@ -311,7 +311,7 @@ def test_a_production_server_that_does_not_respond_is_reported(
     gone = Production()
     gone.server_close()
     settings.PRODUCTION_SERVER_URL = gone.url
-    block = opened(page, live_server, "Accounts/readCurrentUserV1")
+    block = opened(page, live_server, "Accounts/getUsersMeV1")
     choose_production(page, gone)
 
     execute(block)
