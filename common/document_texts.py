@@ -1,7 +1,7 @@
 """The texts of an OpenAPI document: collected for the catalogue of translations, and replaced by their translations.
 
-A text is translated in units: a paragraph, an item of a list, or a cell of a table. The catalogue has the units, so that
-a change of one paragraph leaves the translations of the others. Blocks of code are not translated.
+A text is translated in units: a paragraph, an item of a list, or a cell of a table. The catalogue has the units, so
+that a change of one paragraph leaves the translations of the others. Blocks of code are not translated.
 
 Nothing here imports Django, because `pybabel` calls `extract`.
 """
@@ -9,6 +9,8 @@ Nothing here imports Django, because `pybabel` calls `extract`.
 import re
 from collections.abc import Callable, Iterator
 from typing import IO, Any
+
+import yaml
 
 type Node = Any
 type Translate = Callable[[str], str]
@@ -49,10 +51,8 @@ def translate(document: Node, by: Translate) -> None:
         holder[key] = _translated(holder[key], by)
 
 
-def extract(file: IO[bytes], *_: Any) -> Iterator[tuple[int, None, str, list[str]]]:
+def extract(file: IO[bytes], *_: Any, **__: Any) -> Iterator[tuple[int, None, str, list[str]]]:
     """The units of the document in a YAML file: an extraction method of Babel."""
-    import yaml
-
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     document = yaml.load(file, Loader=loader)  # noqa: S506 - a safe one, in C where it is compiled
     units = (unit for text in texts_of(document) for unit in units_of(text))

@@ -1,7 +1,7 @@
 """Examples of the OpenAPI document: requests and answers of the running service, as tests have recorded them.
 
-`EXAMPLES_FOLDER` has a file for each operation; `tests/api/recordings.py` describes its format and compares it with what
-the service answers.
+`EXAMPLES_FOLDER` has a file for each operation; `tests/api/recordings.py` describes its format and compares it with
+what the service answers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

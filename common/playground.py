@@ -40,7 +40,7 @@ def _document(language: str) -> dict[str, Any]:
 
 
 def document(language: str, development: str, production: str) -> dict[str, Any]:
-    """The document with the addresses of the servers."""
+    """The document in a language, with the addresses of the servers."""
     servers = [
         {"url": development, "description": "Development"},
         {"url": production, "description": "Production"},
@@ -70,17 +70,17 @@ def rendered_document(kind: str, language: str) -> RenderedDocument:
         return _rendered(kind, language, settings.DEVELOPMENT_SERVER_URL, settings.PRODUCTION_SERVER_URL)
 
 
-def language_of(request: HttpRequest) -> str:
-    """That of `?lang=`, if it is supported, else the one that the headers prefer."""
-    asked = request.GET.get("lang", "")
-    return asked if asked in dict(settings.LANGUAGES) else preferred_language(request.META)
-
-
 def preferred_form(accept: str) -> str:
     """json or yaml; yaml if the client prefers neither."""
     as_json = max(rank(accept, JSON), rank(accept, "application/json"))
     as_yaml = max(rank(accept, YAML), rank(accept, "application/yaml"))
     return "json" if as_json > as_yaml else "yaml"
+
+
+def language_of(request: HttpRequest) -> str:
+    """The query parameter `lang`, else what the headers ask for; one of `settings.LANGUAGES`."""
+    chosen = request.GET.get("lang", "")
+    return chosen if chosen in dict(settings.LANGUAGES) else preferred_language(request.META)
 
 
 class PublicView(APIView):
@@ -95,7 +95,7 @@ class PublicView(APIView):
 class SchemaView(PublicView):
     def get(self, request: Request) -> HttpResponse:
         wanted = request.GET.get("format", preferred_form(request.headers.get("Accept", "")))
-        language = language_of(request)
+        language = language_of(request._request)
         rendered = rendered_document("json" if wanted == "json" else "yaml", language)
         headers = {
             "ETag": rendered.etag,

@@ -1,5 +1,6 @@
 """The introduction and the tables of the OpenAPI document."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.utils.translation import override
 from common.api import HTTP_CODES, TITLES, status_of
 from common.examples import give_examples
 from common.refusals import Refusal, every_refusal
+from config.property_texts import PROPERTIES
 from livestreams.models import LIFECYCLE, lifecycle_diagram
 
 INTRODUCTION = """\
@@ -197,9 +199,22 @@ The same as a diagram, in Mermaid:
 """
 
 
+def describe_properties(schemas: dict[str, Any]) -> None:
+    for component, schema in schemas.items():
+        for name, held in schema.get("properties", {}).items():
+            text = PROPERTIES.get(f"{component}.{name}", PROPERTIES.get(name))
+            if text is not None:
+                held.setdefault("description", text)
+
+
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add the text and the examples: a postprocessing hook of drf-spectacular."""
+    """Add the texts and the examples: a postprocessing hook of drf-spectacular."""
+    # A tree of its own: parts of what was generated are shared constants.
+    document: dict[str, Any] = json.loads(json.dumps(result, default=str))
     with override("en"):
-        result["info"]["description"] = description()
-    give_examples(result)
-    return result
+        document["info"]["description"] = description()
+    for tag in document["tags"]:
+        tag["x-displayName"] = tag["name"]  # the name itself is an identifier, and is not translated
+    describe_properties(document["components"]["schemas"])
+    give_examples(document)
+    return document

@@ -42,6 +42,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamV1",
+        summary="Join Live Stream",
         tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
@@ -58,6 +59,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsCreatorV1",
+        summary="Join Live Stream as creator",
         tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
@@ -75,6 +77,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsGuestV1",
+        summary="Join Live Stream as guest",
         tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},

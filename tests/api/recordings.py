@@ -1,8 +1,8 @@
 """The recorded requests and answers, from which the API document takes its examples: written, or compared with.
 
-A file for each operation. `request` is that of the success: its path variables, query and body. `answers` has, by status
-and error code (a success has none: ""), what was answered in English, and in Turkish where that is different: the data of
-a success, or the reasons of an error.
+A file for each operation. `request` is that of the success: its path variables, query and body. `answers` has, by
+status and error code (a success has none: ""), what was answered in English, and in Turkish where that is different:
+the data of a success, or the reasons of an error.
 """
 
 import json
@@ -60,7 +60,7 @@ def request_of(operation: Operation, sent: Sent, replaced: Replacing) -> dict[st
 def answer_of(response: Any, replaced: Replacing) -> Any:
     """The data of a success, the text of a calendar, or the reasons of an error."""
     if not response.headers["Content-Type"].startswith("application/json"):
-        return replaced.text(response.content.decode()).replace("\r\n", "\n")
+        return replaced.text(response.content.decode())
     body = response.json()
     return replaced(body["data"] if body["isSuccess"] else body["errors"][1:])
 
@@ -72,9 +72,22 @@ def _record(operation: Operation, value: Any, *place: str) -> None:
     for name in place[:-1]:
         here = here.setdefault(name, {})
     here[place[-1]] = value
-    if place[-1] == "tr" and here["en"] == value:
-        del here["tr"]
+    if place[0] == "answers" and place[-1] != "en" and here["en"] == value:
+        del here[place[-1]]
     answers = {status: dict(sorted(codes.items())) for status, codes in sorted(found["answers"].items())}
     file.parent.mkdir(exist_ok=True)
-    written = json.dumps({"request": found["request"], "answers": answers}, ensure_ascii=False, indent=1)
-    file.write_text(written + "\n", encoding="utf-8")
+    file.write_text(_written({"request": found["request"], "answers": answers}) + "\n", encoding="utf-8")
+
+
+def _written(value: Any, indent: str = "") -> str:
+    """JSON in which whatever fits on a line is on one."""
+    line = json.dumps(value, ensure_ascii=False)
+    if len(indent + line) <= 120 or not isinstance(value, (dict, list)):
+        return line
+    inside = indent + " "
+    if isinstance(value, list):
+        items, ends = [_written(item, inside) for item in value], "[]"
+    else:
+        items, ends = [f"{json.dumps(key)}: {_written(item, inside)}" for key, item in value.items()], "{}"
+    separator = f",\n{inside}"
+    return f"{ends[0]}\n{inside}{separator.join(items)}\n{indent}{ends[1]}"

@@ -106,7 +106,7 @@ def test_the_description_lists_every_error_code(document: Document) -> None:
     text = document["info"]["description"]
 
     for code, (status, meaning) in codes().items():
-        assert f"| {status} | {TITLES[status]} | `{code}` | {meaning} |" in text
+        assert f"| {status} | `{TITLES[status]}` | `{code}` | {meaning} |" in text
 
 
 def test_error_codes_are_frozen() -> None:
