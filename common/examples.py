@@ -5,18 +5,16 @@ what the service answers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from functools import cache
 from typing import Any
 
 import orjson
 from django.conf import settings
 
-from common.api import JSON, PROBLEM_JSON, envelope, error_body
-from common.schema.components import EXAMPLE_REQUEST_ID, EXAMPLE_TIME
+from common.api import JSON, TITLES, envelope
+from common.schema.components import ENVELOPE_KEYS, EXAMPLE_TIME
 
 type Schema = dict[str, Any]
-type Examples = dict[str, Any]
 
 
 @cache
@@ -95,10 +93,15 @@ class _Properties:
             for item in value:
                 self.give(schema.get("items", {}), item)
         if isinstance(value, dict):
-            for name, part in schema.get("properties", {}).items():
-                if name in value:
+            self._give_each(schema, value)
+
+    def _give_each(self, schema: Schema, value: Mapping[str, Any]) -> None:
+        for name, part in schema.get("properties", {}).items():
+            if name in value:
+                # Operations share envelopes, and have examples of their own.
+                if schema.get("required") != ENVELOPE_KEYS:
                     self._give_one(part, value[name])
-                    self.give(part, value[name])
+                self.give(part, value[name])
 
     def _give_one(self, part: Schema, value: Any) -> None:
         simple = not isinstance(value, (dict, list))
@@ -112,40 +115,16 @@ class _Properties:
 
 
 def _to_errors(document: Schema, language: str) -> None:
-    """Examples of each code. Operations share a response as long as they answer the same."""
+    """An example for each code that the operation can have. Operations that share a response answer the same."""
     shared: Schema = document["components"].get("responses", {})
-    wanted: dict[str, list[tuple[Schema, str, Examples]]] = {}
     for operation in _operations(document):
-        for status, response in operation["responses"].items():
-            known = recorded().get(operation["operationId"], {}).get("answers", {}).get(status, {})
-            if int(status) < 400 or not known:
-                continue
-            examples = {code: answer_in(language, answer) for code, answer in known.items()}
-            if "$ref" in response:
-                name = response["$ref"].rpartition("/")[2]
-                wanted.setdefault(name, []).append((operation, status, examples))
-            else:
-                _to_error(response, int(status), examples)
-    for name, users in wanted.items():
-        _, status, first = users[0]
-        if all(examples == first for _, _, examples in users):
-            _to_error(shared[name], int(status), first)
-            continue
-        for operation, status, examples in users:
-            operation["responses"][status] = _to_error(deepcopy(shared[name]), int(status), examples)
-        del shared[name]
+        answers = recorded().get(operation["operationId"], {}).get("answers", {})
+        for status, written in operation["responses"].items():
+            response = shared[written["$ref"].rpartition("/")[2]] if "$ref" in written else written
+            for code, example in response.get("content", {}).get(JSON, {}).get("examples", {}).items():
+                if code in answers.get(status, {}):
+                    example["value"] = failed(int(status), answer_in(language, answers[status][code]))
 
 
-def _to_error(response: Schema, status: int, examples: Examples) -> Schema:
-    """Each form has the examples of all codes, made by the function that answers errors."""
-    for kind, content in response["content"].items():
-        content["examples"] = {
-            code: {"value": _error(status, code, reasons, as_problem=kind == PROBLEM_JSON)}
-            for code, reasons in examples.items()
-        }
-    return response
-
-
-def _error(status: int, code: str, reasons: Sequence[str], *, as_problem: bool) -> Any:
-    body = orjson.loads(error_body(status, code, reasons, as_problem=as_problem))
-    return body | ({"requestId": EXAMPLE_REQUEST_ID} if as_problem else {"timestamp": EXAMPLE_TIME})
+def failed(status: int, reasons: Sequence[str]) -> Any:
+    return enveloped(status, None, [TITLES[status], *reasons])

@@ -1,15 +1,13 @@
 """The introduction and the tables of the OpenAPI document."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-from django.apps import apps
 from django.utils.translation import override
 
-from common.api import HTTP_CODES, TITLES, status_of
+from common.api import TITLES
 from common.examples import give_examples
-from common.refusals import Refusal, every_refusal
+from common.schema import codes
 from config.property_texts import PROPERTIES
 from livestreams.models import LIFECYCLE, lifecycle_diagram
 
@@ -126,34 +124,6 @@ and none of them is near, a page may have fewer items than `limit`, or none: as 
 with `after`. Numbered pages that the search does not reach are refused with `page_too_deep`. `totalItems` may then be
 the number of items that were found on the way, with `X-Total-Count: at-least`.
 """
-
-HTTP_MEANINGS = {
-    400: "the body is not JSON, or the request is malformed in another way",
-    405: "the address does not support this method; `Allow` lists the supported ones",
-    408: "the body did not arrive in time",
-    413: "the body is larger than the operation takes",
-    414: "path and query are longer than the server reads",
-    415: "the operation does not take this content type, or the body is compressed",
-    431: "the headers are larger than the server reads",
-    500: "an internal error; the logs have the details under the request id",
-}
-
-
-def kinds() -> Iterator[type[Refusal]]:
-    """Every refusal that the apps define."""
-    for kind in every_refusal():
-        if apps.get_containing_app_config(kind.__module__):
-            yield kind
-
-
-def codes() -> dict[str, tuple[int, str]]:
-    """Every `X-Error-Code`, with its status and its meaning."""
-    found = {code: (status, HTTP_MEANINGS.get(status, "")) for status, code in HTTP_CODES.items()}
-    for kind in kinds():
-        # Only classes that define `code` themselves; subclasses inherit the code of their parent.
-        if "code" in vars(kind):
-            found[kind.code] = status_of(kind), str(kind.message)
-    return dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))
 
 
 def table(*rows: tuple[str, ...]) -> str:
