@@ -8,7 +8,7 @@ from django.utils.translation import override
 from common.api import TITLES
 from common.examples import give_examples
 from common.schema import codes
-from config.property_texts import PROPERTIES
+from config.property_texts import describe
 from livestreams.models import LIFECYCLE, lifecycle_diagram
 
 INTRODUCTION = """\
@@ -169,14 +169,6 @@ The same as a diagram, in Mermaid:
 """
 
 
-def describe_properties(schemas: dict[str, Any]) -> None:
-    for component, schema in schemas.items():
-        for name, held in schema.get("properties", {}).items():
-            text = PROPERTIES.get(f"{component}.{name}", PROPERTIES.get(name))
-            if text is not None:
-                held.setdefault("description", text)
-
-
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add the texts and the examples: a postprocessing hook of drf-spectacular."""
     # A tree of its own: parts of what was generated are shared constants.
@@ -185,6 +177,6 @@ def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         document["info"]["description"] = description()
     for tag in document["tags"]:
         tag["x-displayName"] = tag["name"]  # the name itself is an identifier, and is not translated
-    describe_properties(document["components"]["schemas"])
+    describe(document)
     give_examples(document)
     return document

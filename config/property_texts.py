@@ -1,8 +1,9 @@
-"""What each property of the API document means, where its serializer does not say it (`help_text`).
+"""What each property and parameter of the API document means, where no serializer says it (`help_text`)."""
 
-By the name of the property, or by `Schema.property` where the same name means something else.
-"""
+from collections.abc import Iterator
+from typing import Any
 
+# By the name of the property, or by `Schema.property` where the same name means something else.
 PROPERTIES = {
     # the envelope and pages
     "isSuccess": "True for a success, false for an error.",
@@ -39,6 +40,7 @@ PROPERTIES = {
     "surname": "The family name.",
     "email": "The email address. Only the user can see it.",
     "password": "The password.",
+    "user": "The user who has logged in.",
     "profilePhoto": "The profile photo. Null without one.",
     "availabilityStatus": "Whether the user is `available`, `busy` or `offline`, as the user has set it.",
     "accessToken": "A JWT for the `Authorization` header.",
@@ -71,7 +73,7 @@ PROPERTIES = {
     "viewerCount": "How many are watching.",
     "uniqueViewers": "How many different users watched in the last 30 days.",
     "liveStream": "The stream that was joined.",
-    "Joined.role": "The role in which the caller joined.",
+    "JoinedLiveStream.role": "The role in which the caller joined.",
     "liveStreamId": "The id of the stream.",
     "streamId": "The id of the stream.",
     "stream": "The stream.",
@@ -115,6 +117,59 @@ PROPERTIES = {
     "webhook": "The platform's own messages, such as push messages.",
     "platform": "The system of the device.",
     "deviceId": "The name that the app gives to the device. Null without one.",
-    "Channels.email": "Messages by email.",
-    "ChooseChannelsRequest.email": "Messages by email.",
+    "NotificationChannels.email": "Messages by email.",
+    "UpdateNotificationChannelsRequest.email": "Messages by email.",
 }
+
+# By the name of the parameter, or by the part of the path before it, and its name.
+PARAMETERS = {
+    "live-stream/id": "The id of the stream.",
+    "live-stream-ban/id": "The id of the ban.",
+    "notifications/id": "The id of the notification.",
+    "device-token/id": "The id with which the registration was answered.",
+    "userId": "The id of the user.",
+    "username": "The name of the user, in any case of its letters.",
+    "channelName": "The unique name of the stream in addresses.",
+    "batchId": "The id of the bulk ban.",
+    "targetUserId": "The id of the user who may be banned.",
+    "liveStreamId": "The id of the stream.",
+    "creatorId": "Only streams that this user created.",
+    "interest": "Only streams of this subject.",
+    "sortBy": "The value by which the list is ordered.",
+    "sortOrder": "`asc`: the lowest or earliest first. `desc`: the highest or latest first.",
+    "actionType": "Only bans of this kind.",
+    "status": "Only appeals in this state.",
+    "state": "Only bans in this state.",
+    "hoursBefore": "How many hours ago a planned start may lie.",
+    "hoursAfter": "How many hours from now a planned start may lie.",
+    "minutesBefore": "How many minutes ago a planned start may lie.",
+    "minutesAfter": "How many minutes from now a planned start may lie.",
+}
+
+
+def describe(document: dict[str, Any]) -> set[str]:
+    """Write these texts into the document, where there are none. Returns the keys that were used."""
+    used = set()
+    for keys, held in _parts(document):
+        if "description" not in held:
+            for key in keys:
+                texts = PARAMETERS if "in" in held else PROPERTIES
+                if key in texts:
+                    held["description"] = texts[key]
+                    used.add(key)
+                    break
+    return used
+
+
+def _parts(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
+    """Each property and parameter, with its two keys, the more particular one first."""
+    for component, schema in document["components"]["schemas"].items():
+        for name, held in schema.get("properties", {}).items():
+            yield (f"{component}.{name}", name), held
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                if "name" in parameter:
+                    name = parameter["name"]
+                    before = path.partition(f"/{{{name}}}")[0].rpartition("/")[2]
+                    yield (f"{before}/{name}", name), parameter

@@ -118,19 +118,18 @@ def test_every_answer_is_the_recorded_one(in_each_language: tuple[str, Document]
     for name, status, response in responses(document):
         if status == 304:
             continue
-        for kind, content in response["content"].items():
-            for code, answer in recorded()[name]["answers"][str(status)].items():
-                expected = answer_in(language, answer)
-                example = content["examples"][code]["value"] if status >= 400 else content["example"]
-                match kind:
-                    case "application/problem+json":
-                        shown = example["errors"]
-                    case "application/json":
-                        shown = example["errors"][1:] if status >= 400 else example["data"]
-                    case _:
-                        shown = example
-                assert shown == expected, (name, status, code)
-                assert fits(example, content["schema"], document), (name, status, code)
+        kind, content = next(iter(response["content"].items()))
+        for code, answer in recorded()[name]["answers"][str(status)].items():
+            example = content["examples"][code]["value"] if status >= 400 else content["example"]
+            match kind, status:
+                case "application/json", 200 | 201:
+                    shown = example["data"]
+                case "application/json", _:
+                    shown = example["errors"][1:]
+                case _:
+                    shown = example
+            assert shown == answer_in(language, answer), (name, status, code)
+            assert fits(example, content["schema"], document), (name, status, code)
 
 
 def test_property_examples_fit_and_come_from_answers(document: Document) -> None:
