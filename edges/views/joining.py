@@ -43,6 +43,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamV1",
+        summary="Join Live Stream",
         tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
@@ -59,6 +60,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsCreatorV1",
+        summary="Join Live Stream as creator",
         tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
@@ -76,6 +78,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsGuestV1",
+        summary="Join Live Stream as guest",
         tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
