@@ -21,6 +21,8 @@ from rest_framework.views import APIView
 from common.accept import rank
 from common.compression import with_fixed_body
 from common.etags import etag_of, is_known
+from common.languages import preferred_language
+from common.schema.language import in_language
 from common.views import AlwaysJSON
 
 JSON = "application/vnd.oai.openapi+json"
@@ -28,19 +30,22 @@ YAML = "application/vnd.oai.openapi"
 
 
 @cache
-def _document() -> dict[str, Any]:
+def _document(language: str) -> dict[str, Any]:
+    """Generated in English, the language of its texts. Another language is a translated copy."""
+    if language != "en":
+        return in_language(_document("en"), language)
     with override("en"):
         document: dict[str, Any] = SchemaGenerator().get_schema(public=True)
     return document
 
 
-def document(development: str, production: str) -> dict[str, Any]:
-    """The document with the addresses of the servers."""
+def document(language: str, development: str, production: str) -> dict[str, Any]:
+    """The document in a language, with the addresses of the servers."""
     servers = [
         {"url": development, "description": "Development"},
         {"url": production, "description": "Production"},
     ]
-    return {**_document(), "servers": servers}
+    return {**_document(language), "servers": servers}
 
 
 class RenderedDocument(NamedTuple):
@@ -53,16 +58,16 @@ _rendering = Lock()  # generating the document takes seconds: one thread does it
 
 
 @cache
-def _rendered(kind: str, development: str, production: str) -> RenderedDocument:
-    described = document(development, production)
+def _rendered(kind: str, language: str, development: str, production: str) -> RenderedDocument:
+    described = document(language, development, production)
     body = orjson.dumps(described) if kind == "json" else OpenApiYamlRenderer().render(described)
     return RenderedDocument(body, JSON if kind == "json" else YAML, etag_of(body))
 
 
-def rendered_document(kind: str) -> RenderedDocument:
+def rendered_document(kind: str, language: str) -> RenderedDocument:
     """The document in bytes; `kind` is json or yaml. Each is rendered once in a process."""
     with _rendering:
-        return _rendered(kind, settings.DEVELOPMENT_SERVER_URL, settings.PRODUCTION_SERVER_URL)
+        return _rendered(kind, language, settings.DEVELOPMENT_SERVER_URL, settings.PRODUCTION_SERVER_URL)
 
 
 def preferred_form(accept: str) -> str:
@@ -70,6 +75,12 @@ def preferred_form(accept: str) -> str:
     as_json = max(rank(accept, JSON), rank(accept, "application/json"))
     as_yaml = max(rank(accept, YAML), rank(accept, "application/yaml"))
     return "json" if as_json > as_yaml else "yaml"
+
+
+def language_of(request: HttpRequest) -> str:
+    """The query parameter `lang`, else what the headers ask for; one of `settings.LANGUAGES`."""
+    chosen = request.GET.get("lang", "")
+    return chosen if chosen in dict(settings.LANGUAGES) else preferred_language(request.META)
 
 
 class PublicView(APIView):
@@ -84,8 +95,14 @@ class PublicView(APIView):
 class SchemaView(PublicView):
     def get(self, request: Request) -> HttpResponse:
         wanted = request.GET.get("format", preferred_form(request.headers.get("Accept", "")))
-        rendered = rendered_document("json" if wanted == "json" else "yaml")
-        headers = {"ETag": rendered.etag, "Cache-Control": "no-cache", "Vary": "Accept"}
+        language = language_of(request._request)
+        rendered = rendered_document("json" if wanted == "json" else "yaml", language)
+        headers = {
+            "ETag": rendered.etag,
+            "Cache-Control": "no-cache",
+            "Content-Language": language,
+            "Vary": "Accept, Accept-Language, X-Language",
+        }
         if is_known(request.headers.get("If-None-Match", ""), rendered.etag):
             return HttpResponseNotModified(headers=headers)
         response = HttpResponse(rendered.body, content_type=rendered.content_type, headers=headers)

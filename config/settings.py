@@ -279,6 +279,9 @@ check_stream_page_url(STREAM_PAGE_URL)
 AUDIENCE_RESTRICTION = "bans.models.restriction"
 STREAM_FOLLOWERS = ["edges.services.follow_stream", "reminders.services.follow_stream"]
 REMINDER_WAITS = "reminders.models.waits"
+STREAM_REMINDERS = "reminders.models.reminders_of"
+STREAM_BANS = "bans.models.bans_of"
+MODERATES = "bans.permissions.moderates"
 # Threads of a server process that may wait for revocations, beside those for requests: see config/rsgi.py.
 WAITING_POLLS = 16
 
@@ -364,6 +367,7 @@ if not 0 < 2 * WORKER_HEARTBEAT <= WORKER_LOST_AFTER:
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+EXAMPLES_FOLDER = BASE_DIR / "config" / "examples"  # recorded answers, the examples of the API document
 USE_TZ = True
 TIME_ZONE = "UTC"
 

@@ -26,6 +26,7 @@ class BulkBanViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createLiveStreamBanBulkV1",
+        summary="Ban many users at once",
         tags=["Live Stream Bans"],
         request=BulkBanSerializer,
         responses={200: BulkBanAnswerSerializer},
@@ -43,6 +44,7 @@ class BulkBanViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="deleteLiveStreamBanBulkByBatchidV1",
+        summary="Undo a bulk ban",
         tags=["Live Stream Bans"],
         responses={200: UndoBulkBanAnswerSerializer},
     )

@@ -29,6 +29,7 @@ PAGING = {"page", "limit", "after"}
 UNPAGED = {
     "getNotificationsUnreadCountV1",
     "getLiveStreamByChannelByChannelnameV1",
+    "getLiveStreamByIdStatisticsV1",
     "getLiveStreamUserByUseridActiveStreamV1",
     "listLiveStreamCatchStreamersV1",
     "listLiveStreamFeaturedV1",

@@ -17,6 +17,7 @@ VERBS = {
     "decline",
     "end",
     "join",
+    "leave",
     "login",
     "logout",
     "refresh",
@@ -163,7 +164,7 @@ def name_of(data: dict[str, Any]) -> str:
             return f"{name_of(items)}List"
         case {"oneOf": [one, {"type": "null"}]}:
             return f"Nullable{name_of(one)}"
-    assert data == {"type": "null"}
+    assert data["type"] == "null"
     return "Empty"
 
 
