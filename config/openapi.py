@@ -23,13 +23,18 @@ SCHEMA_TYPE_NAMES = {
     "EditStream": "UpdateLiveStream",
     "Join": "JoinLiveStream",
     "Joined": "JoinedLiveStream",
+    "Left": "LeftLiveStream",
     "Marked": "MarkedNotifications",
     "Metadata": "NotificationMetadata",
     "SetThumbnail": "SetLiveStreamThumbnail",
+    "Statistics": "LiveStreamStatistics",
     "Tokens": "TokenPair",
     "UndoAnswer": "UndoBulkBanItem",
     "UndoBulkBanAnswer": "UndoBulkBanResult",
     "UpcomingStream": "UpcomingLiveStream",
+    "Viewer": "LiveStreamViewer",
+    "ViewersAt": "LiveStreamViewersAt",
+    "ViewersPage": "LiveStreamViewerPage",
     "WatchedStream": "WatchedLiveStream",
 }
 

@@ -17,6 +17,7 @@ from accounts.serializers import UserSummarySerializer, file_url
 from common.pagination import PageQuery
 from common.rows import Derived, ReadSerializer, Siblings, ZeroOrOne
 from common.serializers import (
+    ALWAYS,
     AtLeastOneSerializer,
     IdField,
     InputSerializer,
@@ -237,7 +238,7 @@ class CreateStreamSerializer(InputSerializer):
 
 
 class ThumbnailField(WithoutCycles, serializers.FileField):
-    default_error_messages: ClassVar = {"invalid": _("must be a file, sent as multipart/form-data")}
+    default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be a file, sent as multipart/form-data")}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(help_text="JPEG, PNG or WebP, at most 5 MB.", **kwargs)

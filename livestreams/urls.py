@@ -55,7 +55,7 @@ v1 = [
         "live-stream/<str:id>/thumbnail",
         thumbnail(
             {"put": "update", "delete": "destroy"},
-            parser_classes=[MultiPartParser],
+            parser_classes=[JSONParser, MultiPartParser],
             upload_limit=settings.UPLOAD_BODY_LIMIT,
         ),
     ),

@@ -28,6 +28,7 @@ class ThumbnailViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="setLiveStreamByIdThumbnailV1",
+        summary="Set the thumbnail of a live stream",
         tags=["Live Streams"],
         request={"multipart/form-data": SetThumbnailSerializer},
         responses={200: LiveStreamSerializer},
@@ -46,6 +47,7 @@ class ThumbnailViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="deleteLiveStreamByIdThumbnailV1",
+        summary="Remove the thumbnail of a live stream",
         tags=["Live Streams"],
         responses={200: LiveStreamSerializer},
     )
