@@ -26,6 +26,7 @@ from common.guides import guides
 from common.languages import preferred_language
 from common.playground_labels import labels
 from common.playground_texts import texts
+from common.schema.language import in_language
 from common.views import AlwaysJSON
 
 JSON = "application/vnd.oai.openapi+json"
@@ -34,7 +35,10 @@ YAML = "application/vnd.oai.openapi"
 
 @cache
 def _document(language: str) -> dict[str, Any]:
-    with override(language):
+    """Generated in English, the language of its texts. Another language is a translated copy."""
+    if language != "en":
+        return in_language(_document("en"), language)
+    with override("en"):
         document: dict[str, Any] = SchemaGenerator().get_schema(public=True)
     return document
 

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.api import TITLES
 from common.diagrams import START, Move, State, state_diagram
-from config.document import codes
+from common.schema import codes
 from livestreams.models import LIFECYCLE, Action, Status
 
 ACTIONS = {

@@ -11,7 +11,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from common.diagrams import START, Move, State, columns_of, state_diagram
 from common.guides import guides
-from config.document import codes
+from common.schema import codes
 from config.guides import ACTIONS, lifecycle, lifecycle_moves
 from livestreams.models import LIFECYCLE, Action, Status
 from tests.browser import OWED
