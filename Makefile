@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev clients test test-fast test-peers coverage lint format schema messages pictures attack bench bench-quick bench-lists bench-huge bench-fanout bench-process lock
+.PHONY: help demo setup setup-dev clients test test-fast test-peers coverage lint format schema messages examples pictures attack bench bench-quick bench-lists bench-huge bench-fanout bench-process lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -64,14 +64,19 @@ schema: $(DEV) .env ## Write docs/openapi.yaml
 
 # English is the language of the source and needs no catalogue. The compiled catalogue is committed, so running needs no tools.
 TR := locale/tr/LC_MESSAGES/django.po
-messages: $(DEV) ## Collect the translatable texts into the Turkish catalogue and compile it
+messages: $(DEV) schema ## Collect the translatable texts into the Turkish catalogue and compile it
 	@mkdir -p locale
-	@$(BIN)/pybabel -q extract --mapping babel.cfg --sort-by-file --no-wrap --add-location file --project kumanda \
+	@PYTHONPATH=. $(BIN)/pybabel -q extract --mapping babel.cfg --sort-by-file --no-wrap --add-location file --project kumanda \
 		--keyword gettext_lazy --keyword ngettext_lazy:1,2 --keyword pgettext_lazy:1c,2 --keyword gettext_noop \
 		--output locale/django.pot .
 	@test -f $(TR) || $(BIN)/pybabel -q init --input-file locale/django.pot --output-file $(TR) --locale tr
 	@$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching --input-file locale/django.pot --output-file $(TR) --locale tr
 	@$(BIN)/pybabel compile --input-file $(TR) --output-file $(TR:.po=.mo) --locale tr --statistics
+
+# In one process: each test writes its part of a file.
+examples: $(DEV) .env ## Record the examples of the API document from the service (about five minutes), then run make schema
+	@rm -f config/examples/*.json
+	@RECORD_EXAMPLES=1 $(BIN)/pytest -q -p no:cacheprovider tests/api/test_every_status.py -k recorded $(ARGS)
 
 pictures: $(DEV) .env ## Take the screenshots of the README from a demo, with Chromium
 	@$(BIN)/python docs/take_pictures.py
