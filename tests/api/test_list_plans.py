@@ -34,9 +34,11 @@ GROWING = {
     "bans_livestreamban",
     "edges_creatoraudience",
     "edges_participant",
+    "edges_streamstatistics",
     "edges_viewercount",
     "livestreams_livestream",
     "reminders_notification",
+    "reminders_reminder",
 }
 LIMIT = 10
 MOST_SORTED = 10_000
