@@ -128,9 +128,9 @@ OPERATION: Schema = {
     "operationId": "sendNotifications",
     "summary": "Notifications for your push gateway",
     "description": "Kumanda calls your gateway, if the setting `NOTIFICATION_CHANNELS` has `webhook`. The call is "
-    "signed as in [Standard Webhooks](https://www.standardwebhooks.com). Calls are repeated until one has succeeded, so "
-    "discard a batch whose `webhook-id` you have already processed. Answer first and push afterwards: a call that takes "
-    "longer than 10 seconds is repeated.",
+    "signed as in [Standard Webhooks](https://www.standardwebhooks.com). Calls are repeated until one has succeeded, "
+    "so discard a batch whose `webhook-id` you have already processed. Answer first and push afterwards: a call that "
+    "takes longer than 10 seconds is repeated.",
     "tags": ["Notifications"],
     "security": [],
     "parameters": [
