@@ -204,6 +204,15 @@ EXAMPLES: dict[str, Any] = {
     "Revocation.until": None,
     # bans and appeals
     "MyBan.state": "active",
+    "Report.reason": "harassment",
+    "Report.comment": "Konuğu yayın boyunca tehdit etti.",
+    "Report.status": "open",
+    "Report.decidedAt": None,
+    "MyReport.reason": "harassment",
+    "MyReport.comment": "Konuğu yayın boyunca tehdit etti.",
+    "MyReport.status": "acted_on",
+    "ReportStreamRequest.reason": "harassment",
+    "ReportStreamRequest.comment": "Konuğu yayın boyunca tehdit etti.",
     # reminders and notifications
     "UpcomingStream.plannedStartDate": "2026-01-16T20:00:00.000Z",
     "minute": 15,

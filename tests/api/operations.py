@@ -144,6 +144,7 @@ def assert_succeeded(response: Any, operation: Operation, status: int = 200) -> 
 # Bodies that name no user.
 BODIES: dict[str, dict[str, Any]] = {
     "appealBanV1": {"text": "It was not me."},
+    "createLiveStreamReportsByStreamidV1": {"reason": "harassment"},
     "createLiveStreamV1": {"title": "Evening talk, moved"},
     "createNotificationsDeviceTokenV1": {"token": "fcm:APA91bHPRgkF3JUikC4E", "platform": "android"},
     "markNotificationByIdV1": {"isRead": True},
@@ -253,7 +254,14 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
     if name in OF_GUESTS and stream.guest:
         caller = stream.guest
     ids = {"id": stream.pk, "liveStreamId": stream.pk, "userId": creator.pk, "targetUserId": viewer.pk}
-    ids |= {"username": creator.username, "q": creator.username, "channelName": stream.channel_name}
+    ids |= {
+        "streamId": stream.pk,
+        "username": creator.username,
+        "q": creator.username,
+        "channelName": stream.channel_name,
+    }
+    if name == "createLiveStreamReportsByStreamidV1":
+        caller = viewer
     if name == "listRevocationsByIdV1":
         caller = permitted("edge", "enforce")
     if name == "undoBulkBanV1":

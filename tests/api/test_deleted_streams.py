@@ -23,6 +23,7 @@ from livestreams.thumbnails import new_name
 from reminders.models import Kind, Notification
 from tests.api.operations import Operation, operations
 from tests.bans.people import make_ban, permitted
+from tests.bans.reporting import make_report
 from tests.conftest import Api, make_user
 from tests.envelope import data_of
 from tests.reminders.asking import remind
@@ -58,6 +59,7 @@ class Scene:
         make_ban(people["muted"], stream, action_type="CHAT_ONLY")
         batch = ban_many(stream.pk, [people["bulked"].pk], by=self.creator, now=now)
         appeal_ban(self.ban.pk, by=people["banned"], now=now, text=TITLE)
+        make_report(people["viewer"], stream, now=now, comment=TITLE)
         if status == "cancelled_by_host":
             services.cancel_stream(stream.pk, by=self.creator, now=now)
         if status == "ended":
@@ -152,7 +154,7 @@ def test_a_deleted_stream_is_in_no_response_and_a_restored_one_is_in_all_again(
     assert containing(after, {hidden}) == containing(before, {picture}) != set()
     # The check above proves something only where the response contained the stream before.
     lists = {"listLiveStreamsV1", "listGuestStreamsV1", "listMyRemindersV1", "listNotificationsV2", "listMyBansV1"}
-    lists |= {"listNotificationsV1", "listAppealsV1"}
+    lists |= {"listNotificationsV1", "listAppealsV1", "listLiveStreamReportsMyReportsV1"}
     lists |= {"readLiveStreamBanByIdV1", "readAppealV1", "readLiveStreamByIdV1", "listLiveStreamBansV1"}
     lists |= {"listMyPastStreamsV1", "listPastStreamsByUserIdV1"} if status == "ended" else {"readCalendarByUserIdV1"}
     lists |= {"getLiveStreamByChannelByChannelnameV1"}

@@ -32,8 +32,8 @@ WITHOUT_MATCH = {
 }  # fmt: skip
 # Nothing reads what they change, so there is no tag but `*`.
 UNREAD = {
-    "deleteMyCalendarV1", "deleteNotificationsDeviceTokenByIdV1", "markAllNotificationsV1", "markNotificationByIdV1",
-    "markNotificationByIdV2", "undoBulkBanV1",
+    "createLiveStreamReportsByStreamidV1", "deleteMyCalendarV1", "deleteNotificationsDeviceTokenByIdV1",
+    "markAllNotificationsV1", "markNotificationByIdV1", "markNotificationByIdV2", "undoBulkBanV1",
 }  # fmt: skip
 # What they change cannot be read before, so it has no version that could match.
 ABSENT = {"appealBanV1", "restoreLiveStreamByIdV1"}
@@ -147,7 +147,7 @@ def test_a_weak_tag_never_matches(operation: Operation, api: Api, creator: User,
 def test_what_cannot_be_read_matches_every_version(
     operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
-    assert world_for(operation, api, creator, stranger).call(operation, HTTP_IF_MATCH="*").status_code == 200
+    assert world_for(operation, api, creator, stranger).call(operation, HTTP_IF_MATCH="*").status_code < 300
 
 
 def test_there_is_no_version_of_what_does_not_exist(api: Api, creator: User, viewer: User) -> None:
