@@ -45,7 +45,7 @@ class TokensViewSet(ApiViewSet):
     }
 
     @extend_schema(
-        operation_id="loginV1",
+        operation_id="loginAuthV1",
         summary="Log in",
         tags=TAGS,
         request=LoginSerializer,
@@ -71,7 +71,7 @@ class TokensViewSet(ApiViewSet):
         return response
 
     @extend_schema(
-        operation_id="refreshTokensV1",
+        operation_id="refreshAuthV1",
         summary="Exchange a refresh token for a new pair",
         tags=TAGS,
         request=RefreshTokenSerializer,
@@ -94,7 +94,7 @@ class TokensViewSet(ApiViewSet):
         return Response(reads.pair_of_tokens(refreshed.user_id, refreshed.pair), headers=SECRET)
 
     @extend_schema(
-        operation_id="revokeTokenV1",
+        operation_id="revokeAuthTokenV1",
         summary="Revoke a refresh token",
         tags=TAGS,
         request=RefreshTokenSerializer,
@@ -121,7 +121,7 @@ class CurrentUserViewSet(ApiViewSet):
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {"log_out": [], "retrieve": []}
 
     @extend_schema(
-        operation_id="logoutV1", summary="Log out everywhere", tags=TAGS, request=None, responses={200: None}
+        operation_id="logoutAuthV1", summary="Log out everywhere", tags=TAGS, request=None, responses={200: None}
     )
     def log_out(self, request: Request) -> Response:
         """End all sessions of the caller; access tokens issued before it stop working at once."""
@@ -130,8 +130,8 @@ class CurrentUserViewSet(ApiViewSet):
         return Response(None)
 
     @extend_schema(
-        operation_id="readCurrentUserV1",
-        summary="Read the caller",
+        operation_id="getUsersMeV1",
+        summary="Get the current user",
         tags=TAGS,
         responses={200: CurrentUserSerializer},
     )
@@ -153,7 +153,7 @@ class UserViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getUsersProfileByUseridV1",
-        summary="Read the profile of a user",
+        summary="Get the profile of a user",
         tags=TAGS,
         responses={200: UserProfileSerializer},
     )
@@ -163,7 +163,7 @@ class UserViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getUsersProfileUsernameByUsernameV1",
-        summary="Read the profile of a user by username",
+        summary="Get the profile of a user by username",
         tags=TAGS,
         responses={200: UserProfileSerializer},
     )

@@ -323,3 +323,8 @@ def restriction(*, stream: Any, user: Any, now: Any) -> Subquery:
     holding = LiveStreamBan.objects.holding(now).filter(stream=stream, target=user)
     row = JSONObject(action="action_type", reason="reason", until="expires_at")
     return Subquery(holding.values(restriction=row)[:1])
+
+
+def bans_of(*, stream: Any) -> models.QuerySet[LiveStreamBan]:
+    """All bans from a stream, also those that are over. The hook `settings.STREAM_BANS`."""
+    return LiveStreamBan.all_objects.filter(stream=stream)

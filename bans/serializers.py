@@ -134,20 +134,22 @@ class BulkBanSerializer(EndOfBan):
     dryRun = StrictBoolean(source="dry_run", default=False, help_text="Answer with the outcome of each and ban nobody.")
 
 
+BULK_OUTCOMES = [
+    BulkOutcome.BANNED,
+    BulkOutcome.ALREADY_BANNED,
+    BulkOutcome.REFUSED,
+    BulkOutcome.UNKNOWN,
+    BulkOutcome.DUPLICATE,
+]
+UNDO_OUTCOMES = [BulkOutcome.LIFTED, BulkOutcome.SKIPPED]
+
+
 class BulkAnswerSerializer(serializers.Serializer[Any]):
     """The outcome of one target. Outcomes have the order of the targets."""
 
     target = serializers.CharField(help_text="As it was sent.")
     targetUserId = IdField(allow_null=True)
-    outcome = serializers.ChoiceField(
-        [
-            BulkOutcome.BANNED,
-            BulkOutcome.ALREADY_BANNED,
-            BulkOutcome.REFUSED,
-            BulkOutcome.UNKNOWN,
-            BulkOutcome.DUPLICATE,
-        ]
-    )
+    outcome = serializers.ChoiceField(BULK_OUTCOMES)
     code = serializers.CharField(allow_null=True, help_text="Why not: the code of the refusal of a single ban.")
     banId = IdField(allow_null=True, help_text="The ban that was made, or that holds already.")
 
@@ -166,7 +168,7 @@ class UndoAnswerSerializer(BulkAnswerSerializer):
 
     target = IdField(help_text="The same as `targetUserId`.")
     targetUserId = IdField()
-    outcome = serializers.ChoiceField([BulkOutcome.LIFTED, BulkOutcome.SKIPPED])
+    outcome = serializers.ChoiceField(UNDO_OUTCOMES)
     code = serializers.CharField(allow_null=True, help_text="Why it was skipped: an error code.")
     banId = IdField()
 
@@ -241,8 +243,11 @@ class MyReportSerializer(ReportSerializer):
     liveStream = LiveStreamSerializer(source="stream")
 
 
+REPORT_REASONS = [(reason, reason) for reason in settings.REPORT_REASONS]
+
+
 class ReportStreamSerializer(InputSerializer):
-    reason = StrictChoice([(reason, reason) for reason in settings.REPORT_REASONS])
+    reason = StrictChoice(REPORT_REASONS)
     comment = ManyLines(max_length=500, allow_null=True, required=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.db import models
@@ -46,6 +46,7 @@ class ListStatements:
         detail: Callable[..., models.QuerySet[Any]] | None,
         places: Callable[..., models.QuerySet[Any]] | None,
         subject: str | None,
+        of_row: Collection[str],
         search: Search | None,
         partitioned_by: Sequence[str],
     ) -> None:
@@ -57,7 +58,9 @@ class ListStatements:
         self._search = search
         self._keys = ["pk", *partitioned_by]
         self._id = f"{subject}_id" if subject else "pk"
-        self._columns = [f"{subject}__{column}" for column in serializer.columns()] if subject else serializer.columns()
+        self._columns = [
+            f"{subject}__{column}" if subject and column not in of_row else column for column in serializer.columns()
+        ]
         self._id_at = serializer.columns().index("id")
         self.rows = Question(self._build_rows)
         self.walked = Question(self._build_walked)

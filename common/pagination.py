@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple
 
@@ -127,7 +127,8 @@ class Listing:
     returns the queryset; a filter that is named in `values` is passed as a `Param`, any other as its value.
     `orders` maps the values of `sortBy` to orders; the first is the default. The serializer must have the id as a
     column. `detail` takes the filters too and annotates what the serializer needs beyond the columns of the model. With
-    `subject`, a foreign key, each row is written as the object that it refers to, and its id is the id of the row.
+    `subject`, a foreign key, each row is written as the object that it refers to, and its id is the id of the row;
+    the columns `of_row` of the serializer are those of the row itself.
     `places` takes the filters and returns the rows whose ids are places in the list, by default all of the model.
     `partitioned_by` has the key of the partitions of the model's table.
 
@@ -153,6 +154,7 @@ class Listing:
         detail: Callable[..., models.QuerySet[Any]] | None = None,
         places: Callable[..., models.QuerySet[Any]] | None = None,
         subject: str | None = None,
+        of_row: Collection[str] = (),
         search: Search | None = None,
         partitioned_by: Sequence[str] = (),
     ) -> None:
@@ -168,6 +170,7 @@ class Listing:
             detail=detail,
             places=places,
             subject=subject,
+            of_row=of_row,
             search=search,
             partitioned_by=partitioned_by,
         )

@@ -94,6 +94,15 @@ class CountUpTo(Subquery):
         super().__init__(queryset.order_by().values("pk"), output_field=models.BigIntegerField(), up_to=up_to)
 
 
+class TotalUpTo(Subquery):
+    """The sum of `value`, an expression, over the rows of a queryset; over `up_to` of them if there are more."""
+
+    template = "(SELECT COALESCE(SUM(counted.value), 0) FROM (%(subquery)s LIMIT %(up_to)s) AS counted)"
+
+    def __init__(self, queryset: models.QuerySet[Any], value: Any, up_to: int) -> None:
+        super().__init__(queryset.order_by().values(value=value), output_field=models.FloatField(), up_to=up_to)
+
+
 class Window(Subquery):
     """The first rows of a queryset, as many as `limit` of `Question.rows` says, after `offset` if `skips`.
 

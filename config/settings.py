@@ -15,7 +15,8 @@ from config.channels import check_email, check_webhook, mailer
 from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from config.csp import NOTHING, admin_policy
 from config.environment import BASE_DIR, env
-from config.openapi import SPECTACULAR_SETTINGS  # noqa: F401 - a setting
+from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
+from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.reporting import DEFAULT_REASONS, check_reasons
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
@@ -248,6 +249,8 @@ if PICTURE_SLOTS < 1:
     raise ImproperlyConfigured("PICTURE_SLOTS must be at least 1.")
 DEVELOPMENT_SERVER_URL = env.str("DEVELOPMENT_SERVER_URL", default=PUBLIC_URL)
 PRODUCTION_SERVER_URL = env.str("PRODUCTION_SERVER_URL", default="https://api.example.com")
+# Accounts that the playground offers for Development: [{"role": …, "username": …, "password": …}]. The demo sets them.
+PLAYGROUND_ACCOUNTS = env.json("PLAYGROUND_ACCOUNTS", default=[])
 
 # --- streams --------------------------------------------------------------------------------------
 
@@ -284,6 +287,9 @@ check_reasons(REPORT_REASONS)
 AUDIENCE_RESTRICTION = "bans.models.restriction"
 STREAM_FOLLOWERS = ["edges.services.follow_stream", "reminders.services.follow_stream"]
 REMINDER_WAITS = "reminders.models.waits"
+STREAM_REMINDERS = "reminders.models.reminders_of"
+STREAM_BANS = "bans.models.bans_of"
+MODERATES = "bans.permissions.moderates"
 # Threads of a server process that may wait for revocations, beside those for requests: see config/rsgi.py.
 WAITING_POLLS = 16
 
@@ -370,6 +376,7 @@ if not 0 < 2 * WORKER_HEARTBEAT <= WORKER_LOST_AFTER:
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
+EXAMPLES_FOLDER = BASE_DIR / "config" / "examples"  # recorded answers, the examples of the API document
 USE_TZ = True
 TIME_ZONE = "UTC"
 

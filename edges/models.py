@@ -1,4 +1,4 @@
-"""Presence, revocations, and the keys that sign join tokens."""
+"""Presence, numbers of viewers, revocations, and the keys that sign join tokens."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Self
@@ -14,12 +14,19 @@ from livestreams.models import GuestStatus, LiveStream, Status
 
 # A participant who is neither creator nor guest. A guest who declined counts as a viewer.
 _VIEWER = ~Q(user=F("stream__creator")) & (~Q(user=F("stream__guest")) | Q(stream__guest_status=GuestStatus.DECLINED))
+_JOINED_AS_AUDIENCE = Q(role=LiveStream.Role.AUDIENCE) | (Q(role=None) & _VIEWER)
+# Compared with `last_seen_at`, because a server of an older version does not reset it when the user joins again.
+HAS_LEFT = Q(left_at__gte=F("last_seen_at"))
 
 
 class ParticipantQuerySet(models.QuerySet["Participant"]):
     def audience(self, *, stream: Any, seen_after: Any) -> Self:
-        """The viewers of a stream who were seen after that time. Takes values or expressions."""
-        return self.filter(stream=stream).seen(after=seen_after).filter(_VIEWER)
+        """The viewers of a stream who were seen after that time and have not left. Takes values or expressions."""
+        return self.filter(stream=stream).seen(after=seen_after).filter(_VIEWER, ~HAS_LEFT)
+
+    def joined_as_audience(self, *, stream: Any) -> Self:
+        """Who joined a stream as audience, whether they are there or not. Takes a value or an expression."""
+        return self.filter(_JOINED_AS_AUDIENCE, stream=stream)
 
     def seen(self, *, after: Any) -> Self:
         return self.filter(last_seen_hour__gte=Hour(after), last_seen_at__gt=after)
@@ -33,7 +40,7 @@ class ParticipantQuerySet(models.QuerySet["Participant"]):
     def watched(self, *, user: Any) -> Self:
         """The participations of a user, as a viewer, in streams that have ended and are not deleted."""
         over = self.filter(user=user, stream__status=Status.ENDED, stream__deleted_at=None)
-        return over.filter(Q(role=LiveStream.Role.AUDIENCE) | (Q(role=None) & _VIEWER))
+        return over.filter(_JOINED_AS_AUDIENCE)
 
 
 class Participant(IdentifiedModel):
@@ -49,6 +56,9 @@ class Participant(IdentifiedModel):
     last_seen_at = models.DateTimeField()
     # It is indexed in place of `last_seen_at`, so that most renewals change no indexed column and are HOT updates.
     last_seen_hour = StoredColumn(expression=Hour("last_seen_at"), output_field=models.DateTimeField())
+    # These two are in no index either. The user is not there from `left_at` on, until the next join.
+    left_at = models.DateTimeField(null=True)
+    watched_seconds = models.FloatField(default=0.0, db_default=0.0)
 
     objects: ClassVar[models.Manager["Participant"]] = models.Manager.from_queryset(ParticipantQuerySet)()
 
@@ -83,6 +93,51 @@ class ViewerCount(models.Model):
         default_permissions = ()
         indexes = [
             models.Index(fields=["viewers", "stream"], condition=Q(is_live=True), name="viewer_count_live"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.viewers} {self.stream_id}"
+
+
+class StreamStatistics(models.Model):
+    """Numbers of a stream that has started; see `services/live.py` and `services/statistics.py`."""
+
+    stream = models.OneToOneField(LiveStream, on_delete=models.CASCADE, primary_key=True, related_name="statistics")
+    # The largest number of viewers, and when it was first counted.
+    peak = models.PositiveIntegerField(default=0, db_default=0)
+    peak_at = models.DateTimeField(null=True)
+    # The number of the latest sample.
+    sampled = models.PositiveIntegerField(default=0, db_default=0)
+    # Users who joined as audience, and how long they watched together.
+    audience = models.PositiveIntegerField(default=0, db_default=0)
+    watched_seconds = models.FloatField(default=0.0, db_default=0.0)
+    reminders = models.PositiveIntegerField(default=0, db_default=0)
+    converted = models.PositiveIntegerField(default=0, db_default=0)  # reminders whose users joined
+    bans = models.PositiveIntegerField(default=0, db_default=0)
+    # When the numbers above were counted for the last time, after the stream ended.
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            models.Index(fields=["stream"], condition=Q(settled_at=None), name="statistics_unsettled"),
+        ]
+
+    def __str__(self) -> str:
+        return self.stream_id
+
+
+class ViewerSample(models.Model):
+    """The number of viewers of a stream at the minute `at`. There is no row for a minute in which it did not change."""
+
+    stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="+", db_index=False)
+    at = models.DateTimeField()
+    viewers = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "at"], name="viewer_sample_once"),
         ]
 
     def __str__(self) -> str:

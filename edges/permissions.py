@@ -1,11 +1,13 @@
-"""Who may read the revocations of a stream, and who may join it in which role."""
+"""Who may read the revocations and the statistics of a stream, and who may join it in which role."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from common.refusals import Forbidden
+from edges.hooks import MODERATES
 from livestreams.models import LiveStream
 from livestreams.services import NotTheCreator, NotTheGuest
 
@@ -13,6 +15,11 @@ from livestreams.services import NotTheCreator, NotTheGuest
 class NotAServiceAccount(Forbidden):
     code = "not_a_service_account"
     message = _("only service accounts with the permission livestreams.enforce may ask this")
+
+
+class NotTheirStatistics(Forbidden):
+    code = "not_member_or_moderator"
+    message = _("only the creator, the guest who has accepted, or a moderator may see this")
 
 
 def refuse_unless_service_account(user: User) -> None:
@@ -30,3 +37,9 @@ def refuse_unless_guest(user: User, stream: dict[str, Any]) -> None:
     """`stream` is a wire dictionary. A guest who has declined is not refused."""
     if user.pk not in [guest["_id"] for guest in stream["guests"]]:
         raise NotTheGuest
+
+
+def refuse_unless_broadcaster_or_moderator(user: User, broadcasters: Collection[str]) -> None:
+    """`broadcasters` are the ids of the creator and of a guest who has accepted."""
+    if user.pk not in broadcasters and not MODERATES.function()(user):
+        raise NotTheirStatistics

@@ -1,25 +1,27 @@
-"""Retention of presence and revocations of streams that are over."""
+"""Retention of presence, samples of viewers and revocations of streams that are over."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
 from django.conf import settings
+from django.db.models import Model
 
 from common.retention import Removal, Retention, remove_old_rows
-from edges.models import Participant, Revocation
+from edges.models import Participant, Revocation, ViewerSample
 from livestreams.models import over_before
 
 
 def kinds() -> Iterator[Retention]:
-    yield Retention("participants", "STREAM_RECORD_RETENTION_DAYS", _remove_participants)
-    yield Retention("revocations", "STREAM_RECORD_RETENTION_DAYS", _remove_revocations)
+    yield _of_streams("participants", Participant, time="first_seen_at")
+    yield _of_streams("viewer_samples", ViewerSample, time="at")
+    yield _of_streams("revocations", Revocation, time="at")
 
 
-def _remove_participants(now: datetime, removal: Removal) -> None:
-    before = now - settings.STREAM_RECORD_RETENTION
-    remove_old_rows(Participant, removal, time="first_seen_at", before=before, due=over_before(before, "stream__"))
+def _of_streams(name: str, model: type[Model], *, time: str) -> Retention:
+    """The rows of streams that were over before the retention."""
 
+    def remove(now: datetime, removal: Removal) -> None:
+        before = now - settings.STREAM_RECORD_RETENTION
+        remove_old_rows(model, removal, time=time, before=before, due=over_before(before, "stream__"))
 
-def _remove_revocations(now: datetime, removal: Removal) -> None:
-    before = now - settings.STREAM_RECORD_RETENTION
-    remove_old_rows(Revocation, removal, time="at", before=before, due=over_before(before, "stream__"))
+    return Retention(name, "STREAM_RECORD_RETENTION_DAYS", remove)

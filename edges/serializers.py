@@ -7,6 +7,7 @@ from rest_framework import serializers
 from accounts.serializers import UserSummarySerializer
 from common.pagination import PageQuery
 from common.rows import Derived
+from common.schema import page_of
 from common.serializers import IdField, InputSerializer, StrictChoice, StrictInteger, StrictString, WireTime
 from common.text_fields import FoldedText
 from edges.models import Revocation
@@ -21,6 +22,44 @@ class JoinedSerializer(serializers.Serializer[Any]):
     token = serializers.CharField(help_text="A JWT for the media edge and the chat server.")
     role = serializers.ChoiceField(LiveStream.Role.choices)
     expiresAt = WireTime(help_text="When the token expires. Join again before.")
+
+
+class LeftSerializer(serializers.Serializer[Any]):
+    streamId = IdField()
+    leftAt = WireTime(help_text="When you left; the first time, if you leave again without joining.")
+
+
+class ViewerSerializer(UserSummarySerializer):
+    joinedAt = WireTime(source="first_seen_at", help_text="When the user joined the stream for the first time.")
+
+
+class ViewersPageSerializer(page_of(ViewerSerializer)):  # type: ignore[misc]
+    participantAudienceTotal = serializers.IntegerField(
+        min_value=0,
+        help_text="How many different users have joined the stream as audience since it started, whether they are "
+        "still there or not. `search` does not change it. Exact up to 1,000; above, it may be a minute old while the "
+        "stream is active.",
+    )
+
+
+class ViewersAtSerializer(serializers.Serializer[Any]):
+    at = WireTime()
+    viewers = serializers.IntegerField(min_value=0)
+
+
+class StatisticsSerializer(serializers.Serializer[Any]):
+    streamId = IdField()
+    isFinal = serializers.BooleanField(help_text="Whether the stream is over and its numbers change no more.")
+    uniqueViewers = serializers.IntegerField(min_value=0, help_text="Different users who joined as audience.")
+    peakViewers = serializers.IntegerField(min_value=0, help_text="The largest number of viewers at a time.")
+    peakAt = WireTime(allow_null=True, help_text="When that number was counted first.")
+    watchSeconds = serializers.IntegerField(min_value=0, help_text="How long the audience watched together.")
+    averageWatchSeconds = serializers.IntegerField(min_value=0, help_text="The same, for each unique viewer.")
+    remindersSet = serializers.IntegerField(min_value=0, help_text="Reminders that were set and not removed.")
+    remindersConverted = serializers.IntegerField(min_value=0, help_text="Those whose users joined the stream.")
+    bans = serializers.IntegerField(min_value=0, help_text="Bans from the stream, also those that are over.")
+    secondsPerPoint = serializers.IntegerField(min_value=60)
+    viewersOverTime = ViewersAtSerializer(many=True)
 
 
 class ViewerCountSerializer(serializers.Serializer[Any]):

@@ -1,9 +1,9 @@
-"""Tasks of presence: the numbers that lists are sorted by."""
+"""Tasks of presence: the numbers that lists are sorted by, and statistics."""
 
 from django.utils import timezone
 
 from common.jobs import SLOW_QUEUE, periodic
-from edges.services import CREATORS, LIVE
+from edges.services import CREATORS, LIVE, STATISTICS
 
 EVERY_FIVE_SECONDS = "* * * * * */5"  # the seconds are the last field
 EVERY_MINUTE = "* * * * *"
@@ -18,3 +18,8 @@ def count_live_viewers(timestamp: int) -> None:
 @periodic(EVERY_MINUTE, queue=SLOW_QUEUE)
 def count_viewers_of_creators(timestamp: int) -> None:
     CREATORS.finish_pass(timezone.now())
+
+
+@periodic(EVERY_MINUTE, queue=SLOW_QUEUE)
+def count_statistics(timestamp: int) -> None:
+    STATISTICS.finish_pass(timezone.now())

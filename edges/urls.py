@@ -1,4 +1,4 @@
-"""URL patterns of joins, viewers, discovery, revocations and join keys."""
+"""URL patterns of joins, viewers, statistics, discovery, revocations and join keys."""
 
 from django.urls import path
 from rest_framework.permissions import AllowAny
@@ -37,6 +37,8 @@ fixed = [
 v1 = [
     path("live-stream/<str:id>/viewers", view({"get": "viewers"})),
     path("live-stream/<str:id>/viewer-count", view({"get": "viewer_count"})),
+    path("live-stream/<str:id>/statistics", view({"get": "statistics"})),
+    path("live-stream/<str:id>/leave", joining({"post": "leave"})),
     path("live-stream/<str:id>/revocations", view({"get": "revocations"})),
 ]
 well_known = [path("jwks.json", jwks)]

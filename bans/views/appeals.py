@@ -46,8 +46,9 @@ class MyBanViewSet(ApiViewSet):
         services.locked_ban(ids["id"])
 
     @extend_schema(
-        operation_id="listMyBansV1",
-        tags=["Bans"],
+        operation_id="listLiveStreamBanMineV1",
+        summary="List own bans",
+        tags=["Live Stream Bans"],
         parameters=[ListMyBansQuery],
         responses={200: page_of(MyBanSerializer)},
     )
@@ -60,8 +61,9 @@ class MyBanViewSet(ApiViewSet):
         return reads.MY_BANS.page(query, caller=self.user.pk, user=self.user.pk, now=timezone.now())
 
     @extend_schema(
-        operation_id="listAppealsV1",
-        tags=["Bans"],
+        operation_id="listLiveStreamBanAppealsV1",
+        summary="List appeals",
+        tags=["Live Stream Bans"],
         parameters=[ListAppealsQuery],
         responses={200: page_of(AppealedBanSerializer)},
     )
@@ -74,8 +76,9 @@ class MyBanViewSet(ApiViewSet):
         return reads.APPEALS.page(self.query(ListAppealsQuery), caller=self.user.pk, by=by)
 
     @extend_schema(
-        operation_id="appealBanV1",
-        tags=["Bans"],
+        operation_id="createLiveStreamBanByIdAppealV1",
+        summary="Appeal against a ban",
+        tags=["Live Stream Bans"],
         request=AppealBanSerializer,
         responses={201: AppealSerializer},
     )
@@ -86,7 +89,12 @@ class MyBanViewSet(ApiViewSet):
         services.appeal_ban(id, by=self.user, now=timezone.now(), **values)
         return Response(reads.any_appeal(id), status=201)
 
-    @extend_schema(operation_id="readAppealV1", tags=["Bans"], responses={200: AppealSerializer})
+    @extend_schema(
+        operation_id="getLiveStreamBanByIdAppealV1",
+        summary="Get the appeal against a ban",
+        tags=["Live Stream Bans"],
+        responses={200: AppealSerializer},
+    )
     def read_appeal(self, request: Request, id: str) -> Response:
         """Read the appeal against a ban; for the stream's creator, a moderator, and the banned person."""
         appeal, creator_id, target_id = reads.appeal_of_ban(id)
@@ -95,7 +103,12 @@ class MyBanViewSet(ApiViewSet):
             raise services.AppealMissing
         return Response(appeal)
 
-    @extend_schema(operation_id="withdrawAppealV1", tags=["Bans"], responses={200: AppealSerializer})
+    @extend_schema(
+        operation_id="deleteLiveStreamBanByIdAppealV1",
+        summary="Withdraw an appeal",
+        tags=["Live Stream Bans"],
+        responses={200: AppealSerializer},
+    )
     def withdraw_appeal(self, request: Request, id: str) -> Response:
         """Withdraw your appeal while nobody has decided it. You cannot appeal against the same ban again."""
         reads.appeal_of_ban(id)  # raises BanMissing when the stream is deleted, which the service does not

@@ -54,7 +54,8 @@ class LiveStreamBanViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createLiveStreamBanV1",
-        tags=["Bans"],
+        summary="Ban a user from a live stream",
+        tags=["Live Stream Bans"],
         request=CreateBanSerializer,
         responses={201: BanSerializer},
     )
@@ -67,8 +68,9 @@ class LiveStreamBanViewSet(ApiViewSet):
         return Response(reads.any_ban(ban.pk), status=201)
 
     @extend_schema(
-        operation_id="listLiveStreamBansV1",
-        tags=["Bans"],
+        operation_id="listLiveStreamBanV1",
+        summary="List active bans",
+        tags=["Live Stream Bans"],
         parameters=[ListBansQuery],
         responses={200: page_of(BanSerializer)},
     )
@@ -78,7 +80,12 @@ class LiveStreamBanViewSet(ApiViewSet):
         creator = None if moderates(self.user) else self.user.pk
         return reads.BANS.page(query, caller=self.user.pk, creator=creator, now=timezone.now())
 
-    @extend_schema(operation_id="readLiveStreamBanByIdV1", tags=["Bans"], responses={200: BanSerializer})
+    @extend_schema(
+        operation_id="getLiveStreamBanByIdV1",
+        summary="Get a ban",
+        tags=["Live Stream Bans"],
+        responses={200: BanSerializer},
+    )
     def retrieve(self, request: Request, id: str) -> Response:
         """Read one ban, also a lifted one; for the stream's creator, a moderator, and the banned person."""
         found = reads.ban_of_stream(id)
@@ -87,7 +94,8 @@ class LiveStreamBanViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="updateLiveStreamBanByIdV1",
-        tags=["Bans"],
+        summary="Update a ban",
+        tags=["Live Stream Bans"],
         request=ChangeBanSerializer,
         responses={200: BanSerializer},
     )
@@ -99,7 +107,12 @@ class LiveStreamBanViewSet(ApiViewSet):
         ban = services.change_ban(id, by=self.user, now=timezone.now(), changes=changes, stream_id=seen.stream_id)
         return Response(seen.changed(ban))
 
-    @extend_schema(operation_id="liftLiveStreamBanByIdV1", tags=["Bans"], responses={200: BanSerializer})
+    @extend_schema(
+        operation_id="deleteLiveStreamBanByIdV1",
+        summary="Lift a ban",
+        tags=["Live Stream Bans"],
+        responses={200: BanSerializer},
+    )
     def destroy(self, request: Request, id: str) -> Response:
         """Lift a ban. Afterwards the person may be banned again."""
         seen = reads.ban_of_stream(id)
@@ -108,8 +121,9 @@ class LiveStreamBanViewSet(ApiViewSet):
         return Response(seen.changed(ban))
 
     @extend_schema(
-        operation_id="checkLiveStreamBanV1",
-        tags=["Bans"],
+        operation_id="checkLiveStreamBanByTargetuseridV1",
+        summary="Check whether a user is banned",
+        tags=["Live Stream Bans"],
         parameters=[CheckBanQuery],
         responses={200: CheckSerializer},
     )

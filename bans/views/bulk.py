@@ -25,8 +25,9 @@ class BulkBanViewSet(ApiViewSet):
     }
 
     @extend_schema(
-        operation_id="bulkBanV1",
-        tags=["Bans"],
+        operation_id="createLiveStreamBanBulkV1",
+        summary="Ban many users at once",
+        tags=["Live Stream Bans"],
         request=BulkBanSerializer,
         responses={200: BulkBanAnswerSerializer},
     )
@@ -41,7 +42,12 @@ class BulkBanViewSet(ApiViewSet):
         batch = services.ban_many(**values, by=self.user, now=timezone.now())
         return Response(reads.batch_made(batch, dry_run=values["dry_run"]))
 
-    @extend_schema(operation_id="undoBulkBanV1", tags=["Bans"], responses={200: UndoBulkBanAnswerSerializer})
+    @extend_schema(
+        operation_id="deleteLiveStreamBanBulkByBatchidV1",
+        summary="Undo a bulk ban",
+        tags=["Live Stream Bans"],
+        responses={200: UndoBulkBanAnswerSerializer},
+    )
     def destroy(self, request: Request, batchId: str) -> Response:
         """Undo a bulk ban: lift its bans, apart from those that somebody changed, reviewed or lifted since."""
         refuse_unless_creator_or_moderator(self.user, reads.creator_of_batch(batchId))

@@ -25,7 +25,7 @@ class ReportViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createLiveStreamReportsByStreamidV1",
-        tags=["Reports"],
+        tags=["Live Stream Reports"],
         request=ReportStreamSerializer,
         responses={201: ReportSerializer},
     )
@@ -42,7 +42,7 @@ class ReportViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamReportsMyReportsV1",
-        tags=["Reports"],
+        tags=["Live Stream Reports"],
         parameters=[ListMyReportsQuery],
         responses={200: page_of(MyReportSerializer)},
     )

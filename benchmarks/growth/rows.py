@@ -15,6 +15,8 @@ TABLES = [
     "bans_report",
     "bans_reportcase",
     "edges_participant",
+    "edges_streamstatistics",
+    "edges_viewersample",
     "reminders_reminder",
     "reminders_notification",
 ]
@@ -166,6 +168,20 @@ INSERT INTO edges_countingpass (name, begun_at, seconds) VALUES ('live viewers',
 ON CONFLICT DO NOTHING
 """
 
+# Of each stream that has started, with a sample; the first one has a sample for each minute.
+_STATISTICS = f"""
+WITH started AS (
+    INSERT INTO edges_streamstatistics (stream_id, peak, peak_at, audience, watched_seconds, settled_at)
+    SELECT id, 5000, started_at, 7000, 1e6, ended_at FROM livestreams_livestream WHERE started_at IS NOT NULL
+    ON CONFLICT DO NOTHING
+)
+INSERT INTO edges_viewersample (stream_id, at, viewers)
+SELECT id, date_trunc('minute', started_at) + n * interval '1 minute', 17 * n FROM livestreams_livestream,
+    generate_series(0, CASE WHEN id = {stream_id("0")} THEN 59 ELSE 0 END) AS n
+WHERE started_at IS NOT NULL
+ON CONFLICT DO NOTHING
+"""
+
 # Each user has as many as any other.
 _REMINDERS = f"""
 INSERT INTO reminders_reminder (id, created_at, updated_at, stream_id, user_id, minute, language)
@@ -230,6 +246,7 @@ def fill(execute: Execute, size: Size) -> None:
     execute(_VIEWERS, [min(size.viewers, size.users - 1)])
     execute(_WATCHED, [size.watched, size.users, size.streams])
     execute(_COUNTS, [size.users])
+    execute(_STATISTICS, [])
     execute(_REMINDERS, [size.reminders, size.users, size.streams])
     execute(_NOTIFICATIONS, [size.notifications, size.users, size.streams])
     execute(_CASES, [size.reports, size.streams])

@@ -3,6 +3,7 @@
 from edges.reads.audience import (
     VIEWERS,
     joined,
+    left,
     refuse_unless_readable,
     revocations,
     viewer_count,
@@ -17,6 +18,7 @@ from edges.reads.discovery import (
     whats_live_now,
 )
 from edges.reads.history import BROADCASTED, WATCHED, broadcasted_streams, watched_streams
+from edges.reads.statistics import broadcasters, statistics_of
 
 __all__ = [
     "BROADCASTED",
@@ -25,12 +27,15 @@ __all__ = [
     "VIEWERS",
     "WATCHED",
     "broadcasted_streams",
+    "broadcasters",
     "catch_streamers",
     "featured",
     "joined",
+    "left",
     "most_watched_creators",
     "refuse_unless_readable",
     "revocations",
+    "statistics_of",
     "viewer_count",
     "viewers",
     "watched_streams",

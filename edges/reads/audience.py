@@ -9,15 +9,16 @@ from django.db.models import F, OuterRef, Subquery
 from rest_framework.response import Response
 
 from accounts.models import User
-from accounts.serializers import UserSummarySerializer
 from common.orders import Order
 from common.pagination import Listing
 from common.queries import ID, TIME, CountUpTo, Param, Question
 from common.times import optional_wire_time, wire_time
 from common.word_search import Search
 from edges.models import Participant, ViewerCount
+from edges.serializers import ViewerSerializer
 from edges.services import JoinToken, RevocationPage
-from edges.services.live import seen_after
+from edges.services.presence import seen_after
+from edges.services.statistics import current_number
 from edges.services.viewer_counts import COUNTED_EACH_TIME, counted
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
@@ -43,7 +44,18 @@ def _counted() -> models.QuerySet[Any]:
     )
 
 
+def _with_audience() -> models.QuerySet[Any]:
+    joined = Participant.objects.joined_as_audience(stream=OuterRef("pk"))
+    return LiveStream.objects.filter(pk=Param("id", ID)).values_list(
+        CountUpTo(joined, COUNTED_EACH_TIME + 1),
+        "statistics__audience",
+        "statistics__settled_at",
+        audience_restriction(**_RESTRICTION),
+    )
+
+
 _RESTRICTION_OF_READER = Question(_restricted)
+_AUDIENCE = Question(_with_audience)
 _COUNT = Question(_counted)
 
 
@@ -59,12 +71,13 @@ def _joined(*, stream: Any, **_others: Any) -> models.QuerySet[Any]:
 # Users in the order of their first join, so that renewing a join token moves nobody to another page.
 VIEWERS = Listing(
     "viewers",
-    UserSummarySerializer,
+    ViewerSerializer,
     _present,
     values={"stream": ID, "seen_after": TIME},
     orders={"joined": Order(F("first_seen_at"))},
     places=_joined,
     subject="user",
+    of_row=["first_seen_at"],
     search=Search(
         User.objects.all,
         text="names_folded",
@@ -76,7 +89,18 @@ VIEWERS = Listing(
 
 
 def viewers(stream_id: str, query: Mapping[str, Any], *, caller: str, now: datetime) -> Response:
-    return VIEWERS.page(query, caller=caller, stream=stream_id, seen_after=seen_after(now))
+    """A page of viewers, with the number of users who ever joined as audience.
+
+    Raises StreamMissing, and Banned when a ban blocks `caller` from the stream.
+    """
+    rows = _AUDIENCE.rows(id=stream_id, caller=caller, now=now)
+    if not rows:
+        raise StreamMissing
+    counted, kept, settled_at, restriction = rows[0]
+    refuse_blocked(restriction)
+    page = VIEWERS.page(query, caller=caller, stream=stream_id, seen_after=seen_after(now))
+    page.data["participantAudienceTotal"] = current_number(counted, kept, is_settled=settled_at is not None)
+    return page
 
 
 def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> None:
@@ -104,6 +128,10 @@ def joined(stream: dict[str, Any], token: JoinToken) -> dict[str, Any]:
     """`stream` is a wire dictionary written for the user who joined."""
     expires_at = wire_time(token.expires_at)
     return {"liveStream": stream, "token": token.token, "role": stream["role"], "expiresAt": expires_at}
+
+
+def left(stream_id: str, left_at: datetime) -> dict[str, Any]:
+    return {"streamId": stream_id, "leftAt": wire_time(left_at)}
 
 
 def revocations(page: RevocationPage) -> dict[str, Any]:

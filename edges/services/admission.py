@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import jwt
 from django.conf import settings
-from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from common.fields import new_object_id
 from edges.services.join_keys import signing_key
+from edges.services.presence import record_presence
 from livestreams.models import Status
 from livestreams.services import MoveRefused, Restriction, refuse_blocked
 
@@ -29,15 +29,6 @@ class JoinToken(NamedTuple):
     expires_at: datetime
 
 
-# One statement, so that concurrent joins of one user insert one row. Written as SQL, because the ORM would compile it
-# again for each join.
-_SEEN = """
-    INSERT INTO edges_participant AS known (id, stream_id, user_id, role, first_seen_at, last_seen_at)
-    VALUES (%(id)s, %(stream)s, %(user)s, %(role)s, %(now)s, %(now)s)
-    ON CONFLICT (stream_id, user_id) DO UPDATE SET last_seen_at = greatest(known.last_seen_at, excluded.last_seen_at)
-"""
-
-
 def admit(
     user: User, stream_id: str, *, status: str, role: str, restriction: Restriction | None, now: datetime
 ) -> JoinToken:
@@ -49,9 +40,7 @@ def admit(
     refuse_blocked(restriction)
     if status != Status.ACTIVE:
         raise StreamNotActive(status)
-    with connection.cursor() as cursor:
-        ids = {"id": new_object_id(), "stream": stream_id, "user": user.pk}
-        cursor.execute(_SEEN, {name: bytes.fromhex(value) for name, value in ids.items()} | {"role": role, "now": now})
+    record_presence(user, stream_id, role=role, now=now)
     key = signing_key(now)
     issued_at = int(now.timestamp())
     expires_at = issued_at + int(settings.JOIN_TOKEN_LIFETIME.total_seconds())

@@ -1,4 +1,4 @@
-"""The viewers of a stream, its revocations and the public keys of join tokens over HTTP."""
+"""The viewers of a stream, its statistics, its revocations and the public keys of join tokens over HTTP."""
 
 from typing import ClassVar
 
@@ -9,17 +9,22 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.serializers import UserSummarySerializer
 from common.api import HTTP_CODES, error_answer
 from common.refusals import Refusal
-from common.schema import page_of
 from common.views import ApiViewSet
 from edges import reads, services
-from edges.permissions import NotAServiceAccount, refuse_unless_service_account
+from edges.permissions import (
+    NotAServiceAccount,
+    NotTheirStatistics,
+    refuse_unless_broadcaster_or_moderator,
+    refuse_unless_service_account,
+)
 from edges.serializers import (
     RevocationsQuery,
     RevocationsSerializer,
+    StatisticsSerializer,
     ViewerCountSerializer,
+    ViewersPageSerializer,
     ViewersQuery,
 )
 from edges.waiting import SECONDS_UNTIL_RETRY, polled_revocations
@@ -29,40 +34,69 @@ JWKS_SECONDS = 5  # how long caches may keep the keys: see edges/services/join_k
 
 
 class AudienceViewSet(ApiViewSet):
-    """The viewers of a stream and its revocations."""
+    """The viewers of a stream, its statistics and its revocations."""
 
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "viewers": [StreamMissing, Banned],
         "viewer_count": [StreamMissing, Banned],
+        "statistics": [StreamMissing, Banned, NotTheirStatistics],
         "revocations": [NotAServiceAccount, StreamMissing],
     }
 
     @extend_schema(
-        operation_id="listViewersByIdV1",
-        tags=["Streams"],
+        operation_id="getLiveStreamByIdViewersV1",
+        summary="List viewers of a live stream",
+        tags=["Live Streams"],
         parameters=[ViewersQuery],
-        responses={200: page_of(UserSummarySerializer)},
+        responses={200: ViewersPageSerializer},
     )
     def viewers(self, request: Request, id: str) -> Response:
         """The viewers, in descending order of their first join.
 
-        A viewer has joined within the last two token lifetimes and is no broadcaster.
+        A viewer has joined within the last two token lifetimes, has not left, and is no broadcaster.
         """
-        query, now = self.query(ViewersQuery), timezone.now()
-        reads.refuse_unless_readable(id, caller=self.user.pk, now=now)
-        return reads.viewers(id, query, caller=self.user.pk, now=now)
+        return reads.viewers(id, self.query(ViewersQuery), caller=self.user.pk, now=timezone.now())
 
-    @extend_schema(operation_id="countViewersByIdV1", tags=["Streams"], responses={200: ViewerCountSerializer})
+    @extend_schema(
+        operation_id="getLiveStreamByIdViewerCountV1",
+        summary="Get the viewer count of a live stream",
+        tags=["Live Streams"],
+        responses={200: ViewerCountSerializer},
+    )
     def viewer_count(self, request: Request, id: str) -> Response:
         """The number of viewers, who have joined within the last two token lifetimes and are no broadcasters.
 
-        Above 1,000 it may be five seconds old.
+        Who has left is not counted. Above 1,000 it may be five seconds old.
         """
         return Response(reads.viewer_count(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(
-        operation_id="listRevocationsByIdV1",
-        tags=["Streams"],
+        operation_id="getLiveStreamByIdStatisticsV1", tags=["Live Streams"], responses={200: StatisticsSerializer}
+    )
+    def statistics(self, request: Request, id: str) -> Response:
+        """How many watched the stream and for how long, for its creator, its guest and moderators.
+
+        Unique viewers, watch time, reminders and bans are exact up to 1,000 viewers, reminders or bans. Above, they are
+        those that workers counted last: a minute old while the stream is active, or ten times as old as counting takes
+        in a big installation. Some minutes after the end they are final, and `isFinal` is true.
+
+        The watch time is counted from join to join and to leaving. More than two token lifetimes without a
+        join are not watched, and those who are there at the end have watched until then.
+
+        `viewersOverTime` has a point a minute, from the start to the end or until now: the number at the beginning of
+        the minute. It has at most 1,500 points, so a stream of 24 hours has one for each minute. For a longer one, the
+        points are as many minutes apart as that needs (`secondsPerPoint`), and each is the largest number in its
+        minutes. After 30 days no points are added. Points are kept as long as the other records of a stream. The peak
+        is counted every five seconds, so it may be larger than each of the points.
+        """
+        now = timezone.now()
+        refuse_unless_broadcaster_or_moderator(self.user, reads.broadcasters(id, caller=self.user.pk, now=now))
+        return Response(reads.statistics_of(id, now=now))
+
+    @extend_schema(
+        operation_id="getLiveStreamByIdRevocationsV1",
+        summary="List ban changes of a live stream for media servers",
+        tags=["Live Streams"],
         parameters=[RevocationsQuery],
         responses={200: RevocationsSerializer},
     )

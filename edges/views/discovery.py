@@ -27,7 +27,10 @@ class PublicDiscoveryViewSet(ApiViewSet):
     permission_classes = ()
 
     @extend_schema(
-        operation_id="listLiveStreamFeaturedV1", tags=["Streams"], responses={200: LiveNowSerializer(many=True)}
+        operation_id="listLiveStreamFeaturedV1",
+        summary="List featured live streams",
+        tags=["Live Streams"],
+        responses={200: LiveNowSerializer(many=True)},
     )
     def featured(self, request: Request) -> Response:
         """The active streams with most viewers, at most ten. `role` is null.
@@ -38,7 +41,8 @@ class PublicDiscoveryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamCatchStreamersV1",
-        tags=["Streams"],
+        summary="List creators who are live now",
+        tags=["Live Streams"],
         parameters=[LimitQuery],
         responses={200: CatchStreamerSerializer(many=True)},
     )
@@ -52,7 +56,8 @@ class DiscoveryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamWhatsLiveNowV1",
-        tags=["Streams"],
+        summary="List what is live now",
+        tags=["Live Streams"],
         parameters=[LiveNowQuery],
         responses={200: page_of(LiveNowSerializer)},
     )
@@ -67,7 +72,8 @@ class DiscoveryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMostWatchedCreatorsV1",
-        tags=["Streams"],
+        summary="List most watched creators",
+        tags=["Live Streams"],
         parameters=[LimitQuery],
         responses={200: MostWatchedCreatorSerializer(many=True)},
     )
@@ -86,7 +92,8 @@ class HistoryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMyBroadcastedStreamsV1",
-        tags=["Streams"],
+        summary="List own broadcasted live streams",
+        tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(BroadcastedStreamSerializer)},
     )
@@ -99,7 +106,8 @@ class HistoryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMyWatchedStreamsV1",
-        tags=["Streams"],
+        summary="List watched live streams",
+        tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(WatchedStreamSerializer)},
     )

@@ -1,4 +1,4 @@
-"""Joining a stream over HTTP: in the role that the caller has, or in one that the app knows before."""
+"""Joining a stream over HTTP, in the role that the caller has or in one that the app knows before, and leaving it."""
 
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from common.refusals import Refusal
 from common.views import SECRET, ApiViewSet
 from edges import reads, services
 from edges.permissions import refuse_unless_creator, refuse_unless_guest
-from edges.serializers import JoinedSerializer, JoinSerializer
+from edges.serializers import JoinedSerializer, JoinSerializer, LeftSerializer
 from livestreams.models import GuestStatus, LiveStream, Status
 from livestreams.reads import stream_and_restriction
 from livestreams.services import (
@@ -32,16 +32,21 @@ from livestreams.services import (
 
 
 class JoiningViewSet(ApiViewSet):
-    """Joining a stream."""
+    """Joining and leaving a stream."""
 
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "join": [StreamMissing, Banned, services.StreamNotActive],
         "join_as_creator": [StreamMissing, NotTheCreator, StreamNotStartable, AlreadyLive],
         "join_as_guest": [StreamMissing, NotTheGuest, Banned, GuestHasDeclined, services.StreamNotActive],
+        "leave": [StreamMissing, services.NotJoined],
     }
 
     @extend_schema(
-        operation_id="joinLiveStreamV1", tags=["Streams"], request=JoinSerializer, responses={200: JoinedSerializer}
+        operation_id="joinLiveStreamV1",
+        summary="Join Live Stream",
+        tags=["Live Streams"],
+        request=JoinSerializer,
+        responses={200: JoinedSerializer},
     )
     def join(self, request: Request) -> Response:
         """Join an active stream. Media edges and chat servers admit you with the token.
@@ -55,7 +60,8 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsCreatorV1",
-        tags=["Streams"],
+        summary="Join Live Stream as creator",
+        tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
     )
@@ -72,7 +78,8 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsGuestV1",
-        tags=["Streams"],
+        summary="Join Live Stream as guest",
+        tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
     )
@@ -91,6 +98,19 @@ class JoiningViewSet(ApiViewSet):
         return self.admitted(stream, restriction)
 
     # --- shared ---------------------------------------------------------------------------------------
+
+    @extend_schema(
+        operation_id="leaveLiveStreamByIdV1", tags=["Live Streams"], request=None, responses={200: LeftSerializer}
+    )
+    def leave(self, request: Request, id: str) -> Response:
+        """Leave a stream that you joined: you are no viewer any more, at once.
+
+        Lists that are sorted by viewers follow some seconds later. Leaving again changes nothing, and you may join
+        again. Banned users may leave. A join token stays valid until it expires, so disconnect from the media edge,
+        too. A guest who leaves remains the guest; to give that up, decline.
+        """
+        left_at = services.leave(id, by=self.user, now=timezone.now())
+        return Response(reads.left(id, left_at))
 
     def stream_to_join(self) -> tuple[dict[str, Any], Restriction | None]:
         stream_id = JoinSerializer.validated(self.request.data)["stream_id"]

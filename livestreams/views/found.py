@@ -24,7 +24,10 @@ class FoundStreamViewSet(ApiViewSet):
     }
 
     @extend_schema(
-        operation_id="getLiveStreamByChannelByChannelnameV1", tags=["Streams"], responses={200: LiveStreamSerializer}
+        operation_id="getLiveStreamByChannelByChannelnameV1",
+        summary="Get Live Stream by channel name",
+        tags=["Live Streams"],
+        responses={200: LiveStreamSerializer},
     )
     def by_channel(self, request: Request, channelName: str) -> Response:
         """Read one stream by its channel name. Otherwise as reading it by its id."""
@@ -32,7 +35,8 @@ class FoundStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getLiveStreamUserByUseridActiveStreamV1",
-        tags=["Streams"],
+        summary="Get the active live stream of a user",
+        tags=["Live Streams"],
         responses={200: LiveStreamSerializer(allow_null=True)},
     )
     def active_of_user(self, request: Request, userId: str) -> Response:

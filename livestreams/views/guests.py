@@ -31,8 +31,9 @@ class GuestViewSet(ApiViewSet):
     }
 
     @extend_schema(
-        operation_id="acceptLiveStreamGuestByIdV1",
-        tags=["Streams"],
+        operation_id="acceptLiveStreamByIdGuestV1",
+        summary="Accept a guest invitation",
+        tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
     )
@@ -50,8 +51,9 @@ class GuestViewSet(ApiViewSet):
         return Response(reads.new_stream(id, caller=self.user.pk))
 
     @extend_schema(
-        operation_id="declineLiveStreamGuestByIdV1",
-        tags=["Streams"],
+        operation_id="declineLiveStreamByIdGuestV1",
+        summary="Decline a guest invitation",
+        tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
     )

@@ -30,7 +30,8 @@ class OwnStreamsViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMyUpcomingV1",
-        tags=["Streams"],
+        summary="List own upcoming live streams",
+        tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(UpcomingStreamSerializer)},
     )
@@ -43,7 +44,8 @@ class OwnStreamsViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamDeletedV1",
-        tags=["Streams"],
+        summary="List own deleted live streams",
+        tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(DeletedStreamSerializer)},
     )
@@ -56,7 +58,8 @@ class OwnStreamsViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="restoreLiveStreamByIdV1",
-        tags=["Streams"],
+        summary="Restore a deleted live stream",
+        tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
     )

@@ -51,7 +51,8 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createLiveStreamV1",
-        tags=["Streams"],
+        summary="Create Live Stream",
+        tags=["Live Streams"],
         request={
             "application/json": CreateStreamSerializer,
             "multipart/form-data": CreateStreamFormSerializer,
@@ -65,7 +66,12 @@ class LiveStreamViewSet(ApiViewSet):
             stream = services.create_stream(by=self.user, now=timezone.now(), thumbnail=thumbnail, **values)
         return Response(reads.new_stream(stream.pk, caller=self.user.pk), status=201)
 
-    @extend_schema(operation_id="readLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
+    @extend_schema(
+        operation_id="getLiveStreamByIdV1",
+        summary="Get Live Stream",
+        tags=["Live Streams"],
+        responses={200: LiveStreamSerializer},
+    )
     def retrieve(self, request: Request, id: str) -> Response:
         """Read one stream. If a ban blocks you from it, the refusal contains its reason and its end."""
         stream, restriction = reads.stream_and_restriction(id, caller=self.user.pk)
@@ -74,7 +80,8 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="updateLiveStreamByIdV1",
-        tags=["Streams"],
+        summary="Update Live Stream",
+        tags=["Live Streams"],
         request=EditStreamSerializer,
         responses={200: LiveStreamSerializer},
     )
@@ -86,7 +93,12 @@ class LiveStreamViewSet(ApiViewSet):
         stream = services.edit_stream(id, by=self.user, now=timezone.now(), changes=changes)
         return Response(seen.changed(stream, caller=self.user.pk))
 
-    @extend_schema(operation_id="deleteLiveStreamByIdV1", tags=["Streams"], responses={200: LiveStreamSerializer})
+    @extend_schema(
+        operation_id="deleteLiveStreamByIdV1",
+        summary="Delete Live Stream (soft delete)",
+        tags=["Live Streams"],
+        responses={200: LiveStreamSerializer},
+    )
     def destroy(self, request: Request, id: str) -> Response:
         """Delete a stream that is not active. Afterwards no operation finds it."""
         seen = reads.stream_to_change(id)
@@ -96,7 +108,8 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="startLiveStreamByIdV1",
-        tags=["Streams"],
+        summary="Start Live Stream",
+        tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
     )
@@ -109,7 +122,8 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="endLiveStreamByIdV1",
-        tags=["Streams"],
+        summary="End Live Stream",
+        tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
     )
@@ -122,7 +136,8 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="cancelLiveStreamByIdV1",
-        tags=["Streams"],
+        summary="Cancel Live Stream",
+        tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
     )
@@ -136,8 +151,9 @@ class LiveStreamViewSet(ApiViewSet):
     # --- lists --------------------------------------------------------------------------------------
 
     @extend_schema(
-        operation_id="listLiveStreamsV1",
-        tags=["Streams"],
+        operation_id="listLiveStreamV1",
+        summary="List live streams",
+        tags=["Live Streams"],
         parameters=[ListStreamsQuery],
         responses={200: page_of(LiveStreamSerializer)},
     )
@@ -150,8 +166,9 @@ class LiveStreamViewSet(ApiViewSet):
         return reads.streams(self.query(ListStreamsQuery), caller=self.user.pk)
 
     @extend_schema(
-        operation_id="readMyActiveStreamV1",
-        tags=["Streams"],
+        operation_id="getLiveStreamMyActiveStreamV1",
+        summary="Get own active live stream",
+        tags=["Live Streams"],
         responses={200: LiveStreamSerializer(allow_null=True)},
     )
     def my_active_stream(self, request: Request) -> Response:
@@ -159,8 +176,9 @@ class LiveStreamViewSet(ApiViewSet):
         return Response(reads.active_stream_of(self.caller) if self.caller else None)
 
     @extend_schema(
-        operation_id="listMyPastStreamsV1",
-        tags=["Streams"],
+        operation_id="listLiveStreamMyPastStreamsV1",
+        summary="List own past live streams",
+        tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(LiveStreamSerializer)},
     )
@@ -169,8 +187,9 @@ class LiveStreamViewSet(ApiViewSet):
         return reads.past_streams(self.query(PageQuery), caller=self.user.pk, creator=self.user.pk)
 
     @extend_schema(
-        operation_id="listPastStreamsByUserIdV1",
-        tags=["Streams"],
+        operation_id="getLiveStreamUserByUseridPastStreamsV1",
+        summary="List past live streams of a user",
+        tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(LiveStreamSerializer)},
     )
@@ -180,8 +199,9 @@ class LiveStreamViewSet(ApiViewSet):
         return reads.page_of_user(userId, page)
 
     @extend_schema(
-        operation_id="listGuestStreamsV1",
-        tags=["Streams"],
+        operation_id="listLiveStreamGuestStreamsV1",
+        summary="List live streams with the current user as guest",
+        tags=["Live Streams"],
         parameters=[GuestStreamsQuery],
         responses={200: page_of(LiveStreamSerializer)},
     )
@@ -190,8 +210,9 @@ class LiveStreamViewSet(ApiViewSet):
         return reads.guest_streams(self.query(GuestStreamsQuery), caller=self.user.pk)
 
     @extend_schema(
-        operation_id="listUpcomingStreamsV1",
-        tags=["Streams"],
+        operation_id="listLiveStreamUpcomingV1",
+        summary="List upcoming live streams",
+        tags=["Live Streams"],
         parameters=[UpcomingQuery],
         responses={200: page_of(UpcomingStreamSerializer)},
     )
@@ -200,8 +221,9 @@ class LiveStreamViewSet(ApiViewSet):
         return self.upcoming_page(UpcomingQuery)
 
     @extend_schema(
-        operation_id="listUpcomingStreamsByUserIdV1",
-        tags=["Streams"],
+        operation_id="getLiveStreamUserByUseridUpcomingLiveStreamsV1",
+        summary="List upcoming live streams of a user (hours)",
+        tags=["Live Streams"],
         parameters=[UpcomingQuery],
         responses={200: page_of(UpcomingStreamSerializer)},
     )
@@ -210,8 +232,9 @@ class LiveStreamViewSet(ApiViewSet):
         return reads.page_of_user(userId, self.upcoming_page(UpcomingQuery, member=userId))
 
     @extend_schema(
-        operation_id="listUpcomingStreamsByUserIdV2",
-        tags=["Streams"],
+        operation_id="getLiveStreamUserByUseridUpcomingLiveStreamsV2",
+        summary="List upcoming live streams of a user (minutes)",
+        tags=["Live Streams"],
         parameters=[UpcomingInMinutesQuery],
         responses={200: page_of(UpcomingStreamSerializer)},
     )

@@ -353,6 +353,11 @@ def waits(*, stream: Any, user: Any, now: Any) -> Exists:
     return Exists(waiting.filter(stream=stream, user=user))
 
 
+def reminders_of(*, stream: Any) -> models.QuerySet[Reminder]:
+    """The reminders that are set for a stream, sent or not. The hook `settings.STREAM_REMINDERS`."""
+    return Reminder.objects.filter(stream=stream)
+
+
 def came_due(minute: int, planned_start_at: datetime, plan_set_at: datetime | None) -> datetime:
     """When a lead time came due: that long before the start or, when the start was moved to be nearer, at the move."""
     moment = planned_start_at - timedelta(minutes=minute)

@@ -31,8 +31,9 @@ class CalendarAddressViewSet(ApiViewSet):
     without_key = frozenset({"create"})
 
     @extend_schema(
-        operation_id="createMyCalendarV1",
-        tags=["Calendar"],
+        operation_id="createLiveStreamMyCalendarV1",
+        summary="Create own calendar address",
+        tags=["Live Stream Calendars"],
         request=None,
         responses={201: NewCalendarAddressSerializer},
     )
@@ -48,7 +49,12 @@ class CalendarAddressViewSet(ApiViewSet):
         answer = {"createdAt": wire_time(address.created_at), "url": url}
         return Response(answer, status=201, headers=SECRET)
 
-    @extend_schema(operation_id="deleteMyCalendarV1", tags=["Calendar"], responses={200: CalendarAddressSerializer})
+    @extend_schema(
+        operation_id="deleteLiveStreamMyCalendarV1",
+        summary="Revoke own calendar address",
+        tags=["Live Stream Calendars"],
+        responses={200: CalendarAddressSerializer},
+    )
     def destroy(self, request: Request) -> Response:
         """Revoke the address of your calendar. Programs that have subscribed to it get 404 from then on."""
         address = services.delete_calendar_address(by=self.user, now=timezone.now())

@@ -32,6 +32,7 @@ class NotificationViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listNotificationsV1",
+        summary="List notifications",
         tags=["Notifications"],
         parameters=[ListNotificationsQuery],
         responses={200: page_of(NotificationSerializer)},
@@ -42,6 +43,7 @@ class NotificationViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listNotificationsV2",
+        summary="List notifications (v2)",
         tags=["Notifications"],
         parameters=[ListNotificationsQuery],
         responses={200: page_of(NotificationSerializer)},
@@ -51,14 +53,21 @@ class NotificationViewSet(ApiViewSet):
         return self.list(request)
 
     @extend_schema(
-        operation_id="countUnreadNotificationsV1", tags=["Notifications"], responses={200: UnreadCountSerializer}
+        operation_id="getNotificationsUnreadCountV1",
+        summary="Get the number of unread notifications",
+        tags=["Notifications"],
+        responses={200: UnreadCountSerializer},
     )
     def count_unread(self, request: Request) -> Response:
         """How many of your notifications are unread. Counted up to 10,000: see `X-Total-Count`."""
         return reads.unread_count(caller=self.user.pk)
 
     @extend_schema(
-        operation_id="markAllNotificationsV1", tags=["Notifications"], request=None, responses={200: MarkedSerializer}
+        operation_id="updateNotificationsReadAllV1",
+        summary="Mark all notifications as read",
+        tags=["Notifications"],
+        request=None,
+        responses={200: MarkedSerializer},
     )
     def mark_all(self, request: Request) -> Response:
         """Mark all of your notifications as read.
@@ -70,7 +79,8 @@ class NotificationViewSet(ApiViewSet):
         return Response({"markedCount": marked.number}, headers=at_least(marked.has_rest))
 
     @extend_schema(
-        operation_id="markNotificationByIdV1",
+        operation_id="updateNotificationsByIdReadV1",
+        summary="Mark a notification as read",
         tags=["Notifications"],
         request=MarkNotificationSerializer,
         responses={200: NotificationSerializer},
@@ -83,7 +93,8 @@ class NotificationViewSet(ApiViewSet):
         return Response(reads.notification(id, caller=self.user.pk))
 
     @extend_schema(
-        operation_id="markNotificationByIdV2",
+        operation_id="updateNotificationsByIdReadV2",
+        summary="Mark a notification as read (v2)",
         tags=["Notifications"],
         request=MarkNotificationSerializer,
         responses={200: NotificationSerializer},

@@ -38,8 +38,9 @@ class ReminderViewSet(ApiViewSet):
         services.lock_reminder(ids["id"], by=self.user)
 
     @extend_schema(
-        operation_id="setReminderByIdV1",
-        tags=["Reminders"],
+        operation_id="createLiveStreamByIdReminderV1",
+        summary="Set live stream reminder for current user",
+        tags=["Live Stream Reminders"],
         request=SetReminderSerializer,
         responses={200: ReminderSerializer},
     )
@@ -58,7 +59,12 @@ class ReminderViewSet(ApiViewSet):
         reminded = services.set_reminder(id, by=self.user, now=now, minute=minute, language=get_language())
         return Response(reminded_to_wire(reminded))
 
-    @extend_schema(operation_id="readReminderByIdV1", tags=["Reminders"], responses={200: ReminderSerializer})
+    @extend_schema(
+        operation_id="getLiveStreamByIdReminderV1",
+        summary="Get live stream reminder of current user",
+        tags=["Live Stream Reminders"],
+        responses={200: ReminderSerializer},
+    )
     def retrieve(self, request: Request, id: str) -> Response:
         """Your reminder on this stream.
 
@@ -69,7 +75,12 @@ class ReminderViewSet(ApiViewSet):
         """
         return Response(reads.my_reminder(id, caller=self.user.pk, now=timezone.now()))
 
-    @extend_schema(operation_id="deleteReminderByIdV1", tags=["Reminders"], responses={200: ReminderSerializer})
+    @extend_schema(
+        operation_id="deleteLiveStreamByIdReminderV1",
+        summary="Remove live stream reminder of current user",
+        tags=["Live Stream Reminders"],
+        responses={200: ReminderSerializer},
+    )
     def destroy(self, request: Request, id: str) -> Response:
         """Remove your reminder on this stream. Notifications that were sent stay in your list.
 
@@ -79,8 +90,9 @@ class ReminderViewSet(ApiViewSet):
         return Response(reminded_to_wire(services.remove_reminder(id, by=self.user, now=timezone.now())))
 
     @extend_schema(
-        operation_id="listMyRemindersV1",
-        tags=["Reminders"],
+        operation_id="listLiveStreamRemindersV1",
+        summary="List own reminders",
+        tags=["Live Stream Reminders"],
         parameters=[PageQuery],
         responses={200: page_of(MyReminderSerializer)},
     )

@@ -38,9 +38,10 @@ type Scenario = Callable[[World, Operation, pytest.MonkeyPatch], Any]
 
 
 def too_deep(world: World, operation: Operation, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Every page, because pages reach nothing here; test_list_plans.py has a hundred thousand rows."""
-    monkeypatch.setattr(pagination, "DEEPEST", -1)
-    return world.call(operation)
+    """As if there were more rows than pages reach; test_list_plans.py has a hundred thousand."""
+    monkeypatch.setattr(pagination.Listing, "_count", lambda *_, **__: pagination.DEEPEST + 1)
+    path = world.path(operation)
+    return world.call(operation, path=f"{path}{'&' if '?' in path else '?'}limit=100&page=1001")
 
 
 def invalid(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
@@ -131,7 +132,7 @@ def as_the_creator(world: World, operation: Operation, _: pytest.MonkeyPatch) ->
 
 
 def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-    if str(operation) in {"acceptLiveStreamGuestByIdV1", "joinLiveStreamAsGuestV1"}:
+    if str(operation) in {"acceptLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}:
         return as_a_guest_who_was_banned_before(world, operation)
     make_ban(world.viewer, world.stream)
     return world.call(operation, by=world.viewer)
@@ -342,9 +343,11 @@ SCENARIOS: dict[str, Scenario] = {
     "malformed_request": broken_json,
     "moment_passed": for_a_moment_that_has_passed,
     "not_a_service_account": as_a_stranger,
+    "not_member_or_moderator": as_a_stranger,
     "not_concerned_by_ban": as_a_stranger,
     "not_creator_or_moderator": as_a_stranger,
     "not_found": id_with_a_slash,
+    "not_joined": as_a_stranger,
     "not_the_banned_person": as_a_stranger,
     "not_the_creator": as_a_stranger,
     "not_the_creator_or_guest": as_a_stranger,

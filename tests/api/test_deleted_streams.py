@@ -153,15 +153,29 @@ def test_a_deleted_stream_is_in_no_response_and_a_restored_one_is_in_all_again(
     assert different == {}
     assert containing(after, {hidden}) == containing(before, {picture}) != set()
     # The check above proves something only where the response contained the stream before.
-    lists = {"listLiveStreamsV1", "listGuestStreamsV1", "listMyRemindersV1", "listNotificationsV2", "listMyBansV1"}
-    lists |= {"listNotificationsV1", "listAppealsV1", "listLiveStreamReportsMyReportsV1"}
-    lists |= {"readLiveStreamBanByIdV1", "readAppealV1", "readLiveStreamByIdV1", "listLiveStreamBansV1"}
-    lists |= {"listMyPastStreamsV1", "listPastStreamsByUserIdV1"} if status == "ended" else {"readCalendarByUserIdV1"}
+    lists = {
+        "listLiveStreamV1",
+        "listLiveStreamGuestStreamsV1",
+        "listLiveStreamRemindersV1",
+        "listNotificationsV2",
+        "listLiveStreamBanMineV1",
+    }
+    lists |= {"listNotificationsV1", "listLiveStreamBanAppealsV1", "listLiveStreamReportsMyReportsV1"}
+    lists |= {"getLiveStreamBanByIdV1", "getLiveStreamBanByIdAppealV1", "getLiveStreamByIdV1", "listLiveStreamBanV1"}
+    lists |= (
+        {"listLiveStreamMyPastStreamsV1", "getLiveStreamUserByUseridPastStreamsV1"}
+        if status == "ended"
+        else {"getLiveStreamUserByUseridCalendarIcsV1"}
+    )
     lists |= {"getLiveStreamByChannelByChannelnameV1"}
     if status == "ended":
         lists |= {"listLiveStreamMyBroadcastedStreamsV1", "listLiveStreamMyWatchedStreamsV1"}
     if status == "scheduled":
-        lists |= {"listUpcomingStreamsV1", "listUpcomingStreamsByUserIdV2", "listLiveStreamMyUpcomingV1"}
+        lists |= {
+            "listLiveStreamUpcomingV1",
+            "getLiveStreamUserByUseridUpcomingLiveStreamsV2",
+            "listLiveStreamMyUpcomingV1",
+        }
     assert lists <= {name for name, _, _ in containing(before, scene.needles)}
 
 

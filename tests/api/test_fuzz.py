@@ -179,7 +179,12 @@ def test_fuzzing_as_a_stranger_finds_no_fault_and_changes_nothing_of_others(tmp_
 
     for action in ("update", "delete", "start", "end", "cancel"):
         assert answers[f"{action}LiveStreamByIdV1"][403] > 0
-    for operation in ("updateLiveStreamBanByIdV1", "liftLiveStreamBanByIdV1", "undoBulkBanV1", "appealBanV1"):
+    for operation in (
+        "updateLiveStreamBanByIdV1",
+        "deleteLiveStreamBanByIdV1",
+        "deleteLiveStreamBanBulkByBatchidV1",
+        "createLiveStreamBanByIdAppealV1",
+    ):
         assert answers[operation][403] > 0
     of_others = LiveStream.all_objects.exclude(creator__username="stranger").values("pk")
     assert not AuditEntry.objects.filter(actor_name="stranger", target_id__in=of_others).exists()
@@ -190,5 +195,5 @@ def test_fuzzing_without_a_token_finds_no_fault_and_never_passes_authentication(
     answers = fuzzed("", tmp_path, phases="examples,coverage,fuzzing", examples=10)
 
     for operation in operations():
-        if operation.takes_token and {} not in operation.declared["security"]:
+        if operation.needs_token:
             assert not {200, 201, 403, 404, 409} & set(answers[str(operation)]), operation

@@ -109,7 +109,7 @@ def test_no_query_parameter_fails_with_a_hostile_value(operation: Operation, ask
 
 @pytest.mark.parametrize("position", [2**63, 2**64 - 1])
 def test_a_cursor_beyond_bigint_is_refused(position: int, asked: Asked) -> None:
-    (operation,) = (each for each in operations() if str(each) == "listRevocationsByIdV1")
+    (operation,) = (each for each in operations() if str(each) == "getLiveStreamByIdRevocationsV1")
 
     asked.answer(operation, f"since={Cursor(asked.ids['id'], position)}")
     assert Cursor.parsed(str(Cursor(asked.ids["id"], position))) is None

@@ -29,7 +29,7 @@ CREATE = f"{STREAMS}/create"
 RULE = "Idempotency-Key: must have 1 to 255 visible ASCII characters"
 CHANGING = [operation for operation in operations() if operation.method != "GET"]
 # Their answers are secret or end the caller's session.
-WITHOUT_KEY = {"loginV1", "refreshTokensV1", "revokeTokenV1", "logoutV1", "createMyCalendarV1"}
+WITHOUT_KEY = {"loginAuthV1", "refreshAuthV1", "revokeAuthTokenV1", "logoutAuthV1", "createLiveStreamMyCalendarV1"}
 
 
 def headers_of(response: Any) -> dict[str, str]:

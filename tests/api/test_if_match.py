@@ -26,17 +26,19 @@ CHANGING = [operation for operation in operations() if operation.method != "GET"
 MATCHING = [operation for operation in CHANGING if operation.takes_match]
 # They create something, or concern the session and not an object.
 WITHOUT_MATCH = {
-    "loginV1", "refreshTokensV1", "revokeTokenV1", "logoutV1",
+    "loginAuthV1", "refreshAuthV1", "revokeAuthTokenV1", "logoutAuthV1",
     "createLiveStreamV1", "joinLiveStreamV1", "joinLiveStreamAsCreatorV1", "joinLiveStreamAsGuestV1",
-    "createLiveStreamBanV1", "bulkBanV1", "createMyCalendarV1", "createNotificationsDeviceTokenV1",
+    "createLiveStreamBanV1", "createLiveStreamBanBulkV1", "createLiveStreamMyCalendarV1",
+    "createNotificationsDeviceTokenV1",
 }  # fmt: skip
 # Nothing reads what they change, so there is no tag but `*`.
 UNREAD = {
-    "createLiveStreamReportsByStreamidV1", "deleteMyCalendarV1", "deleteNotificationsDeviceTokenByIdV1",
-    "markAllNotificationsV1", "markNotificationByIdV1", "markNotificationByIdV2", "undoBulkBanV1",
+    "createLiveStreamReportsByStreamidV1",
+    "deleteLiveStreamMyCalendarV1", "deleteNotificationsDeviceTokenByIdV1", "updateNotificationsReadAllV1",
+    "updateNotificationsByIdReadV1", "updateNotificationsByIdReadV2", "deleteLiveStreamBanBulkByBatchidV1",
 }  # fmt: skip
 # What they change cannot be read before, so it has no version that could match.
-ABSENT = {"appealBanV1", "restoreLiveStreamByIdV1"}
+ABSENT = {"createLiveStreamBanByIdAppealV1", "restoreLiveStreamByIdV1"}
 STALE = '"0123456789abcdef"'
 
 
@@ -82,7 +84,7 @@ def tag_of(world: World, operation: Operation, authorization: str) -> str | None
 
 def prepared(operation: Operation, world: World) -> None:
     """What the operation's object is, where the world of a successful call has none yet."""
-    if str(operation) == "setReminderByIdV1":
+    if str(operation) == "createLiveStreamByIdReminderV1":
         remind(world.caller, world.stream, minute=30)
 
 

@@ -106,14 +106,14 @@ def reasons(kind: type[InputSerializer], sent: Any) -> list[str]:
 
 def test_the_document_has_lists() -> None:
     assert {parameter.id for parameter in lists_in_bodies()} >= {
-        "bulkBanV1-application/json-targets",
+        "createLiveStreamBanBulkV1-application/json-targets",
         "createLiveStreamV1-application/json-guests",
         "createLiveStreamV1-multipart/form-data-guests",
         "updateLiveStreamByIdV1-application/json-guests",
     }
     assert {parameter.id for parameter in lists_in_queries()} >= {
-        "listLiveStreamsV1-status",
-        "listGuestStreamsV1-status",
+        "listLiveStreamV1-status",
+        "listLiveStreamGuestStreamsV1-status",
     }
 
 
@@ -206,7 +206,7 @@ def test_a_hostile_body_is_refused_quickly(
 def test_a_json_body_is_limited_to_64_kilobytes_except_for_bulk_operations(
     operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
-    limit = 1_048_576 if str(operation) == "bulkBanV1" else 65_536
+    limit = 1_048_576 if str(operation) == "createLiveStreamBanBulkV1" else 65_536
     world = world_for(operation, api, creator, stranger)
 
     within = world.call(operation, raw=b" " * (limit - 1) + b"{")

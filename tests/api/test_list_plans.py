@@ -35,9 +35,11 @@ GROWING = {
     "bans_reportcase",
     "edges_creatoraudience",
     "edges_participant",
+    "edges_streamstatistics",
     "edges_viewercount",
     "livestreams_livestream",
     "reminders_notification",
+    "reminders_reminder",
 }
 LIMIT = 10
 MOST_SORTED = 10_000

@@ -27,7 +27,7 @@ from tests.envelope import assert_refused, data_of
 from tests.streams import STREAMS, make_stream
 
 BANS = "/api/v1/live-stream-ban"
-CALENDARS = {"readLiveStreamCalendarByIdV1", "readCalendarByUserIdV1"}
+CALENDARS = {"getLiveStreamByIdCalendarIcsV1", "getLiveStreamUserByUseridCalendarIcsV1"}
 FAR = "qqqxyz"  # not similar to any key of any operation
 
 ALL = operations()

@@ -27,21 +27,21 @@ REFUSED_TO_ALL_VIEWERS = {
     "startLiveStreamByIdV1": "not_the_creator",
     "endLiveStreamByIdV1": "not_the_creator",
     "cancelLiveStreamByIdV1": "not_the_creator_or_guest",
-    "acceptLiveStreamGuestByIdV1": "not_the_guest",
-    "declineLiveStreamGuestByIdV1": "not_the_guest",
+    "acceptLiveStreamByIdGuestV1": "not_the_guest",
+    "declineLiveStreamByIdGuestV1": "not_the_guest",
     "joinLiveStreamAsCreatorV1": "not_the_creator",
     "joinLiveStreamAsGuestV1": "not_the_guest",
     # For its creator or a moderator, neither of whom can be banned from it.
     "createLiveStreamBanV1": "not_creator_or_moderator",
-    "bulkBanV1": "not_creator_or_moderator",
+    "createLiveStreamBanBulkV1": "not_creator_or_moderator",
     # For media edges and chat servers, which watch nothing.
-    "listRevocationsByIdV1": "not_a_service_account",
+    "getLiveStreamByIdRevocationsV1": "not_a_service_account",
 }
 ALLOWED_TO_THE_BANNED = {
     # People may check whether they are banned themselves.
-    "checkLiveStreamBanV1",
+    "checkLiveStreamBanByTargetuseridV1",
     # It lists bans on the caller's own streams; for the stream of another it is empty.
-    "listLiveStreamBansV1",
+    "listLiveStreamBanV1",
 }
 # Nobody can be banned from a deleted stream, which only its creator can restore.
 OF_DELETED_STREAMS = {"restoreLiveStreamByIdV1"}
@@ -50,7 +50,7 @@ ALARM = re.compile(rb"BEGIN:VALARM.*?END:VALARM\r\n", re.DOTALL)
 ALLOWED_WITHOUT_TOKEN = {
     # Calendar programs cannot log in. It contains no more than the public list of upcoming streams. A banned person
     # with a token is refused.
-    "readLiveStreamCalendarByIdV1",
+    "getLiveStreamByIdCalendarIcsV1",
 }
 
 
@@ -75,7 +75,12 @@ def call_as_viewer(world: World, operation: Operation) -> Any:
 def test_operations_are_found_and_every_exception_is_one_of_them() -> None:
     found = {str(operation) for operation in OPERATIONS}
 
-    assert {"readLiveStreamByIdV1", "joinLiveStreamV1", "listViewersByIdV1", "countViewersByIdV1"} <= found
+    assert {
+        "getLiveStreamByIdV1",
+        "joinLiveStreamV1",
+        "getLiveStreamByIdViewersV1",
+        "getLiveStreamByIdViewerCountV1",
+    } <= found
     assert REFUSED_TO_ALL_VIEWERS.keys() | ALLOWED_TO_THE_BANNED | ALLOWED_WITHOUT_TOKEN < found
 
 

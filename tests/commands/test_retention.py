@@ -18,7 +18,7 @@ from common import partitions, retention
 from common.fields import new_object_id
 from common.items import Items
 from common.models import AuditEntry, StoredAnswer
-from edges.models import Participant, Revocation
+from edges.models import Participant, Revocation, ViewerSample
 from livestreams.models import LiveStream
 from livestreams.services import cancel_stream, delete_stream
 from reminders.models import Chunk, Delivery, DeviceToken, Notification, Reminder, Round
@@ -66,6 +66,11 @@ def make_participants(world: World) -> type[models.Model]:
         ),
     )
     return Participant
+
+
+def make_viewer_samples(world: World) -> type[models.Model]:
+    of_each_stream(world, lambda stream: ViewerSample.objects.create(stream=stream, at=world.old, viewers=1))
+    return ViewerSample
 
 
 def make_revocations(world: World) -> type[models.Model]:
@@ -189,6 +194,7 @@ def make_device_tokens(world: World) -> type[models.Model]:
 MAKERS: dict[str, Callable[[World], type[models.Model]]] = {
     "streams": make_streams,
     "participants": make_participants,
+    "viewer_samples": make_viewer_samples,
     "revocations": make_revocations,
     "report_cases": make_report_cases,
     "reminders": make_reminders,

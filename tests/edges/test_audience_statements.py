@@ -21,12 +21,21 @@ from tests.test_statements import statements
 
 type Call = Callable[[APIClient, LiveStream], Any]
 
+
+def left(client: APIClient, stream: LiveStream) -> Any:
+    return client.post(stream_url(stream, "leave"))
+
+
 # One statement of each call reads the caller. The restriction of the caller is read with the stream.
 PINNED: dict[str, tuple[int, Call]] = {
     "read": (2, lambda client, stream: client.get(stream_url(stream))),
     "join": (3, lambda client, stream: client.post(f"{STREAMS}/join", {"liveStreamId": stream.pk})),
     "viewers": (3, lambda client, stream: client.get(stream_url(stream, "viewers"))),
     "search": (4, lambda client, stream: client.get(stream_url(stream, "viewers"), {"search": "fan"})),
+    # The update finds who never joined, and a deleted stream.
+    "leave": (2, left),
+    # The members of the stream, the numbers, and the samples.
+    "statistics": (4, lambda client, stream: client.get(stream_url(stream, "statistics"))),
     "viewer count": (2, lambda client, stream: client.get(stream_url(stream, "viewer-count"))),
     "featured": (2, lambda client, stream: client.get(f"{STREAMS}/featured")),
     "catch streamers": (1, lambda client, stream: client.get(f"{STREAMS}/catch-streamers")),
@@ -48,9 +57,11 @@ def test_an_endpoint_runs_the_pinned_number_of_statements(
         fan = make_user(f"fan{number}")
         services.admit(fan, stream.pk, status=stream.status, role="audience", restriction=None, now=now)
         services.record_revocations(stream.pk, [(fan.pk, "CHAT_ONLY", None)], now=now)
-    for counting in (services.LIVE, services.CREATORS):
+    for counting in (services.LIVE, services.CREATORS, services.STATISTICS):
         counting.finish_pass(now)
-    client = api(make_user("root", is_superuser=True))
+    root = make_user("root", is_superuser=True)
+    services.admit(root, stream.pk, status=stream.status, role="audience", restriction=None, now=now)
+    client = api(root)
     data_of(call(client, stream))  # the keys are cached from here on
     # No pass is due: a caller who finds one due counts a chunk, in five statements or six.
     CountingPass.objects.update(begun_at=now, seconds=1e6)

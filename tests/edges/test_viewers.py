@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from bans.services import ban_user
-from edges.models import Participant
-from edges.services import admit, record_revocations
+from common.times import wire_time
+from edges.models import Participant, StreamStatistics
+from edges.services import STATISTICS, admit, leave, record_revocations, statistics
 from livestreams import services
 from livestreams.models import LiveStream, Status, role_of
 from tests.conftest import Api, make_user
@@ -49,9 +50,57 @@ def test_viewers_are_user_summaries_in_a_page(api: Api, stream: LiveStream, view
             "surname": "",
             "profilePhoto": None,
             "availabilityStatus": "offline",
+            "joinedAt": wire_time(now),
         }
     ]
-    assert data["pagination"]["totalItems"] == 1
+    assert data["pagination"]["totalItems"] == data["participantAudienceTotal"] == 1
+    assert list(data) == ["list", "pagination", "participantAudienceTotal"]
+
+
+def test_a_viewer_has_the_time_of_the_first_join(api: Api, stream: LiveStream, viewer: User, now: datetime) -> None:
+    seen(stream, viewer, first=now - 60 * SECOND, last=now)
+    leave(stream.pk, by=viewer, now=now)
+    seen(stream, viewer, first=now + SECOND)
+
+    (item,) = data_of(api(viewer).get(stream_url(stream, "viewers")))["list"]
+
+    assert item["joinedAt"] == wire_time(now - 60 * SECOND)
+
+
+def test_the_audience_is_everybody_who_ever_joined_as_audience(
+    api: Api, stream: LiveStream, creator: User, guest: User, viewer: User, stranger: User, now: datetime
+) -> None:
+    for user in (creator, guest, viewer, viewer):
+        seen(stream, user, first=now)
+    seen(stream, stranger, first=now - timedelta(hours=1))
+    seen(stream, make_user("fan"), first=now)
+    leave(stream.pk, by=viewer, now=now)
+    url, client = stream_url(stream, "viewers"), api(creator)
+
+    for query in ({}, {"search": "fan"}, {"search": "nobody"}, {"page": 9}):
+        data = data_of(client.get(url, query))
+        assert data["participantAudienceTotal"] == 3, "viewer and stranger are no longer there"
+    assert data_of(client.get(url))["pagination"]["totalItems"] == 1
+
+
+def test_the_audience_of_many_is_the_number_that_was_counted_last(
+    api: Api, stream: LiveStream, viewer: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "COUNTED_EACH_TIME", 2)
+    client, url = api(viewer), stream_url(stream, "viewers")
+
+    def audience() -> int:
+        total: int = data_of(client.get(url))["participantAudienceTotal"]
+        return total
+
+    for number in range(4):
+        seen(stream, make_user(f"fan{number}"), first=now)
+    assert audience() == 4, "it is not less than what was counted, although no worker has counted"
+    STATISTICS.finish_pass(now)
+    StreamStatistics.objects.update(audience=7)
+    assert audience() == 7
+    Participant.objects.filter(user__username__in=("fan0", "fan1")).delete()
+    assert audience() == 2
 
 
 def test_broadcasters_are_not_viewers(

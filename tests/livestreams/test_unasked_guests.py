@@ -14,14 +14,18 @@ from tests.streams import STREAMS, make_stream
 # Operations with a user in their path.
 ABOUT_A_USER = [each for each in operations() if each.method == "GET" and "{userId}" in each.path]
 # Those that show streams with the user as guest. The others show only streams of the user.
-SHOWS_GUESTS = {"listUpcomingStreamsByUserIdV1", "listUpcomingStreamsByUserIdV2", "readCalendarByUserIdV1"}
+SHOWS_GUESTS = {
+    "getLiveStreamUserByUseridUpcomingLiveStreamsV1",
+    "getLiveStreamUserByUseridUpcomingLiveStreamsV2",
+    "getLiveStreamUserByUseridCalendarIcsV1",
+}
 OWN = f"{STREAMS}/guest-streams"
 
 
 def test_the_operations_about_a_user_are_complete() -> None:
     found = {str(operation) for operation in ABOUT_A_USER}
     assert found > SHOWS_GUESTS
-    assert "listPastStreamsByUserIdV1" in found
+    assert "getLiveStreamUserByUseridPastStreamsV1" in found
 
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.ACTIVE, Status.ENDED, Status.CANCELLED_BY_HOST])
@@ -35,7 +39,7 @@ def test_others_see_a_guest_only_after_accepting(
     is_upcoming = status in (Status.SCHEDULED, Status.ACTIVE)
     shows = str(operation) in SHOWS_GUESTS and (is_upcoming or "Calendar" in str(operation))
 
-    needs_token = {} not in operation.declared["security"]
+    needs_token = operation.needs_token
     for caller in (guest, creator, stranger) if needs_token else (None, guest, creator, stranger):
         response = api(caller).get(address)
         assert response.status_code == 200

@@ -11,7 +11,7 @@ from livestreams.models import LiveStream
 from tests.api.matrix.callers import NOBODY
 from tests.api.matrix.cells import Call, Inapplicable
 from tests.api.matrix.kinds import ANOTHERS, ANOTHERS_DELETED, OWN, OWN_DELETED, Rows, pairs
-from tests.api.matrix.rows import BASIC_ROWS, in_body, listed, past, start
+from tests.api.matrix.rows import BASIC_ROWS, in_body, listed, on_stream, past, start
 from tests.api.matrix.world import WITHDRAWN, World
 from tests.bans.reporting import make_report
 
@@ -161,12 +161,24 @@ def my_reports() -> Rows:
     }
 
 
+def leaving() -> Rows:
+    """The caller has joined the stream."""
+
+    def living(world: World, caller: str, owner: str) -> Call:
+        stream, joined = world.planned[owner], () if caller == NOBODY else (world.user(caller),)
+        return Call({"id": stream.pk}, prepare=watched(stream, *joined), audit=0)  # presence is not audited
+
+    return pairs(living, lambda world, caller, owner: Call({"id": world.deleted[owner].pk}))
+
+
 ROWS: dict[str, Rows] = BASIC_ROWS | {
     "createLiveStreamReportsByStreamidV1": reporting(),
     "getLiveStreamByChannelByChannelnameV1": by_channel(),
     "getLiveStreamUserByUseridActiveStreamV1": active_of_user(),
+    "getLiveStreamByIdStatisticsV1": on_stream(),
     "joinLiveStreamAsCreatorV1": in_body(active=True, audit=0),
     "joinLiveStreamAsGuestV1": joining_as_guest(),
+    "leaveLiveStreamByIdV1": leaving(),
     "listLiveStreamCatchStreamersV1": live_now("limit=100"),
     "listLiveStreamDeletedV1": my_deleted(),
     "listLiveStreamFeaturedV1": live_now(),
