@@ -228,32 +228,36 @@ class ListMyBansQuery(PageQuery):
 class ReportSerializer(ReadSerializer):
     _id = IdField(source="id")
     liveStreamId = IdField(source="stream_id")
-    reason = serializers.CharField()
-    comment = serializers.CharField(allow_null=True)
+    reason = serializers.CharField(help_text="What is wrong with the stream.")
+    comment = serializers.CharField(allow_null=True, help_text="What the moderators should know. Null without it.")
     status = serializers.ChoiceField(
         ReportCase.State.choices,
         source="case.state",
         help_text="`open` until a moderator decides: `dismissed`, or `acted_on`.",
     )
     createdAt = WireTime(source="created_at")
-    decidedAt = WireTime(source="case.decided_at", allow_null=True)
+    decidedAt = WireTime(source="case.decided_at", allow_null=True, help_text="When a moderator decided. Null before.")
 
 
 class MyReportSerializer(ReportSerializer):
-    liveStream = LiveStreamSerializer(source="stream")
+    liveStream = LiveStreamSerializer(source="stream", help_text="The stream that was reported.")
 
 
 REPORT_REASONS = [(reason, reason) for reason in settings.REPORT_REASONS]
 
 
 class ReportStreamSerializer(InputSerializer):
-    reason = StrictChoice(REPORT_REASONS)
-    comment = ManyLines(max_length=500, allow_null=True, required=False)
+    reason = StrictChoice(REPORT_REASONS, help_text="What is wrong with the stream.")
+    comment = ManyLines(
+        max_length=500, allow_null=True, required=False, help_text="What the moderators should know. Null without it."
+    )
 
 
 class ListMyReportsQuery(PageQuery):
-    status = StrictChoice(ReportCase.State.choices, source="state", required=False)
-    liveStreamId = IdField(source="stream", required=False)
+    status = StrictChoice(
+        ReportCase.State.choices, source="state", required=False, help_text="Only reports in this state."
+    )
+    liveStreamId = IdField(source="stream", required=False, help_text="Only reports of this stream.")
 
 
 # --- files ----------------------------------------------------------------------------------------

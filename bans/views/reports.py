@@ -25,6 +25,7 @@ class ReportViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createLiveStreamReportsByStreamidV1",
+        summary="Report a live stream",
         tags=["Live Stream Reports"],
         request=ReportStreamSerializer,
         responses={201: ReportSerializer},
@@ -42,6 +43,7 @@ class ReportViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamReportsMyReportsV1",
+        summary="List own reports",
         tags=["Live Stream Reports"],
         parameters=[ListMyReportsQuery],
         responses={200: page_of(MyReportSerializer)},
