@@ -27,6 +27,8 @@ from reminders.services import create_calendar_address, register_device
 from tests.bans.people import make_ban, permitted
 from tests.conftest import PASSWORD, Api, make_user, session_of
 from tests.envelope import data_of
+from tests.hostile_forms import CONTENT_TYPE, form
+from tests.hostile_pictures import small_png
 from tests.reminders.asking import notified_of_start, remind
 from tests.streams import make_stream
 
@@ -76,6 +78,11 @@ class Operation:
     @property
     def has_body(self) -> bool:
         return "requestBody" in self.declared
+
+    @property
+    def takes_form(self) -> bool:
+        """Whether the body can only be a form, which has a picture."""
+        return self.has_body and "application/json" not in self.declared["requestBody"]["content"]
 
     @property
     def takes_match(self) -> bool:
@@ -173,6 +180,8 @@ PLAN = {
     "motivation": "Şarkılar ve sorular",
     "plannedStartDate": "2035-01-16T20:00:00.000Z",
 }
+# The body of an operation that takes a form.
+PICTURE_FORM = form(b'Content-Disposition: form-data; name="thumbnail"; filename="x"\r\n\r\n' + small_png())
 # Bodies that name no user.
 BODIES: dict[str, dict[str, Any]] = {
     "createLiveStreamBanByIdAppealV1": {"text": APPEAL},
@@ -231,7 +240,7 @@ class World:
                 return {name: self.ids[name] for name in ("targetUserId", "liveStreamId")} | BAN
             case "createLiveStreamBanBulkV1":
                 return {"liveStreamId": self.ids["liveStreamId"], "targets": [self.viewer.pk]} | BAN
-        assert (name in BODIES) is operation.has_body, f"say what {operation} takes"
+        assert (name in BODIES) is (operation.has_body and not operation.takes_form), f"say what {operation} takes"
         return BODIES.get(name)
 
     def path(self, operation: Operation, **values: str) -> str:
@@ -260,6 +269,8 @@ class World:
         if authorization is None and operation.takes_token:
             session = session_of(by or self.caller)
             authorization = f"Bearer {tokens.AccessToken.of(session, now=timezone.now())}"
+        if raw is None and operation.takes_form:
+            raw, content_type = PICTURE_FORM, CONTENT_TYPE
         if raw is None:
             sent = self.body(operation) if body is None else body
             raw = b"" if sent is None else json.dumps(sent).encode()
