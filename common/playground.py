@@ -12,7 +12,8 @@ import orjson
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import render
-from django.utils.translation import override
+from django.urls import reverse
+from django.utils.translation import gettext, override
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiYamlRenderer
 from rest_framework.request import Request
@@ -21,7 +22,10 @@ from rest_framework.views import APIView
 from common.accept import rank
 from common.compression import with_fixed_body
 from common.etags import etag_of, is_known
+from common.guides import guides
 from common.languages import preferred_language
+from common.playground_labels import labels
+from common.playground_texts import texts
 from common.schema.language import in_language
 from common.views import AlwaysJSON
 
@@ -41,10 +45,11 @@ def _document(language: str) -> dict[str, Any]:
 
 def document(language: str, development: str, production: str) -> dict[str, Any]:
     """The document in a language, with the addresses of the servers."""
-    servers = [
-        {"url": development, "description": "Development"},
-        {"url": production, "description": "Production"},
-    ]
+    with override(language):
+        servers = [
+            {"url": development, "description": gettext("Development")},
+            {"url": production, "description": gettext("Production")},
+        ]
     return {**_document(language), "servers": servers}
 
 
@@ -130,12 +135,45 @@ def content_security_policy() -> str:
 
 
 class PlaygroundView(PublicView):
-    def get(self, request: HttpRequest) -> HttpResponse:
-        shown = {"title": settings.SPECTACULAR_SETTINGS["TITLE"], "production": settings.PRODUCTION_SERVER_URL}
-        response = render(request, "common/playground.html", shown)
+    """The page. `settings.PLAYGROUND` has what is particular to the API: see there."""
+
+    def get(self, request: Request) -> HttpResponse:
+        language = language_of(request._request)
+        with override(language):
+            response = render(request._request, "common/playground.html", shown(language))
+        response.headers["Content-Language"] = language
+        response.headers["Vary"] = "Accept-Language, X-Language"
         # API paths skip the middleware that would set these.
         response.headers["Content-Security-Policy"] = content_security_policy()
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["X-Frame-Options"] = "DENY"
         response.headers["Referrer-Policy"] = "same-origin"
         return response
+
+
+def shown(language: str) -> dict[str, Any]:
+    """The context of the template. Scripts read `options` from an attribute, because inline ones are forbidden."""
+    options = {
+        "document": f"{reverse('schema')}?format=json&lang={language}",
+        "development": settings.DEVELOPMENT_SERVER_URL,
+        "production": settings.PRODUCTION_SERVER_URL,
+        "login": settings.PLAYGROUND["login"],
+        "logout": settings.PLAYGROUND["logout"],
+        "probe": reverse("schema"),
+        "ids": settings.PLAYGROUND["ids"],
+        "texts": texts(),
+        "labels": {} if language == "en" else labels(),
+    }
+    return {
+        "title": settings.SPECTACULAR_SETTINGS["TITLE"],
+        "version": settings.SPECTACULAR_SETTINGS["VERSION"],
+        "language": language,
+        "languages": settings.LANGUAGES,
+        "accounts": [
+            {**account, "role": settings.PLAYGROUND["roles"].get(account["role"], account["role"])}
+            for account in settings.PLAYGROUND_ACCOUNTS
+        ],
+        "guides": guides(language),
+        "texts": texts(),
+        "options": orjson.dumps(options).decode(),
+    }

@@ -16,6 +16,7 @@ from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from config.csp import NOTHING, admin_policy
 from config.environment import BASE_DIR, env
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
+from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 # --- secrets: without defaults, so that no installation starts with a public one -------------------
@@ -247,6 +248,8 @@ if PICTURE_SLOTS < 1:
     raise ImproperlyConfigured("PICTURE_SLOTS must be at least 1.")
 DEVELOPMENT_SERVER_URL = env.str("DEVELOPMENT_SERVER_URL", default=PUBLIC_URL)
 PRODUCTION_SERVER_URL = env.str("PRODUCTION_SERVER_URL", default="https://api.example.com")
+# Accounts that the playground offers for Development: [{"role": …, "username": …, "password": …}]. The demo sets them.
+PLAYGROUND_ACCOUNTS = env.json("PLAYGROUND_ACCOUNTS", default=[])
 
 # --- streams --------------------------------------------------------------------------------------
 

@@ -203,13 +203,14 @@ _INDEXES = """
 """
 
 
-def fill_in_bulk(cursor: Any, size: Size) -> None:
-    """`fill` without the indexes that enforce nothing, which are then built again. For millions of rows."""
+def fill_in_bulk(cursor: Any, *sizes: Size) -> None:
+    """`fill` with each size, without the indexes that enforce nothing, which are then built again. For many rows."""
     cursor.execute(_INDEXES, [TABLES])
     indexes = cursor.fetchall()
     for name, _ in indexes:
         cursor.execute(f"DROP INDEX {name}")
-    fill(cursor.execute, size)
+    for size in sizes:
+        fill(cursor.execute, size)
     for _, definition in indexes:
         cursor.execute(definition)
     cursor.execute("ANALYZE")

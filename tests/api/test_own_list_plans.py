@@ -7,7 +7,7 @@ from django.db import connection
 
 from accounts.models import User
 from benchmarks.growth.cases import cases
-from benchmarks.growth.rows import Size, fill
+from benchmarks.growth.rows import Size, fill_in_bulk
 from livestreams.models import LiveStream
 from tests.api.operations import document
 from tests.api.test_list_plans import LIMIT, MOST_READ, faults, plans
@@ -26,7 +26,7 @@ OTHERS = ("MostWatched", "ByChannel", "ActiveStream")
 def user_of_many(db: None) -> User:
     """It is never committed, so it is gone as soon as the test ends."""
     with connection.cursor() as cursor:
-        fill(cursor.execute, SIZE)
+        fill_in_bulk(cursor, SIZE)
     user = User.objects.get(username="user7")
     user.set_password(PASSWORD)
     user.save()
