@@ -52,6 +52,7 @@ class Sent:
 
     path: str
     raw: bytes
+    content_type: str = "application/json"
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,7 @@ class World:
         if unless:
             headers["HTTP_IF_NONE_MATCH"] = unless
         client: Any = self.api()  # its stubs do not accept bytes
-        self.sent = Sent(path or self.path(operation), raw)
+        self.sent = Sent(path or self.path(operation), raw, content_type)
         return client.generic(operation.method, self.sent.path, raw, content_type, **headers)
 
 
