@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 START = ""  # the name of the state before the first move
 # In units of the SVG, which are pixels unless the page scales it.
-HEIGHT, GAP_Y, MARGIN, DOT, CURVE = 46, 34, 12, 16, 45
+HEIGHT, GAP_Y, MARGIN, DOT, CURVE = 46, 34, 12, 16, 70
 LETTER, LINE = 7.6, 18
 
 

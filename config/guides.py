@@ -16,8 +16,8 @@ ACTIONS = {
     Action.UNSCHEDULE: _("unschedule"),
     Action.START: _("start"),
     Action.END: _("end"),
-    Action.CANCEL_BY_HOST: _("cancel, by the host"),
-    Action.CANCEL_BY_GUEST: _("cancel, by the guest"),
+    Action.CANCEL_BY_HOST: _("cancel (host)"),
+    Action.CANCEL_BY_GUEST: _("cancel (guest)"),
     Action.EXPIRE: _("expire"),
     Action.DELETE: _("delete"),
 }

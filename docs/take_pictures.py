@@ -36,13 +36,12 @@ def take_playground(page: Page, address: str, creator: Account) -> None:
     page.goto(f"{address}/api/docs/?lang=en#guide/lifecycle")
     page.locator("#guide-lifecycle svg").wait_for()
     log_in(page, creator)
-    page.locator("#words").fill("own profile")
     block = unfold(page, "get", "/api/v1/users/me")
     block.get_by_role("button", name="Python").click()
     block.locator(".execute").click()
     block.locator(".live-responses-table").wait_for()
     page.mouse.move(0, 0)
-    page.evaluate("scrollTo(0, 0)")
+    block.locator(".execute").evaluate("(button) => scrollBy(0, button.getBoundingClientRect().top - 20)")
     page.screenshot(path=PICTURES / "playground.png")
 
 

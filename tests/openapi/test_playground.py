@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
+from django.test import Client
 from playwright.sync_api import ConsoleMessage, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -54,6 +55,26 @@ def test_the_policy_allows_no_foreign_or_inline_script(page: Page, live_server: 
     assert "script-src" not in policy
     assert page.locator("script:not([src])").count() == 0
     assert page.locator("[style], style, [onclick]").count() == 0
+
+
+@pytest.mark.parametrize("address", ["/api/docs/", "/api/schema/"])
+@pytest.mark.parametrize(
+    ("query", "accepted", "language"),
+    [
+        ("", "", "en"),
+        ("", "tr", "tr"),
+        ("?lang=en", "tr", "en"),
+        ("?lang=tr", "en", "tr"),
+        ("?lang=xx", "tr", "tr"),
+    ],
+)
+def test_the_language_is_chosen_by_the_query_else_by_the_headers(
+    client: Client, address: str, query: str, accepted: str, language: str
+) -> None:
+    answer = client.get(address + query, headers={"Accept-Language": accepted})
+
+    assert answer.headers["Content-Language"] == language
+    assert "Accept-Language" in answer.headers["Vary"]
 
 
 def test_the_operations_come_first(page: Page, live_server: LiveServer) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from kumanda_client.answers import KumandaError
+from kumanda_client.answers import refusal
 from kumanda_client.models import Tokens
 
 REFRESH = "/api/v1/auth/refresh"
@@ -83,10 +83,7 @@ class Session(httpx.Auth):
         if response.status_code != 200:
             if response.status_code == 401:
                 self.keep(None)
-            headers = response.headers
-            raise KumandaError(
-                response.status_code, headers.get("X-Error-Code"), _errors(response), headers.get("X-Request-ID")
-            )
+            raise refusal(response.status_code, response.headers, response.content)
         self.keep(TokenPair.of(Tokens.from_dict(response.json()["data"])))
 
 
@@ -98,10 +95,3 @@ def _authorised(request: httpx.Request, tokens: TokenPair | None) -> httpx.Reque
 
 def _has_expired(response: httpx.Response) -> bool:
     return response.status_code == 401 and response.headers.get("X-Error-Code") == "token_expired"
-
-
-def _errors(response: httpx.Response) -> list[str]:
-    try:
-        return [str(error) for error in response.json()["errors"]]
-    except (ValueError, KeyError, TypeError):
-        return []

@@ -69,11 +69,14 @@ const replaceIds = (value, values) => {
 const fillBody = (system, path, method, values) => {
   const current = system.oas3Selectors.requestBodyValue(path, method);
   const key = `${method} ${path}`;
-  if (typeof current !== "string" || !filled.has(key)) {
+  if (typeof current !== "string") {
+    return;
+  }
+  if (!filled.has(key)) {
     filled.set(key, current); // the example of the document
   }
-  if (typeof current !== "string" || filled.get(key) !== current) {
-    return;
+  if (filled.get(key) !== current) {
+    return; // somebody has changed it
   }
   try {
     const value = JSON.stringify(replaceIds(JSON.parse(current), values), null, 2);
@@ -86,22 +89,36 @@ const fillBody = (system, path, method, values) => {
   }
 };
 
+// Drawn with each unfolded operation, as nothing.
+const fillOf = ({ React, getSystem }) => ({ path, method }) => {
+  // Swagger UI writes the example into the body after the first drawing.
+  const hasBody = getSystem().oas3Selectors.requestBodyValue(path, method) !== undefined;
+  React.useEffect(() => {
+    const fill = () => {
+      const values = learned.get(selectedServer()) ?? {};
+      fillPath(getSystem(), path, method, values);
+      fillBody(getSystem(), path, method, values);
+    };
+    const each = { fill };
+    shown.add(each);
+    fill();
+    return () => shown.delete(each);
+  }, [path, method, hasBody]);
+  return null;
+};
+
 export const filling = (system) => ({
+  components: { Fill: fillOf(system) },
   wrapComponents: {
     responses: (Original) => (props) => {
-      const { path, method } = props;
-      system.React.useEffect(() => {
-        const fill = () => {
-          const values = learned.get(selectedServer()) ?? {};
-          fillPath(system.getSystem(), path, method, values);
-          fillBody(system.getSystem(), path, method, values);
-        };
-        const each = { fill };
-        shown.add(each);
-        fill();
-        return () => shown.delete(each);
-      }, [path, method]);
-      return system.React.createElement(Original, props);
+      const h = system.React.createElement;
+      const Fill = system.getSystem().getComponent("Fill", true);
+      return h(
+        system.React.Fragment,
+        null,
+        h(Fill, { path: props.path, method: props.method }),
+        h(Original, props),
+      );
     },
   },
 });

@@ -29,7 +29,10 @@ const show = () => {
   byId("logout").hidden = !isIn;
   if (byId("accounts")) {
     // Their passwords are those of the demo, so they are sent to no other server.
-    byId("accounts").hidden = isIn || server !== options.development;
+    byId("accounts").hidden = server !== options.development;
+    for (const button of byId("accounts").querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(isIn && kept.name === button.dataset.username));
+    }
   }
 };
 
