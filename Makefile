@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev test test-fast test-peers coverage lint format schema messages pictures attack bench bench-quick bench-lists bench-huge bench-fanout bench-process lock
+.PHONY: help demo setup setup-dev clients test test-fast test-peers coverage lint format schema messages examples pictures attack bench bench-quick bench-lists bench-huge bench-fanout bench-process lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -22,7 +22,10 @@ demo: $(RUN) .env ## Start the service with demonstration data (options: ARGS="-
 
 setup: $(RUN) .env ## Install the dependencies of the service into .venv and write .env
 
-setup-dev: $(DEV) .env ## The same with the dependencies of tests and checks
+setup-dev: $(DEV) .env clients ## The same with the dependencies of tests and checks
+
+clients: $(DEV) ## Generate the Python and the TypeScript client and build their packages in clients/dist
+	@$(BIN)/python clients/build.py
 
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 # Tests start hundreds of processes. With PYTHONDONTWRITEBYTECODE, which many containers set, each would compile all code.
@@ -31,14 +34,14 @@ test test-fast test-peers coverage: export PYTHONDONTWRITEBYTECODE :=
 test: lint ## Run every check, then all tests but test-peers (options: ARGS="tests/accounts -x")
 	@$(PYTEST) --durations=10 -m "not peers" $(ARGS)
 
-test-fast: $(DEV) .env ## Run the tests without browsers, processes, fuzzing, large data and what walks through all pages
+test-fast: $(DEV) .env clients ## Run the tests without browsers, processes, fuzzing, large data and what walks through all pages
 	@$(PYTEST) -m "not slow and not browser and not peers" $(ARGS)
 
 test-peers: $(BENCH) $(DEV) .env ## Install the peers of the benchmark and check their types and responses
 	@$(BIN)/mypy -p benchmarks.peers.fastapi_sqlalchemy
 	@$(PYTEST) -m peers tests/benchmarks $(ARGS)
 
-coverage: $(DEV) .env ## Run the tests of make test and print the uncovered lines and branches of the apps
+coverage: $(DEV) .env clients ## Run the tests of make test and print the uncovered lines and branches of the apps
 	@$(BIN)/coverage erase
 	@status=0; $(BIN)/coverage run $(PYTEST) -m "not peers" $(ARGS) || status=$$?; \
 		$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$status
@@ -46,9 +49,9 @@ coverage: $(DEV) .env ## Run the tests of make test and print the uncovered line
 lint: $(DEV) .env ## Check style, types, import direction and missing migrations
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@# mypy takes the longest and uses one core; the others run meanwhile.
+	@# mypy takes the longest and uses one core; the others run meanwhile. The clients are only needed by the tests.
 	@$(BIN)/mypy . & types=$$!; \
-		$(BIN)/lint-imports && $(MANAGE) makemigrations --check --dry-run; others=$$?; \
+		$(BIN)/lint-imports && $(MANAGE) makemigrations --check --dry-run && $(BIN)/python clients/build.py; others=$$?; \
 		wait $$types && exit $$others
 
 format: $(DEV) ## Format the code and apply the fixes of ruff
@@ -61,14 +64,19 @@ schema: $(DEV) .env ## Write docs/openapi.yaml
 
 # English is the language of the source and needs no catalogue. The compiled catalogue is committed, so running needs no tools.
 TR := locale/tr/LC_MESSAGES/django.po
-messages: $(DEV) ## Collect the translatable texts into the Turkish catalogue and compile it
+messages: $(DEV) schema ## Collect the translatable texts into the Turkish catalogue and compile it
 	@mkdir -p locale
-	@$(BIN)/pybabel -q extract --mapping babel.cfg --sort-by-file --no-wrap --add-location file --project kumanda \
+	@PYTHONPATH=. $(BIN)/pybabel -q extract --mapping babel.cfg --sort-by-file --no-wrap --add-location file --project kumanda \
 		--keyword gettext_lazy --keyword ngettext_lazy:1,2 --keyword pgettext_lazy:1c,2 --keyword gettext_noop \
 		--output locale/django.pot .
 	@test -f $(TR) || $(BIN)/pybabel -q init --input-file locale/django.pot --output-file $(TR) --locale tr
 	@$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching --input-file locale/django.pot --output-file $(TR) --locale tr
 	@$(BIN)/pybabel compile --input-file $(TR) --output-file $(TR:.po=.mo) --locale tr --statistics
+
+# In one process: each test writes its part of a file.
+examples: $(DEV) .env ## Record the examples of the API document from the service (about five minutes), then run make schema
+	@rm -f config/examples/*.json
+	@RECORD_EXAMPLES=1 $(BIN)/pytest -q -p no:cacheprovider tests/api/test_every_status.py -k recorded $(ARGS)
 
 pictures: $(DEV) .env ## Take the screenshots of the README from a demo, with Chromium
 	@$(BIN)/python docs/take_pictures.py

@@ -131,7 +131,7 @@ class CurrentUserViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getUsersMeV1",
-        summary="Read the caller",
+        summary="Get the current user",
         tags=TAGS,
         responses={200: CurrentUserSerializer},
     )
@@ -153,7 +153,7 @@ class UserViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getUsersProfileByUseridV1",
-        summary="Read the profile of a user",
+        summary="Get the profile of a user",
         tags=TAGS,
         responses={200: UserProfileSerializer},
     )
@@ -163,7 +163,7 @@ class UserViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getUsersProfileUsernameByUsernameV1",
-        summary="Read the profile of a user by username",
+        summary="Get the profile of a user by username",
         tags=TAGS,
         responses={200: UserProfileSerializer},
     )

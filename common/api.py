@@ -100,34 +100,48 @@ HTTP_CODES: dict[int, str] = {
 }
 
 
-class PayloadTooLarge(exceptions.APIException):
+class ServerRefusal(exceptions.APIException):
+    """Raised by the server before any view, where no language is active: its text is made when it is answered."""
+
+    def __init__(self, **values: Any) -> None:
+        self.values = values
+
+    @property
+    def detail(self) -> str:  # type: ignore[override]  # DRF makes it when the exception is raised
+        return str(self.default_detail) % self.values
+
+
+class PayloadTooLarge(ServerRefusal):
     status_code = 413
     default_code = "payload_too_large"
+    default_detail = gettext_lazy("body: must be at most %(limit)d bytes")
 
     def __init__(self, limit: int) -> None:
-        super().__init__(_("body: must be at most %(limit)d bytes") % {"limit": limit})
+        super().__init__(limit=limit)
 
 
-class RequestTimeout(exceptions.APIException):
+class RequestTimeout(ServerRefusal):
     status_code = 408
     default_code = "request_timeout"
     default_detail = gettext_lazy("the body did not arrive in time")
 
 
-class UriTooLong(exceptions.APIException):
+class UriTooLong(ServerRefusal):
     status_code = 414
     default_code = "uri_too_long"
+    default_detail = gettext_lazy("path and query: must have at most %(limit)d characters")
 
     def __init__(self, limit: int) -> None:
-        super().__init__(_("path and query: must have at most %(limit)d characters") % {"limit": limit})
+        super().__init__(limit=limit)
 
 
-class HeadersTooLarge(exceptions.APIException):
+class HeadersTooLarge(ServerRefusal):
     status_code = 431
     default_code = "headers_too_large"
+    default_detail = gettext_lazy("headers: must have at most %(limit)d characters altogether")
 
     def __init__(self, limit: int) -> None:
-        super().__init__(_("headers: must have at most %(limit)d characters altogether") % {"limit": limit})
+        super().__init__(limit=limit)
 
 
 class UnsupportedEncoding(exceptions.APIException):

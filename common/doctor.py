@@ -239,6 +239,12 @@ def _exposure() -> Iterator[Finding]:
             "SECURE is off: browsers send the admin's session cookie over unencrypted connections too.",
             "Serve over TLS and set SECURE=true.",
         )
+    if is_public and settings.PLAYGROUND_ACCOUNTS:
+        yield error(
+            "playground_accounts_public",
+            "PLAYGROUND_ACCOUNTS is set: the playground shows its passwords to everybody.",
+            "Unset PLAYGROUND_ACCOUNTS, and change the passwords of these accounts.",
+        )
     if _is_open(settings.PRODUCTION_SERVER_URL):
         yield error(
             "production_server_not_https",

@@ -1,15 +1,14 @@
-"""The introduction, the tables and the examples of the OpenAPI document."""
+"""The introduction and the tables of the OpenAPI document."""
 
-from collections.abc import Iterator
+import json
 from typing import Any
 
-from django.apps import apps
 from django.utils.translation import override
 
-from common.api import HTTP_CODES, TITLES, status_of
+from common.api import TITLES
 from common.examples import give_examples
-from common.refusals import Refusal, every_refusal
-from common.schema import EXAMPLE_ID
+from common.schema import codes
+from config.property_texts import describe
 from livestreams.models import LIFECYCLE, lifecycle_diagram
 
 INTRODUCTION = """\
@@ -126,135 +125,6 @@ with `after`. Numbered pages that the search does not reach are refused with `pa
 the number of items that were found on the way, with `X-Total-Count: at-least`.
 """
 
-HTTP_MEANINGS = {
-    400: "the body is not JSON, or the request is malformed in another way",
-    405: "the address does not support this method; `Allow` lists the supported ones",
-    408: "the body did not arrive in time",
-    413: "the body is larger than the operation takes",
-    414: "path and query are longer than the server reads",
-    415: "the operation does not take this content type, or the body is compressed",
-    431: "the headers are larger than the server reads",
-    500: "an internal error; the logs have the details under the request id",
-}
-
-# The values of properties in examples, by `Component.property`, or by `property` in every component.
-EXAMPLES: dict[str, Any] = {
-    # users
-    "username": "ayse.yilmaz",
-    "name": "Ayşe",
-    "surname": "Yılmaz",
-    "email": "ayse@example.com",
-    "availabilityStatus": "available",
-    "password": "correct horse battery staple",
-    "accessToken": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiI2NzNhIn0.c2lnbmF0dXJl",
-    "refreshToken": "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzaWQiOiI2NzNhIn0.c2lnbmF0dXJl",
-    "expiresIn": 3600,
-    "refreshExpiresIn": 2592000,
-    "Media.url": "https://cdn.example.com/profiles/ayse.webp",
-    "Media.variants": {
-        "40": "https://cdn.example.com/profiles/ayse-40.webp",
-        "76": "https://cdn.example.com/profiles/ayse-76.webp",
-    },
-    # streams
-    "title": "Akşam sohbeti",
-    "liveStreamType": "solo",
-    "channelName": "aksam-sohbeti-x7k2",
-    "guests": [],
-    "thumbnailUrl": "https://cdn.example.com/thumbnails/aksam.webp",
-    "LiveStream.status": "scheduled",
-    "accessType": "paid",
-    "price": 49.9,
-    "interest": "music",
-    "durationGoal": 60,
-    "motivation": "Şarkılar ve sorular",
-    "LiveStream.plannedStartDate": "2026-01-16T20:00:00.000Z",
-    "plannedEndDate": "2026-01-16T21:00:00.000Z",
-    "plannedStartDate": "2035-01-16T20:00:00.000Z",  # in requests: the future
-    "startedAt": None,
-    "endedAt": None,
-    "guestStatus": None,
-    "LiveStream.role": "host",
-    "deletedAt": None,
-    "deletedBy": None,
-    # viewers and revocations
-    "Joined.token": "eyJhbGciOiJFUzI1NiIsImtpZCI6IjY3M2EifQ.eyJhdWQiOiJtZWRpYSJ9.c2lnbmF0dXJl",
-    "Joined.role": "audience",
-    "viewerCount": 128,
-    "isFollowing": None,
-    "uniqueViewers": 4200,
-    "participantAudienceTotal": 4200,
-    "peakViewers": 1310,
-    "watchSeconds": 3_780_000,
-    "averageWatchSeconds": 900,
-    "remindersSet": 640,
-    "remindersConverted": 410,
-    "secondsPerPoint": 60,
-    "ViewersAt.viewers": 1280,
-    "DeletedStream.plannedStartDate": "2026-01-16T20:00:00.000Z",
-    "WatchedStream.plannedStartDate": "2026-01-14T20:00:00.000Z",
-    "BroadcastedStream.plannedStartDate": "2026-01-14T20:00:00.000Z",
-    "LiveNow.plannedStartDate": "2026-01-15T10:00:00.000Z",
-    "LiveNow.status": "active",
-    "LiveNow.startedAt": "2026-01-15T10:00:00.000Z",
-    "LiveNow.role": "audience",
-    "BroadcastedStream.status": "ended",
-    "BroadcastedStream.startedAt": "2026-01-14T20:00:00.000Z",
-    "BroadcastedStream.endedAt": "2026-01-14T21:00:00.000Z",
-    "BroadcastedStream.role": "host",
-    "WatchedStream.status": "ended",
-    "WatchedStream.startedAt": "2026-01-14T20:00:00.000Z",
-    "WatchedStream.endedAt": "2026-01-14T21:00:00.000Z",
-    "WatchedStream.role": "audience",
-    "DeletedStream.deletedAt": "2026-01-15T10:30:00.000Z",
-    "DeletedStream.deletedBy": EXAMPLE_ID,
-    "DeletedStream.purgeAt": "2026-02-14T10:30:00.000Z",
-    "cursor": "ZzrJ4sk_4Y0_3SPxAAAAAAAAACo",
-    "Revocation.until": None,
-    # bans and appeals
-    "MyBan.state": "active",
-    # reminders and notifications
-    "UpcomingStream.plannedStartDate": "2026-01-16T20:00:00.000Z",
-    "minute": 15,
-    "Reminder.mode": "BEFORE_START",
-    "Reminder.scheduledFor": "2026-01-16T19:45:00.000Z",
-    "Reminder.status": "SCHEDULED",
-    "MyReminder.mode": "BEFORE_START",
-    "MyReminder.scheduledFor": "2026-01-16T19:45:00.000Z",
-    "MyReminder.status": "SCHEDULED",
-    "Notification.title": "Starting soon",
-    "Notification.message": "“Akşam sohbeti” starts in 15 minutes.",
-    "Notification.read": False,
-    "unreadCount": 7,
-    "markedCount": 7,
-    "RegisterDeviceRequest.token": "fcm:APA91bHPRgkF3JUikC4ENAHEeMrd41Zxv3hVZjC9KtT8OvPVGJ",
-    "platform": "android",
-    "deviceId": "b1c7e2f0-5f0c-4a53-9d0e-2f1a6a7c8d90",
-    "NewCalendarAddress.url": "https://api.example.com/calendar/Zk3vQ0m1s8LwY2tRb7NcXh5JdPfGuEoA9iTqVnBzKxM.ics",
-    "Channels.inbox": True,
-    "Channels.webhook": True,
-    "Channels.email": False,
-    "ChooseChannelsRequest.email": False,
-    "Metadata.plannedStartDate": "2026-01-16T20:00:00.000Z",
-    "_id": EXAMPLE_ID,
-}
-
-
-def kinds() -> Iterator[type[Refusal]]:
-    """Every refusal that the apps define."""
-    for kind in every_refusal():
-        if apps.get_containing_app_config(kind.__module__):
-            yield kind
-
-
-def codes() -> dict[str, tuple[int, str]]:
-    """Every `X-Error-Code`, with its status and its meaning."""
-    found = {code: (status, HTTP_MEANINGS.get(status, "")) for status, code in HTTP_CODES.items()}
-    for kind in kinds():
-        # Only classes that define `code` themselves; subclasses inherit the code of their parent.
-        if "code" in vars(kind):
-            found[kind.code] = status_of(kind), str(kind.message)
-    return dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))
-
 
 def table(*rows: tuple[str, ...]) -> str:
     head, *body = rows
@@ -264,7 +134,7 @@ def table(*rows: tuple[str, ...]) -> str:
 def codes_table() -> str:
     return table(
         ("Status", "`errors[0]`", "`X-Error-Code`", "Meaning"),
-        *((str(status), TITLES[status], f"`{code}`", meaning) for code, (status, meaning) in codes().items()),
+        *((str(status), f"`{TITLES[status]}`", f"`{code}`", meaning) for code, (status, meaning) in codes().items()),
     )
 
 
@@ -300,8 +170,13 @@ The same as a diagram, in Mermaid:
 
 
 def complete(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add the text and the examples: a postprocessing hook of drf-spectacular."""
+    """Add the texts and the examples: a postprocessing hook of drf-spectacular."""
+    # A tree of its own: parts of what was generated are shared constants.
+    document: dict[str, Any] = json.loads(json.dumps(result, default=str))
     with override("en"):
-        result["info"]["description"] = description()
-    give_examples(result, EXAMPLES)
-    return result
+        document["info"]["description"] = description()
+    for tag in document["tags"]:
+        tag["x-displayName"] = tag["name"]  # the name itself is an identifier, and is not translated
+    describe(document)
+    give_examples(document)
+    return document

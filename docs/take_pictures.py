@@ -7,10 +7,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -20,34 +19,44 @@ FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-sync", "-
 type Account = dict[str, str]
 
 
-def access_token(address: str, account: Account) -> str:
-    credentials = json.dumps({"username": account["username"], "password": account["password"]}).encode()
-    login = urllib.request.Request(  # noqa: S310 - the address of our own demo
-        f"{address}/api/v1/auth/login", credentials, {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(login) as answer:  # noqa: S310
-        return str(json.load(answer)["data"]["accessToken"])
+def log_in(page: Page, account: Account) -> None:
+    page.locator("#accounts button", has_text=account["username"]).click()
+    page.locator("#status.in").wait_for()
 
 
-def unfold(page: Page, address: str, operation: str) -> None:
-    page.goto("about:blank")
-    page.goto(f"{address}/api/docs/#/{operation}")
-    page.locator(".opblock.is-open .btn.execute").wait_for()
+def unfold(page: Page, method: str, path: str) -> Locator:
+    block = page.locator(f".opblock-{method}").filter(has=page.locator(f'[data-path="{path}"]'))
+    block.locator(".opblock-summary-control").click()
+    block.locator(".execute").wait_for()
+    return block
 
 
 def take_playground(page: Page, address: str, creator: Account) -> None:
-    unfold(page, address, "Live%20Streams/listLiveStreamUpcomingV1")
-    page.locator(".scheme-container .btn.authorize").click()
-    page.locator(".modal-ux input").fill(access_token(address, creator))
-    page.locator(".modal-ux button.authorize").click()
-    page.locator(".modal-ux button.btn-done").click()
-
-    unfold(page, address, "Live%20Streams/cancelLiveStreamByIdV1")
-    page.locator(".servers select").select_option(index=1)
-    page.locator(".opblock.is-open .parameters input").fill("673ac9e2c93fe18d3fdd23f1")
-    page.locator(".opblock.is-open .btn.execute").click()
-    page.locator("#production-question[open]").wait_for()
+    """An answer, its sample, and a guide beside it."""
+    page.goto(f"{address}/api/docs/?lang=en#guide/lifecycle")
+    page.locator("#guide-lifecycle svg").wait_for()
+    log_in(page, creator)
+    block = unfold(page, "get", "/api/v1/users/me")
+    block.get_by_role("button", name="Python").click()
+    block.locator(".execute").click()
+    block.locator(".live-responses-table").wait_for()
+    page.mouse.move(0, 0)
+    block.locator(".execute").evaluate("(button) => scrollBy(0, button.getBoundingClientRect().top - 20)")
     page.screenshot(path=PICTURES / "playground.png")
+
+
+def take_playground_of_telephone(page: Page, address: str, creator: Account) -> None:
+    """The question before a changing call to Production, in Turkish."""
+    page.goto(f"{address}/api/docs/?lang=tr")
+    page.locator(".opblock").first.wait_for()
+    log_in(page, creator)
+    page.locator("#server").select_option(index=1)
+    page.locator("#words").fill("live-stream cancel")
+    block = unfold(page, "post", "/api/v1/live-stream/{id}/cancel")
+    block.locator("tr[data-param-name=id] input").fill("673ac9e2c93fe18d3fdd23f1")
+    block.locator(".execute").click()
+    page.locator("#production-question[open]").wait_for()
+    page.screenshot(path=PICTURES / "playground-telephone.png")
 
 
 def take_admin(page: Page, address: str, moderator: Account) -> None:
@@ -76,7 +85,9 @@ def main() -> None:
         said = json.loads(demo.stdout.readline())
         accounts = {account["role"]: account for account in said["accounts"]}
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        take_playground(browser.new_page(viewport={"width": 1280, "height": 900}), said["url"], accounts["creator"])
+        take_playground(browser.new_page(viewport={"width": 1440, "height": 900}), said["url"], accounts["creator"])
+        telephone = browser.new_page(viewport={"width": 390, "height": 844})
+        take_playground_of_telephone(telephone, said["url"], accounts["creator"])
         take_admin(browser.new_page(viewport={"width": 1440, "height": 1330}), said["url"], accounts["moderator"])
         browser.close()
         demo.terminate()

@@ -1,9 +1,10 @@
 """Shared fixtures: users by role, and API clients that are authenticated as them."""
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ PASSWORD = "correct horse battery staple"
 # Names that a test module imports only to start servers, workers, commands or other processes.
 STARTS_PROCESSES = {"subprocess", "Popen", "running_server", "running_workers", "start_worker", "Run", "Start"}
 
-SAVEPOINTS = (b"SAVEPOINT ", b"RELEASE SAVEPOINT ", b"ROLLBACK TO SAVEPOINT ")
+DISCARDING = (b"CREATE", b"ALTER", b"DROP", b"DISCARD ALL", b"DEALLOCATE ALL")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -79,19 +80,20 @@ def _quick_flush() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _statements_stay_prepared() -> Iterator[None]:
-    """Keep prepared statements when a transaction is rolled back to a savepoint, which most tests do often.
+    """Keep prepared statements when a test, or a savepoint in it, is rolled back.
 
     psycopg discards all of them, because the transaction may have created tables that no longer exist. Each statement
-    is then sent, parsed and planned again, twice. At the end of each test they are still discarded.
+    is then sent, parsed and planned again, twice. Here only statements that create, alter or drop something discard
+    them. A test that commits closes its connection.
     """
-    discarded = PrepareManager.maybe_add_to_cache
+    clear = PrepareManager.clear
 
-    def remembered(manager: PrepareManager, query: Any, prep: Any, name: bytes) -> Any:
-        # Only statements whose results psycopg remembers can discard the others.
-        return None if query.query.startswith(SAVEPOINTS) else discarded(manager, query, prep, name)
+    def discarded(manager: PrepareManager, prep: Any, results: Sequence[Any]) -> bool:
+        return any((result.command_status or b"").startswith(DISCARDING) for result in results) and clear(manager)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PrepareManager, "maybe_add_to_cache", remembered)
+        patch.setattr(PrepareManager, "_should_discard", discarded)
+        patch.setattr(PrepareManager, "clear", lambda manager: False)  # called after a rollback
         patch.setattr(PrepareManager, "prepared_max", 1000)
         yield
 
@@ -145,7 +147,11 @@ def moderator(db: None) -> User:
 
 
 def session_of(user: User) -> Session:
-    return services.log_in(user.username, PASSWORD, now=timezone.now())
+    """A new session, as a login begins it. Most tests need one, and the checks of a login take a dozen statements."""
+    now = timezone.now()
+    return Session.objects.create(
+        user=user, refresh_id=token_hex(16), created_at=now, expires_at=now + services.SESSION_LIFETIME
+    )
 
 
 def token_of(user: User) -> str:

@@ -47,6 +47,7 @@ class MyBanViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamBanMineV1",
+        summary="List own bans",
         tags=["Live Stream Bans"],
         parameters=[ListMyBansQuery],
         responses={200: page_of(MyBanSerializer)},
@@ -61,6 +62,7 @@ class MyBanViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamBanAppealsV1",
+        summary="List appeals",
         tags=["Live Stream Bans"],
         parameters=[ListAppealsQuery],
         responses={200: page_of(AppealedBanSerializer)},
@@ -75,6 +77,7 @@ class MyBanViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createLiveStreamBanByIdAppealV1",
+        summary="Appeal against a ban",
         tags=["Live Stream Bans"],
         request=AppealBanSerializer,
         responses={201: AppealSerializer},
@@ -87,7 +90,10 @@ class MyBanViewSet(ApiViewSet):
         return Response(reads.any_appeal(id), status=201)
 
     @extend_schema(
-        operation_id="getLiveStreamBanByIdAppealV1", tags=["Live Stream Bans"], responses={200: AppealSerializer}
+        operation_id="getLiveStreamBanByIdAppealV1",
+        summary="Get the appeal against a ban",
+        tags=["Live Stream Bans"],
+        responses={200: AppealSerializer},
     )
     def read_appeal(self, request: Request, id: str) -> Response:
         """Read the appeal against a ban; for the stream's creator, a moderator, and the banned person."""
@@ -98,7 +104,10 @@ class MyBanViewSet(ApiViewSet):
         return Response(appeal)
 
     @extend_schema(
-        operation_id="deleteLiveStreamBanByIdAppealV1", tags=["Live Stream Bans"], responses={200: AppealSerializer}
+        operation_id="deleteLiveStreamBanByIdAppealV1",
+        summary="Withdraw an appeal",
+        tags=["Live Stream Bans"],
+        responses={200: AppealSerializer},
     )
     def withdraw_appeal(self, request: Request, id: str) -> Response:
         """Withdraw your appeal while nobody has decided it. You cannot appeal against the same ban again."""

@@ -54,6 +54,7 @@ class LiveStreamBanViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createLiveStreamBanV1",
+        summary="Ban a user from a live stream",
         tags=["Live Stream Bans"],
         request=CreateBanSerializer,
         responses={201: BanSerializer},
@@ -61,13 +62,14 @@ class LiveStreamBanViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Ban a person from a stream: `BLOCK` from watching it, `CHAT_ONLY` from writing in it."""
         stream_id = CreateBanSerializer.validated_field(request.data, "liveStreamId")
-        refuse_unless_creator_or_moderator(self.user, reads.creator_of_stream(stream_id))
+        refuse_unless_creator_or_moderator(self.user, services.creator_of_stream(stream_id))
         values = CreateBanSerializer.validated(request.data)
         ban = services.ban_user(**values, by=self.user, now=timezone.now())
         return Response(reads.any_ban(ban.pk), status=201)
 
     @extend_schema(
         operation_id="listLiveStreamBanV1",
+        summary="List active bans",
         tags=["Live Stream Bans"],
         parameters=[ListBansQuery],
         responses={200: page_of(BanSerializer)},
@@ -78,7 +80,12 @@ class LiveStreamBanViewSet(ApiViewSet):
         creator = None if moderates(self.user) else self.user.pk
         return reads.BANS.page(query, caller=self.user.pk, creator=creator, now=timezone.now())
 
-    @extend_schema(operation_id="getLiveStreamBanByIdV1", tags=["Live Stream Bans"], responses={200: BanSerializer})
+    @extend_schema(
+        operation_id="getLiveStreamBanByIdV1",
+        summary="Get a ban",
+        tags=["Live Stream Bans"],
+        responses={200: BanSerializer},
+    )
     def retrieve(self, request: Request, id: str) -> Response:
         """Read one ban, also a lifted one; for the stream's creator, a moderator, and the banned person."""
         found = reads.ban_of_stream(id)
@@ -87,6 +94,7 @@ class LiveStreamBanViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="updateLiveStreamBanByIdV1",
+        summary="Update a ban",
         tags=["Live Stream Bans"],
         request=ChangeBanSerializer,
         responses={200: BanSerializer},
@@ -99,7 +107,12 @@ class LiveStreamBanViewSet(ApiViewSet):
         ban = services.change_ban(id, by=self.user, now=timezone.now(), changes=changes, stream_id=seen.stream_id)
         return Response(seen.changed(ban))
 
-    @extend_schema(operation_id="deleteLiveStreamBanByIdV1", tags=["Live Stream Bans"], responses={200: BanSerializer})
+    @extend_schema(
+        operation_id="deleteLiveStreamBanByIdV1",
+        summary="Lift a ban",
+        tags=["Live Stream Bans"],
+        responses={200: BanSerializer},
+    )
     def destroy(self, request: Request, id: str) -> Response:
         """Lift a ban. Afterwards the person may be banned again."""
         seen = reads.ban_of_stream(id)
@@ -109,6 +122,7 @@ class LiveStreamBanViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="checkLiveStreamBanByTargetuseridV1",
+        summary="Check whether a user is banned",
         tags=["Live Stream Bans"],
         parameters=[CheckBanQuery],
         responses={200: CheckSerializer},

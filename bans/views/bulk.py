@@ -26,6 +26,7 @@ class BulkBanViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createLiveStreamBanBulkV1",
+        summary="Ban many users at once",
         tags=["Live Stream Bans"],
         request=BulkBanSerializer,
         responses={200: BulkBanAnswerSerializer},
@@ -36,13 +37,14 @@ class BulkBanViewSet(ApiViewSet):
         People who are banned already, are protected from bans or do not exist do not keep the others from being banned.
         """
         stream_id = BulkBanSerializer.validated_field(request.data, "liveStreamId")
-        refuse_unless_creator_or_moderator(self.user, reads.creator_of_stream(stream_id))
+        refuse_unless_creator_or_moderator(self.user, services.creator_of_stream(stream_id))
         values = BulkBanSerializer.validated(request.data)
         batch = services.ban_many(**values, by=self.user, now=timezone.now())
         return Response(reads.batch_made(batch, dry_run=values["dry_run"]))
 
     @extend_schema(
         operation_id="deleteLiveStreamBanBulkByBatchidV1",
+        summary="Undo a bulk ban",
         tags=["Live Stream Bans"],
         responses={200: UndoBulkBanAnswerSerializer},
     )

@@ -58,7 +58,8 @@ def cases(document: dict[str, Any]) -> Iterator[Case]:
     """Each list alone, in each order, with each filter, with each state in each order, and deep; and UNPAGED."""
     for path, methods in document["paths"].items():
         declared = methods.get("get", {})
-        schemas = {one["name"]: one["schema"] for one in declared.get("parameters", []) if one["in"] == "query"}
+        query = [one for one in declared.get("parameters", []) if one.get("in") == "query"]
+        schemas = {one["name"]: one["schema"] for one in query}
         name = declared.get("operationId")
         if name in UNPAGED:
             yield Case(name, path, {}, has_pages=False)
@@ -70,7 +71,7 @@ def cases(document: dict[str, Any]) -> Iterator[Case]:
             options = [schemas[key]["enum"] for key in keys]
             orders = [dict(zip(keys, chosen, strict=True)) for chosen in product(*options)]
         filters = schemas.keys() - PAGING - {"sortBy", "sortOrder"}
-        if required := [one["name"] for one in declared["parameters"] if one["in"] == "query" and one.get("required")]:
+        if required := [one["name"] for one in query if one.get("required")]:
             filters = set(required)
         else:
             yield from (Case(name, path, order) for order in orders)

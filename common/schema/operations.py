@@ -3,14 +3,12 @@
 # drf-spectacular is marked as typed, and most of it is not.
 # mypy: disable-error-code="no-untyped-call"
 
-import re
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from itertools import count
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import (
     ResolvedComponent,
@@ -22,11 +20,10 @@ from drf_spectacular.plumbing import (
 )
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
-from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 
-from common import idempotency
-from common.api import HTTP_CODES, JSON, HeadersTooLarge, PayloadTooLarge, RequestTimeout, UriTooLong, status_of
+from common import etags, idempotency, preconditions
+from common.api import HTTP_CODES, JSON, status_of
 from common.pagination import NEXT_CURSOR, TOTAL_COUNT, PageTooDeep
 from common.rate_limits.calls import RateLimited
 from common.rate_limits.policies import READ, SEARCH, WRITE, names_of
@@ -37,26 +34,20 @@ from common.refusals import (
     PreconditionUnmet,
     Refusal,
     Unauthenticated,
-    Unavailable,
 )
 from common.rows import Derived, ReadSerializer
-from common.schema.components import (
-    ETAG,
-    ID,
-    IDEMPOTENCY_KEY,
-    IDEMPOTENT_REPLAYED,
-    IF_MATCH,
-    IF_NONE_MATCH,
-    SHARED,
-    Codes,
-    Schema,
-    enveloped,
-    error_response,
-    headers_of_all,
+from common.schema.components import FAILURE, ID, PROBLEM, Schema, envelope_of
+from common.schema.errors import codes, error_response
+from common.schema.headers import (
+    LANGUAGE,
+    REQUEST_ID,
+    header_components,
+    header_ref,
+    headers_of_answer,
+    parameter_ref,
 )
-from common.schema.pages import CountSerializer, PageSerializer
+from common.schema.pages import CountSerializer, PageSerializer, type_name
 from common.serializers import AtLeastOneSerializer, IdField, InputSerializer, StrictString
-from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
 from common.server.threads import ServerBusy
 from common.text_fields import OneLine
 from common.views import BODY_METHODS, CHANGING_METHODS, ApiViewSet, changes_one_object
@@ -66,10 +57,23 @@ WARNING = (
     "selected, real data is affected. Use the *Development* server for tests."
 )
 RATE_LIMIT_EXTENSION = "x-rate-limits"  # of an operation
+ORDER = (
+    *("operationId", "summary", "description", "tags", "deprecated", "security", RATE_LIMIT_EXTENSION),
+    *("parameters", "requestBody", "responses"),
+)
 # DRF refuses NUL everywhere, and text of nothing but spaces where text is required.
 NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 SUCCESSES = {"200", "201", "202", "204"}
 NO_NUL = r"^[^\x00]*$"
+
+
+def shared_components() -> Iterator[ResolvedComponent]:
+    """What operations refer to, whether or not any of them does."""
+    every_code: Schema = {"type": "string", "enum": list(codes())}
+    schemas = {"Failure": FAILURE, "Problem": PROBLEM, "ErrorCode": every_code}
+    for name, schema in schemas.items():
+        yield ResolvedComponent(name, ResolvedComponent.SCHEMA, schema, object=name)
+    yield from header_components()
 
 
 def bases_without_text() -> list[type]:
@@ -103,58 +107,57 @@ class EnvelopeSchema(AutoSchema):
         if "requestBody" in operation and self.method == "PATCH":
             # No field of an edit is required, but at least one must be sent.
             operation["requestBody"]["required"] = True
-        if self._takes_match():
-            operation["parameters"] = [*operation.get("parameters", []), IF_MATCH]
         if self._takes_key():
-            operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_KEY]
             for status in SUCCESSES & operation["responses"].keys():
-                operation["responses"][status]["headers"][idempotency.REPLAYED] = IDEMPOTENT_REPLAYED
+                operation["responses"][status]["headers"][idempotency.REPLAYED] = header_ref(idempotency.REPLAYED)
+        for status, found in sorted(self.errors(operation).items()):
+            operation["responses"][str(status)] = error_response(status, found)
+        operation["parameters"] = [*operation.get("parameters", []), *map(parameter_ref, self._headers())]
+        # An operation without it would need what the document as a whole names.
+        operation.setdefault("security", [])
         operation[RATE_LIMIT_EXTENSION] = self._rate_limits()
-        for component, (kind, schema) in SHARED.items():
-            self.registry.register_on_missing(ResolvedComponent(component, kind, schema, object=component))
-        for status, codes in sorted(self.errors(operation).items()):
-            operation["responses"][str(status)] = self._shared(status, codes)
-        return operation
+        for component in shared_components():
+            self.registry.register_on_missing(component)
+        return {name: operation[name] for name in ORDER if name in operation}
 
-    def errors(self, operation: Schema) -> dict[int, Codes]:
-        """Every error status that the operation can answer, with its codes."""
-        found: dict[int, Codes] = defaultdict(dict)
-        for kind in self._refusals():
-            found[status_of(kind)].setdefault(kind.code, [str(kind.message)])
-        if self._takes_key():
-            for refusal in (idempotency.KeyInUse, idempotency.KeyReused):
-                found[status_of(refusal)][refusal.code] = [str(refusal.message)]
+    def _headers(self) -> Iterator[str]:
+        """The headers that the operation reads, besides `Authorization`."""
+        if self.method == "GET":
+            yield etags.IF_NONE_MATCH
         if self._takes_match():
-            found[status_of(PreconditionUnmet)][PreconditionUnmet.code] = [str(PreconditionUnmet.message)]
-        places = {parameter["in"] for parameter in operation.get("parameters", [])}
+            yield preconditions.HEADER
+        if self._takes_key():
+            yield idempotency.HEADER
+        yield from (LANGUAGE, REQUEST_ID)
+
+    def errors(self, operation: Schema) -> dict[int, list[str]]:
+        """Every error status that the operation can answer, with its codes."""
+        kinds = [*self._refusals()]
+        if self._takes_key():
+            kinds += [idempotency.KeyInUse, idempotency.KeyReused]
+        if self._takes_match():
+            kinds.append(PreconditionUnmet)
         # For operations without query and body too: a query or body that is sent to them is refused.
-        found[400][Invalid.code] = [self._broken_rule()]
-        found[400][HTTP_CODES[400]] = ["body: is not JSON: unexpected character at line 1, column 1"]
-        found[415][HTTP_CODES[415]] = [str(UnsupportedMediaType("text/plain").detail)]
-        if any(parameter["name"] == "page" for parameter in operation.get("parameters", [])):
-            found[400][PageTooDeep.code] = PageTooDeep().reasons
-        if "path" in places:
-            found[404][Missing.code] = [str(Missing.message)]
-        limit: Any = getattr(self.view, "upload_limit", None) or getattr(
-            self.view, "body_limit", settings.JSON_BODY_LIMIT
-        )
-        # The server refuses these before any view is called.
-        found[408][HTTP_CODES[408]] = [str(RequestTimeout.default_detail)]
-        found[413][HTTP_CODES[413]] = [str(PayloadTooLarge(limit).detail)]
-        found[414][HTTP_CODES[414]] = [str(UriTooLong(LONGEST_TARGET).detail)]
-        found[429][RateLimited.code] = [str(RateLimited.message)]
-        found[431][HTTP_CODES[431]] = [str(HeadersTooLarge(LARGEST_HEADERS).detail)]
-        found[503][ServerBusy.code] = [str(ServerBusy.message)]
-        found[500][HTTP_CODES[500]] = []
-        found[503].setdefault(HTTP_CODES[503], [str(Unavailable.message)])
-        return found
+        kinds.append(Invalid)
+        parameters = operation.get("parameters", [])
+        if any(parameter["name"] == "page" for parameter in parameters):
+            kinds.append(PageTooDeep)
+        if any(parameter["in"] == "path" for parameter in parameters):
+            kinds.append(Missing)
+        kinds += [RateLimited, ServerBusy]
+        found: dict[int, dict[str, None]] = defaultdict(dict)
+        for kind in kinds:
+            found[status_of(kind)][kind.code] = None
+        # Most of these the server answers before any view is called.
+        for status in (400, 408, 413, 414, 415, 431, 500, 503):
+            found[status][HTTP_CODES[status]] = None
+        return {status: list(codes) for status, codes in found.items()}
 
     def _add_conditional_read(self, operation: Schema) -> None:
         unchanged = OpenApiResponse(description="The caller has this version already, as `If-None-Match` says.")
         operation["responses"].setdefault("304", self._get_response_for_code(unchanged, "304"))
         for status in ("200", "304"):
-            operation["responses"][status]["headers"]["ETag"] = ETAG
-        operation["parameters"] = [*operation.get("parameters", []), IF_NONE_MATCH]
+            operation["responses"][status]["headers"]["ETag"] = header_ref("ETag")
 
     def _takes_match(self) -> bool:
         """As `ApiViewSet.takes_match` at a request."""
@@ -199,39 +202,6 @@ class EnvelopeSchema(AutoSchema):
                 yield Forbidden
         yield from getattr(self.view, "refusals", {}).get(getattr(self.view, "action", ""), ())
 
-    def _broken_rule(self) -> str:
-        """An example of the message of a 400 of this operation."""
-        if variables := re.findall(r"{(\w+)}", self.path):
-            return f"{variables[0]}: {_rule_of(self._path_fields().get(variables[0]))}"
-        body: Any = self.get_request_serializer() if self.method in BODY_METHODS else None
-        sent = next(iter(body.values())) if isinstance(body, dict) else body
-        if is_basic_serializer(sent):
-            for name, field in force_instance(sent).fields.items():
-                if field.required:
-                    return f"{name}: {field.error_messages['required']}"
-        for parameter in self.get_override_parameters():
-            if is_basic_serializer(parameter):
-                for name, field in force_instance(parameter).fields.items():
-                    if "invalid" in field.error_messages:
-                        return f"{name}: {field.error_messages['invalid']}"
-        return "dryrun: unknown"
-
-    def _shared(self, status: int, codes: Codes) -> Schema:
-        """A reference to the component with this response. Equal responses share a component."""
-        response = error_response(status, codes)
-        name = "Or".join(code.title().replace("_", "") for code in codes)
-        for number in count(1):
-            component = ResolvedComponent(
-                name if number == 1 else f"{name}{number}",
-                ResolvedComponent.RESPONSE,
-                response,
-                object=response,
-            )
-            self.registry.register_on_missing(component)
-            if self.registry[component].schema == response:
-                break
-        return {"$ref": f"#/components/responses/{component.name}"}
-
     def _get_response_for_code(
         self, serializer: Any, status_code: str, media_types: Any = None, direction: Any = "response"
     ) -> Schema:
@@ -244,15 +214,16 @@ class EnvelopeSchema(AutoSchema):
             data = content.get(JSON, {}).get("schema", {"type": "null"})
             if getattr(declared, "allow_null", False):
                 data = {"oneOf": [data, {"type": "null"}]}
-            content = {JSON: {"schema": enveloped(status, data)}}
-        headers = headers_of_all()
+            envelope = envelope_of(data)
+            self.registry.register_on_missing(envelope)
+            content = {JSON: {"schema": envelope.ref}}
+        named = []
         if is_basic_serializer(declared):
             bases = {NEXT_CURSOR: PageSerializer, TOTAL_COUNT: CountSerializer}
             named = [name for name, base in bases.items() if isinstance(force_instance(declared), base)]
-            headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in named}
         answer: Schema = {
-            "description": (declared is not serializer and serializer.description) or HTTPStatus(status).phrase,
-            "headers": headers,
+            "description": str((declared is not serializer and serializer.description) or HTTPStatus(status).phrase),
+            "headers": headers_of_answer(*named),
             "content": content,
         }
         if status == HTTPStatus.NOT_MODIFIED:  # has no body: RFC 9110, section 15.4.5
@@ -268,6 +239,12 @@ class EnvelopeSchema(AutoSchema):
         # A form cannot have null values.
         superfluous |= {"nullable"} if getattr(field.parent, "documented_as_form", False) else set()
         superfluous |= {"minLength"} if isinstance(field, IdField) else set()
+        if direction == "request" and self.method in BODY_METHODS and "default" in meta:
+            # Generators take a property of a body with a default for one that is always there. So the text has it.
+            superfluous.add("default")
+            if meta["default"] is not None:
+                default = _as_json(meta["default"])
+                meta["description"] = f"{meta.get('description', '')} Default: `{default}`.".strip()
         return {name: value for name, value in meta.items() if name not in superfluous}
 
     def _insert_field_validators(self, field: serializers.Field, schema: Schema) -> None:
@@ -286,6 +263,9 @@ class EnvelopeSchema(AutoSchema):
             schema["additionalProperties"] = False
         return schema
 
+    def get_serializer_name(self, serializer: Any, direction: Any) -> str:
+        return type_name(type(serializer))
+
     def _is_list_view(self, serializer: Any = None) -> bool:
         # Lists are declared by `page_of`, and not by the name of the action.
         return is_list_serializer(serializer)
@@ -303,8 +283,5 @@ class EnvelopeSchema(AutoSchema):
         return found
 
 
-def _rule_of(field: serializers.Field | None) -> Any:
-    """The message for a value in a path that breaks the rule of `field`; None stands for an id."""
-    if field is None:
-        return IdField().error_messages["id"]
-    return field.error_messages["invalid" if isinstance(field, serializers.RegexField) else "blank"]
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False).strip('"')

@@ -3,7 +3,15 @@
 from functools import cache
 from typing import Any
 
+from django.conf import settings
 from rest_framework import serializers
+
+
+def type_name(kind: type[serializers.BaseSerializer[Any]]) -> str:
+    """The public name of the type that a serializer declares, without the ending of request bodies."""
+    name = kind.__name__.removesuffix("Serializer")
+    names: dict[str, str] = settings.SCHEMA_TYPE_NAMES
+    return names.get(name, name)
 
 
 class Pagination(serializers.Serializer[Any]):
@@ -26,5 +34,4 @@ class PageSerializer(CountSerializer):
 @cache
 def page_of(item: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
     """The answer of a list of such items, for `responses=`."""
-    name = item.__name__.removesuffix("Serializer") + "Page"
-    return type(name, (PageSerializer,), {"list": item(many=True), "pagination": Pagination()})
+    return type(f"{type_name(item)}Page", (PageSerializer,), {"list": item(many=True), "pagination": Pagination()})

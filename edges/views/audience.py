@@ -45,6 +45,7 @@ class AudienceViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getLiveStreamByIdViewersV1",
+        summary="List viewers of a live stream",
         tags=["Live Streams"],
         parameters=[ViewersQuery],
         responses={200: ViewersPageSerializer},
@@ -57,7 +58,10 @@ class AudienceViewSet(ApiViewSet):
         return reads.viewers(id, self.query(ViewersQuery), caller=self.user.pk, now=timezone.now())
 
     @extend_schema(
-        operation_id="getLiveStreamByIdViewerCountV1", tags=["Live Streams"], responses={200: ViewerCountSerializer}
+        operation_id="getLiveStreamByIdViewerCountV1",
+        summary="Get the viewer count of a live stream",
+        tags=["Live Streams"],
+        responses={200: ViewerCountSerializer},
     )
     def viewer_count(self, request: Request, id: str) -> Response:
         """The number of viewers, who have joined within the last two token lifetimes and are no broadcasters.
@@ -67,7 +71,10 @@ class AudienceViewSet(ApiViewSet):
         return Response(reads.viewer_count(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(
-        operation_id="getLiveStreamByIdStatisticsV1", tags=["Live Streams"], responses={200: StatisticsSerializer}
+        operation_id="getLiveStreamByIdStatisticsV1",
+        summary="Get statistics of a live stream",
+        tags=["Live Streams"],
+        responses={200: StatisticsSerializer},
     )
     def statistics(self, request: Request, id: str) -> Response:
         """How many watched the stream and for how long, for its creator, its guest and moderators.
@@ -91,6 +98,7 @@ class AudienceViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getLiveStreamByIdRevocationsV1",
+        summary="List ban changes of a live stream for media servers",
         tags=["Live Streams"],
         parameters=[RevocationsQuery],
         responses={200: RevocationsSerializer},

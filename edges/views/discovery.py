@@ -27,7 +27,10 @@ class PublicDiscoveryViewSet(ApiViewSet):
     permission_classes = ()
 
     @extend_schema(
-        operation_id="listLiveStreamFeaturedV1", tags=["Live Streams"], responses={200: LiveNowSerializer(many=True)}
+        operation_id="listLiveStreamFeaturedV1",
+        summary="List featured live streams",
+        tags=["Live Streams"],
+        responses={200: LiveNowSerializer(many=True)},
     )
     def featured(self, request: Request) -> Response:
         """The active streams with most viewers, at most ten. `role` is null.
@@ -38,6 +41,7 @@ class PublicDiscoveryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamCatchStreamersV1",
+        summary="List creators who are live now",
         tags=["Live Streams"],
         parameters=[LimitQuery],
         responses={200: CatchStreamerSerializer(many=True)},
@@ -52,6 +56,7 @@ class DiscoveryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamWhatsLiveNowV1",
+        summary="List what is live now",
         tags=["Live Streams"],
         parameters=[LiveNowQuery],
         responses={200: page_of(LiveNowSerializer)},
@@ -67,6 +72,7 @@ class DiscoveryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMostWatchedCreatorsV1",
+        summary="List most watched creators",
         tags=["Live Streams"],
         parameters=[LimitQuery],
         responses={200: MostWatchedCreatorSerializer(many=True)},
@@ -86,6 +92,7 @@ class HistoryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMyBroadcastedStreamsV1",
+        summary="List own broadcasted live streams",
         tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(BroadcastedStreamSerializer)},
@@ -99,6 +106,7 @@ class HistoryViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMyWatchedStreamsV1",
+        summary="List watched live streams",
         tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(WatchedStreamSerializer)},

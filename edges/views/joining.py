@@ -43,6 +43,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamV1",
+        summary="Join Live Stream",
         tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
@@ -59,6 +60,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsCreatorV1",
+        summary="Join Live Stream as creator",
         tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
@@ -76,6 +78,7 @@ class JoiningViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="joinLiveStreamAsGuestV1",
+        summary="Join Live Stream as guest",
         tags=["Live Streams"],
         request=JoinSerializer,
         responses={200: JoinedSerializer},
@@ -97,7 +100,11 @@ class JoiningViewSet(ApiViewSet):
     # --- shared ---------------------------------------------------------------------------------------
 
     @extend_schema(
-        operation_id="leaveLiveStreamByIdV1", tags=["Live Streams"], request=None, responses={200: LeftSerializer}
+        operation_id="leaveLiveStreamByIdV1",
+        summary="Leave Live Stream",
+        tags=["Live Streams"],
+        request=None,
+        responses={200: LeftSerializer},
     )
     def leave(self, request: Request, id: str) -> Response:
         """Leave a stream that you joined: you are no viewer any more, at once.

@@ -25,6 +25,7 @@ class FoundStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getLiveStreamByChannelByChannelnameV1",
+        summary="Get Live Stream by channel name",
         tags=["Live Streams"],
         responses={200: LiveStreamSerializer},
     )
@@ -34,6 +35,7 @@ class FoundStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getLiveStreamUserByUseridActiveStreamV1",
+        summary="Get the active live stream of a user",
         tags=["Live Streams"],
         responses={200: LiveStreamSerializer(allow_null=True)},
     )

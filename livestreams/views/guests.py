@@ -32,6 +32,7 @@ class GuestViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="acceptLiveStreamByIdGuestV1",
+        summary="Accept a guest invitation",
         tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
@@ -51,6 +52,7 @@ class GuestViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="declineLiveStreamByIdGuestV1",
+        summary="Decline a guest invitation",
         tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},

@@ -30,6 +30,7 @@ class OwnStreamsViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMyUpcomingV1",
+        summary="List own upcoming live streams",
         tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(UpcomingStreamSerializer)},
@@ -43,6 +44,7 @@ class OwnStreamsViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamDeletedV1",
+        summary="List own deleted live streams",
         tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(DeletedStreamSerializer)},
@@ -56,6 +58,7 @@ class OwnStreamsViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="restoreLiveStreamByIdV1",
+        summary="Restore a deleted live stream",
         tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},

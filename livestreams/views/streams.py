@@ -51,6 +51,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createLiveStreamV1",
+        summary="Create Live Stream",
         tags=["Live Streams"],
         request={
             "application/json": CreateStreamSerializer,
@@ -65,7 +66,12 @@ class LiveStreamViewSet(ApiViewSet):
             stream = services.create_stream(by=self.user, now=timezone.now(), thumbnail=thumbnail, **values)
         return Response(reads.new_stream(stream.pk, caller=self.user.pk), status=201)
 
-    @extend_schema(operation_id="getLiveStreamByIdV1", tags=["Live Streams"], responses={200: LiveStreamSerializer})
+    @extend_schema(
+        operation_id="getLiveStreamByIdV1",
+        summary="Get Live Stream",
+        tags=["Live Streams"],
+        responses={200: LiveStreamSerializer},
+    )
     def retrieve(self, request: Request, id: str) -> Response:
         """Read one stream. If a ban blocks you from it, the refusal contains its reason and its end."""
         stream, restriction = reads.stream_and_restriction(id, caller=self.user.pk)
@@ -74,6 +80,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="updateLiveStreamByIdV1",
+        summary="Update Live Stream",
         tags=["Live Streams"],
         request=EditStreamSerializer,
         responses={200: LiveStreamSerializer},
@@ -86,7 +93,12 @@ class LiveStreamViewSet(ApiViewSet):
         stream = services.edit_stream(id, by=self.user, now=timezone.now(), changes=changes)
         return Response(seen.changed(stream, caller=self.user.pk))
 
-    @extend_schema(operation_id="deleteLiveStreamByIdV1", tags=["Live Streams"], responses={200: LiveStreamSerializer})
+    @extend_schema(
+        operation_id="deleteLiveStreamByIdV1",
+        summary="Delete Live Stream (soft delete)",
+        tags=["Live Streams"],
+        responses={200: LiveStreamSerializer},
+    )
     def destroy(self, request: Request, id: str) -> Response:
         """Delete a stream that is not active. Afterwards no operation finds it."""
         seen = reads.stream_to_change(id)
@@ -96,6 +108,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="startLiveStreamByIdV1",
+        summary="Start Live Stream",
         tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
@@ -109,6 +122,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="endLiveStreamByIdV1",
+        summary="End Live Stream",
         tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
@@ -122,6 +136,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="cancelLiveStreamByIdV1",
+        summary="Cancel Live Stream",
         tags=["Live Streams"],
         request=None,
         responses={200: LiveStreamSerializer},
@@ -137,6 +152,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamV1",
+        summary="List live streams",
         tags=["Live Streams"],
         parameters=[ListStreamsQuery],
         responses={200: page_of(LiveStreamSerializer)},
@@ -151,6 +167,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getLiveStreamMyActiveStreamV1",
+        summary="Get own active live stream",
         tags=["Live Streams"],
         responses={200: LiveStreamSerializer(allow_null=True)},
     )
@@ -160,6 +177,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamMyPastStreamsV1",
+        summary="List own past live streams",
         tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(LiveStreamSerializer)},
@@ -170,6 +188,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getLiveStreamUserByUseridPastStreamsV1",
+        summary="List past live streams of a user",
         tags=["Live Streams"],
         parameters=[PageQuery],
         responses={200: page_of(LiveStreamSerializer)},
@@ -181,6 +200,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamGuestStreamsV1",
+        summary="List live streams with the current user as guest",
         tags=["Live Streams"],
         parameters=[GuestStreamsQuery],
         responses={200: page_of(LiveStreamSerializer)},
@@ -191,6 +211,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamUpcomingV1",
+        summary="List upcoming live streams",
         tags=["Live Streams"],
         parameters=[UpcomingQuery],
         responses={200: page_of(UpcomingStreamSerializer)},
@@ -201,6 +222,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getLiveStreamUserByUseridUpcomingLiveStreamsV1",
+        summary="List upcoming live streams of a user (hours)",
         tags=["Live Streams"],
         parameters=[UpcomingQuery],
         responses={200: page_of(UpcomingStreamSerializer)},
@@ -211,6 +233,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="getLiveStreamUserByUseridUpcomingLiveStreamsV2",
+        summary="List upcoming live streams of a user (minutes)",
         tags=["Live Streams"],
         parameters=[UpcomingInMinutesQuery],
         responses={200: page_of(UpcomingStreamSerializer)},

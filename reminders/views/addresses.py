@@ -32,6 +32,7 @@ class CalendarAddressViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createLiveStreamMyCalendarV1",
+        summary="Create own calendar address",
         tags=["Live Stream Calendars"],
         request=None,
         responses={201: NewCalendarAddressSerializer},
@@ -50,6 +51,7 @@ class CalendarAddressViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="deleteLiveStreamMyCalendarV1",
+        summary="Revoke own calendar address",
         tags=["Live Stream Calendars"],
         responses={200: CalendarAddressSerializer},
     )

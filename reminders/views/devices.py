@@ -22,6 +22,7 @@ class DeviceTokenViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createNotificationsDeviceTokenV1",
+        summary="Register a device token",
         tags=["Notifications"],
         request=RegisterDeviceSerializer,
         responses={200: DeviceTokenSerializer},
@@ -39,6 +40,7 @@ class DeviceTokenViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="deleteNotificationsDeviceTokenByIdV1",
+        summary="Remove a device token",
         tags=["Notifications"],
         responses={200: DeviceTokenSerializer},
     )

@@ -32,6 +32,7 @@ class NotificationViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listNotificationsV1",
+        summary="List notifications",
         tags=["Notifications"],
         parameters=[ListNotificationsQuery],
         responses={200: page_of(NotificationSerializer)},
@@ -42,6 +43,7 @@ class NotificationViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listNotificationsV2",
+        summary="List notifications (v2)",
         tags=["Notifications"],
         parameters=[ListNotificationsQuery],
         responses={200: page_of(NotificationSerializer)},
@@ -51,7 +53,10 @@ class NotificationViewSet(ApiViewSet):
         return self.list(request)
 
     @extend_schema(
-        operation_id="getNotificationsUnreadCountV1", tags=["Notifications"], responses={200: UnreadCountSerializer}
+        operation_id="getNotificationsUnreadCountV1",
+        summary="Get the number of unread notifications",
+        tags=["Notifications"],
+        responses={200: UnreadCountSerializer},
     )
     def count_unread(self, request: Request) -> Response:
         """How many of your notifications are unread. Counted up to 10,000: see `X-Total-Count`."""
@@ -59,6 +64,7 @@ class NotificationViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="updateNotificationsReadAllV1",
+        summary="Mark all notifications as read",
         tags=["Notifications"],
         request=None,
         responses={200: MarkedSerializer},
@@ -74,6 +80,7 @@ class NotificationViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="updateNotificationsByIdReadV1",
+        summary="Mark a notification as read",
         tags=["Notifications"],
         request=MarkNotificationSerializer,
         responses={200: NotificationSerializer},
@@ -87,6 +94,7 @@ class NotificationViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="updateNotificationsByIdReadV2",
+        summary="Mark a notification as read (v2)",
         tags=["Notifications"],
         request=MarkNotificationSerializer,
         responses={200: NotificationSerializer},

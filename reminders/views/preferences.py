@@ -19,7 +19,10 @@ class ChannelsViewSet(ApiViewSet):
         services.lock_channels(by=self.user)
 
     @extend_schema(
-        operation_id="getNotificationsChannelsV1", tags=["Notifications"], responses={200: ChannelsSerializer}
+        operation_id="getNotificationsChannelsV1",
+        summary="Get notification channels",
+        tags=["Notifications"],
+        responses={200: ChannelsSerializer},
     )
     def retrieve(self, request: Request) -> Response:
         """The channels on which you are notified: true for those that are on.
@@ -30,6 +33,7 @@ class ChannelsViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="updateNotificationsChannelsV1",
+        summary="Update notification channels",
         tags=["Notifications"],
         request=ChooseChannelsSerializer,
         responses={200: ChannelsSerializer},

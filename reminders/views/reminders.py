@@ -39,6 +39,7 @@ class ReminderViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="createLiveStreamByIdReminderV1",
+        summary="Set live stream reminder for current user",
         tags=["Live Stream Reminders"],
         request=SetReminderSerializer,
         responses={200: ReminderSerializer},
@@ -59,7 +60,10 @@ class ReminderViewSet(ApiViewSet):
         return Response(reminded_to_wire(reminded))
 
     @extend_schema(
-        operation_id="getLiveStreamByIdReminderV1", tags=["Live Stream Reminders"], responses={200: ReminderSerializer}
+        operation_id="getLiveStreamByIdReminderV1",
+        summary="Get live stream reminder of current user",
+        tags=["Live Stream Reminders"],
+        responses={200: ReminderSerializer},
     )
     def retrieve(self, request: Request, id: str) -> Response:
         """Your reminder on this stream.
@@ -73,6 +77,7 @@ class ReminderViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="deleteLiveStreamByIdReminderV1",
+        summary="Remove live stream reminder of current user",
         tags=["Live Stream Reminders"],
         responses={200: ReminderSerializer},
     )
@@ -86,6 +91,7 @@ class ReminderViewSet(ApiViewSet):
 
     @extend_schema(
         operation_id="listLiveStreamRemindersV1",
+        summary="List own reminders",
         tags=["Live Stream Reminders"],
         parameters=[PageQuery],
         responses={200: page_of(MyReminderSerializer)},

@@ -56,7 +56,10 @@ type Request = tuple[Scope, Connection]
 
 def _request(world: World, operation: Operation, *, query: str = "", **headers: str) -> Request:
     path = world.path(operation).partition("?")[0]
-    sent = {name.replace("_", "-"): value for name, value in headers.items()} | {"accept": world.accept}
+    sent = {name.replace("_", "-"): value for name, value in headers.items()} | {
+        "accept": world.accept,
+        "x-language": world.language,
+    }
     return Scope(operation.method, path, query, sent), Connection()
 
 

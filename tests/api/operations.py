@@ -7,6 +7,8 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -25,6 +27,8 @@ from reminders.services import create_calendar_address, register_device
 from tests.bans.people import make_ban, permitted
 from tests.conftest import PASSWORD, Api, make_user, session_of
 from tests.envelope import data_of
+from tests.hostile_forms import CONTENT_TYPE, form
+from tests.hostile_pictures import small_png
 from tests.reminders.asking import notified_of_start, remind
 from tests.streams import make_stream
 
@@ -43,6 +47,15 @@ UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True)
+class Sent:
+    """The last request of a world."""
+
+    path: str
+    raw: bytes
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
 class Operation:
     method: str
     path: str
@@ -53,11 +66,24 @@ class Operation:
 
     @property
     def takes_token(self) -> bool:
-        return bool(self.declared.get("security"))
+        return bool(self.declared["security"])
+
+    @property
+    def needs_token(self) -> bool:
+        return self.takes_token and {} not in self.declared["security"]
+
+    @property
+    def parameters(self) -> list[dict[str, Any]]:
+        return [_followed(parameter) for parameter in self.declared["parameters"]]
 
     @property
     def has_body(self) -> bool:
         return "requestBody" in self.declared
+
+    @property
+    def takes_form(self) -> bool:
+        """Whether the body can only be a form, which has a picture."""
+        return self.has_body and "application/json" not in self.declared["requestBody"]["content"]
 
     @property
     def takes_match(self) -> bool:
@@ -69,7 +95,7 @@ class Operation:
 
     @property
     def headers(self) -> list[str]:
-        return [parameter["name"] for parameter in self.declared.get("parameters", []) if parameter["in"] == "header"]
+        return [parameter["name"] for parameter in self.parameters if parameter["in"] == "header"]
 
     @property
     def variables(self) -> list[str]:
@@ -80,13 +106,13 @@ class Operation:
         """The variables of the path that are ids."""
         return [
             parameter["name"]
-            for parameter in self.declared.get("parameters", [])
+            for parameter in self.parameters
             if parameter["in"] == "path" and parameter["schema"].get("pattern") == f"^{OBJECT_ID.pattern}$"
         ]
 
     @property
     def query(self) -> list[dict[str, Any]]:
-        return [parameter for parameter in self.declared.get("parameters", []) if parameter["in"] == "query"]
+        return [parameter for parameter in self.parameters if parameter["in"] == "query"]
 
     def response(self, status: int) -> dict[str, Any]:
         """The documented response for `status`. Raises KeyError when there is none."""
@@ -95,9 +121,8 @@ class Operation:
     def answers(self) -> Iterator[tuple[int, str]]:
         """Each documented status with each of its codes. A success has the code "", a 304 the code UNCHANGED."""
         for status in map(int, self.declared["responses"]):
-            headers = self.response(status)["headers"]
-            codes = headers["X-Error-Code"]["schema"]["enum"] if status >= 400 else [UNCHANGED if status == 304 else ""]
-            for code in codes:
+            unnamed = [UNCHANGED if status == 304 else ""]
+            for code in self.response(status)["x-error-codes"] if status >= 400 else unnamed:
                 yield status, code
 
 
@@ -130,6 +155,8 @@ def assert_documented(response: Any, operation: Operation) -> None:
             continue
         value: Any = response.headers[name]
         assert fits(int(value) if header["schema"].get("type") == "integer" else value, header["schema"]), name
+    if response.status_code >= 400:
+        assert response.headers["X-Error-Code"] in declared["x-error-codes"]
 
 
 def assert_succeeded(response: Any, operation: Operation, status: int = 200) -> None:
@@ -142,20 +169,35 @@ def assert_succeeded(response: Any, operation: Operation, status: int = 200) -> 
         assert response.headers["Content-Type"].partition(";")[0] == kind
 
 
+APPEAL = "Bağlantılar yayının konusuyla ilgiliydi."
+BAN = {"actionType": "BLOCK", "reason": "Reklam bağlantıları paylaştı", "durationSeconds": 86400}
+# Far in the future, so that the example of the document succeeds as it stands.
+PLAN = {
+    "title": "Akşam sohbeti",
+    "liveStreamType": "solo",
+    "interest": "music",
+    "price": 49.9,
+    "durationGoal": 60,
+    "motivation": "Şarkılar ve sorular",
+    "plannedStartDate": "2035-01-16T20:00:00.000Z",
+}
+# The body of an operation that takes a form.
+PICTURE_FORM = form(b'Content-Disposition: form-data; name="thumbnail"; filename="x"\r\n\r\n' + small_png())
 # Bodies that name no user.
 BODIES: dict[str, dict[str, Any]] = {
-    "createLiveStreamBanByIdAppealV1": {"text": "It was not me."},
-    "createLiveStreamV1": {"title": "Evening talk, moved"},
+    "createLiveStreamBanByIdAppealV1": {"text": APPEAL},
+    "createLiveStreamReportsByStreamidV1": {"reason": "harassment", "comment": "Konuğu yayın boyunca tehdit etti."},
+    "createLiveStreamV1": PLAN,
     "createNotificationsDeviceTokenV1": {"token": "fcm:APA91bHPRgkF3JUikC4E", "platform": "android"},
     "updateNotificationsByIdReadV1": {"isRead": True},
     "updateNotificationsByIdReadV2": {"isRead": True},
     "createLiveStreamByIdReminderV1": {"minute": 15},
     "updateLiveStreamBanByIdV1": {"actionType": "CHAT_ONLY"},
-    "updateLiveStreamByIdV1": {"title": "Evening talk, moved"},
+    "updateLiveStreamByIdV1": {"title": "Akşam sohbeti: dinleyici istekleri", "durationGoal": 90},
     "updateNotificationsChannelsV1": {"inbox": True},
 }
 
-# Operations that need a stream that is active, and those that its guest calls.
+# Operations that need a stream that is active, and those that its guest or a viewer calls.
 OF_ACTIVE_STREAMS = {
     "endLiveStreamByIdV1",
     "getLiveStreamUserByUseridActiveStreamV1",
@@ -164,6 +206,11 @@ OF_ACTIVE_STREAMS = {
     "leaveLiveStreamByIdV1",
 }
 OF_GUESTS = {"acceptLiveStreamByIdGuestV1", "declineLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}
+OF_VIEWERS = {
+    "createLiveStreamBanByIdAppealV1",
+    "createLiveStreamReportsByStreamidV1",
+    "deleteLiveStreamBanByIdAppealV1",
+}
 
 
 @dataclass
@@ -179,6 +226,8 @@ class World:
     # Values for paths, queries and bodies.
     ids: dict[str, str]
     accept: str = "application/json"
+    language: str = "en"
+    sent: Sent = Sent("", b"")
 
     def session(self) -> Session:
         return session_of(self.caller)
@@ -195,10 +244,10 @@ class World:
             case "joinLiveStreamV1" | "joinLiveStreamAsCreatorV1" | "joinLiveStreamAsGuestV1":
                 return {"liveStreamId": self.ids["liveStreamId"]}
             case "createLiveStreamBanV1":
-                return {name: self.ids[name] for name in ("targetUserId", "liveStreamId")}
+                return {name: self.ids[name] for name in ("targetUserId", "liveStreamId")} | BAN
             case "createLiveStreamBanBulkV1":
-                return {"liveStreamId": self.ids["liveStreamId"], "targets": [self.viewer.pk]}
-        assert (name in BODIES) is operation.has_body, f"say what {operation} takes"
+                return {"liveStreamId": self.ids["liveStreamId"], "targets": [self.viewer.pk]} | BAN
+        assert (name in BODIES) is (operation.has_body and not operation.takes_form), f"say what {operation} takes"
         return BODIES.get(name)
 
     def path(self, operation: Operation, **values: str) -> str:
@@ -227,52 +276,72 @@ class World:
         if authorization is None and operation.takes_token:
             session = session_of(by or self.caller)
             authorization = f"Bearer {tokens.AccessToken.of(session, now=timezone.now())}"
+        if raw is None and operation.takes_form:
+            raw, content_type = PICTURE_FORM, CONTENT_TYPE
         if raw is None:
             sent = self.body(operation) if body is None else body
             raw = b"" if sent is None else json.dumps(sent).encode()
-        headers: dict[str, Any] = {"HTTP_ACCEPT": self.accept} | variables
+        headers: dict[str, Any] = {"HTTP_ACCEPT": self.accept, "HTTP_X_LANGUAGE": self.language} | variables
         if authorization:
             headers["HTTP_AUTHORIZATION"] = authorization
         if unless:
             headers["HTTP_IF_NONE_MATCH"] = unless
         client: Any = self.api()  # its stubs do not accept bytes
-        return client.generic(operation.method, path or self.path(operation), raw, content_type, **headers)
+        self.sent = Sent(path or self.path(operation), raw, content_type)
+        return client.generic(operation.method, self.sent.path, raw, content_type, **headers)
 
 
 def stream_for(name: str, creator: User) -> LiveStream:
     """A stream of `creator` in the state that this operation needs; a duo for those that its guest calls."""
-    guest = make_user("guest") if name in OF_GUESTS else None
-    stream = make_stream(creator, Status.ACTIVE if name in OF_ACTIVE_STREAMS else Status.SCHEDULED, guest=guest)
+    guest = make_user("elif.kaya", name="Elif", surname="Kaya") if name in OF_GUESTS else None
+    now = timezone.now()
+    stream = make_stream(
+        creator,
+        Status.ACTIVE if name in OF_ACTIVE_STREAMS else Status.SCHEDULED,
+        now=now - timedelta(minutes=30),
+        planned_start_at=now + timedelta(hours=1),
+        guest=guest,
+        title="Akşam sohbeti",
+        interest="music",
+        price=Decimal("49.90"),
+        duration_goal=60,
+        motivation="Şarkılar ve sorular",
+    )
     if name == "restoreLiveStreamByIdV1":
-        delete_stream(stream.pk, by=creator, now=timezone.now())
+        delete_stream(stream.pk, by=creator, now=now - timedelta(minutes=10))
     return stream
 
 
 def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> World:
     name = str(operation)
-    viewer, caller = make_user("viewer"), creator
+    viewer, caller = make_user("mehmet.demir", name="Mehmet", surname="Demir"), creator
     stream = stream_for(name, creator)
     if name in OF_GUESTS and stream.guest:
         caller = stream.guest
+    if name in OF_VIEWERS:
+        caller = viewer
     ids = {"id": stream.pk, "liveStreamId": stream.pk, "userId": creator.pk, "targetUserId": viewer.pk}
-    ids |= {"username": creator.username, "q": creator.username, "channelName": stream.channel_name}
+    ids |= {
+        "streamId": stream.pk,
+        "username": creator.username,
+        "q": creator.username,
+        "channelName": stream.channel_name,
+    }
     if name == "getLiveStreamByIdRevocationsV1":
         caller = permitted("edge", "enforce")
     if name == "deleteLiveStreamBanBulkByBatchidV1":
         batch = ban_many(stream.pk, [viewer.pk], by=creator, now=timezone.now()).id
         ids["batchId"] = batch or ""
     if operation.path.startswith("/api/v1/live-stream-ban/{id}"):
-        ban = make_ban(viewer, stream)
+        ban = make_ban(viewer, stream, now=timezone.now() - timedelta(minutes=10), reason=BAN["reason"])
         ids["id"] = ban.pk
         if name in {"getLiveStreamBanByIdAppealV1", "deleteLiveStreamBanByIdAppealV1"}:
-            appeal_ban(ban.pk, by=viewer, now=timezone.now(), text="It was not me.")
-        if name in {"createLiveStreamBanByIdAppealV1", "deleteLiveStreamBanByIdAppealV1"}:
-            caller = viewer
+            appeal_ban(ban.pk, by=viewer, now=timezone.now() - timedelta(minutes=5), text=APPEAL)
     if name == "leaveLiveStreamByIdV1":
         admit(caller, stream.pk, status=stream.status, role="host", restriction=None, now=timezone.now())
     if name in {"getLiveStreamByIdReminderV1", "deleteLiveStreamByIdReminderV1"}:
         for user in (caller, viewer):
-            remind(user, stream)
+            remind(user, stream, now=timezone.now() - timedelta(minutes=20))
     ids |= _in_inbox(name, caller, stream)
     return World(api, creator, stranger, viewer, caller, stream, ids)
 
@@ -283,7 +352,9 @@ def _in_inbox(name: str, caller: User, stream: LiveStream) -> dict[str, str]:
         case "updateNotificationsByIdReadV1" | "updateNotificationsByIdReadV2":
             return {"id": notified_of_start(caller, stream).pk}
         case "deleteNotificationsDeviceTokenByIdV1":
-            return {"id": register_device(by=caller, now=timezone.now(), token="x", platform="ios").pk}
+            return {
+                "id": register_device(by=caller, now=timezone.now() - timedelta(days=1), token="x", platform="ios").pk
+            }
         case "deleteLiveStreamMyCalendarV1":
-            create_calendar_address(by=caller, now=timezone.now())
+            create_calendar_address(by=caller, now=timezone.now() - timedelta(days=1))
     return {}

@@ -1,14 +1,20 @@
 """Every operation × every documented status and code: the response occurs and is as documented."""
 
 import re
+from datetime import datetime
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
+from django.utils import timezone
 
 from accounts.models import User
+from tests.api.furnishing import furnish, join_early
 from tests.api.operations import Operation, assert_documented, assert_succeeded, operations, world_for
+from tests.api.recordings import answer_of, assert_recorded, assert_request_recorded, request_of
+from tests.api.replacing import Replacing
 from tests.api.scenarios import SCENARIOS
-from tests.conftest import Api
+from tests.conftest import Api, make_user
 from tests.envelope import ERRORS, assert_refused
 
 PROBLEM = "application/problem+json"
@@ -16,19 +22,19 @@ REALLY_COMMITTED = pytest.mark.django_db(transaction=True)
 
 
 def cases() -> list[Any]:
-    """Each response in the envelope, and each code once as problem+json, for the first operation that has it."""
+    """Each response in the envelope in both languages, and each code once as problem+json, for the first operation."""
     found, as_problem = [], set()
     for operation in operations():
         for status, code in operation.answers():
-            kinds = ["application/json"]
+            kinds = [("application/json", language) for language, _ in django_settings.LANGUAGES]
             if code not in as_problem:
                 as_problem.add(code)
-                kinds.append(PROBLEM)
+                kinds.append((PROBLEM, "en"))
             # A lost connection ends the transaction around the test.
             marks = [REALLY_COMMITTED] if code == "service_unavailable" else []
-            for accept in kinds:
-                name = f"{operation}-{status}-{code or 'success'}-{accept}"
-                found.append(pytest.param(operation, status, code, accept, id=name, marks=marks))
+            for accept, language in kinds:
+                name = f"{operation}-{status}-{code or 'success'}-{accept}-{language}"
+                found.append(pytest.param(operation, status, code, accept, language, id=name, marks=marks))
     return found
 
 
@@ -47,20 +53,25 @@ def test_every_operation_documents_the_codes_that_all_operations_share() -> None
         assert expected <= statuses, operation
 
 
-@pytest.mark.parametrize(("operation", "status", "code", "accept"), cases())
-def test_answers(
+@pytest.mark.parametrize(("operation", "status", "code", "accept", "language"), cases())
+def test_answers_as_documented_and_recorded(
     operation: Operation,
     status: int,
     code: str,
     accept: str,
+    language: str,
     api: Api,
-    creator: User,
-    stranger: User,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = world_for(operation, api, creator, stranger)
+    now = stopped_clock(monkeypatch)
+    creator = make_user("ayse.yilmaz", name="Ayşe", surname="Yılmaz", email="ayse@example.com")
+    world = world_for(operation, api, creator, make_user("can.ozturk", name="Can", surname="Öztürk"))
+    world.language = language
+    join_early(now)
     if status >= 400:
         world.accept = accept
+    else:
+        furnish(world, operation, now)
 
     response = SCENARIOS[code](world, operation, monkeypatch)
 
@@ -78,6 +89,20 @@ def test_answers(
     if status >= 400 and accept != PROBLEM:
         reasons = response.json()["errors"][1:]
         assert bool(reasons) is (status != 500), "people learn why, and nothing about a crash"
+    if status != 304 and accept != PROBLEM:
+        replaced = Replacing(now)
+        replaced.look_up()
+        assert_recorded(operation, status, code, language, answer_of(response, replaced))
+        if status < 300:
+            assert_request_recorded(operation, request_of(operation, world.sent, replaced))
+
+
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """The services are given the same time in a whole test, so that the distances between times are always the same."""
+    # Calendars have whole seconds, and statistics a number for each whole minute.
+    now = timezone.now().replace(second=0, microsecond=0)
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    return now
 
 
 def assert_problem(response: Any, status: int, code: str) -> None:
@@ -156,7 +181,7 @@ def test_a_body_that_is_not_an_object_is_refused(
 
 
 @pytest.mark.parametrize(
-    "operation", [each for each in operations() if {} in each.declared.get("security", [])], ids=str
+    "operation", [each for each in operations() if each.takes_token and not each.needs_token], ids=str
 )
 def test_an_optional_token_may_be_left_out(operation: Operation, api: Api, creator: User, stranger: User) -> None:
     world = world_for(operation, api, creator, stranger)

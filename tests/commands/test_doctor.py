@@ -141,6 +141,10 @@ def test_an_unwritable_storage_is_reported(run: Run, tmp_path: Path) -> None:
         ({"TRUSTED_PROXIES": ""}, {"proxies_unknown"}),
         ({"PUBLIC_URL": "http://live.example.org"}, {"public_url_not_https"}),
         ({"PRODUCTION_SERVER_URL": "http://live.example.org"}, {"production_server_not_https"}),
+        (
+            {"PLAYGROUND_ACCOUNTS": '[{"role": "creator", "username": "a", "password": "b"}]'},
+            {"playground_accounts_public"},
+        ),
     ],
 )
 def test_an_insecure_setting_with_a_public_url_is_an_error(

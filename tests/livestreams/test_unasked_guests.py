@@ -39,7 +39,7 @@ def test_others_see_a_guest_only_after_accepting(
     is_upcoming = status in (Status.SCHEDULED, Status.ACTIVE)
     shows = str(operation) in SHOWS_GUESTS and (is_upcoming or "Calendar" in str(operation))
 
-    needs_token = {} not in operation.declared["security"]
+    needs_token = operation.needs_token
     for caller in (guest, creator, stranger) if needs_token else (None, guest, creator, stranger):
         response = api(caller).get(address)
         assert response.status_code == 200

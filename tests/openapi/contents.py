@@ -14,13 +14,24 @@ def operations(document: Document) -> Iterator[Operation]:
         yield from path.items()
 
 
+def followed(written: dict[str, Any], document: Document) -> dict[str, Any]:
+    """What `written` refers to, if it is a reference."""
+    kind, _, name = written.get("$ref", "").removeprefix("#/components/").partition("/")
+    found: dict[str, Any] = document["components"][kind][name] if name else written
+    return found
+
+
+def parameters(operation: dict[str, Any], document: Document) -> list[dict[str, Any]]:
+    return [followed(parameter, document) for parameter in operation["parameters"]]
+
+
 def responses(document: Document) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    """The id of each operation with each of its statuses and responses. References are resolved."""
+    """The id of each operation with each of its statuses and responses. References to them and in them are resolved."""
     for _method, operation in operations(document):
         for status, written in operation["responses"].items():
-            shared = written.get("$ref", "").rpartition("/")[2]
-            response = document["components"]["responses"][shared] if shared else written
-            yield operation["operationId"], int(status), response
+            response = followed(written, document)
+            headers = {name: followed(header, document) for name, header in response["headers"].items()}
+            yield operation["operationId"], int(status), response | {"headers": headers}
 
 
 def fits(value: Any, schema: dict[str, Any], document: Document) -> bool:

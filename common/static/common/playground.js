@@ -1,80 +1,78 @@
-"use strict";
+// The playground: Swagger UI, extended by plugins. https://swagger.io/docs/open-source-tools/swagger-ui/customization/plugin-api/
 
-const READING = ["GET", "HEAD", "OPTIONS"];
-const WORD = "production";
-const place = document.getElementById("playground");
-const production = place.dataset.production.replace(/\/+$/, "");
+import { filtering } from "./playground/filter.js";
+import { startGuides } from "./playground/guides.js";
+import { filling, learn } from "./playground/ids.js";
+import { translateLabels } from "./playground/labels.js";
+import { options, place } from "./playground/page.js";
+import { confirmed } from "./playground/production.js";
+import { sampling } from "./playground/samples.js";
+import { adopt, focusLogin, serverOf, sessionEnded, start } from "./playground/session.js";
 
-const isProduction = (url) => {
-  const { href } = new URL(url, document.baseURI);
-  const home = new URL(production, document.baseURI).href.replace(/\/+$/, "");
-  return href === home || [`${home}/`, `${home}?`].some((start) => href.startsWith(start));
-};
+const nothing = () => () => null;
 
-// --- the question before a changing call ---------------------------------------------------------
+// Every operation can be sent at once, so nothing has to be switched on.
+const reset = ({ React }) => ({ hasUserEditedBody, onResetClick }) =>
+  hasUserEditedBody ? React.createElement("button", { className: "btn reset", onClick: onResetClick }, "Reset") : null;
 
-const question = document.getElementById("production-question");
-const word = document.getElementById("production-word");
-const send = document.getElementById("production-send");
-
-word.addEventListener("input", () => {
-  send.disabled = word.value.trim().toLowerCase() !== WORD;
+// The page has its own server, login and filter. The introduction of the document is in the guides.
+const replaced = (system) => ({
+  wrapComponents: {
+    InfoContainer: nothing,
+    ServersContainer: nothing,
+    AuthorizeBtnContainer: nothing,
+    FilterContainer: nothing,
+    curl: nothing,
+    TryItOutButton: () => reset(system),
+    authorizeOperationBtn: (Original) => (props) =>
+      system.React.createElement(Original, { ...props, onClick: focusLogin }),
+  },
 });
-document.getElementById("production-cancel").addEventListener("click", () => question.close(""));
 
-const ask = (method, url) =>
-  new Promise((resolve) => {
-    document.getElementById("production-call").textContent = `${method} ${url}`;
-    word.value = "";
-    send.disabled = true;
-    question.returnValue = ""; // Escape leaves it as it is
-    question.addEventListener("close", () => resolve(question.returnValue === "send"), { once: true });
-    question.showModal();
-    word.focus();
-  });
-
-// One question at a time: a second call waits until the first is answered.
-let lastAnswer = Promise.resolve();
-
-const askBeforeChangingProduction = async (request) => {
-  const method = (request.method || "GET").toUpperCase();
-  if (request.loadSpec || READING.includes(method) || !isProduction(request.url)) {
-    return request;
+const dataOf = (response) => {
+  try {
+    return JSON.parse(response.text).data;
+  } catch {
+    return null;
   }
-  const answer = lastAnswer.then(() => ask(method, request.url));
-  lastAnswer = answer;
-  if (!(await answer)) {
-    throw new Error("Cancelled. Nothing was sent to Production.");
-  }
-  return request;
 };
 
-// --- Swagger UI ----------------------------------------------------------------------------------
+const read = (response) => {
+  const server = response.loadSpec ? undefined : serverOf(response.url);
+  const isLogin = server && new URL(response.url).pathname.endsWith(options.login);
+  if (server && response.ok) {
+    const data = dataOf(response);
+    learn(server, data);
+    if (isLogin && data?.accessToken) {
+      adopt(server, data);
+    }
+  }
+  if (server && response.status === 401 && !isLogin) {
+    sessionEnded(server);
+  }
+  return response;
+};
 
 const ui = SwaggerUIBundle({
-  url: place.dataset.document,
+  url: options.document,
   domNode: place,
   presets: [SwaggerUIBundle.presets.apis],
+  plugins: [replaced, filtering, filling, sampling],
   layout: "BaseLayout",
   validatorUrl: null, // its badge would ask a server on the internet
   deepLinking: true,
   displayOperationId: true,
   displayRequestDuration: true,
-  filter: true,
-  persistAuthorization: true,
+  defaultModelsExpandDepth: 0,
+  filter: "", // by the page's own field
   tryItOutEnabled: true,
-  requestInterceptor: askBeforeChangingProduction,
+  requestInterceptor: confirmed,
+  responseInterceptor: read,
   showMutatedRequest: false, // a cancelled call has none, and Swagger UI fails to draw its answer
+  onComplete: () => {
+    start(ui);
+    startGuides(ui);
+  },
 });
 
-// --- the standing warning ------------------------------------------------------------------------
-
-const warning = document.getElementById("production-warning");
-
-const warn = () => {
-  const server = ui.oas3Selectors.selectedServer();
-  warning.hidden = !(server && isProduction(server));
-};
-
-ui.getStore().subscribe(warn);
-warn();
+translateLabels(place);

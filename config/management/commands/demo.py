@@ -66,6 +66,8 @@ class Command(BaseCommand):
         demo.refuse_other_version()
         call_command("migrate", verbosity=0)
         accounts = self._seed(options)
+        # For the server, which is a separate program.
+        os.environ["PLAYGROUND_ACCOUNTS"] = json.dumps([asdict(account) for account in accounts])
         announcement = self._line(url, accounts) if options["json"] else self._prose(url, accounts)
 
         def announce() -> None:

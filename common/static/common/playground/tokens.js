@@ -1,0 +1,32 @@
+// One token for each server. They stay in the tab, so that a token of Production is not written to the disk.
+
+const KEY = "playground.tokens";
+
+const read = () => JSON.parse(sessionStorage.getItem(KEY) || "{}");
+
+// {accessToken, refreshToken, name, ended}; the last three may be missing.
+export const tokenOf = (server) => read()[server];
+
+export const keepToken = (server, kept) => {
+  sessionStorage.setItem(KEY, JSON.stringify({ ...read(), [server]: kept }));
+};
+
+export const dropToken = (server) => {
+  const { [server]: _, ...others } = read();
+  sessionStorage.setItem(KEY, JSON.stringify(others));
+};
+
+// Swagger UI sends one token to every server, so it is given that of the selected one.
+export const useToken = (ui, server) => {
+  const schemes = ui.specSelectors.securityDefinitions();
+  const name = schemes?.findKey((scheme) => scheme.get("scheme") === "bearer");
+  if (!name) {
+    return;
+  }
+  const kept = tokenOf(server);
+  if (kept && !kept.ended) {
+    ui.authActions.authorize({ [name]: { name, schema: schemes.get(name), value: kept.accessToken } });
+  } else if (ui.authSelectors.authorized()?.size) {
+    ui.authActions.logout([name]);
+  }
+};

@@ -1,0 +1,158 @@
+"""Code samples of the playground are run against the server, and ids of answers are filled in."""
+
+import json
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.models import User
+from bans.models import LiveStreamBan
+from livestreams.models import LiveStream
+from tests.browser import OWED
+from tests.conftest import PASSWORD
+from tests.openapi.contents import Document
+from tests.openapi.playground import answer_of, execute, log_in, opened, unfolded
+from tests.streams import make_stream
+
+pytestmark = OWED
+
+CREATE = "POST /api/v1/live-stream/create"
+LIST = "GET /api/v1/live-stream"
+READ = "GET /api/v1/live-stream/{id}"
+CALENDAR = "GET /api/v1/live-stream/{id}/calendar.ics"
+
+
+def sample(block: Locator, language: str) -> str:
+    block.locator(".sample").get_by_role("button", name=language, exact=True).click()
+    return block.locator(".sample pre").inner_text()
+
+
+def run(page: Page, language: str, code: str) -> str:
+    """What the sample prints. TypeScript runs in the browser: it uses no syntax that JavaScript lacks."""
+    if language == "TypeScript":
+        printed: list[str] = []
+        page.on("console", lambda message: printed.append(json.dumps([each.json_value() for each in message.args])))
+        page.evaluate(f"async () => {{ {code} }}")
+        page.wait_for_timeout(100)
+        return printed[-1]
+    command = ["bash", "-c", code] if language == "curl" else [sys.executable, "-c", code]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return ran.stdout
+
+
+@pytest.mark.parametrize("language", ["curl", "Python", "TypeScript"])
+def test_the_sample_of_a_read_a_change_and_a_calendar_can_be_run(
+    page: Page, live_server: LiveServer, creator: User, language: str
+) -> None:
+    opened(page, live_server)
+    log_in(page, creator.username, PASSWORD)
+
+    block = unfolded(page, CREATE)
+    created = run(page, language, sample(block, language))
+    listed = run(page, language, sample(unfolded(page, LIST), language))
+    stream = LiveStream.objects.get()
+    assert str(stream.pk) in created
+    assert str(stream.pk) in listed
+
+    execute(block)
+    expect(answer_of(block)).to_contain_text('"statusCode": 201')
+    newest = LiveStream.objects.order_by("-id").first()
+    calendar = run(page, language, sample(unfolded(page, CALENDAR), language))
+    assert "BEGIN:VCALENDAR" in calendar
+    assert newest is not None
+    assert str(newest.pk) in calendar
+
+
+@pytest.mark.parametrize("language", ["curl", "Python", "TypeScript"])
+def test_a_sample_keeps_every_character_of_a_body(
+    page: Page, live_server: LiveServer, creator: User, language: str
+) -> None:
+    opened(page, live_server)
+    log_in(page, creator.username, PASSWORD)
+    block = unfolded(page, CREATE)
+    title = """Işık 'ın "gölgesi" \\ $HOME `x` ${y} %s"""
+    block.locator("textarea").fill(json.dumps({"title": title, "plannedStartDate": None}, ensure_ascii=False))
+
+    run(page, language, sample(block, language))
+
+    assert LiveStream.objects.get().title == title
+
+
+def test_a_sample_without_a_login_names_the_place_of_the_token(page: Page, live_server: LiveServer) -> None:
+    opened(page, live_server)
+
+    assert "TOKEN='<access token>'" in sample(unfolded(page, "GET /api/v1/users/me"), "curl")
+    assert "TOKEN" not in sample(unfolded(page, "POST /api/v1/auth/login"), "curl")
+
+
+def test_the_ids_of_the_last_answer_are_filled_into_other_operations(
+    page: Page, live_server: LiveServer, creator: User, db: Any
+) -> None:
+    stream = make_stream(creator)
+    opened(page, live_server)
+    log_in(page, creator.username, PASSWORD)
+    early = unfolded(page, READ)
+    expect(early.locator(".parameters input").first).to_have_value("")
+
+    execute(unfolded(page, LIST))
+
+    filled = early.locator('tr[data-param-name="id"] input')
+    expect(filled).to_have_value(str(stream.pk))
+    late = unfolded(page, "GET /api/v1/live-stream/user/{userId}/past-streams")
+    expect(late.locator('tr[data-param-name="userId"] input')).to_have_value(str(creator.pk))
+    execute(early)
+    expect(answer_of(early)).to_contain_text('"statusCode": 200')
+
+
+def test_an_id_that_was_typed_stays(page: Page, live_server: LiveServer, creator: User) -> None:
+    make_stream(creator)
+    opened(page, live_server)
+    log_in(page, creator.username, PASSWORD)
+    block = unfolded(page, READ)
+    typed = block.locator('tr[data-param-name="id"] input')
+    typed.fill("673ac9e2c93fe18d3fdd23f1")
+
+    listing = unfolded(page, LIST)
+    execute(listing)
+
+    expect(answer_of(listing)).to_contain_text('"statusCode": 200')
+    expect(typed).to_have_value("673ac9e2c93fe18d3fdd23f1")
+
+
+def test_a_ban_with_filled_in_ids_succeeds_as_it_stands(
+    page: Page, live_server: LiveServer, creator: User, viewer: User
+) -> None:
+    stream = make_stream(creator)
+    opened(page, live_server)
+    log_in(page, creator.username, PASSWORD)
+    execute(unfolded(page, LIST))
+    profile = unfolded(page, "GET /api/v1/users/profile/username/{username}")
+    profile.locator('tr[data-param-name="username"] input').fill(viewer.username)
+    execute(profile)
+    expect(answer_of(profile)).to_contain_text('"statusCode": 200')
+
+    ban = unfolded(page, "POST /api/v1/live-stream-ban")
+    expect(ban.locator("textarea")).to_have_value(re.compile(str(viewer.pk)))
+    execute(ban)
+
+    expect(answer_of(ban)).to_contain_text('"statusCode": 201')
+    made = LiveStreamBan.objects.get()
+    assert (made.target_id, made.stream_id) == (viewer.pk, stream.pk)
+
+
+def test_every_path_parameter_has_a_rule(document: Document, settings: Any) -> None:
+    rules = settings.PLAYGROUND["ids"]
+    by_key = {key: name for name, rule in rules.items() for key in rule["keys"]}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", []):
+                if parameter.get("in") == "path":
+                    name = parameter["name"]
+                    parts = path.split("/")
+                    rule = parts[parts.index("{id}") - 1] if name == "id" else by_key.get(name, name)
+                    assert rule in rules, f"config/playground.py has no rule for {name} of {path}"
