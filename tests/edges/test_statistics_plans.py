@@ -24,8 +24,10 @@ SIZE = Size(users=40_000, streams=10_000, bans=20_000, viewers=39_000, watched=2
 # Those of the first stream come after all others in the table, where a sequential scan finds them last.
 COLUMNS = "id, stream_id, user_id, role, first_seen_at, last_seen_at"
 MOVED = [
-    f"CREATE TEMPORARY TABLE moved ON COMMIT DROP AS SELECT {COLUMNS} FROM edges_participant"
-    " WHERE stream_id = '\\x{}'",
+    (
+        f"CREATE TEMPORARY TABLE moved ON COMMIT DROP AS SELECT {COLUMNS} FROM edges_participant"
+        " WHERE stream_id = '\\x{}'"
+    ),
     "DELETE FROM edges_participant WHERE stream_id = '\\x{}'",
     f"INSERT INTO edges_participant ({COLUMNS}) SELECT {COLUMNS} FROM moved",
 ]
