@@ -21,6 +21,7 @@ from common import idempotency, pagination
 from common.fields import new_object_id
 from common.pictures import process
 from common.rate_limits.policies import NAMES, Limits, Policy
+from edges.services import admit
 from livestreams.models import LiveStream, Status
 from livestreams.services import delete_stream, edit_stream
 from tests import servers
@@ -134,7 +135,11 @@ def as_the_creator(world: World, operation: Operation, _: pytest.MonkeyPatch) ->
 def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     if str(operation) in {"acceptLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}:
         return as_a_guest_who_was_banned_before(world, operation)
-    make_ban(world.viewer, world.stream)
+    stream = world.stream
+    if stream.status != Status.SCHEDULED:  # nobody can be banned from one that has ended
+        stream = make_stream(world.creator)
+        on(world, stream)
+    make_ban(world.viewer, stream)
     return world.call(operation, by=world.viewer)
 
 
@@ -196,6 +201,13 @@ def deleted_by_a_moderator(world: World, operation: Operation, _: pytest.MonkeyP
 
 def for_a_moment_that_has_passed(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     return world.call(operation, body={"minute": 61})
+
+
+def before_the_end(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    stream = make_stream(world.creator, Status.ACTIVE)
+    admit(world.caller, stream.pk, status="active", role="audience", restriction=None, now=timezone.now())
+    on(world, stream)
+    return world.call(operation)
 
 
 def twice(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
@@ -332,6 +344,7 @@ SCENARIOS: dict[str, Scenario] = {
     "cannot_report_own_stream": as_the_creator,
     "deleted_by_others": deleted_by_a_moderator,
     "device_token_not_found": with_unknown("id"),
+    "feedback_already_given": twice,
     "guest_answer_too_late": of_the_caller_as_guest(Status.ENDED),
     "guest_has_declined": of_the_caller_as_guest(Status.SCHEDULED, "declined"),
     "headers_too_large": large_headers,
@@ -349,6 +362,7 @@ SCENARIOS: dict[str, Scenario] = {
     "not_found": id_with_a_slash,
     "not_joined": as_a_stranger,
     "not_the_banned_person": as_a_stranger,
+    "not_watched": as_a_stranger,
     "not_the_creator": as_a_stranger,
     "not_the_creator_or_guest": as_a_stranger,
     "not_the_guest": as_a_stranger,
@@ -373,6 +387,7 @@ SCENARIOS: dict[str, Scenario] = {
     "stream_not_deleted": on_a_stream_that_is(Status.SCHEDULED),
     "stream_not_editable": on_a_stream_that_is(Status.CANCELLED_BY_HOST),
     "stream_not_endable": on_a_stream_that_is(Status.SCHEDULED),
+    "stream_not_ended": before_the_end,
     "stream_not_found": with_unknown("id", "liveStreamId", "streamId"),
     "stream_not_startable": on_a_stream_that_is(Status.ENDED),
     "stream_without_plan": on_a_stream_that_is(Status.PREPARING),
