@@ -24,13 +24,19 @@ SCHEMA_TYPE_NAMES = {
     "GiveFeedback": "CreateFeedback",
     "Join": "JoinLiveStream",
     "Joined": "JoinedLiveStream",
+    "Left": "LeftLiveStream",
     "Marked": "MarkedNotifications",
     "Metadata": "NotificationMetadata",
     "ReportStream": "CreateReport",
+    "SetThumbnail": "SetLiveStreamThumbnail",
+    "Statistics": "LiveStreamStatistics",
     "Tokens": "TokenPair",
     "UndoAnswer": "UndoBulkBanItem",
     "UndoBulkBanAnswer": "UndoBulkBanResult",
     "UpcomingStream": "UpcomingLiveStream",
+    "Viewer": "LiveStreamViewer",
+    "ViewersAt": "LiveStreamViewersAt",
+    "ViewersPage": "LiveStreamViewerPage",
     "WatchedStream": "WatchedLiveStream",
 }
 
@@ -38,11 +44,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Kumanda",
     "VERSION": _PROJECT["version"],
-    # For docs/openapi.yaml, so that it does not depend on the environment. A running service puts its addresses here.
+    # For docs/openapi.yaml, so that it does not depend on the environment. A running service puts its own here.
     "SERVERS": [
         {"url": "http://localhost:8000", "description": "Development"},
         {"url": "https://api.example.com", "description": "Production"},
     ],
+    "CONTACT": {"name": "API support", "url": "https://api.example.com"},
+    "LICENSE": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
     "SCHEMA_PATH_PREFIX": r"/api/v[0-9]+",
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_SPLIT_PATCH": False,
@@ -91,6 +99,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "common.schema.simplify_references",
+        "config.webhooks.add_webhooks",
+        "config.links.add_links",
         "config.document.complete",
         "common.schema.share_responses",  # the last one
     ],

@@ -43,8 +43,9 @@ def furnish(world: World, operation: Operation, now: datetime) -> None:
         if operation.path.endswith("/feedback"):
             _feedback(world, now)
         _inbox(world, host, now)
-        for counting in (LIVE, CREATORS):
-            counting.refresh(now)
+        for minutes in (2, 1, 0):
+            LIVE.refresh(now - timedelta(minutes=minutes))
+        CREATORS.refresh(now)
         join_early(now)
 
 
@@ -64,11 +65,12 @@ def _streams_of_the_caller(world: World, operation: Operation, now: datetime) ->
         creator, now=now - 3 * DAY, title="Ertelenen söyleşi", interest="talk", duration_goal=45, planned_start_at=now
     )
     delete_stream(deleted.pk, by=creator, now=now - HOUR)
-    if operation.path.endswith(("/my-active-stream", "/{id}/viewers", "/{id}/viewer-count")):
+    if operation.path.endswith(("/my-active-stream", "/{id}/viewers", "/{id}/viewer-count", "/{id}/statistics")):
         active = make_stream(
             creator, Status.ACTIVE, now=now - timedelta(minutes=20), title="Gece yarısı soru cevap", interest="talk"
         )
-        _watched_by(active, world.viewer, world.stranger, now=now - timedelta(minutes=3))
+        for minutes in (6, 3):  # a renewal, so that both have watched for some minutes
+            _watched_by(active, world.viewer, world.stranger, now=now - timedelta(minutes=minutes))
         world.ids["id"] = active.pk
 
 

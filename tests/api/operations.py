@@ -22,11 +22,13 @@ from bans.services import appeal_ban, ban_many
 from common.fields import OBJECT_ID
 from edges.services import admit
 from livestreams.models import LiveStream, Status
-from livestreams.services import delete_stream
+from livestreams.services import delete_stream, end_stream
 from reminders.services import create_calendar_address, register_device
 from tests.bans.people import make_ban, permitted
 from tests.conftest import PASSWORD, Api, make_user, session_of
 from tests.envelope import data_of
+from tests.hostile_forms import CONTENT_TYPE, form
+from tests.hostile_pictures import small_png
 from tests.reminders.asking import notified_of_start, remind
 from tests.streams import make_stream
 
@@ -50,6 +52,7 @@ class Sent:
 
     path: str
     raw: bytes
+    content_type: str = "application/json"
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,11 @@ class Operation:
     @property
     def has_body(self) -> bool:
         return "requestBody" in self.declared
+
+    @property
+    def takes_form(self) -> bool:
+        """Whether the body can only be a form, which has a picture."""
+        return self.has_body and "application/json" not in self.declared["requestBody"]["content"]
 
     @property
     def takes_match(self) -> bool:
@@ -173,6 +181,8 @@ PLAN = {
     "motivation": "Şarkılar ve sorular",
     "plannedStartDate": "2035-01-16T20:00:00.000Z",
 }
+# The body of an operation that takes a form.
+PICTURE_FORM = form(b'Content-Disposition: form-data; name="thumbnail"; filename="x"\r\n\r\n' + small_png())
 # Bodies that name no user.
 BODIES: dict[str, dict[str, Any]] = {
     "createLiveStreamBanByIdAppealV1": {"text": APPEAL},
@@ -241,7 +251,7 @@ class World:
                 return {name: self.ids[name] for name in ("targetUserId", "liveStreamId")} | BAN
             case "createLiveStreamBanBulkV1":
                 return {"liveStreamId": self.ids["liveStreamId"], "targets": [self.viewer.pk]} | BAN
-        assert (name in BODIES) is operation.has_body, f"say what {operation} takes"
+        assert (name in BODIES) is (operation.has_body and not operation.takes_form), f"say what {operation} takes"
         return BODIES.get(name)
 
     def path(self, operation: Operation, **values: str) -> str:
@@ -270,6 +280,8 @@ class World:
         if authorization is None and operation.takes_token:
             session = session_of(by or self.caller)
             authorization = f"Bearer {tokens.AccessToken.of(session, now=timezone.now())}"
+        if raw is None and operation.takes_form:
+            raw, content_type = PICTURE_FORM, CONTENT_TYPE
         if raw is None:
             sent = self.body(operation) if body is None else body
             raw = b"" if sent is None else json.dumps(sent).encode()
@@ -279,7 +291,7 @@ class World:
         if unless:
             headers["HTTP_IF_NONE_MATCH"] = unless
         client: Any = self.api()  # its stubs do not accept bytes
-        self.sent = Sent(path or self.path(operation), raw)
+        self.sent = Sent(path or self.path(operation), raw, content_type)
         return client.generic(operation.method, self.sent.path, raw, content_type, **headers)
 
 
@@ -339,7 +351,7 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
 
 
 def _in_inbox(name: str, caller: User, stream: LiveStream) -> dict[str, str]:
-    """Makes what an operation on feedback, notifications, devices or the own calendar needs; returns its id if it has one."""
+    """Makes what an operation needs beside the stream; returns its id if it has one."""
     match name:
         case "createLiveStreamByIdFeedbackV1":
             now = timezone.now()

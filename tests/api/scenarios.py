@@ -26,7 +26,7 @@ from livestreams.models import LiveStream, Status
 from livestreams.services import delete_stream, edit_stream
 from tests import servers
 from tests.api.at_the_server import large_headers, long_address, no_free_thread, slow_body
-from tests.api.operations import UNCHANGED, Operation, World
+from tests.api.operations import PICTURE_FORM, UNCHANGED, Operation, World
 from tests.bans.people import lapsed_ban, make_ban, permitted
 from tests.conftest import make_user
 from tests.envelope import data_of
@@ -298,7 +298,8 @@ def lost_identity_provider(world: World, operation: Operation, patch: pytest.Mon
 
 def while_others_decode_pictures(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
     patch.setattr(process, "slots", process.Slots(0))
-    return world.call(operation, raw=form_with(small_png()), content_type=CONTENT_TYPE)
+    raw = PICTURE_FORM if operation.takes_form else form_with(small_png())
+    return world.call(operation, raw=raw, content_type=CONTENT_TYPE)
 
 
 def while_the_first_is_running(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:

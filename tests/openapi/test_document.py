@@ -167,6 +167,7 @@ EVERYWHERE = {400, 408, 413, 414, 415, 429, 431, 500, 503}
         ("cancelLiveStreamByIdV1", {200, 401, 403, 404, 409, 412, 422}),
         ("updateLiveStreamByIdV1", {200, 401, 403, 404, 409, 412, 422}),
         ("createLiveStreamV1", {201, 401, 409, 422}),
+        ("setLiveStreamByIdThumbnailV1", {200, 401, 403, 404, 409, 412, 422}),
         ("listLiveStreamV1", {200, 401}),
         ("getLiveStreamMyActiveStreamV1", {200, 401}),
         ("getLiveStreamUserByUseridPastStreamsV1", {200, 401, 404}),
