@@ -21,11 +21,11 @@ from common import idempotency, pagination
 from common.fields import new_object_id
 from common.pictures import process
 from common.rate_limits.policies import NAMES, Limits, Policy
-from edges.services import admit
 from livestreams.models import LiveStream, Status
 from livestreams.services import delete_stream, edit_stream
 from tests import servers
 from tests.api.at_the_server import large_headers, long_address, no_free_thread, slow_body
+from tests.api.of_viewers import as_the_creator, before_the_end
 from tests.api.operations import PICTURE_FORM, UNCHANGED, Operation, World
 from tests.bans.people import lapsed_ban, make_ban, permitted
 from tests.conftest import make_user
@@ -128,10 +128,6 @@ def as_a_stranger(world: World, operation: Operation, _: pytest.MonkeyPatch) -> 
     return world.call(operation, by=world.stranger)
 
 
-def as_the_creator(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-    return world.call(operation, by=world.creator)
-
-
 def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     if str(operation) in {"acceptLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}:
         return as_a_guest_who_was_banned_before(world, operation)
@@ -201,13 +197,6 @@ def deleted_by_a_moderator(world: World, operation: Operation, _: pytest.MonkeyP
 
 def for_a_moment_that_has_passed(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     return world.call(operation, body={"minute": 61})
-
-
-def before_the_end(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-    stream = make_stream(world.creator, Status.ACTIVE)
-    admit(world.caller, stream.pk, status="active", role="audience", restriction=None, now=timezone.now())
-    on(world, stream)
-    return world.call(operation)
 
 
 def twice(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
