@@ -1,6 +1,6 @@
 """The recorded requests and answers, from which the API document takes its examples: written, or compared with.
 
-A file for each operation. `request` is that of the success: its path variables, query and JSON body. `answers` has, by
+A file for each operation. `request` is that of the success: its path variables, query and body. `answers` has, by
 status and error code (a success has none: ""), what was answered in English, and in Turkish where that is different:
 the data of a success, or the reasons of an error.
 """

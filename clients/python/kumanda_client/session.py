@@ -8,18 +8,18 @@ from dataclasses import dataclass
 import httpx
 
 from kumanda_client.answers import refusal
-from kumanda_client.models import Tokens
+from kumanda_client.models import TokenPair
 
 REFRESH = "/api/v1/auth/refresh"
 
 
 @dataclass(frozen=True)
-class TokenPair:
+class Tokens:
     access_token: str
     refresh_token: str
 
     @classmethod
-    def of(cls, tokens: Tokens) -> "TokenPair":
+    def of(cls, tokens: TokenPair) -> "Tokens":
         return cls(tokens.access_token, tokens.refresh_token)
 
 
@@ -34,8 +34,8 @@ class Session(httpx.Auth):
     def __init__(
         self,
         base_url: str,
-        tokens: TokenPair | None = None,
-        on_change: Callable[[TokenPair | None], None] | None = None,
+        tokens: Tokens | None = None,
+        on_change: Callable[[Tokens | None], None] | None = None,
     ) -> None:
         self._refresh_url = base_url.rstrip("/") + REFRESH
         self._tokens = tokens
@@ -44,10 +44,10 @@ class Session(httpx.Auth):
         self._async_lock = asyncio.Lock()
 
     @property
-    def tokens(self) -> TokenPair | None:
+    def tokens(self) -> Tokens | None:
         return self._tokens
 
-    def keep(self, tokens: TokenPair | None) -> None:
+    def keep(self, tokens: Tokens | None) -> None:
         """Use these tokens from now on; None logs out on this side only."""
         self._tokens = tokens
         if self._on_change:
@@ -75,7 +75,7 @@ class Session(httpx.Auth):
         if self._tokens is not None:
             yield _authorised(request, self._tokens)
 
-    def _refresh(self, tokens: TokenPair) -> httpx.Request:
+    def _refresh(self, tokens: Tokens) -> httpx.Request:
         return httpx.Request("POST", self._refresh_url, json={"refreshToken": tokens.refresh_token})
 
     def _accept(self, response: httpx.Response) -> None:
@@ -84,10 +84,10 @@ class Session(httpx.Auth):
             if response.status_code == 401:
                 self.keep(None)
             raise refusal(response.status_code, response.headers, response.content)
-        self.keep(TokenPair.of(Tokens.from_dict(response.json()["data"])))
+        self.keep(Tokens.of(TokenPair.from_dict(response.json()["data"])))
 
 
-def _authorised(request: httpx.Request, tokens: TokenPair | None) -> httpx.Request:
+def _authorised(request: httpx.Request, tokens: Tokens | None) -> httpx.Request:
     if tokens is not None:
         request.headers["Authorization"] = f"Bearer {tokens.access_token}"
     return request

@@ -21,7 +21,7 @@ from kumanda_client import (
     Restrictions,
     Retries,
     Session,
-    TokenPair,
+    Tokens,
     Webhooks,
     WebhookVerificationError,
     data,
@@ -32,7 +32,7 @@ from kumanda_client import (
 )
 from kumanda_client.api.accounts import get_users_me_v1
 from kumanda_client.api.live_streams import create_live_stream_v1, list_live_stream_v1
-from kumanda_client.models import CreateStreamRequest
+from kumanda_client.models import CreateLiveStreamRequest
 from kumanda_client.types import UNSET
 
 
@@ -45,7 +45,7 @@ class Driver:
 
     def new(self, url: str, tokens: dict[str, str] | None = None, timeout: float = 30.0, **policy: Any) -> None:
         self.changes = []
-        pair = TokenPair(tokens["accessToken"], tokens["refreshToken"]) if tokens else None
+        pair = Tokens(tokens["accessToken"], tokens["refreshToken"]) if tokens else None
         session = Session(url, pair, lambda changed: self.changes.append(shown(changed)))
         retries = Retries(**policy)
         self.client = Kumanda(url, session=session, retries=retries, timeout=httpx.Timeout(timeout))
@@ -65,7 +65,7 @@ class Driver:
             return [data(each.result()).username for each in read]
 
     def create(self, title: str, key: str | None = None) -> Any:
-        body = CreateStreamRequest(title=title)
+        body = CreateLiveStreamRequest(title=title)
         answer = create_live_stream_v1.sync_detailed(client=self.client, body=body, idempotency_key=key or UNSET)
         return data(answer).id
 
@@ -103,7 +103,7 @@ class AsyncDriver(Driver):
         return [data(each).username for each in read]
 
     async def create(self, title: str, key: str | None = None) -> Any:
-        body = CreateStreamRequest(title=title)
+        body = CreateLiveStreamRequest(title=title)
         call = create_live_stream_v1.asyncio_detailed(client=self.client, body=body, idempotency_key=key or UNSET)
         return data(await call).id
 
@@ -122,8 +122,10 @@ class AsyncDriver(Driver):
         return restricted(restrictions, cursor)
 
 
-def shown(tokens: TokenPair | None) -> dict[str, str] | None:
-    return tokens and {"accessToken": tokens.access_token, "refreshToken": tokens.refresh_token}
+def shown(tokens: Tokens | None) -> dict[str, str] | None:
+    if tokens is None:
+        return None
+    return {"accessToken": tokens.access_token, "refreshToken": tokens.refresh_token}
 
 
 def restricted(restrictions: Restrictions, cursor: str | None) -> dict[str, Any]:

@@ -13,16 +13,16 @@ import {
   Webhooks,
   WebhookVerificationError,
   type Kumanda,
-  type TokenPair,
+  type Tokens,
 } from "@kumanda/client";
 
 let kumanda: Kumanda;
 let joinTokens: JoinTokens;
-let changes: (TokenPair | null)[] = [];
+let changes: (Tokens | null)[] = [];
 
 interface New {
   url: string;
-  tokens?: TokenPair;
+  tokens?: Tokens;
   timeout?: number;
   attempts?: number;
   patience?: number;
