@@ -15,12 +15,15 @@ export const matches = (folded, words) =>
     .split(/\s+/)
     .every((word) => folded.includes(word));
 
+// Examples have names and words of their own, which say nothing about the operation. The codes of errors are their keys.
+const withoutExamples = (key, value) => (key === "example" || key === "value" ? undefined : value);
+
 const known = new WeakMap();
 
 const foldedText = (each) => {
   if (!known.has(each)) {
     const { path, method, operation } = each.toJS();
-    known.set(each, fold(`${method} ${path} ${JSON.stringify(operation)}`));
+    known.set(each, fold(`${method} ${path} ${JSON.stringify(operation, withoutExamples)}`));
   }
   return known.get(each);
 };
