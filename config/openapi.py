@@ -26,6 +26,7 @@ SCHEMA_TYPE_NAMES = {
     "Left": "LeftLiveStream",
     "Marked": "MarkedNotifications",
     "Metadata": "NotificationMetadata",
+    "ReportStream": "CreateReport",
     "SetThumbnail": "SetLiveStreamThumbnail",
     "Statistics": "LiveStreamStatistics",
     "Tokens": "TokenPair",
@@ -69,6 +70,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "BulkBanOutcome": "bans.serializers.BULK_OUTCOMES",
         "UndoBulkBanOutcome": "bans.serializers.UNDO_OUTCOMES",
         "AppealState": "bans.models.Appeal.State",
+        "ReportReason": "bans.serializers.REPORT_REASONS",
+        "ReportState": "bans.models.ReportCase.State",
         "ReminderState": "reminders.models.Reminder.State",
         "ReminderMode": "reminders.serializers.MODES",
         "NotificationKind": "reminders.models.Kind",
@@ -81,6 +84,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "Accounts", "description": "Logging in, refreshing tokens, logging out, and your own account."},
         {"name": "Live Streams", "description": "Streams from planning to end, their guests and viewers."},
         {"name": "Live Stream Bans", "description": "Who may not watch a stream, or not write in it, and until when."},
+        {
+            "name": "Live Stream Reports",
+            "description": "Reports of streams to the moderators, and what became of them.",
+        },
         {"name": "Live Stream Reminders", "description": "Being notified before a stream starts, or when it starts."},
         {"name": "Notifications", "description": "Your notifications, and which of them you have read."},
         {

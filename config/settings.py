@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
@@ -14,9 +13,11 @@ from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from config.csp import NOTHING, admin_policy
-from config.environment import BASE_DIR, env
+from config.database import DATABASES, REQUEST_TIME_LIMITS  # noqa: F401 - settings
+from config.environment import BASE_DIR, DATA_DIR, env
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
+from config.reporting import DEFAULT_REASONS, check_reasons
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 # --- secrets: without defaults, so that no installation starts with a public one -------------------
@@ -31,7 +32,6 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")  # the base URL for clients
-DATA_DIR = (BASE_DIR / env.str("KUMANDA_DATA", default=".data")).resolve()
 SECURE = env.bool("SECURE", default=False)  # served over TLS: secure cookies, HSTS
 
 try:
@@ -115,35 +115,6 @@ TEMPLATES = [
     },
 ]
 
-# --- database -------------------------------------------------------------------------------------
-
-DATABASE: dict[str, Any] = (
-    env.db_url("DATABASE_URL")
-    if env.str("DATABASE_URL", default=None)
-    else {"NAME": "kumanda", "USER": "kumanda", "EMBEDDED_DATA_DIR": str(DATA_DIR)}
-)
-DATABASES = {
-    "default": DATABASE
-    | {
-        "ENGINE": "common.postgres",
-        # Persistent: a new connection takes about 5 ms, longer than anything else in a request.
-        "CONN_MAX_AGE": None,
-        # Without a round trip: see common/postgres/base.py.
-        "CONN_HEALTH_CHECKS": True,
-        # Options of DATABASE_URL (sslmode, …) are kept.
-        "OPTIONS": {"connect_timeout": env.int("DATABASE_CONNECT_SECONDS", default=3)}
-        | DATABASE.get("OPTIONS", {})
-        | {"server_side_binding": True, "prepare_threshold": 1},
-    }
-}
-# In seconds, for requests: the time limits of a statement, of a wait for a lock, and of an idle transaction.
-REQUEST_TIME_LIMITS = {
-    "statement_timeout": env.float("DATABASE_STATEMENT_SECONDS", default=3.0),
-    "lock_timeout": env.float("DATABASE_LOCK_SECONDS", default=2.0),
-    "idle_in_transaction_session_timeout": env.float("DATABASE_IDLE_SECONDS", default=10.0),
-}
-if not all(seconds > 0 for seconds in REQUEST_TIME_LIMITS.values()):
-    raise ImproperlyConfigured("DATABASE_STATEMENT_SECONDS, _LOCK_SECONDS and _IDLE_SECONDS must be above 0.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- users and tokens -----------------------------------------------------------------------------
@@ -269,13 +240,14 @@ DELETED_RETENTION = timedelta(days=env.int("DELETED_RETENTION_DAYS", default=30)
 SESSION_RETENTION = timedelta(days=env.int("SESSION_RETENTION_DAYS", default=30))
 JOB_RETENTION = timedelta(days=env.int("JOB_RETENTION_DAYS", default=7))
 STREAM_RECORD_RETENTION = timedelta(days=env.int("STREAM_RECORD_RETENTION_DAYS", default=365))
+REPORT_RETENTION = timedelta(days=env.int("REPORT_RETENTION_DAYS", default=365))
 NOTIFICATION_RETENTION_MONTHS = env.int("NOTIFICATION_RETENTION_MONTHS", default=12)
 AUDIT_RETENTION_YEARS = env.int("AUDIT_RETENTION_YEARS", default=7)  # 0: for ever
 AUDIT_ARCHIVE_FOLDER = Path(env.str("AUDIT_ARCHIVE_FOLDER", default="") or DATA_DIR / "audit-archive")
 if NOTIFICATION_RETENTION_MONTHS < 1 or AUDIT_RETENTION_YEARS < 0:
     raise ImproperlyConfigured("NOTIFICATION_RETENTION_MONTHS must be at least 1, AUDIT_RETENTION_YEARS at least 0.")
-if min(DELETED_RETENTION, SESSION_RETENTION, JOB_RETENTION, STREAM_RECORD_RETENTION) < timedelta(0):
-    raise ImproperlyConfigured("DELETED_, SESSION_, JOB_ and STREAM_RECORD_RETENTION_DAYS must be at least 0.")
+if min(DELETED_RETENTION, SESSION_RETENTION, JOB_RETENTION, STREAM_RECORD_RETENTION, REPORT_RETENTION) < timedelta(0):
+    raise ImproperlyConfigured("DELETED_, SESSION_, JOB_, STREAM_RECORD_ and REPORT_RETENTION_DAYS must be at least 0.")
 # A reminder is shown as sent because its notification exists, so that must not be removed first.
 if timedelta(days=NOTIFICATION_RETENTION_MONTHS * 365 // 12) < STREAM_RECORD_RETENTION:
     raise ImproperlyConfigured("STREAM_RECORD_RETENTION_DAYS must not be longer than NOTIFICATION_RETENTION_MONTHS.")
@@ -288,6 +260,9 @@ check_calendar_domain(CALENDAR_DOMAIN)
 # The page of a stream, with {id} or {channelName}. If it is empty, calendar events have no URL.
 STREAM_PAGE_URL = env.str("STREAM_PAGE_URL", default="")
 check_stream_page_url(STREAM_PAGE_URL)
+# For what a stream can be reported: see bans/reasons.py.
+REPORT_REASONS = env.list("REPORT_REASONS", default=DEFAULT_REASONS)
+check_reasons(REPORT_REASONS)
 # Implementations of the hooks in livestreams/hooks.py, in apps that livestreams must not import.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
 STREAM_FOLLOWERS = ["edges.services.follow_stream", "reminders.services.follow_stream"]
@@ -348,6 +323,7 @@ DOCTOR_CHECKS = [
 RETENTION = [
     "livestreams.retention.kinds",
     "edges.retention.kinds",
+    "bans.retention.kinds",
     "reminders.retention.kinds",
     "accounts.retention.kinds",
     "common.old_rows.kinds",

@@ -71,7 +71,10 @@ class AudienceViewSet(ApiViewSet):
         return Response(reads.viewer_count(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(
-        operation_id="getLiveStreamByIdStatisticsV1", tags=["Live Streams"], responses={200: StatisticsSerializer}
+        operation_id="getLiveStreamByIdStatisticsV1",
+        summary="Get statistics of a live stream",
+        tags=["Live Streams"],
+        responses={200: StatisticsSerializer},
     )
     def statistics(self, request: Request, id: str) -> Response:
         """How many watched the stream and for how long, for its creator, its guest and moderators.

@@ -52,6 +52,7 @@ class Sent:
 
     path: str
     raw: bytes
+    content_type: str = "application/json"
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ PICTURE_FORM = form(b'Content-Disposition: form-data; name="thumbnail"; filename
 # Bodies that name no user.
 BODIES: dict[str, dict[str, Any]] = {
     "createLiveStreamBanByIdAppealV1": {"text": APPEAL},
+    "createLiveStreamReportsByStreamidV1": {"reason": "harassment", "comment": "Konuğu yayın boyunca tehdit etti."},
     "createLiveStreamV1": PLAN,
     "createNotificationsDeviceTokenV1": {"token": "fcm:APA91bHPRgkF3JUikC4E", "platform": "android"},
     "updateNotificationsByIdReadV1": {"isRead": True},
@@ -195,7 +197,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "updateNotificationsChannelsV1": {"inbox": True},
 }
 
-# Operations that need a stream that is active, and those that its guest calls.
+# Operations that need a stream that is active, and those that its guest or a viewer calls.
 OF_ACTIVE_STREAMS = {
     "endLiveStreamByIdV1",
     "getLiveStreamUserByUseridActiveStreamV1",
@@ -204,6 +206,11 @@ OF_ACTIVE_STREAMS = {
     "leaveLiveStreamByIdV1",
 }
 OF_GUESTS = {"acceptLiveStreamByIdGuestV1", "declineLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}
+OF_VIEWERS = {
+    "createLiveStreamBanByIdAppealV1",
+    "createLiveStreamReportsByStreamidV1",
+    "deleteLiveStreamBanByIdAppealV1",
+}
 
 
 @dataclass
@@ -280,7 +287,7 @@ class World:
         if unless:
             headers["HTTP_IF_NONE_MATCH"] = unless
         client: Any = self.api()  # its stubs do not accept bytes
-        self.sent = Sent(path or self.path(operation), raw)
+        self.sent = Sent(path or self.path(operation), raw, content_type)
         return client.generic(operation.method, self.sent.path, raw, content_type, **headers)
 
 
@@ -311,8 +318,15 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
     stream = stream_for(name, creator)
     if name in OF_GUESTS and stream.guest:
         caller = stream.guest
+    if name in OF_VIEWERS:
+        caller = viewer
     ids = {"id": stream.pk, "liveStreamId": stream.pk, "userId": creator.pk, "targetUserId": viewer.pk}
-    ids |= {"username": creator.username, "q": creator.username, "channelName": stream.channel_name}
+    ids |= {
+        "streamId": stream.pk,
+        "username": creator.username,
+        "q": creator.username,
+        "channelName": stream.channel_name,
+    }
     if name == "getLiveStreamByIdRevocationsV1":
         caller = permitted("edge", "enforce")
     if name == "deleteLiveStreamBanBulkByBatchidV1":
@@ -323,8 +337,6 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
         ids["id"] = ban.pk
         if name in {"getLiveStreamBanByIdAppealV1", "deleteLiveStreamBanByIdAppealV1"}:
             appeal_ban(ban.pk, by=viewer, now=timezone.now() - timedelta(minutes=5), text=APPEAL)
-        if name in {"createLiveStreamBanByIdAppealV1", "deleteLiveStreamBanByIdAppealV1"}:
-            caller = viewer
     if name == "leaveLiveStreamByIdV1":
         admit(caller, stream.pk, status=stream.status, role="host", restriction=None, now=timezone.now())
     if name in {"getLiveStreamByIdReminderV1", "deleteLiveStreamByIdReminderV1"}:

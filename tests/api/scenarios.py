@@ -127,6 +127,10 @@ def as_a_stranger(world: World, operation: Operation, _: pytest.MonkeyPatch) -> 
     return world.call(operation, by=world.stranger)
 
 
+def as_the_creator(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, by=world.creator)
+
+
 def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     if str(operation) in {"acceptLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}:
         return as_a_guest_who_was_banned_before(world, operation)
@@ -310,6 +314,7 @@ SCENARIOS: dict[str, Scenario] = {
     "already_appealed": twice,
     "already_banned": twice,
     "already_live": while_another_is_active,
+    "already_reported": twice,
     "appeal_already_decided": twice,
     "appeal_not_found": without_an_appeal,
     "authentication_required": without_token,
@@ -325,6 +330,7 @@ SCENARIOS: dict[str, Scenario] = {
     "cannot_ban_guest": banning_the_guest,
     "cannot_ban_oneself": banning_oneself,
     "cannot_ban_staff": banning_staff,
+    "cannot_report_own_stream": as_the_creator,
     "deleted_by_others": deleted_by_a_moderator,
     "device_token_not_found": with_unknown("id"),
     "guest_answer_too_late": of_the_caller_as_guest(Status.ENDED),
@@ -368,7 +374,7 @@ SCENARIOS: dict[str, Scenario] = {
     "stream_not_deleted": on_a_stream_that_is(Status.SCHEDULED),
     "stream_not_editable": on_a_stream_that_is(Status.CANCELLED_BY_HOST),
     "stream_not_endable": on_a_stream_that_is(Status.SCHEDULED),
-    "stream_not_found": with_unknown("id", "liveStreamId"),
+    "stream_not_found": with_unknown("id", "liveStreamId", "streamId"),
     "stream_not_startable": on_a_stream_that_is(Status.ENDED),
     "stream_without_plan": on_a_stream_that_is(Status.PREPARING),
     "token_expired": token_of_yesterday,

@@ -32,6 +32,8 @@ GROWING = {
     "accounts_user",
     "bans_appeal",
     "bans_livestreamban",
+    "bans_report",
+    "bans_reportcase",
     "edges_creatoraudience",
     "edges_participant",
     "edges_streamstatistics",

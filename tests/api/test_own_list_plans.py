@@ -16,9 +16,12 @@ from tests.envelope import data_of
 
 pytestmark = pytest.mark.slow
 
-# Twenty streams of each user, of which some are deleted, and forty that they watched.
-SIZE = Size(users=10_000, streams=200_000, bans=0, viewers=0, watched=400_000)
-OWN = ("MyUpcoming", "MyBroadcasted", "MyWatched", "StreamDeleted", "WhatsLiveNow", "Featured", "CatchStreamers")
+# Twenty streams of each user, of which some are deleted, and forty that they watched; and twenty reports.
+SIZE = Size(users=10_000, streams=200_000, bans=0, viewers=0, watched=400_000, reports=200_000)
+OWN = (
+    "MyUpcoming", "MyBroadcasted", "MyWatched", "StreamDeleted", "WhatsLiveNow", "Featured", "CatchStreamers",
+    "MyReports",
+)  # fmt: skip
 OTHERS = ("MostWatched", "ByChannel", "ActiveStream")
 
 

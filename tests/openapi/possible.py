@@ -67,6 +67,11 @@ def _page(page: Data) -> Iterator[tuple[str, bool]]:
     yield "a previous page that is not there", at["hasPrevPage"] is (at["currentPage"] > 1)
 
 
+def _report(report: Data) -> Iterator[tuple[str, bool]]:
+    yield "decided and open, or neither", (report["decidedAt"] is None) is (report["status"] == "open")
+    yield "decided before it was made", report["decidedAt"] is None or report["decidedAt"] >= report["createdAt"]
+
+
 def _reminder(reminder: Data) -> Iterator[tuple[str, bool]]:
     early = bool(reminder["minute"])
     yield "another mode than the minutes", reminder["mode"] == ("BEFORE_START" if early else "ON_START")
@@ -85,6 +90,7 @@ CHECKS: list[tuple[set[str], Callable[[Data], Iterator[tuple[str, bool]]]]] = [
     ({"list", "pagination"}, _page),
     ({"mode", "minute", "scheduledFor"}, _reminder),
     ({"isBanned", "ban"}, _check),
+    ({"decidedAt", "status"}, _report),
 ]
 
 
@@ -112,6 +118,7 @@ OUTCOMES: dict[str, Callable[[Data], bool]] = {
     "createLiveStreamBanByIdAppealV1": _status("pending"),
     "createLiveStreamBanV1": lambda ban: ban["deletedAt"] is None,
     "createLiveStreamByIdReminderV1": _status("SCHEDULED"),
+    "createLiveStreamReportsByStreamidV1": _status("open"),
     "createLiveStreamV1": _status("scheduled"),
     "declineLiveStreamByIdGuestV1": lambda stream: stream["guestStatus"] == "declined",
     "deleteLiveStreamBanByIdAppealV1": _status("withdrawn"),

@@ -69,6 +69,18 @@ def test_no_list_is_empty() -> None:
     assert empty == []
 
 
+def test_whole_numbers_are_written_without_a_fraction() -> None:
+    """A schema takes 0.0 for an integer, and many clients do not."""
+
+    def floats(value: Any) -> Iterator[float]:
+        inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        yield from ([value] if isinstance(value, float) else ())
+        for each in inside:
+            yield from floats(each)
+
+    assert {name for name, _, data in successes() if any(number.is_integer() for number in floats(data))} == set()
+
+
 @pytest.mark.parametrize(
     ("operation", "changes", "text"),
     [
