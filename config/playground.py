@@ -11,8 +11,8 @@ PLAYGROUND: dict[str, Any] = {
     "logout": "/api/v1/auth/revoke-token",
     # How the playground finds in an answer what it fills into the next request: values under one of `keys`, and `id` or
     # `_id` of objects that have the key `having`. A path parameter named `id` has the rule of the path segment before
-    # it, any other the rule of its name. A key of a request's body has the rule whose `keys` name it. Where no answer has
-    # given a value yet, the first of `lists` that has one does.
+    # it, any other the rule of its name. A key of a request's body has the rule whose `keys` name it. Before any answer
+    # has given a value, the first of `lists` that has one does.
     "ids": {
         "live-stream": {
             "keys": ["liveStreamId", "streamId"],
