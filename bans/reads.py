@@ -1,18 +1,34 @@
-"""Bans, appeals and the results of bulk calls, as the API writes them."""
+"""Bans, appeals, reports and the results of bulk calls, as the API writes them."""
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db import models
 from django.db.models import Exists, F, Subquery
 
 from accounts.models import User, holders_of
-from bans.models import Appeal, LiveStreamBan
+from bans.models import Appeal, LiveStreamBan, Report
 from bans.permissions import NotConcerned
-from bans.serializers import AppealedBanSerializer, AppealSerializer, BanSerializer, MyBanSerializer
-from bans.services import BanMissing, BanResult, Batch, BatchMissing, BulkOutcome, stream_of_batch
+from bans.serializers import (
+    AppealedBanSerializer,
+    AppealSerializer,
+    BanSerializer,
+    MyBanSerializer,
+    MyReportSerializer,
+    ReportSerializer,
+)
+from bans.services import (
+    BanMissing,
+    BanResult,
+    Batch,
+    BatchMissing,
+    BulkOutcome,
+    creator_of_stream,
+    stream_of_batch,
+)
 from common.orders import Order
 from common.pagination import Listing
 from common.queries import ID, TEXT, TIME, Param, Question
@@ -99,20 +115,16 @@ MY_BANS = Listing(
     orders=_NEWEST_FIRST,
 )
 APPEALS = Listing("appeals", AppealedBanSerializer, Appeal.objects.matching, values={"by": ID}, orders=_NEWEST_FIRST)
+MY_REPORTS = Listing(
+    "my-reports",
+    MyReportSerializer,
+    Report.objects.matching,
+    values={"reporter": ID, "stream": ID},
+    orders=_NEWEST_FIRST,
+)
 
 
 # --- the creators of streams ----------------------------------------------------------------------
-
-_CREATOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list("creator_id"))
-
-
-def creator_of_stream(stream_id: str) -> str:
-    """Raises StreamMissing."""
-    rows = _CREATOR.rows(id=stream_id)
-    if not rows:
-        raise StreamMissing
-    creator_id: str = rows[0][0]
-    return creator_id
 
 
 def creator_of_batch(batch_id: str) -> str:
@@ -197,6 +209,16 @@ def any_appeal(ban_id: str) -> dict[str, Any]:
     """The appeal against the ban, also when the stream is deleted; it must exist."""
     ((_, _, *row),) = _ANY_APPEAL.rows(id=ban_id)
     return AppealSerializer.to_wire(row)
+
+
+# --- reports --------------------------------------------------------------------------------------
+
+_REPORT_ROW = attrgetter(*(column.replace("__", ".") for column in ReportSerializer.columns()))
+
+
+def new_report(report: Report) -> dict[str, Any]:
+    """The report that was just made, with its case."""
+    return ReportSerializer.to_wire(_REPORT_ROW(report))
 
 
 # --- bulk calls -----------------------------------------------------------------------------------

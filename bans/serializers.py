@@ -1,15 +1,16 @@
-"""Bans, appeals and bulk calls in the API: what it answers with and what it accepts."""
+"""Bans, appeals, bulk calls and reports in the API: what it answers with and what it accepts."""
 
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from accounts.models import User
 from accounts.serializers import UserSummarySerializer
-from bans.models import Appeal, BanState, LiveStreamBan, state_at
+from bans.models import Appeal, BanState, LiveStreamBan, ReportCase, state_at
 from bans.services import LARGEST_BATCH, BulkOutcome
 from common.pagination import PageQuery
 from common.rows import Derived, ReadSerializer
@@ -25,6 +26,7 @@ from common.serializers import (
     WireTime,
 )
 from common.text_fields import ManyLines
+from livestreams.serializers import LiveStreamSerializer
 
 LONGEST_BAN_SECONDS = 31_536_000  # a year
 
@@ -218,6 +220,44 @@ class ListAppealsQuery(PageQuery):
 
 class ListMyBansQuery(PageQuery):
     state = StrictChoice(BanState.choices, required=False)
+
+
+# --- reports --------------------------------------------------------------------------------------
+
+
+class ReportSerializer(ReadSerializer):
+    _id = IdField(source="id")
+    liveStreamId = IdField(source="stream_id")
+    reason = serializers.CharField(help_text="What is wrong with the stream.")
+    comment = serializers.CharField(allow_null=True, help_text="What the moderators should know. Null without it.")
+    status = serializers.ChoiceField(
+        ReportCase.State.choices,
+        source="case.state",
+        help_text="`open` until a moderator decides: `dismissed`, or `acted_on`.",
+    )
+    createdAt = WireTime(source="created_at")
+    decidedAt = WireTime(source="case.decided_at", allow_null=True, help_text="When a moderator decided. Null before.")
+
+
+class MyReportSerializer(ReportSerializer):
+    liveStream = LiveStreamSerializer(source="stream", help_text="The stream that was reported.")
+
+
+REPORT_REASONS = [(reason, reason) for reason in settings.REPORT_REASONS]
+
+
+class ReportStreamSerializer(InputSerializer):
+    reason = StrictChoice(REPORT_REASONS, help_text="What is wrong with the stream.")
+    comment = ManyLines(
+        max_length=500, allow_null=True, required=False, help_text="What the moderators should know. Null without it."
+    )
+
+
+class ListMyReportsQuery(PageQuery):
+    status = StrictChoice(
+        ReportCase.State.choices, source="state", required=False, help_text="Only reports in this state."
+    )
+    liveStreamId = IdField(source="stream", required=False, help_text="Only reports of this stream.")
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -1,13 +1,14 @@
-"""URLs of bans. The check comes first because chat servers call it for every message."""
+"""URLs of bans and reports. The check comes first because chat servers call it for every message."""
 
 from django.conf import settings
 from django.urls import include, path
 
-from bans.views import BulkBanViewSet, LiveStreamBanViewSet, MyBanViewSet
+from bans.views import BulkBanViewSet, LiveStreamBanViewSet, MyBanViewSet, ReportViewSet
 
 view = LiveStreamBanViewSet.as_view
 bulk = BulkBanViewSet.as_view
 mine = MyBanViewSet.as_view
+reporting = ReportViewSet.as_view
 
 bans = [
     path("/check/<str:targetUserId>", view({"get": "check"})),
@@ -23,5 +24,10 @@ bans = [
     path("/<str:id>", view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})),
 ]
 
-# One prefix, so that requests for other apps are compared with one pattern only.
-v1 = [path("live-stream-ban", include(bans))]
+reports = [
+    path("/my-reports", reporting({"get": "list"})),
+    path("/<str:streamId>", reporting({"post": "create"})),
+]
+
+# One prefix each, so that requests for other apps are compared with one pattern only.
+v1 = [path("live-stream-ban", include(bans)), path("live-stream-reports", include(reports))]

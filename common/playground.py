@@ -31,6 +31,7 @@ from common.views import AlwaysJSON
 
 JSON = "application/vnd.oai.openapi+json"
 YAML = "application/vnd.oai.openapi"
+NO_PAGE = "LicenseRef-Proprietary"  # an SPDX identifier of terms that are in no list
 
 
 @cache
@@ -44,13 +45,21 @@ def _document(language: str) -> dict[str, Any]:
 
 
 def document(language: str, development: str, production: str) -> dict[str, Any]:
-    """The document in a language, with the addresses of the servers."""
+    """The document in a language, with the addresses of the servers, and the contact and licence of the settings."""
     with override(language):
         servers = [
             {"url": development, "description": gettext("Development")},
             {"url": production, "description": gettext("Production")},
         ]
-    return {**_document(language), "servers": servers}
+    known = _document(language)
+    contact = {name: value for name, value in settings.API_CONTACT.items() if value}
+    return {**known, "info": {**known["info"], "contact": contact, "license": _license()}, "servers": servers}
+
+
+def _license() -> dict[str, str]:
+    """Terms without a page have an identifier that says so, because OpenAPI asks for one of both."""
+    terms: dict[str, str] = settings.API_LICENSE
+    return terms if terms["url"] else {"name": terms["name"], "identifier": NO_PAGE}
 
 
 class RenderedDocument(NamedTuple):

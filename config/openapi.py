@@ -23,12 +23,19 @@ SCHEMA_TYPE_NAMES = {
     "EditStream": "UpdateLiveStream",
     "Join": "JoinLiveStream",
     "Joined": "JoinedLiveStream",
+    "Left": "LeftLiveStream",
     "Marked": "MarkedNotifications",
     "Metadata": "NotificationMetadata",
+    "ReportStream": "CreateReport",
+    "SetThumbnail": "SetLiveStreamThumbnail",
+    "Statistics": "LiveStreamStatistics",
     "Tokens": "TokenPair",
     "UndoAnswer": "UndoBulkBanItem",
     "UndoBulkBanAnswer": "UndoBulkBanResult",
     "UpcomingStream": "UpcomingLiveStream",
+    "Viewer": "LiveStreamViewer",
+    "ViewersAt": "LiveStreamViewersAt",
+    "ViewersPage": "LiveStreamViewerPage",
     "WatchedStream": "WatchedLiveStream",
 }
 
@@ -36,11 +43,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
     "TITLE": "Kumanda",
     "VERSION": _PROJECT["version"],
-    # For docs/openapi.yaml, so that it does not depend on the environment. A running service puts its addresses here.
+    # For docs/openapi.yaml, so that it does not depend on the environment. A running service puts its own here.
     "SERVERS": [
         {"url": "http://localhost:8000", "description": "Development"},
         {"url": "https://api.example.com", "description": "Production"},
     ],
+    "CONTACT": {"name": "API support", "url": "https://api.example.com"},
+    "LICENSE": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
     "SCHEMA_PATH_PREFIX": r"/api/v[0-9]+",
     "COMPONENT_SPLIT_REQUEST": True,
     "COMPONENT_SPLIT_PATCH": False,
@@ -61,6 +70,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "BulkBanOutcome": "bans.serializers.BULK_OUTCOMES",
         "UndoBulkBanOutcome": "bans.serializers.UNDO_OUTCOMES",
         "AppealState": "bans.models.Appeal.State",
+        "ReportReason": "bans.serializers.REPORT_REASONS",
+        "ReportState": "bans.models.ReportCase.State",
         "ReminderState": "reminders.models.Reminder.State",
         "ReminderMode": "reminders.serializers.MODES",
         "NotificationKind": "reminders.models.Kind",
@@ -73,6 +84,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         {"name": "Accounts", "description": "Logging in, refreshing tokens, logging out, and your own account."},
         {"name": "Live Streams", "description": "Streams from planning to end, their guests and viewers."},
         {"name": "Live Stream Bans", "description": "Who may not watch a stream, or not write in it, and until when."},
+        {
+            "name": "Live Stream Reports",
+            "description": "Reports of streams to the moderators, and what became of them.",
+        },
         {"name": "Live Stream Reminders", "description": "Being notified before a stream starts, or when it starts."},
         {"name": "Notifications", "description": "Your notifications, and which of them you have read."},
         {
@@ -83,6 +98,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "common.schema.simplify_references",
+        "config.webhooks.add_webhooks",
+        "config.links.add_links",
         "config.document.complete",
         "common.schema.share_responses",  # the last one
     ],

@@ -133,6 +133,7 @@ PARAMETERS = {
     "batchId": "The id of the bulk ban.",
     "targetUserId": "The id of the user who may be banned.",
     "liveStreamId": "The id of the stream.",
+    "streamId": "The id of the stream.",
     "creatorId": "Only streams that this user created.",
     "interest": "Only streams of this subject.",
     "sortBy": "The value by which the list is ordered.",

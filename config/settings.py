@@ -17,6 +17,7 @@ from config.csp import NOTHING, admin_policy
 from config.environment import BASE_DIR, env
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
+from config.reporting import DEFAULT_REASONS, check_reasons
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 # --- secrets: without defaults, so that no installation starts with a public one -------------------
@@ -248,6 +249,16 @@ if PICTURE_SLOTS < 1:
     raise ImproperlyConfigured("PICTURE_SLOTS must be at least 1.")
 DEVELOPMENT_SERVER_URL = env.str("DEVELOPMENT_SERVER_URL", default=PUBLIC_URL)
 PRODUCTION_SERVER_URL = env.str("PRODUCTION_SERVER_URL", default="https://api.example.com")
+# Whom users of the API ask, and what they may do with it: `contact` and `license` of the API document.
+API_CONTACT = {
+    "name": env.str("API_CONTACT_NAME", default="") or SPECTACULAR_SETTINGS["CONTACT"]["name"],
+    "url": env.str("API_CONTACT_URL", default="") or PUBLIC_URL,
+    "email": env.str("API_CONTACT_EMAIL", default=""),
+}
+API_LICENSE = {
+    "name": env.str("API_LICENSE_NAME", default="") or SPECTACULAR_SETTINGS["LICENSE"]["name"],
+    "url": env.str("API_LICENSE_URL", default=""),
+}
 # Accounts that the playground offers for Development: [{"role": …, "username": …, "password": …}]. The demo sets them.
 PLAYGROUND_ACCOUNTS = env.json("PLAYGROUND_ACCOUNTS", default=[])
 
@@ -259,13 +270,14 @@ DELETED_RETENTION = timedelta(days=env.int("DELETED_RETENTION_DAYS", default=30)
 SESSION_RETENTION = timedelta(days=env.int("SESSION_RETENTION_DAYS", default=30))
 JOB_RETENTION = timedelta(days=env.int("JOB_RETENTION_DAYS", default=7))
 STREAM_RECORD_RETENTION = timedelta(days=env.int("STREAM_RECORD_RETENTION_DAYS", default=365))
+REPORT_RETENTION = timedelta(days=env.int("REPORT_RETENTION_DAYS", default=365))
 NOTIFICATION_RETENTION_MONTHS = env.int("NOTIFICATION_RETENTION_MONTHS", default=12)
 AUDIT_RETENTION_YEARS = env.int("AUDIT_RETENTION_YEARS", default=7)  # 0: for ever
 AUDIT_ARCHIVE_FOLDER = Path(env.str("AUDIT_ARCHIVE_FOLDER", default="") or DATA_DIR / "audit-archive")
 if NOTIFICATION_RETENTION_MONTHS < 1 or AUDIT_RETENTION_YEARS < 0:
     raise ImproperlyConfigured("NOTIFICATION_RETENTION_MONTHS must be at least 1, AUDIT_RETENTION_YEARS at least 0.")
-if min(DELETED_RETENTION, SESSION_RETENTION, JOB_RETENTION, STREAM_RECORD_RETENTION) < timedelta(0):
-    raise ImproperlyConfigured("DELETED_, SESSION_, JOB_ and STREAM_RECORD_RETENTION_DAYS must be at least 0.")
+if min(DELETED_RETENTION, SESSION_RETENTION, JOB_RETENTION, STREAM_RECORD_RETENTION, REPORT_RETENTION) < timedelta(0):
+    raise ImproperlyConfigured("DELETED_, SESSION_, JOB_, STREAM_RECORD_ and REPORT_RETENTION_DAYS must be at least 0.")
 # A reminder is shown as sent because its notification exists, so that must not be removed first.
 if timedelta(days=NOTIFICATION_RETENTION_MONTHS * 365 // 12) < STREAM_RECORD_RETENTION:
     raise ImproperlyConfigured("STREAM_RECORD_RETENTION_DAYS must not be longer than NOTIFICATION_RETENTION_MONTHS.")
@@ -278,6 +290,9 @@ check_calendar_domain(CALENDAR_DOMAIN)
 # The page of a stream, with {id} or {channelName}. If it is empty, calendar events have no URL.
 STREAM_PAGE_URL = env.str("STREAM_PAGE_URL", default="")
 check_stream_page_url(STREAM_PAGE_URL)
+# For what a stream can be reported: see bans/reasons.py.
+REPORT_REASONS = env.list("REPORT_REASONS", default=DEFAULT_REASONS)
+check_reasons(REPORT_REASONS)
 # Implementations of the hooks in livestreams/hooks.py, in apps that livestreams must not import.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
 STREAM_FOLLOWERS = ["edges.services.follow_stream", "reminders.services.follow_stream"]
@@ -338,6 +353,7 @@ DOCTOR_CHECKS = [
 RETENTION = [
     "livestreams.retention.kinds",
     "edges.retention.kinds",
+    "bans.retention.kinds",
     "reminders.retention.kinds",
     "accounts.retention.kinds",
     "common.old_rows.kinds",

@@ -58,6 +58,14 @@ UNFOLD: dict[str, Any] = {
                         "badge_variant": "warning",
                     },
                     {
+                        "title": _("Reports"),
+                        "icon": "flag",
+                        "link": reverse_lazy("admin:bans_reportcase_changelist"),
+                        "permission": _may_view("bans.view_reportcase"),
+                        "badge": "bans.admin.open_badge",
+                        "badge_variant": "warning",
+                    },
+                    {
                         "title": _("Users"),
                         "icon": "group",
                         "link": reverse_lazy("admin:accounts_user_changelist"),

@@ -17,6 +17,7 @@ from accounts.serializers import UserSummarySerializer, file_url
 from common.pagination import PageQuery
 from common.rows import Derived, ReadSerializer, Siblings, ZeroOrOne
 from common.serializers import (
+    ALWAYS,
     AtLeastOneSerializer,
     IdField,
     InputSerializer,
@@ -236,14 +237,23 @@ class CreateStreamSerializer(InputSerializer):
     )
 
 
+class ThumbnailField(WithoutCycles, serializers.FileField):
+    default_error_messages: ClassVar = {**ALWAYS, "invalid": _("must be a file, sent as multipart/form-data")}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(help_text="JPEG, PNG or WebP, at most 5 MB.", **kwargs)
+
+
 class CreateStreamFormSerializer(CreateStreamSerializer):
     documented_as_form = True
 
-    thumbnail = serializers.FileField(
-        required=False,
-        help_text="JPEG, PNG or WebP, at most 5 MB.",
-        error_messages={"invalid": _("must be a file, sent as multipart/form-data")},
-    )
+    thumbnail = ThumbnailField(required=False)
+
+
+class SetThumbnailSerializer(InputSerializer):
+    documented_as_form = True
+
+    thumbnail = ThumbnailField()
 
 
 # --- queries --------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Tasks of streams."""
 
+from django.core.files.storage import default_storage
 from django.utils import timezone
 from procrastinate import RetryStrategy
 
@@ -19,6 +20,12 @@ EVERY_MINUTE = "* * * * *"
 def rename_thumbnail(old: str, new: str) -> None:
     """Rename the thumbnail of a deleted stream, so that its published address no longer works."""
     rename(old, new)
+
+
+@task(queue=SLOW_QUEUE, retry=PATIENT)
+def remove_thumbnail(name: str) -> None:
+    """Delete the thumbnail that a stream had before it got another one."""
+    default_storage.delete(name)
 
 
 @periodic(EVERY_MINUTE)

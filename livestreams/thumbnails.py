@@ -43,10 +43,19 @@ def stored_thumbnail(picture: IO[bytes] | None) -> Iterator[str]:
 def renamed_later(name: str, *, stream_id: str) -> str:
     """Defer a job that renames the file after this transaction has committed; returns the new name."""
     new = new_name()
-    # Procrastinate runs jobs with the same lock one after the other, in the order in which they were inserted.
-    task = app.configure_task("livestreams.tasks.rename_thumbnail", queue=SLOW_QUEUE, lock=f"thumbnail-{stream_id}")
-    task.defer(old=name, new=new)
+    _defer("rename_thumbnail", stream_id, old=name, new=new)
     return new
+
+
+def removed_later(name: str, *, stream_id: str) -> None:
+    """Defer a job that deletes the file after this transaction has committed, and after it was renamed."""
+    _defer("remove_thumbnail", stream_id, name=name)
+
+
+def _defer(task: str, stream_id: str, **arguments: str) -> None:
+    # Procrastinate runs jobs with the same lock one after the other, in the order in which they were inserted.
+    configured = app.configure_task(f"livestreams.tasks.{task}", queue=SLOW_QUEUE, lock=f"thumbnail-{stream_id}")
+    configured.defer(**arguments)
 
 
 def rename(old: str, new: str) -> None:

@@ -6,12 +6,13 @@ from rest_framework.permissions import AllowAny
 
 from common.api import JSONParser
 from common.uploads import MultiPartParser
-from livestreams.views import FoundStreamViewSet, GuestViewSet, LiveStreamViewSet, OwnStreamsViewSet
+from livestreams.views import FoundStreamViewSet, GuestViewSet, LiveStreamViewSet, OwnStreamsViewSet, ThumbnailViewSet
 
 view = LiveStreamViewSet.as_view
 guest = GuestViewSet.as_view
 own = OwnStreamsViewSet.as_view
 found = FoundStreamViewSet.as_view
+thumbnail = ThumbnailViewSet.as_view
 
 v1 = [
     path("live-stream", view({"get": "list"})),
@@ -50,6 +51,14 @@ v1 = [
     path("live-stream/<str:id>/end", view({"post": "end"})),
     path("live-stream/<str:id>/cancel", view({"post": "cancel"})),
     path("live-stream/<str:id>/restore", own({"post": "restore"})),
+    path(
+        "live-stream/<str:id>/thumbnail",
+        thumbnail(
+            {"put": "update", "delete": "destroy"},
+            parser_classes=[JSONParser, MultiPartParser],
+            upload_limit=settings.UPLOAD_BODY_LIMIT,
+        ),
+    ),
     path("live-stream/<str:id>/guest/accept", guest({"post": "accept"})),
     path("live-stream/<str:id>/guest/decline", guest({"post": "decline"})),
 ]

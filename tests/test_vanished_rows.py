@@ -81,6 +81,11 @@ def session_of(world: World) -> Session:
     )
 
 
+def case_of(world: World) -> str:
+    """The id of the case of a report that another user made."""
+    return bans.report_stream(world.stream.pk, reason="spam", **world.by).case_id
+
+
 def device_of(world: World) -> DeviceToken:
     return DeviceToken.objects.create(
         user=world.viewer, platform="ios", token="x", digest=b"x", created_at=world.now, updated_at=world.now
@@ -113,6 +118,13 @@ CASES: dict[str, Case] = {
     "bans.overrule_review": (
         lambda w: bans.overrule_review(w.ban.pk, verdict=LiveStreamBan.Review.UPHELD, reason="x", **w.by),
         bans.BanMissing,
+    ),
+    "bans.dismiss_case": (lambda w: bans.dismiss_case(case_of(w), reason="x", **w.by), bans.CaseMissing),
+    "bans.mark_acted_on": (lambda w: bans.mark_acted_on(case_of(w), reason="x", **w.by), bans.CaseMissing),
+    # The report opens another case.
+    "bans.report_stream": (
+        lambda w: (case_of(w), bans.report_stream(w.stream.pk, reason="x", **w.by_viewer).case.report_count)[1] == 1,
+        True,
     ),
     "livestreams.accept_guest": (lambda w: streams.accept_guest(w.stream.pk, **w.by), streams.StreamMissing),
     "livestreams.decline_guest": (lambda w: streams.decline_guest(w.stream.pk, **w.by), streams.StreamMissing),
@@ -217,8 +229,11 @@ WITHOUT_LOCK = {
     "accounts.refuse_set_active",
     "accounts.logged_out_since",
     "accounts.set_profile_photo",  # calls set_own_photo
+    "bans.creator_of_stream",
     "bans.decide_appeal",  # of a locked ban
+    "bans.refuse_decision",
     "bans.refuse_overruling",
+    "bans.refuse_reporting",
     "bans.refuse_review",
     "bans.stream_of_batch",
     "bans.version_of_ban",

@@ -1,6 +1,7 @@
-"""Bans in the admin, where moderators uphold, change or lift them. Bans that need a review come first."""
+"""Bans and reports in the admin, where moderators decide about them. What needs a decision comes first."""
 
-from bans.admin.filters import waiting_badge
+from bans.admin.filters import open_badge, waiting_badge
 from bans.admin.pages import BanAdmin
+from bans.admin.reports import ReportCaseAdmin
 
-__all__ = ["BanAdmin", "waiting_badge"]
+__all__ = ["BanAdmin", "ReportCaseAdmin", "open_badge", "waiting_badge"]

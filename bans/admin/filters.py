@@ -1,8 +1,9 @@
-"""Filters of the list of bans, and the number of unreviewed bans for the sidebar."""
+"""Filters of the lists of bans and cases, and the numbers of those that wait, for the sidebar."""
 
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -10,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import DropdownFilter
 
-from bans.models import Appeal, LiveStreamBan
+from bans.models import Appeal, LiveStreamBan, ReportCase
+from bans.reasons import NAMES, name_of
 
 Review = LiveStreamBan.Review
 SOON = timedelta(hours=24)
@@ -23,8 +25,16 @@ def waiting() -> Q:
 
 def waiting_badge(request: HttpRequest) -> str | None:
     """The number of unreviewed bans for the sidebar. It counts at most 100 rows, because it runs on every page."""
-    unreviewed = LiveStreamBan.objects.filter(review=Review.UNREVIEWED).order_by()
-    count = unreviewed[:100].count()
+    return _badge(LiveStreamBan.objects.filter(review=Review.UNREVIEWED))
+
+
+def open_badge(request: HttpRequest) -> str | None:
+    """The number of open cases, counted in the same way."""
+    return _badge(ReportCase.objects.filter(state=ReportCase.State.OPEN))
+
+
+def _badge(rows: QuerySet[Any]) -> str | None:
+    count = rows.order_by()[:100].count()
     return None if not count else str(count) if count < 100 else "99+"
 
 
@@ -68,3 +78,15 @@ class AppealFilter(DropdownFilter):
             case state if state in Appeal.State:
                 return queryset.filter(appeal__state=state)
         return queryset
+
+
+class ReasonFilter(DropdownFilter):
+    title = _("reason")
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        # Cases may have reasons that were removed from the setting since.
+        return [(reason, name_of(reason)) for reason in dict.fromkeys([*settings.REPORT_REASONS, *NAMES])]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(reasons__has_key=self.value()) if self.value() else queryset

@@ -1,6 +1,5 @@
 """The list of bans and the page of a ban."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +8,6 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, QuerySet, When
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
@@ -20,9 +18,10 @@ from unfold.decorators import action, display
 
 from bans.admin.actions import CHANGED, LIFT, OVERRULED, OVERRULINGS, UPHOLD, USUAL_CHANGES, USUAL_NAMES, ChangeForm
 from bans.admin.filters import AppealFilter, HoldingFilter, waiting
+from bans.admin.moderation import ModerationAdmin
 from bans.models import Appeal, LiveStreamBan
 from bans.services import overrule_review, refuse_overruling, refuse_review, review_ban, version_of_ban
-from common.admin import ActionAdmin, AdminAction, SoftDeleteAdmin, linked, page_of
+from common.admin import AdminAction, SoftDeleteAdmin, linked, page_of
 from common.admin.actions import Rule, versions_sent
 from common.admin.audit_trail import written
 from common.refusals import Refusal
@@ -85,7 +84,7 @@ def _appeal(ban: LiveStreamBan) -> Appeal | None:
 
 
 @admin.register(LiveStreamBan)
-class BanAdmin(ActionAdmin, SoftDeleteAdmin):
+class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
     admin_actions = (UPHOLD, LIFT, *OVERRULINGS, *USUAL_CHANGES)
     actions_detail = ("change_ban", "overrule_change")
     change_form_outer_after_template = "admin/ban.html"
@@ -127,30 +126,6 @@ class BanAdmin(ActionAdmin, SoftDeleteAdmin):
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
         part = folded(text)
         return queryset.filter(target__names_folded__contains=part) if part else queryset.none()
-
-    # --- permissions ----------------------------------------------------------------------------
-
-    def has_admin_action_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("bans.moderate")
-
-    def get_urls(self) -> list[URLPattern]:
-        """Unauthorised POSTs are answered with 403 instead of Django's redirect to the login page."""
-        addresses: list[URLPattern] = super().get_urls()
-        for address in addresses:
-            address.callback = self._for_moderators(address.callback)
-        return addresses
-
-    def _for_moderators(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-        def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if (
-                request.method == "POST"
-                and request.user.is_authenticated
-                and not self.has_admin_action_permission(request)
-            ):
-                raise PermissionDenied
-            return view(request, *args, **kwargs)
-
-        return refusing
 
     # --- actions --------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Commands that change bans and appeals. The API, the admin and management commands call them."""
+"""Commands that change bans, appeals and reports. The API, the admin and management commands call them."""
 
 from bans.services.appeals import (
     AlreadyAppealed,
@@ -19,6 +19,7 @@ from bans.services.bans import (
     StreamOver,
     ban_user,
     change_ban,
+    creator_of_stream,
     lift_ban,
     locked_ban,
 )
@@ -34,6 +35,18 @@ from bans.services.bulk import (
     ban_many,
     stream_of_batch,
     undo_batch,
+)
+from bans.services.reports import (
+    AlreadyReported,
+    CannotDecideOwnCase,
+    CannotReportOwnStream,
+    CaseDecided,
+    CaseMissing,
+    dismiss_case,
+    mark_acted_on,
+    refuse_decision,
+    refuse_reporting,
+    report_stream,
 )
 from bans.services.review import (
     AppealUndecided,
@@ -54,6 +67,7 @@ __all__ = [
     "PROTECTED",
     "AlreadyAppealed",
     "AlreadyBanned",
+    "AlreadyReported",
     "AppealDecided",
     "AppealMissing",
     "AppealUndecided",
@@ -69,6 +83,10 @@ __all__ = [
     "BatchMissing",
     "BatchUndone",
     "BulkOutcome",
+    "CannotDecideOwnCase",
+    "CannotReportOwnStream",
+    "CaseDecided",
+    "CaseMissing",
     "NotTheBannedPerson",
     "NothingToAppeal",
     "NothingToOverrule",
@@ -79,12 +97,18 @@ __all__ = [
     "ban_many",
     "ban_user",
     "change_ban",
+    "creator_of_stream",
     "decide_appeal",
+    "dismiss_case",
     "lift_ban",
     "locked_ban",
+    "mark_acted_on",
     "overrule_review",
+    "refuse_decision",
     "refuse_overruling",
+    "refuse_reporting",
     "refuse_review",
+    "report_stream",
     "review_ban",
     "stream_of_batch",
     "undo_batch",

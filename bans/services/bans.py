@@ -84,6 +84,7 @@ class CannotBanStaff(ProtectedPerson):
 
 PROTECTED = (CannotBanOneself, CannotBanCreator, CannotBanGuest, CannotBanStaff)
 
+_CREATOR = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).values_list("creator_id"))
 _LOCKED_STREAM = Question(lambda: LiveStream.objects.filter(pk=Param("id", ID)).for_update())
 _STREAM_OF = Question(lambda: LiveStreamBan.all_objects.filter(pk=Param("id", ID)).values_list("stream_id"))
 _LOCKED_BAN = Question(
@@ -92,6 +93,15 @@ _LOCKED_BAN = Question(
 
 
 # --- steps ----------------------------------------------------------------------------------------
+
+
+def creator_of_stream(stream_id: str) -> str:
+    """Raises StreamMissing."""
+    rows = _CREATOR.rows(id=stream_id)
+    if not rows:
+        raise StreamMissing
+    creator_id: str = rows[0][0]
+    return creator_id
 
 
 def locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:

@@ -62,7 +62,7 @@ class LiveStreamBanViewSet(ApiViewSet):
     def create(self, request: Request) -> Response:
         """Ban a person from a stream: `BLOCK` from watching it, `CHAT_ONLY` from writing in it."""
         stream_id = CreateBanSerializer.validated_field(request.data, "liveStreamId")
-        refuse_unless_creator_or_moderator(self.user, reads.creator_of_stream(stream_id))
+        refuse_unless_creator_or_moderator(self.user, services.creator_of_stream(stream_id))
         values = CreateBanSerializer.validated(request.data)
         ban = services.ban_user(**values, by=self.user, now=timezone.now())
         return Response(reads.any_ban(ban.pk), status=201)

@@ -37,7 +37,7 @@ class BulkBanViewSet(ApiViewSet):
         People who are banned already, are protected from bans or do not exist do not keep the others from being banned.
         """
         stream_id = BulkBanSerializer.validated_field(request.data, "liveStreamId")
-        refuse_unless_creator_or_moderator(self.user, reads.creator_of_stream(stream_id))
+        refuse_unless_creator_or_moderator(self.user, services.creator_of_stream(stream_id))
         values = BulkBanSerializer.validated(request.data)
         batch = services.ban_many(**values, by=self.user, now=timezone.now())
         return Response(reads.batch_made(batch, dry_run=values["dry_run"]))

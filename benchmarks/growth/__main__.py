@@ -27,7 +27,14 @@ from common.postgres.embedded import server_in
 
 OWNER = "kumanda"
 SMALL = Size(
-    users=5_000, streams=10_000, bans=20_000, viewers=1_000, watched=20_000, reminders=20_000, notifications=50_000
+    users=5_000,
+    streams=10_000,
+    bans=20_000,
+    viewers=1_000,
+    watched=20_000,
+    reminders=20_000,
+    notifications=50_000,
+    reports=20_000,
 )
 BIG = Size(
     users=101_000,
@@ -37,6 +44,7 @@ BIG = Size(
     watched=2_000_000,
     reminders=1_000_000,
     notifications=3_000_000,
+    reports=1_000_000,
 )
 HUGE = Size(
     users=1_000_000,
@@ -45,6 +53,7 @@ HUGE = Size(
     viewers=100_000,
     reminders=10_000_000,
     notifications=10_000_000,
+    reports=5_000_000,
 )
 SIZES = (SMALL, BIG, HUGE)
 REPEATED = 7

@@ -12,6 +12,8 @@ TABLES = [
     "accounts_user",
     "livestreams_livestream",
     "bans_livestreamban",
+    "bans_report",
+    "bans_reportcase",
     "edges_participant",
     "edges_streamstatistics",
     "edges_viewersample",
@@ -36,6 +38,7 @@ class Size(NamedTuple):
     watched: int = 0  # by all users, among the streams
     reminders: int = 0
     notifications: int = 0
+    reports: int = 0  # ten in each case
 
 
 def _at(n: str) -> str:
@@ -194,6 +197,24 @@ SELECT {_id(6, "n", _at("n"))}, {user_id("(n %% users)")}, {stream_id("(n / user
 FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)
 ON CONFLICT DO NOTHING
 """
+# Each user has as many reports as any other. One case in four is open.
+_CASES = f"""
+INSERT INTO bans_reportcase (id, created_at, updated_at, stream_id, state, report_count, reasons, decided_by_id,
+    decided_at, decision)
+SELECT {_id(8, "n", "at")}, at, at, {stream_id("(n %% streams)")}, state, 10, '{{"spam": 10}}',
+    CASE WHEN state <> 'open' THEN {user_id("0")} END, CASE WHEN state <> 'open' THEN at + interval '1 day' END, ''
+FROM (SELECT n, {_at("n")} AS at, streams,
+    CASE WHEN {_h(12, 4)} > 0 THEN (ARRAY['dismissed', 'acted_on'])[1 + {_h(13, 2)}] ELSE 'open' END AS state
+    FROM generate_series(0, %s::bigint / 10 - 1) AS n, (VALUES (%s::bigint)) AS given (streams)) AS made
+ON CONFLICT DO NOTHING
+"""
+_REPORTS = f"""
+INSERT INTO bans_report (id, created_at, case_id, stream_id, reporter_id, reason)
+SELECT {_id(9, "n", _at("n"))}, {_at("n")}, {_id(8, "(n / 10)", _at("(n / 10)"))}, {stream_id("(n / 10 %% streams)")},
+    {user_id("(n %% users)")}, 'spam'
+FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)
+ON CONFLICT DO NOTHING
+"""
 
 
 _INDEXES = """
@@ -203,13 +224,14 @@ _INDEXES = """
 """
 
 
-def fill_in_bulk(cursor: Any, size: Size) -> None:
-    """`fill` without the indexes that enforce nothing, which are then built again. For millions of rows."""
+def fill_in_bulk(cursor: Any, *sizes: Size) -> None:
+    """`fill` with each size, without the indexes that enforce nothing, which are then built again. For many rows."""
     cursor.execute(_INDEXES, [TABLES])
     indexes = cursor.fetchall()
     for name, _ in indexes:
         cursor.execute(f"DROP INDEX {name}")
-    fill(cursor.execute, size)
+    for size in sizes:
+        fill(cursor.execute, size)
     for _, definition in indexes:
         cursor.execute(definition)
     cursor.execute("ANALYZE")
@@ -228,5 +250,7 @@ def fill(execute: Execute, size: Size) -> None:
     execute(_STATISTICS, [])
     execute(_REMINDERS, [size.reminders, size.users, size.streams])
     execute(_NOTIFICATIONS, [size.notifications, size.users, size.streams])
+    execute(_CASES, [size.reports, size.streams])
+    execute(_REPORTS, [size.reports, size.users, size.streams])
     execute("SET session_replication_role = DEFAULT", [])
     execute("ANALYZE", [])

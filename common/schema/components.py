@@ -6,7 +6,6 @@
 from typing import Any
 
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.plumbing import ResolvedComponent
 
 from common.fields import OBJECT_ID
@@ -28,58 +27,50 @@ WRITTEN_TIME: Schema = {
 READ_TIME: Schema = {
     "type": "string",
     "format": "date-time",
-    "description": _("With a time zone."),
+    "description": "With a time zone.",
     "examples": [EXAMPLE_TIME],
 }
 ENVELOPE_KEYS = ["isSuccess", "statusCode", "data", "errors", "timestamp"]
-
-
-def failure() -> Schema:
-    """The body of every error."""
-    return {
-        "type": "object",
-        "description": str(
-            _("An error. `errors[0]` follows from the status in every language; the entries after it are for people.")
-        ),
-        "properties": {
-            "isSuccess": {"type": "boolean", "const": False},
-            "statusCode": {"type": "integer", "description": str(_("Equals the HTTP status."))},
-            "data": {"type": "null"},
-            "errors": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-            "timestamp": WRITTEN_TIME,
-        },
-        "required": ENVELOPE_KEYS,
-    }
-
-
-def problem() -> Schema:
-    """The same after RFC 9457."""
-    code, title, reason = "validation_failed", "Validation failed", "title: is required"
-    return {
-        "type": "object",
-        "description": str(_("An error after RFC 9457, if the request has `Accept: application/problem+json`.")),
-        "properties": {
-            "type": {"type": "string", "format": "uri", "pattern": f"^{settings.PROBLEM_TYPE_PREFIX}"},
-            "title": {"type": "string", "description": str(_("As `errors[0]` of `Failure`."))},
-            "status": {"type": "integer", "description": str(_("Equals the HTTP status."))},
-            "detail": {"type": "string", "description": str(_("The reasons in one line."))},
-            "code": {"$ref": "#/components/schemas/ErrorCode"},
-            "errors": {"type": "array", "items": {"type": "string"}, "description": str(_("The reasons, for people."))},
-            "requestId": {"type": "string", "description": str(_("As the header `X-Request-ID`."))},
-        },
-        "required": ["type", "title", "status", "detail", "code", "errors", "requestId"],
-        "examples": [
-            {
-                "type": settings.PROBLEM_TYPE_PREFIX + code,
-                "title": title,
-                "status": 400,
-                "detail": reason,
-                "code": code,
-                "errors": [reason],
-                "requestId": EXAMPLE_REQUEST_ID,
-            }
-        ],
-    }
+# The body of every error.
+FAILURE: Schema = {
+    "type": "object",
+    "description": "An error. `errors[0]` follows from the status in every language; the entries after it are for "
+    "people.",
+    "properties": {
+        "isSuccess": {"type": "boolean", "const": False},
+        "statusCode": {"type": "integer", "description": "Equals the HTTP status."},
+        "data": {"type": "null"},
+        "errors": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        "timestamp": WRITTEN_TIME,
+    },
+    "required": ENVELOPE_KEYS,
+}
+# The same after RFC 9457.
+PROBLEM: Schema = {
+    "type": "object",
+    "description": "An error after RFC 9457, if the request has `Accept: application/problem+json`.",
+    "properties": {
+        "type": {"type": "string", "format": "uri", "pattern": f"^{settings.PROBLEM_TYPE_PREFIX}"},
+        "title": {"type": "string", "description": "As `errors[0]` of `Failure`."},
+        "status": {"type": "integer", "description": "Equals the HTTP status."},
+        "detail": {"type": "string", "description": "The reasons in one line."},
+        "code": {"$ref": "#/components/schemas/ErrorCode"},
+        "errors": {"type": "array", "items": {"type": "string"}, "description": "The reasons, for people."},
+        "requestId": {"type": "string", "description": "As the header `X-Request-ID`."},
+    },
+    "required": ["type", "title", "status", "detail", "code", "errors", "requestId"],
+    "examples": [
+        {
+            "type": f"{settings.PROBLEM_TYPE_PREFIX}validation_failed",
+            "title": "Validation failed",
+            "status": 400,
+            "detail": "title: is required",
+            "code": "validation_failed",
+            "errors": ["title: is required"],
+            "requestId": EXAMPLE_REQUEST_ID,
+        }
+    ],
+}
 
 
 def envelope_of(data: Schema) -> ResolvedComponent:
@@ -88,7 +79,7 @@ def envelope_of(data: Schema) -> ResolvedComponent:
         "type": "object",
         "properties": {
             "isSuccess": {"type": "boolean", "const": True},
-            "statusCode": {"type": "integer", "description": str(_("Equals the HTTP status."))},
+            "statusCode": {"type": "integer", "description": "Equals the HTTP status."},
             "data": data,
             "errors": {"type": "array", "items": {"type": "string"}, "maxItems": 0},
             "timestamp": WRITTEN_TIME,

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator
 from functools import cache
 
 from django.apps import apps
-from django.utils.translation import gettext_lazy
 
 from common.api import HTTP_CODES, JSON, PROBLEM_JSON, TITLES, status_of
 from common.refusals import Refusal, TooMany, every_refusal
@@ -24,14 +23,14 @@ type Codes = dict[str, list[str]]
 CODES_EXTENSION = "x-error-codes"  # of a response: those of its codes that the operation can have
 
 HTTP_MEANINGS = {
-    400: gettext_lazy("the body is not JSON, or the request is malformed in another way"),
-    405: gettext_lazy("the address does not support this method; `Allow` lists the supported ones"),
-    408: gettext_lazy("the body did not arrive in time"),
-    413: gettext_lazy("the body is larger than the operation takes"),
-    414: gettext_lazy("path and query are longer than the server reads"),
-    415: gettext_lazy("the operation does not take this content type, or the body is compressed"),
-    431: gettext_lazy("the headers are larger than the server reads"),
-    500: gettext_lazy("an internal error; the logs have the details under the request id"),
+    400: "the body is not JSON, or the request is malformed in another way",
+    405: "the address does not support this method; `Allow` lists the supported ones",
+    408: "the body did not arrive in time",
+    413: "the body is larger than the operation takes",
+    414: "path and query are longer than the server reads",
+    415: "the operation does not take this content type, or the body is compressed",
+    431: "the headers are larger than the server reads",
+    500: "an internal error; the logs have the details under the request id",
 }
 
 
@@ -44,7 +43,7 @@ def kinds() -> Iterator[type[Refusal]]:
 
 def codes() -> dict[str, tuple[int, str]]:
     """Every `X-Error-Code`, with its status and its meaning."""
-    found = {code: (status, str(HTTP_MEANINGS.get(status, ""))) for status, code in HTTP_CODES.items()}
+    found = {code: (status, HTTP_MEANINGS.get(status, "")) for status, code in HTTP_CODES.items()}
     for kind in kinds():
         # Only classes that define `code` themselves; subclasses inherit the code of their parent.
         if "code" in vars(kind):

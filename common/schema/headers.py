@@ -6,7 +6,6 @@
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
 from drf_spectacular.plumbing import ResolvedComponent
 
 from common import etags, idempotency, preconditions
@@ -28,35 +27,35 @@ EXAMPLE_KEY = "7f9c24e8-3b12-4fef-91e0-56a2d5a1c0b7"
 WAIT: Schema = {"type": "integer", "minimum": 0, "examples": [1]}
 
 # By the name of the component: is it always there, what does it say, its schema.
-OF_ANSWERS: dict[str, tuple[bool, object, Schema]] = {
+OF_ANSWERS: dict[str, tuple[bool, str, Schema]] = {
     REQUEST_ID: (
         True,
-        _("Identifies this request in the logs and the audit trail: the caller's, if it sent a valid one."),
+        "Identifies this request in the logs and the audit trail: the caller's, if it sent a valid one.",
         {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,64}$", "examples": [EXAMPLE_REQUEST_ID]},
     ),
     "Cache-Control": (
         True,
-        _("What may keep the answer. Reads may be kept and must be compared again, by their `ETag`; nothing else may."),
+        "What may keep the answer. Reads may be kept and must be compared again, by their `ETag`; nothing else may.",
         {"type": "string", "examples": ["no-store"]},
     ),
     POLICY_HEADER: (
         False,
-        _("The limits for which this call counts: `q` calls in `w` seconds. Absent without limits."),
+        "The limits for which this call counts: `q` calls in `w` seconds. Absent without limits.",
         {"type": "string", "examples": ['"write";q=600;w=60, "address";q=60000;w=60']},
     ),
     STANDING_HEADER: (
         False,
-        _("The limit with the fewest calls left: `r` calls until it begins anew, in `t` seconds."),
+        "The limit with the fewest calls left: `r` calls until it begins anew, in `t` seconds.",
         {"type": "string", "pattern": r'^"[a-z-]+";r=\d+;t=\d+$', "examples": ['"write";r=599;t=60']},
     ),
     "ETag": (
         True,
-        _("Changes with the data. Send it back as `If-None-Match`, or as `If-Match` of a change."),
+        "Changes with the data. Send it back as `If-None-Match`, or as `If-Match` of a change.",
         {"type": "string", "pattern": '^(W/)?"[^"]*"$', "examples": [EXAMPLE_TAG]},
     ),
     NEXT_CURSOR: (
         False,
-        _(
+        (
             "For `after` of the next page; there when `hasNextPage` is true. Opaque: it holds the place of the last "
             "item as this page has it, so that a walk misses and repeats nothing when that item changes meanwhile."
         ),
@@ -64,54 +63,54 @@ OF_ANSWERS: dict[str, tuple[bool, object, Schema]] = {
     ),
     TOTAL_COUNT: (
         False,
-        _("There when the total is not exact: there are as many items, or more."),
+        "There when the total is not exact: there are as many items, or more.",
         {"type": "string", "const": "at-least"},
     ),
     idempotency.REPLAYED: (
         False,
-        _(
+        (
             "There when this is the stored answer to an earlier request with the same `Idempotency-Key`. Stored "
             "refusals have it, too."
         ),
         {"type": "string", "const": "true"},
     ),
-    ERROR_CODE: (True, _("The reason, for programs."), {"$ref": "#/components/schemas/ErrorCode"}),
-    RETRY_AFTER: (True, _("Seconds to wait before trying again."), WAIT),
-    OPTIONAL_RETRY_AFTER: (False, _("Seconds to wait before trying again, if that may help."), WAIT),
-    AUTHENTICATE: (True, _("The scheme of authentication."), {"type": "string", "const": "Bearer"}),
+    ERROR_CODE: (True, "The reason, for programs.", {"$ref": "#/components/schemas/ErrorCode"}),
+    RETRY_AFTER: (True, "Seconds to wait before trying again.", WAIT),
+    OPTIONAL_RETRY_AFTER: (False, "Seconds to wait before trying again, if that may help.", WAIT),
+    AUTHENTICATE: (True, "The scheme of authentication.", {"type": "string", "const": "Bearer"}),
 }
 
 # Headers of every answer.
 ALWAYS = (REQUEST_ID, "Cache-Control", POLICY_HEADER, STANDING_HEADER)
 
-OF_REQUESTS: dict[str, tuple[object, Schema]] = {
+OF_REQUESTS: dict[str, tuple[str, Schema]] = {
     LANGUAGE: (
-        _(
+        (
             "The language of reasons and notifications; preferred to `Accept-Language`. Others than the listed ones "
             "are ignored."
         ),
         {"$ref": "#/components/schemas/Language"},
     ),
     REQUEST_ID: (
-        _("An id of your own for this call, which the answer and the logs repeat. One that is not valid is ignored."),
+        "An id of your own for this call, which the answer and the logs repeat. One that is not valid is ignored.",
         {"type": "string", "examples": [EXAMPLE_REQUEST_ID]},
     ),
     etags.IF_NONE_MATCH: (
-        _(
+        (
             "The `ETag` of the answer that the caller has, or several. If it is still the current one, the answer is "
             "304 without a body."
         ),
         {"type": "string", "examples": [EXAMPLE_TAG]},
     ),
     preconditions.HEADER: (
-        _(
+        (
             "The `ETag` with which the caller has read the object. If the object has another one now, nothing is "
             "changed, and the answer is 412. `*` stands for every version of an object that exists."
         ),
         {"type": "string", "pattern": r'^\s*(\*|.*"[^"]*".*)$', "examples": [EXAMPLE_TAG]},
     ),
     idempotency.HEADER: (
-        _(
+        (
             "Makes a repeat safe: with the same key, the same request gets the first answer again. Take a new random "
             "one, such as a UUID, for each change."
         ),
@@ -123,13 +122,13 @@ OF_REQUESTS: dict[str, tuple[object, Schema]] = {
 def header_components() -> Iterator[ResolvedComponent]:
     """The headers of requests and answers, and the language that one of them names."""
     for name, (is_required, text, schema) in OF_ANSWERS.items():
-        header: Schema = {"description": str(text), "required": is_required, "schema": schema}
+        header: Schema = {"description": text, "required": is_required, "schema": schema}
         yield ResolvedComponent(name, ResolvedComponent.HEADER, header, object=name)
     for name, (text, schema) in OF_REQUESTS.items():
         parameter: Schema = {
             "name": name,
             "in": "header",
-            "description": str(text),
+            "description": text,
             "required": False,
             "schema": schema,
         }

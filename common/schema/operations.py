@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import (
     ResolvedComponent,
@@ -41,7 +40,7 @@ from common.refusals import (
     Unavailable,
 )
 from common.rows import Derived, ReadSerializer
-from common.schema.components import ID, Schema, envelope_of, failure, problem
+from common.schema.components import FAILURE, ID, PROBLEM, Schema, envelope_of
 from common.schema.errors import Codes, codes, error_response
 from common.schema.headers import (
     LANGUAGE,
@@ -76,7 +75,7 @@ NO_NUL = r"^[^\x00]*$"
 def shared_components() -> Iterator[ResolvedComponent]:
     """What operations refer to, whether or not any of them does."""
     every_code: Schema = {"type": "string", "enum": list(codes())}
-    schemas = {"Failure": failure(), "Problem": problem(), "ErrorCode": every_code}
+    schemas = {"Failure": FAILURE, "Problem": PROBLEM, "ErrorCode": every_code}
     for name, schema in schemas.items():
         yield ResolvedComponent(name, ResolvedComponent.SCHEMA, schema, object=name)
     yield from header_components()
@@ -276,8 +275,8 @@ class EnvelopeSchema(AutoSchema):
             # Generators take a property of a body with a default for one that is always there. So the text has it.
             superfluous.add("default")
             if meta["default"] is not None:
-                default = _("Default: `%(value)s`.") % {"value": _as_json(meta["default"])}
-                meta["description"] = f"{meta.get('description', '')} {default}".strip()
+                default = _as_json(meta["default"])
+                meta["description"] = f"{meta.get('description', '')} Default: `{default}`.".strip()
         return {name: value for name, value in meta.items() if name not in superfluous}
 
     def _insert_field_validators(self, field: serializers.Field, schema: Schema) -> None:

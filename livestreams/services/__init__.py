@@ -41,6 +41,7 @@ from livestreams.services.refusals import (
 )
 from livestreams.services.restrictions import Banned, audience_restriction, refuse_blocked, reminder_waits
 from livestreams.services.stream_lock import share_stream_lock, take_stream_lock
+from livestreams.services.thumbnails import remove_thumbnail, set_thumbnail
 
 __all__ = [
     "REFUSALS",
@@ -79,8 +80,10 @@ __all__ = [
     "purge_stream",
     "refuse_blocked",
     "reminder_waits",
+    "remove_thumbnail",
     "restore_own_stream",
     "restore_stream",
+    "set_thumbnail",
     "share_stream_lock",
     "start_stream",
     "take_stream_lock",

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from accounts.models import User
-from bans.models import LiveStreamBan
+from bans.models import LiveStreamBan, ReportCase
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from reminders.models import Chunk, Delivery, Reminder, Round
@@ -21,15 +21,17 @@ from tests.admin.conftest import Office
 from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url, page_url, text_of
 from tests.bans.people import make_ban
+from tests.bans.reporting import make_report
 from tests.conftest import make_user
 from tests.streams import make_stream
 
 OF_REMINDERS = [Reminder, Round, Chunk, Delivery]
-OURS = [LiveStream, User, LiveStreamBan, AuditEntry, *OF_REMINDERS]
+OURS = [LiveStream, User, LiveStreamBan, ReportCase, AuditEntry, *OF_REMINDERS]
 
 
 def with_view_of_bans(user: User) -> User:
-    user.user_permissions.add(Permission.objects.get(codename="view_livestreamban"))
+    seen = ("view_livestreamban", "view_reportcase")
+    user.user_permissions.add(*Permission.objects.filter(codename__in=seen))
     return User.objects.get(pk=user.pk)
 
 
@@ -46,6 +48,8 @@ def reader(reader: User) -> User:
 def a_row(model: type[Model], stream: LiveStream) -> Any:
     if model is LiveStreamBan:
         return make_ban(make_user("troublemaker"), stream)
+    if model is ReportCase:
+        return make_report(make_user("reporter"), stream).case
     if model in OF_REMINDERS:
         notify_of_start(stream, [make_user("waiting")])
         return model._base_manager.get()

@@ -5,12 +5,13 @@ from decimal import Decimal
 
 from accounts.models import PHOTO_SIZES, User
 from accounts.services import set_own_photo
-from bans.services import appeal_ban, lift_ban
+from bans.services import appeal_ban, lift_ban, mark_acted_on
 from edges.services import CREATORS, LIVE, admit
 from livestreams.models import LiveStream, Status
 from livestreams.services import delete_stream
 from tests.api.operations import BAN, Operation, World
 from tests.bans.people import make_ban
+from tests.bans.reporting import make_report
 from tests.conftest import make_user
 from tests.reminders.asking import remind
 from tests.reminders.working import work
@@ -36,6 +37,8 @@ def furnish(world: World, operation: Operation, now: datetime) -> None:
         _streams_of_the_host(world, host, now)
         if "/live-stream-ban/{id}" not in operation.path:  # whose ban is there already
             _bans(world, host, now)
+        if operation.path.endswith("/my-reports"):
+            _reports(world, host, now)
         _inbox(world, host, now)
         for counting in (LIVE, CREATORS):
             counting.refresh(now)
@@ -107,6 +110,15 @@ def _bans(world: World, host: User, now: datetime) -> None:
         expires_at=now + 3 * DAY,
     )
     appeal_ban(against_caller.pk, by=world.creator, now=now - 2 * HOUR, text="Sorum yayının konusuyla ilgiliydi.")
+
+
+def _reports(world: World, host: User, now: datetime) -> None:
+    moderator = make_user("selin.aydin", name="Selin", surname="Aydın")
+    for hours, title, reason in ((9, "Çekiliş yayını", "scam"), (2, "Gece oyunları", "violence")):
+        stream = make_stream(host, now=now - DAY, title=title, interest="gaming", planned_start_at=now + DAY)
+        report = make_report(world.creator, stream, now=now - hours * HOUR, reason=reason)
+        if reason == "scam":
+            mark_acted_on(report.case_id, by=moderator, now=now - 3 * HOUR, reason="Yayını iptal ettim.")
 
 
 def _inbox(world: World, host: User, now: datetime) -> None:

@@ -27,6 +27,8 @@ from reminders.services import create_calendar_address, register_device
 from tests.bans.people import make_ban, permitted
 from tests.conftest import PASSWORD, Api, make_user, session_of
 from tests.envelope import data_of
+from tests.hostile_forms import CONTENT_TYPE, form
+from tests.hostile_pictures import small_png
 from tests.reminders.asking import notified_of_start, remind
 from tests.streams import make_stream
 
@@ -76,6 +78,11 @@ class Operation:
     @property
     def has_body(self) -> bool:
         return "requestBody" in self.declared
+
+    @property
+    def takes_form(self) -> bool:
+        """Whether the body can only be a form, which has a picture."""
+        return self.has_body and "application/json" not in self.declared["requestBody"]["content"]
 
     @property
     def takes_match(self) -> bool:
@@ -173,9 +180,12 @@ PLAN = {
     "motivation": "Şarkılar ve sorular",
     "plannedStartDate": "2035-01-16T20:00:00.000Z",
 }
+# The body of an operation that takes a form.
+PICTURE_FORM = form(b'Content-Disposition: form-data; name="thumbnail"; filename="x"\r\n\r\n' + small_png())
 # Bodies that name no user.
 BODIES: dict[str, dict[str, Any]] = {
     "createLiveStreamBanByIdAppealV1": {"text": APPEAL},
+    "createLiveStreamReportsByStreamidV1": {"reason": "harassment", "comment": "Konuğu yayın boyunca tehdit etti."},
     "createLiveStreamV1": PLAN,
     "createNotificationsDeviceTokenV1": {"token": "fcm:APA91bHPRgkF3JUikC4E", "platform": "android"},
     "updateNotificationsByIdReadV1": {"isRead": True},
@@ -186,7 +196,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "updateNotificationsChannelsV1": {"inbox": True},
 }
 
-# Operations that need a stream that is active, and those that its guest calls.
+# Operations that need a stream that is active, and those that its guest or a viewer calls.
 OF_ACTIVE_STREAMS = {
     "endLiveStreamByIdV1",
     "getLiveStreamUserByUseridActiveStreamV1",
@@ -195,6 +205,11 @@ OF_ACTIVE_STREAMS = {
     "leaveLiveStreamByIdV1",
 }
 OF_GUESTS = {"acceptLiveStreamByIdGuestV1", "declineLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}
+OF_VIEWERS = {
+    "createLiveStreamBanByIdAppealV1",
+    "createLiveStreamReportsByStreamidV1",
+    "deleteLiveStreamBanByIdAppealV1",
+}
 
 
 @dataclass
@@ -231,7 +246,7 @@ class World:
                 return {name: self.ids[name] for name in ("targetUserId", "liveStreamId")} | BAN
             case "createLiveStreamBanBulkV1":
                 return {"liveStreamId": self.ids["liveStreamId"], "targets": [self.viewer.pk]} | BAN
-        assert (name in BODIES) is operation.has_body, f"say what {operation} takes"
+        assert (name in BODIES) is (operation.has_body and not operation.takes_form), f"say what {operation} takes"
         return BODIES.get(name)
 
     def path(self, operation: Operation, **values: str) -> str:
@@ -260,6 +275,8 @@ class World:
         if authorization is None and operation.takes_token:
             session = session_of(by or self.caller)
             authorization = f"Bearer {tokens.AccessToken.of(session, now=timezone.now())}"
+        if raw is None and operation.takes_form:
+            raw, content_type = PICTURE_FORM, CONTENT_TYPE
         if raw is None:
             sent = self.body(operation) if body is None else body
             raw = b"" if sent is None else json.dumps(sent).encode()
@@ -300,8 +317,15 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
     stream = stream_for(name, creator)
     if name in OF_GUESTS and stream.guest:
         caller = stream.guest
+    if name in OF_VIEWERS:
+        caller = viewer
     ids = {"id": stream.pk, "liveStreamId": stream.pk, "userId": creator.pk, "targetUserId": viewer.pk}
-    ids |= {"username": creator.username, "q": creator.username, "channelName": stream.channel_name}
+    ids |= {
+        "streamId": stream.pk,
+        "username": creator.username,
+        "q": creator.username,
+        "channelName": stream.channel_name,
+    }
     if name == "getLiveStreamByIdRevocationsV1":
         caller = permitted("edge", "enforce")
     if name == "deleteLiveStreamBanBulkByBatchidV1":
@@ -312,8 +336,6 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
         ids["id"] = ban.pk
         if name in {"getLiveStreamBanByIdAppealV1", "deleteLiveStreamBanByIdAppealV1"}:
             appeal_ban(ban.pk, by=viewer, now=timezone.now() - timedelta(minutes=5), text=APPEAL)
-        if name in {"createLiveStreamBanByIdAppealV1", "deleteLiveStreamBanByIdAppealV1"}:
-            caller = viewer
     if name == "leaveLiveStreamByIdV1":
         admit(caller, stream.pk, status=stream.status, role="host", restriction=None, now=timezone.now())
     if name in {"getLiveStreamByIdReminderV1", "deleteLiveStreamByIdReminderV1"}:

@@ -25,7 +25,7 @@ from livestreams.models import LiveStream, Status
 from livestreams.services import delete_stream, edit_stream
 from tests import servers
 from tests.api.at_the_server import large_headers, long_address, no_free_thread, slow_body
-from tests.api.operations import UNCHANGED, Operation, World
+from tests.api.operations import PICTURE_FORM, UNCHANGED, Operation, World
 from tests.bans.people import lapsed_ban, make_ban, permitted
 from tests.conftest import make_user
 from tests.envelope import data_of
@@ -125,6 +125,10 @@ def as_a_stranger(world: World, operation: Operation, _: pytest.MonkeyPatch) -> 
     if str(operation) == "restoreLiveStreamByIdV1":
         on(world, make_stream(world.creator))  # of a deleted one a stranger learns nothing
     return world.call(operation, by=world.stranger)
+
+
+def as_the_creator(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
+    return world.call(operation, by=world.creator)
 
 
 def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
@@ -282,7 +286,8 @@ def lost_identity_provider(world: World, operation: Operation, patch: pytest.Mon
 
 def while_others_decode_pictures(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
     patch.setattr(process, "slots", process.Slots(0))
-    return world.call(operation, raw=form_with(small_png()), content_type=CONTENT_TYPE)
+    raw = PICTURE_FORM if operation.takes_form else form_with(small_png())
+    return world.call(operation, raw=raw, content_type=CONTENT_TYPE)
 
 
 def while_the_first_is_running(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
@@ -309,6 +314,7 @@ SCENARIOS: dict[str, Scenario] = {
     "already_appealed": twice,
     "already_banned": twice,
     "already_live": while_another_is_active,
+    "already_reported": twice,
     "appeal_already_decided": twice,
     "appeal_not_found": without_an_appeal,
     "authentication_required": without_token,
@@ -324,6 +330,7 @@ SCENARIOS: dict[str, Scenario] = {
     "cannot_ban_guest": banning_the_guest,
     "cannot_ban_oneself": banning_oneself,
     "cannot_ban_staff": banning_staff,
+    "cannot_report_own_stream": as_the_creator,
     "deleted_by_others": deleted_by_a_moderator,
     "device_token_not_found": with_unknown("id"),
     "guest_answer_too_late": of_the_caller_as_guest(Status.ENDED),
@@ -367,7 +374,7 @@ SCENARIOS: dict[str, Scenario] = {
     "stream_not_deleted": on_a_stream_that_is(Status.SCHEDULED),
     "stream_not_editable": on_a_stream_that_is(Status.CANCELLED_BY_HOST),
     "stream_not_endable": on_a_stream_that_is(Status.SCHEDULED),
-    "stream_not_found": with_unknown("id", "liveStreamId"),
+    "stream_not_found": with_unknown("id", "liveStreamId", "streamId"),
     "stream_not_startable": on_a_stream_that_is(Status.ENDED),
     "stream_without_plan": on_a_stream_that_is(Status.PREPARING),
     "token_expired": token_of_yesterday,

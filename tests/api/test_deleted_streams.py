@@ -23,6 +23,7 @@ from livestreams.thumbnails import new_name
 from reminders.models import Kind, Notification
 from tests.api.operations import Operation, operations
 from tests.bans.people import make_ban, permitted
+from tests.bans.reporting import make_report
 from tests.conftest import Api, make_user
 from tests.envelope import data_of
 from tests.reminders.asking import remind
@@ -58,6 +59,7 @@ class Scene:
         make_ban(people["muted"], stream, action_type="CHAT_ONLY")
         batch = ban_many(stream.pk, [people["bulked"].pk], by=self.creator, now=now)
         appeal_ban(self.ban.pk, by=people["banned"], now=now, text=TITLE)
+        make_report(people["viewer"], stream, now=now, comment=TITLE)
         if status == "cancelled_by_host":
             services.cancel_stream(stream.pk, by=self.creator, now=now)
         if status == "ended":
@@ -158,7 +160,7 @@ def test_a_deleted_stream_is_in_no_response_and_a_restored_one_is_in_all_again(
         "listNotificationsV2",
         "listLiveStreamBanMineV1",
     }
-    lists |= {"listNotificationsV1", "listLiveStreamBanAppealsV1"}
+    lists |= {"listNotificationsV1", "listLiveStreamBanAppealsV1", "listLiveStreamReportsMyReportsV1"}
     lists |= {"getLiveStreamBanByIdV1", "getLiveStreamBanByIdAppealV1", "getLiveStreamByIdV1", "listLiveStreamBanV1"}
     lists |= (
         {"listLiveStreamMyPastStreamsV1", "getLiveStreamUserByUseridPastStreamsV1"}

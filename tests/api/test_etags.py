@@ -19,6 +19,7 @@ from reminders.models import Notification
 from reminders.services import choose_channels, mark_notification, remove_reminder
 from tests.api.operations import Operation, World, operations, world_for
 from tests.bans.people import make_ban
+from tests.bans.reporting import make_report
 from tests.conftest import Api, make_user
 from tests.envelope import data_of
 from tests.reminders.asking import notified_of_start, remind
@@ -104,6 +105,7 @@ def changes(world: World) -> list[Callable[[], object]]:
         lambda: change_ban(ban.pk, by=creator, now=now, changes={"reason": "spam"}),
         lambda: appeal_ban(ban.pk, by=viewer, now=now, text="It was not me."),
         lambda: lift_ban(ban.pk, by=creator, now=now),
+        lambda: make_report(caller, elsewhere),
         lambda: make_ban(caller, elsewhere),
         lambda: appeal_ban(elsewhere.bans.get().pk, by=caller, now=now, text="It was not me."),
         notified,

@@ -33,6 +33,7 @@ WITHOUT_MATCH = {
 }  # fmt: skip
 # Nothing reads what they change, so there is no tag but `*`.
 UNREAD = {
+    "createLiveStreamReportsByStreamidV1",
     "deleteLiveStreamMyCalendarV1", "deleteNotificationsDeviceTokenByIdV1", "updateNotificationsReadAllV1",
     "updateNotificationsByIdReadV1", "updateNotificationsByIdReadV2", "deleteLiveStreamBanBulkByBatchidV1",
 }  # fmt: skip
@@ -148,7 +149,7 @@ def test_a_weak_tag_never_matches(operation: Operation, api: Api, creator: User,
 def test_what_cannot_be_read_matches_every_version(
     operation: Operation, api: Api, creator: User, stranger: User
 ) -> None:
-    assert world_for(operation, api, creator, stranger).call(operation, HTTP_IF_MATCH="*").status_code == 200
+    assert world_for(operation, api, creator, stranger).call(operation, HTTP_IF_MATCH="*").status_code < 300
 
 
 def test_there_is_no_version_of_what_does_not_exist(api: Api, creator: User, viewer: User) -> None:

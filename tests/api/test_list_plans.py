@@ -6,12 +6,13 @@ from typing import Any
 
 import orjson
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from benchmarks.growth.cases import cases
-from benchmarks.growth.rows import Size, fill
+from benchmarks.growth.rows import Size, fill_in_bulk
 from common import queries, totals
 from common.list_statements import EXACT_UP_TO
 from common.pagination import DEEPEST, Listing
@@ -31,6 +32,8 @@ GROWING = {
     "accounts_user",
     "bans_appeal",
     "bans_livestreamban",
+    "bans_report",
+    "bans_reportcase",
     "edges_creatoraudience",
     "edges_participant",
     "edges_streamstatistics",
@@ -53,12 +56,18 @@ RARELY = 20
 type Plan = dict[str, Any]
 
 
+@pytest.fixture(scope="module")
+def _many(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A world of `SIZE` for all tests of the module, each in a savepoint. It is never committed."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        with connection.cursor() as cursor:
+            fill_in_bulk(cursor, SIZE, MORE)
+        yield
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def moderator_of_many(moderator: User) -> Iterator[User]:
-    """In a world of `SIZE`. It is never committed, so it is gone as soon as the test ends."""
-    with connection.cursor() as cursor:
-        fill(cursor.execute, SIZE)
-        fill(cursor.execute, MORE)
+def moderator_of_many(_many: None, moderator: User) -> Iterator[User]:
     yield moderator
     Listing.large_totals.forget()
 

@@ -7,7 +7,7 @@ from django.db import connection
 
 from accounts.models import User
 from benchmarks.growth.cases import cases
-from benchmarks.growth.rows import Size, fill
+from benchmarks.growth.rows import Size, fill_in_bulk
 from livestreams.models import LiveStream
 from tests.api.operations import document
 from tests.api.test_list_plans import LIMIT, MOST_READ, faults, plans
@@ -16,9 +16,12 @@ from tests.envelope import data_of
 
 pytestmark = pytest.mark.slow
 
-# Twenty streams of each user, of which some are deleted, and forty that they watched.
-SIZE = Size(users=10_000, streams=200_000, bans=0, viewers=0, watched=400_000)
-OWN = ("MyUpcoming", "MyBroadcasted", "MyWatched", "StreamDeleted", "WhatsLiveNow", "Featured", "CatchStreamers")
+# Twenty streams of each user, of which some are deleted, and forty that they watched; and twenty reports.
+SIZE = Size(users=10_000, streams=200_000, bans=0, viewers=0, watched=400_000, reports=200_000)
+OWN = (
+    "MyUpcoming", "MyBroadcasted", "MyWatched", "StreamDeleted", "WhatsLiveNow", "Featured", "CatchStreamers",
+    "MyReports",
+)  # fmt: skip
 OTHERS = ("MostWatched", "ByChannel", "ActiveStream")
 
 
@@ -26,7 +29,7 @@ OTHERS = ("MostWatched", "ByChannel", "ActiveStream")
 def user_of_many(db: None) -> User:
     """It is never committed, so it is gone as soon as the test ends."""
     with connection.cursor() as cursor:
-        fill(cursor.execute, SIZE)
+        fill_in_bulk(cursor, SIZE)
     user = User.objects.get(username="user7")
     user.set_password(PASSWORD)
     user.save()

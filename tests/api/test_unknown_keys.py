@@ -34,7 +34,7 @@ ALL = operations()
 WITH_QUERY = [one for one in ALL if one.query]
 IGNORING = [one for one in ALL if str(one) in CALENDARS]
 WITHOUT_QUERY = [one for one in ALL if not one.query and str(one) not in CALENDARS]
-WITH_BODY = [one for one in ALL if one.has_body]
+WITH_BODY = [one for one in ALL if one.has_body and not one.takes_form]
 WITHOUT_BODY = [one for one in ALL if not one.has_body]
 
 

@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import rename_user
-from bans.models import Appeal, LiveStreamBan
-from bans.services import appeal_ban, change_ban, lift_ban
+from bans.models import Appeal, LiveStreamBan, Report
+from bans.services import appeal_ban, change_ban, dismiss_case, lift_ban
 from edges.models import Participant
 from edges.services import admit
 from livestreams import services
@@ -32,6 +32,7 @@ from tests.api.stream_walks import (
 )
 from tests.bans.people import BANS as BANS_URL
 from tests.bans.people import make_ban
+from tests.bans.reporting import MY_REPORTS, make_report
 from tests.reminders.asking import MINE, NOTIFICATIONS, remind
 from tests.streams import STREAMS as STREAMS_URL
 from tests.streams import make_stream
@@ -123,6 +124,26 @@ class Appeals(MyBans):
         return f"{BANS_URL}/appeals"
 
 
+class MyReports(World):
+    def address(self) -> str:
+        return MY_REPORTS
+
+    def add(self) -> object:
+        return make_report(self.caller, make_stream(self.person()), now=self.moment())
+
+    def change(self, target: str) -> object:
+        report = Report.objects.select_related("stream__creator").get(pk=target)
+        by, now, stream = report.stream.creator, self.moment() + timedelta(minutes=6), report.stream_id
+        match self.random.randrange(4):
+            case 0:
+                return dismiss_case(report.case_id, by=self.person(), now=now, reason="x")
+            case 1:
+                return services.delete_stream(stream, by=by, now=now)
+            case 2:
+                return services.restore_stream(stream, by=by, now=now)
+        return make_report(self.caller, report.stream, now=now)
+
+
 class Reminders(World):
     def address(self) -> str:
         return MINE
@@ -189,6 +210,7 @@ LISTS: dict[str, type[World]] = {
     "listLiveStreamBanV1": Bans,
     "listLiveStreamBanMineV1": MyBans,
     "listLiveStreamBanAppealsV1": Appeals,
+    "listLiveStreamReportsMyReportsV1": MyReports,
     "listLiveStreamRemindersV1": Reminders,
     "listNotificationsV1": NotificationsInV1,
     "listNotificationsV2": Notifications,

@@ -24,6 +24,8 @@ REFUSED_TO_ALL_VIEWERS = {
     # For the stream's creator or guest, neither of whom can be banned from it.
     "updateLiveStreamByIdV1": "not_the_creator",
     "deleteLiveStreamByIdV1": "not_the_creator",
+    "setLiveStreamByIdThumbnailV1": "not_the_creator",
+    "deleteLiveStreamByIdThumbnailV1": "not_the_creator",
     "startLiveStreamByIdV1": "not_the_creator",
     "endLiveStreamByIdV1": "not_the_creator",
     "cancelLiveStreamByIdV1": "not_the_creator_or_guest",

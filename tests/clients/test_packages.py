@@ -12,8 +12,8 @@ from clients import build
 pytestmark = pytest.mark.slow
 
 
-def test_the_python_client_and_its_example_pass_strict_mypy() -> None:
-    checked = build.run(build.BIN / "mypy", "kumanda_client", "examples/tour.py", folder=build.PYTHON)
+def test_the_python_client_its_example_and_tests_pass_strict_mypy() -> None:
+    checked = build.run(build.BIN / "mypy", "kumanda_client", "examples", "tests", folder=build.PYTHON)
 
     assert checked.startswith("Success: no issues found in ")
 

@@ -12,6 +12,8 @@ from django.db import connection, models
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import KnownAddress, LoginCounter, RefreshedPair, Session, User
+from bans.models import Report, ReportCase
+from bans.services import dismiss_case
 from common import partitions, retention
 from common.fields import new_object_id
 from common.items import Items
@@ -21,6 +23,7 @@ from livestreams.models import LiveStream
 from livestreams.services import cancel_stream, delete_stream
 from reminders.models import Chunk, Delivery, DeviceToken, Notification, Reminder, Round
 from reminders.services.devices import UNUSED_AFTER
+from tests.bans.reporting import make_report
 from tests.conftest import session_of
 from tests.retaining import remove
 from tests.streams import make_stream
@@ -99,6 +102,17 @@ def make_rounds(world: World) -> type[models.Model]:
 
     of_each_stream(world, make)
     return Round
+
+
+def make_report_cases(world: World) -> type[models.Model]:
+    """The last one is not decided, and so kept."""
+    kept = settings.REPORT_RETENTION
+    decided = {world.over: world.now - kept - A_SECOND, world.recent: world.now - kept + A_SECOND}
+    for stream in (world.over, world.recent, world.open):
+        case = make_report(world.viewer, stream, now=world.now - kept - timedelta(days=1)).case
+        if stream in decided:
+            dismiss_case(case.pk, by=world.viewer, now=decided[stream], reason="x")
+    return ReportCase
 
 
 def make_streams(world: World) -> type[models.Model]:
@@ -182,6 +196,7 @@ MAKERS: dict[str, Callable[[World], type[models.Model]]] = {
     "participants": make_participants,
     "viewer_samples": make_viewer_samples,
     "revocations": make_revocations,
+    "report_cases": make_report_cases,
     "reminders": make_reminders,
     "rounds": make_rounds,
     "sessions": make_sessions,
@@ -230,6 +245,12 @@ def test_deliveries_and_chunks_go_with_their_round(world: World) -> None:
     streams = {world.recent.pk, world.open.pk}
     assert set(Round.objects.values_list("stream_id", flat=True)) == streams
     assert set(Delivery.objects.values_list("chunk__round__stream_id", flat=True)) == streams
+
+
+def test_reports_go_with_their_case(world: World) -> None:
+    make_report_cases(world)
+    remove("report_cases", now=world.now)
+    assert set(Report.objects.values_list("stream_id", flat=True)) == {world.recent.pk, world.open.pk}
 
 
 def test_old_rows_are_read_until_they_are_young(world: World) -> None:

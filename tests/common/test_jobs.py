@@ -19,6 +19,7 @@ STORED = {
     "config.tasks.forget_tokens",
     "config.tasks.purge",
     "config.tasks.seal_audit_trail",
+    "livestreams.tasks.remove_thumbnail",
     "livestreams.tasks.rename_thumbnail",
     "reminders.tasks.cut_rounds",
     "reminders.tasks.deliver",

@@ -67,6 +67,11 @@ def _page(page: Data) -> Iterator[tuple[str, bool]]:
     yield "a previous page that is not there", at["hasPrevPage"] is (at["currentPage"] > 1)
 
 
+def _report(report: Data) -> Iterator[tuple[str, bool]]:
+    yield "decided and open, or neither", (report["decidedAt"] is None) is (report["status"] == "open")
+    yield "decided before it was made", report["decidedAt"] is None or report["decidedAt"] >= report["createdAt"]
+
+
 def _reminder(reminder: Data) -> Iterator[tuple[str, bool]]:
     early = bool(reminder["minute"])
     yield "another mode than the minutes", reminder["mode"] == ("BEFORE_START" if early else "ON_START")
@@ -85,6 +90,7 @@ CHECKS: list[tuple[set[str], Callable[[Data], Iterator[tuple[str, bool]]]]] = [
     ({"list", "pagination"}, _page),
     ({"mode", "minute", "scheduledFor"}, _reminder),
     ({"isBanned", "ban"}, _check),
+    ({"decidedAt", "status"}, _report),
 ]
 
 
@@ -112,12 +118,14 @@ OUTCOMES: dict[str, Callable[[Data], bool]] = {
     "createLiveStreamBanByIdAppealV1": _status("pending"),
     "createLiveStreamBanV1": lambda ban: ban["deletedAt"] is None,
     "createLiveStreamByIdReminderV1": _status("SCHEDULED"),
+    "createLiveStreamReportsByStreamidV1": _status("open"),
     "createLiveStreamV1": _status("scheduled"),
     "declineLiveStreamByIdGuestV1": lambda stream: stream["guestStatus"] == "declined",
     "deleteLiveStreamBanByIdAppealV1": _status("withdrawn"),
     "deleteLiveStreamBanByIdV1": _is_deleted,
     "deleteLiveStreamByIdReminderV1": _status("CANCELLED"),
     "deleteLiveStreamByIdV1": _is_deleted,
+    "deleteLiveStreamByIdThumbnailV1": lambda stream: "default" in stream["thumbnailUrl"],
     "endLiveStreamByIdV1": _status("ended"),
     "getLiveStreamMyActiveStreamV1": _status("active"),
     "getLiveStreamUserByUseridActiveStreamV1": _status("active"),
@@ -130,6 +138,7 @@ OUTCOMES: dict[str, Callable[[Data], bool]] = {
     "listLiveStreamMyWatchedStreamsV1": _of_each(lambda stream: stream["role"] == "audience"),
     "listLiveStreamWhatsLiveNowV1": _of_each(_status("active")),
     "restoreLiveStreamByIdV1": lambda stream: stream["deletedAt"] is None,
+    "setLiveStreamByIdThumbnailV1": lambda stream: "default" not in stream["thumbnailUrl"],
     "startLiveStreamByIdV1": _status("active"),
     "updateNotificationsByIdReadV1": lambda notification: notification["read"],
     "updateNotificationsByIdReadV2": lambda notification: notification["read"],

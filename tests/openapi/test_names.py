@@ -62,8 +62,11 @@ def expected_id(method: str, path: str, *, is_list: bool) -> str:
 def is_list(operation: dict[str, Any], document: Document) -> bool:
     """Whether the answer is a list: a page or an array."""
     content = operation["responses"].get("200", {}).get("content", {}).get("application/json")
-    data = content["example"]["data"] if content else None
-    return isinstance(data, list) or (isinstance(data, dict) and "list" in data)
+    if content is None:
+        return False
+    envelope = document["components"]["schemas"][content["schema"]["$ref"].rpartition("/")[2]]
+    data = envelope["properties"]["data"]
+    return data.get("type") == "array" or str(data.get("$ref")).endswith("Page")
 
 
 def test_every_operation_id_follows_from_its_method_and_path(document: Document) -> None:

@@ -32,11 +32,11 @@ from kumanda_client.api.live_streams import (
 from kumanda_client.api.notifications import list_notifications_v2
 from kumanda_client.models import (
     BulkBanRequest,
-    CreateStreamRequest,
-    EditStreamRequest,
+    CreateLiveStreamRequest,
     Failure,
-    JoinRequest,
+    JoinLiveStreamRequest,
     SetReminderRequest,
+    UpdateLiveStreamRequest,
 )
 
 
@@ -62,7 +62,7 @@ def main(url: str) -> None:
     kumanda.log_in("deniz", "deniz-of-the-demo")
     show(get_users_me_v1.sync_detailed(client=kumanda), "username", "name", "surname")
 
-    body = CreateStreamRequest(title="Işık ve Gölge")
+    body = CreateLiveStreamRequest(title="Işık ve Gölge")
     created = create_live_stream_v1.sync_detailed(client=kumanda, body=body)
     stream = show(created, "status", "channel_name", "role")
     if stream is None:
@@ -81,7 +81,7 @@ def main(url: str) -> None:
 
 def schedule_and_remind(kumanda: Kumanda, viewer: Kumanda, id: str) -> None:
     begins = datetime(2040, 5, 1, 20, tzinfo=timezone(timedelta(hours=3)))
-    edit = EditStreamRequest(planned_start_date=begins)
+    edit = UpdateLiveStreamRequest(planned_start_date=begins)
     show(update_live_stream_by_id_v1.sync_detailed(id, client=kumanda, body=edit), "status", "planned_start_date")
     viewer.log_in("kerem", "kerem-of-the-demo")
     reminder = SetReminderRequest(minute=15)
@@ -90,7 +90,7 @@ def schedule_and_remind(kumanda: Kumanda, viewer: Kumanda, id: str) -> None:
         "status",
         "scheduled_for",
     )
-    edit = EditStreamRequest(planned_start_date=datetime(2040, 5, 2, 17, tzinfo=UTC), duration_goal=90)
+    edit = UpdateLiveStreamRequest(planned_start_date=datetime(2040, 5, 2, 17, tzinfo=UTC), duration_goal=90)
     show(update_live_stream_by_id_v1.sync_detailed(id, client=kumanda, body=edit), "planned_end_date")
     show(get_live_stream_by_id_reminder_v1.sync_detailed(id, client=viewer), "scheduled_for")
     calendar = text(get_live_stream_by_id_calendar_ics_v1.sync_detailed(id, client=viewer))
@@ -107,7 +107,7 @@ def start_and_ban(kumanda: Kumanda, viewer: Kumanda, id: str) -> None:
     print(data(list_notifications_v2.sync_detailed(client=turkish, limit=1)).list_[0].message)
     show(get_live_stream_by_id_reminder_v1.sync_detailed(id, client=viewer), "status")
 
-    join = JoinRequest(live_stream_id=id)
+    join = JoinLiveStreamRequest(live_stream_id=id)
     show(join_live_stream_v1.sync_detailed(client=viewer, body=join), "role")
     bans = BulkBanRequest(live_stream_id=id, targets=["kerem"], duration_seconds=600, reason="spam")
     banned = create_live_stream_ban_bulk_v1.sync_detailed(client=kumanda, body=bans)
@@ -124,7 +124,7 @@ def end_and_refuse(kumanda: Kumanda, id: str) -> None:
         print(error.code)
     turkish = kumanda.with_headers({"X-Language": "tr"})
     show(cancel_live_stream_by_id_v1.sync_detailed(id, client=turkish), "status")
-    wrong = CreateStreamRequest(title="", duration_goal=0)
+    wrong = CreateLiveStreamRequest(title="", duration_goal=0)
     show(create_live_stream_v1.sync_detailed(client=kumanda, body=wrong), "status")
     show(delete_live_stream_by_id_v1.sync_detailed(id, client=kumanda), "status")
     show(get_live_stream_by_id_v1.sync_detailed(id, client=kumanda), "status")

@@ -6,7 +6,7 @@ from kumanda_client.kumanda import Kumanda
 from kumanda_client.paging import items, items_async
 from kumanda_client.retries import Retries
 from kumanda_client.revocations import Restrictions, revocations, revocations_async
-from kumanda_client.session import Session, TokenPair
+from kumanda_client.session import Session, Tokens
 from kumanda_client.webhooks import Notice, Webhooks, WebhookVerificationError
 
 __all__ = [
@@ -19,7 +19,7 @@ __all__ = [
     "Restrictions",
     "Retries",
     "Session",
-    "TokenPair",
+    "Tokens",
     "WebhookVerificationError",
     "Webhooks",
     "data",

@@ -1,5 +1,6 @@
 """Reading answers: the data of an envelope, or an error."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -18,6 +19,8 @@ class Answer[T](Protocol):
     def status_code(self) -> int: ...
     @property
     def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> bytes: ...
     @property
     def parsed(self) -> T | None: ...
 
@@ -41,17 +44,21 @@ def data[T](answer: Answer[Failure | Enveloped[T]]) -> T:
     """The `data` of an answer. Raises KumandaError for any answer that is no success."""
     parsed = answer.parsed
     if parsed is None or isinstance(parsed, Failure):
-        raise error_of(answer, parsed.errors if parsed else [])
+        raise refusal(answer.status_code, answer.headers, answer.content)
     return parsed.data
 
 
 def text(answer: Answer[Failure | str]) -> str:
     """The text of an answer without an envelope, such as a calendar. Raises KumandaError as `data` does."""
     if not isinstance(answer.parsed, str):
-        raise error_of(answer, answer.parsed.errors if answer.parsed else [])
+        raise refusal(answer.status_code, answer.headers, answer.content)
     return answer.parsed
 
 
-def error_of(answer: Answer[object], errors: Sequence[str]) -> KumandaError:
-    headers = answer.headers
-    return KumandaError(answer.status_code, headers.get("X-Error-Code"), errors, headers.get("X-Request-ID"))
+def refusal(status: int, headers: Mapping[str, str], content: bytes) -> KumandaError:
+    """The error of a refusal, which may come from a proxy before the service and have no envelope."""
+    try:
+        errors = [str(error) for error in json.loads(content)["errors"]]
+    except (ValueError, KeyError, TypeError):
+        errors = []
+    return KumandaError(status, headers.get("X-Error-Code"), errors, headers.get("X-Request-ID"))

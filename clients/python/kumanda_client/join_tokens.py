@@ -12,7 +12,6 @@ import jwt
 KEYS = "/.well-known/jwks.json"
 AUDIENCE = "media"
 LEEWAY = 30  # seconds that the clock of the service may be ahead
-FETCHED_AGAIN_AFTER = 5.0  # seconds; so unknown keys in forged tokens do not become a flood of calls
 OLDEST = 300.0  # seconds until the keys are fetched again, so that one that was withdrawn is forgotten
 
 
@@ -36,12 +35,22 @@ class JoinTokens:
     """Verifies the join tokens of the service at `issuer`, its public address, which signs as `iss`.
 
     The public keys are fetched from it once, again when a token names an unknown one, and every five minutes. While the
-    service cannot be reached, known keys remain in use. `keys_url` is another address of the keys.
+    service cannot be reached, known keys remain in use. `keys_url` is another address of the keys. Between two fetches
+    are `fetch_pause` seconds, so that unknown keys in forged tokens do not become a flood of calls; a new key is
+    published 15 seconds before it signs.
     """
 
-    def __init__(self, issuer: str, *, keys_url: str | None = None, http: httpx.Client | None = None) -> None:
+    def __init__(
+        self,
+        issuer: str,
+        *,
+        keys_url: str | None = None,
+        fetch_pause: float = 5.0,
+        http: httpx.Client | None = None,
+    ) -> None:
         self._issuer = issuer
         self._keys_url = keys_url or issuer.rstrip("/") + KEYS
+        self._fetch_pause = fetch_pause
         self._http = http or httpx.Client(timeout=10.0)
         self._keys: dict[str, jwt.PyJWK] = {}
         self._fetched_at = float("-inf")
@@ -82,7 +91,7 @@ class JoinTokens:
     def _key(self, kid: object) -> jwt.PyJWK:
         with self._lock:
             age = time.monotonic() - self._fetched_at
-            if age > OLDEST or (kid not in self._keys and age > FETCHED_AGAIN_AFTER):
+            if age > OLDEST or (kid not in self._keys and age > self._fetch_pause):
                 self._fetch(needed=kid not in self._keys)
         if not isinstance(kid, str) or kid not in self._keys:
             raise JoinTokenInvalid("no published key has signed the token")

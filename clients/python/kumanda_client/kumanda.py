@@ -8,7 +8,7 @@ from kumanda_client.api.accounts import login_auth_v1, logout_auth_v1
 from kumanda_client.client import AuthenticatedClient
 from kumanda_client.models import LoginRequest, UserSummary
 from kumanda_client.retries import Retries, RetryingTransport
-from kumanda_client.session import Session, TokenPair
+from kumanda_client.session import Session, Tokens
 
 
 @define
@@ -69,7 +69,7 @@ class Kumanda(AuthenticatedClient):
         """Begin a session. Raises KumandaError (`wrong_credentials`)."""
         body = LoginRequest(username=username, password=password)
         tokens = data(login_auth_v1.sync_detailed(client=self, body=body))
-        self.session.keep(TokenPair.of(tokens))
+        self.session.keep(Tokens.of(tokens))
         return tokens.user
 
     def log_out(self) -> None:
@@ -84,7 +84,7 @@ class Kumanda(AuthenticatedClient):
     async def log_in_async(self, username: str, password: str) -> UserSummary:
         body = LoginRequest(username=username, password=password)
         tokens = data(await login_auth_v1.asyncio_detailed(client=self, body=body))
-        self.session.keep(TokenPair.of(tokens))
+        self.session.keep(Tokens.of(tokens))
         return tokens.user
 
     async def log_out_async(self) -> None:

@@ -74,6 +74,11 @@ class Restrictions:
             else:
                 self._of[revocation.user_id] = revocation
 
+    def all(self, *, now: datetime | None = None) -> dict[str, Revocation]:
+        """The bans that hold now, by user."""
+        now = now or datetime.now(UTC)
+        return {user_id: held for user_id in self._of if (held := self.of(user_id, now=now))}
+
     def of(self, user_id: str, *, now: datetime | None = None) -> Revocation | None:
         """The ban of a user that holds now: its `action` is `BLOCK` or `CHAT_ONLY`, or newer than this client."""
         revocation = self._of.get(user_id)

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 import httpx
 
-from kumanda_client.answers import KumandaError
-from kumanda_client.models import Tokens
+from kumanda_client.answers import refusal
+from kumanda_client.models import TokenPair
 
 REFRESH = "/api/v1/auth/refresh"
 
 
 @dataclass(frozen=True)
-class TokenPair:
+class Tokens:
     access_token: str
     refresh_token: str
 
     @classmethod
-    def of(cls, tokens: Tokens) -> "TokenPair":
+    def of(cls, tokens: TokenPair) -> "Tokens":
         return cls(tokens.access_token, tokens.refresh_token)
 
 
@@ -34,8 +34,8 @@ class Session(httpx.Auth):
     def __init__(
         self,
         base_url: str,
-        tokens: TokenPair | None = None,
-        on_change: Callable[[TokenPair | None], None] | None = None,
+        tokens: Tokens | None = None,
+        on_change: Callable[[Tokens | None], None] | None = None,
     ) -> None:
         self._refresh_url = base_url.rstrip("/") + REFRESH
         self._tokens = tokens
@@ -44,10 +44,10 @@ class Session(httpx.Auth):
         self._async_lock = asyncio.Lock()
 
     @property
-    def tokens(self) -> TokenPair | None:
+    def tokens(self) -> Tokens | None:
         return self._tokens
 
-    def keep(self, tokens: TokenPair | None) -> None:
+    def keep(self, tokens: Tokens | None) -> None:
         """Use these tokens from now on; None logs out on this side only."""
         self._tokens = tokens
         if self._on_change:
@@ -75,7 +75,7 @@ class Session(httpx.Auth):
         if self._tokens is not None:
             yield _authorised(request, self._tokens)
 
-    def _refresh(self, tokens: TokenPair) -> httpx.Request:
+    def _refresh(self, tokens: Tokens) -> httpx.Request:
         return httpx.Request("POST", self._refresh_url, json={"refreshToken": tokens.refresh_token})
 
     def _accept(self, response: httpx.Response) -> None:
@@ -83,14 +83,11 @@ class Session(httpx.Auth):
         if response.status_code != 200:
             if response.status_code == 401:
                 self.keep(None)
-            headers = response.headers
-            raise KumandaError(
-                response.status_code, headers.get("X-Error-Code"), _errors(response), headers.get("X-Request-ID")
-            )
-        self.keep(TokenPair.of(Tokens.from_dict(response.json()["data"])))
+            raise refusal(response.status_code, response.headers, response.content)
+        self.keep(Tokens.of(TokenPair.from_dict(response.json()["data"])))
 
 
-def _authorised(request: httpx.Request, tokens: TokenPair | None) -> httpx.Request:
+def _authorised(request: httpx.Request, tokens: Tokens | None) -> httpx.Request:
     if tokens is not None:
         request.headers["Authorization"] = f"Bearer {tokens.access_token}"
     return request
@@ -98,10 +95,3 @@ def _authorised(request: httpx.Request, tokens: TokenPair | None) -> httpx.Reque
 
 def _has_expired(response: httpx.Response) -> bool:
     return response.status_code == 401 and response.headers.get("X-Error-Code") == "token_expired"
-
-
-def _errors(response: httpx.Response) -> list[str]:
-    try:
-        return [str(error) for error in response.json()["errors"]]
-    except (ValueError, KeyError, TypeError):
-        return []

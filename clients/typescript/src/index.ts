@@ -7,5 +7,5 @@ export { items, type Place } from "./paging.js";
 export { RETRIES, type Retries } from "./retries.js";
 export { Restrictions, revocations, type Revocation, type Revocations } from "./revocations.js";
 export type { components, operations, paths } from "./schema.js";
-export { Session, type TokenPair } from "./session.js";
+export { Session, type Tokens } from "./session.js";
 export { Webhooks, WebhookVerificationError, type Notice, type NoticeData } from "./webhooks.js";

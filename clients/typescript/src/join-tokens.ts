@@ -3,7 +3,6 @@
 import { createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTPayload } from "jose";
 
 const LEEWAY = 30; // seconds that the clock of the service may be ahead
-const FETCHED_AGAIN_AFTER = 5_000; // milliseconds; so unknown keys in forged tokens do not become a flood of calls
 const OLDEST = 300_000; // milliseconds until the keys are fetched again, so that one that was withdrawn is forgotten
 
 /** The token must not admit anybody. The message says why, for logs. */
@@ -26,19 +25,25 @@ type Keys = ReturnType<typeof createLocalJWKSet>;
 /**
  * Verifies the join tokens of the service at `issuer`, its public address, which signs as `iss`. The public keys are fetched
  * from it once, again when a token names an unknown one, and every five minutes. While the service cannot be reached, known
- * keys remain in use. `keysUrl` is another address of the keys.
+ * keys remain in use. `keysUrl` is another address of the keys. Between two fetches are `fetchPause` milliseconds, so that
+ * unknown keys in forged tokens do not become a flood of calls; a new key is published 15 seconds before it signs.
  */
 export class JoinTokens {
   readonly #issuer: string;
   readonly #keysUrl: string;
+  readonly #fetchPause: number;
   readonly #fetch: (url: string) => Promise<Response>;
   #keys: Keys = createLocalJWKSet({ keys: [] });
   #fetchedAt = -Infinity;
   #fetching: Promise<void> | null = null;
 
-  constructor(issuer: string, options: { keysUrl?: string; fetch?: (url: string) => Promise<Response> } = {}) {
+  constructor(
+    issuer: string,
+    options: { keysUrl?: string; fetchPause?: number; fetch?: (url: string) => Promise<Response> } = {},
+  ) {
     this.#issuer = issuer;
     this.#keysUrl = options.keysUrl ?? `${issuer.replace(/\/+$/, "")}/.well-known/jwks.json`;
+    this.#fetchPause = options.fetchPause ?? 5_000;
     this.#fetch = options.fetch ?? ((url) => fetch(url, { signal: AbortSignal.timeout(10_000) }));
   }
 
@@ -61,7 +66,7 @@ export class JoinTokens {
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw asInvalid(error);
     }
-    if (this.#fetching || this.#age() > FETCHED_AGAIN_AFTER) await this.#refetch();
+    if (this.#fetching || this.#age() > this.#fetchPause) await this.#refetch();
     try {
       return await this.#verifiedBy(token, this.#keys);
     } catch (error) {

@@ -4,15 +4,15 @@ import createClient, { type Client } from "openapi-fetch";
 import { data, errorOf } from "./answers.js";
 import { RETRIES, retrying, withKey, type Fetch, type Retries } from "./retries.js";
 import type { components, paths } from "./schema.js";
-import { Session, type TokenPair } from "./session.js";
+import { Session, type Tokens } from "./session.js";
 
 export interface Options {
   /** The address of the service, such as `https://live.example.com`. */
   baseUrl: string;
   /** Tokens of an earlier session. Without tokens calls are anonymous. */
-  tokens?: TokenPair | null;
+  tokens?: Tokens | null;
   /** Called with each new pair, and with null when the session is over. */
-  onTokens?: (tokens: TokenPair | null) => void;
+  onTokens?: (tokens: Tokens | null) => void;
   /** Headers of all requests, such as `X-Language`. */
   headers?: Record<string, string>;
   retries?: Partial<Retries>;
@@ -22,7 +22,7 @@ export interface Options {
 export interface Kumanda extends Client<paths> {
   readonly session: Session;
   /** Begin a session. Throws KumandaError (`wrong_credentials`). */
-  logIn(username: string, password: string): Promise<components["schemas"]["Tokens"]["user"]>;
+  logIn(username: string, password: string): Promise<components["schemas"]["TokenPair"]["user"]>;
   /** End all sessions of the user. Does nothing if this one has ended already. */
   logOut(): Promise<void>;
   /** A client that sends these headers, too, with the same session. */

@@ -55,6 +55,11 @@ export class Restrictions {
     }
   }
 
+  /** The bans that hold now, by user. */
+  all(now: Date = new Date()): Map<string, Revocation> {
+    return new Map([...this.#of].filter(([userId]) => this.of(userId, now) !== null));
+  }
+
   /** The ban of a user that holds now: its `action` is `BLOCK` or `CHAT_ONLY`, or newer than this client. */
   of(userId: string, now: Date = new Date()): Revocation | null {
     const revocation = this.#of.get(userId);

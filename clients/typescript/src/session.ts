@@ -4,9 +4,9 @@ import { errorOf } from "./answers.js";
 import type { Fetch } from "./retries.js";
 import type { components } from "./schema.js";
 
-type Tokens = components["schemas"]["Tokens"];
+type TokenPair = components["schemas"]["TokenPair"];
 
-export type TokenPair = Pick<Tokens, "accessToken" | "refreshToken">;
+export type Tokens = Pick<TokenPair, "accessToken" | "refreshToken">;
 
 /**
  * Authorises requests, and exchanges the refresh token when a call is refused with `token_expired`. Concurrent calls wait for
@@ -15,17 +15,17 @@ export type TokenPair = Pick<Tokens, "accessToken" | "refreshToken">;
  * it outlives the process.
  */
 export class Session {
-  #tokens: TokenPair | null;
+  #tokens: Tokens | null;
   #refreshing: Promise<void> | null = null;
   readonly #url: string;
   readonly #fetch: Fetch;
-  readonly #onChange: (tokens: TokenPair | null) => void;
+  readonly #onChange: (tokens: Tokens | null) => void;
 
   constructor(
     baseUrl: string,
     fetch: Fetch,
-    tokens: TokenPair | null = null,
-    onChange: (tokens: TokenPair | null) => void = () => {},
+    tokens: Tokens | null = null,
+    onChange: (tokens: Tokens | null) => void = () => {},
   ) {
     this.#url = `${baseUrl.replace(/\/+$/, "")}/api/v1/auth/refresh`;
     this.#fetch = fetch;
@@ -33,12 +33,12 @@ export class Session {
     this.#onChange = onChange;
   }
 
-  get tokens(): TokenPair | null {
+  get tokens(): Tokens | null {
     return this.#tokens;
   }
 
   /** Use these tokens from now on; null logs out on this side only. */
-  keep(tokens: TokenPair | null): void {
+  keep(tokens: Tokens | null): void {
     this.#tokens = tokens && { accessToken: tokens.accessToken, refreshToken: tokens.refreshToken };
     this.#onChange(this.#tokens);
   }
@@ -58,7 +58,7 @@ export class Session {
     return this.#tokens ? this.#fetch(authorise(request, this.#tokens)) : response;
   };
 
-  async #refresh(used: TokenPair): Promise<void> {
+  async #refresh(used: Tokens): Promise<void> {
     const body = JSON.stringify({ refreshToken: used.refreshToken });
     const headers = { "Content-Type": "application/json" };
     const response = await this.#fetch(new Request(this.#url, { method: "POST", headers, body }));
@@ -68,11 +68,11 @@ export class Session {
       if (response.status === 401) this.keep(null);
       throw errorOf(response, answer);
     }
-    this.keep((answer as { data: Tokens }).data);
+    this.keep((answer as { data: TokenPair }).data);
   }
 }
 
-function authorise(request: Request, tokens: TokenPair | null): Request {
+function authorise(request: Request, tokens: Tokens | null): Request {
   if (tokens) request.headers.set("Authorization", `Bearer ${tokens.accessToken}`);
   return request;
 }

@@ -78,7 +78,7 @@ def test_the_list_shows_stream_kind_end_review_and_reviewer(
 
 def test_the_sidebar_counts_unreviewed_bans(all_kinds: LiveStream, office: Office, moderator: User) -> None:
     page = text_of(office(moderator).get(reverse("admin:index")))
-    assert "gavel Bans 4 group" in page
+    assert "gavel Bans 4 flag" in page
 
 
 # --- cost -----------------------------------------------------------------------------------------

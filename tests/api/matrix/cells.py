@@ -12,7 +12,8 @@ from rest_framework.test import APIClient
 
 from common.models import AuditEntry, RateCounter
 from tests.api.matrix.world import NobodyOwnsNothing, World
-from tests.api.operations import Operation
+from tests.api.operations import PICTURE_FORM, Operation
+from tests.hostile_forms import CONTENT_TYPE
 
 INAPPLICABLE = "–"
 
@@ -123,8 +124,9 @@ def _sent(operation: Operation, call: Call, world: World, caller: str) -> Any:
     authorization = world.authorization(caller)
     headers = {"HTTP_AUTHORIZATION": authorization} if authorization else {}
     raw = b"" if call.body is None else json.dumps(call.body).encode()
+    raw, kind = (PICTURE_FORM, CONTENT_TYPE) if operation.takes_form else (raw, "application/json")
     path = operation.path.format(**call.ids) + (f"?{call.query}" if call.query else "")
-    return client.generic(operation.method, path, raw, "application/json", **headers)
+    return client.generic(operation.method, path, raw, kind, **headers)
 
 
 def rows_written() -> Written:

@@ -13,6 +13,7 @@ from tests.api.matrix.cells import Call, Inapplicable
 from tests.api.matrix.kinds import ANOTHERS, ANOTHERS_DELETED, OWN, OWN_DELETED, Rows, pairs
 from tests.api.matrix.rows import BASIC_ROWS, in_body, listed, on_stream, past, start
 from tests.api.matrix.world import WITHDRAWN, World
+from tests.bans.reporting import make_report
 
 
 def counts(table: str) -> bool:
@@ -131,6 +132,35 @@ def joining_as_guest() -> Rows:
     return pairs(living, lambda world, caller, owner: Call(body={"liveStreamId": world.guested_deleted[owner].pk}))
 
 
+def reporting() -> Rows:
+    body = {"reason": "harassment"}
+    return pairs(
+        lambda world, caller, owner: Call({"streamId": world.planned[owner].pk}, body=body),
+        lambda world, caller, owner: Call({"streamId": world.deleted[owner].pk}, body=body),
+    )
+
+
+def my_reports() -> Rows:
+    """Own is a report that the caller made; another's is one of the bystander. All are about streams of the host."""
+
+    def of(world: World, reporter: User, *, deleted: bool = False) -> Call:
+        stream = world.awaited
+
+        def prepare() -> None:
+            make_report(reporter, stream)
+            if deleted:
+                streams.delete_stream(stream.pk, by=stream.creator, now=timezone.now())
+
+        return Call(query="limit=100", shows=stream.pk, prepare=prepare)
+
+    return {
+        OWN: lambda world, caller: of(world, world.user(caller)),
+        ANOTHERS: lambda world, caller: of(world, world.bystander),
+        OWN_DELETED: lambda world, caller: of(world, world.user(caller), deleted=True),
+        ANOTHERS_DELETED: lambda world, caller: of(world, world.bystander, deleted=True),
+    }
+
+
 def leaving() -> Rows:
     """The caller has joined the stream."""
 
@@ -142,6 +172,7 @@ def leaving() -> Rows:
 
 
 ROWS: dict[str, Rows] = BASIC_ROWS | {
+    "createLiveStreamReportsByStreamidV1": reporting(),
     "getLiveStreamByChannelByChannelnameV1": by_channel(),
     "getLiveStreamUserByUseridActiveStreamV1": active_of_user(),
     "getLiveStreamByIdStatisticsV1": on_stream(),
@@ -155,6 +186,7 @@ ROWS: dict[str, Rows] = BASIC_ROWS | {
     "listLiveStreamMyBroadcastedStreamsV1": past(of_user=False),
     "listLiveStreamMyUpcomingV1": listed(),
     "listLiveStreamMyWatchedStreamsV1": my_watched(),
+    "listLiveStreamReportsMyReportsV1": my_reports(),
     "listLiveStreamWhatsLiveNowV1": live_now("limit=100"),
     "restoreLiveStreamByIdV1": restoring(),
 }

@@ -1,6 +1,7 @@
 """The calls of most operations in the matrix: one row for each kind of object."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
@@ -31,6 +32,19 @@ def on_stream(body: dict[str, Any] | None = None, *, active: bool = False) -> Ro
         return Call({"id": stream.pk}, body=body, prepare=start(stream) if active else lambda: None)
 
     return pairs(living, lambda world, caller, owner: Call({"id": world.deleted[owner].pk}, body=body))
+
+
+def with_a_picture() -> Rows:
+    """As `on_stream`; the stream has a picture, so that a success changes it."""
+
+    def of(stream: LiveStream, *, living: bool) -> Call:
+        give = partial(streams.set_thumbnail, stream.pk, by=stream.creator, now=timezone.now(), file="one.webp")
+        return Call({"id": stream.pk}, prepare=give if living else lambda: None)
+
+    return pairs(
+        lambda world, caller, owner: of(world.planned[owner], living=True),
+        lambda world, caller, owner: of(world.deleted[owner], living=False),
+    )
 
 
 def listed(query: str = "limit=100") -> Rows:
@@ -305,6 +319,7 @@ BASIC_ROWS: dict[str, Rows] = {
     "createNotificationsDeviceTokenV1": registering(),
     "declineLiveStreamByIdGuestV1": answering(),
     "deleteLiveStreamByIdV1": on_stream(),
+    "deleteLiveStreamByIdThumbnailV1": with_a_picture(),
     "deleteLiveStreamMyCalendarV1": on_address(),
     "deleteNotificationsDeviceTokenByIdV1": on_device(),
     "deleteLiveStreamByIdReminderV1": on_reminder(),
@@ -356,6 +371,7 @@ BASIC_ROWS: dict[str, Rows] = {
     "refreshAuthV1": with_refresh_token(audited=lambda owner: 1),
     "revokeAuthTokenV1": with_refresh_token(audited=lambda owner: 0 if owner == LOGGED_OUT else 1),
     "createLiveStreamByIdReminderV1": on_stream({"minute": 15}),
+    "setLiveStreamByIdThumbnailV1": on_stream(),
     "startLiveStreamByIdV1": on_stream(),
     "deleteLiveStreamBanBulkByBatchidV1": on_batch(),
     "updateLiveStreamBanByIdV1": on_ban({"actionType": "CHAT_ONLY"}),

@@ -26,6 +26,7 @@ from tests.api.matrix.callers import ADMIN, CALLERS, DEACTIVATED, LOGGED_OUT, MO
 from tests.api.matrix.cells import NONE, rolled_back, rows_written
 from tests.api.matrix.world import World
 from tests.api.operations import operations
+from tests.bans.reporting import make_report
 from tests.streams import make_stream
 
 # The world is in a transaction of the module; each test is a savepoint in it.
@@ -157,6 +158,7 @@ def visits(built: World) -> Visits:
     delivery = notify_of_start(make_stream(built.host), [built.bystander])
     chunk = delivery.chunk
     rows: list[Model] = [
+        make_report(built.bystander, built.planned["creator"]).case,
         built.planned["creator"],
         built.bystander,
         built.bans["creator"],
