@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -81,6 +83,26 @@ def test_a_sample_keeps_every_character_of_a_body(
     run(page, language, sample(block, language))
 
     assert LiveStream.objects.get().title == title
+
+
+@pytest.mark.parametrize("language", ["curl", "Python"])
+def test_the_sample_of_an_upload_can_be_run(
+    page: Page, live_server: LiveServer, creator: User, language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = make_stream(creator)
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (640, 360), "navy").save("sky.png")
+    opened(page, live_server)
+    log_in(page, creator.username, PASSWORD)
+    block = unfolded(page, "PUT /api/v1/live-stream/{id}/thumbnail")
+    expect(block.locator(".sample pre")).to_contain_text(str(stream.pk))
+    assert "thumbnail=@thumbnail.png" in sample(block, "curl")
+    block.locator("input[type=file]").set_input_files("sky.png")
+
+    run(page, language, sample(block, language))
+
+    stream.refresh_from_db()
+    assert stream.thumbnail
 
 
 def test_a_sample_without_a_login_names_the_place_of_the_token(page: Page, live_server: LiveServer) -> None:
