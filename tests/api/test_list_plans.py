@@ -35,6 +35,7 @@ GROWING = {
     "bans_report",
     "bans_reportcase",
     "edges_creatoraudience",
+    "edges_feedback",
     "edges_participant",
     "edges_streamstatistics",
     "edges_viewercount",
