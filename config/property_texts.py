@@ -74,7 +74,7 @@ PROPERTIES = {
     "uniqueViewers": "How many different users watched in the last 30 days.",
     "viewers": "How many were watching.",
     "viewersOverTime": "How many were watching over time, the earliest point first.",
-    "ViewersAt.at": "The beginning of the time that the point stands for.",
+    "LiveStreamViewersAt.at": "The beginning of the time that the point stands for.",
     "secondsPerPoint": "How far apart the points are, in seconds.",
     "liveStream": "The stream that was joined.",
     "JoinedLiveStream.role": "The role in which the caller joined.",

@@ -186,6 +186,8 @@ EVERYWHERE = {400, 408, 413, 414, 415, 429, 431, 500, 503}
         ("createLiveStreamMyCalendarV1", {201, 401}),
         ("deleteLiveStreamMyCalendarV1", {200, 401, 404, 409, 412, 422}),
         ("listLiveStreamBanAppealsV1", {200, 401}),
+        ("createLiveStreamByIdFeedbackV1", {201, 401, 403, 404, 409, 412, 422}),
+        ("getLiveStreamByIdFeedbackV1", {200, 401, 403, 404}),
         ("createLiveStreamReportsByStreamidV1", {201, 401, 403, 404, 409, 412, 422}),
         ("listLiveStreamReportsMyReportsV1", {200, 401}),
         ("loginAuthV1", {200, 401, 429}),
