@@ -232,6 +232,19 @@ def test_path_ids_are_24_hexadecimal_characters(document: Document) -> None:
     assert all(parameter["schema"]["pattern"] == "^[0-9a-f]{24}$" for parameter in ids)
 
 
+def test_every_operation_documents_the_headers_that_it_reads_and_answers_with(document: Document) -> None:
+    conditional = {"get": "If-None-Match", "put": "If-Match", "patch": "If-Match"}
+    for method, operation in operations(document):
+        named = {one["name"] for one in parameters(operation, document) if one["in"] == "header"}
+        assert {"X-Language", "X-Request-ID"} <= named, operation["operationId"]
+        assert conditional.get(method, "X-Language") in named, operation["operationId"]
+        shared = [one for one in operation["parameters"] if "$ref" in one]
+        assert len(shared) == len(named), "headers are shared components"
+    for name, status, response in responses(document):
+        assert {"X-Request-ID", "Cache-Control", "RateLimit", "RateLimit-Policy"} <= response["headers"].keys(), name
+        assert "ETag" in response["headers"] or status != 304, name
+
+
 # --- tokens ---------------------------------------------------------------------------------------
 
 
