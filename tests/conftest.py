@@ -1,6 +1,7 @@
 """Shared fixtures: users by role, and API clients that are authenticated as them."""
 
 import gc
+import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -28,6 +29,11 @@ PASSWORD = "correct horse battery staple"
 STARTS_PROCESSES = {"subprocess", "Popen", "running_server", "running_workers", "start_worker", "Run", "Start"}
 
 DISCARDING = (b"CREATE", b"ALTER", b"DROP", b"DISCARD ALL", b"DEALLOCATE ALL")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores: a quarter of the time tests wait, for processes, locks and time limits."""
+    return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
