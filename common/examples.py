@@ -52,7 +52,8 @@ def _to_request(operation: Schema, request: Mapping[str, Any], properties: "_Pro
     for parameter in operation.get("parameters", []):
         sent = request.get(parameter.get("in", ""), {})
         if parameter.get("name") in sent:
-            parameter["example"] = sent[parameter["name"]]
+            # In the schema, because the playground fills in the `example` of a parameter, and this id is unknown there.
+            parameter["schema"]["examples"] = [sent[parameter["name"]]]
     contents = operation.get("requestBody", {}).get("content", {})
     if "body" in request and JSON in contents:
         contents[JSON]["example"] = request["body"]

@@ -28,7 +28,6 @@ TEXTS = {
     "logged_out": _("{server}: not logged in."),
     "session_ended": _("{server}: the access token is not accepted any more. Log in again."),
     "login_failed": _("Not logged in: {reason}"),
-    "needs_token": _("Needs a token: log in"),
     # Production
     "production_selected": _("Production is selected."),
     "production_affects": _("Calls that change something affect real data. Use Development for tests."),

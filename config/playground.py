@@ -11,16 +11,29 @@ PLAYGROUND: dict[str, Any] = {
     "logout": "/api/v1/auth/revoke-token",
     # How the playground finds in an answer what it fills into the next request: values under one of `keys`, and `id` or
     # `_id` of objects that have the key `having`. A path parameter named `id` has the rule of the path segment before
-    # it, any other the rule of its name. A key of a request's body has the rule whose `keys` name it.
+    # it, any other the rule of its name. A key of a request's body has the rule whose `keys` name it. Before any answer
+    # has given a value, the first of `lists` that has one does.
     "ids": {
-        "live-stream": {"keys": ["liveStreamId", "streamId"], "having": "channelName"},
-        "live-stream-ban": {"keys": ["banId"], "having": "actionType"},
-        "notifications": {"keys": [], "having": "category"},
+        "live-stream": {
+            "keys": ["liveStreamId", "streamId"],
+            "having": "channelName",
+            "lists": ["/api/v1/live-stream/my-upcoming?limit=1", "/api/v1/live-stream/upcoming?limit=1"],
+        },
+        "live-stream-ban": {
+            "keys": ["banId"],
+            "having": "actionType",
+            "lists": ["/api/v1/live-stream-ban?limit=1", "/api/v1/live-stream-ban/mine?limit=1"],
+        },
+        "notifications": {"keys": [], "having": "category", "lists": ["/api/v1/notifications?limit=1"]},
         "device-token": {"keys": [], "having": "platform"},
-        "userId": {"keys": ["userId", "targetUserId"], "having": "surname"},
+        "userId": {
+            "keys": ["userId", "targetUserId", "targets"],
+            "having": "surname",
+            "lists": ["/api/v1/users/search?q=a&limit=3"],
+        },
         "batchId": {"keys": ["batchId"]},
-        "channelName": {"keys": ["channelName"]},
-        "username": {"keys": ["username"]},
+        "channelName": {"keys": ["channelName"], "lists": ["/api/v1/live-stream/upcoming?limit=1"]},
+        "username": {"keys": ["username"], "lists": ["/api/v1/users/search?q=a&limit=3"]},
     },
     # Of PLAYGROUND_ACCOUNTS.
     "roles": {

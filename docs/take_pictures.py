@@ -41,7 +41,7 @@ def take_playground(page: Page, address: str, creator: Account) -> None:
     block.locator(".execute").click()
     block.locator(".live-responses-table").wait_for()
     page.mouse.move(0, 0)
-    block.locator(".execute").evaluate("(button) => scrollBy(0, button.getBoundingClientRect().top - 20)")
+    page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=PICTURES / "playground.png")
 
 
@@ -85,7 +85,7 @@ def main() -> None:
         said = json.loads(demo.stdout.readline())
         accounts = {account["role"]: account for account in said["accounts"]}
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        take_playground(browser.new_page(viewport={"width": 1440, "height": 900}), said["url"], accounts["creator"])
+        take_playground(browser.new_page(viewport={"width": 1440, "height": 1500}), said["url"], accounts["creator"])
         telephone = browser.new_page(viewport={"width": 390, "height": 844})
         take_playground_of_telephone(telephone, said["url"], accounts["creator"])
         take_admin(browser.new_page(viewport={"width": 1440, "height": 1330}), said["url"], accounts["moderator"])

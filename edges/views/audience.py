@@ -83,8 +83,8 @@ class AudienceViewSet(ApiViewSet):
         those that workers counted last: a minute old while the stream is active, or ten times as old as counting takes
         in a big installation. Some minutes after the end they are final, and `isFinal` is true.
 
-        The watch time is counted from join to join and to leaving. More than two token lifetimes without a
-        join are not watched, and those who are there at the end have watched until then.
+        The watch time is counted from join to join and to leaving. A gap of more than two token lifetimes is not
+        counted. Who is there at the end has watched until then.
 
         `viewersOverTime` has a point a minute, from the start to the end or until now: the number at the beginning of
         the minute. It has at most 1,500 points, so a stream of 24 hours has one for each minute. For a longer one, the

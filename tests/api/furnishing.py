@@ -8,11 +8,12 @@ from accounts.services import set_own_photo
 from bans.services import appeal_ban, lift_ban, mark_acted_on
 from edges.services import CREATORS, LIVE, admit
 from livestreams.models import LiveStream, Status
-from livestreams.services import delete_stream
+from livestreams.services import delete_stream, end_stream
 from tests.api.operations import BAN, Operation, World
 from tests.bans.people import make_ban
 from tests.bans.reporting import make_report
 from tests.conftest import make_user
+from tests.edges.feedback import gave
 from tests.reminders.asking import remind
 from tests.reminders.working import work
 from tests.streams import make_stream
@@ -39,6 +40,8 @@ def furnish(world: World, operation: Operation, now: datetime) -> None:
             _bans(world, host, now)
         if operation.path.endswith("/my-reports"):
             _reports(world, host, now)
+        if operation.path.endswith("/feedback"):
+            _feedback(world, now)
         _inbox(world, host, now)
         for minutes in (2, 1, 0):
             LIVE.refresh(now - timedelta(minutes=minutes))
@@ -121,6 +124,14 @@ def _reports(world: World, host: User, now: datetime) -> None:
         report = make_report(world.creator, stream, now=now - hours * HOUR, reason=reason)
         if reason == "scam":
             mark_acted_on(report.case_id, by=moderator, now=now - 3 * HOUR, reason="Yayını iptal ettim.")
+
+
+def _feedback(world: World, now: datetime) -> None:
+    given = ((world.viewer, 5, "Şarkılar harikaydı."), (world.stranger, 3, "Ses bazen kesildi."))
+    _watched_by(world.stream, *(user for user, _, _ in given), now=now - timedelta(minutes=20))
+    end_stream(world.stream.pk, by=world.creator, now=now - timedelta(minutes=10))
+    for minutes, (user, rating, comment) in enumerate(given, 2):
+        gave(user, world.stream, rating, comment=comment, now=now - timedelta(minutes=minutes))
 
 
 def _inbox(world: World, host: User, now: datetime) -> None:

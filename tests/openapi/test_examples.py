@@ -122,7 +122,8 @@ def test_every_path_variable_and_required_parameter_has_the_recorded_value(docum
         for parameter in operation.get("parameters", []):
             if parameter.get("required"):
                 sent = recorded()[operation["operationId"]]["request"][parameter["in"]]
-                assert parameter["example"] == sent[parameter["name"]], operation["operationId"]
+                assert parameter["schema"]["examples"] == [sent[parameter["name"]]], operation["operationId"]
+                assert "example" not in parameter, "the playground would fill it in"
 
 
 def test_every_answer_is_the_recorded_one(in_each_language: tuple[str, Document]) -> None:

@@ -1,5 +1,6 @@
 """The playground in a browser, with a running server."""
 
+import re
 from urllib.parse import urlsplit
 
 import pytest
@@ -46,15 +47,16 @@ def test_the_page_loads_only_from_its_server_and_without_an_error(
     assert complaints == []
 
 
-def test_the_policy_allows_no_foreign_or_inline_script(page: Page, live_server: LiveServer) -> None:
-    answer = page.goto(live_server.url + "/api/docs/")
+def test_the_policy_allows_no_foreign_or_inline_script(client: Client) -> None:
+    answer = client.get("/api/docs/")
 
-    assert answer is not None
-    policy = answer.headers["content-security-policy"]
+    policy = answer.headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "script-src" not in policy
-    assert page.locator("script:not([src])").count() == 0
-    assert page.locator("[style], style, [onclick]").count() == 0
+    assert "style-src" not in policy
+    html = answer.content.decode()
+    assert html.count("<script") == html.count("<script src=") + html.count('<script type="module" src=') == 2
+    assert not re.search(r"<style|\sstyle=|\son\w+=", html)
 
 
 @pytest.mark.parametrize("address", ["/api/docs/", "/api/schema/"])

@@ -4,9 +4,11 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -16,7 +18,7 @@ from livestreams.models import LiveStream
 from tests.browser import OWED
 from tests.conftest import PASSWORD
 from tests.openapi.contents import Document
-from tests.openapi.playground import answer_of, execute, log_in, opened, unfolded
+from tests.openapi.playground import Production, answer_of, choose, execute, log_in, opened, unfolded
 from tests.streams import make_stream
 
 pytestmark = OWED
@@ -83,6 +85,26 @@ def test_a_sample_keeps_every_character_of_a_body(
     assert LiveStream.objects.get().title == title
 
 
+@pytest.mark.parametrize("language", ["curl", "Python"])
+def test_the_sample_of_an_upload_can_be_run(
+    page: Page, live_server: LiveServer, creator: User, language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = make_stream(creator)
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (640, 360), "navy").save("sky.png")
+    opened(page, live_server)
+    log_in(page, creator.username, PASSWORD)
+    block = unfolded(page, "PUT /api/v1/live-stream/{id}/thumbnail")
+    expect(block.locator(".sample pre")).to_contain_text(str(stream.pk))
+    assert "thumbnail=@thumbnail.png" in sample(block, "curl")
+    block.locator("input[type=file]").set_input_files("sky.png")
+
+    run(page, language, sample(block, language))
+
+    stream.refresh_from_db()
+    assert stream.thumbnail
+
+
 def test_a_sample_without_a_login_names_the_place_of_the_token(page: Page, live_server: LiveServer) -> None:
     opened(page, live_server)
 
@@ -90,23 +112,54 @@ def test_a_sample_without_a_login_names_the_place_of_the_token(page: Page, live_
     assert "TOKEN" not in sample(unfolded(page, "POST /api/v1/auth/login"), "curl")
 
 
-def test_the_ids_of_the_last_answer_are_filled_into_other_operations(
-    page: Page, live_server: LiveServer, creator: User, db: Any
+def test_ids_are_filled_in_before_the_first_answer_and_then_from_the_last_one(
+    page: Page, live_server: LiveServer, creator: User
 ) -> None:
     stream = make_stream(creator)
     opened(page, live_server)
     log_in(page, creator.username, PASSWORD)
-    early = unfolded(page, READ)
-    expect(early.locator(".parameters input").first).to_have_value("")
+    block = unfolded(page, READ)
+    field = block.locator('tr[data-param-name="id"] input')
+    expect(field).to_have_value(str(stream.pk))
+    execute(block)
+    expect(answer_of(block)).to_contain_text('"statusCode": 200')
+
+    created = unfolded(page, CREATE)
+    execute(created)
+
+    expect(answer_of(created)).to_contain_text('"statusCode": 201')
+    newest = LiveStream.objects.latest("id")
+    assert newest != stream
+    expect(field).to_have_value(str(newest.pk))
+    expect(block.locator(".sample pre")).to_contain_text(f"/live-stream/{newest.pk}")
+
+
+def test_the_id_of_a_user_is_not_that_of_the_caller(
+    page: Page, live_server: LiveServer, creator: User, viewer: User
+) -> None:
+    make_stream(creator)
+    opened(page, live_server)
+    log_in(page, viewer.username, PASSWORD)
 
     execute(unfolded(page, LIST))
+    execute(unfolded(page, "GET /api/v1/users/me"))
 
-    filled = early.locator('tr[data-param-name="id"] input')
-    expect(filled).to_have_value(str(stream.pk))
-    late = unfolded(page, "GET /api/v1/live-stream/user/{userId}/past-streams")
-    expect(late.locator('tr[data-param-name="userId"] input')).to_have_value(str(creator.pk))
-    execute(early)
-    expect(answer_of(early)).to_contain_text('"statusCode": 200')
+    block = unfolded(page, "GET /api/v1/users/profile/{userId}")
+    expect(block.locator('tr[data-param-name="userId"] input')).to_have_value(str(creator.pk))
+
+
+def test_no_list_is_read_on_production_to_find_ids(page: Page, live_server: LiveServer, production: Production) -> None:
+    opened(page, live_server)
+    choose(page, "Production")
+    page.locator("#pasting summary").click()
+    page.locator("#token").fill("a token")
+    page.keyboard.press("Enter")
+    unfolded(page, READ)
+
+    execute(unfolded(page, LIST))
+    page.wait_for_timeout(500)
+
+    assert [call.partition("?")[0] for call in production.calls] == [LIST]
 
 
 def test_an_id_that_was_typed_stays(page: Page, live_server: LiveServer, creator: User) -> None:
@@ -143,6 +196,12 @@ def test_a_ban_with_filled_in_ids_succeeds_as_it_stands(
     expect(answer_of(ban)).to_contain_text('"statusCode": 201')
     made = LiveStreamBan.objects.get()
     assert (made.target_id, made.stream_id) == (viewer.pk, stream.pk)
+
+
+def test_the_lists_of_the_rules_exist(document: Document, settings: Any) -> None:
+    for rule in settings.PLAYGROUND["ids"].values():
+        for address in rule.get("lists", []):
+            assert "get" in document["paths"][address.partition("?")[0]]
 
 
 def test_every_path_parameter_has_a_rule(document: Document, settings: Any) -> None:

@@ -98,7 +98,7 @@ def test_the_accounts_of_the_demo_are_offered_for_development_only(
 
 @pytest.mark.parametrize(
     ("language", "reason"),
-    [("en", "Not logged in: Authentication required"), ("tr", "Oturum açılamadı: Authentication required")],
+    [("en", "Not logged in: Authentication required"), ("tr", "Giriş yapılamadı: Authentication required")],
 )
 def test_a_failed_login_shows_the_reason(
     page: Page, live_server: LiveServer, creator: User, language: str, reason: str

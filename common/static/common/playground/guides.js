@@ -85,8 +85,10 @@ export const startGuides = (ui) => {
   }
   linkOperations(ui);
   const leave = () => {
+    const button = buttons.find((each) => each.getAttribute("aria-expanded") === "true");
     withoutHash();
     show("");
+    button?.focus({ preventScroll: true });
   };
   for (const button of buttons) {
     button.addEventListener("click", () => {

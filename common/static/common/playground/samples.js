@@ -15,6 +15,17 @@ const tokenFor = (security, server) => {
   return isUsed ? (token ?? (isOptional ? null : text("your_token"))) : null;
 };
 
+// The parts of a form; files as curl writes them. Swagger UI requires texts itself, so what is missing is a file.
+const partsOf = (body, required) => {
+  const given = body.map((each) => each?.get?.("value") ?? each).filter((each) => !isMissing(each));
+  const parts = given.entrySeq().map(([name, value]) => {
+    const written = value?.toJS ? JSON.stringify(value.toJS()) : String(value);
+    return [name, value instanceof File ? `@${value.name}` : written];
+  });
+  const missing = required.filter((name) => !given.has(name)).map((name) => [name, `@${name}.png`]);
+  return [...parts.toArray(), ...missing];
+};
+
 // The shape that ./languages.js reads.
 export const requestOf = ({ specSelectors, oas3Selectors, fn }, path, method) => {
   const operation = specSelectors.specResolvedSubtree(["paths", path, method]).toJS();
@@ -51,17 +62,14 @@ export const requestOf = ({ specSelectors, oas3Selectors, fn }, path, method) =>
       // It is being typed.
     }
   } else if (body?.toJS) {
-    const given = body.map((each) => each?.get?.("value") ?? each).filter((each) => !isMissing(each));
-    request.form = given
-      .entrySeq()
-      .map(([name, value]) => [name, value instanceof File ? `@${value.name}` : String(value?.toJS ? JSON.stringify(value.toJS()) : value)])
-      .toArray();
+    request.form = partsOf(body, operation.requestBody?.content?.[contentType]?.schema?.required ?? []);
   }
   return request;
 };
 
 const sampleOf = ({ React, getSystem }) => ({ path, method }) => {
   const [isCopied, setCopied] = React.useState(false);
+  const shown = React.useRef(null);
   const h = React.createElement;
   const system = getSystem();
   const language = system.layoutSelectors.whatMode("sample", "curl");
@@ -78,6 +86,10 @@ const sampleOf = ({ React, getSystem }) => ({ path, method }) => {
       name,
     );
   const copy = async () => {
+    if (!navigator.clipboard) {
+      getSelection().selectAllChildren(shown.current); // browsers copy only from pages over TLS or of this machine
+      return;
+    }
     await navigator.clipboard.writeText(code);
     setCopied(true);
     setTimeout(() => setCopied(false), 2000);
@@ -90,7 +102,7 @@ const sampleOf = ({ React, getSystem }) => ({ path, method }) => {
       { type: "button", className: "copy", onClick: copy },
       text(isCopied ? "copied" : "copy"),
     )),
-    h("pre", { tabIndex: 0 }, h("code", null, code)),
+    h("pre", { tabIndex: 0 }, h("code", { ref: shown }, code)),
   );
 };
 

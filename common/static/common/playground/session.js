@@ -75,6 +75,10 @@ export const logIn = async (username, password) => {
   }
 };
 
+const listeners = [];
+
+export const onLogin = (listener) => listeners.push(listener);
+
 // Also for a login that was sent as an operation.
 export const adopt = (server, { accessToken, refreshToken, user }, username) => {
   keepToken(server, { accessToken, refreshToken, name: user?.username ?? username });
@@ -82,6 +86,7 @@ export const adopt = (server, { accessToken, refreshToken, user }, username) => 
     useToken(ui, server);
     show();
   }
+  listeners.forEach((listener) => listener(server));
 };
 
 export const sessionEnded = (server) => {
