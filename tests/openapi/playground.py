@@ -67,6 +67,7 @@ def opened(page: Page, live_server: LiveServer, language: str = "en") -> Page:
     page.set_default_timeout(SECONDS)
     page.goto(f"{live_server.url}{DOCS}?lang={language}")
     expect(page.locator(".opblock").first).to_be_visible()
+    expect(page.locator("#session:not([inert])")).to_be_visible()
     return page
 
 
