@@ -13,6 +13,7 @@ from django.conf import settings
 
 from common.api import JSON, TITLES, envelope
 from common.schema.components import ENVELOPE_KEYS, EXAMPLE_TIME
+from common.schema.errors import CODES_EXTENSION
 
 type Schema = dict[str, Any]
 
@@ -51,7 +52,8 @@ def _to_request(operation: Schema, request: Mapping[str, Any], properties: "_Pro
     for parameter in operation.get("parameters", []):
         sent = request.get(parameter.get("in", ""), {})
         if parameter.get("name") in sent:
-            parameter["example"] = sent[parameter["name"]]
+            # In the schema, because the playground fills in the `example` of a parameter, and this id is unknown there.
+            parameter["schema"]["examples"] = [sent[parameter["name"]]]
     contents = operation.get("requestBody", {}).get("content", {})
     if "body" in request and JSON in contents:
         contents[JSON]["example"] = request["body"]
@@ -121,9 +123,12 @@ def _to_errors(document: Schema, language: str) -> None:
         answers = recorded().get(operation["operationId"], {}).get("answers", {})
         for status, written in operation["responses"].items():
             response = shared[written["$ref"].rpartition("/")[2]] if "$ref" in written else written
-            for code, example in response.get("content", {}).get(JSON, {}).get("examples", {}).items():
-                if code in answers.get(status, {}):
-                    example["value"] = failed(int(status), answer_in(language, answers[status][code]))
+            if known := answers.get(status, {}).keys() & set(response.get(CODES_EXTENSION, ())):
+                response["content"][JSON]["examples"] = {
+                    code: {"value": failed(int(status), answer_in(language, answers[status][code]))}
+                    for code in response[CODES_EXTENSION]
+                    if code in known
+                }
 
 
 def failed(status: int, reasons: Sequence[str]) -> Any:

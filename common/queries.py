@@ -86,21 +86,29 @@ def count_of(queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
 
 
 class CountUpTo(Subquery):
-    """The number of rows of a queryset, or `up_to` if there are more: no more are read."""
+    """The number of rows of a queryset, or `up_to` if there are more: no more are read.
+
+    With `order`, they are read in that order, from an index that has it. Without it, PostgreSQL may read the table from
+    its start if it expects many of its rows to match, which then may be the last ones.
+    """
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s LIMIT %(up_to)s) AS counted)"
 
-    def __init__(self, queryset: models.QuerySet[Any], up_to: int) -> None:
-        super().__init__(queryset.order_by().values("pk"), output_field=models.BigIntegerField(), up_to=up_to)
+    def __init__(self, queryset: models.QuerySet[Any], up_to: int, *, order: Sequence[str] = ()) -> None:
+        super().__init__(queryset.order_by(*order).values("pk"), output_field=models.BigIntegerField(), up_to=up_to)
 
 
 class TotalUpTo(Subquery):
-    """The sum of `value`, an expression, over the rows of a queryset; over `up_to` of them if there are more."""
+    """The sum of `value`, an expression, over the rows of a queryset; over `up_to` of them if there are more.
+
+    `order` is that of `CountUpTo`.
+    """
 
     template = "(SELECT COALESCE(SUM(counted.value), 0) FROM (%(subquery)s LIMIT %(up_to)s) AS counted)"
 
-    def __init__(self, queryset: models.QuerySet[Any], value: Any, up_to: int) -> None:
-        super().__init__(queryset.order_by().values(value=value), output_field=models.FloatField(), up_to=up_to)
+    def __init__(self, queryset: models.QuerySet[Any], value: Any, up_to: int, *, order: Sequence[str] = ()) -> None:
+        rows = queryset.order_by(*order).values(value=value)
+        super().__init__(rows, output_field=models.FloatField(), up_to=up_to)
 
 
 class Window(Subquery):

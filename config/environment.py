@@ -27,3 +27,5 @@ class Env(environ.Env):
 
 env = Env()
 env.read_env(BASE_DIR / ".env")
+# The embedded database, uploaded files, and archives of the audit trail.
+DATA_DIR = (BASE_DIR / env.str("KUMANDA_DATA", default=".data")).resolve()

@@ -21,6 +21,7 @@ SCHEMA_TYPE_NAMES = {
     "CreateStreamForm": "CreateLiveStreamForm",
     "DeletedStream": "DeletedLiveStream",
     "EditStream": "UpdateLiveStream",
+    "GiveFeedback": "CreateFeedback",
     "Join": "JoinLiveStream",
     "Joined": "JoinedLiveStream",
     "Left": "LeftLiveStream",

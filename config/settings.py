@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
@@ -14,7 +13,8 @@ from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from config.csp import NOTHING, admin_policy
-from config.environment import BASE_DIR, env
+from config.database import DATABASES, REQUEST_TIME_LIMITS  # noqa: F401 - settings
+from config.environment import BASE_DIR, DATA_DIR, env
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.reporting import DEFAULT_REASONS, check_reasons
@@ -32,7 +32,6 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")  # the base URL for clients
-DATA_DIR = (BASE_DIR / env.str("KUMANDA_DATA", default=".data")).resolve()
 SECURE = env.bool("SECURE", default=False)  # served over TLS: secure cookies, HSTS
 
 try:
@@ -116,35 +115,6 @@ TEMPLATES = [
     },
 ]
 
-# --- database -------------------------------------------------------------------------------------
-
-DATABASE: dict[str, Any] = (
-    env.db_url("DATABASE_URL")
-    if env.str("DATABASE_URL", default=None)
-    else {"NAME": "kumanda", "USER": "kumanda", "EMBEDDED_DATA_DIR": str(DATA_DIR)}
-)
-DATABASES = {
-    "default": DATABASE
-    | {
-        "ENGINE": "common.postgres",
-        # Persistent: a new connection takes about 5 ms, longer than anything else in a request.
-        "CONN_MAX_AGE": None,
-        # Without a round trip: see common/postgres/base.py.
-        "CONN_HEALTH_CHECKS": True,
-        # Options of DATABASE_URL (sslmode, …) are kept.
-        "OPTIONS": {"connect_timeout": env.int("DATABASE_CONNECT_SECONDS", default=3)}
-        | DATABASE.get("OPTIONS", {})
-        | {"server_side_binding": True, "prepare_threshold": 1},
-    }
-}
-# In seconds, for requests: the time limits of a statement, of a wait for a lock, and of an idle transaction.
-REQUEST_TIME_LIMITS = {
-    "statement_timeout": env.float("DATABASE_STATEMENT_SECONDS", default=3.0),
-    "lock_timeout": env.float("DATABASE_LOCK_SECONDS", default=2.0),
-    "idle_in_transaction_session_timeout": env.float("DATABASE_IDLE_SECONDS", default=10.0),
-}
-if not all(seconds > 0 for seconds in REQUEST_TIME_LIMITS.values()):
-    raise ImproperlyConfigured("DATABASE_STATEMENT_SECONDS, _LOCK_SECONDS and _IDLE_SECONDS must be above 0.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- users and tokens -----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Presence, numbers of viewers, revocations, and the keys that sign join tokens."""
+"""Presence, numbers of viewers, revocations, the keys that sign join tokens, and feedback of viewers."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Self
@@ -235,3 +235,45 @@ class JoinKey(IdentifiedModel):
 
     def __str__(self) -> str:
         return self.pk
+
+
+class Feedback(IdentifiedModel):
+    """What a viewer thought of a stream that has ended. It never changes."""
+
+    stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="feedback", db_index=False)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    rating = models.PositiveSmallIntegerField()
+    comment = models.CharField(max_length=500, null=True)  # noqa: DJ001 - null on the wire
+    created_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["stream", "user"], name="feedback_once"),
+            models.CheckConstraint(condition=Q(rating__range=(1, 5)), name="feedback_from_1_to_5"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["stream", "-created_at", "-id"], condition=Q(comment__isnull=False), name="feedback_comments"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rating} {self.stream_id}"
+
+
+class FeedbackCount(models.Model):
+    """How often a stream got each rating: see `services/feedback.py`. It outlives the feedback."""
+
+    stream = models.OneToOneField(LiveStream, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    rated_1 = models.PositiveIntegerField()
+    rated_2 = models.PositiveIntegerField()
+    rated_3 = models.PositiveIntegerField()
+    rated_4 = models.PositiveIntegerField()
+    rated_5 = models.PositiveIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.stream_id

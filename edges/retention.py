@@ -7,12 +7,13 @@ from django.conf import settings
 from django.db.models import Model
 
 from common.retention import Removal, Retention, remove_old_rows
-from edges.models import Participant, Revocation, ViewerSample
+from edges.models import Feedback, Participant, Revocation, ViewerSample
 from livestreams.models import over_before
 
 
 def kinds() -> Iterator[Retention]:
     yield _of_streams("participants", Participant, time="first_seen_at")
+    yield _of_streams("feedback", Feedback, time="created_at")
     yield _of_streams("viewer_samples", ViewerSample, time="at")
     yield _of_streams("revocations", Revocation, time="at")
 

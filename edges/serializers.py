@@ -6,10 +6,10 @@ from rest_framework import serializers
 
 from accounts.serializers import UserSummarySerializer
 from common.pagination import PageQuery
-from common.rows import Derived
+from common.rows import Derived, ReadSerializer
 from common.schema import page_of
 from common.serializers import IdField, InputSerializer, StrictChoice, StrictInteger, StrictString, WireTime
-from common.text_fields import FoldedText
+from common.text_fields import FoldedText, ManyLines
 from edges.models import Revocation
 from livestreams.models import LiveStream
 from livestreams.serializers import LONGEST_SEARCH, LiveStreamSerializer
@@ -121,6 +121,35 @@ class WatchedStreamSerializer(LiveStreamSerializer):
     )
 
 
+class FeedbackSerializer(ReadSerializer):
+    _id = IdField(source="id")
+    streamId = IdField(source="stream_id")
+    rating = serializers.IntegerField(min_value=1, max_value=5, help_text="5 is the best.")
+    comment = serializers.CharField(allow_null=True, help_text="Null without one.")
+    createdAt = WireTime(source="created_at")
+
+
+class RatingCountSerializer(serializers.Serializer[Any]):
+    rating = serializers.IntegerField(min_value=1, max_value=5, help_text="5 is the best.")
+    count = serializers.IntegerField(min_value=0, help_text="How many gave this rating.")
+
+
+class FeedbackCommentSerializer(serializers.Serializer[Any]):
+    rating = serializers.IntegerField(min_value=1, max_value=5, help_text="5 is the best.")
+    comment = serializers.CharField(help_text="What the viewer wrote.")
+    createdAt = WireTime()
+
+
+class FeedbackSummarySerializer(serializers.Serializer[Any]):
+    streamId = IdField()
+    count = serializers.IntegerField(min_value=0, help_text="How many gave feedback.")
+    average = serializers.FloatField(
+        min_value=1, max_value=5, allow_null=True, help_text="Of all ratings, to two decimals. Null without any."
+    )
+    ratings = RatingCountSerializer(many=True, help_text="Each rating, the best first.")
+    comments = FeedbackCommentSerializer(many=True, help_text="The newest comments.")
+
+
 # --- request bodies -------------------------------------------------------------------------------
 
 
@@ -129,6 +158,11 @@ class JoinSerializer(InputSerializer):
     ignored_keys = frozenset({"appVersion", "country", "deviceModel", "deviceType", "ipAddress", "osVersion", "role"})
 
     liveStreamId = IdField(source="stream_id")
+
+
+class GiveFeedbackSerializer(InputSerializer):
+    rating = StrictInteger(min_value=1, max_value=5, help_text="5 is the best.")
+    comment = ManyLines(max_length=500, allow_null=True, required=False, help_text="Null without one.")
 
 
 # --- queries --------------------------------------------------------------------------------------

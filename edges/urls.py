@@ -6,6 +6,7 @@ from rest_framework.permissions import AllowAny
 from edges.views import (
     AudienceViewSet,
     DiscoveryViewSet,
+    FeedbackViewSet,
     HistoryViewSet,
     JoiningViewSet,
     PublicDiscoveryViewSet,
@@ -38,6 +39,7 @@ v1 = [
     path("live-stream/<str:id>/viewers", view({"get": "viewers"})),
     path("live-stream/<str:id>/viewer-count", view({"get": "viewer_count"})),
     path("live-stream/<str:id>/statistics", view({"get": "statistics"})),
+    path("live-stream/<str:id>/feedback", FeedbackViewSet.as_view({"get": "retrieve", "post": "create"})),
     path("live-stream/<str:id>/leave", joining({"post": "leave"})),
     path("live-stream/<str:id>/revocations", view({"get": "revocations"})),
 ]

@@ -9,7 +9,22 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 GLOSSARY = ROOT / "docs" / "glossary.md"
 
-READ = (".py", ".md", ".html", ".txt", ".js", ".css", ".toml", ".yaml", ".yml", ".in", ".example", "Makefile", "run")
+READ = (
+    ".py",
+    ".ts",
+    ".md",
+    ".html",
+    ".txt",
+    ".js",
+    ".css",
+    ".toml",
+    ".yaml",
+    ".yml",
+    ".in",
+    ".example",
+    "Makefile",
+    "run",
+)
 # Generated from code that is read itself; the page that defines the words; this module and its test.
 SKIPPED = ("docs/openapi.yaml", "docs/glossary.md", "tests/glossary.py", "tests/test_glossary.py")
 # Proper names.

@@ -25,6 +25,7 @@ from livestreams.models import LiveStream
 from reminders import services as reminders
 from reminders.models import Chunk, Delivery, DeviceToken, Notification, Round
 from tests.conftest import PASSWORD, make_user
+from tests.edges.feedback import watched
 from tests.races import at_once
 from tests.reminders.sending import delivery_to
 from tests.streams import make_stream
@@ -86,6 +87,11 @@ def case_of(world: World) -> str:
     return bans.report_stream(world.stream.pk, reason="spam", **world.by).case_id
 
 
+def watched_by(world: World) -> LiveStream:
+    """A stream that the viewer watched."""
+    return watched(world.creator, world.viewer)
+
+
 def device_of(world: World) -> DeviceToken:
     return DeviceToken.objects.create(
         user=world.viewer, platform="ios", token="x", digest=b"x", created_at=world.now, updated_at=world.now
@@ -125,6 +131,10 @@ CASES: dict[str, Case] = {
     "bans.report_stream": (
         lambda w: (case_of(w), bans.report_stream(w.stream.pk, reason="x", **w.by_viewer).case.report_count)[1] == 1,
         True,
+    ),
+    "edges.give_feedback": (
+        lambda w: edges.give_feedback(watched_by(w).pk, rating=5, **w.by_viewer),
+        edges.NotWatched,
     ),
     "livestreams.accept_guest": (lambda w: streams.accept_guest(w.stream.pk, **w.by), streams.StreamMissing),
     "livestreams.decline_guest": (lambda w: streams.decline_guest(w.stream.pk, **w.by), streams.StreamMissing),
@@ -239,8 +249,10 @@ WITHOUT_LOCK = {
     "bans.version_of_ban",
     "edges.admit",
     "edges.cursor_for",
+    "edges.lock_feedback",
     "edges.new_revocations",
     "edges.record_revocations",
+    "edges.refuse_feedback",
     "livestreams.allow_cancel",
     "livestreams.allow_delete",
     "livestreams.allow_end",

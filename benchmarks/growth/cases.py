@@ -29,6 +29,7 @@ PAGING = {"page", "limit", "after"}
 UNPAGED = {
     "getNotificationsUnreadCountV1",
     "getLiveStreamByChannelByChannelnameV1",
+    "getLiveStreamByIdFeedbackV1",
     "getLiveStreamByIdStatisticsV1",
     "getLiveStreamUserByUseridActiveStreamV1",
     "listLiveStreamCatchStreamersV1",

@@ -14,6 +14,7 @@ TABLES = [
     "bans_livestreamban",
     "bans_report",
     "bans_reportcase",
+    "edges_feedback",
     "edges_participant",
     "edges_streamstatistics",
     "edges_viewersample",
@@ -182,6 +183,19 @@ WHERE started_at IS NOT NULL
 ON CONFLICT DO NOTHING
 """
 
+# All users rated the first stream, and one of ten wrote a comment.
+_FEEDBACK = f"""
+WITH counted AS (
+    INSERT INTO edges_feedbackcount (stream_id, rated_1, rated_2, rated_3, rated_4, rated_5)
+    VALUES ({stream_id("0")}, 1, 2, 3, 4, 5) ON CONFLICT DO NOTHING
+)
+INSERT INTO edges_feedback (id, stream_id, user_id, rating, comment, created_at)
+SELECT {_id(10, "n", _at("n"))}, {stream_id("0")}, {user_id("n")}, 1 + n %% 5, CASE WHEN n %% 10 = 0 THEN 'Good' END,
+    {_at("n")}
+FROM generate_series(0, %s::bigint - 1) AS n
+ON CONFLICT DO NOTHING
+"""
+
 # Each user has as many as any other.
 _REMINDERS = f"""
 INSERT INTO reminders_reminder (id, created_at, updated_at, stream_id, user_id, minute, language)
@@ -248,6 +262,7 @@ def fill(execute: Execute, size: Size) -> None:
     execute(_WATCHED, [size.watched, size.users, size.streams])
     execute(_COUNTS, [size.users])
     execute(_STATISTICS, [])
+    execute(_FEEDBACK, [size.users])
     execute(_REMINDERS, [size.reminders, size.users, size.streams])
     execute(_NOTIFICATIONS, [size.notifications, size.users, size.streams])
     execute(_CASES, [size.reports, size.streams])

@@ -7,7 +7,7 @@ from django.apps import apps
 
 from common.api import HTTP_CODES, JSON, PROBLEM_JSON, TITLES, status_of
 from common.refusals import Refusal, TooMany, every_refusal
-from common.schema.components import EXAMPLE_TIME, Schema
+from common.schema.components import Schema
 from common.schema.headers import (
     AUTHENTICATE,
     ERROR_CODE,
@@ -16,9 +16,6 @@ from common.schema.headers import (
     header_ref,
     headers_of_answer,
 )
-
-# The codes of one status, each with the reasons in its example.
-type Codes = dict[str, list[str]]
 
 CODES_EXTENSION = "x-error-codes"  # of a response: those of its codes that the operation can have
 
@@ -67,27 +64,14 @@ def headers_of_error(status: int, codes: Collection[str]) -> Schema:
     return headers
 
 
-def error_response(status: int, codes: Codes) -> Schema:
-    """The response object of a status: both forms of the body, and an example for each code."""
+def error_response(status: int, codes: Collection[str]) -> Schema:
+    """The response object of a status: both forms of the body. `common/examples.py` adds an example for each code."""
     return {
         "description": TITLES[status],
         "headers": headers_of_error(status, codes),
         "content": {
-            JSON: {
-                "schema": {"$ref": "#/components/schemas/Failure"},
-                "examples": {code: {"value": failure_example(status, reasons)} for code, reasons in codes.items()},
-            },
+            JSON: {"schema": {"$ref": "#/components/schemas/Failure"}},
             PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}},
         },
         CODES_EXTENSION: list(codes),
-    }
-
-
-def failure_example(status: int, reasons: list[str]) -> Schema:
-    return {
-        "isSuccess": False,
-        "statusCode": status,
-        "data": None,
-        "errors": [TITLES[status], *reasons],
-        "timestamp": EXAMPLE_TIME,
     }

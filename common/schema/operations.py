@@ -4,13 +4,11 @@
 # mypy: disable-error-code="no-untyped-call"
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import (
     ResolvedComponent,
@@ -22,11 +20,10 @@ from drf_spectacular.plumbing import (
 )
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
-from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.permissions import SAFE_METHODS, AllowAny, BasePermission, IsAuthenticated
 
 from common import etags, idempotency, preconditions
-from common.api import HTTP_CODES, JSON, HeadersTooLarge, PayloadTooLarge, RequestTimeout, UriTooLong, status_of
+from common.api import HTTP_CODES, JSON, status_of
 from common.pagination import NEXT_CURSOR, TOTAL_COUNT, PageTooDeep
 from common.rate_limits.calls import RateLimited
 from common.rate_limits.policies import READ, SEARCH, WRITE, names_of
@@ -37,11 +34,10 @@ from common.refusals import (
     PreconditionUnmet,
     Refusal,
     Unauthenticated,
-    Unavailable,
 )
 from common.rows import Derived, ReadSerializer
 from common.schema.components import FAILURE, ID, PROBLEM, Schema, envelope_of
-from common.schema.errors import Codes, codes, error_response
+from common.schema.errors import codes, error_response
 from common.schema.headers import (
     LANGUAGE,
     REQUEST_ID,
@@ -52,7 +48,6 @@ from common.schema.headers import (
 )
 from common.schema.pages import CountSerializer, PageSerializer, type_name
 from common.serializers import AtLeastOneSerializer, IdField, InputSerializer, StrictString
-from common.server.requests import LARGEST_HEADERS, LONGEST_TARGET
 from common.server.threads import ServerBusy
 from common.text_fields import OneLine
 from common.views import BODY_METHODS, CHANGING_METHODS, ApiViewSet, changes_one_object
@@ -135,38 +130,28 @@ class EnvelopeSchema(AutoSchema):
             yield idempotency.HEADER
         yield from (LANGUAGE, REQUEST_ID)
 
-    def errors(self, operation: Schema) -> dict[int, Codes]:
+    def errors(self, operation: Schema) -> dict[int, list[str]]:
         """Every error status that the operation can answer, with its codes."""
-        found: dict[int, Codes] = defaultdict(dict)
-        for kind in self._refusals():
-            found[status_of(kind)].setdefault(kind.code, [str(kind.message)])
+        kinds = [*self._refusals()]
         if self._takes_key():
-            for refusal in (idempotency.KeyInUse, idempotency.KeyReused):
-                found[status_of(refusal)][refusal.code] = [str(refusal.message)]
+            kinds += [idempotency.KeyInUse, idempotency.KeyReused]
         if self._takes_match():
-            found[status_of(PreconditionUnmet)][PreconditionUnmet.code] = [str(PreconditionUnmet.message)]
-        places = {parameter["in"] for parameter in operation.get("parameters", [])}
+            kinds.append(PreconditionUnmet)
         # For operations without query and body too: a query or body that is sent to them is refused.
-        found[400][Invalid.code] = [self._broken_rule()]
-        found[400][HTTP_CODES[400]] = ["body: is not JSON: unexpected character at line 1, column 1"]
-        found[415][HTTP_CODES[415]] = [str(UnsupportedMediaType("text/plain").detail)]
-        if any(parameter["name"] == "page" for parameter in operation.get("parameters", [])):
-            found[400][PageTooDeep.code] = PageTooDeep().reasons
-        if "path" in places:
-            found[404][Missing.code] = [str(Missing.message)]
-        limit: Any = getattr(self.view, "upload_limit", None) or getattr(
-            self.view, "body_limit", settings.JSON_BODY_LIMIT
-        )
-        # The server refuses these before any view is called.
-        found[408][HTTP_CODES[408]] = [str(RequestTimeout.default_detail)]
-        found[413][HTTP_CODES[413]] = [str(PayloadTooLarge(limit).detail)]
-        found[414][HTTP_CODES[414]] = [str(UriTooLong(LONGEST_TARGET).detail)]
-        found[429][RateLimited.code] = [str(RateLimited.message)]
-        found[431][HTTP_CODES[431]] = [str(HeadersTooLarge(LARGEST_HEADERS).detail)]
-        found[503][ServerBusy.code] = [str(ServerBusy.message)]
-        found[500][HTTP_CODES[500]] = []
-        found[503].setdefault(HTTP_CODES[503], [str(Unavailable.message)])
-        return found
+        kinds.append(Invalid)
+        parameters = operation.get("parameters", [])
+        if any(parameter["name"] == "page" for parameter in parameters):
+            kinds.append(PageTooDeep)
+        if any(parameter["in"] == "path" for parameter in parameters):
+            kinds.append(Missing)
+        kinds += [RateLimited, ServerBusy]
+        found: dict[int, dict[str, None]] = defaultdict(dict)
+        for kind in kinds:
+            found[status_of(kind)][kind.code] = None
+        # Most of these the server answers before any view is called.
+        for status in (400, 408, 413, 414, 415, 431, 500, 503):
+            found[status][HTTP_CODES[status]] = None
+        return {status: list(codes) for status, codes in found.items()}
 
     def _add_conditional_read(self, operation: Schema) -> None:
         unchanged = OpenApiResponse(description="The caller has this version already, as `If-None-Match` says.")
@@ -216,23 +201,6 @@ class EnvelopeSchema(AutoSchema):
             if asks and not isinstance(permission, (AllowAny, IsAuthenticated)):
                 yield Forbidden
         yield from getattr(self.view, "refusals", {}).get(getattr(self.view, "action", ""), ())
-
-    def _broken_rule(self) -> str:
-        """An example of the message of a 400 of this operation."""
-        if variables := re.findall(r"{(\w+)}", self.path):
-            return f"{variables[0]}: {_rule_of(self._path_fields().get(variables[0]))}"
-        body: Any = self.get_request_serializer() if self.method in BODY_METHODS else None
-        sent = next(iter(body.values())) if isinstance(body, dict) else body
-        if is_basic_serializer(sent):
-            for name, field in force_instance(sent).fields.items():
-                if field.required:
-                    return f"{name}: {field.error_messages['required']}"
-        for parameter in self.get_override_parameters():
-            if is_basic_serializer(parameter):
-                for name, field in force_instance(parameter).fields.items():
-                    if "invalid" in field.error_messages:
-                        return f"{name}: {field.error_messages['invalid']}"
-        return "dryrun: unknown"
 
     def _get_response_for_code(
         self, serializer: Any, status_code: str, media_types: Any = None, direction: Any = "response"
@@ -317,10 +285,3 @@ class EnvelopeSchema(AutoSchema):
 
 def _as_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).strip('"')
-
-
-def _rule_of(field: serializers.Field | None) -> Any:
-    """The message for a value in a path that breaks the rule of `field`; None stands for an id."""
-    if field is None:
-        return IdField().error_messages["id"]
-    return field.error_messages["invalid" if isinstance(field, serializers.RegexField) else "blank"]

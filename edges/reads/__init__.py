@@ -17,6 +17,7 @@ from edges.reads.discovery import (
     most_watched_creators,
     whats_live_now,
 )
+from edges.reads.feedback import feedback_of, new_feedback
 from edges.reads.history import BROADCASTED, WATCHED, broadcasted_streams, watched_streams
 from edges.reads.statistics import broadcasters, statistics_of
 
@@ -30,9 +31,11 @@ __all__ = [
     "broadcasters",
     "catch_streamers",
     "featured",
+    "feedback_of",
     "joined",
     "left",
     "most_watched_creators",
+    "new_feedback",
     "refuse_unless_readable",
     "revocations",
     "statistics_of",

@@ -18,7 +18,7 @@ from edges.models import Participant, ViewerCount
 from edges.serializers import ViewerSerializer
 from edges.services import JoinToken, RevocationPage
 from edges.services.presence import seen_after
-from edges.services.statistics import current_number
+from edges.services.statistics import JOIN_ORDER, current_number
 from edges.services.viewer_counts import COUNTED_EACH_TIME, counted
 from livestreams.models import LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
@@ -47,7 +47,7 @@ def _counted() -> models.QuerySet[Any]:
 def _with_audience() -> models.QuerySet[Any]:
     joined = Participant.objects.joined_as_audience(stream=OuterRef("pk"))
     return LiveStream.objects.filter(pk=Param("id", ID)).values_list(
-        CountUpTo(joined, COUNTED_EACH_TIME + 1),
+        CountUpTo(joined, COUNTED_EACH_TIME + 1, order=JOIN_ORDER),
         "statistics__audience",
         "statistics__settled_at",
         audience_restriction(**_RESTRICTION),

@@ -71,7 +71,10 @@ class AudienceViewSet(ApiViewSet):
         return Response(reads.viewer_count(id, caller=self.user.pk, now=timezone.now()))
 
     @extend_schema(
-        operation_id="getLiveStreamByIdStatisticsV1", tags=["Live Streams"], responses={200: StatisticsSerializer}
+        operation_id="getLiveStreamByIdStatisticsV1",
+        summary="Get statistics of a live stream",
+        tags=["Live Streams"],
+        responses={200: StatisticsSerializer},
     )
     def statistics(self, request: Request, id: str) -> Response:
         """How many watched the stream and for how long, for its creator, its guest and moderators.
@@ -80,8 +83,8 @@ class AudienceViewSet(ApiViewSet):
         those that workers counted last: a minute old while the stream is active, or ten times as old as counting takes
         in a big installation. Some minutes after the end they are final, and `isFinal` is true.
 
-        The watch time is counted from join to join and to leaving. More than two token lifetimes without a
-        join are not watched, and those who are there at the end have watched until then.
+        The watch time is counted from join to join and to leaving. A gap of more than two token lifetimes is not
+        counted. Who is there at the end has watched until then.
 
         `viewersOverTime` has a point a minute, from the start to the end or until now: the number at the beginning of
         the minute. It has at most 1,500 points, so a stream of 24 hours has one for each minute. For a longer one, the

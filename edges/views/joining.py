@@ -100,7 +100,11 @@ class JoiningViewSet(ApiViewSet):
     # --- shared ---------------------------------------------------------------------------------------
 
     @extend_schema(
-        operation_id="leaveLiveStreamByIdV1", tags=["Live Streams"], request=None, responses={200: LeftSerializer}
+        operation_id="leaveLiveStreamByIdV1",
+        summary="Leave Live Stream",
+        tags=["Live Streams"],
+        request=None,
+        responses={200: LeftSerializer},
     )
     def leave(self, request: Request, id: str) -> Response:
         """Leave a stream that you joined: you are no viewer any more, at once.

@@ -8,11 +8,12 @@ from accounts.services import set_own_photo
 from bans.services import appeal_ban, lift_ban, mark_acted_on
 from edges.services import CREATORS, LIVE, admit
 from livestreams.models import LiveStream, Status
-from livestreams.services import delete_stream
+from livestreams.services import delete_stream, end_stream
 from tests.api.operations import BAN, Operation, World
 from tests.bans.people import make_ban
 from tests.bans.reporting import make_report
 from tests.conftest import make_user
+from tests.edges.feedback import gave
 from tests.reminders.asking import remind
 from tests.reminders.working import work
 from tests.streams import make_stream
@@ -39,9 +40,12 @@ def furnish(world: World, operation: Operation, now: datetime) -> None:
             _bans(world, host, now)
         if operation.path.endswith("/my-reports"):
             _reports(world, host, now)
+        if operation.path.endswith("/feedback"):
+            _feedback(world, now)
         _inbox(world, host, now)
-        for counting in (LIVE, CREATORS):
-            counting.refresh(now)
+        for minutes in (2, 1, 0):
+            LIVE.refresh(now - timedelta(minutes=minutes))
+        CREATORS.refresh(now)
         join_early(now)
 
 
@@ -61,11 +65,12 @@ def _streams_of_the_caller(world: World, operation: Operation, now: datetime) ->
         creator, now=now - 3 * DAY, title="Ertelenen söyleşi", interest="talk", duration_goal=45, planned_start_at=now
     )
     delete_stream(deleted.pk, by=creator, now=now - HOUR)
-    if operation.path.endswith(("/my-active-stream", "/{id}/viewers", "/{id}/viewer-count")):
+    if operation.path.endswith(("/my-active-stream", "/{id}/viewers", "/{id}/viewer-count", "/{id}/statistics")):
         active = make_stream(
             creator, Status.ACTIVE, now=now - timedelta(minutes=20), title="Gece yarısı soru cevap", interest="talk"
         )
-        _watched_by(active, world.viewer, world.stranger, now=now - timedelta(minutes=3))
+        for minutes in (6, 3):  # a renewal, so that both have watched for some minutes
+            _watched_by(active, world.viewer, world.stranger, now=now - timedelta(minutes=minutes))
         world.ids["id"] = active.pk
 
 
@@ -119,6 +124,14 @@ def _reports(world: World, host: User, now: datetime) -> None:
         report = make_report(world.creator, stream, now=now - hours * HOUR, reason=reason)
         if reason == "scam":
             mark_acted_on(report.case_id, by=moderator, now=now - 3 * HOUR, reason="Yayını iptal ettim.")
+
+
+def _feedback(world: World, now: datetime) -> None:
+    given = ((world.viewer, 5, "Şarkılar harikaydı."), (world.stranger, 3, "Ses bazen kesildi."))
+    _watched_by(world.stream, *(user for user, _, _ in given), now=now - timedelta(minutes=20))
+    end_stream(world.stream.pk, by=world.creator, now=now - timedelta(minutes=10))
+    for minutes, (user, rating, comment) in enumerate(given, 2):
+        gave(user, world.stream, rating, comment=comment, now=now - timedelta(minutes=minutes))
 
 
 def _inbox(world: World, host: User, now: datetime) -> None:

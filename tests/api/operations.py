@@ -22,7 +22,7 @@ from bans.services import appeal_ban, ban_many
 from common.fields import OBJECT_ID
 from edges.services import admit
 from livestreams.models import LiveStream, Status
-from livestreams.services import delete_stream
+from livestreams.services import delete_stream, end_stream
 from reminders.services import create_calendar_address, register_device
 from tests.bans.people import make_ban, permitted
 from tests.conftest import PASSWORD, Api, make_user, session_of
@@ -52,6 +52,7 @@ class Sent:
 
     path: str
     raw: bytes
+    content_type: str = "application/json"
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,7 @@ PICTURE_FORM = form(b'Content-Disposition: form-data; name="thumbnail"; filename
 # Bodies that name no user.
 BODIES: dict[str, dict[str, Any]] = {
     "createLiveStreamBanByIdAppealV1": {"text": APPEAL},
+    "createLiveStreamByIdFeedbackV1": {"rating": 5, "comment": "Şarkılar harikaydı, emeğinize sağlık."},
     "createLiveStreamReportsByStreamidV1": {"reason": "harassment", "comment": "Konuğu yayın boyunca tehdit etti."},
     "createLiveStreamV1": PLAN,
     "createNotificationsDeviceTokenV1": {"token": "fcm:APA91bHPRgkF3JUikC4E", "platform": "android"},
@@ -198,7 +200,9 @@ BODIES: dict[str, dict[str, Any]] = {
 
 # Operations that need a stream that is active, and those that its guest or a viewer calls.
 OF_ACTIVE_STREAMS = {
+    "createLiveStreamByIdFeedbackV1",
     "endLiveStreamByIdV1",
+    "getLiveStreamByIdFeedbackV1",
     "getLiveStreamUserByUseridActiveStreamV1",
     "joinLiveStreamAsGuestV1",
     "joinLiveStreamV1",
@@ -207,6 +211,7 @@ OF_ACTIVE_STREAMS = {
 OF_GUESTS = {"acceptLiveStreamByIdGuestV1", "declineLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}
 OF_VIEWERS = {
     "createLiveStreamBanByIdAppealV1",
+    "createLiveStreamByIdFeedbackV1",
     "createLiveStreamReportsByStreamidV1",
     "deleteLiveStreamBanByIdAppealV1",
 }
@@ -286,7 +291,7 @@ class World:
         if unless:
             headers["HTTP_IF_NONE_MATCH"] = unless
         client: Any = self.api()  # its stubs do not accept bytes
-        self.sent = Sent(path or self.path(operation), raw)
+        self.sent = Sent(path or self.path(operation), raw, content_type)
         return client.generic(operation.method, self.sent.path, raw, content_type, **headers)
 
 
@@ -346,8 +351,12 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
 
 
 def _in_inbox(name: str, caller: User, stream: LiveStream) -> dict[str, str]:
-    """Makes what an operation on notifications, devices or the own calendar needs; returns its id if it has one."""
+    """Makes what an operation needs beside the stream; returns its id if it has one."""
     match name:
+        case "createLiveStreamByIdFeedbackV1":
+            now = timezone.now()
+            admit(caller, stream.pk, status=stream.status, role="audience", restriction=None, now=now)
+            end_stream(stream.pk, by=stream.creator, now=now - timedelta(minutes=5))
         case "updateNotificationsByIdReadV1" | "updateNotificationsByIdReadV2":
             return {"id": notified_of_start(caller, stream).pk}
         case "deleteNotificationsDeviceTokenByIdV1":

@@ -52,7 +52,7 @@ def request_of(operation: Operation, sent: Sent, replaced: Replacing) -> dict[st
     variables = template.fullmatch(path)
     assert variables
     parts: dict[str, Any] = {"path": variables.groupdict(), "query": dict(parse_qsl(query))}
-    if sent.raw and not operation.takes_form:
+    if sent.raw and sent.content_type == "application/json":
         parts["body"] = json.loads(sent.raw)
     return {name: replaced(part) for name, part in parts.items() if part}
 

@@ -25,6 +25,7 @@ from livestreams.models import LiveStream, Status
 from livestreams.services import delete_stream, edit_stream
 from tests import servers
 from tests.api.at_the_server import large_headers, long_address, no_free_thread, slow_body
+from tests.api.of_viewers import as_the_creator, before_the_end
 from tests.api.operations import PICTURE_FORM, UNCHANGED, Operation, World
 from tests.bans.people import lapsed_ban, make_ban, permitted
 from tests.conftest import make_user
@@ -127,14 +128,14 @@ def as_a_stranger(world: World, operation: Operation, _: pytest.MonkeyPatch) -> 
     return world.call(operation, by=world.stranger)
 
 
-def as_the_creator(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
-    return world.call(operation, by=world.creator)
-
-
 def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     if str(operation) in {"acceptLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}:
         return as_a_guest_who_was_banned_before(world, operation)
-    make_ban(world.viewer, world.stream)
+    stream = world.stream
+    if stream.status != Status.SCHEDULED:  # nobody can be banned from one that has ended
+        stream = make_stream(world.creator)
+        on(world, stream)
+    make_ban(world.viewer, stream)
     return world.call(operation, by=world.viewer)
 
 
@@ -333,6 +334,7 @@ SCENARIOS: dict[str, Scenario] = {
     "cannot_report_own_stream": as_the_creator,
     "deleted_by_others": deleted_by_a_moderator,
     "device_token_not_found": with_unknown("id"),
+    "feedback_already_given": twice,
     "guest_answer_too_late": of_the_caller_as_guest(Status.ENDED),
     "guest_has_declined": of_the_caller_as_guest(Status.SCHEDULED, "declined"),
     "headers_too_large": large_headers,
@@ -350,6 +352,7 @@ SCENARIOS: dict[str, Scenario] = {
     "not_found": id_with_a_slash,
     "not_joined": as_a_stranger,
     "not_the_banned_person": as_a_stranger,
+    "not_watched": as_a_stranger,
     "not_the_creator": as_a_stranger,
     "not_the_creator_or_guest": as_a_stranger,
     "not_the_guest": as_a_stranger,
@@ -374,6 +377,7 @@ SCENARIOS: dict[str, Scenario] = {
     "stream_not_deleted": on_a_stream_that_is(Status.SCHEDULED),
     "stream_not_editable": on_a_stream_that_is(Status.CANCELLED_BY_HOST),
     "stream_not_endable": on_a_stream_that_is(Status.SCHEDULED),
+    "stream_not_ended": before_the_end,
     "stream_not_found": with_unknown("id", "liveStreamId", "streamId"),
     "stream_not_startable": on_a_stream_that_is(Status.ENDED),
     "stream_without_plan": on_a_stream_that_is(Status.PREPARING),

@@ -25,6 +25,7 @@ from tests.api.operations import Operation, operations
 from tests.bans.people import make_ban, permitted
 from tests.bans.reporting import make_report
 from tests.conftest import Api, make_user
+from tests.edges.feedback import gave
 from tests.envelope import data_of
 from tests.reminders.asking import remind
 from tests.streams import STREAMS, make_stream, stream_url
@@ -66,6 +67,7 @@ class Scene:
             services.start_stream(stream.pk, by=self.creator, now=now)
             data_of(api(people["viewer"]).post(f"{STREAMS}/join", {"liveStreamId": stream.pk}))
             services.end_stream(stream.pk, by=self.creator, now=now + timedelta(seconds=1))
+            gave(people["viewer"], stream, 4, comment=TITLE, now=now)
         people |= {"moderator": permitted("moderator", "moderate"), "edge": permitted("edge", "enforce")}
         self.clients: dict[str, APIClient] = {"nobody": api()} | {name: api(user) for name, user in people.items()}
         self.people = people
@@ -169,6 +171,7 @@ def test_a_deleted_stream_is_in_no_response_and_a_restored_one_is_in_all_again(
     )
     lists |= {"getLiveStreamByChannelByChannelnameV1"}
     if status == "ended":
+        lists |= {"getLiveStreamByIdFeedbackV1"}
         lists |= {"listLiveStreamMyBroadcastedStreamsV1", "listLiveStreamMyWatchedStreamsV1"}
     if status == "scheduled":
         lists |= {

@@ -21,6 +21,7 @@ from tests.api.operations import Operation, World, operations, world_for
 from tests.bans.people import make_ban
 from tests.bans.reporting import make_report
 from tests.conftest import Api, make_user
+from tests.edges.feedback import gave
 from tests.envelope import data_of
 from tests.reminders.asking import notified_of_start, remind
 from tests.streams import STREAMS, make_stream, stream_url
@@ -117,6 +118,7 @@ def changes(world: World) -> list[Callable[[], object]]:
         lambda: CREATORS.finish_pass(now + timedelta(days=1)),
         lambda: _joined(caller, make_stream(other, "ended")),
         lambda: end_stream(stream.pk, by=creator, now=now),
+        lambda: gave(other, stream, 5),
         lambda: make_stream(creator, "active"),
         lambda: delete_stream(stream.pk, by=creator, now=now),
     ]

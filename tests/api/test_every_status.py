@@ -99,8 +99,8 @@ def test_answers_as_documented_and_recorded(
 
 def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> datetime:
     """The services are given the same time in a whole test, so that the distances between times are always the same."""
-    now = timezone.now()
-    now = now.replace(microsecond=0)  # calendars have whole seconds
+    # Calendars have whole seconds, and statistics a number for each whole minute.
+    now = timezone.now().replace(second=0, microsecond=0)
     monkeypatch.setattr(timezone, "now", lambda: now)
     return now
 

@@ -38,7 +38,7 @@ UNREAD = {
     "updateNotificationsByIdReadV1", "updateNotificationsByIdReadV2", "deleteLiveStreamBanBulkByBatchidV1",
 }  # fmt: skip
 # What they change cannot be read before, so it has no version that could match.
-ABSENT = {"createLiveStreamBanByIdAppealV1", "restoreLiveStreamByIdV1"}
+ABSENT = {"createLiveStreamBanByIdAppealV1", "createLiveStreamByIdFeedbackV1", "restoreLiveStreamByIdV1"}
 STALE = '"0123456789abcdef"'
 
 

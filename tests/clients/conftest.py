@@ -14,7 +14,7 @@ build.build_packages()
 
 @pytest.fixture(scope="module", params=COMMANDS)
 def client(request: pytest.FixtureRequest) -> Iterator[Driver]:
-    """Each of the clients in turn, in a process that all tests of a module share."""
+    """Each of the clients, in a process that all tests of a module share."""
     with driving(request.param) as driver:
         yield driver
 

@@ -12,7 +12,7 @@ from common.playground import document
 
 pytestmark = pytest.mark.slow
 
-# Fixed by the API. No id is one of these words, because ids are 24 hexadecimal characters; the service finds the right one.
+# Fixed by the API. The service finds the right one, because no id, 24 hexadecimal characters, is one of these words.
 AMBIGUOUS = {
     ("/api/v1/live-stream-ban/{id}/appeal", "/api/v1/live-stream-ban/bulk/{batchId}"),
     ("/api/v1/live-stream-ban/{id}/appeal", "/api/v1/live-stream-ban/check/{targetUserId}"),

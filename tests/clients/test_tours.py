@@ -60,6 +60,9 @@ def test_the_first_example_of_the_client_works_as_it_stands(demo: str, language:
     assert example is not None
     lines, expected = example.groups()
     assert len(lines.splitlines()) <= 12
+    # The type checkers see the same lines in this file.
+    (checked,) = (folder / "examples").glob("first.*")
+    assert checked.read_text() == lines
 
     output = printed(folder, *run_lines, lines.replace("http://localhost:8000", demo))
 

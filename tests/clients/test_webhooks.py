@@ -27,7 +27,9 @@ def verified(client: Driver, call: Call, *secrets: str, **headers: str) -> Any:
 
 
 def test_a_call_of_the_webhook_is_read(client: Driver, call: Call) -> None:
-    assert verified(client, call, SECRET) == [BATCH.key, "reminder.due", call.json["data"]]
+    data = call.json["data"]
+    expected = [BATCH.key, "reminder.due", BATCH.stream_id, "reminder", data["texts"], data["recipients"]]
+    assert verified(client, call, SECRET) == expected
 
 
 def test_while_a_secret_is_replaced_either_may_have_signed(client: Driver, call: Call) -> None:

@@ -18,7 +18,7 @@ from common import partitions, retention
 from common.fields import new_object_id
 from common.items import Items
 from common.models import AuditEntry, StoredAnswer
-from edges.models import Participant, Revocation, ViewerSample
+from edges.models import Feedback, Participant, Revocation, ViewerSample
 from livestreams.models import LiveStream
 from livestreams.services import cancel_stream, delete_stream
 from reminders.models import Chunk, Delivery, DeviceToken, Notification, Reminder, Round
@@ -71,6 +71,14 @@ def make_participants(world: World) -> type[models.Model]:
 def make_viewer_samples(world: World) -> type[models.Model]:
     of_each_stream(world, lambda stream: ViewerSample.objects.create(stream=stream, at=world.old, viewers=1))
     return ViewerSample
+
+
+def make_feedback(world: World) -> type[models.Model]:
+    of_each_stream(
+        world,
+        lambda stream: Feedback.objects.create(stream=stream, user=world.viewer, rating=5, created_at=world.old),
+    )
+    return Feedback
 
 
 def make_revocations(world: World) -> type[models.Model]:
@@ -195,6 +203,7 @@ MAKERS: dict[str, Callable[[World], type[models.Model]]] = {
     "streams": make_streams,
     "participants": make_participants,
     "viewer_samples": make_viewer_samples,
+    "feedback": make_feedback,
     "revocations": make_revocations,
     "report_cases": make_report_cases,
     "reminders": make_reminders,

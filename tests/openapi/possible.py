@@ -67,6 +67,13 @@ def _page(page: Data) -> Iterator[tuple[str, bool]]:
     yield "a previous page that is not there", at["hasPrevPage"] is (at["currentPage"] > 1)
 
 
+def _feedback(summary: Data) -> Iterator[tuple[str, bool]]:
+    counts = [each["count"] for each in summary["ratings"]]
+    yield "another number than that of all ratings", summary["count"] == sum(counts)
+    yield "an average without ratings, or ratings without", (summary["average"] is None) is (summary["count"] == 0)
+    yield "more comments than feedback", len(summary["comments"]) <= summary["count"]
+
+
 def _report(report: Data) -> Iterator[tuple[str, bool]]:
     yield "decided and open, or neither", (report["decidedAt"] is None) is (report["status"] == "open")
     yield "decided before it was made", report["decidedAt"] is None or report["decidedAt"] >= report["createdAt"]
@@ -91,6 +98,7 @@ CHECKS: list[tuple[set[str], Callable[[Data], Iterator[tuple[str, bool]]]]] = [
     ({"mode", "minute", "scheduledFor"}, _reminder),
     ({"isBanned", "ban"}, _check),
     ({"decidedAt", "status"}, _report),
+    ({"average", "ratings", "count", "comments"}, _feedback),
 ]
 
 
@@ -116,6 +124,7 @@ OUTCOMES: dict[str, Callable[[Data], bool]] = {
     "cancelLiveStreamByIdV1": _status("cancelled_by_host", "cancelled_by_guest"),
     "checkLiveStreamBanByTargetuseridV1": lambda check: check["isBanned"],
     "createLiveStreamBanByIdAppealV1": _status("pending"),
+    "createLiveStreamByIdFeedbackV1": lambda feedback: 1 <= feedback["rating"] <= 5,
     "createLiveStreamBanV1": lambda ban: ban["deletedAt"] is None,
     "createLiveStreamByIdReminderV1": _status("SCHEDULED"),
     "createLiveStreamReportsByStreamidV1": _status("open"),
@@ -127,6 +136,7 @@ OUTCOMES: dict[str, Callable[[Data], bool]] = {
     "deleteLiveStreamByIdV1": _is_deleted,
     "deleteLiveStreamByIdThumbnailV1": lambda stream: "default" in stream["thumbnailUrl"],
     "endLiveStreamByIdV1": _status("ended"),
+    "getLiveStreamByIdFeedbackV1": lambda summary: bool(summary["comments"]),
     "getLiveStreamMyActiveStreamV1": _status("active"),
     "getLiveStreamUserByUseridActiveStreamV1": _status("active"),
     "getLiveStreamUserByUseridPastStreamsV1": _of_each(_status("ended")),

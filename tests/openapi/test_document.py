@@ -186,6 +186,8 @@ EVERYWHERE = {400, 408, 413, 414, 415, 429, 431, 500, 503}
         ("createLiveStreamMyCalendarV1", {201, 401}),
         ("deleteLiveStreamMyCalendarV1", {200, 401, 404, 409, 412, 422}),
         ("listLiveStreamBanAppealsV1", {200, 401}),
+        ("createLiveStreamByIdFeedbackV1", {201, 401, 403, 404, 409, 412, 422}),
+        ("getLiveStreamByIdFeedbackV1", {200, 401, 403, 404}),
         ("createLiveStreamReportsByStreamidV1", {201, 401, 403, 404, 409, 412, 422}),
         ("listLiveStreamReportsMyReportsV1", {200, 401}),
         ("loginAuthV1", {200, 401, 429}),
@@ -228,6 +230,19 @@ def test_path_ids_are_24_hexadecimal_characters(document: Document) -> None:
 
     assert len(in_path) == len(ids) + 1
     assert all(parameter["schema"]["pattern"] == "^[0-9a-f]{24}$" for parameter in ids)
+
+
+def test_every_operation_documents_the_headers_that_it_reads_and_answers_with(document: Document) -> None:
+    conditional = {"get": "If-None-Match", "put": "If-Match", "patch": "If-Match"}
+    for method, operation in operations(document):
+        named = {one["name"] for one in parameters(operation, document) if one["in"] == "header"}
+        assert {"X-Language", "X-Request-ID"} <= named, operation["operationId"]
+        assert conditional.get(method, "X-Language") in named, operation["operationId"]
+        shared = [one for one in operation["parameters"] if "$ref" in one]
+        assert len(shared) == len(named), "headers are shared components"
+    for name, status, response in responses(document):
+        assert {"X-Request-ID", "Cache-Control", "RateLimit", "RateLimit-Policy"} <= response["headers"].keys(), name
+        assert "ETag" in response["headers"] or status != 304, name
 
 
 # --- tokens ---------------------------------------------------------------------------------------

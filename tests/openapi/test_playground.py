@@ -36,7 +36,7 @@ def test_the_page_loads_only_from_its_server_and_without_an_error(
     page.on("console", note)
     page.on("pageerror", lambda error: complaints.append(str(error)))
 
-    opened(page, live_server, language)
+    opened(page, live_server, language, whole=True)
     block = unfolded(page, "GET /api/v1/live-stream")
     expect(block.locator(".opblock-description")).not_to_be_empty()
     page.wait_for_load_state("networkidle")
@@ -80,7 +80,7 @@ def test_the_language_is_chosen_by_the_query_else_by_the_headers(
 
 
 def test_the_operations_come_first(page: Page, live_server: LiveServer) -> None:
-    opened(page, live_server)
+    opened(page, live_server, whole=True)
 
     expect(page.locator(".opblock").first).to_be_in_viewport()
     expect(page.locator(".info")).to_have_count(0)
@@ -97,7 +97,7 @@ def test_the_operations_come_first(page: Page, live_server: LiveServer) -> None:
 def test_the_filter_finds_every_part_of_an_operation(
     page: Page, live_server: LiveServer, words: str, shown: str, hidden: str
 ) -> None:
-    opened(page, live_server)
+    opened(page, live_server, whole=True)
 
     page.locator("#words").fill(words)
 
@@ -106,7 +106,7 @@ def test_the_filter_finds_every_part_of_an_operation(
 
 
 def test_a_filter_that_finds_nothing_is_reported(page: Page, live_server: LiveServer) -> None:
-    opened(page, live_server)
+    opened(page, live_server, whole=True)
 
     page.locator("#words").fill("no such thing")
 

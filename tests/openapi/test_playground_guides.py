@@ -135,7 +135,7 @@ WIDE = "document.documentElement.scrollWidth > document.documentElement.clientWi
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_scrolls_sideways_on_a_telephone(page: Page, live_server: LiveServer, language: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
-    opened(page, live_server, language)
+    opened(page, live_server, language, whole=True)
     assert not page.evaluate(WIDE)
 
     for operation in (

@@ -2,48 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-__all__ = ["Notice", "NoticeData", "WebhookVerificationError", "Webhooks"]
+from kumanda_client.models import NotificationBatch
 
-
-class Device(TypedDict):
-    platform: str
-    token: str
-
-
-class Recipient(TypedDict):
-    userId: str
-    language: str
-    devices: list[Device]
-
-
-class Texts(TypedDict):
-    title: str
-    message: str
-
-
-class NoticeData(TypedDict):
-    """`plannedStartDate` is null if the stream had none. `texts` has one entry for each language."""
-
-    streamId: str
-    kind: Literal["reminder", "live", "cancelled"]
-    plannedStartDate: str | None
-    texts: dict[str, Texts]
-    recipients: list[Recipient]
+__all__ = ["Notice", "WebhookVerificationError", "Webhooks"]
 
 
 @dataclass(frozen=True)
 class Notice:
-    """A batch of notifications. `id` is equal for each repeat: discard a batch that was processed before."""
+    """`id` is equal for each repeat of a call: discard a batch that was processed before."""
 
     id: str
-    type: str
-    timestamp: datetime
-    data: NoticeData
+    batch: NotificationBatch
 
 
 class Webhooks:
@@ -60,8 +33,8 @@ class Webhooks:
         Raises WebhookVerificationError for a wrong signature, and for a time that is more than five minutes off.
         """
         given = {name.lower(): value for name, value in headers.items()}
-        read = self._verified(body, given)
-        return Notice(given["webhook-id"], read["type"], datetime.fromisoformat(read["timestamp"]), read["data"])
+        batch = NotificationBatch.from_dict(self._verified(body, given))
+        return Notice(given["webhook-id"], batch)
 
     def _verified(self, body: bytes | str, headers: dict[str, str]) -> Any:
         for webhook in self._webhooks[:-1]:

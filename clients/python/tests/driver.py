@@ -88,7 +88,9 @@ class Driver:
 
     def webhook(self, secrets: list[str], body: str, headers: dict[str, str]) -> Any:
         notice = Webhooks(*secrets).verify(body, headers)
-        return [notice.id, notice.type, notice.data]
+        data = notice.batch.data
+        recipients = [recipient.to_dict() for recipient in data.recipients]
+        return [notice.id, notice.batch.type_, data.stream_id, data.kind, data.texts.to_dict(), recipients]
 
 
 class AsyncDriver(Driver):

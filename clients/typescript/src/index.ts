@@ -8,4 +8,4 @@ export { RETRIES, type Retries } from "./retries.js";
 export { Restrictions, revocations, type Revocation, type Revocations } from "./revocations.js";
 export type { components, operations, paths } from "./schema.js";
 export { Session, type Tokens } from "./session.js";
-export { Webhooks, WebhookVerificationError, type Notice, type NoticeData } from "./webhooks.js";
+export { Webhooks, WebhookVerificationError, type Notice, type NotificationBatch } from "./webhooks.js";

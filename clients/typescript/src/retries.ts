@@ -27,9 +27,14 @@ const AUTH = "/api/v1/auth/"; // these operations ignore Idempotency-Key; each m
 export function withKey(request: Request): Request {
   const isChange = !READS.has(request.method) && !request.url.includes(AUTH);
   if (isChange && !request.headers.has("Idempotency-Key")) {
-    request.headers.set("Idempotency-Key", crypto.randomUUID());
+    request.headers.set("Idempotency-Key", newKey());
   }
   return request;
+}
+
+// Browsers have `crypto.randomUUID` on secure pages only.
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Sends each request until it has an answer that is no reason to send it again. */

@@ -1,24 +1,16 @@
 /** For push gateways: verify the calls of the webhook. */
 
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
+import type { components } from "./schema.js";
 
 export { WebhookVerificationError };
 
-/** `plannedStartDate` is null if the stream had none. `texts` has one entry for each language. */
-export interface NoticeData {
-  streamId: string;
-  kind: "reminder" | "live" | "cancelled";
-  plannedStartDate: string | null;
-  texts: Record<string, { title: string; message: string }>;
-  recipients: { userId: string; language: string; devices: { platform: string; token: string }[] }[];
-}
+export type NotificationBatch = components["schemas"]["NotificationBatch"];
 
-/** A batch of notifications. `id` is equal for each repeat: discard a batch that was processed before. */
+/** `id` is equal for each repeat of a call: discard a batch that was processed before. */
 export interface Notice {
   id: string;
-  type: string;
-  timestamp: string;
-  data: NoticeData;
+  batch: NotificationBatch;
 }
 
 /** Verifies calls with the secrets `whsec_…`: two while one is replaced. Any of them may have signed. */
@@ -38,8 +30,8 @@ export class Webhooks {
     let refused: unknown;
     for (const webhook of this.#webhooks) {
       try {
-        const read = webhook.verify(body, given) as Omit<Notice, "id">;
-        return { id: given["webhook-id"] ?? "", type: read.type, timestamp: read.timestamp, data: read.data };
+        const batch = webhook.verify(body, given) as NotificationBatch;
+        return { id: given["webhook-id"] ?? "", batch };
       } catch (error) {
         if (!(error instanceof WebhookVerificationError)) throw error;
         refused = error;

@@ -83,7 +83,8 @@ const methods = {
   },
   webhook({ secrets, body, headers }: { secrets: [string]; body: string; headers: Record<string, string> }) {
     const notice = new Webhooks(...secrets).verify(body, headers);
-    return [notice.id, notice.type, notice.data];
+    const { streamId, kind, texts, recipients } = notice.batch.data;
+    return [notice.id, notice.batch.type, streamId, kind, texts, recipients];
   },
 };
 

@@ -8,7 +8,7 @@ from accounts.models import User
 from edges.services import admit
 from livestreams import services as streams
 from livestreams.models import LiveStream
-from tests.api.matrix.callers import NOBODY
+from tests.api.matrix.callers import GUEST, NOBODY
 from tests.api.matrix.cells import Call, Inapplicable
 from tests.api.matrix.kinds import ANOTHERS, ANOTHERS_DELETED, OWN, OWN_DELETED, Rows, pairs
 from tests.api.matrix.rows import BASIC_ROWS, in_body, listed, on_stream, past, start
@@ -171,10 +171,28 @@ def leaving() -> Rows:
     return pairs(living, lambda world, caller, owner: Call({"id": world.deleted[owner].pk}))
 
 
+def feedback() -> Rows:
+    """The caller, unless it is the creator or the guest, has watched the stream, which has ended."""
+
+    def living(world: World, caller: str, owner: str) -> Call:
+        stream = world.planned[owner]
+        watching = () if caller in (NOBODY, GUEST, owner) else (world.user(caller),)
+
+        def prepare() -> None:
+            watched(stream, *watching)()
+            streams.end_stream(stream.pk, by=stream.creator, now=timezone.now())
+
+        return Call({"id": stream.pk}, body={"rating": 4}, prepare=prepare)
+
+    return pairs(living, lambda world, caller, owner: Call({"id": world.deleted[owner].pk}, body={"rating": 4}))
+
+
 ROWS: dict[str, Rows] = BASIC_ROWS | {
+    "createLiveStreamByIdFeedbackV1": feedback(),
     "createLiveStreamReportsByStreamidV1": reporting(),
     "getLiveStreamByChannelByChannelnameV1": by_channel(),
     "getLiveStreamUserByUseridActiveStreamV1": active_of_user(),
+    "getLiveStreamByIdFeedbackV1": on_stream(),
     "getLiveStreamByIdStatisticsV1": on_stream(),
     "joinLiveStreamAsCreatorV1": in_body(active=True, audit=0),
     "joinLiveStreamAsGuestV1": joining_as_guest(),
