@@ -88,9 +88,9 @@ def case_of(world: World) -> str:
 
 
 def watched_by(world: World) -> str:
-    """The id of a stream that the viewer watched."""
+    """The id of a stream that the moderator watched."""
     times = {"first_seen_at": world.now, "last_seen_at": world.now}
-    return Participant.objects.create(stream=world.stream, user=world.viewer, role="audience", **times).stream_id
+    return Participant.objects.create(stream=world.stream, user=world.moderator, role="audience", **times).stream_id
 
 
 def device_of(world: World) -> DeviceToken:
@@ -134,7 +134,7 @@ CASES: dict[str, Case] = {
         True,
     ),
     "edges.give_feedback": (
-        lambda w: edges.give_feedback(watched_by(w), rating=5, **w.by_viewer),
+        lambda w: edges.give_feedback(watched_by(w), rating=5, **w.by),
         edges.NotWatched,
     ),
     "livestreams.accept_guest": (lambda w: streams.accept_guest(w.stream.pk, **w.by), streams.StreamMissing),
