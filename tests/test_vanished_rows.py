@@ -20,12 +20,12 @@ from bans import services as bans
 from bans.models import LiveStreamBan
 from common.refusals import Refusal
 from edges import services as edges
+from edges.models import Participant
 from livestreams import services as streams
 from livestreams.models import LiveStream
 from reminders import services as reminders
 from reminders.models import Chunk, Delivery, DeviceToken, Notification, Round
 from tests.conftest import PASSWORD, make_user
-from tests.edges.feedback import watched
 from tests.races import at_once
 from tests.reminders.sending import delivery_to
 from tests.streams import make_stream
@@ -87,9 +87,10 @@ def case_of(world: World) -> str:
     return bans.report_stream(world.stream.pk, reason="spam", **world.by).case_id
 
 
-def watched_by(world: World) -> LiveStream:
-    """A stream that the viewer watched."""
-    return watched(world.creator, world.viewer)
+def watched_by(world: World) -> str:
+    """The id of a stream that the viewer watched."""
+    times = {"first_seen_at": world.now, "last_seen_at": world.now}
+    return Participant.objects.create(stream=world.stream, user=world.viewer, role="audience", **times).stream_id
 
 
 def device_of(world: World) -> DeviceToken:
@@ -133,7 +134,7 @@ CASES: dict[str, Case] = {
         True,
     ),
     "edges.give_feedback": (
-        lambda w: edges.give_feedback(watched_by(w).pk, rating=5, **w.by_viewer),
+        lambda w: edges.give_feedback(watched_by(w), rating=5, **w.by_viewer),
         edges.NotWatched,
     ),
     "livestreams.accept_guest": (lambda w: streams.accept_guest(w.stream.pk, **w.by), streams.StreamMissing),

@@ -127,7 +127,7 @@ def _reports(world: World, host: User, now: datetime) -> None:
 
 
 def _feedback(world: World, now: datetime) -> None:
-    given = ((world.viewer, 5, "Şarkılar harikaydı."), (world.stranger, 3, "Ses bazen kesildi."))
+    given = ((world.viewer, 5, "Şarkılar harikaydı."), (world.stranger, 4, "Ses bazen kesildi."))
     _watched_by(world.stream, *(user for user, _, _ in given), now=now - timedelta(minutes=20))
     end_stream(world.stream.pk, by=world.creator, now=now - timedelta(minutes=10))
     for minutes, (user, rating, comment) in enumerate(given, 2):

@@ -105,6 +105,7 @@ def opened(page: Page, live_server: LiveServer, language: str = "en", *, whole: 
         page.route(f"{live_server.url}{PROBE}?format=json*", _shorten)
     page.goto(f"{live_server.url}{DOCS}?lang={language}")
     expect(page.locator(".opblock").first).to_be_visible()
+    expect(page.locator("#session:not([inert])")).to_be_visible()
     return page
 
 
