@@ -22,8 +22,10 @@ SHOWN = {
     "/api/v1/live-stream/user/{userId}/past-streams",
     "/api/v1/live-stream/{id}",
     "/api/v1/live-stream/{id}/calendar.ics",
+    "/api/v1/live-stream/{id}/thumbnail",
     "/api/v1/users/me",
     "/api/v1/users/profile/username/{username}",
+    "/api/v1/users/profile/{userId}",
 }
 REFERENCE = re.compile(r'"#/components/(\w+)/(\w+)"')
 
