@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev clients test test-fast test-peers coverage lint format schema messages examples pictures attack bench bench-quick bench-lists bench-huge bench-fanout bench-process lock
+.PHONY: help demo setup setup-dev clients peers test test-fast test-peers coverage lint format schema messages examples pictures attack bench bench-quick bench-lists bench-huge bench-fanout bench-process lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -28,18 +28,29 @@ clients: $(DEV) ## Generate the Python and the TypeScript client and build their
 	@$(BIN)/python clients/build.py
 
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
+STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check .
+# The clients are only needed by the tests.
+STRUCTURE := $(BIN)/lint-imports && $(MANAGE) makemigrations --check --dry-run && $(BIN)/python clients/build.py
+TYPES := $(VENV)/types.txt
 # Tests start hundreds of processes. With PYTHONDONTWRITEBYTECODE, which many containers set, each would compile all code.
-test test-fast test-peers coverage: export PYTHONDONTWRITEBYTECODE :=
+test test-fast peers test-peers coverage: export PYTHONDONTWRITEBYTECODE :=
 
-test: lint ## Run every check, then all tests but test-peers (options: ARGS="tests/accounts -x")
-	@$(PYTEST) --durations=10 -m "not peers" $(ARGS)
+# mypy uses one core for a minute and decides nothing that the tests need, so it runs beside the other checks and the
+# first tests. What it found is printed at the end.
+test: $(DEV) .env ## Run every check and all tests but test-peers (options: ARGS="tests/accounts -x")
+	@$(STYLE)
+	@$(BIN)/mypy . >$(TYPES) 2>&1 & types=$$!; \
+		$(STRUCTURE) && $(PYTEST) --durations=10 -m "not peers" $(ARGS); others=$$?; \
+		wait $$types || { cat $(TYPES); exit 1; }; exit $$others
 
 test-fast: $(DEV) .env clients ## Run the tests without browsers, processes, fuzzing, large data and what walks through all pages
 	@$(PYTEST) -m "not slow and not browser and not peers" $(ARGS)
 
-test-peers: $(BENCH) $(DEV) .env ## Install the peers of the benchmark and check their types and responses
-	@$(BIN)/mypy -p benchmarks.peers.fastapi_sqlalchemy
+test-peers: peers .env ## Install the peers of the benchmark and check their types and responses
 	@$(PYTEST) -m peers tests/benchmarks $(ARGS)
+
+peers: $(BENCH) $(DEV) ## Install the peers of the benchmark and check their types
+	@$(BIN)/mypy -p benchmarks.peers.fastapi_sqlalchemy
 
 coverage: $(DEV) .env clients ## Run the tests of make test and print the uncovered lines and branches of the apps
 	@$(BIN)/coverage erase
@@ -47,12 +58,8 @@ coverage: $(DEV) .env clients ## Run the tests of make test and print the uncove
 		$(BIN)/coverage combine --quiet && $(BIN)/coverage report && exit $$status
 
 lint: $(DEV) .env ## Check style, types, import direction and missing migrations
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@# mypy takes the longest and uses one core; the others run meanwhile. The clients are only needed by the tests.
-	@$(BIN)/mypy . & types=$$!; \
-		$(BIN)/lint-imports && $(MANAGE) makemigrations --check --dry-run && $(BIN)/python clients/build.py; others=$$?; \
-		wait $$types && exit $$others
+	@$(STYLE)
+	@$(BIN)/mypy . & types=$$!; $(STRUCTURE); others=$$?; wait $$types && exit $$others
 
 format: $(DEV) ## Format the code and apply the fixes of ruff
 	@$(BIN)/ruff check --fix-only .

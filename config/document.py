@@ -49,9 +49,9 @@ an unknown `kid`: a new key is there 15 seconds before it signs. An edge also fo
 ## Errors
 
 `data` is null. `errors[0]` is fixed for each status, in every language; the entries after it are for people.
-Programs read the reason from the header `X-Error-Code`. Where `Accept` prefers `application/problem+json` to JSON,
-errors follow RFC 9457 instead. Every answer has the header `X-Request-ID`, which is also in the logs. It is yours if
-you send a valid one.
+Programs read the reason from the header `X-Error-Code`; `x-error-codes` lists those of each response here. Where
+`Accept` prefers `application/problem+json` to JSON, errors follow RFC 9457 instead. Every answer has the header
+`X-Request-ID`, which is also in the logs. It is yours if you send a valid one.
 
 ## Rate limits
 

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 
 from common.queries import ID, TIME, CountUpTo, Param, Question
-from edges.models import CountingPass, Participant, StreamStatistics, ViewerCount
+from edges.models import CountingPass, Participant, ViewerCount
 from edges.services.counting import Counting
 from edges.services.presence import seen_after
 from livestreams.models import LiveStream, Status
@@ -105,8 +105,7 @@ def _count(after: str | None, current: CountingPass) -> str | None:
 def _correct_rows(now: datetime) -> None:
     """Insert the rows of streams that a server of an older version started, and delete those of streams it ended."""
     ViewerCount.objects.filter(is_live=True).exclude(stream__status=Status.ACTIVE).delete()
-    counted = Exists(ViewerCount.objects.filter(stream=OuterRef("pk"), is_live=True))
-    known = counted & Exists(StreamStatistics.objects.filter(stream=OuterRef("pk")))
+    known = Exists(ViewerCount.objects.filter(stream=OuterRef("pk"), is_live=True, stream__statistics__isnull=False))
     # Locked, so that a stream that ends meanwhile gets no row.
     streams = LiveStream.objects.filter(~known, status=Status.ACTIVE).for_update(skip_locked=True)
     if missing := streams.values_list("pk", flat=True)[:CHUNK]:

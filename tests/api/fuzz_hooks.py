@@ -98,6 +98,8 @@ def make_path_valid(case: Any) -> None:
         path["username"] = one_of(WORLD["usernames"])
     if "channelName" in path:
         path["channelName"] = one_of(WORLD["channels"])
+    if "streamId" in path:
+        path["streamId"] = one_of(WORLD["awaited"])  # one cannot report a stream of one's own
     if "batchId" in path:
         path["batchId"] = batch_for(case)
     if "id" in path and path["id"] not in made:
@@ -110,6 +112,9 @@ def id_for(case: Any) -> str:
         return device
     if case.path.startswith(NOTIFICATIONS):
         return one_of(WORLD["notices"])
+    if name_of(case) == "leaveLiveStreamByIdV1":
+        joined: str = WORLD["watched"]
+        return joined
     return (ban_for if case.path.startswith(BANS) else stream_for)(case)
 
 
@@ -130,7 +135,7 @@ def listed_for(case: Any) -> list[str]:
 
 def make_query_valid(case: Any) -> None:
     query, name = case.query, name_of(case)
-    if name == "listLiveStreamBanAppealsV1":
+    if name in {"listLiveStreamBanAppealsV1", "listLiveStreamReportsMyReportsV1"}:
         query.pop("after", None)  # there are none of everybody who calls
     for parameter, known in (
         ("after", listed_for(case)),

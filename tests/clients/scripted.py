@@ -94,12 +94,13 @@ def scripted() -> Iterator[Scripted]:
         def answer(self) -> None:
             sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            body = json.loads(sent) if sent else None
+            is_json = headers.get("content-type") == "application/json"
+            body = json.loads(sent) if is_json and sent else sent
             reply = service.reply_to(Request(self.command, self.path, headers, body, monotonic()))
             sleep(reply.delay)
             self.write(reply)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - names of the library
+        do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = answer  # noqa: N815 - names of the library
 
         def write(self, reply: Reply) -> None:
             body = reply.body()

@@ -1,5 +1,9 @@
 """The clients send a request again when that is safe, with the same idempotency key, and not before `Retry-After`."""
 
+import base64
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 import pytest
 
 from tests.clients.driving import Driver, Refused
@@ -88,8 +92,25 @@ def test_the_key_of_the_caller_is_kept(client: Driver, service: Scripted) -> Non
     assert [request.key for request in service.requests] == ["order-7", "order-7"]
 
 
-def test_no_attempt_comes_before_retry_after(client: Driver, service: Scripted) -> None:
-    service.replies = [refused(503, "server_busy", Retry_After="1"), Reply(200, person())]
+def test_a_picture_is_sent_again_in_full(client: Driver, service: Scripted) -> None:
+    service.replies = [LOST, Reply(200, stream())]
+    client.do("new", url=service.url, **QUICK)
+    picture = b"a picture" * 1000
+
+    client.do("picture", stream=stream()["id"], content=base64.b64encode(picture).decode())
+
+    first, second = service.requests
+    assert picture in first.body
+    assert first.key == second.key
+    assert len(first.body) == len(second.body)
+    assert picture in second.body
+
+
+@pytest.mark.parametrize("as_date", [False, True], ids=["seconds", "date"])
+def test_no_attempt_comes_before_retry_after(client: Driver, service: Scripted, *, as_date: bool) -> None:
+    # A date has whole seconds.
+    retry_after = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True) if as_date else "1"
+    service.replies = [refused(503, "server_busy", Retry_After=retry_after), Reply(200, person())]
     client.do("new", url=service.url, **QUICK)
 
     client.do("me")

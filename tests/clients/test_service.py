@@ -1,12 +1,15 @@
 """The clients with the real service: lists, sessions and revocations."""
 
+import base64
 from collections.abc import Iterator
 from datetime import timedelta
+from io import BytesIO
 from time import monotonic
 
 import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
+from PIL import Image
 
 from accounts.models import User
 from accounts.tokens import signed_pair
@@ -21,8 +24,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(scope="module")
-def server(database_of_tests: str) -> Iterator[Server]:
-    with running_server(database=database_of_tests) as server:
+def server(database_of_tests: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data = tmp_path_factory.mktemp("data")
+    with running_server(database=database_of_tests, DATA_DIR=str(data)) as server:
         yield server
 
 
@@ -61,6 +65,19 @@ def test_a_list_is_read_to_its_end(client: Driver, server: Server, creator: User
 
     assert sorted(client.do("list_streams", limit=3)) == sorted(made)
     assert len(made) == 7
+
+
+def test_a_picture_is_sent_as_a_form(client: Driver, server: Server, creator: User) -> None:
+    stream = make_stream(creator)
+    logged_in(client, server, creator)
+    picture = BytesIO()
+    Image.new("RGB", (64, 36), "navy").save(picture, "png")
+
+    url = client.do("picture", stream=stream.pk, content=base64.b64encode(picture.getvalue()).decode())
+
+    stream.refresh_from_db()
+    assert stream.thumbnail
+    assert url.endswith(stream.thumbnail)
 
 
 def test_an_access_token_of_yesterday_is_refreshed(client: Driver, server: Server, creator: User) -> None:

@@ -5,7 +5,7 @@ from threading import Lock
 import pytest
 
 from tests.clients.driving import Driver, Refused
-from tests.clients.scripted import LOST, Reply, Request, Scripted, documented, person, refused
+from tests.clients.scripted import LOST, Reply, Request, Scripted, documented, person, refused, stream
 
 QUICK = {"first_backoff": 0.01}
 OLD = {"accessToken": "old-access", "refreshToken": "old-refresh"}
@@ -43,6 +43,18 @@ def test_an_expired_token_is_refreshed_and_the_call_is_sent_again(client: Driver
     (refresh,) = sent_refreshes(service)
     assert (refresh.body, refresh.key) == ({"refreshToken": "old-refresh"}, None)
     assert client.do("tokens") == {"now": NEW, "changes": [NEW]}
+
+
+def test_a_change_keeps_its_key_over_a_refresh(client: Driver, service: Scripted) -> None:
+    service.replies = [EXPIRED, REFRESHED, Reply(201, stream())]
+    client.do("new", url=service.url, tokens=OLD)
+
+    client.do("create", title="Evening talk")
+
+    first, _, second = service.requests
+    assert first.key == second.key
+    assert first.body == second.body
+    assert (first.token, second.token) == ("Bearer old-access", "Bearer new-access")
 
 
 def test_of_concurrent_calls_one_refreshes_and_the_others_use_its_tokens(client: Driver, service: Scripted) -> None:

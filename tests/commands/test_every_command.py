@@ -72,22 +72,33 @@ def required_arguments(command: str, files: Path) -> list[str]:
     }.get(command, [])
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an embedded database that has been migrated. Its server is stopped."""
+    folder = tmp_path_factory.mktemp("migrated")
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        cwd=django_settings.BASE_DIR,
+        env=os.environ | {"DATABASE_URL": "", "KUMANDA_DATA": str(folder)},
+        timeout=120,
+        check=True,
+    )
+    return folder
+
+
 @pytest.fixture
-def environment_of(place: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+def environment_of(
+    place: dict[str, str], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[str], dict[str, str]]:
     """The environment variables for a command. `seed_demo` gets an embedded database of its own."""
 
     def chosen(command: str) -> dict[str, str]:
         if command != "seed_demo":
             return place
-        own = place | {"DATABASE_URL": "", "KUMANDA_DATA": str(tmp_path_factory.mktemp("own"))}
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-            cwd=django_settings.BASE_DIR,
-            env=own,
-            timeout=120,
-            check=True,
-        )
-        return own
+        own = tmp_path_factory.mktemp("own")
+        # With its owner, who is not root.
+        subprocess.run(["cp", "-a", f"{request.getfixturevalue('migrated')}/.", own], check=True)
+        return place | {"DATABASE_URL": "", "KUMANDA_DATA": str(own)}
 
     return chosen
 

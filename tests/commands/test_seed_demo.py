@@ -30,7 +30,8 @@ def _real_hashing(settings: Any) -> None:
     settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # as in the process of the command
 
 
-def test_it_creates_users_with_photos_and_streams_in_every_status(run: Run) -> None:
+def test_it_creates_users_with_photos_and_streams_in_every_status(run: Run, subtests: pytest.Subtests) -> None:
+    """Seeding takes seconds, so all parts examine one."""
     output = json.loads(run(*EXTERNAL, "--json").stdout)
 
     assert {key: output[key] for key in ("dry_run", "seeded")} == {"dry_run": False, "seeded": True}
@@ -39,14 +40,16 @@ def test_it_creates_users_with_photos_and_streams_in_every_status(run: Run) -> N
     assert set(LiveStream.objects.values_list("status", flat=True)) == set(Status.values)
     assert LiveStream.all_objects.filter(deleted_at__isnull=False).count() == 2
     assert LiveStream.objects.filter(guest__isnull=False).exists()
-
-
-def test_every_created_row_has_an_audit_row(run: Run) -> None:
-    run(*EXTERNAL)
-
-    created = AuditEntry.objects.filter(action__in=("create_user", "create_stream"))
-    assert created.count() == User.objects.count() + LiveStream.all_objects.count()
-    assert set(AuditEntry.objects.values_list("entry_point", flat=True)) == {"command"}
+    with subtests.test("every created row has an audit row"):
+        created = AuditEntry.objects.filter(action__in=("create_user", "create_stream"))
+        assert created.count() == User.objects.count() + LiveStream.all_objects.count()
+        assert set(AuditEntry.objects.values_list("entry_point", flat=True)) == {"command"}
+    with subtests.test("passwords in an external database are random and printed once"):
+        assert_random(output["accounts"])
+    with subtests.test("a second run is refused and changes no password"):
+        before = list(User.objects.order_by("pk").values_list("password", flat=True))
+        assert run(*EXTERNAL).returncode == 2
+        assert list(User.objects.order_by("pk").values_list("password", flat=True)) == before
 
 
 def test_a_dry_run_creates_nothing(run: Run) -> None:
@@ -90,17 +93,7 @@ def test_an_external_database_with_users_is_refused_even_with_the_flag(run: Run,
     assert User.objects.count() == 1
 
 
-def test_a_second_run_on_an_external_database_is_refused_and_changes_no_password(run: Run) -> None:
-    run(*EXTERNAL)
-    before = list(User.objects.order_by("pk").values_list("password", flat=True))
-
-    assert run(*EXTERNAL).returncode == 2
-    assert list(User.objects.order_by("pk").values_list("password", flat=True)) == before
-
-
-def test_passwords_in_an_external_database_are_random_and_printed_once(run: Run) -> None:
-    accounts = json.loads(run(*EXTERNAL, "--json").stdout)["accounts"]
-
+def assert_random(accounts: list[dict[str, str]]) -> None:
     assert [account["role"] for account in accounts] == ["admin", "moderator", "creator", "guest", "viewer"]
     for account, public in zip(accounts, ACCOUNTS, strict=True):
         user = User.objects.get(username=account["username"])

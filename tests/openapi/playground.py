@@ -22,8 +22,10 @@ SHOWN = {
     "/api/v1/live-stream/user/{userId}/past-streams",
     "/api/v1/live-stream/{id}",
     "/api/v1/live-stream/{id}/calendar.ics",
+    "/api/v1/live-stream/{id}/thumbnail",
     "/api/v1/users/me",
     "/api/v1/users/profile/username/{username}",
+    "/api/v1/users/profile/{userId}",
 }
 REFERENCE = re.compile(r'"#/components/(\w+)/(\w+)"')
 
@@ -105,6 +107,7 @@ def opened(page: Page, live_server: LiveServer, language: str = "en", *, whole: 
         page.route(f"{live_server.url}{PROBE}?format=json*", _shorten)
     page.goto(f"{live_server.url}{DOCS}?lang={language}")
     expect(page.locator(".opblock").first).to_be_visible()
+    expect(page.locator("#session:not([inert])")).to_be_visible()
     return page
 
 

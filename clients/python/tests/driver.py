@@ -4,10 +4,12 @@ With the argument `asyncio` the operations are called as coroutines, else in thr
 """
 
 import asyncio
+import base64
 import json
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from itertools import islice
 from typing import Any
 
@@ -31,9 +33,13 @@ from kumanda_client import (
     revocations_async,
 )
 from kumanda_client.api.accounts import get_users_me_v1
-from kumanda_client.api.live_streams import create_live_stream_v1, list_live_stream_v1
-from kumanda_client.models import CreateLiveStreamRequest
-from kumanda_client.types import UNSET
+from kumanda_client.api.live_streams import (
+    create_live_stream_v1,
+    list_live_stream_v1,
+    set_live_stream_by_id_thumbnail_v1,
+)
+from kumanda_client.models import CreateLiveStreamRequest, SetLiveStreamThumbnailRequest
+from kumanda_client.types import UNSET, File
 
 
 class Driver:
@@ -68,6 +74,12 @@ class Driver:
         body = CreateLiveStreamRequest(title=title)
         answer = create_live_stream_v1.sync_detailed(client=self.client, body=body, idempotency_key=key or UNSET)
         return data(answer).id
+
+    def picture(self, stream: str, content: str) -> Any:
+        body = form_of(content)
+        return data(
+            set_live_stream_by_id_thumbnail_v1.sync_detailed(stream, client=self.client, body=body)
+        ).thumbnail_url
 
     def list_streams(self, limit: int) -> Any:
         return [stream.id for stream in items(list_live_stream_v1.sync_detailed, client=self.client, limit=limit)]
@@ -109,6 +121,10 @@ class AsyncDriver(Driver):
         call = create_live_stream_v1.asyncio_detailed(client=self.client, body=body, idempotency_key=key or UNSET)
         return data(await call).id
 
+    async def picture(self, stream: str, content: str) -> Any:
+        call = set_live_stream_by_id_thumbnail_v1.asyncio_detailed(stream, client=self.client, body=form_of(content))
+        return data(await call).thumbnail_url
+
     async def list_streams(self, limit: int) -> Any:
         listed = items_async(list_live_stream_v1.asyncio_detailed, client=self.client, limit=limit)
         return [stream.id async for stream in listed]
@@ -122,6 +138,11 @@ class AsyncDriver(Driver):
             if batches == 0:
                 break
         return restricted(restrictions, cursor)
+
+
+def form_of(content: str) -> SetLiveStreamThumbnailRequest:
+    picture = File(BytesIO(base64.b64decode(content)), "picture.png", "image/png")
+    return SetLiveStreamThumbnailRequest(thumbnail=picture)
 
 
 def shown(tokens: Tokens | None) -> dict[str, str] | None:

@@ -1,6 +1,7 @@
 /** The client of Kumanda. `paths` and `components` are the types of the API document. */
 
 export { data, KumandaError, text, type Answer } from "./answers.js";
+export { form } from "./forms.js";
 export { JoinTokenInvalid, JoinTokens, type JoinClaims } from "./join-tokens.js";
 export { createKumanda, type Kumanda, type Options } from "./kumanda.js";
 export { items, type Place } from "./paging.js";

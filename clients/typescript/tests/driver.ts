@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import {
   createKumanda,
   data,
+  form,
   items,
   JoinTokenInvalid,
   JoinTokens,
@@ -55,6 +56,12 @@ const methods = {
   async create({ title, key }: { title: string; key?: string }) {
     const params = key === undefined ? {} : { header: { "Idempotency-Key": key } };
     return data(await kumanda.POST("/api/v1/live-stream/create", { params, body: { title } })).id;
+  },
+  async picture({ stream, content }: { stream: string; content: string }) {
+    const params = { path: { id: stream } };
+    const thumbnail = new Blob([Buffer.from(content, "base64")], { type: "image/png" });
+    const answer = await kumanda.PUT("/api/v1/live-stream/{id}/thumbnail", { params, ...form({ thumbnail }) });
+    return data(answer).thumbnailUrl;
   },
   async list_streams({ limit }: { limit: number }) {
     const found = items((place) => kumanda.GET("/api/v1/live-stream", { params: { query: { limit, ...place } } }));

@@ -45,11 +45,15 @@ export const filtering = () => ({
 export const startFilter = (ui, filterGuides) => {
   const field = byId("words");
   const none = byId("nothing-found");
-  field.addEventListener("input", () => {
+  const filter = () => {
     const words = field.value.trim();
     ui.layoutActions.updateFilter(words);
     none.hidden = !words || ui.specSelectors.taggedOperations().size > 0;
     none.textContent = text("nothing_found", { words });
     filterGuides(words);
-  });
+  };
+  field.addEventListener("input", filter);
+  if (field.value) {
+    filter(); // typed while the document was being loaded
+  }
 };

@@ -72,18 +72,22 @@ const linkOperations = (ui) => {
   }
 };
 
+const filterGuides = (words) => {
+  for (const button of buttons) {
+    const article = byId(`guide-${button.dataset.guide}`);
+    button.parentElement.hidden = Boolean(words) && !matches(foldedOf(article), words);
+  }
+};
+
 export const startGuides = (ui) => {
-  startFilter(ui, (words) => {
-    for (const button of buttons) {
-      const article = byId(`guide-${button.dataset.guide}`);
-      button.parentElement.hidden = Boolean(words) && !matches(foldedOf(article), words);
-    }
-  });
+  if (column) {
+    linkOperations(ui); // before the filter hides operations
+  }
+  startFilter(ui, filterGuides);
   if (!column) {
     byId("to-guides").hidden = true;
     return;
   }
-  linkOperations(ui);
   const leave = () => {
     const button = buttons.find((each) => each.getAttribute("aria-expanded") === "true");
     withoutHash();

@@ -145,6 +145,7 @@ export const start = (swagger) => {
   });
   byId("logout").addEventListener("click", logOut);
   select(chosen.value);
+  byId("session").inert = false; // until here nothing would have answered
 };
 
 export const selectedServer = () => chosen.value;
