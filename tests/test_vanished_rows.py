@@ -147,6 +147,11 @@ CASES: dict[str, Case] = {
     "livestreams.end_stream": (lambda w: streams.end_stream(w.stream.pk, **w.by), streams.StreamMissing),
     "livestreams.cancel_stream": (lambda w: streams.cancel_stream(w.stream.pk, **w.by), streams.StreamMissing),
     "livestreams.delete_stream": (lambda w: streams.delete_stream(w.stream.pk, **w.by), streams.StreamMissing),
+    "livestreams.set_thumbnail": (
+        lambda w: streams.set_thumbnail(w.stream.pk, file="x", **w.by),
+        streams.StreamMissing,
+    ),
+    "livestreams.remove_thumbnail": (lambda w: streams.remove_thumbnail(w.stream.pk, **w.by), streams.StreamMissing),
     "livestreams.restore_own_stream": (
         lambda w: streams.restore_own_stream(w.stream.pk, **w.by),
         streams.StreamMissing,
@@ -250,6 +255,7 @@ WITHOUT_LOCK = {
     "bans.version_of_ban",
     "edges.admit",
     "edges.cursor_for",
+    "edges.leave",  # updates the participation in one statement
     "edges.lock_feedback",
     "edges.new_revocations",
     "edges.record_revocations",
