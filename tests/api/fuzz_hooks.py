@@ -25,7 +25,7 @@ NOTIFICATIONS = ("/api/v1/notifications", "/api/v2/notifications")
 TOKEN: str | None = WORLD["token"]
 # A leap year, so that 29 February is valid.
 FUTURE = "2040"
-TEXTS = ("title", "interest", "motivation", "reason", "text")
+TEXTS = ("title", "interest", "motivation", "reason", "text", "comment")
 
 made: set[str] = set()
 with_picture: set[str] = set()
@@ -112,6 +112,8 @@ def id_for(case: Any) -> str:
         return device
     if case.path.startswith(NOTIFICATIONS):
         return one_of(WORLD["notices"])
+    if name_of(case) == "createLiveStreamByIdFeedbackV1":
+        return one_of(WORLD["seen"])
     if name_of(case) == "leaveLiveStreamByIdV1":
         joined: str = WORLD["watched"]
         return joined

@@ -25,7 +25,7 @@ from common.models import AuditEntry
 from edges.services import Cursor, admit
 from edges.services.revocations import FROM_THE_BEGINNING
 from livestreams.models import LiveStream, Status
-from livestreams.services import cancel_stream
+from livestreams.services import cancel_stream, end_stream
 from reminders.models import Notification, Reminder
 from tests.api.operations import operations
 from tests.bans.people import make_ban
@@ -99,10 +99,20 @@ def seeded_world(asking: str, folder: Path) -> dict[str, Any]:
         "restricted": restricted.pk,
         "cursor": str(Cursor(restricted.pk, FROM_THE_BEGINNING)),
         "watched": watched.pk,
+        "seen": [stream.pk for stream in seen_to_the_end(people[asking or "guest"], crowd[-5:])],
         "watching": crowd[0].pk,
         "picture": picture().hex(),
         "statuses": str(folder / "statuses.jsonl"),
     }
+
+
+def seen_to_the_end(person: User, hosts: list[User]) -> list[LiveStream]:
+    """Ended streams that the person has watched."""
+    begun, now = timezone.now() - timedelta(hours=1), timezone.now()
+    streams = [make_stream(host, Status.ACTIVE, now=begun) for host in hosts]
+    for stream in streams:
+        admit(person, stream.pk, status=stream.status, role="audience", restriction=None, now=begun)
+    return [end_stream(stream.pk, by=stream.creator, now=now) for stream in streams]
 
 
 def notified_of_cancelled_streams(person: User, host: User) -> tuple[list[str], list[str]]:

@@ -43,7 +43,7 @@ GROWING = {
     "reminders_notification",
     "reminders_reminder",
 }
-OF_STAFF = {"getLiveStreamByIdStatisticsV1"}  # others are refused
+OF_STAFF = {"getLiveStreamByIdFeedbackV1", "getLiveStreamByIdStatisticsV1"}  # others are refused
 LIMIT = 10
 MOST_SORTED = 10_000
 # Ten rows, their people, and at most a hundred rows passed over for each (states of which 1 in 100 streams is).

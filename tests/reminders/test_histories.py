@@ -39,6 +39,10 @@ HISTORIES = int(os.environ.get("HISTORIES", "2000"))
 SEED = int(os.environ.get("HISTORIES_SEED", "0"))
 PARTS = 8  # so that pytest-xdist can distribute them
 STEPS = 40  # of each history
+CASES = {"reminder", "live", "cancelled", "missed round", "missed chunk", "void round", "void chunk"}
+# Hypothesis also draws constants of the modules that the process has imported, so the histories of a part are not quite
+# the same in each run, and one run in many misses the rarest case. Then the part goes on with other seeds.
+MOST_EXTRA = 2
 INSTANT = timedelta(microseconds=1)
 BEGIN = datetime(2026, 3, 1, 18, tzinfo=UTC)
 PEOPLE = 5  # in chunks of two
@@ -384,17 +388,20 @@ def test_random_histories_send_exactly_the_notifications_of_the_rules(
     monkeypatch.setattr(batches, "MOST_JOBS", 2)
     seen: Counter[str] = Counter()
     histories = type("HistoryOfPart", (History,), {"people": people, "creator": creator, "guest": guest, "seen": seen})
-    run_state_machine_as_test(
-        seed(PARTS * SEED + part)(histories),
-        settings=settings(
-            max_examples=HISTORIES // PARTS,
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    for extra in range(1 + MOST_EXTRA):
+        run_state_machine_as_test(
+            seed(PARTS * (SEED + extra) + part)(histories),
+            settings=settings(
+                max_examples=HISTORIES // PARTS,
+                stateful_step_count=STEPS,
+                deadline=None,
+                database=None,
+                phases=[Phase.generate, Phase.shrink],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+        if set(seen) >= CASES:
+            break
     # The histories must cover these cases, or the test proves little.
-    assert set(seen) >= {"reminder", "live", "cancelled", "missed round", "missed chunk", "void round", "void chunk"}
+    assert set(seen) >= CASES
     assert min(seen[kind] for kind in ("reminder", "live", "cancelled")) > 20
