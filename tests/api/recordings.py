@@ -36,7 +36,7 @@ def assert_recorded(operation: Operation, status: int, code: str, language: str,
     if RECORDS:
         _record(operation, answer, "answers", str(status), code, language)
     known = recorded(operation)["answers"].get(str(status), {}).get(code, {})
-    assert known.get(language, known.get("en")) == answer, "the service answers otherwise: run `make examples`"
+    assert answer == known.get(language, known.get("en")), "the service answers otherwise: run `make examples`"
 
 
 def assert_request_recorded(operation: Operation, request: dict[str, Any]) -> None:

@@ -42,6 +42,7 @@ class Replacing:
         self.shift = RECORDED_AT - now
         self.ids: dict[str, str] = {}
         self.names: dict[str, str] = {}
+        self.unknown = 0
 
     def look_up(self) -> None:
         """Read which ids and names there are."""
@@ -85,8 +86,11 @@ class Replacing:
         return text
 
     def id(self, found: str) -> str:
-        """Ids of nothing are numbered as they come."""
-        return self.ids.setdefault(found, _example_id("", len(self.ids), RECORDED_AT))
+        """Ids of no row are numbered as they come."""
+        if found not in self.ids:
+            self.ids[found] = _example_id("", self.unknown, RECORDED_AT)
+            self.unknown += 1
+        return self.ids[found]
 
     def time(self, moment: datetime) -> datetime:
         return moment + self.shift if abs(moment - self.now) < NEAR else moment

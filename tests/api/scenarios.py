@@ -132,7 +132,8 @@ def banned(world: World, operation: Operation, _: pytest.MonkeyPatch) -> Any:
     if str(operation) in {"acceptLiveStreamByIdGuestV1", "joinLiveStreamAsGuestV1"}:
         return as_a_guest_who_was_banned_before(world, operation)
     stream = world.stream
-    if stream.status != Status.SCHEDULED:  # nobody can be banned from one that has ended
+    stream.refresh_from_db()
+    if stream.status == Status.ENDED:  # nobody can be banned from it
         stream = make_stream(world.creator)
         on(world, stream)
     make_ban(world.viewer, stream)
