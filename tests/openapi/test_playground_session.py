@@ -61,7 +61,7 @@ def test_the_first_authorized_success_needs_no_mouse(page: Page, live_server: Li
     page.keyboard.press("Enter")
     expect(page.locator("#status")).to_contain_text("creator")
     page.locator("#words").focus()
-    page.keyboard.type("the caller's own profile")
+    page.keyboard.type("getUsersMeV1")
     expect(page.locator(".opblock")).to_have_count(1)
     for _ in range(30):
         page.keyboard.press("Tab")
