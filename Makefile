@@ -46,10 +46,10 @@ test: $(DEV) .env ## Run every check and all tests but test-peers (options: ARGS
 test-fast: $(DEV) .env clients ## Run the tests without browsers, processes, fuzzing, large data and what walks through all pages
 	@$(PYTEST) -m "not slow and not browser and not peers" $(ARGS)
 
-test-peers: peers .env ## Install the peers of the benchmark and check their types and responses
+test-peers: peers ## Install the peers of the benchmark and check their types and responses
 	@$(PYTEST) -m peers tests/benchmarks $(ARGS)
 
-peers: $(BENCH) $(DEV) ## Install the peers of the benchmark and check their types
+peers: $(BENCH) $(DEV) .env ## Install the peers of the benchmark and check their types
 	@$(BIN)/mypy -p benchmarks.peers.fastapi_sqlalchemy
 
 coverage: $(DEV) .env clients ## Run the tests of make test and print the uncovered lines and branches of the apps

@@ -32,6 +32,7 @@ from reminders.models import Chunk, Notification, Round
 from reminders.services import rounds
 from tests.conftest import make_user
 from tests.reminders import working
+from tests.reminders.drawing import BAN_ENDS, JUMPS, LEADS, ONE_IN_THREE, PEOPLE, PERSON, PICK, START, STARTS
 from tests.reminders.rules import MINUTE, NOT_OVER, Facts, counted
 from tests.weighted_rules import step, weighted
 
@@ -45,17 +46,6 @@ CASES = {"reminder", "live", "cancelled", "missed round", "missed chunk", "void 
 MOST_EXTRA = 2
 INSTANT = timedelta(microseconds=1)
 BEGIN = datetime(2026, 3, 1, 18, tzinfo=UTC)
-PEOPLE = 5  # in chunks of two
-
-LEADS = (15, None, 5, 0, 60, 15, 1440)
-STARTS = (30, 16, 61, 14, 6, 100, 1, 1441, 10)  # minutes from now
-JUMPS = (1, 5, 9, 11, 0.5, 20, 45, 100, 2, 4, 1440)  # minutes
-BAN_ENDS = (None, 2, 15)  # minutes
-
-PERSON = st.integers(0, PEOPLE - 1)
-START = st.sampled_from(STARTS)
-PICK = st.integers(0, 99)  # modulo the number of choices
-ONE_IN_THREE = st.integers(0, 2).map(lambda drawn: drawn == 2)
 
 
 class Killed(Exception):
