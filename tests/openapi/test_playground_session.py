@@ -62,7 +62,7 @@ def test_the_first_authorized_success_needs_no_mouse(page: Page, live_server: Li
     expect(page.locator("#status")).to_contain_text("creator")
     page.locator("#words").focus()
     page.keyboard.type("getUsersMeV1")
-    expect(page.locator(".opblock")).to_have_count(1)
+    expect(page.locator(".opblock-get")).to_have_count(1)
     for _ in range(30):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.matches('.opblock-summary-control')"):

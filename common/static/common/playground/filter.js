@@ -51,6 +51,9 @@ export const startFilter = (ui, filterGuides) => {
     none.hidden = !words || ui.specSelectors.taggedOperations().size > 0;
     none.textContent = text("nothing_found", { words });
     filterGuides(words);
+    for (const webhooks of document.querySelectorAll(".webhooks")) {
+      webhooks.hidden = Boolean(words) && !matches(foldedOf(webhooks), words);
+    }
   };
   field.addEventListener("input", filter);
   if (field.value) {
