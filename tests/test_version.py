@@ -1,5 +1,6 @@
-"""The version is only in pyproject.toml. The API document reads it, and the change log has it as a heading."""
+"""The version is that of pyproject.toml: the API document reads it, and the change log and the clients repeat it."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -10,8 +11,9 @@ from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-# Generated files, and the change log. Lock files contain versions of other projects.
-NAMED_IN = {"pyproject.toml", "docs/openapi.yaml", "CHANGELOG.md"}
+# Generated files, the change log, and the packages of the clients, which are published with the service. Lock files
+# contain versions of other projects.
+NAMED_IN = {"pyproject.toml", "docs/openapi.yaml", "CHANGELOG.md", "clients/python/pyproject.toml"}
 
 
 def test_the_api_document_has_the_version_of_the_project() -> None:
@@ -24,6 +26,12 @@ def test_the_newest_version_of_the_change_log_is_that_of_the_project() -> None:
     headings = re.findall(r"(?m)^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"))
     assert headings[0] == "Unreleased"
     assert headings[1] == VERSION
+
+
+def test_the_clients_have_the_version_of_the_project() -> None:
+    python = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text("utf-8"))
+    typescript = json.loads((ROOT / "clients" / "typescript" / "package.json").read_text("utf-8"))
+    assert (python["project"]["version"], typescript["version"]) == (VERSION, VERSION)
 
 
 def test_no_other_file_repeats_the_version() -> None:

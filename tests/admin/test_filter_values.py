@@ -22,6 +22,7 @@ from tests.admin.conftest import Office
 from tests.admin.notifying import notify_of_start
 from tests.admin.pages import list_url, text_of
 from tests.bans.people import make_ban
+from tests.bans.reporting import make_report
 from tests.conftest import make_user
 from tests.streams import make_stream
 
@@ -60,6 +61,7 @@ def client_of_root(office: Office, creator: User, guest: User) -> Client:
     """The client of a superuser. There is at least one row of each model."""
     stream = make_stream(creator, guest=guest)
     make_ban(make_user("troublemaker"), stream)
+    make_report(make_user("reporter"), stream)
     notify_of_start(stream, [make_user("waiting")])
     return office(User.objects.create_superuser("root", "password"))
 

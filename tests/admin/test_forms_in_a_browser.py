@@ -16,7 +16,7 @@ from accounts.models import Session, User
 from accounts.services import deactivate_user, log_in
 from bans import services as bans
 from bans.admin.actions import ChangeForm
-from bans.models import Appeal, LiveStreamBan
+from bans.models import Appeal, LiveStreamBan, ReportCase
 from common.admin.forms import MomentField
 from common.models import AuditEntry
 from livestreams.models import LiveStream
@@ -26,6 +26,7 @@ from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url
 from tests.admin.test_users import picture
 from tests.bans.people import make_ban
+from tests.bans.reporting import make_report
 from tests.browser import OWED
 from tests.conftest import PASSWORD, make_user
 from tests.streams import make_stream
@@ -33,7 +34,7 @@ from tests.streams import make_stream
 pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
 
 LANGUAGES = ("en-GB", "tr-TR")
-WATCHED = (User, Session, LiveStream, LiveStreamBan, Appeal, Reminder, Delivery)
+WATCHED = (User, Session, LiveStream, LiveStreamBan, ReportCase, Appeal, Reminder, Delivery)
 REVIEWED = {"review", "reviewed_by_id", "reviewed_at", "updated_at"}
 NEW_PASSWORD = "a quite different horse"
 REASON = "Seen in a browser."
@@ -219,6 +220,9 @@ def test_every_admin_action_changes_its_own_columns_and_records_its_reason(open_
     log_in("creator", PASSWORD, now=now)
     delivery = notify_of_start(make_stream(make_user("host")), [make_user("waiting")])
     Delivery.objects.filter(pk=delivery.pk).update(state="failed", closed_at=now, next_attempt_at=None, attempts=9)
+    reporter = make_user("reporter")
+    cases_of_reports = [make_report(reporter, make_stream(creator)).case for _ in range(2)]
+    decided = {"state", "decision", "decided_by_id", "decided_at", "updated_at"}
     stream = {"status", "updated_at", "revision"}
     removed = {"deleted_at", "deleted_by_id", "updated_at", "revision"}
     out = {"session_epoch"}
@@ -240,6 +244,8 @@ def test_every_admin_action_changes_its_own_columns_and_records_its_reason(open_
         (creator, "log_out", out),
         (make_user("plain"), "deactivate_user", {"is_active", "updated_at", *out}),
         (inactive, "activate_user", {"is_active", "updated_at"}),
+        (cases_of_reports[0], "dismiss_case", decided),
+        (cases_of_reports[1], "mark_acted_on", decided),
         (delivery, "send_again", {"state", "closed_at", "next_attempt_at", "attempts"}),
     ]
     actions = {name for pages in admin.site._registry.values() for name in getattr(pages, "actions", ())}

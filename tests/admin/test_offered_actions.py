@@ -16,7 +16,7 @@ from accounts import services as accounts
 from accounts.models import User
 from bans import services as bans
 from bans.admin.actions import USUAL_NAMES
-from bans.models import LiveStreamBan
+from bans.models import LiveStreamBan, ReportCase
 from common.admin import ActionAdmin
 from common.models import AuditEntry
 from livestreams import services as streams
@@ -26,6 +26,7 @@ from tests.admin.conftest import CHANGE_PERMISSIONS, Office, permit
 from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, change_many, list_url, messages_of, page_url
 from tests.bans.people import lapsed_ban, make_ban
+from tests.bans.reporting import make_report
 from tests.conftest import make_user
 from tests.streams import make_stream
 
@@ -50,7 +51,7 @@ def root(db: None) -> User:
 
 @pytest.fixture
 def reader(reader: User) -> User:
-    return permit(reader, ("view_livestream", "view_user", "view_livestreamban", "view_delivery"))
+    return permit(reader, ("view_livestream", "view_user", "view_livestreamban", "view_reportcase", "view_delivery"))
 
 
 # --- states ---------------------------------------------------------------------------------------
@@ -136,10 +137,22 @@ def all_deliveries() -> list[Any]:
     return made
 
 
+def all_cases(moderator: User) -> list[Any]:
+    """Cases in every state, of a deleted stream too, and one of a stream of the moderator."""
+    faster, reporter = make_user("faster", is_staff=True), make_user("reporter")
+    made = [make_report(reporter, make_stream(make_user(f"reported{number}"))).case for number in range(4)]
+    bans.dismiss_case(made[1].pk, by=faster, now=timezone.now(), reason="Seen.")
+    bans.mark_acted_on(made[2].pk, by=faster, now=timezone.now(), reason="Ended.")
+    streams.delete_stream(made[3].stream_id, by=None, now=timezone.now())
+    made.append(make_report(reporter, make_stream(moderator)).case)
+    return list(ReportCase.objects.filter(pk__in=[case.pk for case in made]).order_by("pk"))
+
+
 WORLDS: dict[type, Callable[[User, User], list[Any]]] = {
     LiveStream: lambda moderator, root: all_streams(),
     User: lambda moderator, root: all_users(),
     LiveStreamBan: all_bans,
+    ReportCase: lambda moderator, root: all_cases(moderator),
     Delivery: lambda moderator, root: all_deliveries(),
 }
 

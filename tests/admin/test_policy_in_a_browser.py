@@ -15,6 +15,7 @@ from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url, page_url
 from tests.admin.test_users import picture
 from tests.bans.people import make_ban
+from tests.bans.reporting import make_report
 from tests.browser import OWED
 from tests.conftest import PASSWORD, make_user, session_of
 from tests.streams import make_stream
@@ -43,6 +44,7 @@ def root(page: Page, live_server: Any) -> User:
     creator = services.set_profile_photo(make_user("creator"), picture(), by=None, now=timezone.now())
     stream = make_stream(creator, title="Işık ve gölge")
     make_ban(make_user("troublemaker"), stream)
+    make_report(make_user("reporter"), stream)
     notify_of_start(stream, [make_user("waiting")])
     page.goto(f"{live_server.url}/admin/login/")
     page.get_by_label("Username").fill("root")

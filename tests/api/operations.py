@@ -214,6 +214,7 @@ OF_VIEWERS = {
     "createLiveStreamByIdFeedbackV1",
     "createLiveStreamReportsByStreamidV1",
     "deleteLiveStreamBanByIdAppealV1",
+    "leaveLiveStreamByIdV1",
 }
 
 
@@ -342,7 +343,7 @@ def world_for(operation: Operation, api: Api, creator: User, stranger: User) -> 
         if name in {"getLiveStreamBanByIdAppealV1", "deleteLiveStreamBanByIdAppealV1"}:
             appeal_ban(ban.pk, by=viewer, now=timezone.now() - timedelta(minutes=5), text=APPEAL)
     if name == "leaveLiveStreamByIdV1":
-        admit(caller, stream.pk, status=stream.status, role="host", restriction=None, now=timezone.now())
+        admit(caller, stream.pk, status=stream.status, role="audience", restriction=None, now=timezone.now())
     if name in {"getLiveStreamByIdReminderV1", "deleteLiveStreamByIdReminderV1"}:
         for user in (caller, viewer):
             remind(user, stream, now=timezone.now() - timedelta(minutes=20))
