@@ -54,7 +54,7 @@ def test_the_first_authorized_success_takes_three_clicks(
 
 
 def test_the_first_authorized_success_needs_no_mouse(page: Page, live_server: LiveServer, demo: None) -> None:
-    opened(page, live_server, whole=True)
+    opened(page, live_server)
 
     account = page.locator("#accounts button")
     account.focus()
