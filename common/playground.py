@@ -162,6 +162,7 @@ class PlaygroundView(PublicView):
 
 def shown(language: str) -> dict[str, Any]:
     """The context of the template. Scripts read `options` from an attribute, because inline ones are forbidden."""
+    words = texts()
     options = {
         "document": f"{reverse('schema')}?format=json&lang={language}",
         "development": settings.DEVELOPMENT_SERVER_URL,
@@ -170,7 +171,7 @@ def shown(language: str) -> dict[str, Any]:
         "logout": settings.PLAYGROUND["logout"],
         "probe": reverse("schema"),
         "ids": settings.PLAYGROUND["ids"],
-        "texts": texts(),
+        "texts": words,
         "labels": {} if language == "en" else labels(),
     }
     return {
@@ -183,6 +184,6 @@ def shown(language: str) -> dict[str, Any]:
             for account in settings.PLAYGROUND_ACCOUNTS
         ],
         "guides": guides(language),
-        "texts": texts(),
+        "texts": words,
         "options": orjson.dumps(options).decode(),
     }

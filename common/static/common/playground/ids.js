@@ -4,7 +4,8 @@
 import { options, withoutSlash } from "./page.js";
 import { isProduction } from "./production.js";
 import { onLogin, selectedServer } from "./session.js";
-import { tokenOf } from "./tokens.js";
+import { tokenOf, usableToken } from "./tokens.js";
+import { aboveAnswers } from "./unfolded.js";
 
 const learned = new Map(); // server → {name of a rule: value}
 const shown = new Set(); // operations that are unfolded: {fill}
@@ -39,8 +40,8 @@ export const learn = (server, data) => {
 // Reads the lists of a rule, until one has what it is for. Never on Production, where nobody asked for these calls.
 const ask = async (server, rule) => {
   const key = `${server} ${rule}`;
-  const kept = tokenOf(server);
-  if (asked.has(key) || isProduction(server) || !kept || kept.ended) {
+  const kept = usableToken(server);
+  if (asked.has(key) || isProduction(server) || !kept) {
     return;
   }
   asked.add(key);
@@ -64,7 +65,7 @@ onLogin((server) => {
 
 const ruleOfKey = (key) => Object.keys(options.ids).find((name) => options.ids[name].keys.includes(key));
 
-export const ruleOfParameter = (path, name) =>
+const ruleOfParameter = (path, name) =>
   name === "id" ? path.split("/").at(path.split("/").indexOf("{id}") - 1) : (ruleOfKey(name) ?? name);
 
 const isOurs = (key, value) => value === undefined || value === "" || Boolean(ours.get(key)?.has(value));
@@ -149,18 +150,4 @@ const fillOf = ({ React, getSystem }) => ({ path, method }) => {
   return null;
 };
 
-export const filling = (system) => ({
-  components: { Fill: fillOf(system) },
-  wrapComponents: {
-    responses: (Original) => (props) => {
-      const h = system.React.createElement;
-      const Fill = system.getSystem().getComponent("Fill", true);
-      return h(
-        system.React.Fragment,
-        null,
-        h(Fill, { path: props.path, method: props.method }),
-        h(Original, props),
-      );
-    },
-  },
-});
+export const filling = aboveAnswers("Fill", fillOf);

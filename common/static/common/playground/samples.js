@@ -3,15 +3,15 @@
 import { LANGUAGES } from "./languages.js";
 import { text } from "./page.js";
 import { selectedServer } from "./session.js";
-import { tokenOf } from "./tokens.js";
+import { usableToken } from "./tokens.js";
+import { aboveAnswers } from "./unfolded.js";
 
 const isMissing = (value) => value === undefined || value === null || value === "";
 
 const tokenFor = (security, server) => {
   const isUsed = security.some((each) => Object.keys(each).length);
   const isOptional = security.some((each) => !Object.keys(each).length);
-  const kept = tokenOf(server);
-  const token = kept && !kept.ended ? kept.accessToken : null;
+  const token = usableToken(server)?.accessToken;
   return isUsed ? (token ?? (isOptional ? null : text("your_token"))) : null;
 };
 
@@ -27,7 +27,7 @@ const partsOf = (body, required) => {
 };
 
 // The shape that ./languages.js reads.
-export const requestOf = ({ specSelectors, oas3Selectors, fn }, path, method) => {
+const requestOf = ({ specSelectors, oas3Selectors, fn }, path, method) => {
   const operation = specSelectors.specResolvedSubtree(["paths", path, method]).toJS();
   const server = selectedServer();
   const parameters = specSelectors.parameterValues([path, method]).toJS();
@@ -106,18 +106,4 @@ const sampleOf = ({ React, getSystem }) => ({ path, method }) => {
   );
 };
 
-export const sampling = (system) => ({
-  components: { Sample: sampleOf(system) },
-  wrapComponents: {
-    responses: (Original) => (props) => {
-      const h = system.React.createElement;
-      const Sample = system.getSystem().getComponent("Sample", true);
-      return h(
-        system.React.Fragment,
-        null,
-        h(Sample, { path: props.path, method: props.method }),
-        h(Original, props),
-      );
-    },
-  },
-});
+export const sampling = aboveAnswers("Sample", sampleOf);

@@ -3,7 +3,7 @@
 import { byId, options, text, withoutSlash } from "./page.js";
 import { confirmed, showWarning } from "./production.js";
 import { reachOf } from "./reach.js";
-import { dropToken, keepToken, tokenOf, useToken } from "./tokens.js";
+import { dropToken, keepToken, tokenOf, usableToken, useToken } from "./tokens.js";
 
 const status = byId("status");
 const reach = byId("reach");
@@ -36,6 +36,13 @@ const show = () => {
   }
 };
 
+const tokenChanged = (server) => {
+  if (server === chosen.value) {
+    useToken(ui, server);
+    show();
+  }
+};
+
 const showReach = async (server) => {
   reach.hidden = true;
   const problem = await reachOf(server);
@@ -65,7 +72,7 @@ const post = async (server, path, body) => {
   return data;
 };
 
-export const logIn = async (username, password) => {
+const logIn = async (username, password) => {
   const server = chosen.value;
   try {
     adopt(server, await post(server, options.login, { username, password }), username);
@@ -82,21 +89,15 @@ export const onLogin = (listener) => listeners.push(listener);
 // Also for a login that was sent as an operation.
 export const adopt = (server, { accessToken, refreshToken, user }, username) => {
   keepToken(server, { accessToken, refreshToken, name: user?.username ?? username });
-  if (server === chosen.value) {
-    useToken(ui, server);
-    show();
-  }
+  tokenChanged(server);
   listeners.forEach((listener) => listener(server));
 };
 
 export const sessionEnded = (server) => {
-  const kept = tokenOf(server);
-  if (kept && !kept.ended) {
+  const kept = usableToken(server);
+  if (kept) {
     keepToken(server, { ...kept, ended: true });
-    if (server === chosen.value) {
-      useToken(ui, server);
-      show();
-    }
+    tokenChanged(server);
   }
 };
 
@@ -104,8 +105,7 @@ const logOut = async () => {
   const server = chosen.value;
   const { refreshToken } = tokenOf(server);
   dropToken(server);
-  useToken(ui, server);
-  show();
+  tokenChanged(server);
   if (refreshToken) {
     await post(server, options.logout, { refreshToken }).catch((error) => say(error.message, true));
   }
@@ -134,8 +134,7 @@ export const start = (swagger) => {
     event.preventDefault();
     keepToken(chosen.value, { accessToken: byId("token").value.trim() });
     byId("token").value = "";
-    useToken(ui, chosen.value);
-    show();
+    tokenChanged(chosen.value);
   });
   byId("accounts")?.addEventListener("click", (event) => {
     const { username, password } = event.target.closest("button")?.dataset ?? {};

@@ -7,6 +7,12 @@ const read = () => JSON.parse(sessionStorage.getItem(KEY) || "{}");
 // {accessToken, refreshToken, name, ended}; the last three may be missing.
 export const tokenOf = (server) => read()[server];
 
+// The token that the server still accepts, as far as is known.
+export const usableToken = (server) => {
+  const kept = tokenOf(server);
+  return kept?.ended ? undefined : kept;
+};
+
 export const keepToken = (server, kept) => {
   sessionStorage.setItem(KEY, JSON.stringify({ ...read(), [server]: kept }));
 };
@@ -23,8 +29,8 @@ export const useToken = (ui, server) => {
   if (!name) {
     return;
   }
-  const kept = tokenOf(server);
-  if (kept && !kept.ended) {
+  const kept = usableToken(server);
+  if (kept) {
     ui.authActions.authorize({ [name]: { name, schema: schemes.get(name), value: kept.accessToken } });
   } else if (ui.authSelectors.authorized()?.size) {
     ui.authActions.logout([name]);
