@@ -17,7 +17,7 @@ their lifecycle and decides who may do what. It carries no video.
 
 ## Servers
 
-Choose **Development** or **Production** above the list of operations. Operations that alter data say so in
+Choose **Development** or **Production** at the top of the playground. Operations that alter data say so in
 their first line; with *Production* selected they work on real data.
 
 ## Envelope
@@ -33,8 +33,7 @@ hexadecimal characters and sort by creation.
 
 ## Authentication
 
-Log in with `POST /api/v1/auth/login`, then send `Authorization: Bearer <access token>`. Here: press
-**Authorize** and paste the access token, without the word Bearer. Access tokens live for an hour;
+Log in with `POST /api/v1/auth/login`, then send `Authorization: Bearer <access token>`. Access tokens live for an hour;
 `POST /api/v1/auth/refresh` exchanges a refresh token for a new pair, once. Where a token is optional, one
 that is sent must still be valid.
 

@@ -21,12 +21,7 @@ PROPERTIES = {
     "hasPrevPage": "Whether a page precedes.",
     # problem details
     "Problem.type": "A URI that stands for the code.",
-    "Problem.title": "The same as `errors[0]` of the envelope.",
-    "Problem.status": "Equals the HTTP status.",
-    "Problem.detail": "The reasons in one line.",
     "Problem.code": "The same as `X-Error-Code`.",
-    "Problem.errors": "The reasons, one each.",
-    "Problem.requestId": "The same as `X-Request-ID`.",
     # every object
     "id": "The id of the object.",
     "_id": "The id of the object.",
@@ -62,14 +57,12 @@ PROPERTIES = {
     "accessType": "`paid` if there is a price, else `free`.",
     "price": "The price. Null if the stream is free.",
     "interest": "A short key of the subject, such as `music`. Null without one.",
-    "durationGoal": "Minutes that the stream is planned to take. Null without a plan.",
     "motivation": "What the stream is about, in several lines. Null without it.",
     "plannedStartDate": "When the stream is planned to start. Null without a plan.",
     "plannedEndDate": "The planned start and the `durationGoal` together. Null if one of them is missing.",
     "startedAt": "When the stream started. Null before.",
     "endedAt": "When the stream ended. Null before.",
     "activeLiveStream": "The stream with which this creator is live.",
-    "thumbnail": "The picture of the stream.",
     "viewerCount": "How many are watching.",
     "uniqueViewers": "How many different users watched in the last 30 days.",
     "viewers": "How many were watching.",
@@ -152,29 +145,30 @@ PARAMETERS = {
 }
 
 
-def describe(document: dict[str, Any]) -> set[str]:
-    """Write these texts into the document, where there are none. Returns the keys that were used."""
-    used = set()
-    for keys, held in _parts(document):
-        if "description" not in held:
-            for key in keys:
-                texts = PARAMETERS if "in" in held else PROPERTIES
-                if key in texts:
-                    held["description"] = texts[key]
-                    used.add(key)
-                    break
-    return used
+def describe(document: dict[str, Any]) -> None:
+    """Write these texts into the document, where there are none."""
+    for held, texts, key in described(document):
+        held.setdefault("description", texts[key])
 
 
-def _parts(document: dict[str, Any]) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
-    """Each property and parameter, with its two keys, the more particular one first."""
+def described(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, str], str]]:
+    """Each property and parameter that these texts describe, with the texts and the key of its own."""
+    for texts, keys, held in _parts(document):
+        for key in keys:
+            if key in texts:
+                yield held, texts, key
+                break
+
+
+def _parts(document: dict[str, Any]) -> Iterator[tuple[dict[str, str], tuple[str, str], dict[str, Any]]]:
+    """Each property and parameter, with its texts and its two keys there, the more particular one first."""
     for component, schema in document["components"]["schemas"].items():
         for name, held in schema.get("properties", {}).items():
-            yield (f"{component}.{name}", name), held
+            yield PROPERTIES, (f"{component}.{name}", name), held
     for path, operations in document["paths"].items():
         for operation in operations.values():
             for parameter in operation.get("parameters", []):
                 if "name" in parameter:
                     name = parameter["name"]
                     before = path.partition(f"/{{{name}}}")[0].rpartition("/")[2]
-                    yield (f"{before}/{name}", name), parameter
+                    yield PARAMETERS, (f"{before}/{name}", name), parameter
