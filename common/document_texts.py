@@ -77,11 +77,10 @@ def _places(node: Node, *, named: bool = False) -> Iterator[tuple[dict[str, Any]
 def _translated(text: str, by: Translate) -> str:
     blocks, fenced = [], False
     for block in text.strip().split("\n\n"):
-        begins = block.startswith(FENCE)
         # A block of code may have empty lines.
-        is_code = fenced or begins
-        if begins or fenced:
-            fenced = fenced != (block.count(FENCE) % 2 == 1)
+        is_code = fenced or block.startswith(FENCE)
+        if is_code:
+            fenced ^= block.count(FENCE) % 2 == 1
         blocks.append(block if is_code else _block(block, by))
     return "\n\n".join(blocks)
 

@@ -4,7 +4,7 @@
 what the service answers.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -12,10 +12,8 @@ import orjson
 from django.conf import settings
 
 from common.api import JSON, TITLES, envelope
-from common.schema.components import ENVELOPE_KEYS, EXAMPLE_TIME
+from common.schema.components import ENVELOPE_KEYS, EXAMPLE_TIME, Schema, operations_of
 from common.schema.errors import CODES_EXTENSION
-
-type Schema = dict[str, Any]
 
 
 @cache
@@ -27,17 +25,12 @@ def recorded() -> Mapping[str, Any]:
 def give_examples(document: Schema, language: str = "en") -> None:
     """Put the recorded examples into the document: of requests, parameters, answers, and properties of schemas."""
     properties = _Properties(document["components"]["schemas"])
-    for operation in _operations(document):
+    for operation in operations_of(document):
         known = recorded().get(operation["operationId"])
         if known is not None:
             _to_request(operation, known["request"], properties)
             _to_successes(operation, known["answers"], properties, language)
     _to_errors(document, language)
-
-
-def _operations(document: Schema) -> Iterator[Schema]:
-    for path in document["paths"].values():
-        yield from (part for part in path.values() if "operationId" in part)
 
 
 def answer_in(language: str, answer: Mapping[str, Any]) -> Any:
@@ -77,7 +70,7 @@ def enveloped(status: int, data: Any, errors: Sequence[str] = ()) -> Any:
 
 
 class _Properties:
-    """The properties of the schemas, which get their examples from the values that are made of them."""
+    """Gives each property of the schemas an example: the first value that a recorded request or answer has for it."""
 
     def __init__(self, schemas: Mapping[str, Schema]) -> None:
         self.schemas = schemas
@@ -119,7 +112,7 @@ class _Properties:
 def _to_errors(document: Schema, language: str) -> None:
     """An example for each code that the operation can have. Operations that share a response answer the same."""
     shared: Schema = document["components"].get("responses", {})
-    for operation in _operations(document):
+    for operation in operations_of(document):
         answers = recorded().get(operation["operationId"], {}).get("answers", {})
         for status, written in operation["responses"].items():
             response = shared[written["$ref"].rpartition("/")[2]] if "$ref" in written else written

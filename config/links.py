@@ -1,9 +1,8 @@
 """Links of the OpenAPI document: which operation goes on with an answer, and with which of its values."""
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-type Schema = dict[str, Any]
+from common.schema.components import Schema, operations_of
 
 STREAM, BAN = "$response.body#/data/id", "$response.body#/data/_id"
 
@@ -59,16 +58,11 @@ OF_OPERATIONS = {
 def add_links(result: Schema, **_: Any) -> Schema:
     """A postprocessing hook of drf-spectacular."""
     result["components"]["links"] = {name: _written(link) for name, link in LINKS.items()}
-    for operation in _operations(result):
+    for operation in operations_of(result):
         if names := OF_OPERATIONS.get(operation["operationId"]):
             success = next(response for status, response in operation["responses"].items() if int(status) < 300)
             success["links"] = {name: {"$ref": f"#/components/links/{name}"} for name in names}
     return result
-
-
-def _operations(result: Schema) -> Iterator[Schema]:
-    for path in result["paths"].values():
-        yield from path.values()
 
 
 def _written(link: Link) -> Schema:

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from common.schema.components import EXAMPLE_ID, EXAMPLE_TIME, ID, WRITTEN_TIME
+from common.schema.components import EXAMPLE_ID, EXAMPLE_TIME, ID, WRITTEN_TIME, Schema
 from reminders.channels.webhook import TYPES
 from reminders.models import LONGEST_TOKEN
-
-type Schema = dict[str, Any]
 
 EXAMPLE_KEY = "673ad08ac93fe18d3fdd2400"
 

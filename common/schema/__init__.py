@@ -5,14 +5,12 @@
 """
 
 from common.schema import fields  # noqa: F401 - drf-spectacular finds extensions when their module is imported
-from common.schema.components import EXAMPLE_ID
 from common.schema.errors import codes
 from common.schema.operations import WARNING, EnvelopeSchema, bases_without_text
 from common.schema.pages import CountSerializer, page_of
 from common.schema.sharing import share_responses, simplify_references
 
 __all__ = [
-    "EXAMPLE_ID",
     "WARNING",
     "CountSerializer",
     "EnvelopeSchema",

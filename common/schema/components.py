@@ -3,6 +3,7 @@
 # drf-spectacular is marked as typed, and most of it is not.
 # mypy: disable-error-code="no-untyped-call"
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
@@ -71,6 +72,11 @@ PROBLEM: Schema = {
         }
     ],
 }
+
+
+def operations_of(document: Schema) -> Iterator[Schema]:
+    for path in document["paths"].values():
+        yield from path.values()
 
 
 def envelope_of(data: Schema) -> ResolvedComponent:

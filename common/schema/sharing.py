@@ -2,10 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
-from common.schema.components import Schema
+from common.schema.components import Schema, operations_of
 
 # The component of a status. Its name is that of the status, and so never changes, whichever codes operations have.
 NAMES = {
@@ -64,26 +63,21 @@ def share_responses(result: Schema, **_: Any) -> Schema:
     Operations with this response refer to it. Those whose codes or examples are others keep their own one.
     """
     counted: dict[str, Counter[str]] = {str(status): Counter() for status in NAMES}
-    for responses in _responses(result):
-        for status, response in responses.items():
+    for operation in operations_of(result):
+        for status, response in operation["responses"].items():
             if status in counted:
                 counted[status][_written(response)] += 1
     shared = result["components"].setdefault("responses", {})
     common = {status: counter.most_common(1)[0][0] for status, counter in counted.items() if counter}
     for status, written in common.items():
         shared[NAMES[int(status)]] = json.loads(written)
-    for responses in _responses(result):
+    for operation in operations_of(result):
+        responses = operation["responses"]
         for status, response in responses.items():
             if common.get(status) == _written(response):
                 responses[status] = {"$ref": f"#/components/responses/{NAMES[int(status)]}"}
     result["components"] = dict(sorted(result["components"].items()))
     return result
-
-
-def _responses(result: Schema) -> Iterator[Schema]:
-    for path in result["paths"].values():
-        for operation in path.values():
-            yield operation["responses"]
 
 
 def _written(response: Schema) -> str:
