@@ -29,8 +29,7 @@ clients: $(DEV) ## Generate the Python and the TypeScript client and build their
 
 PYTEST := $(BIN)/pytest -n auto --dist worksteal
 STYLE := $(BIN)/ruff check . && $(BIN)/ruff format --check .
-# The clients are only needed by the tests.
-STRUCTURE := $(BIN)/lint-imports && $(MANAGE) makemigrations --check --dry-run && $(BIN)/python clients/build.py
+STRUCTURE := $(BIN)/lint-imports && $(MANAGE) makemigrations --check --dry-run
 TYPES := $(VENV)/types.txt
 # Tests start hundreds of processes. With PYTHONDONTWRITEBYTECODE, which many containers set, each would compile all code.
 test test-fast peers test-peers coverage: export PYTHONDONTWRITEBYTECODE :=
@@ -40,7 +39,7 @@ test test-fast peers test-peers coverage: export PYTHONDONTWRITEBYTECODE :=
 test: $(DEV) .env ## Run every check and all tests but test-peers (options: ARGS="tests/accounts -x")
 	@$(STYLE)
 	@$(BIN)/mypy . >$(TYPES) 2>&1 & types=$$!; \
-		$(STRUCTURE) && $(PYTEST) --durations=10 -m "not peers" $(ARGS); others=$$?; \
+		$(STRUCTURE) && $(BIN)/python clients/build.py && $(PYTEST) --durations=10 -m "not peers" $(ARGS); others=$$?; \
 		wait $$types || { cat $(TYPES); exit 1; }; exit $$others
 
 test-fast: $(DEV) .env clients ## Run the tests without browsers, processes, fuzzing, large data and what walks through all pages

@@ -221,12 +221,12 @@ DEVELOPMENT_SERVER_URL = env.str("DEVELOPMENT_SERVER_URL", default=PUBLIC_URL)
 PRODUCTION_SERVER_URL = env.str("PRODUCTION_SERVER_URL", default="https://api.example.com")
 # Whom users of the API ask, and what they may do with it: `contact` and `license` of the API document.
 API_CONTACT = {
-    "name": env.str("API_CONTACT_NAME", default="") or SPECTACULAR_SETTINGS["CONTACT"]["name"],
-    "url": env.str("API_CONTACT_URL", default="") or PUBLIC_URL,
+    "name": env.str("API_CONTACT_NAME", default=SPECTACULAR_SETTINGS["CONTACT"]["name"]),
+    "url": env.str("API_CONTACT_URL", default=PUBLIC_URL),
     "email": env.str("API_CONTACT_EMAIL", default=""),
 }
 API_LICENSE = {
-    "name": env.str("API_LICENSE_NAME", default="") or SPECTACULAR_SETTINGS["LICENSE"]["name"],
+    "name": env.str("API_LICENSE_NAME", default=SPECTACULAR_SETTINGS["LICENSE"]["name"]),
     "url": env.str("API_LICENSE_URL", default=""),
 }
 # Accounts that the playground offers for Development: [{"role": …, "username": …, "password": …}]. The demo sets them.
