@@ -1,6 +1,7 @@
-"""Files that pages and comments link to or name exist, and the index of decisions is complete."""
+"""Files and headings that pages and comments link to or name exist, and the index of decisions is complete."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +28,27 @@ def test_the_files_that_a_page_links_to_exist(page: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text("utf-8"))
     inside = [link.partition("#")[0] for link in links if not re.match(r"[a-z]+:", link)]
     assert [link for link in inside if link and not (page.parent / link).exists()] == []
+
+
+def anchors_of(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page: equal headings get numbers."""
+    text = re.sub(r"(?ms)^```.*?^```", "", page.read_text("utf-8"))
+    seen: Counter[str] = Counter()
+    anchors = set()
+    for heading in re.findall(r"(?m)^#{1,6} (.+)$", text):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+        anchor = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+        anchors.add(f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor)
+        seen[anchor] += 1
+    return anchors
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_headings_that_a_page_links_to_exist(page: Path) -> None:
+    links = re.findall(r"\]\(((?![a-z]+:)[^)\s#]*)#([^)\s]+)\)", page.read_text("utf-8"))
+    targets = [(page.parent / name if name else page, anchor) for name, anchor in links]
+    missing = [f"{path.name}#{anchor}" for path, anchor in targets if anchor not in anchors_of(path)]
+    assert missing == []
 
 
 def test_files_that_are_named_exist() -> None:
