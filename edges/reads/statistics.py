@@ -10,14 +10,8 @@ from django.db.models import OuterRef
 from common.queries import ID, TIME, Param, Question
 from common.times import optional_wire_time, wire_time
 from edges.services.presence import window
-from edges.services.statistics import (
-    COUNTED_EACH_TIME,
-    Numbers,
-    are_many,
-    current_numbers,
-    have_counted_later,
-    numbers_of,
-)
+from edges.services.statistics import Numbers, are_many, current_numbers, have_counted_later, numbers_of
+from edges.services.viewer_counts import COUNTED_EACH_TIME
 from livestreams.models import GuestStatus, LiveStream
 from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
 

@@ -17,9 +17,9 @@ from edges.hooks import STREAM_BANS, STREAM_REMINDERS
 from edges.models import HAS_LEFT, CountingPass, Participant, StreamStatistics
 from edges.services.counting import Counting
 from edges.services.presence import window
+from edges.services.viewer_counts import COUNTED_EACH_TIME
 
 CHUNK = 50  # streams
-COUNTED_EACH_TIME = 1_000  # rows of each kind
 ALL = 2_147_483_647
 LOWEST_ID = "0" * 24
 JOIN_ORDER = ["first_seen_at"]
