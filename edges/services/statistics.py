@@ -15,13 +15,11 @@ from django.db.models.functions import Cast
 from common.queries import ID, CountUpTo, Param, Question, TotalUpTo
 from edges.hooks import STREAM_BANS, STREAM_REMINDERS
 from edges.models import HAS_LEFT, CountingPass, Participant, StreamStatistics
-from edges.services.counting import Counting
+from edges.services.counting import ALL, LOWEST_ID, Counting
 from edges.services.presence import window
 from edges.services.viewer_counts import COUNTED_EACH_TIME
 
 CHUNK = 50  # streams
-ALL = 2_147_483_647
-LOWEST_ID = "0" * 24
 JOIN_ORDER = ["first_seen_at"]
 
 _DURATION = models.DurationField()
