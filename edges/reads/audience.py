@@ -99,7 +99,7 @@ def viewers(stream_id: str, query: Mapping[str, Any], *, caller: str, now: datet
     counted, kept, settled_at, restriction = rows[0]
     refuse_blocked(restriction)
     page = VIEWERS.page(query, caller=caller, stream=stream_id, seen_after=seen_after(now))
-    page.data["participantAudienceTotal"] = current_number(counted, kept, is_settled=settled_at is not None)
+    page.data["participantAudienceTotal"] = kept if settled_at else current_number(counted, kept or 0)
     return page
 
 

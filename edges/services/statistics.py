@@ -68,11 +68,12 @@ def numbers_of(stream: Any, *, up_to: int) -> Sequence[Any]:
     return [numbers[name] for name in Numbers._fields]
 
 
-def current_number(counted: int, kept: int | None, *, is_settled: bool) -> int:
-    """`counted` stopped one above `COUNTED_EACH_TIME`. `kept` is at least what a worker has counted before."""
-    if is_settled:
-        return kept or 0
-    return counted if counted <= COUNTED_EACH_TIME else max(counted, kept or 0)
+def current_number(counted: int, kept: int) -> int:
+    """`counted` is exact up to `COUNTED_EACH_TIME`; above, no more rows were read.
+
+    `kept` is what workers counted last.
+    """
+    return counted if counted <= COUNTED_EACH_TIME else max(counted, kept)
 
 
 def current_numbers(counted: Numbers, kept: Numbers | None, *, is_settled: bool) -> Numbers:
@@ -83,11 +84,11 @@ def current_numbers(counted: Numbers, kept: Numbers | None, *, is_settled: bool)
     few_viewers = counted.audience <= COUNTED_EACH_TIME
     few_reminders = counted.reminders <= COUNTED_EACH_TIME
     return Numbers(
-        audience=current_number(counted.audience, kept.audience, is_settled=False),
+        audience=current_number(counted.audience, kept.audience),
         watched_seconds=counted.watched_seconds if few_viewers else kept.watched_seconds,
-        reminders=current_number(counted.reminders, kept.reminders, is_settled=False),
+        reminders=current_number(counted.reminders, kept.reminders),
         converted=counted.converted if few_reminders else kept.converted,
-        bans=current_number(counted.bans, kept.bans, is_settled=False),
+        bans=current_number(counted.bans, kept.bans),
     )
 
 
