@@ -85,7 +85,7 @@ def statistics_of(stream_id: str, *, now: datetime) -> dict[str, Any]:
         "watchSeconds": round(found.watched_seconds),
         "averageWatchSeconds": round(found.watched_seconds / found.audience) if found.audience else 0,
         "remindersSet": found.reminders,
-        "remindersConverted": int(found.converted),  # a sum, which is a float
+        "remindersConverted": found.converted,
         "bans": found.bans,
         "secondsPerPoint": seconds,
         "viewersOverTime": points,

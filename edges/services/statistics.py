@@ -22,7 +22,7 @@ from edges.services.viewer_counts import COUNTED_EACH_TIME
 CHUNK = 50  # streams
 JOIN_ORDER = ["first_seen_at"]
 
-_DURATION = models.DurationField()
+_DURATION, _INTEGER = models.DurationField(), models.IntegerField()
 
 
 class Numbers(NamedTuple):
@@ -56,13 +56,13 @@ def numbers_of(stream: Any, *, up_to: int) -> Sequence[Any]:
     audience = Participant.objects.joined_as_audience(stream=stream)
     reminders = STREAM_REMINDERS.function()(stream=stream)
     joined = Exists(Participant.objects.filter(stream=OuterRef("stream"), user=OuterRef("user")))
-    # The order of an index each. Who counts all needs none.
+    # Each order is that of an index. Without a limit all rows are read, and the order does not matter.
     by_join, by_user = (JOIN_ORDER, ["user"]) if up_to < ALL else ([], [])
     numbers = {
         "audience": CountUpTo(audience, up_to, order=by_join),
         "watched_seconds": TotalUpTo(audience, _watched(), up_to, order=by_join),
         "reminders": CountUpTo(reminders, up_to, order=by_user),
-        "converted": TotalUpTo(reminders, Cast(joined, models.IntegerField()), up_to, order=by_user),
+        "converted": Cast(TotalUpTo(reminders, Cast(joined, _INTEGER), up_to, order=by_user), _INTEGER),
         "bans": CountUpTo(STREAM_BANS.function()(stream=stream), up_to),
     }
     return [numbers[name] for name in Numbers._fields]
