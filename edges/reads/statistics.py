@@ -13,7 +13,7 @@ from edges.services.presence import window
 from edges.services.statistics import Numbers, are_many, current_numbers, have_counted_later, numbers_of
 from edges.services.viewer_counts import COUNTED_EACH_TIME
 from livestreams.models import GuestStatus, LiveStream
-from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
+from livestreams.services import StreamMissing, audience_restriction, readable
 
 MOST_POINTS = 1_500  # a point a minute for 25 hours
 LONGEST = timedelta(days=30)
@@ -56,11 +56,7 @@ def broadcasters(stream_id: str, *, caller: str, now: datetime) -> Collection[st
 
     Raises StreamMissing, and Banned when a ban blocks `caller` from the stream.
     """
-    rows = _MEMBERS.rows(id=stream_id, caller=caller, now=now)
-    if not rows:
-        raise StreamMissing
-    creator_id, guest_id, guest_status, restriction = rows[0]
-    refuse_blocked(restriction)
+    creator_id, guest_id, guest_status = readable(_MEMBERS.rows(id=stream_id, caller=caller, now=now))
     return {creator_id, guest_id} if guest_status == GuestStatus.ACCEPTED else {creator_id}
 
 
