@@ -28,7 +28,7 @@ class _Sampled(NamedTuple):
     first_at: datetime
 
 
-def _with_members() -> models.QuerySet[Any]:
+def _with_broadcasters() -> models.QuerySet[Any]:
     restriction = audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME))
     streams = LiveStream.objects.filter(pk=Param("id", ID))
     return streams.values_list("creator_id", "guest_id", "guest_status", restriction)
@@ -40,7 +40,7 @@ def _with_numbers() -> models.QuerySet[Any]:
     return LiveStream.objects.filter(pk=Param("id", ID)).values_list("started_at", "ended_at", *kept, *counted)
 
 
-_MEMBERS = Question(_with_members)
+_BROADCASTERS = Question(_with_broadcasters)
 _NUMBERS = Question(_with_numbers)
 # Of each point the largest sample, the last one, from which the points after it go on, and the time of the first one.
 _SAMPLES = """
@@ -56,7 +56,7 @@ def broadcasters(stream_id: str, *, caller: str, now: datetime) -> Collection[st
 
     Raises StreamMissing, and Banned when a ban blocks `caller` from the stream.
     """
-    creator_id, guest_id, guest_status = readable(_MEMBERS.rows(id=stream_id, caller=caller, now=now))
+    creator_id, guest_id, guest_status = readable(_BROADCASTERS.rows(id=stream_id, caller=caller, now=now))
     return {creator_id, guest_id} if guest_status == GuestStatus.ACCEPTED else {creator_id}
 
 
