@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, models
-from django.db.models import OuterRef
+from django.db.models import Case, OuterRef, When
 
 from common.queries import ID, TIME, Param, Question
 from common.times import optional_wire_time, wire_time
@@ -36,7 +36,11 @@ def _with_broadcasters() -> models.QuerySet[Any]:
 
 def _with_numbers() -> models.QuerySet[Any]:
     kept = [f"statistics__{name}" for name in ("stream_id", "settled_at", "peak", "peak_at", *Numbers._fields)]
-    counted = numbers_of(OuterRef("pk"), up_to=COUNTED_EACH_TIME + 1)
+    # NULL once the statistics are settled: the kept numbers are final, so no rows are read.
+    counted = [
+        Case(When(statistics__settled_at=None, then=number))
+        for number in numbers_of(OuterRef("pk"), up_to=COUNTED_EACH_TIME + 1)
+    ]
     return LiveStream.objects.filter(pk=Param("id", ID)).values_list("started_at", "ended_at", *kept, *counted)
 
 
