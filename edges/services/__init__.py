@@ -6,7 +6,6 @@ from edges.services.feedback import (
     NotWatched,
     StreamNotEnded,
     give_feedback,
-    lock_feedback,
     refuse_feedback,
 )
 from edges.services.join_keys import KEY_PUBLISHED_BEFORE, forget_keys, public_keys, rotate_join_key
@@ -44,7 +43,6 @@ __all__ = [
     "forget_keys",
     "give_feedback",
     "leave",
-    "lock_feedback",
     "new_revocations",
     "public_keys",
     "record_revocations",

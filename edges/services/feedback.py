@@ -18,7 +18,7 @@ from common.refusals import Conflict, Forbidden
 from common.writes import Write, insertion, run
 from edges.models import Feedback, Participant
 from livestreams.models import LiveStream, Status
-from livestreams.services import audience_restriction, readable, share_stream_lock, take_stream_lock
+from livestreams.services import audience_restriction, readable, share_stream_lock
 
 RATINGS = range(1, 6)
 
@@ -95,8 +95,3 @@ def give_feedback(stream_id: str, *, by: User, now: datetime, rating: int, comme
     counts = [int(rating == each) for each in RATINGS]
     run(insertion(feedback), noted, Write(_COUNTED, [bytes.fromhex(stream_id), *counts]))
     return feedback
-
-
-def lock_feedback(stream_id: str) -> None:
-    """Keep others from giving feedback about the stream until the transaction ends."""
-    take_stream_lock(stream_id)

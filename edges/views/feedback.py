@@ -12,7 +12,7 @@ from common.views import ApiViewSet
 from edges import reads, services
 from edges.permissions import NotMemberOrModerator, refuse_unless_broadcaster_or_moderator
 from edges.serializers import FeedbackSerializer, FeedbackSummarySerializer, GiveFeedbackSerializer, LimitQuery
-from livestreams.services import Banned, StreamMissing
+from livestreams.services import Banned, StreamMissing, take_stream_lock
 
 
 class FeedbackViewSet(ApiViewSet):
@@ -25,7 +25,7 @@ class FeedbackViewSet(ApiViewSet):
     }
 
     def lock_object(self, **ids: str) -> None:
-        services.lock_feedback(ids["id"])
+        take_stream_lock(ids["id"])
 
     @extend_schema(
         operation_id="createLiveStreamByIdFeedbackV1",
