@@ -1,4 +1,4 @@
-"""Who may read the revocations and the statistics of a stream, and who may join it in which role."""
+"""Who may read the revocations, the statistics and the feedback of a stream, and who may join it in which role."""
 
 from collections.abc import Collection
 from typing import Any
