@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db import models
@@ -213,12 +212,10 @@ def any_appeal(ban_id: str) -> dict[str, Any]:
 
 # --- reports --------------------------------------------------------------------------------------
 
-_REPORT_ROW = attrgetter(*(column.replace("__", ".") for column in ReportSerializer.columns()))
-
 
 def new_report(report: Report) -> dict[str, Any]:
     """The report that was just made, with its case."""
-    return ReportSerializer.to_wire(_REPORT_ROW(report))
+    return ReportSerializer.wire_of(report)
 
 
 # --- bulk calls -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import count
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db import models
@@ -79,6 +80,14 @@ class ReadSerializer(serializers.Serializer[Any]):
         return [
             value if "__" in column else getattr(instance, column) for column, value in zip(columns, row, strict=False)
         ]
+
+    @classmethod
+    def wire_of(cls, instance: models.Model) -> dict[str, Any]:
+        """The wire dictionary of an instance that was just written, without reading it.
+
+        The columns of joined tables are those of its related instances, so it must have these.
+        """
+        return cls.to_wire([attrgetter(column.replace("__", "."))(instance) for column in cls.columns()])
 
 
 class _Compiled(NamedTuple):

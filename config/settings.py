@@ -263,7 +263,7 @@ check_stream_page_url(STREAM_PAGE_URL)
 # For what a stream can be reported: see bans/reasons.py.
 REPORT_REASONS = env.list("REPORT_REASONS", default=DEFAULT_REASONS)
 check_reasons(REPORT_REASONS)
-# Implementations of the hooks in livestreams/hooks.py, in apps that livestreams must not import.
+# Implementations of the hooks in livestreams/hooks.py and edges/hooks.py, in apps that these must not import.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
 STREAM_FOLLOWERS = ["edges.services.follow_stream", "reminders.services.follow_stream"]
 REMINDER_WAITS = "reminders.models.waits"

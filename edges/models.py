@@ -1,4 +1,4 @@
-"""Presence, numbers of viewers, revocations, the keys that sign join tokens, and feedback of viewers."""
+"""Presence, numbers of viewers, statistics, revocations, the keys that sign join tokens, and feedback of viewers."""
 
 from datetime import datetime
 from typing import Any, ClassVar, Self
@@ -15,7 +15,8 @@ from livestreams.models import GuestStatus, LiveStream, Status
 # A participant who is neither creator nor guest. A guest who declined counts as a viewer.
 _VIEWER = ~Q(user=F("stream__creator")) & (~Q(user=F("stream__guest")) | Q(stream__guest_status=GuestStatus.DECLINED))
 _JOINED_AS_AUDIENCE = Q(role=LiveStream.Role.AUDIENCE) | (Q(role=None) & _VIEWER)
-# Compared with `last_seen_at`, because a server of an older version does not reset it when the user joins again.
+# Compared with last_seen_at: a server of the version before does not know left_at, so it stays when the user joins
+# again.
 HAS_LEFT = Q(left_at__gte=F("last_seen_at"))
 
 

@@ -1,4 +1,4 @@
-"""Who may read the revocations and the statistics of a stream, and who may join it in which role."""
+"""Who may read the revocations, the statistics and the feedback of a stream, and who may join it in which role."""
 
 from collections.abc import Collection
 from typing import Any
@@ -17,7 +17,7 @@ class NotAServiceAccount(Forbidden):
     message = _("only service accounts with the permission livestreams.enforce may ask this")
 
 
-class NotTheirStatistics(Forbidden):
+class NotMemberOrModerator(Forbidden):
     code = "not_member_or_moderator"
     message = _("only the creator, the guest who has accepted, or a moderator may see this")
 
@@ -42,4 +42,4 @@ def refuse_unless_guest(user: User, stream: dict[str, Any]) -> None:
 def refuse_unless_broadcaster_or_moderator(user: User, broadcasters: Collection[str]) -> None:
     """`broadcasters` are the ids of the creator and of a guest who has accepted."""
     if user.pk not in broadcasters and not MODERATES.function()(user):
-        raise NotTheirStatistics
+        raise NotMemberOrModerator

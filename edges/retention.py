@@ -1,4 +1,4 @@
-"""Retention of presence, samples of viewers and revocations of streams that are over."""
+"""Retention of presence, feedback, samples of viewers and revocations of streams that are over."""
 
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Joins, viewers and revocations on the wire: responses, request bodies and queries."""
+"""Joins, viewers, statistics, feedback and revocations on the wire: responses, request bodies and queries."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""URL patterns of joins, viewers, statistics, discovery, revocations and join keys."""
+"""URL patterns of joining and leaving, viewers, statistics, feedback, discovery, revocations and join keys."""
 
 from django.urls import path
 from rest_framework.permissions import AllowAny

@@ -24,7 +24,7 @@ from livestreams.serializers import (
     LiveStreamSerializer,
     UpcomingStreamSerializer,
 )
-from livestreams.services import Restriction, StreamMissing, audience_restriction, refuse_blocked, reminder_waits
+from livestreams.services import Restriction, StreamMissing, audience_restriction, readable, reminder_waits
 
 # --- one stream -----------------------------------------------------------------------------------
 
@@ -64,10 +64,7 @@ _USER_EXISTS = Question(lambda: User.objects.filter(pk=Param("id", ID)).values_l
 
 def stream_and_restriction(stream_id: str, *, caller: str) -> tuple[dict[str, Any], Restriction | None]:
     """The stream, and what restricts `caller` on it. Raises StreamMissing."""
-    return _found(_STREAM_AND_RESTRICTION.rows(id=stream_id, caller=caller, now=timezone.now()), caller)
-
-
-def _found(rows: list[list[Any]], caller: str | None) -> tuple[dict[str, Any], Restriction | None]:
+    rows = _STREAM_AND_RESTRICTION.rows(id=stream_id, caller=caller, now=timezone.now())
     if not rows:
         raise StreamMissing
     (*row, restriction) = rows[0]
@@ -77,9 +74,7 @@ def _found(rows: list[list[Any]], caller: str | None) -> tuple[dict[str, Any], R
 def stream_of_channel(channel_name: str, *, caller: str) -> dict[str, Any]:
     """The stream with this channel name. Raises StreamMissing, and Banned when a ban blocks `caller` from it."""
     rows = _STREAM_OF_CHANNEL.rows(channel_name=channel_name, caller=caller, now=timezone.now())
-    stream, restriction = _found(rows, caller)
-    refuse_blocked(restriction)
-    return stream
+    return LiveStreamSerializer.to_wire(readable(rows), caller)
 
 
 def active_stream_of_user(user_id: str, *, caller: str | None) -> dict[str, Any] | None:
@@ -88,9 +83,7 @@ def active_stream_of_user(user_id: str, *, caller: str | None) -> dict[str, Any]
     if not rows:
         _refuse_unless_user(user_id)
         return None
-    stream, restriction = _found(rows, caller)
-    refuse_blocked(restriction)
-    return stream
+    return LiveStreamSerializer.to_wire(readable(rows), caller)
 
 
 class StreamToChange(NamedTuple):

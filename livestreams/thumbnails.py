@@ -48,7 +48,10 @@ def renamed_later(name: str, *, stream_id: str) -> str:
 
 
 def removed_later(name: str, *, stream_id: str) -> None:
-    """Defer a job that deletes the file after this transaction has committed, and after it was renamed."""
+    """Defer a job that deletes the file after this transaction has committed.
+
+    It runs after earlier jobs of the stream, so a file that is still to be renamed has its name by then.
+    """
     _defer("remove_thumbnail", stream_id, name=name)
 
 

@@ -18,7 +18,7 @@ from common.pagination import Listing, bounded
 from common.queries import ID, TIME, Param, Question
 from edges.reads import refuse_unless_readable
 from livestreams.models import LiveStream, of_living_stream
-from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
+from livestreams.services import audience_restriction, readable, refuse_blocked
 from reminders.calendars import Entry
 from reminders.models import CalendarAddress, Notification, Reminder, blocks_of, digest_of
 from reminders.serializers import MyReminderSerializer, NotificationSerializer, ReminderSerializer
@@ -189,12 +189,7 @@ _MEMBER = Question(lambda: User.objects.filter(pk=Param("id", ID)).only("usernam
 
 def calendar_entry(stream_id: str, *, caller: str | None, now: datetime) -> Entry:
     """The event of one stream. Raises StreamMissing, Banned, StreamWithoutDates."""
-    rows = _ENTRY.rows(id=stream_id, caller=caller, now=now)
-    if not rows:
-        raise StreamMissing
-    *columns, restriction = rows[0]
-    refuse_blocked(restriction)
-    entry = Entry(*columns)
+    entry = Entry(*readable(_ENTRY.rows(id=stream_id, caller=caller, now=now)))
     if entry.begin is None:
         raise StreamWithoutDates
     return entry

@@ -27,7 +27,6 @@ from reminders.models import (
     LONGEST_DEVICE_ID,
     LONGEST_LEAD,
     LONGEST_TOKEN,
-    DeviceToken,
     Kind,
     Platform,
     Reminder,
@@ -140,10 +139,6 @@ class DeviceTokenSerializer(ReadSerializer):
     deviceId = Derived(serializers.CharField(allow_null=True), of=["device_id"], by=lambda device_id: device_id or None)
     createdAt = WireTime(source="created_at")
     updatedAt = WireTime(source="updated_at", help_text="The last registration.")
-
-
-def device_to_wire(device: DeviceToken) -> dict[str, Any]:
-    return DeviceTokenSerializer.to_wire([getattr(device, column) for column in DeviceTokenSerializer.columns()])
 
 
 class CalendarAddressSerializer(serializers.Serializer[Any]):

@@ -256,7 +256,6 @@ WITHOUT_LOCK = {
     "edges.admit",
     "edges.cursor_for",
     "edges.leave",  # updates the participation in one statement
-    "edges.lock_feedback",
     "edges.new_revocations",
     "edges.record_revocations",
     "edges.refuse_feedback",

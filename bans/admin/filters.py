@@ -85,7 +85,7 @@ class ReasonFilter(DropdownFilter):
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        # Cases may have reasons that were removed from the setting since.
+        # Also built-in reasons that the setting no longer has: older cases may have them.
         return [(reason, name_of(reason)) for reason in dict.fromkeys([*settings.REPORT_REASONS, *NAMES])]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

@@ -87,7 +87,6 @@ def _appeal(ban: LiveStreamBan) -> Appeal | None:
 class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
     admin_actions = (UPHOLD, LIFT, *OVERRULINGS, *USUAL_CHANGES)
     actions_detail = ("change_ban", "overrule_change")
-    change_form_outer_after_template = "admin/ban.html"
     list_display = ("person", "on_stream", "kind", "why", "ends", "verdict", "objection", "created_at")
     list_display_links = ("person",)
     list_select_related = ("reviewed_by", "appeal")
@@ -178,16 +177,11 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
 
     # --- columns and fields ---------------------------------------------------------------------
 
-    def page_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
-        ban = self.get_object(request, unquote(object_id or ""))
-        shown = ban is not None and self.has_view_permission(request, ban)
-        return super().page_context(request, object_id) | {"earlier_bans": self._earlier_bans(ban) if shown else None}
-
-    def _earlier_bans(self, ban: LiveStreamBan) -> dict[str, Any] | None:
+    def related_rows(self, row: LiveStreamBan) -> dict[str, Any] | None:
         """The earlier bans of the same person, newest first."""
         earlier = (
-            LiveStreamBan.all_objects.filter(target=ban.target_id, created_at__lte=ban.created_at)
-            .exclude(pk=ban.pk)
+            LiveStreamBan.all_objects.filter(target=row.target_id, created_at__lte=row.created_at)
+            .exclude(pk=row.pk)
             .select_related("stream", "created_by")
             .order_by("-created_at", "-id")[:EARLIER_BANS_SHOWN]
         )

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import unquote
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -58,7 +57,6 @@ class ReportCaseAdmin(ModerationAdmin):
     """Open cases come first, those with most reports at the top."""
 
     admin_actions = (MARK_ACTED_ON, DISMISS)
-    change_form_outer_after_template = "admin/report_case.html"
     list_display = ("reported", "state_label", "report_count", "why", "updated_at", "decided")
     list_select_related = ("decided_by",)
     list_filter = (
@@ -100,14 +98,9 @@ class ReportCaseAdmin(ModerationAdmin):
 
     # --- columns and fields ---------------------------------------------------------------------
 
-    def page_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
-        case = self.get_object(request, unquote(object_id or ""))
-        shown = case is not None and self.has_view_permission(request, case)
-        return super().page_context(request, object_id) | {"reports": self._reports(case) if shown else None}
-
-    def _reports(self, case: ReportCase) -> dict[str, Any]:
+    def related_rows(self, row: ReportCase) -> dict[str, Any]:
         """The reports of the case, newest first."""
-        newest = case.reports.select_related("reporter").order_by("-created_at", "-id")[:REPORTS_SHOWN]
+        newest = row.reports.select_related("reporter").order_by("-created_at", "-id")[:REPORTS_SHOWN]
         rows = [
             [
                 written(report.created_at),
@@ -117,7 +110,7 @@ class ReportCaseAdmin(ModerationAdmin):
             ]
             for report in newest
         ]
-        title = _("Reports, newest first (%(shown)d of %(count)d)") % {"shown": len(rows), "count": case.report_count}
+        title = _("Reports, newest first (%(shown)d of %(count)d)") % {"shown": len(rows), "count": row.report_count}
         headers = [_("time"), _("reporter"), _("reason"), _("comment")]
         return {"title": title, "table": {"headers": headers, "rows": rows}}
 

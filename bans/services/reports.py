@@ -6,7 +6,6 @@ All reports of a stream until a decision are one case. The explanation is in doc
 from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -16,6 +15,7 @@ from common import audit
 from common.locks import AdvisoryLock
 from common.queries import ID, Param, Question
 from common.refusals import Conflict, Forbidden, Missing
+from common.times import local_time
 from common.writes import insertion, run, update
 from livestreams.services import share_stream_lock
 
@@ -103,7 +103,7 @@ def refuse_decision(case: ReportCase, *, by: User) -> None:
             message
             % {
                 "moderator": decider.username,
-                "moment": timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z"),
+                "moment": local_time(moment),
                 "state": case.get_state_display(),
             }
         )

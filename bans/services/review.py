@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -28,6 +27,7 @@ from bans.services.bans import (
     write_ban,
 )
 from common.refusals import Conflict, Forbidden
+from common.times import local_time
 from livestreams.models import LiveStream
 
 State = Appeal.State
@@ -154,7 +154,7 @@ def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:
         message
         % {
             "reviewer": reviewer.username,
-            "moment": timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S %Z"),
+            "moment": local_time(moment),
             "verdict": ban.get_review_display(),
         }
     )

@@ -21,7 +21,7 @@ from edges.services.presence import seen_after
 from edges.services.statistics import JOIN_ORDER, current_number
 from edges.services.viewer_counts import COUNTED_EACH_TIME, counted
 from livestreams.models import LiveStream
-from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
+from livestreams.services import audience_restriction, readable
 
 _RESTRICTION: dict[str, Any] = {"stream": OuterRef("pk"), "user": Param("caller", ID), "now": Param("now", TIME)}
 
@@ -93,32 +93,21 @@ def viewers(stream_id: str, query: Mapping[str, Any], *, caller: str, now: datet
 
     Raises StreamMissing, and Banned when a ban blocks `caller` from the stream.
     """
-    rows = _AUDIENCE.rows(id=stream_id, caller=caller, now=now)
-    if not rows:
-        raise StreamMissing
-    counted, kept, settled_at, restriction = rows[0]
-    refuse_blocked(restriction)
+    counted, kept, settled_at = readable(_AUDIENCE.rows(id=stream_id, caller=caller, now=now))
     page = VIEWERS.page(query, caller=caller, stream=stream_id, seen_after=seen_after(now))
-    page.data["participantAudienceTotal"] = current_number(counted, kept, is_settled=settled_at is not None)
+    page.data["participantAudienceTotal"] = kept if settled_at else current_number(counted, kept or 0)
     return page
 
 
 def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> None:
     """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
-    rows = _RESTRICTION_OF_READER.rows(id=stream_id, caller=caller, now=now)
-    if not rows:
-        raise StreamMissing
-    refuse_blocked(rows[0][0])
+    readable(_RESTRICTION_OF_READER.rows(id=stream_id, caller=caller, now=now))
 
 
 def viewer_count(stream_id: str, *, caller: str, now: datetime) -> dict[str, Any]:
     """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
     since = seen_after(now)
-    rows = _COUNT.rows(id=stream_id, caller=caller, now=now, seen_after=since)
-    if not rows:
-        raise StreamMissing
-    count, known, counted_at, restriction = rows[0]
-    refuse_blocked(restriction)
+    count, known, counted_at = readable(_COUNT.rows(id=stream_id, caller=caller, now=now, seen_after=since))
     if count > COUNTED_EACH_TIME:
         count = counted(stream_id, seen_after=since, known=known, counted_at=counted_at, now=now)
     return {"streamId": stream_id, "viewerCount": count}

@@ -22,7 +22,7 @@ _COMMENTS = Question(
 
 def new_feedback(feedback: Feedback) -> dict[str, Any]:
     """The feedback that was just given."""
-    return FeedbackSerializer.to_wire([getattr(feedback, column) for column in FeedbackSerializer.columns()])
+    return FeedbackSerializer.wire_of(feedback)
 
 
 def feedback_of(stream_id: str, *, limit: int) -> dict[str, Any]:

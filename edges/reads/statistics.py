@@ -5,21 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, models
-from django.db.models import OuterRef
+from django.db.models import Case, OuterRef, When
 
 from common.queries import ID, TIME, Param, Question
 from common.times import optional_wire_time, wire_time
 from edges.services.presence import window
-from edges.services.statistics import (
-    COUNTED_EACH_TIME,
-    Numbers,
-    are_many,
-    current_numbers,
-    have_counted_later,
-    numbers_of,
-)
+from edges.services.statistics import Numbers, are_many, current_numbers, have_counted_later, numbers_of
+from edges.services.viewer_counts import COUNTED_EACH_TIME
 from livestreams.models import GuestStatus, LiveStream
-from livestreams.services import StreamMissing, audience_restriction, refuse_blocked
+from livestreams.services import StreamMissing, audience_restriction, readable
 
 MOST_POINTS = 1_500  # a point a minute for 25 hours
 LONGEST = timedelta(days=30)
@@ -34,7 +28,7 @@ class _Sampled(NamedTuple):
     first_at: datetime
 
 
-def _with_members() -> models.QuerySet[Any]:
+def _with_broadcasters() -> models.QuerySet[Any]:
     restriction = audience_restriction(stream=OuterRef("pk"), user=Param("caller", ID), now=Param("now", TIME))
     streams = LiveStream.objects.filter(pk=Param("id", ID))
     return streams.values_list("creator_id", "guest_id", "guest_status", restriction)
@@ -42,11 +36,15 @@ def _with_members() -> models.QuerySet[Any]:
 
 def _with_numbers() -> models.QuerySet[Any]:
     kept = [f"statistics__{name}" for name in ("stream_id", "settled_at", "peak", "peak_at", *Numbers._fields)]
-    counted = numbers_of(OuterRef("pk"), up_to=COUNTED_EACH_TIME + 1)
+    # NULL once the statistics are settled: the kept numbers are final, so no rows are read.
+    counted = [
+        Case(When(statistics__settled_at=None, then=number))
+        for number in numbers_of(OuterRef("pk"), up_to=COUNTED_EACH_TIME + 1)
+    ]
     return LiveStream.objects.filter(pk=Param("id", ID)).values_list("started_at", "ended_at", *kept, *counted)
 
 
-_MEMBERS = Question(_with_members)
+_BROADCASTERS = Question(_with_broadcasters)
 _NUMBERS = Question(_with_numbers)
 # Of each point the largest sample, the last one, from which the points after it go on, and the time of the first one.
 _SAMPLES = """
@@ -62,11 +60,7 @@ def broadcasters(stream_id: str, *, caller: str, now: datetime) -> Collection[st
 
     Raises StreamMissing, and Banned when a ban blocks `caller` from the stream.
     """
-    rows = _MEMBERS.rows(id=stream_id, caller=caller, now=now)
-    if not rows:
-        raise StreamMissing
-    creator_id, guest_id, guest_status, restriction = rows[0]
-    refuse_blocked(restriction)
+    creator_id, guest_id, guest_status = readable(_BROADCASTERS.rows(id=stream_id, caller=caller, now=now))
     return {creator_id, guest_id} if guest_status == GuestStatus.ACCEPTED else {creator_id}
 
 
@@ -91,7 +85,7 @@ def statistics_of(stream_id: str, *, now: datetime) -> dict[str, Any]:
         "watchSeconds": round(found.watched_seconds),
         "averageWatchSeconds": round(found.watched_seconds / found.audience) if found.audience else 0,
         "remindersSet": found.reminders,
-        "remindersConverted": int(found.converted),  # a sum, which is a float
+        "remindersConverted": found.converted,
         "bans": found.bans,
         "secondsPerPoint": seconds,
         "viewersOverTime": points,

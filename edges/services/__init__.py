@@ -1,14 +1,7 @@
-"""Joining and leaving a stream, the keys of join tokens, numbers of viewers and statistics, and revocations."""
+"""Joining and leaving a stream, feedback, the keys of join tokens, numbers of viewers, statistics, and revocations."""
 
 from edges.services.admission import JoinToken, StreamNotActive, admit
-from edges.services.feedback import (
-    FeedbackGiven,
-    NotWatched,
-    StreamNotEnded,
-    give_feedback,
-    lock_feedback,
-    refuse_feedback,
-)
+from edges.services.feedback import FeedbackGiven, NotWatched, StreamNotEnded, give_feedback, refuse_feedback
 from edges.services.join_keys import KEY_PUBLISHED_BEFORE, forget_keys, public_keys, rotate_join_key
 from edges.services.live import LIVE, follow_stream
 from edges.services.presence import NotJoined, leave
@@ -44,7 +37,6 @@ __all__ = [
     "forget_keys",
     "give_feedback",
     "leave",
-    "lock_feedback",
     "new_revocations",
     "public_keys",
     "record_revocations",

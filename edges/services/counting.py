@@ -19,6 +19,8 @@ from edges.models import CountingPass
 
 logger = logging.getLogger(__name__)
 
+LOWEST_ID = "0" * 24  # no row has it, so a pass begins after it
+ALL = 2_147_483_647  # as up_to: count every row
 LARGEST_SHARE = 10  # a pass of a second at most every ten seconds
 ABANDONED_AFTER = timedelta(seconds=10)
 

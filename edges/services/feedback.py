@@ -18,13 +18,7 @@ from common.refusals import Conflict, Forbidden
 from common.writes import Write, insertion, run
 from edges.models import Feedback, Participant
 from livestreams.models import LiveStream, Status
-from livestreams.services import (
-    StreamMissing,
-    audience_restriction,
-    refuse_blocked,
-    share_stream_lock,
-    take_stream_lock,
-)
+from livestreams.services import audience_restriction, readable, share_stream_lock
 
 RATINGS = range(1, 6)
 
@@ -49,13 +43,13 @@ def _watching() -> models.QuerySet[Any]:
 
 
 def _seen_by_viewer() -> models.QuerySet[Any]:
-    """The status of the stream, what restricts the user on it, and whether they watched it and gave feedback."""
+    """The status of the stream, whether the user watched it and gave feedback, and what restricts them on it."""
     user = Param("user", ID)
     return LiveStream.objects.filter(pk=Param("stream", ID)).values_list(
         "status",
-        audience_restriction(stream=OuterRef("pk"), user=user, now=Param("now", TIME)),
         Exists(_watching()),
         Exists(Feedback.objects.filter(stream=Param("stream", ID), user=user)),
+        audience_restriction(stream=OuterRef("pk"), user=user, now=Param("now", TIME)),
     )
 
 
@@ -75,11 +69,7 @@ _COUNTED = """
 
 def refuse_feedback(stream_id: str, *, by: User, now: datetime) -> tuple[str, bool]:
     """Raises StreamMissing, Banned, NotWatched. Returns the status of the stream, and whether `by` gave feedback."""
-    rows = _SEEN_BY_VIEWER.rows(stream=stream_id, user=by.pk, now=now)
-    if not rows:
-        raise StreamMissing
-    status, restriction, has_watched, has_given = rows[0]
-    refuse_blocked(restriction)
+    status, has_watched, has_given = readable(_SEEN_BY_VIEWER.rows(stream=stream_id, user=by.pk, now=now))
     if not has_watched:
         raise NotWatched
     return status, has_given
@@ -105,8 +95,3 @@ def give_feedback(stream_id: str, *, by: User, now: datetime, rating: int, comme
     counts = [int(rating == each) for each in RATINGS]
     run(insertion(feedback), noted, Write(_COUNTED, [bytes.fromhex(stream_id), *counts]))
     return feedback
-
-
-def lock_feedback(stream_id: str) -> None:
-    """Keep others from giving feedback about the stream until the transaction ends."""
-    take_stream_lock(stream_id)

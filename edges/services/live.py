@@ -8,13 +8,11 @@ from django.db.models import Exists, OuterRef
 
 from common.queries import ID, TIME, CountUpTo, Param, Question
 from edges.models import CountingPass, Participant, ViewerCount
-from edges.services.counting import Counting
+from edges.services.counting import ALL, LOWEST_ID, Counting
 from edges.services.presence import seen_after
 from livestreams.models import LiveStream, Status
 
 CHUNK = 1_000  # streams
-LOWEST_ID = "0" * 24
-MOST_VIEWERS = 2_147_483_647
 
 
 def follow_stream(stream: LiveStream, *, changed: Collection[str], now: datetime) -> None:
@@ -55,7 +53,7 @@ _COUNTED = Question(
             "stream__statistics__sampled",
             CountUpTo(
                 Participant.objects.audience(stream=OuterRef("stream"), seen_after=Param("seen_after", TIME)),
-                MOST_VIEWERS,
+                ALL,
             ),
         )
     )

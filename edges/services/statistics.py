@@ -15,16 +15,14 @@ from django.db.models.functions import Cast
 from common.queries import ID, CountUpTo, Param, Question, TotalUpTo
 from edges.hooks import STREAM_BANS, STREAM_REMINDERS
 from edges.models import HAS_LEFT, CountingPass, Participant, StreamStatistics
-from edges.services.counting import Counting
+from edges.services.counting import ALL, LOWEST_ID, Counting
 from edges.services.presence import window
+from edges.services.viewer_counts import COUNTED_EACH_TIME
 
 CHUNK = 50  # streams
-COUNTED_EACH_TIME = 1_000  # rows of each kind
-ALL = 2_147_483_647
-LOWEST_ID = "0" * 24
 JOIN_ORDER = ["first_seen_at"]
 
-_DURATION = models.DurationField()
+_DURATION, _INTEGER = models.DurationField(), models.IntegerField()
 
 
 class Numbers(NamedTuple):
@@ -58,23 +56,24 @@ def numbers_of(stream: Any, *, up_to: int) -> Sequence[Any]:
     audience = Participant.objects.joined_as_audience(stream=stream)
     reminders = STREAM_REMINDERS.function()(stream=stream)
     joined = Exists(Participant.objects.filter(stream=OuterRef("stream"), user=OuterRef("user")))
-    # The order of an index each. Who counts all needs none.
+    # Each order is that of an index. Without a limit all rows are read, and the order does not matter.
     by_join, by_user = (JOIN_ORDER, ["user"]) if up_to < ALL else ([], [])
     numbers = {
         "audience": CountUpTo(audience, up_to, order=by_join),
         "watched_seconds": TotalUpTo(audience, _watched(), up_to, order=by_join),
         "reminders": CountUpTo(reminders, up_to, order=by_user),
-        "converted": TotalUpTo(reminders, Cast(joined, models.IntegerField()), up_to, order=by_user),
+        "converted": Cast(TotalUpTo(reminders, Cast(joined, _INTEGER), up_to, order=by_user), _INTEGER),
         "bans": CountUpTo(STREAM_BANS.function()(stream=stream), up_to),
     }
     return [numbers[name] for name in Numbers._fields]
 
 
-def current_number(counted: int, kept: int | None, *, is_settled: bool) -> int:
-    """`counted` stopped one above `COUNTED_EACH_TIME`. `kept` is at least what a worker has counted before."""
-    if is_settled:
-        return kept or 0
-    return counted if counted <= COUNTED_EACH_TIME else max(counted, kept or 0)
+def current_number(counted: int, kept: int) -> int:
+    """`counted` is exact up to `COUNTED_EACH_TIME`; above, no more rows were read.
+
+    `kept` is what workers counted last.
+    """
+    return counted if counted <= COUNTED_EACH_TIME else max(counted, kept)
 
 
 def current_numbers(counted: Numbers, kept: Numbers | None, *, is_settled: bool) -> Numbers:
@@ -85,11 +84,11 @@ def current_numbers(counted: Numbers, kept: Numbers | None, *, is_settled: bool)
     few_viewers = counted.audience <= COUNTED_EACH_TIME
     few_reminders = counted.reminders <= COUNTED_EACH_TIME
     return Numbers(
-        audience=current_number(counted.audience, kept.audience, is_settled=False),
+        audience=current_number(counted.audience, kept.audience),
         watched_seconds=counted.watched_seconds if few_viewers else kept.watched_seconds,
-        reminders=current_number(counted.reminders, kept.reminders, is_settled=False),
+        reminders=current_number(counted.reminders, kept.reminders),
         converted=counted.converted if few_reminders else kept.converted,
-        bans=current_number(counted.bans, kept.bans, is_settled=False),
+        bans=current_number(counted.bans, kept.bans),
     )
 
 

@@ -7,7 +7,8 @@ from django.db import transaction
 from common.locks import AdvisoryLock
 from edges.models import Participant, ViewerCount
 
-COUNTED_EACH_TIME = 1_000  # viewers; counting them costs less than keeping the number
+# rows of a kind, for one stream; counting them costs less than keeping the number
+COUNTED_EACH_TIME = 1_000
 OLDEST = timedelta(seconds=5)  # the largest age of a number in a response
 RENEWED_AFTER = timedelta(seconds=4)
 

@@ -15,7 +15,7 @@ from common.views import ApiViewSet
 from edges import reads, services
 from edges.permissions import (
     NotAServiceAccount,
-    NotTheirStatistics,
+    NotMemberOrModerator,
     refuse_unless_broadcaster_or_moderator,
     refuse_unless_service_account,
 )
@@ -39,7 +39,7 @@ class AudienceViewSet(ApiViewSet):
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "viewers": [StreamMissing, Banned],
         "viewer_count": [StreamMissing, Banned],
-        "statistics": [StreamMissing, Banned, NotTheirStatistics],
+        "statistics": [StreamMissing, Banned, NotMemberOrModerator],
         "revocations": [NotAServiceAccount, StreamMissing],
     }
 

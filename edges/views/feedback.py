@@ -10,9 +10,9 @@ from rest_framework.response import Response
 from common.refusals import Refusal
 from common.views import ApiViewSet
 from edges import reads, services
-from edges.permissions import NotTheirStatistics, refuse_unless_broadcaster_or_moderator
+from edges.permissions import NotMemberOrModerator, refuse_unless_broadcaster_or_moderator
 from edges.serializers import FeedbackSerializer, FeedbackSummarySerializer, GiveFeedbackSerializer, LimitQuery
-from livestreams.services import Banned, StreamMissing
+from livestreams.services import Banned, StreamMissing, take_stream_lock
 
 
 class FeedbackViewSet(ApiViewSet):
@@ -21,11 +21,11 @@ class FeedbackViewSet(ApiViewSet):
     serializer_class = FeedbackSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
         "create": [StreamMissing, Banned, services.NotWatched, services.StreamNotEnded, services.FeedbackGiven],
-        "retrieve": [StreamMissing, Banned, NotTheirStatistics],
+        "retrieve": [StreamMissing, Banned, NotMemberOrModerator],
     }
 
     def lock_object(self, **ids: str) -> None:
-        services.lock_feedback(ids["id"])
+        take_stream_lock(ids["id"])
 
     @extend_schema(
         operation_id="createLiveStreamByIdFeedbackV1",

@@ -97,8 +97,6 @@ class JoiningViewSet(ApiViewSet):
             raise GuestHasDeclined
         return self.admitted(stream, restriction)
 
-    # --- shared ---------------------------------------------------------------------------------------
-
     @extend_schema(
         operation_id="leaveLiveStreamByIdV1",
         summary="Leave Live Stream",
@@ -115,6 +113,8 @@ class JoiningViewSet(ApiViewSet):
         """
         left_at = services.leave(id, by=self.user, now=timezone.now())
         return Response(reads.left(id, left_at))
+
+    # --- shared ---------------------------------------------------------------------------------------
 
     def stream_to_join(self) -> tuple[dict[str, Any], Restriction | None]:
         stream_id = JoinSerializer.validated(self.request.data)["stream_id"]

@@ -39,7 +39,7 @@ from livestreams.services.refusals import (
     StreamNotExpirable,
     StreamNotStartable,
 )
-from livestreams.services.restrictions import Banned, audience_restriction, refuse_blocked, reminder_waits
+from livestreams.services.restrictions import Banned, audience_restriction, readable, refuse_blocked, reminder_waits
 from livestreams.services.stream_lock import share_stream_lock, take_stream_lock
 from livestreams.services.thumbnails import remove_thumbnail, set_thumbnail
 
@@ -78,6 +78,7 @@ __all__ = [
     "expire_stream",
     "purge_at",
     "purge_stream",
+    "readable",
     "refuse_blocked",
     "reminder_waits",
     "remove_thumbnail",

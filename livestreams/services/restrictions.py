@@ -1,5 +1,6 @@
 """What higher apps know of a user and a stream: the ban that holds, and whether a reminder is still to be sent."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from common.refusals import Forbidden
 from common.texts import isolated
 from common.times import wire_time
 from livestreams.hooks import AUDIENCE_RESTRICTION, REMINDER_WAITS, Restriction
+from livestreams.services.refusals import StreamMissing
 
 BLOCK = "BLOCK"  # the restriction that also forbids reading and joining the stream
 
@@ -46,3 +48,15 @@ def refuse_blocked(restriction: Restriction | None) -> None:
     if restriction is not None and restriction["action"] == BLOCK:
         until = restriction["until"]
         raise Banned(restriction["reason"], datetime.fromisoformat(until).astimezone(UTC) if until else None)
+
+
+def readable(rows: Sequence[Sequence[Any]]) -> list[Any]:
+    """The columns of the only row, without the last one, which is what restricts the caller on the stream.
+
+    Raises StreamMissing without a row, and Banned for a BLOCK.
+    """
+    if not rows:
+        raise StreamMissing
+    *columns, restriction = rows[0]
+    refuse_blocked(restriction)
+    return columns

@@ -14,7 +14,7 @@ from common.fields import new_object_id
 from common.queries import ID, Param, Question
 from common.refusals import BadInput, Conflict, Missing
 from livestreams.models import UPCOMING, LiveStream
-from livestreams.services import StreamMissing, audience_restriction, refuse_blocked, share_stream_lock
+from livestreams.services import audience_restriction, readable, share_stream_lock
 from reminders.models import Reminder, notifications_of, scheduled_for, state_of
 
 
@@ -117,10 +117,7 @@ def set_reminder(stream_id: str, *, by: User, now: datetime, minute: int | None,
     # older than such a change, and no reminder is left out of a round that is being cut.
     share_stream_lock(stream_id)
     rows = _STREAM_OF_CALLER.rows(stream=stream_id, caller=by.pk, now=now)
-    if not rows:
-        raise StreamMissing
-    status, planned, plan_set_at, is_notified, restriction = rows[0]
-    refuse_blocked(restriction)
+    status, planned, plan_set_at, is_notified = readable(rows)
     if status not in UPCOMING:
         raise StreamNotAwaited
     if minute:
@@ -170,11 +167,7 @@ def lock_reminder(stream_id: str, *, by: User) -> None:
 @transaction.atomic
 def remove_reminder(stream_id: str, *, by: User, now: datetime) -> Reminded:
     """Raises StreamMissing, Banned, ReminderMissing."""
-    rows = _PLAN_OF_CALLER.rows(stream=stream_id, caller=by.pk, now=now)
-    if not rows:
-        raise StreamMissing
-    planned, restriction = rows[0]
-    refuse_blocked(restriction)
+    (planned,) = readable(_PLAN_OF_CALLER.rows(stream=stream_id, caller=by.pk, now=now))
     reminder = Reminder.objects.for_update().filter(stream=stream_id, user=by).first()
     if reminder is None:
         raise ReminderMissing

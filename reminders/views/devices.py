@@ -11,7 +11,7 @@ from accounts.reads import session_of_claims
 from common.refusals import Refusal
 from common.views import ApiViewSet
 from reminders import services
-from reminders.serializers import DeviceTokenSerializer, RegisterDeviceSerializer, device_to_wire
+from reminders.serializers import DeviceTokenSerializer, RegisterDeviceSerializer
 
 
 class DeviceTokenViewSet(ApiViewSet):
@@ -36,7 +36,8 @@ class DeviceTokenViewSet(ApiViewSet):
         """
         values = RegisterDeviceSerializer.validated(request.data)
         values["session_id"] = session_of_claims(cast("dict[str, str]", request.auth))
-        return Response(device_to_wire(services.register_device(by=self.user, now=timezone.now(), **values)))
+        device = services.register_device(by=self.user, now=timezone.now(), **values)
+        return Response(DeviceTokenSerializer.wire_of(device))
 
     @extend_schema(
         operation_id="deleteNotificationsDeviceTokenByIdV1",
@@ -46,4 +47,4 @@ class DeviceTokenViewSet(ApiViewSet):
     )
     def destroy(self, request: Request, id: str) -> Response:
         """Remove a push token of yours, by the `id` with which its registration was answered."""
-        return Response(device_to_wire(services.remove_device(id, by=self.user, now=timezone.now())))
+        return Response(DeviceTokenSerializer.wire_of(services.remove_device(id, by=self.user, now=timezone.now())))

@@ -11,7 +11,7 @@ from accounts.models import User
 from benchmarks.growth.rows import Size, fill
 from edges.reads import statistics as reads
 from edges.services import presence
-from edges.services.statistics import COUNTED_EACH_TIME
+from edges.services.viewer_counts import COUNTED_EACH_TIME
 from livestreams.models import LiveStream
 from tests.api.test_list_plans import nodes, plans, rows_read
 from tests.conftest import Api, make_user
