@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -13,40 +14,47 @@ pytestmark = pytest.mark.slow
 # The last line of each of them reports success; anything else may be a hint that something was left out.
 COMPLAINTS = re.compile(r"warn|error|⚠|skip|omit|invalid|unsupported|deprecat|fail", re.IGNORECASE)
 
+# The commands of the TypeScript generators, and the module that each of them writes.
+MODULES = {
+    "openapi-typescript": "openapi-typescript.ts",
+    "openapi-ts": "hey-api/sdk.gen.ts",
+    "orval": "orval/kumanda.ts",
+}
+
 
 def complaints(output: str) -> list[str]:
     return [line for line in output.splitlines() if COMPLAINTS.search(line)]
 
 
+class Written(NamedTuple):
+    """What the TypeScript generators wrote, and what each of them printed."""
+
+    folder: Path
+    outputs: dict[str, str]
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the TypeScript generators write to. All is compiled at once, because each start of the compiler is slow."""
-    return tmp_path_factory.mktemp("typescript")
-
-
-def test_openapi_typescript_has_nothing_to_report(folder: Path) -> None:
-    output = build.run(build.tool("openapi-typescript"), build.DOCUMENT, "--output", folder / "openapi-typescript.ts")
-
-    assert complaints(output) == []
-
-
-def test_hey_api_has_nothing_to_report(folder: Path) -> None:
-    output = build.run(build.tool("openapi-ts"), "--input", build.DOCUMENT, "--output", folder / "hey-api")
-
-    assert complaints(output) == []
-
-
-def test_orval_has_nothing_to_report(folder: Path) -> None:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """One folder, so that all is compiled at once: each start of the compiler is slow."""
+    folder = tmp_path_factory.mktemp("typescript")
     target = {"target": str(folder / "orval" / "kumanda.ts"), "client": "fetch", "mode": "single"}
     config = folder / "orval.config.mjs"
     config.write_text(f"export default {json.dumps({'kumanda': {'input': str(build.DOCUMENT), 'output': target}})};")
+    commands: dict[str, list[str | Path]] = {
+        "openapi-typescript": [build.DOCUMENT, "--output", folder / "openapi-typescript.ts"],
+        "openapi-ts": ["--input", build.DOCUMENT, "--output", folder / "hey-api"],
+        "orval": ["--config", config],
+    }
+    assert commands.keys() == MODULES.keys()
+    return Written(folder, {name: build.run(build.tool(name), *rest, folder=folder) for name, rest in commands.items()})
 
-    output = build.run(build.tool("orval"), "--config", config, folder=folder)
 
-    assert complaints(output) == []
+@pytest.mark.parametrize("generator", MODULES)
+def test_a_typescript_generator_has_nothing_to_report(written: Written, generator: str) -> None:
+    assert complaints(written.outputs[generator]) == []
 
 
-def test_what_the_typescript_generators_write_passes_the_strict_compiler(folder: Path) -> None:
+def test_what_the_typescript_generators_write_passes_the_strict_compiler(written: Written) -> None:
     options = {
         "strict": True,
         "noEmit": True,
@@ -56,10 +64,10 @@ def test_what_the_typescript_generators_write_passes_the_strict_compiler(folder:
         "lib": ["ES2022", "DOM", "DOM.Iterable", "DOM.AsyncIterable"],
         "types": [],
     }
-    written = [folder / "openapi-typescript.ts", folder / "hey-api" / "sdk.gen.ts", folder / "orval" / "kumanda.ts"]
-    assert all(path.stat().st_size > 50_000 for path in written)
-    config = folder / "tsconfig.json"
-    config.write_text(json.dumps({"compilerOptions": options, "files": [str(path) for path in written]}))
+    modules = [written.folder / name for name in MODULES.values()]
+    assert all(path.stat().st_size > 50_000 for path in modules)
+    config = written.folder / "tsconfig.json"
+    config.write_text(json.dumps({"compilerOptions": options, "files": [str(path) for path in modules]}))
 
     assert build.run(build.tool("tsc"), "--project", config) == ""
 

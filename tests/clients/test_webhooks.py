@@ -43,7 +43,14 @@ def test_a_call_that_others_signed_is_refused(client: Driver, call: Call) -> Non
 
 
 @pytest.mark.parametrize(
-    "headers", [{"webhook_id": "0" * 24}, {"webhook_timestamp": "1600000000"}, {"webhook_signature": ""}]
+    "headers",
+    [
+        {"webhook_id": "0" * 24},
+        {"webhook_timestamp": "1600000000"},
+        {"webhook_signature": ""},
+        {"webhook_signature": "none"},
+        {"webhook_signature": "v1,x"},
+    ],
 )
 def test_a_call_with_other_headers_is_refused(client: Driver, call: Call, headers: dict[str, str]) -> None:
     with pytest.raises(Refused, match="WebhookVerificationError"):

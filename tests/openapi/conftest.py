@@ -33,6 +33,16 @@ def production() -> Iterator[Production]:
 
 
 @pytest.fixture(autouse=True)
+def no_script_error(request: pytest.FixtureRequest) -> Iterator[None]:
+    """An error of a script of the page fails the test, with its text."""
+    errors: list[str] = []
+    if "page" in request.fixturenames:
+        request.getfixturevalue("page").on("pageerror", lambda error: errors.append(str(error)))
+    yield
+    assert errors == []
+
+
+@pytest.fixture(autouse=True)
 def places(request: pytest.FixtureRequest, settings: Any) -> None:
     """The servers of the document, in tests that start them."""
     if "live_server" in request.fixturenames:

@@ -106,6 +106,11 @@ def opened(page: Page, live_server: LiveServer, language: str = "en", *, whole: 
     if not whole:
         page.route(f"{live_server.url}{PROBE}?format=json*", _shorten)
     page.goto(f"{live_server.url}{DOCS}?lang={language}")
+    return ready(page)
+
+
+def ready(page: Page) -> Page:
+    """The page, once it has been loaded and responds to clicks and keys."""
     expect(page.locator(".opblock").first).to_be_visible()
     expect(page.locator("#session:not([inert])")).to_be_visible()
     return page
@@ -130,6 +135,15 @@ def execute(block: Locator) -> None:
 
 def answer_of(block: Locator) -> Locator:
     return block.locator(".live-responses-table")
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until the element has the focus. Raises AssertionError if 30 presses do not lead there."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"Tab does not lead to {selector}")
 
 
 def log_in(page: Page, username: str, password: str) -> None:

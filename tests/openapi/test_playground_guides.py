@@ -16,7 +16,7 @@ from config.guides import ACTIONS, lifecycle, lifecycle_moves
 from livestreams.models import LIFECYCLE, Action, Status
 from tests.browser import OWED
 from tests.openapi.contents import Document
-from tests.openapi.playground import block_of, opened, unfolded
+from tests.openapi.playground import answer_of, block_of, execute, opened, unfolded
 
 pytestmark = OWED
 
@@ -145,8 +145,8 @@ def test_nothing_scrolls_sideways_on_a_telephone(page: Page, live_server: LiveSe
     ):
         block = unfolded(page, operation)
         assert not page.evaluate(WIDE), operation
-        block.locator(".execute").click()
-        expect(block.locator(".live-responses-table")).to_be_visible()
+        execute(block)
+        expect(answer_of(block)).to_be_visible()
         assert not page.evaluate(WIDE), operation
         block.locator(".opblock-summary-control").click()
     page.locator("#server").select_option(index=1)
@@ -168,7 +168,7 @@ def test_the_labels_are_turkish_on_the_turkish_page(page: Page, live_server: Liv
     block = unfolded(page, "GET /api/v1/users/me")
 
     expect(block.locator(".execute")).to_have_text("Gönder")
-    block.locator(".execute").click()
+    execute(block)
     answer = block.locator(".responses-wrapper")
     expect(answer).to_contain_text("Sunucunun yanıtı")
     expect(answer).to_contain_text("Yanıt gövdesi")

@@ -37,11 +37,9 @@ def sample(block: Locator, language: str) -> str:
 def run(page: Page, language: str, code: str) -> str:
     """What the sample prints. TypeScript runs in the browser: it uses no syntax that JavaScript lacks."""
     if language == "TypeScript":
-        printed: list[str] = []
-        page.on("console", lambda message: printed.append(json.dumps([each.json_value() for each in message.args])))
-        page.evaluate(f"async () => {{ {code} }}")
-        page.wait_for_timeout(100)
-        return printed[-1]
+        with page.expect_console_message(lambda message: message.type == "log") as printed:
+            page.evaluate(f"async () => {{ {code} }}")
+        return json.dumps([each.json_value() for each in printed.value.args])
     command = ["bash", "-c", code] if language == "curl" else [sys.executable, "-c", code]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return ran.stdout
@@ -141,8 +139,10 @@ def test_the_id_of_a_user_is_not_that_of_the_caller(
     opened(page, live_server)
     log_in(page, viewer.username, PASSWORD)
 
-    execute(unfolded(page, LIST))
-    execute(unfolded(page, "GET /api/v1/users/me"))
+    for operation in (LIST, "GET /api/v1/users/me"):
+        asked = unfolded(page, operation)
+        execute(asked)
+        expect(answer_of(asked)).to_contain_text('"statusCode": 200')
 
     block = unfolded(page, "GET /api/v1/users/profile/{userId}")
     expect(block.locator('tr[data-param-name="userId"] input')).to_have_value(str(creator.pk))
@@ -156,8 +156,10 @@ def test_no_list_is_read_on_production_to_find_ids(page: Page, live_server: Live
     page.keyboard.press("Enter")
     unfolded(page, READ)
 
-    execute(unfolded(page, LIST))
-    page.wait_for_timeout(500)
+    listing = unfolded(page, LIST)
+    execute(listing)
+    expect(answer_of(listing)).to_contain_text('"from": "production"')
+    page.wait_for_timeout(500)  # for a list that the page would read after this answer
 
     assert [call.partition("?")[0] for call in production.calls] == [LIST]
 

@@ -10,7 +10,7 @@ from accounts.models import Session, User
 from tests.browser import OWED
 from tests.conftest import PASSWORD, Api
 from tests.envelope import data_of
-from tests.openapi.playground import Production, answer_of, choose, execute, log_in, opened, unfolded
+from tests.openapi.playground import Production, answer_of, choose, execute, log_in, opened, ready, tab_to, unfolded
 
 pytestmark = OWED
 
@@ -63,17 +63,12 @@ def test_the_first_authorized_success_needs_no_mouse(page: Page, live_server: Li
     page.locator("#words").focus()
     page.keyboard.type("getUsersMeV1")
     expect(page.locator(".opblock-get")).to_have_count(1)
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.matches('.opblock-summary-control')"):
-            break
+    tab_to(page, ".opblock-summary-control")
     page.keyboard.press("Enter")
     expect(page.locator(".execute")).to_be_visible()
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.matches('.execute')"):
-            break
-    page.keyboard.press("Enter")
+    tab_to(page, ".execute")
+    with page.expect_response("**/api/v1/users/me"):
+        page.keyboard.press("Enter")
 
     expect(page.locator(".live-responses-table")).to_contain_text('"username": "creator"')
 
@@ -118,6 +113,7 @@ def test_the_token_is_kept_after_a_reload(page: Page, live_server: LiveServer, c
     log_in(page, creator.username, PASSWORD)
 
     page.reload()
+    ready(page)
     block = unfolded(page, ME)
     execute(block)
 
@@ -197,9 +193,9 @@ def test_each_server_has_its_own_token(
     page.keyboard.type("production")  # logging in changes something there, too
     page.keyboard.press("Enter")
     expect(page.locator("#status")).to_have_text("Production: logged in as ayse.")
-    execute(block)
+    with page.expect_response(f"{production.url}/api/v1/users/me"):
+        execute(block)
     expect(page.locator("#status")).to_have_text("Production: logged in as ayse.")
-    page.wait_for_timeout(100)
     assert production.calls[-1] == "GET /api/v1/users/me"
     assert production.tokens[-1] == "Bearer of-production"
 

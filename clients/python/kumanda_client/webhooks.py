@@ -30,10 +30,15 @@ class Webhooks:
     def verify(self, body: bytes | str, headers: Mapping[str, str]) -> Notice:
         """The notice in a call. `body` as it was received.
 
-        Raises WebhookVerificationError for a wrong signature, and for a time that is more than five minutes off.
+        Raises WebhookVerificationError for a wrong or malformed signature, for a body that is not JSON, and for a time
+        that is more than five minutes off.
         """
         given = {name.lower(): value for name, value in headers.items()}
-        batch = NotificationBatch.from_dict(self._verified(body, given))
+        try:
+            data = self._verified(body, given)
+        except ValueError as error:  # what the library raises for a signature or body that it cannot decode
+            raise WebhookVerificationError("malformed") from error
+        batch = NotificationBatch.from_dict(data)
         return Notice(given["webhook-id"], batch)
 
     def _verified(self, body: bytes | str, headers: dict[str, str]) -> Any:
