@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 
 from common.admin.audit_trail import trail_of
 from common.admin.changelist import DeclaredChangeList, declared_parameters
+from common.admin.panels import has_panels, tabs_of
 from common.fields import OBJECT_ID
 
 
@@ -89,8 +90,17 @@ class ReadOnlyAdmin(ModelAdmin):
         return super().changeform_view(request, object_id, form_url, context)
 
     def page_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
-        """The variables of an object's page, besides those of Django and Unfold."""
-        return {"audit_trail": self._trail_of(request, object_id)}
+        """The variables of an object's page, besides those of Django and Unfold.
+
+        A page with tabs shows no audit trail below them: one of the tabs is the trail.
+        """
+        tabs = self._tabs_of(request, object_id)
+        trail = None if tabs else self._trail_of(request, object_id)
+        return {"tabs": tabs, "tabs_label": _("More about this"), "audit_trail": trail}
+
+    def _tabs_of(self, request: HttpRequest, object_id: str | None) -> dict[str, Any] | None:
+        row = self.get_object(request, unquote(object_id or "")) if has_panels(self.model) else None
+        return tabs_of(request, row) if row is not None and self.has_view_permission(request, row) else None
 
     def _trail_of(self, request: HttpRequest, object_id: str | None) -> dict[str, Any] | None:
         target_id = unquote(object_id or "")
