@@ -110,6 +110,16 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
         rows = found[0].union(*found[1:], all=True).order_by(*_SORTED)[first:last]
         return [pk for _rank, _place, pk in rows]
 
+    def waiting_counts(self, now: Any, *, most: int) -> dict[Queue, int]:
+        """How many bans wait in each queue. Counting stops at `most`."""
+        counted = [
+            self.filter(part.condition).annotate(queue_rank=Value(rank)).order_by().values_list("queue_rank")[:most]
+            for rank, part in enumerate(_parts(now))
+            if part.queue is not None
+        ]
+        ranks = [rank for (rank,) in counted[0].union(*counted[1:], all=True)]
+        return {queue: ranks.count(rank) for rank, queue in enumerate(Queue)}
+
     def _of_part(self, part: _Part) -> Self:
         return self.filter(part.condition).order_by(part.order, "pk")
 
