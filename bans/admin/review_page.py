@@ -123,7 +123,7 @@ def page(
     context = {
         **admin.site.each_context(request),
         **of_queue(request, scope),
-        "title": _("Review"),
+        "title": gettext("Review: %(person)s") % {"person": ban.target.username},
         "ban": ban,
         "facts": _facts(ban, now),
         "person": person_card(request, ban.target, now),
@@ -204,9 +204,6 @@ def _holding(ban: LiveStreamBan, now: datetime) -> tuple[str, str]:
 
 def _ago(moment: datetime, now: datetime) -> str:
     return gettext("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
-
-
-STATES = {Status.ACTIVE: "live"}
 
 
 def _stream(request: HttpRequest, stream: LiveStream, now: datetime) -> dict[str, Any]:
