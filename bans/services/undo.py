@@ -24,7 +24,16 @@ from common.times import local_time
 REVIEWING, OVERRULING, UNDOING = "review_ban", "overrule_review", "undo_review"
 DECIDING = ("approve_appeal", "deny_appeal")
 # The columns that a verdict may change, as its audit row names them.
-RESTORED = ("review", "reviewed_by_id", "reviewed_at", "action_type", "expires_at", "deleted_at", "deleted_by_id")
+RESTORED = (
+    "review",
+    "reviewed_by_id",
+    "reviewed_at",
+    "verdict_message",
+    "action_type",
+    "expires_at",
+    "deleted_at",
+    "deleted_by_id",
+)
 
 
 class UndoRefused(Forbidden):
