@@ -8,7 +8,7 @@ from common.fields import ObjectIdKey, new_object_id
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("accounts", "0002_search_indexes")]
+    dependencies = [("accounts", "0003_staff_preferences")]
 
     operations = [
         # First, because it alone may take long: after an interruption nothing else has to be removed.

@@ -21,6 +21,7 @@ from accounts.services.people import (
     user_of_identity,
 )
 from accounts.services.photos import set_own_photo, set_profile_photo
+from accounts.services.preferences import change_preferences, time_zones
 from accounts.services.sessions import (
     RETRY_WINDOW,
     SESSION_LIFETIME,
@@ -58,6 +59,7 @@ __all__ = [
     "activate_user",
     "add_note",
     "change_own_password",
+    "change_preferences",
     "check_credentials",
     "create_user",
     "deactivate_user",
@@ -76,5 +78,6 @@ __all__ = [
     "revoke",
     "set_own_photo",
     "set_profile_photo",
+    "time_zones",
     "user_of_identity",
 ]
