@@ -90,6 +90,10 @@ class ReadOnlyAdmin(ModelAdmin):
         """The rows that match `text`, which is not empty and not an id."""
         return queryset.none()
 
+    def describe(self, row: Any) -> str:
+        """A text that distinguishes this row from others with the same name."""
+        return str(row.pk)
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -144,3 +148,9 @@ class DeletedFilter(admin.SimpleListFilter):
         if self.value() not in {"no", "yes"}:
             return queryset
         return queryset.filter(deleted_at__isnull=self.value() == "no")
+
+
+def described(row: Model) -> str:
+    """What distinguishes the row from others with the same name, as its pages say it."""
+    model_admin: Any = admin.site.get_model_admin(type(row))
+    return str(model_admin.describe(row))
