@@ -9,11 +9,10 @@ pages are in `common/error_pages.py`, which is needed before apps have been load
 
 from common.admin import audit_pages  # noqa: F401 - registers the pages when Django discovers this package
 from common.admin.actions import MOST_AT_ONCE, ActionAdmin, AdminAction
-from common.admin.bases import DeletedFilter, ReadOnlyAdmin, SoftDeleteAdmin, described
+from common.admin.bases import DeletedFilter, ReadOnlyAdmin, SoftDeleteAdmin, described, link, linked, page_of
 from common.admin.cards import CardPart, Fact, Head, Notice, add_card, add_card_part, card_of
 from common.admin.filters import MomentRangeFilter
 from common.admin.forms import LONGEST_REASON, ReasonForm
-from common.admin.links import link, linked, page_of
 from common.admin.pages import add_page, page_context
 from common.admin.panels import Panel, add_panel
 

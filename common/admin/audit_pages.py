@@ -9,9 +9,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter
 from unfold.decorators import display
 
 from common.admin.audit_trail import actor_of, changes_of, moment_of
-from common.admin.bases import ReadOnlyAdmin
+from common.admin.bases import ReadOnlyAdmin, link, page_with_id
 from common.admin.filters import MomentRangeFilter
-from common.admin.links import link, page_with_id
 from common.models import AuditEntry
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.templatetags.admin_urls import admin_urlname
 from django.db.models import Model
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import Promise
-
-from common.admin.links import page_of
 
 type Text = str | Promise
 
@@ -91,7 +91,7 @@ def card_of(request: HttpRequest, row: Model, *, now: datetime, is_linked: bool 
     parts = [part(request, row, now) for permission, part in _parts[model] if request.user.has_perm(permission)]
     return {
         "head": _heads[model](row),
-        "address": page_of(row) if is_linked else "",
+        "address": reverse(admin_urlname(model._meta, "change"), args=[row.pk]) if is_linked else "",
         "labels": [label for part in parts for label in part.labels],
         "facts": [fact for part in parts for fact in part.facts],
         "notices": [notice for part in parts for notice in part.notices],
