@@ -14,8 +14,8 @@ from unfold.contrib.filters.admin import DropdownFilter
 from bans.models import Appeal, LiveStreamBan, ReportCase
 from bans.queue import Queue
 from bans.reasons import NAMES, name_of
-from common.admin.audit_trail import written
 from common.fields import OBJECT_ID
+from common.times import written
 
 Review = LiveStreamBan.Review
 SOON = timedelta(hours=24)
