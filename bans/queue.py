@@ -28,10 +28,10 @@ SORTED = ("queue_rank", "queue_place", "id")
 
 
 class Queue(models.TextChoices):
-    APPEALS = "appeals", _("appeals")
-    LIVE = "live", _("on live streams")
-    ENDING = "ending", _("ending within the hour")
-    REST = "rest", _("all others")
+    APPEALS = "appeals", _("Appeals")
+    LIVE = "live", _("On live streams")
+    ENDING = "ending", _("Ending within the hour")
+    REST = "rest", _("All others")
 
 
 class _Part(NamedTuple):

@@ -42,7 +42,7 @@ class WaitingFilter(DropdownFilter):
     parameter_name = "waiting"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("any", _("all that wait for a review")), *Queue.choices]
+        return [("any", _("All that wait for a review")), *Queue.choices]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if (queue := self.value()) is None:

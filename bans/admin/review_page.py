@@ -184,7 +184,7 @@ def _facts(ban: LiveStreamBan, now: datetime) -> list[tuple[Any, Any, Any]]:
         (_("Runs"), state, detail),
     ]
     if ban.reviewed_by is not None and ban.reviewed_at is not None:
-        by = gettext("%(who)s, %(moment)s") % {"who": ban.reviewed_by.username, "moment": written(ban.reviewed_at)}
+        by = f"{ban.reviewed_by.username}, {written(ban.reviewed_at)}"
         facts.append((_("Last verdict"), ban.get_review_display(), by))
     return facts
 
@@ -214,7 +214,7 @@ def _stream(request: HttpRequest, stream: LiveStream, now: datetime) -> dict[str
         "url": page_of(stream) if request.user.has_perm("livestreams.view_livestream") else "",
         "creator": stream.creator.username,
         "is_live": is_live,
-        "state": gettext("deleted") if stream.is_deleted else stream.get_status_display(),
+        "state": pgettext("state", "deleted") if stream.is_deleted else stream.get_status_display(),
         "since": str(since) % {"time": timesince(stream.started_at, now, depth=1)}
         if since and stream.started_at
         else "",
@@ -302,10 +302,9 @@ TEXTS = {
     "kept": _("What you wrote"),
     "others_of": _("Other bans of this person"),
     "none": _("none"),
-    "live": _("live"),
     "host": _("by"),
     "pending": _("pending"),
-    "keys": _("Keys: press ?"),
+    "keys": _("Keys"),
 }
 # Keys and what they do, for the dialog that lists all keys.
 SHORTCUTS = [
