@@ -23,7 +23,7 @@ def queues_in(request: HttpRequest) -> list[Queue] | None:
     return None if not chosen else [Queue(chosen)] if chosen in Queue else list(Queue)
 
 
-class QueuePaginator(Paginator):  # type: ignore[type-arg]  # no generic class at run time
+class QueuePaginator(Paginator):  # not generic at run time
     """Finds a page in the order of the queue by the index of each part, unless a column sorts the rows."""
 
     queues: list[Queue] | None = None
@@ -36,7 +36,7 @@ class QueuePaginator(Paginator):  # type: ignore[type-arg]  # no generic class a
             return int(bans.count_up_to(timezone.now(), MOST_LISTED, queues=self.queues))
         return int(bans.order_by()[:MOST_LISTED].count())
 
-    def page(self, number: int | str) -> Page:  # type: ignore[type-arg]
+    def page(self, number: int | str) -> Page:
         bans: Any = self.object_list
         if bans.query.order_by != SORTED:
             return super().page(number)
@@ -60,4 +60,4 @@ class BanChangeList(DeclaredChangeList):
             columns = ()
             text = gettext("A column sorts up to %(most)d rows. Filter the list first.") % {"most": MOST_LISTED}
             messages.warning(request, text)
-        return bans.in_queue_order(timezone.now(), *columns)  # type: ignore[no-any-return]
+        return bans.in_queue_order(timezone.now(), *columns)

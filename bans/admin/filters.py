@@ -78,7 +78,7 @@ def _newest_batches(request: HttpRequest) -> list[tuple[str, str]]:
             (row["batch_id"], f"{written(row['made'])} · {row['title']} ({row['people']})")
             for row in found.order_by("-batch_id")[:BATCHES_OFFERED]
         ]
-    return request._newest_batches  # type: ignore[attr-defined,no-any-return]
+    return request._newest_batches  # type: ignore[attr-defined]
 
 
 class HoldingFilter(DropdownFilter):

@@ -25,7 +25,7 @@ def make_moderator(username: str = "melis", **fields: Any) -> User:
 
 
 def waiting_bans(number: int, now: datetime) -> Iterator[LiveStreamBan]:
-    """As many bans that wait, of all `KINDS` by turns, each of another person."""
+    """As many bans that wait, of all `KINDS` one after the other, each of another person."""
     live = make_stream(make_user("selin", name="Selin", surname="Öz"), "active", title="Gece sohbeti")
     later = make_stream(make_user("deniz", name="Deniz", surname="Şahin"), title="Işık ve gölge")
     for place in range(number):

@@ -7,8 +7,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from bans import services
-from bans.models import Appeal, LiveStreamBan, ReviewClaim
+from bans.models import Appeal, LiveStreamBan
 from common.models import AuditEntry
 from tests.admin.bans.counting import Effort
 from tests.admin.bans.queue_world import make_moderator, waiting_bans
@@ -129,10 +128,13 @@ def test_twenty_bans_of_all_kinds_are_decided_with_three_keys_at_most(
     assert len(waiting) == 1
     assert not LiveStreamBan.all_objects.waiting(timezone.now()).exists()
     reasons = set(AuditEntry.objects.filter(action="review_ban").values_list("reason", flat=True))
-    assert reasons == {
-        "en-US": {"The recording shows it.", "Justified, but too hard.", "A misunderstanding.", "Hate speech."},
-        "tr-TR": {"Kayıtta görülüyor.", "Haklı ama fazla ağır.", "Yanlış anlaşılma.", "Nefret söylemi."},
-    }[locale]
+    assert (
+        reasons
+        == {
+            "en-US": {"The recording shows it.", "Justified, but too hard.", "A misunderstanding.", "Hate speech."},
+            "tr-TR": {"Kayıtta görülüyor.", "Haklı ama fazla ağır.", "Yanlış anlaşılma.", "Nefret söylemi."},
+        }[locale]
+    )
 
     page.keyboard.press("z")
     expect(page.get_by_text(texts["undone"])).to_be_visible()
