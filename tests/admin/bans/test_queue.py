@@ -224,7 +224,7 @@ def test_a_decision_sends_the_message_and_opens_the_next_ban(
     row = row_of(ban)
     assert (row["review"], row["verdict_message"]) == ("upheld", "Please read the rules.")
     page = client.get(answer.headers["Location"])
-    assert page.context["decided_id"] == ban.pk
+    assert page.context["last"]["ban"] == ban.pk
     assert "appealed · Gece sohbeti: upheld" in text_of(page)
     answer = client.post(f"{QUEUE}undo/", {"ban": ban.pk})
     assert answer.headers["Location"] == case_url(ban)
