@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("bans", "0005_report_cases")]
+    dependencies = [("bans", "0006_review_claims")]
 
     operations = [
         migrations.AlterModelOptions(
