@@ -4,6 +4,7 @@
 actions that they allow. The rules are explained in docs/decisions/0020-verdicts.md.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from bans.hooks import VERDICT_NOTICES, VerdictNews
 from bans.models import LONGEST_MESSAGE, Appeal, LiveStreamBan
 from bans.services.appeals import BanMissing, redecide_appeal
 from bans.services.bans import (
@@ -229,9 +231,12 @@ def review_ban(
     refuse_review(ban, by=by, now=now, verdict=verdict, changes=changes or {}, decision=decision)
     pending = _appeal_state(ban) == State.PENDING
     values = _values(ban, verdict, changes, message, by=by, now=now)
+    before = seen_by_person(ban)
     write_ban(ban, "review_ban", by=by, now=now, why=reason, **values)
-    if pending:
-        redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+    decided = _decision(verdict, decision) if pending else None
+    if decided:
+        redecide_appeal(ban, decided, by=by, now=now, reason=reason)
+    report_verdicts([news_of(ban, before, decided)], now=now)
     return ban
 
 
@@ -262,10 +267,33 @@ def overrule_review(
     if verdict == Review.UPHELD and ban.is_deleted:
         values |= {"deleted_at": None, "deleted_by_id": None}
     noted = before, {"reviewer": by.get_username()}
+    seen_before = seen_by_person(ban)
     write_ban(ban, "overrule_review", by=by, now=now, why=reason, noted=noted, **values)
+    decided = None
     if verdict != Review.CHANGED or decision is not None:
-        redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+        decided = redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+    report_verdicts([news_of(ban, seen_before, decided)], now=now)
     return ban
+
+
+def seen_by_person(ban: LiveStreamBan) -> tuple[Any, ...]:
+    """What the banned person notices of a ban."""
+    return ban.is_deleted, ban.action_type, ban.expires_at
+
+
+def news_of(ban: LiveStreamBan, before: tuple[Any, ...], decided: str | None) -> VerdictNews | None:
+    """What the verdict that was just written says to the banned person; None when it is nothing new.
+
+    `before` is what `seen_by_person` returned before the verdict, `decided` the state that it gave to the appeal.
+    """
+    if decided is None and not ban.verdict_message and seen_by_person(ban) == before:
+        return None
+    return VerdictNews(ban, decided, holds_again=before[0] and not ban.is_deleted)
+
+
+def report_verdicts(news: Iterable[VerdictNews | None], *, now: datetime) -> None:
+    if said := [one for one in news if one is not None]:
+        VERDICT_NOTICES.function()(said, now=now)
 
 
 def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:
