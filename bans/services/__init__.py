@@ -38,6 +38,7 @@ from bans.services.bulk import (
     undo_batch,
 )
 from bans.services.claims import BanClaimed, ClaimMissing, release_claim, take_claim, take_over_claim
+from bans.services.raids import review_batch
 from bans.services.reports import (
     AlreadyReported,
     CannotDecideOwnCase,
@@ -121,6 +122,7 @@ __all__ = [
     "release_claim",
     "report_stream",
     "review_ban",
+    "review_batch",
     "stream_of_batch",
     "take_claim",
     "take_over_claim",

@@ -227,10 +227,11 @@ def review_ban(
     characters, is what the banned person reads about the verdict; `reason` is for moderators only.
     Raises BanMissing, BanChangedMeanwhile, Invalid, and what `refuse_review` raises.
     """
+    refuse_long_message(message)
     ban = _locked(ban_id, seen)
     refuse_review(ban, by=by, now=now, verdict=verdict, changes=changes or {}, decision=decision)
     pending = _appeal_state(ban) == State.PENDING
-    values = _values(ban, verdict, changes, message, by=by, now=now)
+    values = verdict_values(verdict, changes, message, by=by, now=now)
     before = seen_by_person(ban)
     write_ban(ban, "review_ban", by=by, now=now, why=reason, **values)
     decided = _decision(verdict, decision) if pending else None
@@ -260,10 +261,11 @@ def overrule_review(
     replaces that of the previous verdict, also when it is empty.
     Raises BanMissing, BanChangedMeanwhile, Invalid, and what `refuse_overruling` raises.
     """
+    refuse_long_message(message)
     ban = _locked(ban_id, seen)
     refuse_overruling(ban, by=by, now=now, verdict=verdict, changes=changes or {})
     before = {"reviewer": ban.reviewed_by.get_username() if ban.reviewed_by else None}
-    values = _values(ban, verdict, changes, message, by=by, now=now)
+    values = verdict_values(verdict, changes, message, by=by, now=now)
     if verdict == Review.UPHELD and ban.is_deleted:
         values |= {"deleted_at": None, "deleted_by_id": None}
     noted = before, {"reviewer": by.get_username()}
@@ -303,11 +305,16 @@ def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:
     return ban
 
 
-def _values(
-    ban: LiveStreamBan, verdict: Review, changes: dict[str, Any] | None, message: str, *, by: User, now: datetime
-) -> dict[str, Any]:
+def refuse_long_message(message: str) -> None:
+    """Raises Invalid."""
     if len(message) > LONGEST_MESSAGE:
         raise Invalid("message", _("must have at most %(most)d characters") % {"most": LONGEST_MESSAGE})
+
+
+def verdict_values(
+    verdict: Review, changes: dict[str, Any] | None, message: str, *, by: User, now: datetime
+) -> dict[str, Any]:
+    """The values of a ban after the verdict, by column."""
     values: dict[str, Any] = {"review": verdict, "reviewed_by_id": by.pk, "reviewed_at": now}
     values["verdict_message"] = message or None
     match verdict:
@@ -316,7 +323,7 @@ def _values(
         case Review.LIFTED:
             return values | {"deleted_at": now, "deleted_by_id": by.pk}
         case Review.CHANGED:
-            return values | _differing(ban, changes or {})
+            return values | (changes or {})
     raise ValueError(verdict)
 
 
