@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -50,6 +51,11 @@ class AppealUndecided(Conflict):
     message = _("the change makes the ban harder, and an appeal is pending: say whether it is approved or denied")
 
 
+class OwnBan(Conflict):
+    code = "own_ban_waits_for_others"
+    message = _("you made this ban, and others may review it first")
+
+
 class OverrulingRefused(Forbidden):
     code = "overruling_by_superusers_only"
     message = _("only who has the permission to overrule verdicts may do this")
@@ -86,7 +92,7 @@ def refuse_review(
     changes: dict[str, Any] | None = None,
     decision: str | None = None,
 ) -> None:
-    """Raises BanReviewed, BanLifted, BanLapsed, BanUnchanged, AppealUndecided, Invalid.
+    """Raises BanReviewed, BanLifted, BanLapsed, BanUnchanged, AppealUndecided, OwnBan, Invalid.
 
     Without `changes`, CHANGED is refused only if no change is possible.
     """
@@ -101,6 +107,8 @@ def refuse_review(
         _refuse_change(ban, changes, now)
         if changes and pending and decision is None and _is_harder(ban, changes):
             raise AppealUndecided
+    if verdict == Review.UPHELD or (verdict == Review.CHANGED and changes and _is_harder(ban, changes)):
+        _refuse_own(ban, by, now)
 
 
 def refuse_overruling(
@@ -174,6 +182,18 @@ def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:
             "verdict": ban.get_review_display(),
         }
     )
+
+
+def _refuse_own(ban: LiveStreamBan, by: User, now: datetime) -> None:
+    """Nobody confirms an own ban before others could review it: see `BanQuerySet.offered_to`."""
+    if ban.created_by_id != by.pk:
+        return
+    appeal: Appeal | None = getattr(ban, "appeal", None)
+    begin = appeal.created_at if appeal is not None and appeal.state == State.PENDING else ban.created_at
+    until = begin + settings.REVIEW_OWN_BANS_AFTER
+    if now < until:
+        message = _("you made this ban: until %(moment)s others may review it first; you may lift or soften it")
+        raise OwnBan(message % {"moment": local_time(until)})
 
 
 def _refuse_change(ban: LiveStreamBan, changes: dict[str, Any] | None, now: datetime) -> None:
