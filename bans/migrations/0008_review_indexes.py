@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             model_name="livestreamban",
             index=models.Index(
-                condition=models.Q(("batch_id__isnull", False), ("deleted_at__isnull", True), ("review", "unreviewed")),
+                condition=models.Q(("deleted_at__isnull", True), ("review", "unreviewed"), ("batch_id__isnull", False)),
                 fields=["batch_id"],
                 name="ban_waiting_by_batch",
             ),

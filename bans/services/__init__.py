@@ -1,5 +1,6 @@
 """Commands that change bans, appeals and reports. The API, the admin and management commands call them."""
 
+from bans.hooks import VerdictNews
 from bans.services.appeals import (
     AlreadyAppealed,
     AppealDecided,
@@ -39,6 +40,7 @@ from bans.services.bulk import (
     undo_batch,
 )
 from bans.services.claims import BanClaimed, ClaimMissing, release_claim, take_claim, take_over_claim
+from bans.services.raids import review_batch
 from bans.services.reports import (
     AlreadyReported,
     CannotDecideOwnCase,
@@ -58,6 +60,7 @@ from bans.services.review import (
     BanUnchanged,
     NothingToOverrule,
     OverrulingRefused,
+    OwnBan,
     overrule_review,
     refuse_overruling,
     refuse_review,
@@ -99,9 +102,11 @@ __all__ = [
     "NothingToOverrule",
     "NothingToUndo",
     "OverrulingRefused",
+    "OwnBan",
     "StreamOver",
     "UndoRefused",
     "VerdictFollowed",
+    "VerdictNews",
     "appeal_ban",
     "ban_each",
     "ban_many",
@@ -123,6 +128,7 @@ __all__ = [
     "release_claim",
     "report_stream",
     "review_ban",
+    "review_batch",
     "stream_of_batch",
     "take_claim",
     "take_over_claim",

@@ -4,14 +4,17 @@
 actions that they allow. The rules are explained in docs/decisions/0020-verdicts.md.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from bans.hooks import VERDICT_NOTICES, VerdictNews
 from bans.models import LONGEST_MESSAGE, Appeal, LiveStreamBan
 from bans.services.appeals import BanMissing, redecide_appeal
 from bans.services.bans import (
@@ -46,6 +49,11 @@ class BanUnchanged(Conflict):
 class AppealUndecided(Conflict):
     code = "appeal_undecided"
     message = _("the change makes the ban harder, and an appeal is pending: say whether it is approved or denied")
+
+
+class OwnBan(Conflict):
+    code = "own_ban_waits_for_others"
+    message = _("you made this ban, and others may review it first")
 
 
 class OverrulingRefused(Forbidden):
@@ -84,7 +92,7 @@ def refuse_review(
     changes: dict[str, Any] | None = None,
     decision: str | None = None,
 ) -> None:
-    """Raises BanReviewed, BanLifted, BanLapsed, BanUnchanged, AppealUndecided, Invalid.
+    """Raises BanReviewed, BanLifted, BanLapsed, BanUnchanged, AppealUndecided, OwnBan, Invalid.
 
     Without `changes`, CHANGED is refused only if no change is possible.
     """
@@ -99,6 +107,8 @@ def refuse_review(
         _refuse_change(ban, changes, now)
         if changes and pending and decision is None and _is_harder(ban, changes):
             raise AppealUndecided
+    if verdict == Review.UPHELD or (verdict == Review.CHANGED and changes and _is_harder(ban, changes)):
+        _refuse_own(ban, by, now)
 
 
 def refuse_overruling(
@@ -174,6 +184,18 @@ def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:
     )
 
 
+def _refuse_own(ban: LiveStreamBan, by: User, now: datetime) -> None:
+    """Nobody confirms an own ban before others could review it: see `BanQuerySet.offered_to`."""
+    if ban.created_by_id != by.pk:
+        return
+    appeal: Appeal | None = getattr(ban, "appeal", None)
+    begin = appeal.created_at if appeal is not None and appeal.state == State.PENDING else ban.created_at
+    until = begin + settings.REVIEW_OWN_BANS_AFTER
+    if now < until:
+        message = _("you made this ban: until %(moment)s others may review it first; you may lift or soften it")
+        raise OwnBan(message % {"moment": local_time(until)})
+
+
 def _refuse_change(ban: LiveStreamBan, changes: dict[str, Any] | None, now: datetime) -> None:
     if not ban.holds(now):
         raise BanLapsed
@@ -225,13 +247,17 @@ def review_ban(
     characters, is what the banned person reads about the verdict; `reason` is for moderators only.
     Raises BanMissing, BanChangedMeanwhile, Invalid, and what `refuse_review` raises.
     """
+    refuse_long_message(message)
     ban = _locked(ban_id, seen)
     refuse_review(ban, by=by, now=now, verdict=verdict, changes=changes or {}, decision=decision)
     pending = _appeal_state(ban) == State.PENDING
-    values = _values(ban, verdict, changes, message, by=by, now=now)
+    values = verdict_values(verdict, changes, message, by=by, now=now)
+    before = seen_by_person(ban)
     write_ban(ban, "review_ban", by=by, now=now, why=reason, **values)
-    if pending:
-        redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+    decided = _decision(verdict, decision) if pending else None
+    if decided:
+        redecide_appeal(ban, decided, by=by, now=now, reason=reason)
+    report_verdicts([news_of(ban, before, decided)], now=now)
     return ban
 
 
@@ -255,17 +281,41 @@ def overrule_review(
     replaces that of the previous verdict, also when it is empty.
     Raises BanMissing, BanChangedMeanwhile, Invalid, and what `refuse_overruling` raises.
     """
+    refuse_long_message(message)
     ban = _locked(ban_id, seen)
     refuse_overruling(ban, by=by, now=now, verdict=verdict, changes=changes or {})
     before = {"reviewer": ban.reviewed_by.get_username() if ban.reviewed_by else None}
-    values = _values(ban, verdict, changes, message, by=by, now=now)
+    values = verdict_values(verdict, changes, message, by=by, now=now)
     if verdict == Review.UPHELD and ban.is_deleted:
         values |= {"deleted_at": None, "deleted_by_id": None}
     noted = before, {"reviewer": by.get_username()}
+    seen_before = seen_by_person(ban)
     write_ban(ban, "overrule_review", by=by, now=now, why=reason, noted=noted, **values)
+    decided = None
     if verdict != Review.CHANGED or decision is not None:
-        redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+        decided = redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+    report_verdicts([news_of(ban, seen_before, decided)], now=now)
     return ban
+
+
+def seen_by_person(ban: LiveStreamBan) -> tuple[Any, ...]:
+    """What the banned person notices of a ban."""
+    return ban.is_deleted, ban.action_type, ban.expires_at
+
+
+def news_of(ban: LiveStreamBan, before: tuple[Any, ...], decided: str | None) -> VerdictNews | None:
+    """What the verdict that was just written says to the banned person; None when it is nothing new.
+
+    `before` is what `seen_by_person` returned before the verdict, `decided` the state that it gave to the appeal.
+    """
+    if decided is None and not ban.verdict_message and seen_by_person(ban) == before:
+        return None
+    return VerdictNews(ban, decided, holds_again=before[0] and not ban.is_deleted)
+
+
+def report_verdicts(news: Iterable[VerdictNews | None], *, now: datetime) -> None:
+    if said := [one for one in news if one is not None]:
+        VERDICT_NOTICES.function()(said, now=now)
 
 
 def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:
@@ -275,11 +325,16 @@ def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:
     return ban
 
 
-def _values(
-    ban: LiveStreamBan, verdict: Review, changes: dict[str, Any] | None, message: str, *, by: User, now: datetime
-) -> dict[str, Any]:
+def refuse_long_message(message: str) -> None:
+    """Raises Invalid."""
     if len(message) > LONGEST_MESSAGE:
         raise Invalid("message", _("must have at most %(most)d characters") % {"most": LONGEST_MESSAGE})
+
+
+def verdict_values(
+    verdict: Review, changes: dict[str, Any] | None, message: str, *, by: User, now: datetime
+) -> dict[str, Any]:
+    """The values of a ban after the verdict, by column."""
     values: dict[str, Any] = {"review": verdict, "reviewed_by_id": by.pk, "reviewed_at": now}
     values["verdict_message"] = message or None
     match verdict:
@@ -288,7 +343,7 @@ def _values(
         case Review.LIFTED:
             return values | {"deleted_at": now, "deleted_by_id": by.pk}
         case Review.CHANGED:
-            return values | _differing(ban, changes or {})
+            return values | (changes or {})
     raise ValueError(verdict)
 
 
