@@ -136,7 +136,7 @@ def page(
         "trail": _trail(request, ban),
         "form": form or DecisionForm(ban),
         "verdicts": verdicts,
-        "changes": changes_of(ban, now) if verdicts else [],
+        "changes": changes_of(ban, by=user, now=now) if verdicts else [],
         "appeal_choices": [(Appeal.State.APPROVED, _("grant the appeal")), (Appeal.State.DENIED, _("deny the appeal"))],
         "may_decide": may_decide(request),
         "seen": version_of_ban(ban),
