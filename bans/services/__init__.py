@@ -61,6 +61,7 @@ from bans.services.review import (
     review_ban,
     version_of_ban,
 )
+from bans.services.undo import NothingToUndo, UndoRefused, VerdictFollowed, refuse_undo, undo_review
 
 __all__ = [
     "LARGEST_BATCH",
@@ -90,8 +91,11 @@ __all__ = [
     "NotTheBannedPerson",
     "NothingToAppeal",
     "NothingToOverrule",
+    "NothingToUndo",
     "OverrulingRefused",
     "StreamOver",
+    "UndoRefused",
+    "VerdictFollowed",
     "appeal_ban",
     "ban_each",
     "ban_many",
@@ -108,10 +112,12 @@ __all__ = [
     "refuse_overruling",
     "refuse_reporting",
     "refuse_review",
+    "refuse_undo",
     "report_stream",
     "review_ban",
     "stream_of_batch",
     "undo_batch",
+    "undo_review",
     "version_of_ban",
     "withdraw_appeal",
 ]

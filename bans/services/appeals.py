@@ -101,6 +101,12 @@ def redecide_appeal(ban: LiveStreamBan, state: str, *, by: User, now: datetime, 
         _set_state(_verb(state), [appeal], state, by=by, now=now, reason=reason)
 
 
+def restore_appeal(appeal: Appeal, state: str, *, by: User, now: datetime) -> None:
+    """Set the state that the appeal had before a verdict that is taken back. Its ban is locked."""
+    verb = "reopen_appeal" if state == State.PENDING else _verb(state)
+    _set_state(verb, [appeal], state, by=by, now=now)
+
+
 def _verb(state: str) -> str:
     return "approve_appeal" if state == State.APPROVED else "deny_appeal"
 

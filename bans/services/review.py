@@ -121,6 +121,10 @@ def refuse_overruling(
         _refuse_change(ban, changes, now)
 
 
+def may_overrule(user: User) -> bool:
+    return user.has_perm("bans.overrule")
+
+
 def _refuse_upholding(ban: LiveStreamBan, by: User, now: datetime) -> None:
     if ban.review == Review.UPHELD:
         raise BanUnchanged
@@ -130,12 +134,22 @@ def _refuse_upholding(ban: LiveStreamBan, by: User, now: datetime) -> None:
         raise BanLifted
     if ban.expires_at is not None and ban.expires_at <= now:
         raise BanLapsed
+    refuse_overlap(ban, ban.expires_at)
+    refuse_protected_now(ban, by=by)
+
+
+def refuse_overlap(ban: LiveStreamBan, end: datetime | None) -> None:
+    """Raises AlreadyBanned if another ban of the person on the stream holds at some time before `end` of this one."""
     overlaps = Q(expires_at__isnull=True) | Q(expires_at__gt=ban.created_at)
-    if ban.expires_at is not None:
-        overlaps &= Q(created_at__lt=ban.expires_at)
-    overlapping = LiveStreamBan.objects.filter(overlaps, stream=ban.stream_id, target=ban.target_id)
-    if holds := overlapping.values_list("pk", flat=True).first():
+    if end is not None:
+        overlaps &= Q(created_at__lt=end)
+    others = LiveStreamBan.objects.filter(overlaps, stream=ban.stream_id, target=ban.target_id).exclude(pk=ban.pk)
+    if holds := others.values_list("pk", flat=True).first():
         raise AlreadyBanned(holds)
+
+
+def refuse_protected_now(ban: LiveStreamBan, *, by: User) -> None:
+    """Raises BanMissing, and a ProtectedPerson refusal if the person could not be banned from the stream today."""
     stream = LiveStream.all_objects.filter(pk=ban.stream_id).first()
     target = targets().filter(pk=ban.target_id).first()
     if stream is None or target is None:
