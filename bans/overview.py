@@ -1,7 +1,7 @@
 """Bans as the front page of the admin shows them: expressions that `config/front_page` reads in one statement.
 
 Each reads a bounded number of rows from an index, whatever the size of the tables. Their parameters are `user`, the
-reader, and the times `now`, `soon` (in an hour), `lately` (ten minutes ago) and `hour` (the start of this hour).
+reader, and the times `now`, `lately` (ten minutes ago) and `hour` (the start of this hour).
 """
 
 from typing import Any
@@ -9,24 +9,26 @@ from typing import Any
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Exists, Func, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Func, OuterRef, QuerySet, Subquery
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import JSONObject
 
 from bans.models import Appeal, LiveStreamBan
+from bans.queue import UNREVIEWED, Queue, condition_of
 from common.queries import ID, TIME, CountAmong, CountUpTo, Param
 from edges.models import ViewerCount
-from livestreams.models import Status
 
 MOST_COUNTED = 1_000  # exact up to here
 MOST_WALKED = 2_000  # rows that are read to count those that match, where no index has only them
 STREAMS_SHOWN = 8
+RAIDS_SHOWN = 4
 DECISIONS_SHOWN = 10
 HOURS = 24
 
 Review = LiveStreamBan.Review
 ActionType = LiveStreamBan.ActionType
 
-_NOW, _SOON, _LATELY = Param("now", TIME), Param("soon", TIME), Param("lately", TIME)
+_NOW, _LATELY = Param("now", TIME), Param("lately", TIME)
 
 
 def counted(rows: QuerySet[Any], *order: str) -> CountUpTo:
@@ -35,19 +37,15 @@ def counted(rows: QuerySet[Any], *order: str) -> CountUpTo:
 
 
 def waiting() -> JSONObject:
-    """The numbers of bans in each part of the queue, and when the oldest pending appeal was made."""
+    """The number of bans in each queue, and when the oldest pending appeal was made."""
     pending = Appeal.objects.filter(state=Appeal.State.PENDING)
-    is_appealed = Exists(pending.filter(ban=OuterRef("pk")))
-    unreviewed = LiveStreamBan.objects.filter(review=Review.UNREVIEWED)
-    is_live = Q(stream__status=Status.ACTIVE)
-    ends_soon = Q(expires_at__gt=_NOW, expires_at__lte=_SOON)
-    ends_otherwise = Q(expires_at__isnull=True) | Q(expires_at__lte=_NOW) | Q(expires_at__gt=_SOON)
+    bans, unreviewed = LiveStreamBan.all_objects, LiveStreamBan.all_objects.filter(UNREVIEWED)
     return JSONObject(
         appeals=counted(pending, "-created_at", "-id"),
         oldest_appeal=Subquery(pending.order_by("created_at", "id").values("created_at")[:1]),
-        live=counted(unreviewed.filter(~is_appealed, is_live)),
-        ending=counted(unreviewed.filter(~is_appealed, ~is_live, ends_soon), "expires_at", "id"),
-        rest=CountAmong(unreviewed, ~is_appealed & ~is_live & ends_otherwise, MOST_WALKED, order=["created_at", "id"]),
+        live=counted(bans.waiting(_NOW, Queue.LIVE)),
+        ending=counted(bans.waiting(_NOW, Queue.ENDING), "expires_at", "id"),
+        rest=CountAmong(unreviewed, condition_of(Queue.REST, _NOW), MOST_WALKED, order=["created_at", "id"]),
     )
 
 
@@ -86,6 +84,41 @@ def decisions() -> ArraySubquery:
         appealed_at="appeal__updated_at",
     )
     return ArraySubquery(reviewed.values(row=row)[:DECISIONS_SHOWN])
+
+
+# The newest batches with unreviewed bans. A loose index scan (the recursive CTE) finds the few ids among many bans. Ids
+# begin with the second of their creation, so the newest ones are the largest.
+_UNREVIEWED = "review = 'unreviewed' AND deleted_at IS NULL"
+_RAIDS = f"""
+    WITH RECURSIVE batch(id) AS (
+        (SELECT batch_id FROM bans_livestreamban WHERE batch_id IS NOT NULL AND {_UNREVIEWED}
+            ORDER BY batch_id DESC LIMIT 1)
+        UNION ALL
+        SELECT (SELECT batch_id FROM bans_livestreamban WHERE batch_id < batch.id AND {_UNREVIEWED}
+                ORDER BY batch_id DESC LIMIT 1)
+        FROM batch WHERE batch.id IS NOT NULL
+    ), newest AS (
+        SELECT id FROM batch WHERE id IS NOT NULL LIMIT {RAIDS_SHOWN + 1:d}
+    )
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'id', newest.id, 'stream', stream.title, 'by', author.username, 'made_at', one.created_at,
+        'reason', one.reason,
+        'people', (SELECT count(*) FROM (
+            SELECT FROM bans_livestreamban WHERE batch_id = newest.id LIMIT {MOST_COUNTED + 1:d}) AS counted),
+        'waiting', (SELECT count(*) FROM (
+            SELECT FROM bans_livestreamban WHERE batch_id = newest.id AND {_UNREVIEWED}
+            LIMIT {MOST_COUNTED + 1:d}) AS counted)
+    ) ORDER BY newest.id DESC), '[]')
+    FROM newest
+    CROSS JOIN LATERAL (SELECT * FROM bans_livestreamban WHERE batch_id = newest.id LIMIT 1) AS one
+    JOIN livestreams_livestream AS stream ON stream.id = one.stream_id
+    JOIN accounts_user AS author ON author.id = one.created_by_id
+"""  # noqa: S608 - the conditions are ours
+
+
+def raids() -> RawSQL:
+    """The newest `RAIDS_SHOWN` batches with unreviewed bans, and one more if there are more."""
+    return RawSQL(_RAIDS, [], output_field=models.JSONField())  # noqa: S611
 
 
 class _HoursAgo(Func):

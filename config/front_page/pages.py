@@ -28,9 +28,11 @@ def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
         "log_in": _("Log in again"),
         "nothing": _("There is nothing on this page for your role. The menu has all pages that you may see."),
     }
+    shown = sections(request.user, timezone.now())  # type: ignore[arg-type]
     return given | {
         "title": _("Overview"),
-        "sections": sections(request.user, timezone.now()),  # type: ignore[arg-type]
+        "columns": [[each for each in shown if each[0].column == column] for column in range(3)],
+        "is_empty": not shown,
         "renewed_at": _clock(),
         "every": RENEWED_EVERY,
         "texts": texts,

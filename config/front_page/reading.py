@@ -43,6 +43,7 @@ PARTS = (
         partial(bans.live, with_bans=True),
         Part("live_streams", _SEES_STREAMS, partial(bans.live, with_bans=False)),
     ),
+    Part("raids", _SEES_BANS, bans.raids),
     Part("blocks", _SEES_BANS, partial(bans.by_hour, ActionType.BLOCK)),
     Part("silences", _SEES_BANS, partial(bans.by_hour, ActionType.CHAT_ONLY)),
     Part("decisions", ("bans.moderate",), bans.decisions),

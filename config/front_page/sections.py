@@ -9,12 +9,13 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from bans import overview as bans
 from bans.models import Appeal, LiveStreamBan
 from common.admin.bases import page_with_id
+from common.texts import isolated
 from config.front_page.chart import chart
 from config.front_page.reading import hour_of, read
 from config.front_page.words import Age, Amount, age, among, in_seconds, in_words, moment, up_to
@@ -31,11 +32,17 @@ type Values = dict[str, Any]
 
 
 class Section(NamedTuple):
-    """One region of the page. `content` returns the variables of its template, None if the reader may not see it."""
+    """One region of the page.
+
+    `content` returns the variables of its template; none while there is nothing to show; None if the reader may not see
+    the section.
+    """
 
     name: str
     title: str | Promise
     content: Callable[[Values, User, datetime], dict[str, Any] | None]
+    column: int = 1
+    """Wide screens show 0 over the whole width, and 1 and 2 beside each other."""
 
 
 def sections(user: User, now: datetime) -> list[tuple[Section, str]]:
@@ -45,7 +52,8 @@ def sections(user: User, now: datetime) -> list[tuple[Section, str]]:
     for section in SECTIONS:
         content = section.content(values, user, now)
         if content is not None:
-            shown.append((section, render_to_string(f"admin/front_page/{section.name}.html", content)))
+            html = render_to_string(f"admin/front_page/{section.name}.html", content) if content else ""
+            shown.append((section, html))
     return shown
 
 
@@ -143,6 +151,46 @@ def _stream(row: dict[str, Any], now: datetime) -> Live:
 def _id(text: str) -> str:
     """PostgreSQL writes bytes in JSON as `\\x` and hexadecimal digits."""
     return text.removeprefix("\\x")
+
+
+# --- raids ----------------------------------------------------------------------------------------
+
+
+class Raid(NamedTuple):
+    """A batch of bans that one call made, of which `waiting` are unreviewed."""
+
+    id: str
+    address: str
+    title: str
+    reason: str
+    note: str
+    made: Age
+
+
+def _raids(values: Values, user: User, now: datetime) -> dict[str, Any] | None:
+    if "raids" not in values:
+        return None
+    if not values["raids"]:
+        return {}
+    rows = [_raid(row, now) for row in values["raids"][: bans.RAIDS_SHOWN]]
+    texts = {"decide": _("Decide them all"), "look": _("Look at it"), "more": _("Older ones follow when these are decided.")}
+    has_more = len(values["raids"]) > bans.RAIDS_SHOWN
+    return {"raids": rows, "may_decide": user.has_perm("bans.moderate"), "has_more": has_more, "texts": texts}
+
+
+def _raid(row: dict[str, Any], now: datetime) -> Raid:
+    batch_id = _id(row["id"])
+    waiting, people = (up_to(bans.MOST_COUNTED, row[name]) for name in ("waiting", "people"))
+    title = ngettext("%(count)s person on %(stream)s", "%(count)s people on %(stream)s", people.number)
+    note = _("%(waiting)s unreviewed, banned by %(by)s")
+    return Raid(
+        id=batch_id,
+        address=reverse("admin:raid", args=[batch_id]),
+        title=title % {"count": people, "stream": isolated(row["stream"])},
+        reason=row["reason"] or "",
+        note=note % {"waiting": waiting, "by": row["by"]},
+        made=age(row["made_at"], now),
+    )
 
 
 # --- bans by hour ---------------------------------------------------------------------------------
@@ -247,9 +295,10 @@ def _lag(found: dict[str, str | None], now: datetime) -> Fact:
 
 
 SECTIONS = (
-    Section("waiting", gettext_lazy("Waiting for a decision"), _waiting),
+    Section("waiting", gettext_lazy("Waiting for a decision"), _waiting, column=0),
+    Section("raids", gettext_lazy("Raids"), _raids),
     Section("live", gettext_lazy("Live now"), _live),
-    Section("by_hour", gettext_lazy("Bans of the last 24 hours"), _by_hour),
-    Section("decisions", gettext_lazy("My last decisions"), _decisions),
     Section("operations", gettext_lazy("Operations"), _operations),
+    Section("by_hour", gettext_lazy("Bans of the last 24 hours"), _by_hour, column=2),
+    Section("decisions", gettext_lazy("My last decisions"), _decisions, column=2),
 )

@@ -42,16 +42,18 @@ def moment(text: str | None) -> datetime | None:
 
 
 class Age(NamedTuple):
-    """How long ago something was: `text` in words, `written` as a time, `iso` for machines."""
+    """How long ago something was: `text` and `ago` in words, `written` as a time, `iso` for machines."""
 
     text: str
+    ago: str
     written: str
     iso: str
 
 
-def age(text: str, now: datetime) -> Age:
-    since = datetime.fromisoformat(text)
-    return Age(in_words(now - since), written(since), since.isoformat(timespec="seconds"))
+def age(since_text: str, now: datetime) -> Age:
+    since = datetime.fromisoformat(since_text)
+    text = in_words(now - since)
+    return Age(text, _("%(age)s ago") % {"age": text}, written(since), since.isoformat(timespec="seconds"))
 
 
 def in_words(span: timedelta) -> str:

@@ -100,9 +100,10 @@ async function fetchSections() {
     const answer = await response.json();
     if (isPressed) return;
     for (const body of page.querySelectorAll("[data-section]")) {
-        const html = answer.sections[body.dataset.section];
-        body.closest("section").hidden = html === undefined;
-        if (html !== undefined) show(html, body);
+        // Empty while there is nothing to show, and missing if the permission was taken away.
+        const html = answer.sections[body.dataset.section] ?? "";
+        show(html, body);
+        body.closest("section").hidden = html === "";
     }
     part("renewed-at").textContent = answer.renewedAt;
     report("");
