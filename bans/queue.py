@@ -1,8 +1,8 @@
 """The queues of bans that wait for a review, and the order in which moderators get them.
 
-A ban is in the first queue that it fits into. `PARTS` of `_parts` is the only definition of this order: `in_queue_order`
-sorts any selection of bans by it, and `place_in_queue_order` finds the rows of one page without reading the others,
-because each part has an index.
+A ban is in the first queue that it fits into. `_parts` is the only definition of this order: `in_queue_order` sorts any
+selection of bans by it, and `page_of_queue` finds the rows of one page without reading the others, because each part
+has an index.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,9 @@ from livestreams.models import LiveStream, Status
 ENDING_WITHIN = timedelta(hours=1)
 # Later times come first in the last part: times are mirrored at this one, so that all parts are sorted upwards.
 _MIRROR = Value(datetime(2000, 1, 1, tzinfo=UTC), output_field=models.DateTimeField())
+
+
+_SORTED = ("queue_rank", "queue_place", "id")
 
 
 class Queue(models.TextChoices):
@@ -88,7 +91,7 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
             queue_rank=Case(*ranks, default=Value(len(parts)), output_field=models.IntegerField()),
             queue_place=Case(*places, output_field=models.DateTimeField()),
         )
-        return sorted_by.order_by(*before, "queue_rank", "queue_place", "pk")
+        return sorted_by.order_by(*before, *_SORTED)
 
     def page_of_queue(
         self, now: Any, first: int, last: int, *, queues: Sequence[Queue | str] | None = None
@@ -98,13 +101,24 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
         With `queues`, only of these queues. Of each part it reads `last` rows, in the order of an index.
         """
         wanted = [part for part in _parts(now) if queues is None or part.queue in queues]
+        if len(wanted) == 1:
+            return list(self._of_part(wanted[0]).values_list("pk", flat=True)[first:last])
         found = [
-            self._of_part(part).values_list("pk", Value(rank), part.place)[:last] for rank, part in enumerate(wanted)
+            self._of_part(part).annotate(queue_rank=Value(rank), queue_place=part.place).values_list(*_SORTED)[:last]
+            for rank, part in enumerate(wanted)
         ]
-        if len(found) == 1:
-            return [pk for pk, _rank, _place in found[0][first:]]
-        rows = found[0].union(*found[1:], all=True).order_by("col2", "col3", "pk")[first:last]
-        return [pk for pk, _rank, _place in rows]
+        rows = found[0].union(*found[1:], all=True).order_by(*_SORTED)[first:last]
+        return [pk for _rank, _place, pk in rows]
+
+    def waiting_counts(self, now: Any, *, most: int) -> dict[Queue, int]:
+        """How many bans wait in each queue. Counting stops at `most`."""
+        counted = [
+            self.filter(part.condition).annotate(queue_rank=Value(rank)).order_by().values_list("queue_rank")[:most]
+            for rank, part in enumerate(_parts(now))
+            if part.queue is not None
+        ]
+        ranks = [rank for (rank,) in counted[0].union(*counted[1:], all=True)]
+        return {queue: ranks.count(rank) for rank, queue in enumerate(Queue)}
 
     def _of_part(self, part: _Part) -> Self:
         return self.filter(part.condition).order_by(part.order, "pk")

@@ -36,6 +36,7 @@ from bans.services.bulk import (
     stream_of_batch,
     undo_batch,
 )
+from bans.services.claims import BanClaimed, ClaimMissing, release_claim, take_claim, take_over_claim
 from bans.services.reports import (
     AlreadyReported,
     CannotDecideOwnCase,
@@ -73,6 +74,7 @@ __all__ = [
     "AppealMissing",
     "AppealUndecided",
     "BanChangedMeanwhile",
+    "BanClaimed",
     "BanLapsed",
     "BanLifted",
     "BanMissing",
@@ -88,6 +90,7 @@ __all__ = [
     "CannotReportOwnStream",
     "CaseDecided",
     "CaseMissing",
+    "ClaimMissing",
     "NotTheBannedPerson",
     "NothingToAppeal",
     "NothingToOverrule",
@@ -113,9 +116,12 @@ __all__ = [
     "refuse_reporting",
     "refuse_review",
     "refuse_undo",
+    "release_claim",
     "report_stream",
     "review_ban",
     "stream_of_batch",
+    "take_claim",
+    "take_over_claim",
     "undo_batch",
     "undo_review",
     "version_of_ban",
