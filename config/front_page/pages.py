@@ -1,19 +1,12 @@
-"""The views of the front page: its context, its renewal as JSON, and the undo of a decision."""
+"""The context of the front page, and its renewal as JSON."""
 
 from typing import Any
 
-from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET
 
-from bans.services import BanMissing, undo_review
-from common.fields import OBJECT_ID
-from common.refusals import Refusal
 from config.front_page.sections import sections
 
 RENEWED_EVERY = 20  # seconds
@@ -48,23 +41,3 @@ def data(request: HttpRequest) -> HttpResponse:
 
 def _clock() -> str:
     return timezone.localtime().strftime("%H:%M:%S %Z")
-
-
-@require_POST
-def undo(request: HttpRequest) -> HttpResponse:
-    """Take back the decision on the ban of the form, and show the page again."""
-    user: Any = request.user
-    if not user.has_perm("bans.moderate"):
-        raise PermissionDenied
-    ban_id = request.POST.get("ban", "")
-    if not OBJECT_ID.fullmatch(ban_id):
-        raise Http404
-    try:
-        ban = undo_review(ban_id, by=user, now=timezone.now())
-    except BanMissing as missing:
-        raise Http404 from missing
-    except Refusal as refusal:
-        messages.warning(request, "; ".join(refusal.reasons))
-    else:
-        messages.success(request, _("The decision on the ban of %(person)s was taken back.") % {"person": ban.target})
-    return redirect(f"{reverse('admin:index')}#decisions")
