@@ -362,6 +362,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 EXAMPLES_FOLDER = BASE_DIR / "config" / "examples"  # recorded answers, the examples of the API document
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "config.formats"
 # For members of staff who chose none.
 ADMIN_TIME_ZONE = env.str("ADMIN_TIME_ZONE", default="UTC")
 if ADMIN_TIME_ZONE not in available_timezones():

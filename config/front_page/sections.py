@@ -16,9 +16,10 @@ from bans import overview as bans
 from bans.models import Appeal, LiveStreamBan
 from common.admin.bases import page_with_id
 from common.texts import isolated
+from common.times import how_long_ago
 from config.front_page.chart import chart
 from config.front_page.reading import hour_of, read
-from config.front_page.words import Age, Amount, age, among, in_seconds, in_words, moment, up_to
+from config.front_page.words import Age, Amount, age, among, in_seconds, moment, up_to
 from livestreams.models import LiveStream
 from reminders import overview as reminders
 
@@ -83,7 +84,7 @@ def _waiting(values: Values, user: User, now: datetime) -> dict[str, Any] | None
         "rest": (_("The rest"), "inbox"),
     }
     notes = {
-        "appeals": _("oldest: %(age)s") % {"age": in_words(now - oldest)} if oldest else "",
+        "appeals": _("oldest: %(age)s") % {"age": how_long_ago(oldest, now=now)} if oldest else "",
         "live": _("unreviewed"),
         "ending": _("unreviewed"),
         "rest": _("unreviewed"),
@@ -126,7 +127,7 @@ def _live(values: Values, user: User, now: datetime) -> dict[str, Any] | None:
         "texts": {
             "stream": _("Stream"),
             "host": _("Host"),
-            "minutes": _("Live for"),
+            "minutes": _("Minutes"),
             "viewers": _("Viewers"),
             "bans": _("Bans in 10 min"),
             "empty": _("No stream is live."),

@@ -1,15 +1,12 @@
-"""Numbers that were counted up to a limit, spans of time and moments, as text."""
+"""Numbers that were counted up to a limit, and moments, as text."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.utils.formats import number_format
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from common.admin.audit_trail import written
-
-MINUTE, HOUR, DAY = 60, 3_600, 86_400
+from common.times import how_long_ago, written_exactly
 
 
 class Amount(NamedTuple):
@@ -42,36 +39,25 @@ def moment(text: str | None) -> datetime | None:
 
 
 class Age(NamedTuple):
-    """How long ago something was: `text` and `ago` in words, `written` as a time, `iso` for machines."""
+    """How long ago something was: in words and in minutes, as a time, and for machines."""
 
-    text: str
     ago: str
+    minutes: str
     written: str
     iso: str
 
 
-def age(since_text: str, now: datetime) -> Age:
-    since = datetime.fromisoformat(since_text)
-    text = in_words(now - since)
-    return Age(text, _("%(age)s ago") % {"age": text}, written(since), since.isoformat(timespec="seconds"))
-
-
-def in_words(span: timedelta) -> str:
-    """To the minute, above a day to the day."""
-    seconds = max(0, int(span.total_seconds()))
-    if seconds < MINUTE:
-        return _("under a minute")
-    if seconds < HOUR:
-        return _("%(count)d min") % {"count": seconds // MINUTE}
-    if seconds < DAY:
-        hours, minutes = divmod(seconds // MINUTE, 60)
-        text = _("%(count)d h") % {"count": hours}
-        return f"{text} {_('%(count)d min') % {'count': minutes}}" if minutes else text
-    days = seconds // DAY
-    return ngettext("%(count)d day", "%(count)d days", days) % {"count": days}
+def age(text: str, now: datetime) -> Age:
+    since = datetime.fromisoformat(text)
+    return Age(
+        how_long_ago(since, now=now),
+        str(Amount(max(0, int((now - since).total_seconds())) // 60)),
+        written_exactly(since),
+        since.isoformat(timespec="seconds"),
+    )
 
 
 def in_seconds(span: timedelta) -> str:
-    """For lags: seconds up to two minutes."""
     seconds = max(0, round(span.total_seconds()))
-    return _("%(count)d s") % {"count": seconds} if seconds < 2 * MINUTE else in_words(span)
+    text = ngettext("%(count)s second", "%(count)s seconds", seconds)
+    return text % {"count": Amount(seconds)}
