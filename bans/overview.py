@@ -56,7 +56,7 @@ def live(*, with_bans: bool) -> JSONObject:
     """
     active = ViewerCount.objects.filter(is_live=True)
     bans = LiveStreamBan.objects.filter(stream=OuterRef("stream"), created_at__gt=_LATELY)
-    shown = {
+    shown: dict[str, Any] = {
         "id": "stream_id",
         "title": "stream__title",
         "host": "stream__creator__username",

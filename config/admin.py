@@ -1,4 +1,4 @@
-"""The renewal of the admin's front page, which reads several apps. Django imports this module with the `admin` modules of the apps."""
+"""Registers the renewal of the admin's front page. Django imports this module with the `admin` modules of the apps."""
 
 from common.admin import add_page
 from config.front_page import pages

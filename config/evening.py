@@ -1,4 +1,4 @@
-"""The evening of the demo's moderators: viewers, bans that wait, decisions, a raid, reports, and feedback on past streams.
+"""The evening of the demo's moderators: viewers, bans that wait, decisions, a raid, reports, feedback on past streams.
 
 Presence and samples of viewers are inserted, because no media server runs. All else is made by the services.
 """
@@ -147,13 +147,13 @@ def _report(live: Sequence[LiveStream], crowd: Sequence[User], now: datetime) ->
 def _watch_live_streams(live: Sequence[LiveStream], crowd: Sequence[User], now: datetime) -> None:
     here = []
     for place, stream in enumerate(live):
-        kept_out = set(
-            LiveStreamBan.objects.holding(now).filter(stream=stream, action_type="BLOCK").values_list("target", flat=True)
-        )
+        blocks = LiveStreamBan.objects.holding(now).filter(stream=stream, action_type=LiveStreamBan.ActionType.BLOCK)
+        kept_out = set(blocks.values_list("target", flat=True))
+        started = stream.started_at or now
         for number, user in enumerate(crowd[: len(crowd) - 6 * place]):
             if user.pk in {stream.creator_id, stream.guest_id, *kept_out}:
                 continue
-            joined = stream.started_at + (now - stream.started_at) * (number / len(crowd))
+            joined = started + (now - started) * (number / len(crowd))
             here.append(_participant(stream, user, joined, now + STAYS, watched=(now - joined).total_seconds()))
     Participant.objects.bulk_create(here)
 
@@ -175,15 +175,15 @@ def _participant(
 def _watch_past_streams(crowd: Sequence[User], chance: random.Random) -> None:
     """Viewers of the streams that have ended, their number every five minutes, and feedback about the newest ones."""
     there, samples, statistics = [], [], []
-    ended = list(LiveStream.objects.filter(status=Status.ENDED).order_by("-ended_at"))
-    for stream in ended:
-        assert stream.started_at is not None and stream.ended_at is not None
-        lasted = stream.ended_at - stream.started_at
+    streams = list(LiveStream.objects.filter(status=Status.ENDED).order_by("-ended_at"))
+    for stream in streams:
+        started, ended = _span(stream)
+        lasted = ended - started
         viewers = [user for user in crowd if user.pk not in {stream.creator_id, stream.guest_id}]
         visits = []
         for user in chance.sample(viewers, chance.randint(8, 30)):
             begin, end = sorted((chance.random() ** 2, 1 - chance.random() ** 3))
-            joined, left = stream.started_at + begin * lasted, stream.started_at + end * lasted
+            joined, left = started + begin * lasted, started + end * lasted
             visits.append((joined, left))
             seconds = (left - joined).total_seconds()
             there.append(_participant(stream, user, joined, left, watched=seconds, has_left=True))
@@ -194,13 +194,13 @@ def _watch_past_streams(crowd: Sequence[User], chance: random.Random) -> None:
     Participant.objects.bulk_create(there)
     ViewerSample.objects.bulk_create(samples)
     StreamStatistics.objects.bulk_update(statistics, ["peak", "peak_at"])
-    for stream in ended[:8]:
+    for stream in streams[:8]:
         visitors = [each.user for each in there if each.stream_id == stream.pk]
         for number, user in enumerate(visitors[:5]):
             edges.services.give_feedback(
                 stream.pk,
                 by=user,
-                now=stream.ended_at + timedelta(minutes=number + 1),  # type: ignore[operator]
+                now=_span(stream)[1] + timedelta(minutes=number + 1),
                 rating=chance.choice([3, 4, 4, 5, 5, 5]),
                 comment=chance.choice(COMMENTS),
             )
@@ -208,12 +208,19 @@ def _watch_past_streams(crowd: Sequence[User], chance: random.Random) -> None:
 
 def _counted(stream: LiveStream, visits: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, int]]:
     """The number of viewers every five minutes, where it has changed."""
-    assert stream.started_at is not None and stream.ended_at is not None
+    started, ended = _span(stream)
     counted: list[tuple[datetime, int]] = []
-    at = stream.started_at.replace(second=0, microsecond=0) + timedelta(minutes=1)
-    while at < stream.ended_at:
+    at = started.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    while at < ended:
         viewers = sum(joined <= at < left for joined, left in visits)
         if not counted or counted[-1][1] != viewers:
             counted.append((at, viewers))
         at += timedelta(minutes=5)
     return counted
+
+
+def _span(stream: LiveStream) -> tuple[datetime, datetime]:
+    """The start and the end of a stream that has ended."""
+    if stream.started_at is None or stream.ended_at is None:
+        raise ValueError(f"{stream.title} has not ended")
+    return stream.started_at, stream.ended_at

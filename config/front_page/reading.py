@@ -66,8 +66,7 @@ def read(user: User, now: datetime) -> dict[str, Any]:
     seen = [part.name for each in PARTS if (part := each.for_user(user))]
     if not seen:
         return {}
-    times = {"now": now, "soon": now + SOON, "lately": now - LATELY, "hour": hour_of(now)}
-    (row,) = _PARTS_OF.rows(*seen, user=user.pk, **times)
+    (row,) = _PARTS_OF.rows(*seen, user=user.pk, now=now, soon=now + SOON, lately=now - LATELY, hour=hour_of(now))
     return dict(zip(seen, row, strict=True))
 
 

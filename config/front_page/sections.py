@@ -174,7 +174,11 @@ def _raids(values: Values, user: User, now: datetime) -> dict[str, Any] | None:
     if not values["raids"]:
         return {}
     rows = [_raid(row, now) for row in values["raids"][: bans.RAIDS_SHOWN]]
-    texts = {"decide": _("Decide them all"), "look": _("Look at it"), "more": _("Older ones follow when these are decided.")}
+    texts = {
+        "decide": _("Decide them all"),
+        "look": _("Look at it"),
+        "more": _("Older ones follow when these are decided."),
+    }
     has_more = len(values["raids"]) > bans.RAIDS_SHOWN
     return {"raids": rows, "may_decide": user.has_perm("bans.moderate"), "has_more": has_more, "texts": texts}
 
@@ -248,8 +252,8 @@ def _decision(row: dict[str, Any], now: datetime) -> Decision:
 
 def _obstacle(row: dict[str, Any]) -> str:
     """A guess from the row alone, which is right about nearly all: the service decides by the audit trail."""
-    reviewed, changed, appealed = (moment(row[name]) for name in ("reviewed_at", "updated_at", "appealed_at"))
-    assert reviewed is not None and changed is not None
+    reviewed, changed = (datetime.fromisoformat(row[name]) for name in ("reviewed_at", "updated_at"))
+    appealed = moment(row["appealed_at"])
     if appealed is not None and appealed > reviewed:
         return _("appealed since") if row["appeal"] == Appeal.State.PENDING else _("changed since")
     return _("changed since") if changed > reviewed else ""
