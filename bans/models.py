@@ -17,6 +17,8 @@ from common.fields import ObjectIdField
 from common.models import IdentifiedModel, LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
 from livestreams.models import LiveStream, of_living_stream
 
+LONGEST_MESSAGE = 500  # characters
+
 
 class HeldRange(Func):
     """The range of times in which a ban holds unless it is lifted. Without an end, the range has no upper bound."""
@@ -126,6 +128,10 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
         verbose_name=_("reviewed by"),
     )
     reviewed_at = models.DateTimeField(_("reviewed"), null=True, editable=False)
+    # For the banned person. What the reviewer writes for other moderators is the reason of the audit row.
+    verdict_message = models.CharField(  # noqa: DJ001 - null on the wire
+        _("message to the banned person"), max_length=LONGEST_MESSAGE, null=True, blank=True, editable=False
+    )
 
     objects: ClassVar[LivingBans] = LivingBans()
     all_objects: ClassVar[models.Manager["LiveStreamBan"]] = models.Manager.from_queryset(BanQuerySet)()
@@ -134,7 +140,11 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
         verbose_name = _("ban")
         verbose_name_plural = _("bans")
         default_permissions = ("view", "change")
-        permissions = [("moderate", _("Can ban on every stream and review bans"))]
+        permissions = [
+            ("moderate", _("Can ban on every stream and review bans")),
+            ("overrule", _("Can overrule verdicts and take them back")),
+            ("view_team_figures", _("Can see how many bans each moderator reviews")),
+        ]
         constraints = [
             *SoftDeleteModel.Meta.constraints,
             models.CheckConstraint(condition=~Q(target=F("created_by")), name="ban_not_of_oneself"),
@@ -172,6 +182,18 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
             models.Index(fields=["target", "-created_at", "-id"], name="ban_by_target"),
             models.Index(fields=["batch_id"], condition=Q(batch_id__isnull=False), name="ban_by_batch"),
             models.Index(fields=["review", "-created_at", "-id"], name="ban_by_review"),
+            # The last decisions of a moderator.
+            models.Index(
+                fields=["reviewed_by", "-reviewed_at", "-id"],
+                condition=Q(reviewed_at__isnull=False),
+                name="ban_by_reviewer",
+            ),
+            # The batches with bans that nobody has reviewed, and the number of these.
+            models.Index(
+                fields=["batch_id"],
+                condition=UNREVIEWED & Q(batch_id__isnull=False),
+                name="ban_waiting_by_batch",
+            ),
             # The queue of moderators (bans/queue.py): an index for each of its parts, except that of appeals.
             models.Index(fields=["created_at", "id"], condition=UNREVIEWED, name="ban_waiting"),
             models.Index(fields=["stream", "created_at", "id"], condition=UNREVIEWED, name="ban_waiting_by_stream"),

@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("bans", "0006_review_claims")]
+    dependencies = [("bans", "0008_review_indexes")]
 
     operations = [
         AddIndexConcurrently(

@@ -1,5 +1,6 @@
 """Commands that change bans, appeals and reports. The API, the admin and management commands call them."""
 
+from bans.hooks import VerdictNews
 from bans.services.appeals import (
     AlreadyAppealed,
     AppealDecided,
@@ -99,6 +100,7 @@ __all__ = [
     "StreamOver",
     "UndoRefused",
     "VerdictFollowed",
+    "VerdictNews",
     "appeal_ban",
     "ban_each",
     "ban_many",

@@ -39,6 +39,7 @@ from livestreams.services import take_stream_lock
 
 LARGEST_BATCH = 1000
 BANNING, UNDOING = "ban_user", "undo_ban"
+UNCHANGING = (BANNING, "take_over_claim")  # audit rows after which a ban is as it was made
 
 
 class BatchMissing(Missing):
@@ -225,7 +226,7 @@ def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[BanResult]:
     trail = AuditEntry.objects.filter(target_id=OuterRef("pk"), target_type=LiveStreamBan._meta.model_name)
     bans = list(
         LiveStreamBan.all_objects.filter(batch_id=batch_id)
-        .annotate(touched=Exists(trail.exclude(action=BANNING)), undone=Exists(trail.filter(action=UNDOING)))
+        .annotate(touched=Exists(trail.exclude(action__in=UNCHANGING)), undone=Exists(trail.filter(action=UNDOING)))
         .order_by("pk")
         .for_update()
     )

@@ -1,9 +1,10 @@
-"""Review bans. The first verdict binds other moderators; a superuser may overrule it.
+"""Review bans. The first verdict binds other moderators; who has the permission `bans.overrule` may replace it.
 
 `refuse_review` and `refuse_overruling` are the rules. Commands check them under the lock, and the admin offers the
 actions that they allow. The rules are explained in docs/decisions/0020-verdicts.md.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from bans.models import Appeal, LiveStreamBan
+from bans.hooks import VERDICT_NOTICES, VerdictNews
+from bans.models import LONGEST_MESSAGE, Appeal, LiveStreamBan
 from bans.services.appeals import BanMissing, redecide_appeal
 from bans.services.bans import (
     ActionType,
@@ -26,7 +28,7 @@ from bans.services.bans import (
     targets,
     write_ban,
 )
-from common.refusals import Conflict, Forbidden
+from common.refusals import Conflict, Forbidden, Invalid
 from common.times import written_exactly
 from livestreams.models import LiveStream
 
@@ -50,7 +52,7 @@ class AppealUndecided(Conflict):
 
 class OverrulingRefused(Forbidden):
     code = "overruling_by_superusers_only"
-    message = _("only a superuser may overrule a verdict")
+    message = _("only who has the permission to overrule verdicts may do this")
 
 
 class NothingToOverrule(Conflict):
@@ -109,7 +111,7 @@ def refuse_overruling(
     If a verdict lifted the ban, UPHELD makes it hold again. Then it also raises the refusals
     of `refuse_protected`.
     """
-    if not by.is_superuser:
+    if not may_overrule(by):
         raise OverrulingRefused
     if ban.review == Review.UNREVIEWED:
         raise NothingToOverrule
@@ -214,22 +216,27 @@ def review_ban(
     changes: dict[str, Any] | None = None,
     decision: str | None = None,
     seen: str | None = None,
+    message: str = "",
 ) -> LiveStreamBan:
     """Uphold, change or lift a ban, and decide the appeal that is pending against it.
 
     With CHANGED, `changes` names action_type, expires_at or both. UPHELD denies the appeal and LIFTED approves it.
     CHANGED approves it unless `decision` says otherwise; a change that makes the ban harder needs a `decision`.
     A verdict binds the other moderators until somebody appeals against the ban.
-    `seen` is the version (see `version_of_ban`) that the moderator saw.
-    Raises BanMissing, BanChangedMeanwhile, and what `refuse_review` raises.
+    `seen` is the version (see `version_of_ban`) that the moderator saw. `message`, of at most LONGEST_MESSAGE
+    characters, is what the banned person reads about the verdict; `reason` is for moderators only.
+    Raises BanMissing, BanChangedMeanwhile, Invalid, and what `refuse_review` raises.
     """
     ban = _locked(ban_id, seen)
     refuse_review(ban, by=by, now=now, verdict=verdict, changes=changes or {}, decision=decision)
     pending = _appeal_state(ban) == State.PENDING
-    values = _values(ban, verdict, changes, by=by, now=now)
+    values = _values(ban, verdict, changes, message, by=by, now=now)
+    before = seen_by_person(ban)
     write_ban(ban, "review_ban", by=by, now=now, why=reason, **values)
-    if pending:
-        redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+    decided = _decision(verdict, decision) if pending else None
+    if decided:
+        redecide_appeal(ban, decided, by=by, now=now, reason=reason)
+    report_verdicts([news_of(ban, before, decided)], now=now)
     return ban
 
 
@@ -244,24 +251,49 @@ def overrule_review(
     changes: dict[str, Any] | None = None,
     decision: str | None = None,
     seen: str | None = None,
+    message: str = "",
 ) -> LiveStreamBan:
     """Replace the verdict on a ban. The audit row names the previous and the new reviewer.
 
     The new verdict also decides the appeal, as in `review_ban`, even if it was decided before; but CHANGED without a
-    `decision` leaves it as it is. UPHELD instead of LIFTED makes the ban hold again, with its old values.
-    Raises BanMissing, BanChangedMeanwhile, and what `refuse_overruling` raises.
+    `decision` leaves it as it is. UPHELD instead of LIFTED makes the ban hold again, with its old values. `message`
+    replaces that of the previous verdict, also when it is empty.
+    Raises BanMissing, BanChangedMeanwhile, Invalid, and what `refuse_overruling` raises.
     """
     ban = _locked(ban_id, seen)
     refuse_overruling(ban, by=by, now=now, verdict=verdict, changes=changes or {})
     before = {"reviewer": ban.reviewed_by.get_username() if ban.reviewed_by else None}
-    values = _values(ban, verdict, changes, by=by, now=now)
+    values = _values(ban, verdict, changes, message, by=by, now=now)
     if verdict == Review.UPHELD and ban.is_deleted:
         values |= {"deleted_at": None, "deleted_by_id": None}
     noted = before, {"reviewer": by.get_username()}
+    seen_before = seen_by_person(ban)
     write_ban(ban, "overrule_review", by=by, now=now, why=reason, noted=noted, **values)
+    decided = None
     if verdict != Review.CHANGED or decision is not None:
-        redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+        decided = redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+    report_verdicts([news_of(ban, seen_before, decided)], now=now)
     return ban
+
+
+def seen_by_person(ban: LiveStreamBan) -> tuple[Any, ...]:
+    """What the banned person notices of a ban."""
+    return ban.is_deleted, ban.action_type, ban.expires_at
+
+
+def news_of(ban: LiveStreamBan, before: tuple[Any, ...], decided: str | None) -> VerdictNews | None:
+    """What the verdict that was just written says to the banned person; None when it is nothing new.
+
+    `before` is what `seen_by_person` returned before the verdict, `decided` the state that it gave to the appeal.
+    """
+    if decided is None and not ban.verdict_message and seen_by_person(ban) == before:
+        return None
+    return VerdictNews(ban, decided, holds_again=before[0] and not ban.is_deleted)
+
+
+def report_verdicts(news: Iterable[VerdictNews | None], *, now: datetime) -> None:
+    if said := [one for one in news if one is not None]:
+        VERDICT_NOTICES.function()(said, now=now)
 
 
 def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:
@@ -272,9 +304,12 @@ def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:
 
 
 def _values(
-    ban: LiveStreamBan, verdict: Review, changes: dict[str, Any] | None, *, by: User, now: datetime
+    ban: LiveStreamBan, verdict: Review, changes: dict[str, Any] | None, message: str, *, by: User, now: datetime
 ) -> dict[str, Any]:
+    if len(message) > LONGEST_MESSAGE:
+        raise Invalid("message", _("must have at most %(most)d characters") % {"most": LONGEST_MESSAGE})
     values: dict[str, Any] = {"review": verdict, "reviewed_by_id": by.pk, "reviewed_at": now}
+    values["verdict_message"] = message or None
     match verdict:
         case Review.UPHELD:
             return values

@@ -13,6 +13,7 @@ from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from bans.hooks import VERDICT_WITHDRAWAL
 from bans.models import Appeal, BanState, LiveStreamBan, state_at
 from bans.services.appeals import restore_appeal
 from bans.services.bans import BanLapsed, Review, locked_ban, write_ban
@@ -24,7 +25,16 @@ from common.times import written_exactly
 REVIEWING, OVERRULING, UNDOING = "review_ban", "overrule_review", "undo_review"
 DECIDING = ("approve_appeal", "deny_appeal")
 # The columns that a verdict may change, as its audit row names them.
-RESTORED = ("review", "reviewed_by_id", "reviewed_at", "action_type", "expires_at", "deleted_at", "deleted_by_id")
+RESTORED = (
+    "review",
+    "reviewed_by_id",
+    "reviewed_at",
+    "verdict_message",
+    "action_type",
+    "expires_at",
+    "deleted_at",
+    "deleted_by_id",
+)
 
 
 class UndoRefused(Forbidden):
@@ -136,7 +146,10 @@ def undo_review(ban_id: str, *, by: User, now: datetime) -> LiveStreamBan:
     """
     ban = locked_ban(ban_id)
     verdict = _verdict_to_undo(ban, by=by, now=now)
+    reviewed_at = ban.reviewed_at
     write_ban(ban, UNDOING, by=by, now=now, **verdict.values)
     if verdict.appeal is not None and verdict.appeal_state is not None:
         restore_appeal(verdict.appeal, verdict.appeal_state, by=by, now=now)
+    if reviewed_at is not None:
+        VERDICT_WITHDRAWAL.function()(ban, reviewed_at=reviewed_at, now=now)
     return ban
