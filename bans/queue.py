@@ -23,14 +23,15 @@ ENDING_WITHIN = timedelta(hours=1)
 _MIRROR = Value(datetime(2000, 1, 1, tzinfo=UTC), output_field=models.DateTimeField())
 
 
-_SORTED = ("queue_rank", "queue_place", "id")
+# The sort keys of `in_queue_order`.
+SORTED = ("queue_rank", "queue_place", "id")
 
 
 class Queue(models.TextChoices):
-    APPEALS = "appeals", _("appeals")
-    LIVE = "live", _("on live streams")
-    ENDING = "ending", _("ending within the hour")
-    REST = "rest", _("all others")
+    APPEALS = "appeals", _("Appeals")
+    LIVE = "live", _("On live streams")
+    ENDING = "ending", _("Ending within the hour")
+    REST = "rest", _("All others")
 
 
 class _Part(NamedTuple):
@@ -91,7 +92,7 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
             queue_rank=Case(*ranks, default=Value(len(parts)), output_field=models.IntegerField()),
             queue_place=Case(*places, output_field=models.DateTimeField()),
         )
-        return sorted_by.order_by(*before, *_SORTED)
+        return sorted_by.order_by(*before, *SORTED)
 
     def page_of_queue(
         self, now: Any, first: int, last: int, *, queues: Sequence[Queue | str] | None = None
@@ -104,11 +105,18 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
         if len(wanted) == 1:
             return list(self._of_part(wanted[0]).values_list("pk", flat=True)[first:last])
         found = [
-            self._of_part(part).annotate(queue_rank=Value(rank), queue_place=part.place).values_list(*_SORTED)[:last]
+            self._of_part(part).annotate(queue_rank=Value(rank), queue_place=part.place).values_list(*SORTED)[:last]
             for rank, part in enumerate(wanted)
         ]
-        rows = found[0].union(*found[1:], all=True).order_by(*_SORTED)[first:last]
+        rows = found[0].union(*found[1:], all=True).order_by(*SORTED)[first:last]
         return [pk for _rank, _place, pk in rows]
+
+    def count_up_to(self, now: Any, most: int, *, queues: Sequence[Queue | str]) -> int:
+        """How many bans are in these queues. Counting stops at `most`."""
+        parts = (_part_of(queue, now) for queue in queues)
+        counted = [self.filter(part.condition).order_by().values_list("pk")[:most] for part in parts]
+        rows = counted[0].union(*counted[1:], all=True) if len(counted) > 1 else counted[0]
+        return min(most, rows.count())
 
     def waiting_counts(self, now: Any, *, most: int) -> dict[Queue, int]:
         """How many bans wait in each queue. Counting stops at `most`."""

@@ -18,7 +18,7 @@ from bans.admin.queue import (
     undo,
 )
 from bans.admin.review_page import faster, looked_at, review_case
-from bans.models import LiveStreamBan
+from bans.models import LiveStreamBan, ReviewClaim
 from bans.services import (
     BanClaimed,
     BanMissing,
@@ -74,15 +74,16 @@ def _state(request: HttpRequest, ban_id: str) -> HttpResponse:
     ban = LiveStreamBan.all_objects.select_related("appeal", "claim__moderator").filter(pk=ban_id).first()
     if ban is None:
         raise Http404
-    claim = getattr(ban, "claim", None)
-    is_held = claim is not None and claim.until > now
-    is_mine = is_held and claim.moderator_id == user.pk
+    claim: ReviewClaim | None = getattr(ban, "claim", None)
+    if claim is not None and claim.until <= now:
+        claim = None
+    is_mine = claim is not None and claim.moderator_id == user.pk
     version = version_of_ban(ban)
     has_changed = request.GET.get("seen", version) != version
     return JsonResponse(
         {
             "isMine": is_mine,
-            "holder": looked_at(ban, user, now) if is_held and not is_mine and may_decide(request) else "",
+            "holder": looked_at(ban, user, now) if claim and not is_mine and may_decide(request) else "",
             "version": version,
             "changed": faster(ban.pk, user) if has_changed else "",
         }

@@ -170,4 +170,5 @@ class DecisionForm(forms.Form):
             changes=changes or None,
             decision=(given["appeal"] or None) if given["verdict"] == Review.CHANGED else None,
             seen=given["seen"] or None,
+            message=given["message"],
         )

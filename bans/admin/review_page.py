@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
+from accounts.reads import notes_of
 from accounts.services import change_preferences
 from bans.admin.decisions import DecisionForm, changes_of, verdicts_on
-from bans.admin.person_card import other_bans, person_card
 from bans.admin.queue import (
     Scope,
     may_decide,
@@ -28,15 +28,18 @@ from bans.admin.queue import (
     to_next,
 )
 from bans.models import Appeal, LiveStreamBan, ReviewClaim
+from bans.records import other_bans
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, version_of_ban
-from common.admin import page_of
-from common.admin.audit_trail import actor_of, written
+from common.admin import card_of, page_of
+from common.admin.audit_trail import actor_of
 from common.admin.audit_trail import changes_of as changes_of_entry
 from common.models import AuditEntry
 from common.refusals import Refusal
+from common.times import how_long_ago, written
 from livestreams.models import LiveStream, Status
 
 TRAIL_SHOWN = 20
+NOTES_SHOWN = 5
 SHOWN_WITH = (
     "target__profile_photo", "stream__creator", "created_by", "reviewed_by", "deleted_by", "appeal", "claim__moderator",
 )  # fmt: skip
@@ -123,10 +126,11 @@ def page(
     context = {
         **admin.site.each_context(request),
         **of_queue(request, scope),
-        "title": _("Review"),
+        "title": gettext("Review: %(person)s") % {"person": ban.target.username},
         "ban": ban,
         "facts": _facts(ban, now),
-        "person": person_card(request, ban.target, now),
+        "card": card_of(request, ban.target, now=now),
+        "notes": _notes(request, ban.target, back=scope.url("review_case", ban.pk)),
         "stream": _stream(request, ban.stream, now),
         "appeal": _appeal(ban, now),
         "others": [(_("Later bans"), _rows(later, scope, now)), (_("Earlier bans"), _rows(earlier, scope, now))],
@@ -176,11 +180,11 @@ def _facts(ban: LiveStreamBan, now: datetime) -> list[tuple[Any, Any, Any]]:
         (_("Kind"), ban.get_action_type_display(), ""),
         (_("Reason"), ban.reason or "–", ""),
         (_("Banned by"), ban.created_by.username, _role_of_maker(ban)),
-        (_("Banned"), _ago(ban.created_at, now), written(ban.created_at)),
+        (_("Banned"), how_long_ago(ban.created_at, now=now), written(ban.created_at)),
         (_("Runs"), state, detail),
     ]
     if ban.reviewed_by is not None and ban.reviewed_at is not None:
-        by = gettext("%(who)s, %(moment)s") % {"who": ban.reviewed_by.username, "moment": written(ban.reviewed_at)}
+        by = f"{ban.reviewed_by.username}, {written(ban.reviewed_at)}"
         facts.append((_("Last verdict"), ban.get_review_display(), by))
     return facts
 
@@ -202,13 +206,6 @@ def _holding(ban: LiveStreamBan, now: datetime) -> tuple[str, str]:
     return gettext("%(time)s more") % {"time": left}, written(ban.expires_at)
 
 
-def _ago(moment: datetime, now: datetime) -> str:
-    return gettext("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
-
-
-STATES = {Status.ACTIVE: "live"}
-
-
 def _stream(request: HttpRequest, stream: LiveStream, now: datetime) -> dict[str, Any]:
     is_live = stream.status == Status.ACTIVE
     since = _("live for %(time)s") if is_live and stream.started_at else ""
@@ -217,7 +214,7 @@ def _stream(request: HttpRequest, stream: LiveStream, now: datetime) -> dict[str
         "url": page_of(stream) if request.user.has_perm("livestreams.view_livestream") else "",
         "creator": stream.creator.username,
         "is_live": is_live,
-        "state": gettext("deleted") if stream.is_deleted else stream.get_status_display(),
+        "state": pgettext("state", "deleted") if stream.is_deleted else stream.get_status_display(),
         "since": str(since) % {"time": timesince(stream.started_at, now, depth=1)}
         if since and stream.started_at
         else "",
@@ -232,9 +229,16 @@ def _appeal(ban: LiveStreamBan, now: datetime) -> dict[str, Any] | None:
         "text": appeal.text,
         "state": appeal.get_state_display(),
         "is_pending": appeal.state == Appeal.State.PENDING,
-        "age": _ago(appeal.created_at, now),
+        "age": how_long_ago(appeal.created_at, now=now),
         "moment": written(appeal.created_at),
     }
+
+
+def _notes(request: HttpRequest, person: User, *, back: str) -> dict[str, Any] | None:
+    """The newest notes about the person, for those who may read them."""
+    if not request.user.has_perm("accounts.view_personnote"):
+        return None
+    return notes_of(person.pk, by=cast("User", request.user), most=NOTES_SHOWN, back=back)
 
 
 def _rows(bans: list[LiveStreamBan], scope: Scope, now: datetime) -> list[dict[str, Any]]:
@@ -275,6 +279,7 @@ def _trail(request: HttpRequest, ban: LiveStreamBan) -> list[dict[str, Any]]:
 TEXTS = {
     "ban": _("The ban"),
     "person": _("Banned person"),
+    "notes": _("Notes"),
     "stream": _("Stream"),
     "appeal": _("Appeal"),
     "decision": _("Decision"),
@@ -297,10 +302,9 @@ TEXTS = {
     "kept": _("What you wrote"),
     "others_of": _("Other bans of this person"),
     "none": _("none"),
-    "live": _("live"),
     "host": _("by"),
     "pending": _("pending"),
-    "keys": _("Keys: press ?"),
+    "keys": _("Keys"),
 }
 # Keys and what they do, for the dialog that lists all keys.
 SHORTCUTS = [
