@@ -71,7 +71,9 @@ def live(*, with_bans: bool) -> JSONObject:
 
 def decisions() -> ArraySubquery:
     """The last bans that the user has reviewed, newest first."""
-    reviewed = LiveStreamBan.all_objects.filter(reviewed_by=Param("user", ID)).order_by("-reviewed_at", "-id")
+    reviewed = LiveStreamBan.all_objects.filter(reviewed_by=Param("user", ID), reviewed_at__isnull=False).order_by(
+        "-reviewed_at", "-id"
+    )
     row = JSONObject(
         id="pk",
         person="target__username",

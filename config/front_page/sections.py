@@ -207,7 +207,7 @@ def _by_hour(values: Values, user: User, now: datetime) -> dict[str, Any] | None
     drawn = chart(values["blocks"], values["silences"], hour_of(now))
     names = {"blocks": ActionType.BLOCK.label, "silences": ActionType.CHAT_ONLY.label}
     summary = _("%(blocks)s bans from watching and %(silences)s bans from writing in the last 24 hours")
-    texts = {"hour": _("Hour"), "table": _("As a table"), "now": _("now")}
+    texts = {"hour": _("Hour"), "table": _("As a table")}
     return drawn | {"names": names, "summary": summary % drawn, "texts": texts}
 
 
@@ -232,7 +232,7 @@ TONES = {Review.UPHELD: "danger", Review.LIFTED: "success", Review.CHANGED: "war
 def _decisions(values: Values, user: User, now: datetime) -> dict[str, Any] | None:
     if "decisions" not in values:
         return None
-    texts = {"undo": _("Undo"), "empty": _("You have decided nothing yet."), "of": _("on")}
+    texts = {"undo": _("Undo"), "empty": _("You have decided nothing yet.")}
     return {"decisions": [_decision(row, now) for row in values["decisions"]], "texts": texts}
 
 

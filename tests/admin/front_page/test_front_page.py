@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -122,9 +123,9 @@ def test_the_number_of_statements_is_small_and_does_not_depend_on_the_rows(
         services.ban_many(live.pk, [f"host{number}" for number in range(first, last)], by=live.creator, now=now)
 
     fill(0, 1)
-    few = [len(statements(lambda: client.get(address))) for address in (INDEX, DATA)]
+    few = [len(statements(partial(client.get, address))) for address in (INDEX, DATA)]
     fill(1, 50)
-    many = [len(statements(lambda: client.get(address))) for address in (INDEX, DATA)]
+    many = [len(statements(partial(client.get, address))) for address in (INDEX, DATA)]
 
     assert few == many
     assert max(many) <= 8
@@ -159,7 +160,7 @@ def test_the_queues_have_their_numbers_and_lead_to_the_queue(
         opened = client.get(address, follow=True)
         assert opened.status_code == 200
         shown = LiveStreamBan.all_objects.get(pk=opened.request["PATH_INFO"].strip("/").split("/")[-1])
-        assert shown in LiveStreamBan.all_objects.waiting(now, name)  # type: ignore[attr-defined]
+        assert shown in LiveStreamBan.all_objects.waiting(now, name)
 
 
 def test_above_a_thousand_the_numbers_are_not_exact(
@@ -192,9 +193,7 @@ def test_live_streams_have_their_viewers_and_the_bans_of_the_last_ten_minutes(
 
     text = section(client, "live")
 
-    assert text == (
-        "Stream Host Minutes Viewers Bans in 10 min Gece sohbeti creator 42 1 3 All live streams (1)"
-    )
+    assert text == ("Stream Host Minutes Viewers Bans in 10 min Gece sohbeti creator 42 1 3 All live streams (1)")
     assert links(client, "live") == [page_url(live), "/admin/livestreams/livestream/?status__exact=active"]
     for address in links(client, "live"):
         assert client.get(address).status_code == 200
