@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 from django.apps import apps
+from django.conf import settings
 from django.db import models
 from django.db.models import Case, Exists, ExpressionWrapper, F, OuterRef, Q, Value, When
 from django.db.models.expressions import Combinable
@@ -75,6 +76,16 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
             return self.filter(_part_of(queue, now).condition)
         appealed = apps.get_model("bans", "Appeal").objects.filter(ban=OuterRef("pk"), state="pending")
         return self.filter(UNREVIEWED | Q(Exists(appealed)))
+
+    def offered_to(self, user: Any, now: Any) -> Self:
+        """Without the bans that `user` made and that others may still review first: see REVIEW_OWN_BANS_AFTER.
+
+        The time counts from the pending appeal, else from the ban.
+        """
+        since = now - settings.REVIEW_OWN_BANS_AFTER
+        appeals = apps.get_model("bans", "Appeal").objects.filter(ban=OuterRef("pk"), state="pending")
+        young = Q(created_at__gt=since) | Q(Exists(appeals.filter(created_at__gt=since)))
+        return self.filter(~Q(created_by=user) | ~young)
 
     def in_queue(self, queue: Queue | str, now: Any) -> Self:
         """The bans of one queue, in its order."""

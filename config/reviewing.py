@@ -92,3 +92,7 @@ REVIEW_REASONS = reasons_of(env.json("REVIEW_REASONS", default={}))
 REVIEW_CLAIM = timedelta(seconds=env.int("REVIEW_CLAIM_SECONDS", default=120))
 if not timedelta(seconds=10) <= REVIEW_CLAIM <= timedelta(hours=1):
     raise ImproperlyConfigured("REVIEW_CLAIM_SECONDS must be between 10 and 3600.")
+# How long a ban is left to other moderators than the one who made it. 0: it is not.
+REVIEW_OWN_BANS_AFTER = timedelta(minutes=env.int("REVIEW_OWN_BANS_AFTER_MINUTES", default=60))
+if not timedelta(0) <= REVIEW_OWN_BANS_AFTER <= timedelta(days=7):
+    raise ImproperlyConfigured("REVIEW_OWN_BANS_AFTER_MINUTES must be between 0 and 10080.")

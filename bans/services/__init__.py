@@ -40,6 +40,7 @@ from bans.services.bulk import (
     undo_batch,
 )
 from bans.services.claims import BanClaimed, ClaimMissing, release_claim, take_claim, take_over_claim
+from bans.services.raids import review_batch
 from bans.services.reports import (
     AlreadyReported,
     CannotDecideOwnCase,
@@ -59,6 +60,7 @@ from bans.services.review import (
     BanUnchanged,
     NothingToOverrule,
     OverrulingRefused,
+    OwnBan,
     overrule_review,
     refuse_overruling,
     refuse_review,
@@ -100,6 +102,7 @@ __all__ = [
     "NothingToOverrule",
     "NothingToUndo",
     "OverrulingRefused",
+    "OwnBan",
     "StreamOver",
     "UndoRefused",
     "VerdictFollowed",
@@ -125,6 +128,7 @@ __all__ = [
     "release_claim",
     "report_stream",
     "review_ban",
+    "review_batch",
     "stream_of_batch",
     "take_claim",
     "take_over_claim",

@@ -66,6 +66,8 @@ class BulkOutcome(StrEnum):
     UNKNOWN = "unknown"
     DUPLICATE = "duplicate"
     LIFTED = "lifted"
+    UPHELD = "upheld"
+    CHANGED = "changed"
     SKIPPED = "skipped"
 
 
@@ -82,7 +84,7 @@ class BanRequest:
 
 @dataclass(frozen=True, slots=True)
 class BanResult:
-    """The outcome of one ban to make or to undo."""
+    """The outcome of one ban to make, to review or to undo."""
 
     target: str
     target_id: str | None

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -50,6 +51,11 @@ class AppealUndecided(Conflict):
     message = _("the change makes the ban harder, and an appeal is pending: say whether it is approved or denied")
 
 
+class OwnBan(Conflict):
+    code = "own_ban_waits_for_others"
+    message = _("you made this ban, and others may review it first")
+
+
 class OverrulingRefused(Forbidden):
     code = "overruling_by_superusers_only"
     message = _("only who has the permission to overrule verdicts may do this")
@@ -86,7 +92,7 @@ def refuse_review(
     changes: dict[str, Any] | None = None,
     decision: str | None = None,
 ) -> None:
-    """Raises BanReviewed, BanLifted, BanLapsed, BanUnchanged, AppealUndecided, Invalid.
+    """Raises BanReviewed, BanLifted, BanLapsed, BanUnchanged, AppealUndecided, OwnBan, Invalid.
 
     Without `changes`, CHANGED is refused only if no change is possible.
     """
@@ -101,6 +107,8 @@ def refuse_review(
         _refuse_change(ban, changes, now)
         if changes and pending and decision is None and _is_harder(ban, changes):
             raise AppealUndecided
+    if verdict == Review.UPHELD or (verdict == Review.CHANGED and changes and _is_harder(ban, changes)):
+        _refuse_own(ban, by, now)
 
 
 def refuse_overruling(
@@ -176,6 +184,18 @@ def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:
     )
 
 
+def _refuse_own(ban: LiveStreamBan, by: User, now: datetime) -> None:
+    """Nobody confirms an own ban before others could review it: see `BanQuerySet.offered_to`."""
+    if ban.created_by_id != by.pk:
+        return
+    appeal: Appeal | None = getattr(ban, "appeal", None)
+    begin = appeal.created_at if appeal is not None and appeal.state == State.PENDING else ban.created_at
+    until = begin + settings.REVIEW_OWN_BANS_AFTER
+    if now < until:
+        message = _("you made this ban: until %(moment)s others may review it first; you may lift or soften it")
+        raise OwnBan(message % {"moment": local_time(until)})
+
+
 def _refuse_change(ban: LiveStreamBan, changes: dict[str, Any] | None, now: datetime) -> None:
     if not ban.holds(now):
         raise BanLapsed
@@ -227,10 +247,11 @@ def review_ban(
     characters, is what the banned person reads about the verdict; `reason` is for moderators only.
     Raises BanMissing, BanChangedMeanwhile, Invalid, and what `refuse_review` raises.
     """
+    refuse_long_message(message)
     ban = _locked(ban_id, seen)
     refuse_review(ban, by=by, now=now, verdict=verdict, changes=changes or {}, decision=decision)
     pending = _appeal_state(ban) == State.PENDING
-    values = _values(ban, verdict, changes, message, by=by, now=now)
+    values = verdict_values(verdict, changes, message, by=by, now=now)
     before = seen_by_person(ban)
     write_ban(ban, "review_ban", by=by, now=now, why=reason, **values)
     decided = _decision(verdict, decision) if pending else None
@@ -260,10 +281,11 @@ def overrule_review(
     replaces that of the previous verdict, also when it is empty.
     Raises BanMissing, BanChangedMeanwhile, Invalid, and what `refuse_overruling` raises.
     """
+    refuse_long_message(message)
     ban = _locked(ban_id, seen)
     refuse_overruling(ban, by=by, now=now, verdict=verdict, changes=changes or {})
     before = {"reviewer": ban.reviewed_by.get_username() if ban.reviewed_by else None}
-    values = _values(ban, verdict, changes, message, by=by, now=now)
+    values = verdict_values(verdict, changes, message, by=by, now=now)
     if verdict == Review.UPHELD and ban.is_deleted:
         values |= {"deleted_at": None, "deleted_by_id": None}
     noted = before, {"reviewer": by.get_username()}
@@ -303,11 +325,16 @@ def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:
     return ban
 
 
-def _values(
-    ban: LiveStreamBan, verdict: Review, changes: dict[str, Any] | None, message: str, *, by: User, now: datetime
-) -> dict[str, Any]:
+def refuse_long_message(message: str) -> None:
+    """Raises Invalid."""
     if len(message) > LONGEST_MESSAGE:
         raise Invalid("message", _("must have at most %(most)d characters") % {"most": LONGEST_MESSAGE})
+
+
+def verdict_values(
+    verdict: Review, changes: dict[str, Any] | None, message: str, *, by: User, now: datetime
+) -> dict[str, Any]:
+    """The values of a ban after the verdict, by column."""
     values: dict[str, Any] = {"review": verdict, "reviewed_by_id": by.pk, "reviewed_at": now}
     values["verdict_message"] = message or None
     match verdict:
@@ -316,7 +343,7 @@ def _values(
         case Review.LIFTED:
             return values | {"deleted_at": now, "deleted_by_id": by.pk}
         case Review.CHANGED:
-            return values | _differing(ban, changes or {})
+            return values | (changes or {})
     raise ValueError(verdict)
 
 

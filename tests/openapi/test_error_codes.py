@@ -71,6 +71,7 @@ FROZEN = {
     "changed_meanwhile": 409,
     "no_session": 409,
     "no_verdict_to_undo": 409,
+    "own_ban_waits_for_others": 409,
     "ban_changed_since": 409,
     "ban_does_not_hold": 409,
     "ban_lapsed": 409,

@@ -68,8 +68,7 @@ def test_a_notice_of_a_verdict_has_the_documented_fields(
     assert (notice["type"], notice["category"], notice["read"]) == ("system", "live_stream", False)
     assert notice["title"] == "Your appeal was decided"
     assert notice["message"] == (
-        "Your appeal against the ban on “Ask me anything” was granted: the ban was lifted. "
-        "A moderator writes: Sorry."
+        "Your appeal against the ban on “Ask me anything” was granted: the ban was lifted. A moderator writes: Sorry."
     )
     assert Notification.objects.get().created_at == reviewed.reviewed_at
     assert data_of(api(viewer).get(f"{NOTIFICATIONS}/unread-count".replace("v2", "v1")))["unreadCount"] == 1
