@@ -190,7 +190,7 @@ def _raid(row: dict[str, Any], now: datetime) -> Raid:
     note = _("%(waiting)s unreviewed, banned by %(by)s")
     return Raid(
         id=batch_id,
-        address=f"{reverse('admin:review')}?batch={batch_id}",
+        address=reverse("admin:raid", args=[batch_id]),
         title=title % {"count": people, "stream": isolated(row["stream"])},
         reason=row["reason"] or "",
         note=note % {"waiting": waiting, "by": row["by"]},
