@@ -139,6 +139,10 @@ class DecisionForm(forms.Form):
         return [self["reason"], self["message"]]
 
     @property
+    def errors_of_changes(self) -> list[str]:
+        return [*self["duration"].errors, *self["kind"].errors]
+
+    @property
     def chosen(self) -> set[str]:
         """The changes that were sent."""
         return {self.data.get("duration", ""), self.data.get("kind", "")}
