@@ -7,7 +7,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Q, QuerySet
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy, pgettext_lazy
+from django.utils.translation import ngettext_lazy, pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -16,6 +16,7 @@ from accounts.models import User
 from common.admin import ActionAdmin, AdminAction, DeletedFilter, MomentRangeFilter, SoftDeleteAdmin
 from common.models import AuditEntry
 from common.texts import folded
+from common.times import written
 from livestreams import services
 from livestreams.models import LiveStream, Status
 
@@ -120,7 +121,10 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
         )
 
     def describe(self, row: LiveStream) -> str:
-        return f"{row.get_status_display()} · {row.creator} · {row.channel_name}"
+        """Host, date and state: enough to tell apart streams with the same title."""
+        begins_at = row.started_at or row.planned_start_at or row.created_at
+        state = pgettext("state", "deleted") if row.is_deleted else row.get_status_display()
+        return f"{row.creator} · {written(begins_at)} · {state}"
 
     @display(description=_("stream"), ordering="title_folded", header=True)
     def stream(self, stream: LiveStream) -> list[str]:

@@ -9,7 +9,6 @@ from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseNotAllowed, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
@@ -33,7 +32,7 @@ from common.admin.audit_filters import (
     wanted_of,
 )
 from common.admin.audit_registry import groups
-from common.admin.audit_trail import Worded, worded_entries
+from common.admin.audit_trail import Worded, details_of, worded_entries
 from common.admin.audit_walk import find
 from common.admin.bases import ReadOnlyAdmin
 from common.admin.changelist import DeclaredChangeList
@@ -152,7 +151,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description=_("time"))
     def moment(self, entry: Any) -> SafeString:
-        return format_html('<span class="whitespace-nowrap">{}</span>', entry.worded.at)
+        shown: SafeString = entry.worded.at
+        return shown
 
     @display(description=_("what happened"))
     def sentence(self, entry: Any) -> SafeString:
@@ -163,8 +163,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return entry.entry_point, entry.worded.entry_point
 
     @display(description=_("changes"))
-    def more(self, entry: Any) -> SafeString:
-        return render_to_string("admin/audit_details.html", {"one": entry.worded})
+    def more(self, entry: Any) -> str:
+        return details_of(entry.worded)
 
 
 # Apps register their words when the admin is loaded.

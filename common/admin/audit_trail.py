@@ -9,6 +9,7 @@ from django.contrib.admin.utils import quote
 from django.contrib.auth import get_permission_codename
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -17,10 +18,12 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin.audit_names import Name, Names
 from common.admin.audit_registry import Action, Field, Text, actions, fields_of, kinds, people_kind
-from common.admin.audit_values import Change, Shown, changes_of, worded_value, written
+from common.admin.audit_values import Change, Shown, changes_of, worded_value
+from common.admin.moments import moment_html
 from common.entry_points import EntryPoint
 from common.models import AuditEntry
 from common.texts import isolated
+from common.times import written
 
 __all__ = [
     "ENTRY_POINTS",
@@ -30,6 +33,7 @@ __all__ = [
     "people_named",
     "reason_of",
     "rows_about",
+    "table_of",
     "trail_of",
     "worded_entries",
     "written",
@@ -50,7 +54,7 @@ class Worded:
     """One entry, for a template. `sentence` has links to the rows that the reader may view."""
 
     entry: AuditEntry
-    at: str
+    at: SafeString
     sentence: SafeString
     entry_point: str
     changes: list[Change]
@@ -74,7 +78,7 @@ class Wording:
     def worded(self, entry: AuditEntry) -> Worded:
         return Worded(
             entry,
-            written(entry.at),
+            moment_html(entry.at),
             self.sentence(entry),
             str(ENTRY_POINTS.get(entry.entry_point, entry.entry_point)),
             changes_of(entry, self._names, self.shown),
@@ -202,6 +206,20 @@ def trail_of(request: HttpRequest, target_type: str, target_id: str) -> dict[str
 def worded_entries(entries: Sequence[AuditEntry], request: HttpRequest | None) -> list[Worded]:
     wording = Wording(entries, request)
     return [wording.worded(entry) for entry in entries]
+
+
+def table_of(entries: Sequence[AuditEntry], request: HttpRequest | None = None) -> dict[str, Any]:
+    """The entries for the template of tables, in their order."""
+    headers = [_("time"), _("what happened"), _("entry point"), _("changes")]
+    rows = [
+        [one.at, one.sentence, one.entry_point, details_of(one)] for one in worded_entries(list(entries), request)
+    ]
+    return {"headers": headers, "rows": rows}
+
+
+def details_of(worded: Worded) -> str:
+    """The changes and the ids, folded."""
+    return render_to_string("admin/audit_details.html", {"one": worded})
 
 
 def _of_parts(target_type: str, target_id: str) -> list[QuerySet[AuditEntry]]:

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from common.admin.audit_names import Name, Names
 from common.admin.audit_registry import Field, fields_of
 from common.models import AuditEntry
+from common.times import written_exactly
 
 NOTHING = "–"
 
@@ -56,7 +56,7 @@ def worded_value(value: Any, field: Field, names: Names, shown: Shown) -> str:
         return str(field.worded(value))
     if isinstance(value, str):
         moment = _moment(value)
-        return value if moment is None else written(moment)
+        return value if moment is None else written_exactly(moment)
     return str(value) if isinstance(value, int) else orjson.dumps(value).decode()
 
 
@@ -69,8 +69,3 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else None
-
-
-def written(moment: datetime) -> str:
-    """The time in the current time zone, to the second."""
-    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
