@@ -15,6 +15,7 @@ from common.admin.filters import MomentRangeFilter
 from common.admin.forms import LONGEST_REASON, ReasonForm
 from common.admin.pages import add_page, page_context
 from common.admin.panels import Panel, add_panel
+from common.admin.search import Found, SearchedColumn, WordSearch
 
 __all__ = [
     "LONGEST_REASON",
@@ -24,13 +25,16 @@ __all__ = [
     "CardPart",
     "DeletedFilter",
     "Fact",
+    "Found",
     "Head",
     "MomentRangeFilter",
     "Notice",
     "Panel",
     "ReadOnlyAdmin",
     "ReasonForm",
+    "SearchedColumn",
     "SoftDeleteAdmin",
+    "WordSearch",
     "add_card",
     "add_card_part",
     "add_page",
