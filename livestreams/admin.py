@@ -25,7 +25,7 @@ from common.admin import (
 )
 from common.admin.audit_trail import written
 from common.models import AuditEntry
-from livestreams import people_tab, services  # noqa: F401 - adds a tab to the pages of people
+from livestreams import finder, people_tab, services  # noqa: F401 - adds a tab to the pages of people
 from livestreams.models import LiveStream, Status
 
 END = AdminAction(

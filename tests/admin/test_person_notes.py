@@ -179,7 +179,7 @@ def test_a_note_is_deleted_by_post_below_its_person_only(office: Office, defne: 
     assert PersonNote.objects.exists()
 
 
-@pytest.mark.parametrize("path", ["users/me", "users/profile/{id}", "live-stream-ban/mine", "users/search?search=mia"])
+@pytest.mark.parametrize("path", ["users/me", "users/profile/{id}", "live-stream-ban/mine", "users/search?q=mia"])
 def test_the_api_never_returns_a_note(path: str, api: Api, note: PersonNote, mia: User) -> None:
     answer = api(mia).get(f"/api/v1/{path.format(id=mia.pk)}")
     assert answer.status_code == 200
