@@ -15,6 +15,8 @@ from unfold.admin import ModelAdmin
 
 from common.admin.audit_trail import trail_of
 from common.admin.changelist import DeclaredChangeList, declared_parameters
+from common.admin.columns import cell, columns_for
+from common.admin.counting import BoundedPaginator
 from common.admin.panels import has_panels, tabs_of
 from common.fields import OBJECT_ID
 
@@ -25,6 +27,9 @@ class ReadOnlyAdmin(ModelAdmin):
     # Without a second COUNT, over all rows without the filters, just to show "of 100,000".
     show_full_result_count = False
     list_per_page = 50
+    paginator = BoundedPaginator
+    added_columns_after: str | None = None
+    """The column after which `add_columns` puts those of other apps; None puts them at the end."""
     list_filter_submit = True
     show_facets = admin.ShowFacets.NEVER  # each facet would count the whole table once more
     change_form_outer_after_template: str | None = "admin/audit_trail.html"
@@ -42,6 +47,12 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(super().has_view_permission(request, obj))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        declared = list(super().get_list_display(request))
+        added = [cell(name, title) for one in columns_for(request, self.model) for name, title in one.titles.items()]
+        place = len(declared) if self.added_columns_after is None else declared.index(self.added_columns_after) + 1
+        return [*declared[:place], *added, *declared[place:]]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DeclaredChangeList]:
         return DeclaredChangeList

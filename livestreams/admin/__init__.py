@@ -1,0 +1,5 @@
+"""Streams in the admin: the board of all streams, the page of one, and admin actions that call the services."""
+
+from livestreams.admin.pages import LiveStreamAdmin
+
+__all__ = ["LiveStreamAdmin"]
