@@ -1,6 +1,6 @@
 """Bans and reports in the admin, where moderators decide about them. What needs a decision comes first."""
 
-from bans.admin import ban_people, streams  # noqa: F401 - register a page, and columns of streams
+from bans.admin import ban_people, people_card, streams  # noqa: F401 - register their pages and parts
 from bans.admin.filters import open_badge, waiting_badge
 from bans.admin.pages import BanAdmin
 from bans.admin.reports import ReportCaseAdmin

@@ -8,12 +8,14 @@ from django.contrib.admin.utils import quote, unquote
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.admin import ModelAdmin
 
 from common.admin.audit_trail import trail_of
+from common.admin.cards import card_of, has_card
 from common.admin.changelist import DeclaredChangeList, declared_parameters
 from common.admin.columns import cell, columns_for
 from common.admin.counting import BoundedPaginator
@@ -32,6 +34,7 @@ class ReadOnlyAdmin(ModelAdmin):
     """The column after which `add_columns` puts those of other apps; None puts them at the end."""
     list_filter_submit = True
     show_facets = admin.ShowFacets.NEVER  # each facet would count the whole table once more
+    change_form_outer_before_template: str | None = "admin/card_of_page.html"
     change_form_outer_after_template: str | None = "admin/audit_trail.html"
     id_fields: tuple[str, ...] = ("pk",)
     """The fields that a search for an id is compared with."""
@@ -53,6 +56,16 @@ class ReadOnlyAdmin(ModelAdmin):
         added = [cell(name, title) for one in columns_for(request, self.model) for name, title in one.titles.items()]
         place = len(declared) if self.added_columns_after is None else declared.index(self.added_columns_after) + 1
         return [*declared[:place], *added, *declared[place:]]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Reads the row once for a page: Django, the action buttons, the card and the tabs each ask for it."""
+        if request.method != "GET":
+            return super().get_object(request, object_id, from_field)
+        read = request.__dict__.setdefault("_rows_read", {})
+        key = (self.model, object_id, from_field)
+        if key not in read:
+            read[key] = super().get_object(request, object_id, from_field)
+        return read[key]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DeclaredChangeList]:
         return DeclaredChangeList
@@ -109,13 +122,18 @@ class ReadOnlyAdmin(ModelAdmin):
 
         A page with tabs shows no audit trail below them: one of the tabs is the trail.
         """
-        tabs = self._tabs_of(request, object_id)
+        row = self._shown_row(request, object_id)
+        tabs = None if row is None else tabs_of(request, row)
+        card = None if row is None else card_of(request, row, now=timezone.now(), is_linked=False)
         trail = None if tabs else self._trail_of(request, object_id)
-        return {"tabs": tabs, "tabs_label": _("More about this"), "audit_trail": trail}
+        return {"card": card, "tabs": tabs, "tabs_label": _("More about this"), "audit_trail": trail}
 
-    def _tabs_of(self, request: HttpRequest, object_id: str | None) -> dict[str, Any] | None:
-        row = self.get_object(request, unquote(object_id or "")) if has_panels(self.model) else None
-        return tabs_of(request, row) if row is not None and self.has_view_permission(request, row) else None
+    def _shown_row(self, request: HttpRequest, object_id: str | None) -> Model | None:
+        """The row, if its page has a card or tabs, and the user may see it."""
+        if not (has_card(self.model) or has_panels(self.model)):
+            return None
+        row: Model | None = self.get_object(request, unquote(object_id or ""))
+        return row if row is not None and self.has_view_permission(request, row) else None
 
     def _trail_of(self, request: HttpRequest, object_id: str | None) -> dict[str, Any] | None:
         target_id = unquote(object_id or "")
