@@ -1,10 +1,10 @@
 """The admin: base classes for the pages of other apps, and the pages of the audit trail.
 
-`bases` has read-only pages, `cards` what stands above them, `panels` the tabs and `columns` the columns
-that apps add to them, `actions` the actions of staff, each with a reason; `pages` registers pages that belong to no model; `changelist` and `filters`
-restrict what the address of a list may ask for; `forms` has shared fields; `audit_trail` formats audit rows, and
-`audit_pages` registers their pages. Error
-pages are in `common/error_pages.py`, which is needed before apps have been loaded.
+`bases` has read-only pages, `cards` what stands above them, `panels` the tabs and `columns` the columns that apps add
+to them, `actions` the actions of staff, each with a reason; `pages` registers pages that belong to no model;
+`changelist` and `filters` restrict what the address of a list may ask for; `forms` has shared fields; `audit_trail`
+formats audit rows, and `audit_pages` registers their pages. Error pages are in `common/error_pages.py`, which is
+needed before apps have been loaded.
 """
 
 from common.admin import audit_pages  # noqa: F401 - registers the pages when Django discovers this package
