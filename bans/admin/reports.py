@@ -86,7 +86,7 @@ class ReportCaseAdmin(ModerationAdmin):
         return row.state
 
     def describe(self, row: ReportCase) -> str:
-        return f"{row.stream} · {row.stream.creator} · {_reasons(row)}"
+        return f"{row.stream} · {row.stream.creator} · {reasons_of(row)}"
 
     # --- columns and fields ---------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class ReportCaseAdmin(ModerationAdmin):
 
     @display(description=_("reasons"))
     def why(self, case: ReportCase) -> str:
-        return _reasons(case)
+        return reasons_of(case)
 
     @display(description=_("decided"), ordering="decided_at", header=True)
     def decided(self, case: ReportCase) -> list[str]:
@@ -140,7 +140,7 @@ class ReportCaseAdmin(ModerationAdmin):
         return format_html_join(" · ", "{}", links)
 
 
-def _reasons(case: ReportCase) -> str:
+def reasons_of(case: ReportCase) -> str:
     """The reasons with their numbers of reports, most frequent first."""
     counted = sorted(case.reasons.items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{name_of(reason)} ({count})" for reason, count in counted)
