@@ -357,7 +357,8 @@ if not 0 < 2 * WORKER_HEARTBEAT <= WORKER_LOST_AFTER:
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# The second has what django-unfold shows: it has no Turkish of its own.
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "unfold"]
 EXAMPLES_FOLDER = BASE_DIR / "config" / "examples"  # recorded answers, the examples of the API document
 USE_TZ = True
 TIME_ZONE = "UTC"
