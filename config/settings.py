@@ -360,10 +360,12 @@ if not 0 < 2 * WORKER_HEARTBEAT <= WORKER_LOST_AFTER:
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# The second has what django-unfold shows: it has no Turkish of its own.
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "unfold"]
 EXAMPLES_FOLDER = BASE_DIR / "config" / "examples"  # recorded answers, the examples of the API document
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "config.formats"
 # For members of staff who chose none.
 ADMIN_TIME_ZONE = env.str("ADMIN_TIME_ZONE", default="UTC")
 if ADMIN_TIME_ZONE not in available_timezones():
