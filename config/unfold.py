@@ -26,6 +26,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "STYLES": [lambda request: static("common/admin/audit.css")],
+    "COMMAND": {"search_callback": "common.admin.palette.found"},
     "ACCOUNT": {"navigation": "accounts.preferences_page.account_links"},
     "BORDER_RADIUS": "8px",
     "COLORS": {
