@@ -9,6 +9,7 @@ needed before apps have been loaded.
 
 from common.admin import audit_pages  # noqa: F401 - registers the pages when Django discovers this package
 from common.admin.actions import MOST_AT_ONCE, ActionAdmin, AdminAction
+from common.admin.autocomplete import RowFilter
 from common.admin.bases import DeletedFilter, ReadOnlyAdmin, SoftDeleteAdmin, described, link, linked, page_of
 from common.admin.cards import CardPart, Fact, Head, Notice, add_card, add_card_part, card_of
 from common.admin.columns import Columns, add_columns
@@ -16,6 +17,7 @@ from common.admin.filters import MomentRangeFilter
 from common.admin.forms import LONGEST_REASON, ReasonForm
 from common.admin.pages import add_page, page_context
 from common.admin.panels import Panel, add_panel
+from common.admin.search import Found, SearchedColumn, WordSearch
 
 __all__ = [
     "LONGEST_REASON",
@@ -26,13 +28,17 @@ __all__ = [
     "Columns",
     "DeletedFilter",
     "Fact",
+    "Found",
     "Head",
     "MomentRangeFilter",
     "Notice",
     "Panel",
     "ReadOnlyAdmin",
     "ReasonForm",
+    "RowFilter",
+    "SearchedColumn",
     "SoftDeleteAdmin",
+    "WordSearch",
     "add_card",
     "add_card_part",
     "add_columns",

@@ -20,6 +20,7 @@ from common.admin.changelist import DeclaredChangeList, declared_parameters
 from common.admin.columns import cell, columns_for
 from common.admin.counting import BoundedPaginator
 from common.admin.panels import has_panels, tabs_of
+from common.admin.search import Found, WordSearch
 from common.fields import OBJECT_ID
 
 
@@ -38,6 +39,9 @@ class ReadOnlyAdmin(ModelAdmin):
     change_form_outer_after_template: str | None = "admin/audit_trail.html"
     id_fields: tuple[str, ...] = ("pk",)
     """The fields that a search for an id is compared with."""
+    word_search: WordSearch | None = None
+    autocomplete_related: tuple[str, ...] = ()
+    """The related rows that `autocomplete_text` reads."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -97,11 +101,26 @@ class ReadOnlyAdmin(ModelAdmin):
             for field in self.id_fields:
                 same_id |= Q(**{field: wanted})
             return queryset.filter(same_id), False
-        return self.search(queryset, search_term.strip()) if wanted else queryset, False
+        if not wanted:
+            return queryset, False
+        found = self.search(queryset, search_term.strip())
+        if isinstance(found, Found):
+            if found.is_cut and request.resolver_match and request.resolver_match.url_name == self._list_name:
+                self.message_user(request, _("Too many rows have these words: some may be missing here. Add a word."))
+            found = found.rows
+        return found, False
 
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+    @property
+    def _list_name(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_changelist"
+
+    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any] | Found:
         """The rows that match `text`, which is not empty and not an id."""
-        return queryset.none()
+        return queryset.none() if self.word_search is None else self.word_search.found(queryset, text)
+
+    def autocomplete_text(self, row: Any) -> str:
+        """The row among the choices of a filter."""
+        return str(row)
 
     def describe(self, row: Any) -> str:
         """A text that distinguishes this row from others with the same name."""

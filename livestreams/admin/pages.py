@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.files.storage import default_storage
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -14,9 +14,18 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from accounts.models import User
-from common.admin import ActionAdmin, DeletedFilter, MomentRangeFilter, SoftDeleteAdmin
-from common.texts import folded
-from livestreams.admin import card  # noqa: F401 - registers the card and the trail
+from common.admin import (
+    ActionAdmin,
+    DeletedFilter,
+    Found,
+    MomentRangeFilter,
+    SearchedColumn,
+    SoftDeleteAdmin,
+    WordSearch,
+)
+from common.admin.audit_trail import written
+from common.admin.counting import IndexedPaginator
+from livestreams.admin import card, people_tab  # noqa: F401 - register the card, the trail, and a tab of people
 from livestreams.admin.actions import CANCEL, DELETE, END, RESTORE
 from livestreams.admin.board import EVERY, StateFilter, state_in, tabs
 from livestreams.admin.words import STATE_COLOURS, described_stream, how_long, state_in_words
@@ -26,9 +35,10 @@ from livestreams.models import LiveStream
 @admin.register(LiveStream)
 class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
     admin_actions = (END, CANCEL, DELETE, RESTORE)
-    list_display = ("stream", "state", "since", "kind", "planned_start_at")
+    list_display = ("stream", "state", "since", "kind", "planned")
     added_columns_after = "since"
     list_select_related = ("creator", "guest")
+    autocomplete_related = ("creator",)
     list_before_template = "admin/list_tabs.html"
     list_filter = (
         StateFilter,
@@ -39,8 +49,13 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
         ("created_at", MomentRangeFilter),
     )
     ordering = EVERY
+    paginator = IndexedPaginator
     search_fields = ("title",)
-    search_help_text = gettext_lazy("Title, id, channel name or username of the creator")
+    search_help_text = gettext_lazy("Words of the title and of the creator's names, channel name, or id")
+    word_search = WordSearch(
+        SearchedColumn(LiveStream.all_objects.all, "title_folded"),
+        SearchedColumn(User.objects.all, "names_folded", "creator"),
+    )
     id_fields = ("pk", "creator_id", "guest_id")
     readonly_fields = ("state_in_words",)
     fieldsets = (
@@ -73,14 +88,10 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
         ),
     )
 
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        part = folded(text)
-        if not part:
-            return queryset.none()
-        words = Q(*(Q(title_folded__contains=word) for word in part.split()))
-        # Asked for once, so that an index finds the streams of each alternative. A join would read all streams.
-        creator = User.objects.filter(username_key=User.key_of(text)).values("pk")[:1]
-        return queryset.filter(words | Q(channel_name=text.lower()) | Q(creator=Subquery(creator)))
+    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any] | Found:
+        """The only stream with this channel name, else by the words of titles and of creators' names."""
+        channel = LiveStream.all_objects.filter(channel_name=text.lower()).values_list("pk", flat=True).first()
+        return super().search(queryset, text) if channel is None else queryset.filter(pk=channel)
 
     def get_ordering(self, request: HttpRequest) -> Any:
         state = state_in(request)
@@ -89,6 +100,9 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         context = {"tabs": tabs(request), "tabs_label": _("Streams by state")}
         return super().changelist_view(request, context | (extra_context or {}))
+
+    def autocomplete_text(self, row: LiveStream) -> str:
+        return f"{row.title} · {described_stream(row)}"
 
     def describe(self, row: LiveStream) -> str:
         return described_stream(row)
@@ -110,6 +124,10 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
     @display(description=gettext_lazy("time"))
     def since(self, stream: LiveStream) -> str:
         return how_long(stream, timezone.now())
+
+    @display(description=gettext_lazy("planned start"), ordering="planned_start_at")
+    def planned(self, stream: LiveStream) -> str:
+        return written(stream.planned_start_at) if stream.planned_start_at else "–"
 
     @display(description=gettext_lazy("type"), ordering="type")
     def kind(self, stream: LiveStream) -> str:
