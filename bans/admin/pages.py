@@ -33,7 +33,7 @@ from bans.admin.search import BAN_SEARCH
 from bans.admin.words import holding_words as _holding
 from bans.models import Appeal, LiveStreamBan
 from bans.services import overrule_review, refuse_overruling, refuse_review, review_ban, version_of_ban
-from common.admin import AdminAction, MomentRangeFilter, SoftDeleteAdmin, linked, page_of
+from common.admin import AdminAction, MomentRangeFilter, RowFilter, SoftDeleteAdmin, linked, page_of
 from common.admin.actions import Rule, versions_sent
 from common.refusals import Refusal
 from common.times import written
@@ -95,7 +95,7 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
     list_filter = (
         WaitingFilter,
         ("stream__creator", AutocompleteSelectFilter),
-        ("stream", AutocompleteSelectFilter),
+        ("stream", RowFilter),
         RaidFilter,
         ("action_type", ChoicesDropdownFilter),
         ("review", ChoicesDropdownFilter),

@@ -9,6 +9,7 @@ times; `audit_trail` formats audit rows, and `audit_pages` registers their pages
 
 from common.admin import audit_pages  # noqa: F401 - registers the pages when Django discovers this package
 from common.admin.actions import MOST_AT_ONCE, ActionAdmin, AdminAction
+from common.admin.autocomplete import RowFilter
 from common.admin.bases import DeletedFilter, ReadOnlyAdmin, SoftDeleteAdmin, described, link, linked, page_of
 from common.admin.cards import CardPart, Fact, Head, Notice, add_card, add_card_part, card_of
 from common.admin.columns import Columns, add_columns
@@ -35,6 +36,7 @@ __all__ = [
     "Panel",
     "ReadOnlyAdmin",
     "ReasonForm",
+    "RowFilter",
     "SearchedColumn",
     "SoftDeleteAdmin",
     "WordSearch",
