@@ -24,7 +24,6 @@ from bans.admin.queue import (
     refuse_unless_viewer,
     refuse_wrong_id,
     save,
-    session_of,
     to_next,
 )
 from bans.models import Appeal, LiveStreamBan, ReviewClaim
@@ -137,7 +136,7 @@ def page(
         "trail": _trail(request, ban),
         "form": form or DecisionForm(ban),
         "verdicts": verdicts,
-        "changes": changes_of(ban, now) if verdicts else [],
+        "changes": changes_of(ban, by=user, now=now) if verdicts else [],
         "appeal_choices": [(Appeal.State.APPROVED, _("grant the appeal")), (Appeal.State.DENIED, _("deny the appeal"))],
         "may_decide": may_decide(request),
         "seen": version_of_ban(ban),
@@ -148,9 +147,9 @@ def page(
         "skip_url": scope.url("review_skip", ban.pk),
         "claim_url": scope.url("review_claim", ban.pk),
         "next_url": scope.url("review"),
-        "decided_id": (session_of(request)["last"] or {}).get("ban", ""),
         "texts": TEXTS,
         "shortcuts": SHORTCUTS if verdicts else [],
+        "shortcuts_title": _("Review"),
     }
     return TemplateResponse(request, "admin/review.html", context, status=status)
 
@@ -311,7 +310,7 @@ SHORTCUTS = [
     (["u"], _("Keep the ban")),
     (["l"], _("Lift the ban")),
     (["c"], _("Change the ban")),
-    (["1", "…", "9"], _("Choose the reason, or what to change to, with this number")),
+    (["1–9"], _("Choose the reason, or what to change to, with this number")),
     (["Ctrl", "Enter"], _("Decide, and open the next ban")),
     (["s"], _("Skip")),
     (["z"], _("Undo the last decision")),
