@@ -19,7 +19,7 @@ GRANTING = re.compile(r"\bonay", re.IGNORECASE)
 def turkish_of(catalogue: Path) -> dict[str, str]:
     with catalogue.open("rb") as file:
         found = read_po(file, locale="tr")
-    return {str(m.id): m.string if isinstance(m.string, str) else " ".join(m.string) for m in found if m.id}
+    return {str(m.id): m.string if isinstance(m.string, str) else " ".join(m.string or ()) for m in found if m.id}
 
 
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.parts[-4])

@@ -6,7 +6,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -19,10 +19,9 @@ from unfold.widgets import UnfoldAdminImageFieldWidget
 from accounts import services
 from accounts.models import User
 from accounts.serializers import file_url
-from common.admin import ActionAdmin, AdminAction, MomentRangeFilter, page_of
+from common.admin import ActionAdmin, AdminAction, Found, MomentRangeFilter, SearchedColumn, WordSearch, page_of
 from common.pictures import PictureSlotsFull
 from common.refusals import Invalid
-from common.texts import folded
 
 
 class PhotoForm(forms.Form):
@@ -96,6 +95,7 @@ class UserAdmin(ActionAdmin):
     ordering = ("-created_at", "-id")
     search_fields = ("username",)
     search_help_text = _("Username, name, email or id")
+    word_search = WordSearch(SearchedColumn(User.objects.all, "names_folded"))
     fieldsets = (
         (
             _("Details"),
@@ -118,12 +118,13 @@ class UserAdmin(ActionAdmin):
         """Only the values that actions depend on. A form stays valid when the user changes a name or a photo."""
         return f"{row.is_active} {row.is_staff} {row.is_superuser}"
 
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        words = folded(text).split()
-        if not words:
-            return queryset.none()
-        named = Q(*(Q(names_folded__contains=word) for word in words))
-        return queryset.filter(named | Q(email__iexact=text))
+    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any] | Found:
+        """By the words of the names; or the only people with this address, if it is one."""
+        if "@" in text:
+            with_address = queryset.filter(email__iexact=text)
+            if with_address.exists():
+                return with_address
+        return super().search(queryset, text)
 
     @display(description=_("user"), ordering="username", header=True)
     def person(self, user: User) -> list[Any]:

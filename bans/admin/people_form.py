@@ -58,14 +58,9 @@ def _radio(choices: Any, **more: Any) -> forms.ChoiceField:
     return forms.ChoiceField(choices=choices, widget=UnfoldAdminRadioSelectWidget(), **more)
 
 
-class BanPeopleForm(forms.Form):
-    people = NamesField(
-        label=_("People"),
-        widget=UnfoldAdminTextareaWidget(
-            attrs={"rows": 8, "autofocus": True, "autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}
-        ),
-        help_text=_("Usernames or ids, one a line or separated by commas; at most 1,000."),
-    )
+class BanForm(forms.Form):
+    """How, for how long, and why."""
+
     action_type = _radio(
         LiveStreamBan.ActionType.choices, label=_("Kind"), initial=LiveStreamBan.ActionType.BLOCK.value
     )
@@ -80,10 +75,24 @@ class BanPeopleForm(forms.Form):
     )
 
     def values(self, now: datetime) -> dict[str, Any]:
-        """The values of a valid form for `ban_many`."""
-        _label, time = DURATIONS[self.cleaned_data["duration"]]
+        """The values of a valid form for `ban_many` and `ban_user`."""
         return {
             "action_type": self.cleaned_data["action_type"],
             "reason": self.cleaned_data["reason"],
-            "expires_at": None if time is None else now + time,
+            "expires_at": self.end(now),
         }
+
+    def end(self, now: datetime) -> datetime | None:
+        _label, time = DURATIONS[self.cleaned_data["duration"]]
+        return None if time is None else now + time
+
+
+class BanPeopleForm(BanForm):
+    people = NamesField(
+        label=_("People"),
+        widget=UnfoldAdminTextareaWidget(
+            attrs={"rows": 8, "autofocus": True, "autocapitalize": "none", "autocomplete": "off", "spellcheck": "false"}
+        ),
+        help_text=_("Usernames or ids, one a line or separated by commas; at most 1,000."),
+    )
+    field_order = ("people", "action_type", "duration", "reason")

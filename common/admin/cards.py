@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.contrib.admin.templatetags.admin_urls import admin_urlname
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
@@ -91,7 +90,9 @@ def card_of(request: HttpRequest, row: Model, *, now: datetime, is_linked: bool 
     parts = [part(request, row, now) for permission, part in _parts[model] if request.user.has_perm(permission)]
     return {
         "head": _heads[model](row),
-        "address": reverse(admin_urlname(model._meta, "change"), args=[row.pk]) if is_linked else "",
+        "address": reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])
+        if is_linked
+        else "",
         "labels": [label for part in parts for label in part.labels],
         "facts": [fact for part in parts for fact in part.facts],
         "notices": [notice for part in parts for notice in part.notices],
