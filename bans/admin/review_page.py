@@ -30,7 +30,7 @@ from bans.models import Appeal, LiveStreamBan, ReviewClaim
 from bans.records import other_bans
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, version_of_ban
 from common.admin import card_of, page_of
-from common.admin.audit_trail import actor_of, trail_of
+from common.admin.audit_trail import Worded, actor_of, worded_entries
 from common.models import AuditEntry
 from common.refusals import Refusal
 from common.times import how_long_ago, written
@@ -255,12 +255,14 @@ def _rows(bans: list[LiveStreamBan], scope: Scope, now: datetime) -> list[dict[s
     ]
 
 
-def _trail(request: HttpRequest, ban: LiveStreamBan) -> list[Any]:
-    """The entries about the ban and its appeal, newest first."""
+def _trail(request: HttpRequest, ban: LiveStreamBan) -> list[Worded]:
+    """The newest entries about the ban and its appeal, newest first."""
     if not request.user.has_perm("common.view_auditentry"):
         return []
-    worded: list[Any] = trail_of(request, "livestreamban", ban.pk)["worded"]
-    return worded[: -TRAIL_SHOWN - 1 : -1]
+    appeal = getattr(ban, "appeal", None)
+    targets = [ban.pk] if appeal is None else [ban.pk, appeal.pk]
+    entries = AuditEntry.objects.filter(target_id__in=targets, target_type__in=("livestreamban", "appeal"))
+    return worded_entries(list(entries.order_by("-id")[:TRAIL_SHOWN]), request)
 
 
 TEXTS = {
