@@ -23,7 +23,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.widgets import UnfoldAdminImageFieldWidget
 
-from accounts import services
+from accounts import preferences_page, services  # noqa: F401 - registers its page
 from accounts.backends import client_of
 from accounts.devices import remember_device
 from accounts.hashing import LoginBusy

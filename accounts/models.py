@@ -205,6 +205,14 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
         self.refresh_from_db(fields=["password"])
         return False
 
+    @property
+    def preferences(self) -> "StaffPreferences":
+        """The stored preferences, else the defaults, which are not stored. Runs no query for `request.user`."""
+        try:
+            return self.stored_preferences
+        except StaffPreferences.DoesNotExist:
+            return StaffPreferences(user=self)
+
     def get_full_name(self) -> str:
         return f"{self.name} {self.surname}".strip()
 
@@ -224,6 +232,25 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
 def holders_of(permission: str) -> models.QuerySet[User]:
     """Active users who hold `permission` ("app.codename"), themselves, through a group, or as superusers."""
     return load_backend(settings.AUTHENTICATION_BACKENDS[0]).with_perm(permission)  # type: ignore[attr-defined]
+
+
+class StaffPreferences(models.Model):
+    """What a member of staff chose for the admin. Users without a row have the defaults."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="stored_preferences")
+    # Empty: the language that the browser asks for.
+    language = models.CharField(
+        max_length=max(len(code) for code, _name in settings.LANGUAGES), choices=settings.LANGUAGES, blank=True
+    )
+    time_zone = models.CharField(max_length=64, blank=True)  # empty: ADMIN_TIME_ZONE
+    # After a decision the queue stays on the case, instead of opening the next one.
+    stay_on_case = models.BooleanField(default=False)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.user_id)
 
 
 class Session(models.Model):

@@ -20,6 +20,7 @@ from accounts.services.people import (
     user_of_identity,
 )
 from accounts.services.photos import set_own_photo, set_profile_photo
+from accounts.services.preferences import change_preferences, time_zones
 from accounts.services.sessions import (
     RETRY_WINDOW,
     SESSION_LIFETIME,
@@ -54,6 +55,7 @@ __all__ = [
     "WrongCredentials",
     "activate_user",
     "change_own_password",
+    "change_preferences",
     "check_credentials",
     "create_user",
     "deactivate_user",
@@ -70,5 +72,6 @@ __all__ = [
     "revoke",
     "set_own_photo",
     "set_profile_photo",
+    "time_zones",
     "user_of_identity",
 ]

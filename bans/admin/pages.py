@@ -23,9 +23,9 @@ from bans.models import Appeal, LiveStreamBan
 from bans.services import overrule_review, refuse_overruling, refuse_review, review_ban, version_of_ban
 from common.admin import AdminAction, SoftDeleteAdmin, linked, page_of
 from common.admin.actions import Rule, versions_sent
-from common.admin.audit_trail import written
 from common.refusals import Refusal
 from common.texts import folded
+from common.times import written
 
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review

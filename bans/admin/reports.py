@@ -21,8 +21,8 @@ from bans.models import ReportCase
 from bans.reasons import name_of
 from bans.services import dismiss_case, mark_acted_on, refuse_decision
 from common.admin import AdminAction, link, linked
-from common.admin.audit_trail import written
 from common.texts import folded
+from common.times import written
 
 State = ReportCase.State
 REPORTS_SHOWN = 100

@@ -27,7 +27,7 @@ from bans.services.bans import (
     write_ban,
 )
 from common.refusals import Conflict, Forbidden
-from common.times import local_time
+from common.times import written_exactly
 from livestreams.models import LiveStream
 
 State = Appeal.State
@@ -154,7 +154,7 @@ def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:
         message
         % {
             "reviewer": reviewer.username,
-            "moment": local_time(moment),
+            "moment": written_exactly(moment),
             "verdict": ban.get_review_display(),
         }
     )

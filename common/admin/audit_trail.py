@@ -1,15 +1,15 @@
 """Audit rows as text of admin pages."""
 
-from datetime import datetime
 from typing import Any
 
 import orjson
-from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 
+from common.admin.moments import moment_html
 from common.models import AuditEntry
+from common.times import written  # noqa: F401 - pages of other apps import it from here
 
 ENTRIES_SHOWN = 200
 
@@ -32,12 +32,7 @@ def _table_row(entry: AuditEntry) -> list[str]:
 
 
 def moment_of(entry: AuditEntry) -> str:
-    return format_html('<span class="whitespace-nowrap">{}</span>', written(entry.at))
-
-
-def written(moment: datetime) -> str:
-    """The time in the current time zone, to the second."""
-    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
+    return moment_html(entry.at)
 
 
 def actor_of(entry: AuditEntry) -> str:
