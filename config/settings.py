@@ -119,6 +119,9 @@ TEMPLATES = [
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Only Unfold uses Django's cache. It would show results of searches for five minutes after a permission was taken away.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+
 # --- users and tokens -----------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"

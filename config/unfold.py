@@ -23,6 +23,7 @@ UNFOLD: dict[str, Any] = {
     # Each page shows the audit trail instead; Django's history has only what its own forms save.
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "COMMAND": {"search_callback": "common.admin.palette.found"},
     "ACCOUNT": {"navigation": "accounts.preferences_page.account_links"},
     "BORDER_RADIUS": "8px",
     "COLORS": {

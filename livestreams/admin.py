@@ -4,19 +4,28 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.files.storage import default_storage
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy, pgettext_lazy
+from django.utils.translation import ngettext_lazy, pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from accounts.models import User
-from common.admin import ActionAdmin, AdminAction, DeletedFilter, MomentRangeFilter, SoftDeleteAdmin
+from common.admin import (
+    ActionAdmin,
+    AdminAction,
+    DeletedFilter,
+    Found,
+    MomentRangeFilter,
+    SearchedColumn,
+    SoftDeleteAdmin,
+    WordSearch,
+)
+from common.admin.audit_trail import written
 from common.models import AuditEntry
-from common.texts import folded
-from livestreams import services
+from livestreams import finder, people_tab, services  # noqa: F401 - adds a tab to the pages of people
 from livestreams.models import LiveStream, Status
 
 END = AdminAction(
@@ -80,7 +89,11 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
     )
     ordering = ("-created_at", "-id")
     search_fields = ("title",)
-    search_help_text = _("Title, id, channel name or username of the creator")
+    search_help_text = _("Words of the title and of the creator's names, channel name, or id")
+    word_search = WordSearch(
+        SearchedColumn(LiveStream.all_objects.all, "title_folded"),
+        SearchedColumn(User.objects.all, "names_folded", "creator"),
+    )
     id_fields = ("pk", "creator_id", "guest_id")
     readonly_fields = ("state_in_words",)
     fieldsets = (
@@ -111,16 +124,16 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
         ),
     )
 
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        part = folded(text)
-        if not part:
-            return queryset.none()
-        return queryset.filter(
-            Q(title_folded__contains=part) | Q(channel_name=text.lower()) | Q(creator__username_key=User.key_of(text))
-        )
+    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any] | Found:
+        """The only stream with this channel name, else by the words of titles and of creators' names."""
+        channel = LiveStream.all_objects.filter(channel_name=text.lower()).values_list("pk", flat=True).first()
+        return super().search(queryset, text) if channel is None else queryset.filter(pk=channel)
 
     def describe(self, row: LiveStream) -> str:
-        return f"{row.get_status_display()} · {row.creator} · {row.channel_name}"
+        """Host, date and state: enough to tell apart streams with the same title."""
+        begins_at = row.started_at or row.planned_start_at or row.created_at
+        state = pgettext("state", "deleted") if row.is_deleted else row.get_status_display()
+        return f"{row.creator} · {written(begins_at)} · {state}"
 
     @display(description=_("stream"), ordering="title_folded", header=True)
     def stream(self, stream: LiveStream) -> list[str]:

@@ -21,8 +21,17 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from common.admin import ActionAdmin, AdminAction, MomentRangeFilter, ReadOnlyAdmin, link, linked
-from common.texts import folded
+from accounts.models import User
+from common.admin import (
+    ActionAdmin,
+    AdminAction,
+    MomentRangeFilter,
+    ReadOnlyAdmin,
+    SearchedColumn,
+    WordSearch,
+    link,
+    linked,
+)
 from reminders.models import Chunk, Delivery, Reminder, Round, scheduled_for, state_of
 from reminders.services import refuse_send_again, send_again
 from reminders.services.channels import channel_names
@@ -84,6 +93,7 @@ class ReminderAdmin(ReadOnlyAdmin):
     search_fields = ("user__username",)
     search_help_text = _("Username or name, or id of a reminder, a person or a stream")
     id_fields = ("pk", "user_id", "stream_id")
+    word_search = WordSearch(SearchedColumn(User.objects.all, "names_folded", "user"))
     fieldsets = (
         (None, {"fields": ("user", "stream", "state_in_words", "minute", "due", "language")}),
         (_("Details"), {"classes": ("collapse",), "fields": ("id", "created_at", "updated_at")}),
@@ -92,10 +102,6 @@ class ReminderAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).with_outcome(timezone.now()).select_related("user", "stream")
-
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        part = folded(text)
-        return queryset.filter(user__names_folded__contains=part) if part else queryset.none()
 
     @display(description=_("user"), header=True)
     def person(self, reminder: Reminder) -> list[str]:

@@ -1,5 +1,12 @@
 """Bans and reports in the admin, where moderators decide about them. What needs a decision comes first."""
 
+from bans.admin import (  # noqa: F401 - register their pages, tabs and parts
+    ban_people,
+    ban_person,
+    finder,
+    people_card,
+    people_tabs,
+)
 from bans.admin.filters import open_badge, waiting_badge
 from bans.admin.pages import BanAdmin
 from bans.admin.reports import ReportCaseAdmin

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action, display
@@ -19,27 +18,19 @@ from unfold.decorators import action, display
 from bans.admin.actions import CHANGED, LIFT, OVERRULED, OVERRULINGS, UPHOLD, USUAL_CHANGES, USUAL_NAMES, ChangeForm
 from bans.admin.filters import AppealFilter, HoldingFilter, waiting
 from bans.admin.moderation import ModerationAdmin
+from bans.admin.search import BAN_SEARCH
+from bans.admin.words import holding_words as _holding
 from bans.models import Appeal, LiveStreamBan
 from bans.services import overrule_review, refuse_overruling, refuse_review, review_ban, version_of_ban
 from common.admin import AdminAction, SoftDeleteAdmin, linked, page_of
 from common.admin.actions import Rule, versions_sent
 from common.refusals import Refusal
-from common.texts import folded
 from common.times import written
 
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
 
 EARLIER_BANS_SHOWN = 20
-
-
-def _holding(ban: LiveStreamBan, now: datetime) -> tuple[str, str]:
-    """Whether the ban holds, and when it ends, ended or was lifted."""
-    if ban.deleted_at is not None:
-        return pgettext("ban", "was lifted"), written(ban.deleted_at)
-    if ban.expires_at is None:
-        return pgettext("ban", "holds"), str(_("until it is lifted"))
-    return pgettext("ban", "holds") if ban.holds(now) else pgettext("ban", "has ended"), written(ban.expires_at)
 
 
 def _changeable(ban: LiveStreamBan, /, *, by: Any, now: datetime) -> None:
@@ -100,7 +91,8 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
     )
     ordering = (Case(When(waiting(), then=0), default=1).asc(), "-created_at", "-id")
     search_fields = ("target__username",)
-    search_help_text = _("Username or name, or id of a ban, a person or a stream")
+    search_help_text = _("Words of the banned person's names and of the title, or id of a ban, a person or a stream")
+    word_search = BAN_SEARCH
     id_fields = ("pk", "target_id", "stream_id")
     readonly_fields = ("end_in_words", "objection_state", "objection_text", "objection_at")
 
@@ -121,10 +113,6 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
             {"classes": ("collapse",), "fields": ("id", "batch_id", "updated_at", "deleted_at", "deleted_by")},
         )
         return (made, *((appeal,) if obj and _appeal(obj) else ()), review, details)
-
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        part = folded(text)
-        return queryset.filter(target__names_folded__contains=part) if part else queryset.none()
 
     # --- actions --------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
@@ -14,14 +14,13 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.models import User
 from bans.admin.filters import ReasonFilter
 from bans.admin.moderation import ModerationAdmin
+from bans.admin.search import CASE_SEARCH
 from bans.models import ReportCase
 from bans.reasons import name_of
 from bans.services import dismiss_case, mark_acted_on, refuse_decision
 from common.admin import AdminAction, link, linked
-from common.texts import folded
 from common.times import written
 
 State = ReportCase.State
@@ -67,7 +66,8 @@ class ReportCaseAdmin(ModerationAdmin):
     )
     ordering = (F("decided_at").desc(nulls_first=True), "-report_count", "-id")
     search_fields = ("stream__title",)
-    search_help_text = _("Title of the stream, username of its creator, or id of a case, a stream or a creator")
+    search_help_text = _("Words of the title and of the creator's names, or id of a case, a stream or a creator")
+    word_search = CASE_SEARCH
     id_fields = ("pk", "stream_id", "stream__creator_id")
     readonly_fields = ("creator", "why", "elsewhere")
     fieldsets = (
@@ -80,14 +80,6 @@ class ReportCaseAdmin(ModerationAdmin):
         """Streams, also deleted ones, and creators are prefetched: a join would widen the rows that are sorted."""
         cases = super().get_queryset(request).select_related(*self.list_select_related)
         return cases.prefetch_related("stream__creator")
-
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        part = folded(text)
-        if not part:
-            return queryset.none()
-        return queryset.filter(
-            Q(stream__title_folded__contains=part) | Q(stream__creator__username_key=User.key_of(text))
-        )
 
     def version_of(self, row: ReportCase) -> str:
         """Without the reports: otherwise a stream that is reported all the time could never be decided about."""

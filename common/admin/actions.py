@@ -118,10 +118,6 @@ class ActionAdmin(ReadOnlyAdmin):
         """A text that changes with every value that staff look at before they run an action (optimistic locking)."""
         return row.updated_at.isoformat() if hasattr(row, "updated_at") else ""
 
-    def describe(self, row: Any) -> str:
-        """A text that distinguishes this row from others with the same name."""
-        return str(row.pk)
-
     def get_actions(self, request: HttpRequest, action_location: Any = ActionLocation.CHANGE_LIST) -> Any:
         offered = super().get_actions(request, action_location)
         barred = {action.name for action in self.admin_actions if self._is_barred(request, action)}

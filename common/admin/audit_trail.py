@@ -1,5 +1,6 @@
 """Audit rows as text of admin pages."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -18,12 +19,12 @@ def trail_of(target_type: str, target_id: str) -> dict[str, Any]:
     """The last `ENTRIES_SHOWN` audit entries of the row, oldest first."""
     newest = AuditEntry.objects.filter(target_id=target_id, target_type=target_type)
     entries = list(newest.order_by("-id")[:ENTRIES_SHOWN])[::-1]
+    return {"title": _("Audit trail"), "entries": entries, "table": table_of(entries)}
+
+
+def table_of(entries: Iterable[AuditEntry]) -> dict[str, Any]:
     headers = [_("time"), _("action"), _("by"), _("entry point"), _("change"), _("reason"), _("request")]
-    return {
-        "title": _("Audit trail"),
-        "entries": entries,
-        "table": {"headers": headers, "rows": [_table_row(entry) for entry in entries]},
-    }
+    return {"headers": headers, "rows": [_table_row(entry) for entry in entries]}
 
 
 def _table_row(entry: AuditEntry) -> list[str]:
