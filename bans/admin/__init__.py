@@ -6,6 +6,7 @@ from bans.admin import (  # noqa: F401 - register their pages, tabs and parts
     finder,
     people_card,
     people_tabs,
+    streams,
 )
 from bans.admin.filters import open_badge, waiting_badge
 from bans.admin.pages import BanAdmin

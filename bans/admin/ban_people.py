@@ -138,6 +138,8 @@ def _batch_of(stream: LiveStream, batch_id: str) -> str:
 
 def _form_page(request: HttpRequest, stream: LiveStream, form: BanPeopleForm, rows: Sequence[Row] = ()) -> HttpResponse:
     """The form and, after a check without errors, the outcomes and the button that bans."""
+    if rows or form.is_bound:
+        form.fields["people"].widget.attrs.pop("autofocus", None)  # it would scroll past the outcome
     wanted = sum(row.outcome == Outcome.WOULD_BE_BANNED for row in rows)
     ban_text = ngettext("Ban %(count)d person", "Ban %(count)d people", wanted) % {"count": wanted} if wanted else ""
     sent = [(name, form.data[name]) for name in form.fields if name in form.data] if rows else []

@@ -22,7 +22,7 @@ from bans.admin.search import BAN_SEARCH
 from bans.admin.words import holding_words as _holding
 from bans.models import Appeal, LiveStreamBan
 from bans.services import overrule_review, refuse_overruling, refuse_review, review_ban, version_of_ban
-from common.admin import AdminAction, SoftDeleteAdmin, linked, page_of
+from common.admin import AdminAction, RowFilter, SoftDeleteAdmin, linked, page_of
 from common.admin.actions import Rule, versions_sent
 from common.refusals import Refusal
 from common.times import written
@@ -82,7 +82,7 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
     list_display_links = ("person",)
     list_select_related = ("reviewed_by", "appeal")
     list_filter = (
-        ("stream", AutocompleteSelectFilter),
+        ("stream", RowFilter),
         ("action_type", ChoicesDropdownFilter),
         ("review", ChoicesDropdownFilter),
         ("reviewed_by", AutocompleteSelectFilter),

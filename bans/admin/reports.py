@@ -20,7 +20,7 @@ from bans.admin.search import CASE_SEARCH
 from bans.models import ReportCase
 from bans.reasons import name_of
 from bans.services import dismiss_case, mark_acted_on, refuse_decision
-from common.admin import AdminAction, link, linked
+from common.admin import AdminAction, RowFilter, link, linked
 from common.times import written
 
 State = ReportCase.State
@@ -61,7 +61,7 @@ class ReportCaseAdmin(ModerationAdmin):
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ReasonFilter,
-        ("stream", AutocompleteSelectFilter),
+        ("stream", RowFilter),
         ("decided_by", AutocompleteSelectFilter),
     )
     ordering = (F("decided_at").desc(nulls_first=True), "-report_count", "-id")
@@ -86,7 +86,7 @@ class ReportCaseAdmin(ModerationAdmin):
         return row.state
 
     def describe(self, row: ReportCase) -> str:
-        return f"{row.stream} · {row.stream.creator} · {_reasons(row)}"
+        return f"{row.stream} · {row.stream.creator} · {reasons_of(row)}"
 
     # --- columns and fields ---------------------------------------------------------------------
 
@@ -120,7 +120,7 @@ class ReportCaseAdmin(ModerationAdmin):
 
     @display(description=_("reasons"))
     def why(self, case: ReportCase) -> str:
-        return _reasons(case)
+        return reasons_of(case)
 
     @display(description=_("decided"), ordering="decided_at", header=True)
     def decided(self, case: ReportCase) -> list[str]:
@@ -140,7 +140,7 @@ class ReportCaseAdmin(ModerationAdmin):
         return format_html_join(" · ", "{}", links)
 
 
-def _reasons(case: ReportCase) -> str:
+def reasons_of(case: ReportCase) -> str:
     """The reasons with their numbers of reports, most frequent first."""
     counted = sorted(case.reasons.items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{name_of(reason)} ({count})" for reason, count in counted)

@@ -17,6 +17,8 @@ from unfold.admin import ModelAdmin
 from common.admin.audit_trail import trail_of
 from common.admin.cards import card_of, has_card
 from common.admin.changelist import DeclaredChangeList, declared_parameters
+from common.admin.columns import cell, columns_for
+from common.admin.counting import BoundedPaginator
 from common.admin.panels import has_panels, tabs_of
 from common.admin.search import Found, WordSearch
 from common.fields import OBJECT_ID
@@ -28,6 +30,9 @@ class ReadOnlyAdmin(ModelAdmin):
     # Without a second COUNT, over all rows without the filters, just to show "of 100,000".
     show_full_result_count = False
     list_per_page = 50
+    paginator = BoundedPaginator
+    added_columns_after: str | None = None
+    """The column after which `add_columns` puts those of other apps; None puts them at the end."""
     list_filter_submit = True
     show_facets = admin.ShowFacets.NEVER  # each facet would count the whole table once more
     change_form_outer_before_template: str | None = "admin/card_of_page.html"
@@ -35,6 +40,8 @@ class ReadOnlyAdmin(ModelAdmin):
     id_fields: tuple[str, ...] = ("pk",)
     """The fields that a search for an id is compared with."""
     word_search: WordSearch | None = None
+    autocomplete_related: tuple[str, ...] = ()
+    """The related rows that `autocomplete_text` reads."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -47,6 +54,12 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(super().has_view_permission(request, obj))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        declared = list(super().get_list_display(request))
+        added = [cell(name, title) for one in columns_for(request, self.model) for name, title in one.titles.items()]
+        place = len(declared) if self.added_columns_after is None else declared.index(self.added_columns_after) + 1
+        return [*declared[:place], *added, *declared[place:]]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Reads the row once for a page: Django, the action buttons, the card and the tabs each ask for it."""
@@ -104,6 +117,10 @@ class ReadOnlyAdmin(ModelAdmin):
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any] | Found:
         """The rows that match `text`, which is not empty and not an id."""
         return queryset.none() if self.word_search is None else self.word_search.found(queryset, text)
+
+    def autocomplete_text(self, row: Any) -> str:
+        """The row among the choices of a filter."""
+        return str(row)
 
     def describe(self, row: Any) -> str:
         """A text that distinguishes this row from others with the same name."""
