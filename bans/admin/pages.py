@@ -15,7 +15,17 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action, display
 
-from bans.admin.actions import CHANGED, LIFT, OVERRULED, OVERRULINGS, UPHOLD, USUAL_CHANGES, USUAL_NAMES, ChangeForm
+from bans.admin.actions import (
+    CHANGED,
+    LIFT,
+    OVERRULE,
+    OVERRULED,
+    OVERRULINGS,
+    UPHOLD,
+    USUAL_CHANGES,
+    USUAL_NAMES,
+    ChangeForm,
+)
 from bans.admin.filters import AppealFilter, HoldingFilter, waiting
 from bans.admin.moderation import ModerationAdmin
 from bans.admin.search import BAN_SEARCH
@@ -106,7 +116,7 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
             None,
             {"fields": ("target", "stream", "action_type", "reason", "end_in_words", "created_by", "created_at")},
         )
-        review = (_("Review"), {"fields": ("review", "reviewed_by", "reviewed_at")})
+        review = (_("Review"), {"fields": ("review", "reviewed_by", "reviewed_at", "verdict_message")})
         appeal = (_("Appeal"), {"fields": ("objection_state", "objection_text", "objection_at")})
         details = (
             _("Details"),
@@ -146,7 +156,7 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
 
     @action(description=_("Overrule: change"), permissions=["admin_action"], icon="gavel")
     def overrule_change(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        if not getattr(request.user, "is_superuser", False):
+        if not request.user.has_perm(OVERRULE):
             raise PermissionDenied
         return self._change(request, object_id, overruling=True)
 
