@@ -52,12 +52,18 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may_view("livestreams.view_livestream"),
                     },
                     {
+                        "title": _("Review"),
+                        "icon": "rule",
+                        "link": reverse_lazy("admin:review"),
+                        "permission": _may_view("bans.view_livestreamban"),
+                        "badge": "bans.admin.waiting_badge",
+                        "badge_variant": "warning",
+                    },
+                    {
                         "title": _("Bans"),
                         "icon": "gavel",
                         "link": reverse_lazy("admin:bans_livestreamban_changelist"),
                         "permission": _may_view("bans.view_livestreamban"),
-                        "badge": "bans.admin.waiting_badge",
-                        "badge_variant": "warning",
                     },
                     {
                         "title": _("Reports"),

@@ -3,6 +3,7 @@
 from bans.admin import (  # noqa: F401 - register their pages, tabs and parts
     ban_people,
     ban_person,
+    claim_pages,
     finder,
     people_card,
     people_tabs,

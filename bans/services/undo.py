@@ -20,6 +20,7 @@ from bans.services.bans import BanLapsed, Review, locked_ban, write_ban
 from bans.services.review import may_overrule, refuse_overlap, refuse_protected_now
 from common.models import AuditEntry
 from common.refusals import Conflict, Forbidden
+from common.times import written_exactly
 
 REVIEWING, OVERRULING, UNDOING = "review_ban", "overrule_review", "undo_review"
 DECIDING = ("approve_appeal", "deny_appeal")

@@ -66,6 +66,8 @@ FROZEN = {
     "ban_already_lifted": 409,
     "appeal_undecided": 409,
     "ban_already_reviewed": 409,
+    "ban_claimed": 409,
+    "ban_not_claimed": 409,
     "ban_changed_meanwhile": 409,
     "ban_not_reviewed": 409,
     "changed_meanwhile": 409,
