@@ -203,6 +203,8 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
                 name="ban_waiting_by_end",
             ),
             models.Index(fields=["-created_at", "id"], condition=SETTLED, name="ban_settled"),
+            # The numbers of bans of each hour.
+            models.Index(fields=["action_type", "created_at"], name="ban_by_kind"),
         ]
 
     def __str__(self) -> str:

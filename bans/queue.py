@@ -146,3 +146,8 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
 
 def _part_of(queue: Queue | str, now: Any) -> _Part:
     return next(part for part in _parts(now) if part.queue == queue)
+
+
+def condition_of(queue: Queue | str, now: Any) -> Q:
+    """Which bans are in a queue."""
+    return _part_of(queue, now).condition

@@ -7,6 +7,7 @@ from bans.admin import (  # noqa: F401 - register their pages, tabs and parts
     finder,
     people_card,
     people_tabs,
+    raids,
     streams,
 )
 from bans.admin.filters import open_badge, waiting_badge
