@@ -27,6 +27,7 @@ from common.admin import (
     AdminAction,
     MomentRangeFilter,
     ReadOnlyAdmin,
+    RowFilter,
     SearchedColumn,
     WordSearch,
     link,
@@ -84,7 +85,7 @@ class ReminderAdmin(ReadOnlyAdmin):
     list_display = ("person", "on_stream", "state", "lead", "due", "created_at")
     list_display_links = ("person",)
     list_filter = (
-        ("stream", AutocompleteSelectFilter),
+        ("stream", RowFilter),
         ("user", AutocompleteSelectFilter),
         ("created_at", MomentRangeFilter),
     )
@@ -163,7 +164,7 @@ class RoundAdmin(ReadOnlyAdmin):
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
-        ("stream", AutocompleteSelectFilter),
+        ("stream", RowFilter),
         ("due_at", MomentRangeFilter),
     )
     ordering = ("-opened_at", "-id")

@@ -20,7 +20,7 @@ from bans.admin.search import CASE_SEARCH
 from bans.models import ReportCase
 from bans.reasons import name_of
 from bans.services import dismiss_case, mark_acted_on, refuse_decision
-from common.admin import AdminAction, link, linked
+from common.admin import AdminAction, RowFilter, link, linked
 from common.times import written
 
 State = ReportCase.State
@@ -61,7 +61,7 @@ class ReportCaseAdmin(ModerationAdmin):
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ReasonFilter,
-        ("stream", AutocompleteSelectFilter),
+        ("stream", RowFilter),
         ("decided_by", AutocompleteSelectFilter),
     )
     ordering = (F("decided_at").desc(nulls_first=True), "-report_count", "-id")

@@ -40,6 +40,8 @@ class ReadOnlyAdmin(ModelAdmin):
     id_fields: tuple[str, ...] = ("pk",)
     """The fields that a search for an id is compared with."""
     word_search: WordSearch | None = None
+    autocomplete_related: tuple[str, ...] = ()
+    """The related rows that `autocomplete_text` reads."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -115,6 +117,10 @@ class ReadOnlyAdmin(ModelAdmin):
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any] | Found:
         """The rows that match `text`, which is not empty and not an id."""
         return queryset.none() if self.word_search is None else self.word_search.found(queryset, text)
+
+    def autocomplete_text(self, row: Any) -> str:
+        """The row among the choices of a filter."""
+        return str(row)
 
     def describe(self, row: Any) -> str:
         """A text that distinguishes this row from others with the same name."""

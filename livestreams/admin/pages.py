@@ -23,7 +23,9 @@ from common.admin import (
     SoftDeleteAdmin,
     WordSearch,
 )
-from livestreams.admin import card  # noqa: F401 - registers the card and the trail
+from common.admin.counting import IndexedPaginator
+from common.times import written
+from livestreams.admin import card, people_tab  # noqa: F401 - register the card, the trail, and a tab of people
 from livestreams.admin.actions import CANCEL, DELETE, END, RESTORE
 from livestreams.admin.board import EVERY, StateFilter, state_in, tabs
 from livestreams.admin.words import STATE_COLOURS, described_stream, how_long, state_in_words
@@ -33,9 +35,10 @@ from livestreams.models import LiveStream
 @admin.register(LiveStream)
 class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
     admin_actions = (END, CANCEL, DELETE, RESTORE)
-    list_display = ("stream", "state", "since", "kind", "planned_start_at")
+    list_display = ("stream", "state", "since", "kind", "planned")
     added_columns_after = "since"
     list_select_related = ("creator", "guest")
+    autocomplete_related = ("creator",)
     list_before_template = "admin/list_tabs.html"
     list_filter = (
         StateFilter,
@@ -46,6 +49,7 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
         ("created_at", MomentRangeFilter),
     )
     ordering = EVERY
+    paginator = IndexedPaginator
     search_fields = ("title",)
     search_help_text = gettext_lazy("Words of the title and of the creator's names, channel name, or id")
     word_search = WordSearch(
@@ -97,6 +101,9 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
         context = {"tabs": tabs(request), "tabs_label": _("Streams by state")}
         return super().changelist_view(request, context | (extra_context or {}))
 
+    def autocomplete_text(self, row: LiveStream) -> str:
+        return f"{row.title} · {described_stream(row)}"
+
     def describe(self, row: LiveStream) -> str:
         return described_stream(row)
 
@@ -117,6 +124,10 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
     @display(description=gettext_lazy("time"))
     def since(self, stream: LiveStream) -> str:
         return how_long(stream, timezone.now())
+
+    @display(description=gettext_lazy("planned start"), ordering="planned_start_at")
+    def planned(self, stream: LiveStream) -> str:
+        return written(stream.planned_start_at) if stream.planned_start_at else "–"
 
     @display(description=gettext_lazy("type"), ordering="type")
     def kind(self, stream: LiveStream) -> str:

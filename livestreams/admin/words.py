@@ -8,6 +8,7 @@ from django.utils.translation import ngettext, pgettext
 from common.models import AuditEntry
 from common.times import written
 from livestreams.models import LiveStream, Status
+from livestreams.services import purge_at
 
 STATE_COLOURS: dict[str, str] = {
     Status.SCHEDULED: "info",
@@ -44,6 +45,8 @@ def described_stream(stream: LiveStream) -> str:
 
 def how_long(stream: LiveStream, now: datetime) -> str:
     """How long the stream is live, in which time it starts, or how long it lasted: what matters in its state."""
+    if stream.deleted_at is not None:
+        return _("purged in %(minutes)s") % {"minutes": _minutes(purge_at(stream.deleted_at) - now)}
     match stream.status:
         case Status.ACTIVE if stream.started_at:
             return _("live for %(minutes)s") % {"minutes": _minutes(now - stream.started_at)}
@@ -59,6 +62,8 @@ def how_long(stream: LiveStream, now: datetime) -> str:
 def _minutes(time: timedelta) -> str:
     """Up to two hours in minutes, then in hours, then in days."""
     minutes = max(0, int(time.total_seconds() // 60))
+    if minutes == 0:
+        return _("less than a minute")
     if minutes < 120:
         return ngettext("%(count)d minute", "%(count)d minutes", minutes) % {"count": minutes}
     hours = minutes // 60
