@@ -93,6 +93,7 @@ class UserAdmin(ActionAdmin):
         ("created_at", MomentRangeFilter),
     )
     ordering = ("-created_at", "-id")
+    sortable_by = ("person", "created_at")  # no index has the others
     search_fields = ("username",)
     search_help_text = _("Username, name, email or id")
     word_search = WordSearch(SearchedColumn(User.objects.all, "names_folded"))
@@ -101,12 +102,20 @@ class UserAdmin(ActionAdmin):
             _("Details"),
             {
                 "classes": ("collapse",),
-                "fields": ("username", "name", "surname", "email", "last_login", "created_at", "updated_at"),
+                "fields": (
+                    "username",
+                    "name",
+                    "surname",
+                    "email",
+                    "last_login",
+                    "created_at",
+                    "updated_at",
+                    "id",
+                    "identity_issuer",
+                    "identity_subject",
+                    "identity_tokens_from",
+                ),
             },
-        ),
-        (
-            _("Identity"),
-            {"classes": ("collapse",), "fields": ("id", "identity_issuer", "identity_subject", "identity_tokens_from")},
         ),
     )
 
