@@ -93,6 +93,8 @@ def notes_of(person_id: str, *, by: User, most: int, back: str = "") -> dict[str
     `by` reads them, and may delete some. `back` is the address of the page that shows them, if it is not the person's.
     One statement.
     """
+    if person_id == by.pk:
+        return notes_shown([], by=by) | {"empty": _("Notes about you are not shown to you.")}
     newest = PersonNote.objects.filter(person=person_id).select_related("author").order_by("-created_at", "-id")
     return notes_shown(newest[:most], by=by, back=back)
 

@@ -11,6 +11,7 @@ from livestreams.models import Status
 Review = LiveStreamBan.Review
 COUNTED = 100  # of the newest bans of a person
 HOLDING_SHOWN = 3
+OTHERS_SHOWN = 10  # bans of a person before one, and as many after it
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,19 @@ def bans_in_force(person_id: str, *, now: datetime) -> list[LiveStreamBan]:
     holding = LiveStreamBan.all_objects.holding(now).filter(target=person_id).select_related("stream")
     live_first = Case(When(stream__status=Status.ACTIVE, then=0), default=1)
     return list(holding.order_by(live_first, "-created_at", "-id")[: HOLDING_SHOWN + 1])
+
+
+def other_bans(ban: LiveStreamBan) -> tuple[list[LiveStreamBan], list[LiveStreamBan]]:
+    """The bans of the same person after and before this one, newest first: the nearest `OTHERS_SHOWN` of both.
+
+    With their streams and makers. One statement.
+    """
+    others = LiveStreamBan.all_objects.filter(target=ban.target_id).exclude(pk=ban.pk)
+    later = others.filter(created_at__gt=ban.created_at).order_by("created_at", "id").values("pk")[:OTHERS_SHOWN]
+    earlier = others.filter(created_at__lte=ban.created_at).order_by("-created_at", "-id").values("pk")[:OTHERS_SHOWN]
+    nearest = others.filter(Q(pk__in=later) | Q(pk__in=earlier)).select_related("stream", "created_by")
+    found = list(nearest.order_by("-created_at", "-id"))
+    return (
+        [other for other in found if other.created_at > ban.created_at],
+        [other for other in found if other.created_at <= ban.created_at],
+    )

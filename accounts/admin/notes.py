@@ -1,5 +1,6 @@
 """Notes about a person: the tab with them, and the forms that add and delete them."""
 
+from datetime import datetime
 from typing import Any, cast
 
 from django import forms
@@ -9,14 +10,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from accounts import services
+from accounts import reads, services
 from accounts.models import PersonNote, User
-from accounts.reads import notes_shown
-from common.admin import ActionAdmin, Panel, add_page, add_panel, page_of
+from common.admin import ActionAdmin, CardPart, Fact, Panel, add_card_part, add_page, add_panel, page_of
 from common.admin.paging import page_of_rows
 from common.fields import OBJECT_ID
 from common.refusals import Forbidden, Missing
@@ -24,6 +25,7 @@ from common.text_fields import ManyLinesFormField
 
 LONGEST_NOTE = 1000  # characters
 TAB = "notes"
+COUNTED = 99
 
 
 class NoteForm(forms.Form):
@@ -40,6 +42,8 @@ def add_note(request: HttpRequest, person_id: str) -> HttpResponse:
     if not request.user.has_perms(["accounts.view_user", "accounts.add_personnote"]):
         raise PermissionDenied
     person = _person(person_id)
+    if _is_oneself(request, person):
+        raise PermissionDenied
     form = NoteForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         services.add_note(person.pk, form.cleaned_data["text"], by=cast("User", request.user), now=timezone.now())
@@ -89,11 +93,13 @@ def _back(request: HttpRequest, person: User) -> str:
 
 
 def notes_of(request: HttpRequest, person: User) -> dict[str, Any]:
+    if _is_oneself(request, person):
+        return {"notes": reads.notes_of(person.pk, by=person, most=0)}
     notes = PersonNote.objects.filter(person=person).select_related("author")
     page = page_of_rows(request, notes, tab=TAB)
     may_add = request.user.has_perm("accounts.add_personnote")
     return {
-        "notes": notes_shown(page.rows, by=cast("User", request.user)),
+        "notes": reads.notes_shown(page.rows, by=cast("User", request.user)),
         "pages": page.links,
         "form": NoteForm() if may_add else None,
         "add_address": reverse("admin:add_note", args=[person.pk]),
@@ -101,6 +107,28 @@ def notes_of(request: HttpRequest, person: User) -> dict[str, Any]:
     }
 
 
+def _is_oneself(request: HttpRequest, person: User) -> bool:
+    """Nobody sees notes about themselves."""
+    return bool(request.user.pk == person.pk)
+
+
+def _counted(request: HttpRequest, person: User, now: datetime) -> CardPart:
+    """One statement, which counts at most `COUNTED` notes."""
+    if _is_oneself(request, person):
+        return CardPart()
+    count = PersonNote.objects.filter(person=person).order_by()[: COUNTED + 1].count()
+    shown = str(count) if count <= COUNTED else f"{COUNTED}+"
+    return CardPart(facts=[Fact(gettext("notes"), shown, f"{page_of(person)}?tab={TAB}#tabs" if count else "")])
+
+
+def _button(request: HttpRequest, person: User, now: datetime) -> CardPart:
+    if _is_oneself(request, person):
+        return CardPart()
+    return CardPart(buttons=[(reverse("admin:add_note", args=[person.pk]), gettext("Add note"))])
+
+
+add_card_part(User, _counted, permission="accounts.view_personnote")
+add_card_part(User, _button, permission="accounts.add_personnote")
 add_page("accounts/user/<str:person_id>/notes/", add_note, name="add_note")
 add_page("accounts/user/<str:person_id>/notes/<str:note_id>/delete/", delete_note, name="delete_note")
 add_panel(

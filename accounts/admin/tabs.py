@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from accounts.models import Session, User
 from common.admin import Panel, add_panel
-from common.admin.audit_trail import table_of, written
+from common.admin.audit_trail import table_of
 from common.admin.paging import page_of_rows
 from common.models import AuditEntry
+from common.times import written
 
 SESSIONS, DONE, TRAIL = "sessions", "done", "trail"
 

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import PersonNote, User
+from accounts.services.people import Oneself
 from accounts.services.sessions import UserMissing
 from common import audit
 from common.refusals import Forbidden, Missing
@@ -25,11 +26,13 @@ class NotTheAuthor(Forbidden):
 
 @transaction.atomic
 def add_note(person_id: str, text: str, *, by: User, now: datetime) -> PersonNote:
-    """Write a note about a person. `text` is valid and not empty. Raises UserMissing.
+    """Write a note about somebody else. `text` is valid and not empty. Raises UserMissing, Oneself.
 
     The audit row names the note and not its text: that can be deleted, and more people may read the trail.
     """
     person = User.objects.locked(person_id, otherwise=UserMissing)
+    if person.pk == by.pk:
+        raise Oneself
     note = PersonNote.objects.create(person=person, author=by, text=text, created_at=now)
     audit.record("add_note", person, by=by, now=now, before={}, after={"note_id": note.pk})
     return note
@@ -37,8 +40,10 @@ def add_note(person_id: str, text: str, *, by: User, now: datetime) -> PersonNot
 
 @transaction.atomic
 def delete_note(note_id: str, *, by: User, now: datetime, reason: str = "") -> None:
-    """Soft-delete a note. Raises NoteMissing, NotTheAuthor."""
+    """Soft-delete a note. Raises NoteMissing, NotTheAuthor, and Oneself for a superuser whom it is about."""
     note = PersonNote.objects.locked(note_id, otherwise=NoteMissing)
+    if note.person_id == by.pk:
+        raise Oneself
     if not may_delete_note(note, by=by):
         raise NotTheAuthor
     note.deleted_at, note.deleted_by = now, by

@@ -3,8 +3,11 @@
 from bans.admin import (  # noqa: F401 - register their pages, tabs and parts
     ban_people,
     ban_person,
+    claim_pages,
+    finder,
     people_card,
     people_tabs,
+    raids,
     streams,
 )
 from bans.admin.filters import open_badge, waiting_badge

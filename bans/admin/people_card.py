@@ -12,8 +12,8 @@ from accounts.models import User
 from bans.models import LiveStreamBan
 from bans.records import COUNTED, HOLDING_SHOWN, Record, bans_in_force, record_of
 from common.admin import CardPart, Fact, Notice, add_card_part, page_of
-from common.admin.audit_trail import written
 from common.texts import isolated
+from common.times import written
 
 
 def bans_of(request: HttpRequest, user: User, now: datetime) -> CardPart:

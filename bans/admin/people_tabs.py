@@ -13,8 +13,8 @@ from bans.admin.ban_person import may_ban
 from bans.admin.words import holding_words
 from bans.models import LiveStreamBan
 from common.admin import Panel, add_panel, linked
-from common.admin.audit_trail import written
 from common.admin.paging import page_of_rows
+from common.times import written
 
 BANS, APPEALS = "bans", "appeals"
 

@@ -14,10 +14,10 @@ from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWid
 
 from bans.admin.people_form import DURATIONS, BanForm
 from common.admin import ActionAdmin
-from common.admin.audit_trail import written
 from common.admin.forms import MomentField
 from common.fields import OBJECT_ID
 from common.texts import isolated
+from common.times import written
 from livestreams.models import BEGIN, LiveStream, Status
 
 OFFERED = 20  # streams that the form shows at once

@@ -21,7 +21,7 @@ from bans.models import ReportCase
 from bans.reasons import name_of
 from bans.services import dismiss_case, mark_acted_on, refuse_decision
 from common.admin import AdminAction, RowFilter, link, linked
-from common.admin.audit_trail import written
+from common.times import written
 
 State = ReportCase.State
 REPORTS_SHOWN = 100

@@ -16,10 +16,10 @@ from bans.admin.reports import reasons_of
 from bans.models import Appeal, BanState, LiveStreamBan, ReportCase, state_at
 from bans.services import is_open_for_bans
 from common.admin import CardPart, Columns, Panel, add_card_part, add_columns, add_panel, link, linked
-from common.admin.audit_trail import written
 from common.admin.counting import COUNTED_BESIDE, written_count
 from common.error_pages import RefusedParameter
 from common.queries import CountUpTo
+from common.times import written
 from edges.reads import present_viewers
 from livestreams.models import LiveStream
 

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
 from bans.models import LiveStreamBan
-from common.admin.audit_trail import written
+from common.times import written
 
 
 def holding_words(ban: LiveStreamBan, now: datetime) -> tuple[str, str]:

@@ -217,14 +217,11 @@ def changed_ban(
     **values: Any,
 ) -> list[Write]:
     """Change `ban` as `write_ban` does, and return what it writes, to be run together with another statement."""
-    before = {name: getattr(ban, name) for name, value in values.items() if getattr(ban, name) != value}
+    before, after = apply_values(ban, values)
     if not before:
         return []
     now = max(now, ban.updated_at)
-    for name in before:
-        setattr(ban, name, values[name])
     ban.updated_at = now
-    after = {name: values[name] for name in before}
     writes = [
         update(ban, [*before, "updated_at"]),
         audit.entry(verb, ban, by=by, now=now, before=before | noted[0], after=after | noted[1], reason=why),
@@ -232,6 +229,14 @@ def changed_ban(
     if before.keys() & {"action_type", "expires_at", "deleted_at"}:
         writes.append(_revocation_of(ban, now))
     return writes
+
+
+def apply_values(ban: LiveStreamBan, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Set the values that differ. Returns these as they were before, and as they are now."""
+    before = {name: getattr(ban, name) for name, value in values.items() if getattr(ban, name) != value}
+    for name in before:
+        setattr(ban, name, values[name])
+    return before, {name: values[name] for name in before}
 
 
 def _revocation_of(ban: LiveStreamBan, now: datetime) -> Write:

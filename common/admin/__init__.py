@@ -2,9 +2,9 @@
 
 `bases` has read-only pages, `cards` what stands above them, `panels` the tabs and `columns` the columns that apps add
 to them, `actions` the actions of staff, each with a reason; `pages` registers pages that belong to no model;
-`changelist` and `filters` restrict what the address of a list may ask for; `forms` has shared fields; `audit_trail`
-formats audit rows, and `audit_pages` registers their pages. Error pages are in `common/error_pages.py`, which is
-needed before apps have been loaded.
+`changelist` and `filters` restrict what the address of a list may ask for; `forms` has shared fields; `moments` shows
+times; `audit_trail` formats audit rows, and `audit_pages` registers their pages. Error pages are in
+`common/error_pages.py`, which is needed before apps have been loaded.
 """
 
 from common.admin import audit_pages  # noqa: F401 - registers the pages when Django discovers this package
@@ -15,6 +15,7 @@ from common.admin.cards import CardPart, Fact, Head, Notice, add_card, add_card_
 from common.admin.columns import Columns, add_columns
 from common.admin.filters import MomentRangeFilter
 from common.admin.forms import LONGEST_REASON, ReasonForm
+from common.admin.moments import moment_html
 from common.admin.pages import add_page, page_context
 from common.admin.panels import Panel, add_panel
 from common.admin.search import Found, SearchedColumn, WordSearch
@@ -48,6 +49,7 @@ __all__ = [
     "described",
     "link",
     "linked",
+    "moment_html",
     "page_context",
     "page_of",
 ]

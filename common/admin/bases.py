@@ -158,7 +158,7 @@ class ReadOnlyAdmin(ModelAdmin):
         target_id = unquote(object_id or "")
         if not OBJECT_ID.fullmatch(target_id) or not request.user.has_perm("common.view_auditentry"):
             return None
-        return trail_of(str(self.opts.model_name), target_id)
+        return trail_of(request, str(self.opts.model_name), target_id)
 
 
 class SoftDeleteAdmin(ReadOnlyAdmin):

@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from accounts.models import User
 from common.admin import CardPart, Fact, Head, Notice, Panel, add_card, add_card_part, add_panel, page_of
-from common.admin.audit_trail import table_of, written
+from common.admin.audit_trail import table_of
 from common.admin.columns import columns_for, values_of
 from common.admin.paging import page_of_rows
 from common.models import AuditEntry
+from common.times import written
 from livestreams.admin.words import STATE_COLOURS, how_long, state_in_words
 from livestreams.models import LiveStream
 from livestreams.services import purge_at

@@ -23,8 +23,8 @@ from common.admin import (
     SoftDeleteAdmin,
     WordSearch,
 )
-from common.admin.audit_trail import written
 from common.admin.counting import IndexedPaginator
+from common.times import written
 from livestreams.admin import card, people_tab  # noqa: F401 - register the card, the trail, and a tab of people
 from livestreams.admin.actions import CANCEL, DELETE, END, RESTORE
 from livestreams.admin.board import EVERY, StateFilter, state_in, tabs

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from accounts.models import User
 from common.admin import Panel, add_panel, linked
-from common.admin.audit_trail import written
 from common.admin.paging import page_of_rows
+from common.times import written
 from livestreams.models import LiveStream
 
 TAB = "streams"

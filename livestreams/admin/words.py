@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from common.admin.audit_trail import written
 from common.models import AuditEntry
+from common.times import written
 from livestreams.models import LiveStream, Status
 from livestreams.services import purge_at
 

@@ -229,9 +229,7 @@ def test_streams_are_filtered(
     assert len(found.context["cl"].result_list) == count
 
 
-@pytest.mark.parametrize(
-    "wanted", ["entry_point__exact=command", "action__icontains=create", "actor_name__icontains=crea"]
-)
+@pytest.mark.parametrize("wanted", ["entry_point=command", "action=create_stream", "who=crea", "kind=livestream"])
 def test_the_audit_trail_is_filtered(wanted: str, office: Office, reader: User, stream: LiveStream) -> None:
     found = office(reader).get(f"{list_url(AuditEntry)}?{wanted}")
     nothing = office(reader).get(f"{list_url(AuditEntry)}?{wanted}xyz")
@@ -263,7 +261,7 @@ def test_the_page_of_a_stream_shows_its_audit_trail_in_order(
     actions = [str(row[1]) for row in page.context["tabs"]["context"]["table"]["rows"]]
     assert actions == ["end_stream", "start_stream", "create_stream"]
     assert "Nudity at 20:14." in text_of(page)
-    assert "status: active → ended" in text_of(page)
+    assert "status active → ended" in text_of(page)
 
 
 def test_the_audit_trail_on_a_page_needs_the_permission_to_view_it(

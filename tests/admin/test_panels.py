@@ -1,6 +1,5 @@
 """Tabs below the page of a row: which ones are shown, that only the shown one is read, and their pages."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ type Read = list[str]
 
 
 @pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
+def read(monkeypatch: pytest.MonkeyPatch) -> Read:
     """The names of the tabs that were read. Pages of people have just the tabs of this test."""
     names: Read = []
 
@@ -34,11 +33,11 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Iterator[Read]:
 
         return made
 
-    monkeypatch.setitem(panels._panels, User, [])
+    monkeypatch.setattr(panels, "_panels", panels._panels | {User: []})
     add_panel(User, Panel("second", "Second", "accounts.view_user", context("second"), place=20))
     add_panel(User, Panel("first", "First", "accounts.view_user", context("first"), place=10))
     add_panel(User, Panel("secret", "Secret", "bans.view_livestreamban", context("secret"), place=5))
-    yield names
+    return names
 
 
 def tabs(response: Any) -> list[str]:
@@ -134,7 +133,9 @@ def test_pages_have_each_row_once_and_the_newest_first(rf: Any, streams: list[Li
 
 def test_rows_of_the_same_moment_are_in_the_order_of_their_ids(rf: Any, streams: list[LiveStream]) -> None:
     LiveStream.objects.update(created_at=streams[0].created_at)
-    assert sum(walk(rf, LiveStream.all_objects.all()), []) == sorted(streams, key=lambda one: one.pk, reverse=True)
+    assert [one for page in walk(rf, LiveStream.all_objects.all()) for one in page] == sorted(
+        streams, key=lambda one: one.pk, reverse=True
+    )
 
 
 def test_rows_without_a_time_are_in_the_order_of_their_ids(rf: Any, streams: list[LiveStream]) -> None:
