@@ -211,9 +211,7 @@ def worded_entries(entries: Sequence[AuditEntry], request: HttpRequest | None) -
 def table_of(entries: Sequence[AuditEntry], request: HttpRequest | None = None) -> dict[str, Any]:
     """The entries for the template of tables, in their order."""
     headers = [_("time"), _("what happened"), _("entry point"), _("changes")]
-    rows = [
-        [one.at, one.sentence, one.entry_point, details_of(one)] for one in worded_entries(list(entries), request)
-    ]
+    rows = [[one.at, one.sentence, one.entry_point, details_of(one)] for one in worded_entries(list(entries), request)]
     return {"headers": headers, "rows": rows}
 
 
