@@ -182,15 +182,6 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
             models.Index(fields=["target", "-created_at", "-id"], name="ban_by_target"),
             models.Index(fields=["batch_id"], condition=Q(batch_id__isnull=False), name="ban_by_batch"),
             models.Index(fields=["review", "-created_at", "-id"], name="ban_by_review"),
-            # The queue of moderators (bans/queue.py): an index for each of its parts, except that of appeals.
-            models.Index(fields=["created_at", "id"], condition=UNREVIEWED, name="ban_waiting"),
-            models.Index(fields=["stream", "created_at", "id"], condition=UNREVIEWED, name="ban_waiting_by_stream"),
-            models.Index(
-                fields=["expires_at", "id"],
-                condition=UNREVIEWED & Q(expires_at__isnull=False),
-                name="ban_waiting_by_end",
-            ),
-            models.Index(fields=["-created_at", "id"], condition=SETTLED, name="ban_settled"),
             # The last decisions of a moderator.
             models.Index(
                 fields=["reviewed_by", "-reviewed_at", "-id"],
@@ -203,6 +194,15 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
                 condition=UNREVIEWED & Q(batch_id__isnull=False),
                 name="ban_waiting_by_batch",
             ),
+            # The queue of moderators (bans/queue.py): an index for each of its parts, except that of appeals.
+            models.Index(fields=["created_at", "id"], condition=UNREVIEWED, name="ban_waiting"),
+            models.Index(fields=["stream", "created_at", "id"], condition=UNREVIEWED, name="ban_waiting_by_stream"),
+            models.Index(
+                fields=["expires_at", "id"],
+                condition=UNREVIEWED & Q(expires_at__isnull=False),
+                name="ban_waiting_by_end",
+            ),
+            models.Index(fields=["-created_at", "id"], condition=SETTLED, name="ban_settled"),
             # The numbers of bans of each hour.
             models.Index(fields=["action_type", "created_at"], name="ban_by_kind"),
         ]

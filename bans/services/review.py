@@ -193,7 +193,7 @@ def _refuse_own(ban: LiveStreamBan, by: User, now: datetime) -> None:
     until = begin + settings.REVIEW_OWN_BANS_AFTER
     if now < until:
         message = _("you made this ban: until %(moment)s others may review it first; you may lift or soften it")
-        raise OwnBan(message % {"moment": local_time(until)})
+        raise OwnBan(message % {"moment": written_exactly(until)})
 
 
 def _refuse_change(ban: LiveStreamBan, changes: dict[str, Any] | None, now: datetime) -> None:
