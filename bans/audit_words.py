@@ -29,6 +29,7 @@ add_kind(
             "deleted_at": _("lifted at"),
             "deleted_by_id": Field(_("lifted by"), kind="user"),
             "reviewer": _("reviewed by"),
+            "moderator": _("moderator"),
         },
     )
 )
@@ -128,6 +129,34 @@ for action in (
                 Review.CHANGED: _("%(actor)s overruled the review and changed the ban of %(person)s on %(stream)s"),
             },
         ),
+    ),
+    Action(
+        "undo_review",
+        "livestreamban",
+        MODERATION,
+        _("take back a verdict"),
+        _("%(actor)s took back the verdict on the ban of %(person)s on %(stream)s"),
+    ),
+    Action(
+        "take_over_claim",
+        "livestreamban",
+        MODERATION,
+        _("take over a case"),
+        _("%(actor)s took over the case of %(person)s on %(stream)s"),
+    ),
+    Action(
+        "review_batch",
+        "livestream",
+        MODERATION,
+        _("review a raid"),
+        _("%(actor)s decided about a raid on %(stream)s; bans reviewed: %(reviewed)s"),
+    ),
+    Action(
+        "reopen_appeal",
+        "appeal",
+        MODERATION,
+        _("reopen an appeal"),
+        _("%(actor)s reopened the appeal of %(person)s against the ban on %(stream)s"),
     ),
     Action(
         "appeal_ban",
