@@ -177,6 +177,13 @@ class UserAdmin(ActionAdmin):
         ),
     )
 
+    column_names = {
+        "availability_status": _("availability"),
+        "identity_issuer": _("identity provider"),
+        "identity_subject": _("id at the identity provider"),
+        "identity_tokens_from": _("tokens of the identity provider are refused up to"),
+    }
+
     def version_of(self, row: User) -> str:
         """Only the values that actions depend on. A form stays valid when the user changes a name or a photo."""
         return f"{row.is_active} {row.is_staff} {row.is_superuser}"
@@ -198,7 +205,11 @@ class UserAdmin(ActionAdmin):
     @display(
         description=_("availability"),
         ordering="availability_status",
-        label={User.Availability.AVAILABLE: "success", User.Availability.BUSY: "warning"},
+        label={
+            User.Availability.AVAILABLE: "success",
+            User.Availability.BUSY: "warning",
+            User.Availability.OFFLINE: "default",  # without a colour, Unfold shows the untranslated value
+        },
     )
     def availability(self, user: User) -> tuple[str, str]:
         return user.availability_status, user.get_availability_status_display()

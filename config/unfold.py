@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -24,6 +25,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "ACCOUNT": {"navigation": "accounts.preferences_page.account_links"},
+    "STYLES": [lambda request: static("common/admin/admin.css")],
+    "SCRIPTS": [lambda request: static("common/admin/controls.js")],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("common/admin/favicon.svg")}
+    ],
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "primary": {

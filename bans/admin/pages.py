@@ -103,6 +103,7 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
     search_help_text = _("Username or name, or id of a ban, a person or a stream")
     id_fields = ("pk", "target_id", "stream_id")
     readonly_fields = ("end_in_words", "objection_state", "objection_text", "objection_at")
+    column_names = {"batch_id": _("batch")}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """People and streams are prefetched: a join would widen the rows that are sorted."""

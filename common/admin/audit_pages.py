@@ -30,6 +30,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_fields = ("request_id",)
     search_help_text = _("Id of a target or an actor, request id, or name of an actor")
     id_fields = ("target_id", "actor_id")
+    column_names = {"reason": _("reason"), "request_id": _("request")}
     fieldsets = (
         (None, {"fields": ("moment", "verb", "target", "who", "entry_point_label", "reason", "request_id")}),
         (pgettext_lazy("audit", "Change"), {"fields": ("difference",)}),
