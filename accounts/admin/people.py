@@ -119,6 +119,13 @@ class UserAdmin(ActionAdmin):
         ),
     )
 
+    column_names = {
+        "availability_status": _("availability"),
+        "identity_issuer": _("identity provider"),
+        "identity_subject": _("id at the identity provider"),
+        "identity_tokens_from": _("tokens of the identity provider are refused up to"),
+    }
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         queryset: QuerySet[Any] = super().get_queryset(request)
         return queryset.select_related("profile_photo")
@@ -145,7 +152,11 @@ class UserAdmin(ActionAdmin):
     @display(
         description=_("availability"),
         ordering="availability_status",
-        label={User.Availability.AVAILABLE: "success", User.Availability.BUSY: "warning"},
+        label={
+            User.Availability.AVAILABLE: "success",
+            User.Availability.BUSY: "warning",
+            User.Availability.OFFLINE: "default",  # without a colour, Unfold shows the untranslated value
+        },
     )
     def availability(self, user: User) -> tuple[str, str]:
         return user.availability_status, user.get_availability_status_display()
