@@ -24,14 +24,15 @@ ENDING_WITHIN = timedelta(hours=1)
 _MIRROR = Value(datetime(2000, 1, 1, tzinfo=UTC), output_field=models.DateTimeField())
 
 
-_SORTED = ("queue_rank", "queue_place", "id")
+# The sort keys of `in_queue_order`.
+SORTED = ("queue_rank", "queue_place", "id")
 
 
 class Queue(models.TextChoices):
-    APPEALS = "appeals", _("appeals")
-    LIVE = "live", _("on live streams")
-    ENDING = "ending", _("ending within the hour")
-    REST = "rest", _("all others")
+    APPEALS = "appeals", _("Appeals")
+    LIVE = "live", _("On live streams")
+    ENDING = "ending", _("Ending within the hour")
+    REST = "rest", _("All others")
 
 
 class _Part(NamedTuple):
@@ -40,7 +41,7 @@ class _Part(NamedTuple):
     queue: Queue | None
     condition: Q
     place: Combinable
-    order: str | models.OrderBy
+    order: str | Combinable
 
 
 UNREVIEWED = Q(review="unreviewed", deleted_at__isnull=True)
@@ -56,9 +57,11 @@ def _parts(now: Any) -> list[_Part]:
     later = Q(expires_at__isnull=True) | Q(expires_at__lte=now) | Q(expires_at__gt=now + ENDING_WITHIN)
     waiting = UNREVIEWED & ~Q(appealed)
     mirrored = ExpressionWrapper(_MIRROR - (F("created_at") - _MIRROR), output_field=models.DateTimeField())
+    # Bans on live streams are among the newest. In the order of an index, PostgreSQL would read all older ones first.
+    unindexed = ExpressionWrapper(F("created_at") + timedelta(0), output_field=models.DateTimeField())
     return [
         _Part(Queue.APPEALS, Q(appeal__state="pending"), F("appeal__created_at"), "appeal__created_at"),
-        _Part(Queue.LIVE, waiting & live, F("created_at"), "created_at"),
+        _Part(Queue.LIVE, waiting & live, F("created_at"), unindexed),
         _Part(Queue.ENDING, waiting & ~live & ending, F("expires_at"), "expires_at"),
         _Part(Queue.REST, waiting & ~live & later, F("created_at"), "created_at"),
         _Part(None, SETTLED & ~Q(appealed), mirrored, "-created_at"),
@@ -102,7 +105,7 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
             queue_rank=Case(*ranks, default=Value(len(parts)), output_field=models.IntegerField()),
             queue_place=Case(*places, output_field=models.DateTimeField()),
         )
-        return sorted_by.order_by(*before, *_SORTED)
+        return sorted_by.order_by(*before, *SORTED)
 
     def page_of_queue(
         self, now: Any, first: int, last: int, *, queues: Sequence[Queue | str] | None = None
@@ -115,11 +118,27 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
         if len(wanted) == 1:
             return list(self._of_part(wanted[0]).values_list("pk", flat=True)[first:last])
         found = [
-            self._of_part(part).annotate(queue_rank=Value(rank), queue_place=part.place).values_list(*_SORTED)[:last]
+            self._of_part(part).annotate(queue_rank=Value(rank), queue_place=part.place).values_list(*SORTED)[:last]
             for rank, part in enumerate(wanted)
         ]
-        rows = found[0].union(*found[1:], all=True).order_by(*_SORTED)[first:last]
+        rows = found[0].union(*found[1:], all=True).order_by(*SORTED)[first:last]
         return [pk for _rank, _place, pk in rows]
+
+    def count_up_to(self, now: Any, most: int, *, queues: Sequence[Queue | str]) -> int:
+        """How many bans are in these queues. Counting stops at `most`."""
+        counted = [self.waiting(now, queue).order_by().values_list("pk")[:most] for queue in queues]
+        rows = counted[0].union(*counted[1:], all=True) if len(counted) > 1 else counted[0]
+        return min(most, rows.count())
+
+    def waiting_counts(self, now: Any, *, most: int) -> dict[Queue, int]:
+        """How many bans wait in each queue. Counting stops at `most`."""
+        counted = [
+            self._of_part(part).annotate(queue_rank=Value(rank)).values_list("queue_rank")[:most]
+            for rank, part in enumerate(_parts(now))
+            if part.queue is not None
+        ]
+        ranks = [rank for (rank,) in counted[0].union(*counted[1:], all=True)]
+        return {queue: ranks.count(rank) for rank, queue in enumerate(Queue)}
 
     def _of_part(self, part: _Part) -> Self:
         return self.filter(part.condition).order_by(part.order, "pk")
@@ -127,3 +146,8 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
 
 def _part_of(queue: Queue | str, now: Any) -> _Part:
     return next(part for part in _parts(now) if part.queue == queue)
+
+
+def condition_of(queue: Queue | str, now: Any) -> Q:
+    """Which bans are in a queue."""
+    return _part_of(queue, now).condition

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
@@ -97,6 +98,7 @@ MIDDLEWARE = [
     "common.middleware.BrowserLocaleMiddleware",
     "common.middleware.BrowserAuthenticationMiddleware",
     "common.middleware.BrowserMessageMiddleware",
+    "accounts.middleware.follow_preferences",
     "common.error_pages.framed",
 ]
 if CORS_ALLOWED_ORIGINS:
@@ -123,6 +125,9 @@ TEMPLATES = [
 ]
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Only Unfold uses Django's cache. It would show results of searches for five minutes after a permission was taken away.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 # --- users and tokens -----------------------------------------------------------------------------
 
@@ -364,10 +369,16 @@ if not 0 < 2 * WORKER_HEARTBEAT <= WORKER_LOST_AFTER:
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# The second has what django-unfold shows: it has no Turkish of its own.
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "unfold"]
 EXAMPLES_FOLDER = BASE_DIR / "config" / "examples"  # recorded answers, the examples of the API document
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "config.formats"
+# For members of staff who chose none.
+ADMIN_TIME_ZONE = env.str("ADMIN_TIME_ZONE", default="UTC")
+if ADMIN_TIME_ZONE not in available_timezones():
+    raise ImproperlyConfigured("ADMIN_TIME_ZONE must be the name of a time zone, as Europe/Istanbul.")
 
 STATIC_URL = "/static/"
 MEDIA_URL = env.str("MEDIA_URL", default=f"{PUBLIC_URL}/media/")

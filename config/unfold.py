@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -26,9 +27,13 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": _("Control plane for live streaming"),
     "SITE_SYMBOL": "live_tv",
     "SITE_URL": reverse_lazy("playground"),
+    "DASHBOARD_CALLBACK": "config.front_page.pages.context",
     # Each page shows the audit trail instead; Django's history has only what its own forms save.
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("common/admin/audit.css")],
+    "COMMAND": {"search_callback": "common.admin.palette.found"},
+    "ACCOUNT": {"navigation": "accounts.preferences_page.account_links"},
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "primary": {
@@ -49,6 +54,7 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {
                 "items": [
+                    {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
                     {
                         "title": _("Streams"),
                         "icon": "live_tv",
@@ -56,12 +62,18 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may_view("livestreams.view_livestream"),
                     },
                     {
+                        "title": _("Review"),
+                        "icon": "rule",
+                        "link": reverse_lazy("admin:review"),
+                        "permission": _may_view("bans.view_livestreamban"),
+                        "badge": "bans.admin.waiting_badge",
+                        "badge_variant": "warning",
+                    },
+                    {
                         "title": _("Bans"),
                         "icon": "gavel",
                         "link": reverse_lazy("admin:bans_livestreamban_changelist"),
                         "permission": _may_view("bans.view_livestreamban"),
-                        "badge": "bans.admin.waiting_badge",
-                        "badge_variant": "warning",
                     },
                     {
                         "title": _("Bulk requests"),

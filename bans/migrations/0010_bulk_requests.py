@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0012_alter_user_first_name_max_length"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("bans", "0008_review_indexes"),
+        ("bans", "0009_bans_by_hour"),
         ("livestreams", "0004_live_and_deleted"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -109,9 +109,13 @@ def locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:
     stream: LiveStream | None = _LOCKED_STREAM.instance(id=stream_id)
     if stream is None:
         raise StreamMissing
-    if open_for_bans and stream.status not in OPEN_FOR_BANS:
+    if open_for_bans and not is_open_for_bans(stream):
         raise StreamOver
     return stream
+
+
+def is_open_for_bans(stream: LiveStream) -> bool:
+    return not stream.is_deleted and stream.status in OPEN_FOR_BANS
 
 
 def locked_ban(ban_id: str, stream_id: str | None = None) -> LiveStreamBan:

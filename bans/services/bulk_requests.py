@@ -12,7 +12,7 @@ from bans.services.bulk import BanRequest, BanResult, ban_each, undo_batch
 from bans.services.raids import review_batch
 from common import audit
 from common.refusals import Conflict, Forbidden, Missing
-from common.times import local_time
+from common.times import written_exactly
 from common.writes import run, update
 from livestreams.services import take_stream_lock
 
@@ -49,7 +49,7 @@ def refuse_rejection(request: BulkRequest, *, by: User, now: datetime) -> None:
             message
             % {
                 "moderator": decider.username,
-                "moment": local_time(moment),
+                "moment": written_exactly(moment),
                 "state": request.get_state_display(),
             }
         )

@@ -30,7 +30,7 @@ from bans.services.bans import (
     write_ban,
 )
 from common.refusals import Conflict, Forbidden, Invalid
-from common.times import local_time
+from common.times import written_exactly
 from livestreams.models import LiveStream
 
 State = Appeal.State
@@ -178,7 +178,7 @@ def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:
         message
         % {
             "reviewer": reviewer.username,
-            "moment": local_time(moment),
+            "moment": written_exactly(moment),
             "verdict": ban.get_review_display(),
         }
     )
@@ -193,7 +193,7 @@ def _refuse_own(ban: LiveStreamBan, by: User, now: datetime) -> None:
     until = begin + settings.REVIEW_OWN_BANS_AFTER
     if now < until:
         message = _("you made this ban: until %(moment)s others may review it first; you may lift or soften it")
-        raise OwnBan(message % {"moment": local_time(until)})
+        raise OwnBan(message % {"moment": written_exactly(until)})
 
 
 def _refuse_change(ban: LiveStreamBan, changes: dict[str, Any] | None, now: datetime) -> None:

@@ -20,7 +20,7 @@ from bans.services.bans import BanLapsed, Review, locked_ban, write_ban
 from bans.services.review import may_overrule, refuse_overlap, refuse_protected_now
 from common.models import AuditEntry
 from common.refusals import Conflict, Forbidden
-from common.times import local_time
+from common.times import written_exactly
 
 REVIEWING, OVERRULING, UNDOING = "review_ban", "overrule_review", "undo_review"
 DECIDING = ("approve_appeal", "deny_appeal")
@@ -109,7 +109,7 @@ def _followed_by(row: AuditEntry) -> VerdictFollowed:
     if not row.actor_name:
         return VerdictFollowed()
     message = _("%(who)s has changed the ban or its appeal since the verdict, on %(moment)s; it cannot be taken back")
-    return VerdictFollowed(message % {"who": row.actor_name, "moment": local_time(row.at)})
+    return VerdictFollowed(message % {"who": row.actor_name, "moment": written_exactly(row.at)})
 
 
 def _parsed(name: str, value: Any) -> Any:

@@ -23,12 +23,13 @@ from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action as unfold_action
 from unfold.enums import ActionVariant
 
-from common.admin.audit_trail import actor_of, written
+from common.admin.audit_trail import actor_of
 from common.admin.bases import ReadOnlyAdmin, page_of
 from common.admin.forms import ReasonForm
 from common.models import AuditEntry
 from common.refusals import Conflict, Refusal
 from common.texts import isolated
+from common.times import written_exactly
 
 # Each row has a transaction of its own and its id in a field of the form, of which Django accepts a thousand.
 MOST_AT_ONCE = 500
@@ -116,10 +117,6 @@ class ActionAdmin(ReadOnlyAdmin):
     def version_of(self, row: Any) -> str:
         """A text that changes with every value that staff look at before they run an action (optimistic locking)."""
         return row.updated_at.isoformat() if hasattr(row, "updated_at") else ""
-
-    def describe(self, row: Any) -> str:
-        """A text that distinguishes this row from others with the same name."""
-        return str(row.pk)
 
     def get_actions(self, request: HttpRequest, action_location: Any = ActionLocation.CHANGE_LIST) -> Any:
         offered = super().get_actions(request, action_location)
@@ -221,7 +218,7 @@ class ActionAdmin(ReadOnlyAdmin):
         if newest is None:
             return ChangedMeanwhile()
         message = _("%(who)s changed it while the form was open, on %(moment)s (%(action)s); look at it again")
-        names = {"who": actor_of(newest), "moment": written(newest.at), "action": newest.action}
+        names = {"who": actor_of(newest), "moment": written_exactly(newest.at), "action": newest.action}
         return ChangedMeanwhile(message % names)
 
     def ask_for(

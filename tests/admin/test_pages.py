@@ -202,7 +202,7 @@ def test_deleted_streams_are_shown_and_marked(office: Office, reader: User, stre
 
     assert [row.pk for row in shown.context["cl"].result_list] == [stream.pk]
     assert list(living.context["cl"].result_list) == []
-    assert f"{stream.channel_name} deleted solo" in text_of(shown)
+    assert "Evening talk creator deleted" in text_of(shown)
     assert office(reader).get(page_url(stream)).status_code == 200
 
 
@@ -232,9 +232,7 @@ def test_streams_are_filtered(
     assert len(found.context["cl"].result_list) == count
 
 
-@pytest.mark.parametrize(
-    "wanted", ["entry_point__exact=command", "action__icontains=create", "actor_name__icontains=crea"]
-)
+@pytest.mark.parametrize("wanted", ["entry_point=command", "action=create_stream", "who=crea", "kind=livestream"])
 def test_the_audit_trail_is_filtered(wanted: str, office: Office, reader: User, stream: LiveStream) -> None:
     found = office(reader).get(f"{list_url(AuditEntry)}?{wanted}")
     nothing = office(reader).get(f"{list_url(AuditEntry)}?{wanted}xyz")
@@ -266,7 +264,7 @@ def test_the_page_of_a_stream_shows_its_audit_trail_in_order(
     actions = [entry.action for entry in page.context["audit_trail"]["entries"]]
     assert actions == ["create_stream", "start_stream", "end_stream"]
     assert "Nudity at 20:14." in text_of(page)
-    assert "status: active → ended" in text_of(page)
+    assert "status active → ended" in text_of(page)
 
 
 def test_the_audit_trail_on_a_page_needs_the_permission_to_view_it(
