@@ -20,8 +20,9 @@ type Owner = tuple[Any, ...]
 
 def owner_of(item: pytest.Item | None) -> Owner:
     """For whom the objects of a test are kept: tests with the same owner share them. () if it has none."""
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
     names = sorted(FIXTURES.intersection(getattr(item, "fixturenames", ())))
-    return (item.path, *names, str(item.callspec.params["operation"])) if item and names else ()  # type: ignore[attr-defined]
+    return (item.path, *names, str(parameters["operation"])) if item and names and "operation" in parameters else ()
 
 
 class Kept:

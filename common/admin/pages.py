@@ -18,6 +18,10 @@ def add_page(route: str, view: Callable[..., HttpResponseBase], *, name: str) ->
     _pages.append(path(route, admin.site.admin_view(view), name=name))
 
 
+def added() -> list[URLPattern]:
+    return list(_pages)
+
+
 def _urls() -> list[URLResolver | URLPattern]:
     # Before the pages of models, whose last pattern matches every path.
     return [*_pages, *_urls_of_models()]
