@@ -70,6 +70,8 @@ schema: $(DEV) .env ## Write docs/openapi.yaml
 
 # English is the language of the source and needs no catalogue. The compiled catalogue is committed, so running needs no tools.
 TR := locale/tr/LC_MESSAGES/django.po
+# What django-unfold shows: kept by hand, and complete when tests/admin/test_unfold_texts.py passes.
+TR_UNFOLD := locale/unfold/tr/LC_MESSAGES/django.po
 messages: $(DEV) schema ## Collect the translatable texts into the Turkish catalogue and compile it
 	@mkdir -p locale
 	@PYTHONPATH=. $(BIN)/pybabel -q extract --mapping babel.cfg --sort-by-file --no-wrap --add-location file --project kumanda \
@@ -78,6 +80,7 @@ messages: $(DEV) schema ## Collect the translatable texts into the Turkish catal
 	@test -f $(TR) || $(BIN)/pybabel -q init --input-file locale/django.pot --output-file $(TR) --locale tr
 	@$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching --input-file locale/django.pot --output-file $(TR) --locale tr
 	@$(BIN)/pybabel compile --input-file $(TR) --output-file $(TR:.po=.mo) --locale tr --statistics
+	@$(BIN)/pybabel compile --input-file $(TR_UNFOLD) --output-file $(TR_UNFOLD:.po=.mo) --locale tr --statistics
 
 # In one process: each test writes its part of a file.
 examples: $(DEV) .env ## Record the examples of the API document from the service (about five minutes), then run make schema

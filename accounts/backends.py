@@ -15,6 +15,11 @@ from common.addresses import client_address
 
 
 class LimitedBackend(ModelBackend):
+    def get_user(self, user_id: str) -> User | None:
+        """The active user of an admin session, with the preferences, so that no page reads them on its own."""
+        user = User.objects.select_related("stored_preferences").filter(pk=user_id).first()
+        return user if user is not None and self.user_can_authenticate(user) else None
+
     def authenticate(
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> User | None:

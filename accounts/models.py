@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import names, passwords
 from accounts.fields import UsernameField, UsernameKeyField
 from common.fields import ObjectIdKey
-from common.models import LockingQuerySet, TimestampedModel
+from common.models import IdentifiedModel, LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
 from common.search import FoldedColumn, SearchedModel
 
 PHOTO_SIZES = (40, 76, 160)  # pixels, square
@@ -205,6 +205,14 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
         self.refresh_from_db(fields=["password"])
         return False
 
+    @property
+    def preferences(self) -> "StaffPreferences":
+        """The stored preferences, else the defaults, which are not stored. Runs no query for `request.user`."""
+        try:
+            return self.stored_preferences
+        except StaffPreferences.DoesNotExist:
+            return StaffPreferences(user=self)
+
     def get_full_name(self) -> str:
         return f"{self.name} {self.surname}".strip()
 
@@ -224,6 +232,58 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
 def holders_of(permission: str) -> models.QuerySet[User]:
     """Active users who hold `permission` ("app.codename"), themselves, through a group, or as superusers."""
     return load_backend(settings.AUTHENTICATION_BACKENDS[0]).with_perm(permission)  # type: ignore[attr-defined]
+
+
+class NoteQuerySet(LockingQuerySet["PersonNote"]):
+    pass
+
+
+class LivingNotes(LivingManager.from_queryset(NoteQuerySet)):  # type: ignore[misc]
+    pass
+
+
+class PersonNote(IdentifiedModel, SoftDeleteModel):
+    """What staff write about a person for each other. The API never returns it."""
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", verbose_name=_("author"))
+    text = models.CharField(_("text"), max_length=1000)
+    created_at = models.DateTimeField(editable=False)
+
+    objects: ClassVar[LivingNotes] = LivingNotes()
+    all_objects: ClassVar[models.Manager["PersonNote"]] = models.Manager.from_queryset(NoteQuerySet)()
+
+    class Meta:
+        verbose_name = _("note")
+        verbose_name_plural = _("notes")
+        default_permissions = ("view", "add")
+        constraints = [*SoftDeleteModel.Meta.constraints]
+        indexes = [
+            models.Index(fields=["person", "-created_at", "-id"], name="note_by_person"),
+            models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="note_deleted"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:50]
+
+
+class StaffPreferences(models.Model):
+    """What a member of staff chose for the admin. Users without a row have the defaults."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, primary_key=True, related_name="stored_preferences")
+    # Empty: the language that the browser asks for.
+    language = models.CharField(
+        max_length=max(len(code) for code, _name in settings.LANGUAGES), choices=settings.LANGUAGES, blank=True
+    )
+    time_zone = models.CharField(max_length=64, blank=True)  # empty: ADMIN_TIME_ZONE
+    # After a decision the queue stays on the case, instead of opening the next one.
+    stay_on_case = models.BooleanField(default=False)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.user_id)
 
 
 class Session(models.Model):
@@ -249,6 +309,7 @@ class Session(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="session_expires_later"),
         ]
+        indexes = [models.Index(fields=["user", "-created_at", "-id"], name="session_by_user")]
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.created_at:%Y-%m-%d %H:%M}"

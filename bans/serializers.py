@@ -1,6 +1,6 @@
 """Bans, appeals, bulk calls and reports in the API: what it answers with and what it accepts."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -185,11 +185,25 @@ class UndoBulkBanAnswerSerializer(serializers.Serializer[Any]):
 # --- appeals --------------------------------------------------------------------------------------
 
 
+def _message_about_appeal(
+    state: str, appealed_at: datetime, reviewed_at: datetime | None, message: str | None
+) -> str | None:
+    """The message of the verdict that the appeal waited for, and not of one that it objects to."""
+    is_newer = reviewed_at is not None and reviewed_at >= appealed_at
+    return message if is_newer and state != Appeal.State.PENDING else None
+
+
 class AppealSerializer(ReadSerializer):
     _id = IdField(source="id")
     banId = IdField(source="ban_id")
     text = serializers.CharField()
     status = serializers.ChoiceField(Appeal.State.choices, source="state")
+    verdictMessage = Derived(
+        serializers.CharField(allow_null=True),
+        of=["state", "created_at", "ban__reviewed_at", "ban__verdict_message"],
+        by=_message_about_appeal,
+        help_text="What the moderator writes to the banned user about the decision. Null without it.",
+    )
     createdAt = WireTime(source="created_at")
     updatedAt = WireTime(source="updated_at")
 
@@ -206,6 +220,11 @@ class MyBanSerializer(BanSerializer):
         of=["deleted_at", "expires_at", "asked_at"],
         by=state_at,
         help_text="`active`: it holds. `lapsed`: its end has passed. `lifted`: somebody ended it.",
+    )
+    verdictMessage = serializers.CharField(
+        source="verdict_message",
+        allow_null=True,
+        help_text="What the moderator who reviewed the ban writes to you about it. Null without it.",
     )
     appeal = AppealSerializer(allow_null=True, help_text="Your appeal against it.")
 

@@ -76,7 +76,8 @@ def error_page(
     is_staff = hasattr(request, "user") and admin.site.has_permission(request)
     if not is_staff:
         request = _of_nobody(request)
-    with override(get_language_from_request(request)):
+    # Middleware has set it, unless it is what failed.
+    with override(getattr(request, "LANGUAGE_CODE", None) or get_language_from_request(request)):
         context = {
             **admin.site.each_context(request),
             "title": title,

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
@@ -18,6 +19,7 @@ from config.environment import BASE_DIR, DATA_DIR, env
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.reporting import DEFAULT_REASONS, check_reasons
+from config.reviewing import REVIEW_CLAIM, REVIEW_OWN_BANS_AFTER, REVIEW_REASONS  # noqa: F401 - settings
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 # --- secrets: without defaults, so that no installation starts with a public one -------------------
@@ -90,6 +92,7 @@ MIDDLEWARE = [
     "common.middleware.BrowserLocaleMiddleware",
     "common.middleware.BrowserAuthenticationMiddleware",
     "common.middleware.BrowserMessageMiddleware",
+    "accounts.middleware.follow_preferences",
     "common.error_pages.framed",
 ]
 if CORS_ALLOWED_ORIGINS:
@@ -116,6 +119,9 @@ TEMPLATES = [
 ]
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Only Unfold uses Django's cache. It would show results of searches for five minutes after a permission was taken away.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 # --- users and tokens -----------------------------------------------------------------------------
 
@@ -263,13 +269,15 @@ check_stream_page_url(STREAM_PAGE_URL)
 # For what a stream can be reported: see bans/reasons.py.
 REPORT_REASONS = env.list("REPORT_REASONS", default=DEFAULT_REASONS)
 check_reasons(REPORT_REASONS)
-# Implementations of the hooks in livestreams/hooks.py and edges/hooks.py, in apps that these must not import.
+# Implementations of the hooks in hooks.py of livestreams, edges and bans, in apps that these must not import.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
 STREAM_FOLLOWERS = ["edges.services.follow_stream", "reminders.services.follow_stream"]
 REMINDER_WAITS = "reminders.models.waits"
 STREAM_REMINDERS = "reminders.models.reminders_of"
 STREAM_BANS = "bans.models.bans_of"
 MODERATES = "bans.permissions.moderates"
+VERDICT_NOTICES = "reminders.services.notify_of_verdicts"
+VERDICT_WITHDRAWAL = "reminders.services.withdraw_verdict_notice"
 # Threads of a server process that may wait for revocations, beside those for requests: see config/rsgi.py.
 WAITING_POLLS = 16
 
@@ -355,10 +363,16 @@ if not 0 < 2 * WORKER_HEARTBEAT <= WORKER_LOST_AFTER:
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
+# The second has what django-unfold shows: it has no Turkish of its own.
+LOCALE_PATHS = [BASE_DIR / "locale", BASE_DIR / "locale" / "unfold"]
 EXAMPLES_FOLDER = BASE_DIR / "config" / "examples"  # recorded answers, the examples of the API document
 USE_TZ = True
 TIME_ZONE = "UTC"
+FORMAT_MODULE_PATH = "config.formats"
+# For members of staff who chose none.
+ADMIN_TIME_ZONE = env.str("ADMIN_TIME_ZONE", default="UTC")
+if ADMIN_TIME_ZONE not in available_timezones():
+    raise ImproperlyConfigured("ADMIN_TIME_ZONE must be the name of a time zone, as Europe/Istanbul.")
 
 STATIC_URL = "/static/"
 MEDIA_URL = env.str("MEDIA_URL", default=f"{PUBLIC_URL}/media/")

@@ -20,9 +20,12 @@ UNFOLD: dict[str, Any] = {
     "SITE_SUBHEADER": _("Control plane for live streaming"),
     "SITE_SYMBOL": "live_tv",
     "SITE_URL": reverse_lazy("playground"),
+    "DASHBOARD_CALLBACK": "config.front_page.pages.context",
     # Each page shows the audit trail instead; Django's history has only what its own forms save.
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "COMMAND": {"search_callback": "common.admin.palette.found"},
+    "ACCOUNT": {"navigation": "accounts.preferences_page.account_links"},
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "primary": {
@@ -43,6 +46,7 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {
                 "items": [
+                    {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
                     {
                         "title": _("Streams"),
                         "icon": "live_tv",
@@ -50,12 +54,18 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may_view("livestreams.view_livestream"),
                     },
                     {
+                        "title": _("Review"),
+                        "icon": "rule",
+                        "link": reverse_lazy("admin:review"),
+                        "permission": _may_view("bans.view_livestreamban"),
+                        "badge": "bans.admin.waiting_badge",
+                        "badge_variant": "warning",
+                    },
+                    {
                         "title": _("Bans"),
                         "icon": "gavel",
                         "link": reverse_lazy("admin:bans_livestreamban_changelist"),
                         "permission": _may_view("bans.view_livestreamban"),
-                        "badge": "bans.admin.waiting_badge",
-                        "badge_variant": "warning",
                     },
                     {
                         "title": _("Reports"),

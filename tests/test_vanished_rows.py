@@ -126,6 +126,11 @@ CASES: dict[str, Case] = {
         lambda w: bans.overrule_review(w.ban.pk, verdict=LiveStreamBan.Review.UPHELD, reason="x", **w.by),
         bans.BanMissing,
     ),
+    "bans.review_batch": (
+        lambda w: bans.review_batch(w.ban.batch_id or "", verdict=LiveStreamBan.Review.UPHELD, reason="x", **w.by),
+        bans.BatchMissing,
+    ),
+    "bans.undo_review": (lambda w: bans.undo_review(w.ban.pk, **w.by), bans.BanMissing),
     "bans.dismiss_case": (lambda w: bans.dismiss_case(case_of(w), reason="x", **w.by), bans.CaseMissing),
     "bans.mark_acted_on": (lambda w: bans.mark_acted_on(case_of(w), reason="x", **w.by), bans.CaseMissing),
     # The report opens another case.
@@ -251,6 +256,8 @@ WITHOUT_LOCK = {
     "bans.refuse_overruling",
     "bans.refuse_reporting",
     "bans.refuse_review",
+    "bans.refuse_undo",
+    "reminders.withdraw_verdict_notice",
     "bans.stream_of_batch",
     "bans.version_of_ban",
     "edges.admit",

@@ -7,6 +7,7 @@ from accounts.services.logins import (
     log_in,
     replace_password,
 )
+from accounts.services.notes import NoteMissing, NotTheAuthor, add_note, delete_note, may_delete_note
 from accounts.services.people import (
     AlreadyActive,
     AlreadyInactive,
@@ -20,6 +21,7 @@ from accounts.services.people import (
     user_of_identity,
 )
 from accounts.services.photos import set_own_photo, set_profile_photo
+from accounts.services.preferences import change_preferences, time_zones
 from accounts.services.sessions import (
     RETRY_WINDOW,
     SESSION_LIFETIME,
@@ -44,6 +46,8 @@ __all__ = [
     "AlreadyActive",
     "AlreadyInactive",
     "NoSession",
+    "NotTheAuthor",
+    "NoteMissing",
     "Oneself",
     "OnlyBySuperuser",
     "Pair",
@@ -53,15 +57,19 @@ __all__ = [
     "UserMissing",
     "WrongCredentials",
     "activate_user",
+    "add_note",
     "change_own_password",
+    "change_preferences",
     "check_credentials",
     "create_user",
     "deactivate_user",
+    "delete_note",
     "forget_refreshed_pairs",
     "log_in",
     "log_out",
     "logged_out_since",
     "may_be_logged_in",
+    "may_delete_note",
     "refresh",
     "refuse_log_out",
     "refuse_set_active",
@@ -70,5 +78,6 @@ __all__ = [
     "revoke",
     "set_own_photo",
     "set_profile_photo",
+    "time_zones",
     "user_of_identity",
 ]

@@ -1,5 +1,6 @@
 """Commands that change bans, appeals and reports. The API, the admin and management commands call them."""
 
+from bans.hooks import VerdictNews
 from bans.services.appeals import (
     AlreadyAppealed,
     AppealDecided,
@@ -16,10 +17,12 @@ from bans.services.bans import (
     AlreadyBanned,
     BanLapsed,
     BanLifted,
+    CannotBanOneself,
     StreamOver,
     ban_user,
     change_ban,
     creator_of_stream,
+    is_open_for_bans,
     lift_ban,
     locked_ban,
 )
@@ -36,6 +39,8 @@ from bans.services.bulk import (
     stream_of_batch,
     undo_batch,
 )
+from bans.services.claims import BanClaimed, ClaimMissing, release_claim, take_claim, take_over_claim
+from bans.services.raids import review_batch
 from bans.services.reports import (
     AlreadyReported,
     CannotDecideOwnCase,
@@ -55,12 +60,14 @@ from bans.services.review import (
     BanUnchanged,
     NothingToOverrule,
     OverrulingRefused,
+    OwnBan,
     overrule_review,
     refuse_overruling,
     refuse_review,
     review_ban,
     version_of_ban,
 )
+from bans.services.undo import NothingToUndo, UndoRefused, VerdictFollowed, refuse_undo, undo_review
 
 __all__ = [
     "LARGEST_BATCH",
@@ -72,6 +79,7 @@ __all__ = [
     "AppealMissing",
     "AppealUndecided",
     "BanChangedMeanwhile",
+    "BanClaimed",
     "BanLapsed",
     "BanLifted",
     "BanMissing",
@@ -83,15 +91,22 @@ __all__ = [
     "BatchMissing",
     "BatchUndone",
     "BulkOutcome",
+    "CannotBanOneself",
     "CannotDecideOwnCase",
     "CannotReportOwnStream",
     "CaseDecided",
     "CaseMissing",
+    "ClaimMissing",
     "NotTheBannedPerson",
     "NothingToAppeal",
     "NothingToOverrule",
+    "NothingToUndo",
     "OverrulingRefused",
+    "OwnBan",
     "StreamOver",
+    "UndoRefused",
+    "VerdictFollowed",
+    "VerdictNews",
     "appeal_ban",
     "ban_each",
     "ban_many",
@@ -100,6 +115,7 @@ __all__ = [
     "creator_of_stream",
     "decide_appeal",
     "dismiss_case",
+    "is_open_for_bans",
     "lift_ban",
     "locked_ban",
     "mark_acted_on",
@@ -108,10 +124,16 @@ __all__ = [
     "refuse_overruling",
     "refuse_reporting",
     "refuse_review",
+    "refuse_undo",
+    "release_claim",
     "report_stream",
     "review_ban",
+    "review_batch",
     "stream_of_batch",
+    "take_claim",
+    "take_over_claim",
     "undo_batch",
+    "undo_review",
     "version_of_ban",
     "withdraw_appeal",
 ]

@@ -39,6 +39,7 @@ from livestreams.services import take_stream_lock
 
 LARGEST_BATCH = 1000
 BANNING, UNDOING = "ban_user", "undo_ban"
+UNCHANGING = (BANNING, "take_over_claim")  # audit rows after which a ban is as it was made
 
 
 class BatchMissing(Missing):
@@ -65,6 +66,8 @@ class BulkOutcome(StrEnum):
     UNKNOWN = "unknown"
     DUPLICATE = "duplicate"
     LIFTED = "lifted"
+    UPHELD = "upheld"
+    CHANGED = "changed"
     SKIPPED = "skipped"
 
 
@@ -81,7 +84,7 @@ class BanRequest:
 
 @dataclass(frozen=True, slots=True)
 class BanResult:
-    """The outcome of one ban to make or to undo."""
+    """The outcome of one ban to make, to review or to undo."""
 
     target: str
     target_id: str | None
@@ -225,7 +228,7 @@ def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[BanResult]:
     trail = AuditEntry.objects.filter(target_id=OuterRef("pk"), target_type=LiveStreamBan._meta.model_name)
     bans = list(
         LiveStreamBan.all_objects.filter(batch_id=batch_id)
-        .annotate(touched=Exists(trail.exclude(action=BANNING)), undone=Exists(trail.filter(action=UNDOING)))
+        .annotate(touched=Exists(trail.exclude(action__in=UNCHANGING)), undone=Exists(trail.filter(action=UNDOING)))
         .order_by("pk")
         .for_update()
     )

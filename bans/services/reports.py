@@ -15,7 +15,7 @@ from common import audit
 from common.locks import AdvisoryLock
 from common.queries import ID, Param, Question
 from common.refusals import Conflict, Forbidden, Missing
-from common.times import local_time
+from common.times import written_exactly
 from common.writes import insertion, run, update
 from livestreams.services import share_stream_lock
 
@@ -103,7 +103,7 @@ def refuse_decision(case: ReportCase, *, by: User) -> None:
             message
             % {
                 "moderator": decider.username,
-                "moment": local_time(moment),
+                "moment": written_exactly(moment),
                 "state": case.get_state_display(),
             }
         )

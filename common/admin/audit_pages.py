@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, FieldTextFilter
 from unfold.decorators import display
 
@@ -31,7 +32,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     id_fields = ("target_id", "actor_id")
     fieldsets = (
         (None, {"fields": ("moment", "verb", "target", "who", "entry_point_label", "reason", "request_id")}),
-        (_("Change"), {"fields": ("difference",)}),
+        (pgettext_lazy("audit", "Change"), {"fields": ("difference",)}),
     )
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:

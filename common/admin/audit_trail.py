@@ -1,15 +1,16 @@
 """Audit rows as text of admin pages."""
 
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
-from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
 
+from common.admin.moments import moment_html
 from common.models import AuditEntry
+from common.times import written  # noqa: F401 - pages of other apps import it from here
 
 ENTRIES_SHOWN = 200
 
@@ -18,12 +19,12 @@ def trail_of(target_type: str, target_id: str) -> dict[str, Any]:
     """The last `ENTRIES_SHOWN` audit entries of the row, oldest first."""
     newest = AuditEntry.objects.filter(target_id=target_id, target_type=target_type)
     entries = list(newest.order_by("-id")[:ENTRIES_SHOWN])[::-1]
+    return {"title": _("Audit trail"), "entries": entries, "table": table_of(entries)}
+
+
+def table_of(entries: Iterable[AuditEntry]) -> dict[str, Any]:
     headers = [_("time"), _("action"), _("by"), _("entry point"), _("change"), _("reason"), _("request")]
-    return {
-        "title": _("Audit trail"),
-        "entries": entries,
-        "table": {"headers": headers, "rows": [_table_row(entry) for entry in entries]},
-    }
+    return {"headers": headers, "rows": [_table_row(entry) for entry in entries]}
 
 
 def _table_row(entry: AuditEntry) -> list[str]:
@@ -32,12 +33,7 @@ def _table_row(entry: AuditEntry) -> list[str]:
 
 
 def moment_of(entry: AuditEntry) -> str:
-    return format_html('<span class="whitespace-nowrap">{}</span>', written(entry.at))
-
-
-def written(moment: datetime) -> str:
-    """The time in the current time zone, to the second."""
-    return timezone.localtime(moment).strftime("%Y-%m-%d %H:%M:%S")
+    return moment_html(entry.at)
 
 
 def actor_of(entry: AuditEntry) -> str:

@@ -199,7 +199,7 @@ def test_deleted_streams_are_shown_and_marked(office: Office, reader: User, stre
 
     assert [row.pk for row in shown.context["cl"].result_list] == [stream.pk]
     assert list(living.context["cl"].result_list) == []
-    assert f"{stream.channel_name} deleted solo" in text_of(shown)
+    assert "Evening talk creator deleted" in text_of(shown)
     assert office(reader).get(page_url(stream)).status_code == 200
 
 

@@ -15,6 +15,7 @@ from bans.models import Appeal, LiveStreamBan
 from bans.services.appeals import appeal_ban
 from common.models import AuditEntry
 from common.refusals import Conflict, Invalid
+from common.times import written_exactly
 from livestreams.models import LiveStream
 from tests.bans.people import lapsed_ban, make_ban
 from tests.conftest import make_user
@@ -119,7 +120,7 @@ def test_the_refusal_of_a_second_moderator_names_who_decided_and_when(
     with pytest.raises(services.BanReviewed) as refused:
         review(ban, make_user("other"), second, expires_at=timezone.now() + HOUR)
 
-    moment = reviewed.reviewed_at.strftime("%Y-%m-%d %H:%M:%S UTC")
+    moment = written_exactly(reviewed.reviewed_at)
     assert refused.value.reasons == [f"moderator has reviewed the ban already, on {moment}: {first.label}"]
     assert row_of(ban) == before
     assert len(entries("review_ban")) == 1

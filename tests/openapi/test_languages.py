@@ -134,7 +134,7 @@ def test_codes_and_diagrams_are_not_translated(document: Document, turkish: Docu
 
     assert english.count("```") == translated.count("```")
     assert [line for line in translated.splitlines() if "`ban_not_found`" in line] == [
-        "| 404 | `Resource not found` | `ban_not_found` | bu kimlikle bir yasak yok |"
+        "| 404 | `Resource not found` | `ban_not_found` | bu kimlikle bir ban yok |"
     ]
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from accounts.models import User
 from bans.models import Appeal, LiveStreamBan
 from common.models import AuditEntry
+from common.times import written_exactly
 from livestreams.models import LiveStream
 from tests.admin.bans.reviewing import ACTIONS, BLOCK, CHAT_ONLY, HOUR, REASON, review, row_of
 from tests.admin.conftest import Office
@@ -68,5 +69,5 @@ def test_the_slower_of_two_moderators_sees_who_decided(
     answer = office(moderator).post(action_url(ban, action), {"action_type": "CHAT_ONLY"} | REASON)
 
     (message,) = messages_of(answer)
-    assert f"faster has reviewed the ban already, on {before['reviewed_at']:%Y-%m-%d %H:%M:%S} UTC: upheld" in message
+    assert f"faster has reviewed the ban already, on {written_exactly(before['reviewed_at'])}: upheld" in message
     assert row_of(ban) == before

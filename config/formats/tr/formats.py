@@ -1,0 +1,7 @@
+"""See `config.formats`."""
+
+from common.times import DAY, MOMENT
+
+DATETIME_FORMAT = SHORT_DATETIME_FORMAT = MOMENT
+DATE_FORMAT = SHORT_DATE_FORMAT = DAY
+TIME_FORMAT = "H:i"
