@@ -42,7 +42,7 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one page in ms: whole calls, the median of what of them is PostgreSQL, and the mean of the CPU time of both."""
+    """Of a page in ms: whole calls, the median of what of them is PostgreSQL, and the mean of the CPU time of both."""
 
     statements: int
     whole: list[float]
@@ -164,8 +164,9 @@ def written(size: "AdminSize", found: Sequence[Measured]) -> str:
     return f"""# The admin with millions of rows
 
 Written by `make bench-admin`. {REPEATED} calls of each page (fewer of slow ones) after two that are not counted, in one
-process and without a network. Allowed are {MOST_STATEMENTS} statements and a 95th percentile of {MOST_MS} ms; for the front page {MOST_STATEMENTS_OF_FRONT_PAGE} and {MOST_MS_OF_FRONT_PAGE} ms. SQL is the time that
-a call waits for PostgreSQL; CPU is that of both processes, which depends little on what else the machine does.
+process and without a network. Allowed are {MOST_STATEMENTS} statements and a 95th percentile of {MOST_MS} ms; for the
+front page {MOST_STATEMENTS_OF_FRONT_PAGE} and {MOST_MS_OF_FRONT_PAGE} ms. SQL is the time that a call waits for
+PostgreSQL; CPU is that of both processes, which depends little on what else the machine does.
 
 - {datetime.now(UTC):%Y-%m-%d}; {report.hardware()}.
 - {size.rows.bans + size.evening:,} bans, {size.rows.users:,} people, {size.rows.streams:,} streams,
