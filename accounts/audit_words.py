@@ -1,5 +1,6 @@
 """The audit trail in words: people and their sessions."""
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -44,6 +45,10 @@ add_kind(
         fields={
             "ended_sessions": _("ended sessions"),
             "marked": _("marked notifications"),
+            "note_id": _("note"),
+            "language": Field(_("language"), worded=lambda code: dict(settings.LANGUAGES).get(code, code)),
+            "time_zone": _("time zone"),
+            "stay_on_case": _("the queue stays on the case"),
             "profile_photo": _("Profile photo"),
             # The names of channels are keys of the choice of channels.
             "email": _("notifications by email"),
@@ -98,6 +103,23 @@ for action in (
         SIGN_INS,
         _("set a profile photo"),
         _("%(actor)s set the profile photo of %(person)s"),
+    ),
+    Action(
+        "change_preferences",
+        "user",
+        SIGN_INS,
+        _("change preferences"),
+        _("%(actor)s changed the own preferences for the admin"),
+    ),
+    Action(
+        "add_note", "user", MODERATION, _("write a note about a person"), _("%(actor)s wrote a note about %(person)s")
+    ),
+    Action(
+        "delete_note",
+        "user",
+        MODERATION,
+        _("delete a note about a person"),
+        _("%(actor)s deleted a note about %(person)s"),
     ),
     Action(
         "activate_user",

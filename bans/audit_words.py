@@ -29,6 +29,7 @@ add_kind(
             "deleted_at": _("lifted at"),
             "deleted_by_id": Field(_("lifted by"), kind="user"),
             "reviewer": _("reviewed by"),
+            "moderator": _("moderator"),
         },
     )
 )
@@ -142,23 +143,8 @@ for action in (
         "undo_review",
         "livestreamban",
         MODERATION,
-        _("take a verdict back"),
+        _("take back a verdict"),
         _("%(actor)s took back the verdict on the ban of %(person)s on %(stream)s"),
-    ),
-    Action(
-        "review_batch",
-        "livestream",
-        MODERATION,
-        _("review a batch of bans"),
-        _("%(actor)s reviewed a batch of bans on %(stream)s"),
-        (
-            "verdict",
-            {
-                Review.UPHELD: _("%(actor)s upheld a batch of bans on %(stream)s"),
-                Review.LIFTED: _("%(actor)s lifted a batch of bans on %(stream)s"),
-                Review.CHANGED: _("%(actor)s changed a batch of bans on %(stream)s"),
-            },
-        ),
     ),
     Action(
         "take_over_claim",
@@ -187,6 +173,13 @@ for action in (
         MODERATION,
         _("reject a bulk request"),
         _("%(actor)s rejected a bulk ban or lift on %(stream)s"),
+    ),
+    Action(
+        "review_batch",
+        "livestream",
+        MODERATION,
+        _("review a raid"),
+        _("%(actor)s decided about a raid on %(stream)s; bans reviewed: %(reviewed)s"),
     ),
     Action(
         "reopen_appeal",

@@ -22,6 +22,11 @@ add_kind(
             "deleted_at": _("deleted at"),
             "deleted_by_id": Field(_("deleted by"), kind="user"),
             "thumbnail": _("picture"),
+            # Of decisions about many rows of a stream.
+            "batch_id": _("id of the batch"),
+            "verdict": _("verdict"),
+            "reviewed": _("reviewed"),
+            "skipped": _("skipped"),
         },
     )
 )

@@ -30,8 +30,7 @@ from bans.models import Appeal, LiveStreamBan, ReviewClaim
 from bans.records import other_bans
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, version_of_ban
 from common.admin import card_of, page_of
-from common.admin.audit_trail import actor_of
-from common.admin.audit_trail import changes_of as changes_of_entry
+from common.admin.audit_trail import Worded, actor_of, worded_entries
 from common.models import AuditEntry
 from common.refusals import Refusal
 from common.times import how_long_ago, written
@@ -256,23 +255,14 @@ def _rows(bans: list[LiveStreamBan], scope: Scope, now: datetime) -> list[dict[s
     ]
 
 
-def _trail(request: HttpRequest, ban: LiveStreamBan) -> list[dict[str, Any]]:
+def _trail(request: HttpRequest, ban: LiveStreamBan) -> list[Worded]:
     """The newest entries about the ban and its appeal, newest first."""
     if not request.user.has_perm("common.view_auditentry"):
         return []
     appeal = getattr(ban, "appeal", None)
     targets = [ban.pk] if appeal is None else [ban.pk, appeal.pk]
     entries = AuditEntry.objects.filter(target_id__in=targets, target_type__in=("livestreamban", "appeal"))
-    return [
-        {
-            "moment": written(entry.at),
-            "who": actor_of(entry),
-            "what": entry.action,
-            "changes": changes_of_entry(entry),
-            "reason": entry.reason,
-        }
-        for entry in entries.order_by("-id")[:TRAIL_SHOWN]
-    ]
+    return worded_entries(list(entries.order_by("-id")[:TRAIL_SHOWN]), request)
 
 
 TEXTS = {

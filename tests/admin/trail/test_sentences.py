@@ -16,6 +16,7 @@ from bans.models import LiveStreamBan
 from common import audit
 from common.admin.audit_trail import Wording, worded_entries
 from common.models import AuditEntry
+from common.times import written_exactly
 from livestreams import services as streams
 from livestreams.models import LiveStream
 from tests.admin.notifying import notify_of_start
@@ -113,9 +114,10 @@ def test_changes_are_in_words_and_in_the_time_zone_of_the_reader(reader: Client,
     )
     with timezone.override("Asia/Tokyo"):
         worded = worded_entries([AuditEntry.objects.latest("pk")], None)[0]
-        there = timezone.localtime(end).strftime("%Y-%m-%d %H:%M:%S")
+        there = written_exactly(end)
 
     changes = {change.label: (change.before, change.after) for change in worded.changes}
+    assert "Asia/Tokyo" in there
     assert changes["kind"] == ("may not watch", "may not write")
     assert changes["ends"] == ("–", there)
     assert "creator" in changes["lifted by"][1]
