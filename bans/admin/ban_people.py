@@ -97,14 +97,15 @@ def _undo(request: HttpRequest, stream: LiveStream) -> HttpResponse:
         return HttpResponseRedirect(f"{request.path}?batch={batch_id}")
     counted = Counter(result.outcome for result in results)
     lifted = counted[BulkOutcome.LIFTED]
-    if waiting := counted["requested"]:  # type: ignore[index]
+    if waiting := counted[BulkOutcome.REQUESTED]:
         text = ngettext(
             "%(count)d ban waits for a second moderator.", "%(count)d bans wait for a second moderator.", waiting
         )
         messages.warning(request, text % {"count": waiting})
-    messages.success(
-        request, ngettext("%(count)d ban was lifted.", "%(count)d bans were lifted.", lifted) % {"count": lifted}
-    )
+    else:
+        messages.success(
+            request, ngettext("%(count)d ban was lifted.", "%(count)d bans were lifted.", lifted) % {"count": lifted}
+        )
     reasons = Counter(_reason(result.refusal) for result in results if result.refusal is not None)
     for reason, count in reasons.items():
         text = ngettext(

@@ -35,7 +35,7 @@ _OUTCOMES: dict[str, Outcome] = {
     BulkOutcome.ALREADY_BANNED: Outcome.ALREADY_BANNED,
     BulkOutcome.DUPLICATE: Outcome.TWICE,
     BulkOutcome.BANNED: Outcome.BANNED,
-    "requested": Outcome.WAITING,  # with four-eyes, a ban of many is only requested
+    BulkOutcome.REQUESTED: Outcome.WAITING,
 }
 DONE = (Outcome.BANNED, Outcome.WAITING)
 _COLOURS = {
