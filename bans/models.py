@@ -205,15 +205,6 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
             models.Index(fields=["-created_at", "id"], condition=SETTLED, name="ban_settled"),
             # The numbers of bans of each hour.
             models.Index(fields=["action_type", "created_at"], name="ban_by_kind"),
-            # The queue of moderators (bans/queue.py): an index for each of its parts, except that of appeals.
-            models.Index(fields=["created_at", "id"], condition=UNREVIEWED, name="ban_waiting"),
-            models.Index(fields=["stream", "created_at", "id"], condition=UNREVIEWED, name="ban_waiting_by_stream"),
-            models.Index(
-                fields=["expires_at", "id"],
-                condition=UNREVIEWED & Q(expires_at__isnull=False),
-                name="ban_waiting_by_end",
-            ),
-            models.Index(fields=["-created_at", "id"], condition=SETTLED, name="ban_settled"),
         ]
 
     def __str__(self) -> str:
