@@ -194,8 +194,6 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
                 condition=UNREVIEWED & Q(batch_id__isnull=False),
                 name="ban_waiting_by_batch",
             ),
-            # The numbers of bans of each hour.
-            models.Index(fields=["action_type", "created_at"], name="ban_by_kind"),
             # The queue of moderators (bans/queue.py): an index for each of its parts, except that of appeals.
             models.Index(fields=["created_at", "id"], condition=UNREVIEWED, name="ban_waiting"),
             models.Index(fields=["stream", "created_at", "id"], condition=UNREVIEWED, name="ban_waiting_by_stream"),
@@ -205,6 +203,8 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
                 name="ban_waiting_by_end",
             ),
             models.Index(fields=["-created_at", "id"], condition=SETTLED, name="ban_settled"),
+            # The numbers of bans of each hour.
+            models.Index(fields=["action_type", "created_at"], name="ban_by_kind"),
         ]
 
     def __str__(self) -> str:

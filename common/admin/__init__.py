@@ -2,7 +2,7 @@
 
 `bases` has read-only pages, `cards` what stands above them, `panels` the tabs and `columns` the columns that apps add
 to them, `actions` the actions of staff, each with a reason; `pages` registers pages that belong to no model;
-`changelist` and `filters` restrict what the address of a list may ask for; `forms` has shared fields; `moments` shows
+`changelist`, `filters` and `search` decide what a list may be asked for; `forms` has shared fields; `moments` shows
 times; `audit_trail` formats audit rows, and `audit_pages` registers their pages. Error pages are in
 `common/error_pages.py`, which is needed before apps have been loaded.
 """

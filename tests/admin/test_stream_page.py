@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from bans.services import lift_ban, review_ban
-from common.admin.audit_trail import written
+from common.times import written
 from edges.models import Participant, ViewerCount
 from livestreams.models import LiveStream
 from livestreams.services import delete_stream
