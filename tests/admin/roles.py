@@ -30,6 +30,7 @@ FOR_ALL = frozenset({
 })  # fmt: skip
 # Nobody adds, changes or deletes rows with forms of Django: tests/admin/test_pages.py.
 OF_DJANGO = ("_add", "_history", "_delete")
+VARIABLE = re.compile(r"<\w+:(\w+)>")
 HEAD = f"""\
 # Roles in the admin
 
@@ -93,10 +94,10 @@ def pages(rows: Mapping[str, str]) -> Iterator[Page]:
         if name in FOR_ALL or name.endswith(OF_DJANGO):
             continue
         model = ".".join(route.split("/")[:2])
-        filled = re.sub(
-            r"<\w+:(\w+)>", lambda found, own=model: rows[own if found[1] == "object_id" else found[1]], route
-        )
-        yield Page(re.sub(r"<\w+:(\w+)>", r"<\1>", f"/admin/{route}"), f"/admin/{filled}")
+        filled = route
+        for variable in VARIABLE.findall(route):
+            filled = VARIABLE.sub(rows[model if variable == "object_id" else variable], filled, count=1)
+        yield Page(VARIABLE.sub(r"<\1>", f"/admin/{route}"), f"/admin/{filled}")
     for model_class, model_admin in sorted(admin.site._registry.items(), key=lambda each: each[0]._meta.label_lower):
         for action in model_admin.admin_actions if isinstance(model_admin, ActionAdmin) else ():
             label = model_class._meta.label_lower

@@ -86,7 +86,9 @@ def test_operators_do_not_moderate_and_moderators_do_not_operate() -> None:
             assert post["ops"] in {"403", "405"}, route
         if "/reminders/" in route:
             assert {post["moderator"], post["senior"]} == {"403"}, route
-        if "overrule" in route or "/export/" in route:
+        if "overrule" in route or "/export/" in route or "/team/" in route:
+            if "/team/" in route:  # it is only read
+                post = {role: cell.partition(" / ")[0] for role, cell in cells.items()}
             assert (post["moderator"], post["senior"]) == ("403", "yes"), route
 
 
