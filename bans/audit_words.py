@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from bans.models import Appeal, LiveStreamBan, Report, ReportCase
+from bans.models import Appeal, BulkRequest, LiveStreamBan, Report, ReportCase
 from bans.reasons import name_of
 from common.admin.audit_registry import Action, Field, Group, Kind, Reference, add_action, add_group, add_kind
 
@@ -67,6 +67,15 @@ add_kind(
         ReportCase,
         refers={"stream": Reference("livestream", "stream_id", "stream_id")},
         fields={"stream_id": STREAM},
+    )
+)
+add_kind(
+    Kind(
+        "bulkrequest",
+        _("bulk request"),
+        BulkRequest,
+        refers={"stream": Reference("livestream", "stream_id", "stream_id")},
+        fields={"stream_id": STREAM, "action": _("what"), "people": _("people"), "batch_id": _("batch")},
     )
 )
 
@@ -143,6 +152,27 @@ for action in (
         MODERATION,
         _("take over a case"),
         _("%(actor)s took over the case of %(person)s on %(stream)s"),
+    ),
+    Action(
+        "request_bulk",
+        "bulkrequest",
+        MODERATION,
+        _("request a bulk ban or lift"),
+        _("%(actor)s asked for a bulk ban or lift on %(stream)s"),
+    ),
+    Action(
+        "approve_bulk_request",
+        "bulkrequest",
+        MODERATION,
+        _("approve a bulk request"),
+        _("%(actor)s approved a bulk ban or lift on %(stream)s"),
+    ),
+    Action(
+        "reject_bulk_request",
+        "bulkrequest",
+        MODERATION,
+        _("reject a bulk request"),
+        _("%(actor)s rejected a bulk ban or lift on %(stream)s"),
     ),
     Action(
         "review_batch",

@@ -19,7 +19,13 @@ from config.environment import BASE_DIR, DATA_DIR, env
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.reporting import DEFAULT_REASONS, check_reasons
-from config.reviewing import REVIEW_CLAIM, REVIEW_OWN_BANS_AFTER, REVIEW_REASONS  # noqa: F401 - settings
+from config.reviewing import (  # noqa: F401 - settings
+    FOUR_EYES_ABOVE,
+    FOUR_EYES_WAIT,
+    REVIEW_CLAIM,
+    REVIEW_OWN_BANS_AFTER,
+    REVIEW_REASONS,
+)
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 # --- secrets: without defaults, so that no installation starts with a public one -------------------

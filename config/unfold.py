@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -13,6 +14,11 @@ def _may_view(permission: str) -> Any:
         return request.user.has_perm(permission)
 
     return permitted
+
+
+def _may_approve(request: HttpRequest) -> bool:
+    """Where no bulk call needs a second moderator, there is nothing to see."""
+    return settings.FOUR_EYES_ABOVE is not None and request.user.has_perm("bans.view_bulkrequest")
 
 
 UNFOLD: dict[str, Any] = {
@@ -68,6 +74,12 @@ UNFOLD: dict[str, Any] = {
                         "icon": "gavel",
                         "link": reverse_lazy("admin:bans_livestreamban_changelist"),
                         "permission": _may_view("bans.view_livestreamban"),
+                    },
+                    {
+                        "title": _("Bulk requests"),
+                        "icon": "group_add",
+                        "link": reverse_lazy("admin:bans_bulkrequest_changelist"),
+                        "permission": _may_approve,
                     },
                     {
                         "title": _("Reports"),
