@@ -154,6 +154,13 @@ for action in (
         _("%(actor)s took over the case of %(person)s on %(stream)s"),
     ),
     Action(
+        "review_batch",
+        "livestream",
+        MODERATION,
+        _("review a raid"),
+        _("%(actor)s decided about a raid on %(stream)s; bans reviewed: %(reviewed)s"),
+    ),
+    Action(
         "request_bulk",
         "bulkrequest",
         MODERATION,
@@ -173,13 +180,6 @@ for action in (
         MODERATION,
         _("reject a bulk request"),
         _("%(actor)s rejected a bulk ban or lift on %(stream)s"),
-    ),
-    Action(
-        "review_batch",
-        "livestream",
-        MODERATION,
-        _("review a raid"),
-        _("%(actor)s decided about a raid on %(stream)s; bans reviewed: %(reviewed)s"),
     ),
     Action(
         "reopen_appeal",

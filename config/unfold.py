@@ -31,9 +31,13 @@ UNFOLD: dict[str, Any] = {
     # Each page shows the audit trail instead; Django's history has only what its own forms save.
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda request: static("common/admin/audit.css")],
     "COMMAND": {"search_callback": "common.admin.palette.found"},
     "ACCOUNT": {"navigation": "accounts.preferences_page.account_links"},
+    "STYLES": [lambda request: static("common/admin/audit.css"), lambda request: static("common/admin/admin.css")],
+    "SCRIPTS": [lambda request: static("common/admin/controls.js")],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("common/admin/favicon.svg")}
+    ],
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "primary": {

@@ -154,8 +154,8 @@ def _appeals_text(count: int) -> str:
     if not count:
         return ""
     text = ngettext(
-        "%(count)d person has appealed. Keeping all leaves this ban to another decision; lifting all grants it.",
-        "%(count)d people have appealed. Keeping all leaves their bans to other decisions; lifting all grants them.",
+        "%(count)d person has appealed. Keeping all leaves this ban to a decision of its own; lifting all grants it.",
+        "%(count)d people have appealed. Keeping all leaves these bans to decisions of their own; lifting all grants them.",  # noqa: E501 - a translator reads it whole
         count,
     )
     return text % {"count": count}
