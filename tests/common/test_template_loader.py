@@ -44,7 +44,8 @@ ICON = '<span class="block material-symbols-outlined">'
         (
             '<span class="material-symbols-outlined" x-on:click="f()"> close </span>',
             (
-                '<span role="button" tabindex="0" aria-label="{% icon_label "close" %}" class="material-symbols-outlined"'
+                '<span role="button" tabindex="0" aria-label="{% icon_label "close" %}"'
+                ' class="material-symbols-outlined"'
                 ' x-on:click="f()"> close </span>'
             ),
         ),

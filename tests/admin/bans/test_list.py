@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from bans.models import LiveStreamBan
+from common.times import written
 from livestreams.models import LiveStream
 from tests.admin.bans.reviewing import listed
 from tests.admin.conftest import Office
@@ -72,7 +73,7 @@ def test_the_list_shows_stream_kind_end_review_and_reviewer(
     text = text_of(office(moderator).get(list_url(LiveStreamBan), {"q": "upheld"}))
     until = LiveStreamBan.objects.get(target__username="upheld").expires_at
     assert until is not None
-    for part in ("Gece sohbeti", "may not watch", "holds", f"{until:%Y-%m-%d %H:%M:%S}", "upheld", "moderator"):
+    for part in ("Gece sohbeti", "may not watch", "holds", written(until), "upheld", "moderator"):
         assert part in text
 
 
