@@ -12,13 +12,14 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts import names, passwords
 from accounts.fields import UsernameField, UsernameKeyField
 from common.fields import ObjectIdKey
-from common.models import LockingQuerySet, TimestampedModel
+from common.models import IdentifiedModel, LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
 from common.search import FoldedColumn, SearchedModel
 
 PHOTO_SIZES = (40, 76, 160)  # pixels, square
@@ -143,6 +144,10 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
             # A new username is compared with those of the staff.
             models.Index(fields=["id"], condition=STAFF, name="user_staff"),
             models.Index(fields=["created_at", "id"], condition=Q(is_active=True), name="user_newest"),
+            # The admin lists inactive users too, and finds somebody by the whole address.
+            models.Index(fields=["created_at", "id"], name="user_by_creation"),
+            models.Index(fields=["created_at", "id"], condition=Q(is_active=False), name="user_inactive"),
+            models.Index(Upper("email"), name="user_by_email"),
             # Each search reads the list of pending entries from start to end.
             GinIndex(
                 fields=["names_folded"], opclasses=["gin_trgm_ops"], name="user_by_names", gin_pending_list_limit=128
@@ -234,6 +239,39 @@ def holders_of(permission: str) -> models.QuerySet[User]:
     return load_backend(settings.AUTHENTICATION_BACKENDS[0]).with_perm(permission)  # type: ignore[attr-defined]
 
 
+class NoteQuerySet(LockingQuerySet["PersonNote"]):
+    pass
+
+
+class LivingNotes(LivingManager.from_queryset(NoteQuerySet)):  # type: ignore[misc]
+    pass
+
+
+class PersonNote(IdentifiedModel, SoftDeleteModel):
+    """What staff write about a person for each other. The API never returns it."""
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
+    author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", verbose_name=_("author"))
+    text = models.CharField(_("text"), max_length=1000)
+    created_at = models.DateTimeField(editable=False)
+
+    objects: ClassVar[LivingNotes] = LivingNotes()
+    all_objects: ClassVar[models.Manager["PersonNote"]] = models.Manager.from_queryset(NoteQuerySet)()
+
+    class Meta:
+        verbose_name = _("note")
+        verbose_name_plural = _("notes")
+        default_permissions = ("view", "add")
+        constraints = [*SoftDeleteModel.Meta.constraints]
+        indexes = [
+            models.Index(fields=["person", "-created_at", "-id"], name="note_by_person"),
+            models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="note_deleted"),
+        ]
+
+    def __str__(self) -> str:
+        return self.text[:50]
+
+
 class StaffPreferences(models.Model):
     """What a member of staff chose for the admin. Users without a row have the defaults."""
 
@@ -276,6 +314,7 @@ class Session(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="session_expires_later"),
         ]
+        indexes = [models.Index(fields=["user", "-created_at", "-id"], name="session_by_user")]
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.created_at:%Y-%m-%d %H:%M}"

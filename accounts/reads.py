@@ -1,15 +1,16 @@
 """Users and their tokens as the API returns them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db.models import F
+from django.utils.translation import gettext as _
 from rest_framework.response import Response
 
 from accounts import tokens
-from accounts.models import User
+from accounts.models import PersonNote, User
 from accounts.serializers import CurrentUserSerializer, UserProfileSerializer, UserSummarySerializer
-from accounts.services import Pair, UserMissing
+from accounts.services import Pair, UserMissing, may_delete_note
 from common.orders import Order
 from common.pagination import Listing
 from common.queries import ID, TEXT, Param, Question
@@ -81,3 +82,29 @@ def _profile(rows: list[list[Any]]) -> dict[str, Any]:
 def users(query: Mapping[str, Any], *, caller: str) -> Response:
     """Active users whose names have the words of `search`, the newest first."""
     return USERS.page(query, caller=caller)
+
+
+# --- notes of staff -------------------------------------------------------------------------------
+
+
+def notes_of(person_id: str, *, by: User, most: int, back: str = "") -> dict[str, Any]:
+    """The variable `notes` of the template `admin/people/notes.html`: the newest notes about a person.
+
+    `by` reads them, and may delete some. `back` is the address of the page that shows them, if it is not the person's.
+    One statement.
+    """
+    if person_id == by.pk:
+        return notes_shown([], by=by) | {"empty": _("Notes about you are not shown to you.")}
+    newest = PersonNote.objects.filter(person=person_id).select_related("author").order_by("-created_at", "-id")
+    return notes_shown(newest[:most], by=by, back=back)
+
+
+def notes_shown(notes: Iterable[PersonNote], *, by: User, back: str = "") -> dict[str, Any]:
+    """The same of given notes, which have been read with their authors."""
+    return {
+        "rows": [(note, may_delete_note(note, by=by)) for note in notes],
+        "back": back,
+        "empty": _("There are no notes about this person."),
+        "delete_text": _("Delete"),
+        "confirm_text": _("Delete this note"),
+    }

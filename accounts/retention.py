@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from accounts.devices import KNOWN_FOR
 from accounts.login_limits import WINDOW
-from accounts.models import KnownAddress, LoginCounter, RefreshedPair, Session
+from accounts.models import KnownAddress, LoginCounter, PersonNote, RefreshedPair, Session
 from common.retention import Removal, Retention, remove_rows
 
 
@@ -19,6 +19,7 @@ def kinds() -> Iterator[Retention]:
     yield Retention("failed_logins", "", _remove_failed_logins)
     yield Retention("known_addresses", "", _remove_known_addresses)
     yield Retention("token_pairs", "", _remove_token_pairs)
+    yield Retention("person_notes", "DELETED_RETENTION_DAYS", _remove_notes)
 
 
 def _remove_sessions(now: datetime, removal: Removal) -> None:
@@ -41,3 +42,8 @@ def _remove_known_addresses(now: datetime, removal: Removal) -> None:
 
 def _remove_token_pairs(now: datetime, removal: Removal) -> None:
     remove_rows(RefreshedPair.objects.filter(until__lt=now), removal)
+
+
+def _remove_notes(now: datetime, removal: Removal) -> None:
+    """Deleted notes; others are kept."""
+    remove_rows(PersonNote.all_objects.filter(deleted_at__lte=now - settings.DELETED_RETENTION), removal)

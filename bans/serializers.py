@@ -1,6 +1,6 @@
 """Bans, appeals, bulk calls and reports in the API: what it answers with and what it accepts."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -140,8 +140,10 @@ BULK_OUTCOMES = [
     BulkOutcome.REFUSED,
     BulkOutcome.UNKNOWN,
     BulkOutcome.DUPLICATE,
+    BulkOutcome.REQUESTED,
 ]
-UNDO_OUTCOMES = [BulkOutcome.LIFTED, BulkOutcome.SKIPPED]
+UNDO_OUTCOMES = [BulkOutcome.LIFTED, BulkOutcome.SKIPPED, BulkOutcome.REQUESTED]
+_REQUEST_HELP = "The request that waits for a second moderator, where so many people need one. Null when all is done."
 
 
 class BulkAnswerSerializer(serializers.Serializer[Any]):
@@ -160,6 +162,7 @@ class BulkBanAnswerSerializer(serializers.Serializer[Any]):
     banned = serializers.IntegerField(min_value=0)
     alreadyBanned = serializers.IntegerField(min_value=0)
     refused = serializers.IntegerField(min_value=0, help_text="People who are protected from bans.")
+    requestId = IdField(allow_null=True, help_text=_REQUEST_HELP)
     outcomes = BulkAnswerSerializer(many=True)
 
 
@@ -179,10 +182,19 @@ class UndoBulkBanAnswerSerializer(serializers.Serializer[Any]):
     skipped = serializers.IntegerField(
         min_value=0, help_text="Bans that somebody changed, reviewed or lifted since, or that have ended."
     )
+    requestId = IdField(allow_null=True, help_text=_REQUEST_HELP)
     outcomes = UndoAnswerSerializer(many=True)
 
 
 # --- appeals --------------------------------------------------------------------------------------
+
+
+def _message_about_appeal(
+    state: str, appealed_at: datetime, reviewed_at: datetime | None, message: str | None
+) -> str | None:
+    """The message of the verdict that the appeal waited for, and not of one that it objects to."""
+    is_newer = reviewed_at is not None and reviewed_at >= appealed_at
+    return message if is_newer and state != Appeal.State.PENDING else None
 
 
 class AppealSerializer(ReadSerializer):
@@ -190,6 +202,12 @@ class AppealSerializer(ReadSerializer):
     banId = IdField(source="ban_id")
     text = serializers.CharField()
     status = serializers.ChoiceField(Appeal.State.choices, source="state")
+    verdictMessage = Derived(
+        serializers.CharField(allow_null=True),
+        of=["state", "created_at", "ban__reviewed_at", "ban__verdict_message"],
+        by=_message_about_appeal,
+        help_text="What the moderator writes to the banned user about the decision. Null without it.",
+    )
     createdAt = WireTime(source="created_at")
     updatedAt = WireTime(source="updated_at")
 
@@ -206,6 +224,11 @@ class MyBanSerializer(BanSerializer):
         of=["deleted_at", "expires_at", "asked_at"],
         by=state_at,
         help_text="`active`: it holds. `lapsed`: its end has passed. `lifted`: somebody ended it.",
+    )
+    verdictMessage = serializers.CharField(
+        source="verdict_message",
+        allow_null=True,
+        help_text="What the moderator who reviewed the ban writes to you about it. Null without it.",
     )
     appeal = AppealSerializer(allow_null=True, help_text="Your appeal against it.")
 

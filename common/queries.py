@@ -111,6 +111,23 @@ class TotalUpTo(Subquery):
         super().__init__(rows, output_field=models.FloatField(), up_to=up_to)
 
 
+class CountAmong(Subquery):
+    """How many of the first `read` rows of a queryset match `condition`: a JSON object with `found` and `read`.
+
+    For counts whose condition has no index. `order` is that of `CountUpTo`.
+    """
+
+    template = (
+        "(SELECT JSONB_BUILD_OBJECT('found', COUNT(*) FILTER (WHERE walked.is_match), 'read', COUNT(*))"
+        " FROM (%(subquery)s LIMIT %(read)s) AS walked)"
+    )
+
+    def __init__(self, queryset: models.QuerySet[Any], condition: Any, read: int, *, order: Sequence[str] = ()) -> None:
+        match = models.ExpressionWrapper(condition, output_field=models.BooleanField())
+        rows = queryset.order_by(*order).values(is_match=match)
+        super().__init__(rows, output_field=models.JSONField(), read=read)
+
+
 class Window(Subquery):
     """The first rows of a queryset, as many as `limit` of `Question.rows` says, after `offset` if `skips`.
 

@@ -32,6 +32,10 @@ def words_of(text: str) -> tuple[str, ...]:
     return tuple(words)
 
 
+def is_indexable(word: str) -> bool:
+    return bool(_INDEXABLE.search(word))
+
+
 class HasWords(Func):
     """Whether a text contains all words: `words` is a parameter with patterns, see `patterns`. No index is used."""
 
@@ -95,7 +99,7 @@ class Search:
 
     def found(self, words: Sequence[str], *, up_to: int) -> list[str] | None:
         """The keys of all rows that match; None if there are more than `up_to`, or no index could find them."""
-        indexed = [word for word in words if _INDEXABLE.search(word)][:INDEXED_WORDS]
+        indexed = [word for word in words if is_indexable(word)][:INDEXED_WORDS]
         if not indexed:
             return None
         others = patterns([word for word in words if word not in indexed])

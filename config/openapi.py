@@ -75,7 +75,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ReportState": "bans.models.ReportCase.State",
         "ReminderState": "reminders.models.Reminder.State",
         "ReminderMode": "reminders.serializers.MODES",
-        "NotificationKind": "reminders.models.Kind",
+        "NotificationKind": "reminders.models.NOTIFICATION_KINDS",
         "NotificationType": ["system"],
         "NotificationCategory": ["live_stream"],
         "DevicePlatform": "reminders.models.Platform",

@@ -107,7 +107,8 @@ PROPERTIES = {
     "Notification.title": "A few words, in the language of this call.",
     "message": "One sentence, in the language of this call.",
     "metadata": "What the notification is about.",
-    "kind": "`reminder` before the start, `live` at the start, or `cancelled`.",
+    "kind": "`reminder` before the start, `live` at the start, `cancelled`; about a ban of yours `appeal_decided`, "
+    "`ban_reviewed`, or `verdict_withdrawn` when a decision was taken back.",
     "read": "Whether it is marked as read.",
     "unreadCount": "How many are unread.",
     "inbox": "The list of notifications. It is always on.",

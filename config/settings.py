@@ -19,6 +19,13 @@ from config.environment import BASE_DIR, DATA_DIR, env
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.reporting import DEFAULT_REASONS, check_reasons
+from config.reviewing import (  # noqa: F401 - settings
+    FOUR_EYES_ABOVE,
+    FOUR_EYES_WAIT,
+    REVIEW_CLAIM,
+    REVIEW_OWN_BANS_AFTER,
+    REVIEW_REASONS,
+)
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 # --- secrets: without defaults, so that no installation starts with a public one -------------------
@@ -128,6 +135,9 @@ TEMPLATES = [
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Only Unfold uses Django's cache. It would show results of searches for five minutes after a permission was taken away.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 # --- users and tokens -----------------------------------------------------------------------------
 
@@ -275,13 +285,15 @@ check_stream_page_url(STREAM_PAGE_URL)
 # For what a stream can be reported: see bans/reasons.py.
 REPORT_REASONS = env.list("REPORT_REASONS", default=DEFAULT_REASONS)
 check_reasons(REPORT_REASONS)
-# Implementations of the hooks in livestreams/hooks.py and edges/hooks.py, in apps that these must not import.
+# Implementations of the hooks in hooks.py of livestreams, edges and bans, in apps that these must not import.
 AUDIENCE_RESTRICTION = "bans.models.restriction"
 STREAM_FOLLOWERS = ["edges.services.follow_stream", "reminders.services.follow_stream"]
 REMINDER_WAITS = "reminders.models.waits"
 STREAM_REMINDERS = "reminders.models.reminders_of"
 STREAM_BANS = "bans.models.bans_of"
 MODERATES = "bans.permissions.moderates"
+VERDICT_NOTICES = "reminders.services.notify_of_verdicts"
+VERDICT_WITHDRAWAL = "reminders.services.withdraw_verdict_notice"
 # Threads of a server process that may wait for revocations, beside those for requests: see config/rsgi.py.
 WAITING_POLLS = 16
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -15,17 +16,24 @@ def _may_view(permission: str) -> Any:
     return permitted
 
 
+def _may_approve(request: HttpRequest) -> bool:
+    """Where no bulk call needs a second moderator, there is nothing to see."""
+    return settings.FOUR_EYES_ABOVE is not None and request.user.has_perm("bans.view_bulkrequest")
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Kumanda",
     "SITE_HEADER": "Kumanda",
     "SITE_SUBHEADER": _("Control plane for live streaming"),
     "SITE_SYMBOL": "live_tv",
     "SITE_URL": reverse_lazy("playground"),
+    "DASHBOARD_CALLBACK": "config.front_page.pages.context",
     # Each page shows the audit trail instead; Django's history has only what its own forms save.
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "COMMAND": {"search_callback": "common.admin.palette.found"},
     "ACCOUNT": {"navigation": "accounts.preferences_page.account_links"},
-    "STYLES": [lambda request: static("common/admin/admin.css")],
+    "STYLES": [lambda request: static("common/admin/audit.css"), lambda request: static("common/admin/admin.css")],
     "SCRIPTS": [lambda request: static("common/admin/controls.js")],
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("common/admin/favicon.svg")}
@@ -50,6 +58,7 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {
                 "items": [
+                    {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
                     {
                         "title": _("Streams"),
                         "icon": "live_tv",
@@ -57,12 +66,24 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may_view("livestreams.view_livestream"),
                     },
                     {
+                        "title": _("Review"),
+                        "icon": "rule",
+                        "link": reverse_lazy("admin:review"),
+                        "permission": _may_view("bans.view_livestreamban"),
+                        "badge": "bans.admin.waiting_badge",
+                        "badge_variant": "warning",
+                    },
+                    {
                         "title": _("Bans"),
                         "icon": "gavel",
                         "link": reverse_lazy("admin:bans_livestreamban_changelist"),
                         "permission": _may_view("bans.view_livestreamban"),
-                        "badge": "bans.admin.waiting_badge",
-                        "badge_variant": "warning",
+                    },
+                    {
+                        "title": _("Bulk requests"),
+                        "icon": "group_add",
+                        "link": reverse_lazy("admin:bans_bulkrequest_changelist"),
+                        "permission": _may_approve,
                     },
                     {
                         "title": _("Reports"),

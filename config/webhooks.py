@@ -19,6 +19,7 @@ def _object(description: str, properties: Schema) -> Schema:
 
 SCHEMAS: Schema = {
     "NotificationBatchType": {"type": "string", "enum": list(TYPES.values())},
+    "NotificationBatchKind": {"type": "string", "enum": list(TYPES)},
     "NotificationBatch": _object(
         "Notifications of one stream for up to 1,000 users.",
         {
@@ -37,7 +38,7 @@ SCHEMAS: Schema = {
         "What the notification says, and to whom.",
         {
             "streamId": {**ID, "description": "The id of the stream."},
-            "kind": _ref("NotificationKind") | {"description": "The same as `type`, as in the inbox."},
+            "kind": _ref("NotificationBatchKind") | {"description": "The same as `type`, as in the inbox."},
             "plannedStartDate": {
                 **WRITTEN_TIME,
                 "type": ["string", "null"],

@@ -19,6 +19,7 @@ import reminders.services
 from accounts.models import PHOTO_SIZES, User
 from bans.models import LiveStreamBan
 from common.locks import AdvisoryLock
+from config import evening
 from livestreams.models import GuestStatus, LiveStream, Status
 from reminders.models import Round
 
@@ -101,6 +102,7 @@ def seed(now: datetime, accounts_to_open: Sequence[Account] = ACCOUNTS) -> bool:
     _streams(people, now)
     _bans(people, now)
     _reminders(people, now)
+    evening.play(people, now)
     return True
 
 

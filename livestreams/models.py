@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.models import LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
 from common.search import FoldedColumn, SearchedModel
+from livestreams.board import BoardPlace
 
 # --- lifecycle: state × action → next state ------------------------------------------------------
 
@@ -351,6 +352,7 @@ class LiveStream(SearchedModel, TimestampedModel, SoftDeleteModel):
             *_by_nullable("ended_at", "ended"),
             *_by_nullable("duration_goal", "goal"),
             models.Index(fields=["planned_start_at"], condition=Q(status="scheduled"), name="stream_by_planned_start"),
+            models.Index(BoardPlace(), F("created_at").desc(), F("id").desc(), name="stream_board"),
             models.Index(fields=["deleted_at"], condition=Q(deleted_at__isnull=False), name="stream_deleted"),
             models.Index(fields=["id"], condition=Q(deleted_at__isnull=False), name="stream_deleted_id"),
             models.Index(

@@ -21,8 +21,18 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from common.admin import ActionAdmin, AdminAction, MomentRangeFilter, ReadOnlyAdmin, link, linked
-from common.texts import folded
+from accounts.models import User
+from common.admin import (
+    ActionAdmin,
+    AdminAction,
+    MomentRangeFilter,
+    ReadOnlyAdmin,
+    RowFilter,
+    SearchedColumn,
+    WordSearch,
+    link,
+    linked,
+)
 from reminders.models import Chunk, Delivery, Reminder, Round, scheduled_for, state_of
 from reminders.services import refuse_send_again, send_again
 from reminders.services.channels import channel_names
@@ -75,7 +85,7 @@ class ReminderAdmin(ReadOnlyAdmin):
     list_display = ("person", "on_stream", "state", "lead", "due", "created_at")
     list_display_links = ("person",)
     list_filter = (
-        ("stream", AutocompleteSelectFilter),
+        ("stream", RowFilter),
         ("user", AutocompleteSelectFilter),
         ("created_at", MomentRangeFilter),
     )
@@ -84,6 +94,7 @@ class ReminderAdmin(ReadOnlyAdmin):
     search_fields = ("user__username",)
     search_help_text = _("Username or name, or id of a reminder, a person or a stream")
     id_fields = ("pk", "user_id", "stream_id")
+    word_search = WordSearch(SearchedColumn(User.objects.all, "names_folded", "user"))
     fieldsets = (
         (None, {"fields": ("user", "stream", "state_in_words", "minute", "due", "language")}),
         (_("Details"), {"classes": ("collapse",), "fields": ("id", "created_at", "updated_at")}),
@@ -92,10 +103,6 @@ class ReminderAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).with_outcome(timezone.now()).select_related("user", "stream")
-
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        part = folded(text)
-        return queryset.filter(user__names_folded__contains=part) if part else queryset.none()
 
     @display(description=_("user"), header=True)
     def person(self, reminder: Reminder) -> list[str]:
@@ -157,7 +164,7 @@ class RoundAdmin(ReadOnlyAdmin):
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ("kind", ChoicesDropdownFilter),
-        ("stream", AutocompleteSelectFilter),
+        ("stream", RowFilter),
         ("due_at", MomentRangeFilter),
     )
     ordering = ("-opened_at", "-id")

@@ -27,9 +27,10 @@ from reminders.models import (
     LONGEST_DEVICE_ID,
     LONGEST_LEAD,
     LONGEST_TOKEN,
-    Kind,
+    NOTIFICATION_KINDS,
     Platform,
     Reminder,
+    VerdictKind,
     scheduled_for,
     state_of,
 )
@@ -96,12 +97,17 @@ def reminded_to_wire(reminded: Reminded) -> dict[str, Any]:
 
 class MetadataSerializer(serializers.Serializer[Any]):
     streamId = IdField()
-    kind = serializers.ChoiceField(Kind.choices)
+    kind = serializers.ChoiceField(NOTIFICATION_KINDS)
     plannedStartDate = WireTime(allow_null=True)
+    banId = IdField(allow_null=True, help_text="The ban that the verdict is about. Null for other kinds.")
 
 
-def metadata_of(stream_id: str, kind: str, planned_start_at: datetime | None) -> dict[str, Any]:
-    return {"streamId": stream_id, "kind": kind, "plannedStartDate": optional_wire_time(planned_start_at)}
+def metadata_of(
+    stream_id: str, kind: str, planned_start_at: datetime | None, details: dict[str, Any] | None
+) -> dict[str, Any]:
+    start = None if kind in VerdictKind else optional_wire_time(planned_start_at)
+    ban_id = details["ban_id"] if details else None
+    return {"streamId": stream_id, "kind": kind, "plannedStartDate": start, "banId": ban_id}
 
 
 def updated_at(created_at: datetime, read_at: datetime | None) -> datetime:
@@ -115,9 +121,11 @@ class NotificationSerializer(ReadSerializer):
     category = Derived(serializers.ChoiceField([CATEGORY]), of=[], by=lambda: CATEGORY)
     title = Derived(serializers.CharField(), of=["kind"], by=title_of)
     message = Derived(
-        serializers.CharField(), of=["kind", "stream__title", "planned_start_at", "created_at"], by=message_of
+        serializers.CharField(),
+        of=["kind", "stream__title", "planned_start_at", "created_at", "details"],
+        by=message_of,
     )
-    metadata = Derived(MetadataSerializer(), of=["stream_id", "kind", "planned_start_at"], by=metadata_of)
+    metadata = Derived(MetadataSerializer(), of=["stream_id", "kind", "planned_start_at", "details"], by=metadata_of)
     read = Derived(serializers.BooleanField(), of=["read_at"], by=lambda read_at: read_at is not None)
     createdAt = WireTime(source="created_at")
     updatedAt = Derived(WireTime(), of=["created_at", "read_at"], by=updated_at)

@@ -1,14 +1,18 @@
 """The texts of notifications, in the active language."""
 
 from datetime import datetime
+from typing import Any
 
 from django.utils.translation import gettext, ngettext
 
 from common.texts import isolated
-from reminders.models import Kind
+from reminders.models import Kind, VerdictKind
+from reminders.verdict_texts import message_of_verdict, title_of_verdict
 
 
 def title_of(kind: str) -> str:
+    if kind in VerdictKind:
+        return title_of_verdict(kind)
     match Kind(kind):
         case Kind.REMINDER:
             return gettext("Starting soon")
@@ -18,9 +22,20 @@ def title_of(kind: str) -> str:
             return gettext("Cancelled")
 
 
-def message_of(kind: str, stream: str, planned_start_at: datetime | None, notified_at: datetime) -> str:
-    """`stream` is the title. The time until the start is counted from `notified_at`, so the text never changes."""
+def message_of(
+    kind: str,
+    stream: str,
+    planned_start_at: datetime | None,
+    notified_at: datetime,
+    details: dict[str, Any] | None = None,
+) -> str:
+    """`stream` is the title. The time until the start is counted from `notified_at`, so the text never changes.
+
+    `details` are those of a verdict.
+    """
     stream = isolated(stream)
+    if kind in VerdictKind:
+        return message_of_verdict(kind, stream, details or {})
     match Kind(kind):
         case Kind.LIVE:
             return gettext("“%(stream)s” has started.") % {"stream": stream}

@@ -1,4 +1,4 @@
-"""Admin actions on bans: reviews for moderators, overruling for superusers, and the form for changes."""
+"""Admin actions on bans: reviews for moderators, overruling for those who may, and the form for changes."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -17,6 +17,8 @@ from common.admin.forms import MomentField, refuse_emptied
 
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
+
+OVERRULE = "bans.overrule"
 
 type Changes = Callable[[datetime], dict[str, Any]]
 
@@ -45,7 +47,7 @@ def _overruling(name: str, verdict: Review, **shown: Any) -> AdminAction:
         refuse_overruling(ban, by=by, now=now, verdict=verdict)
 
     return AdminAction(
-        name=name, service=overrule, rule=rule, done=OVERRULED, for_superusers=True, icon="gavel", **shown
+        name=name, service=overrule, rule=rule, done=OVERRULED, permission=OVERRULE, icon="gavel", **shown
     )
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Min, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -12,15 +12,14 @@ from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import DropdownFilter
 
 from bans.models import Appeal, LiveStreamBan, ReportCase
+from bans.queue import Queue
 from bans.reasons import NAMES, name_of
+from common.fields import OBJECT_ID
+from common.times import written
 
 Review = LiveStreamBan.Review
 SOON = timedelta(hours=24)
-
-
-def waiting() -> Q:
-    """Bans that need a review: unreviewed ones that were not lifted, and those with a pending appeal."""
-    return Q(review=Review.UNREVIEWED, deleted_at__isnull=True) | Q(appeal__state=Appeal.State.PENDING)
+BATCHES_OFFERED = 10
 
 
 def waiting_badge(request: HttpRequest) -> str | None:
@@ -36,6 +35,50 @@ def open_badge(request: HttpRequest) -> str | None:
 def _badge(rows: QuerySet[Any]) -> str | None:
     count = rows.order_by()[:100].count()
     return None if not count else str(count) if count < 100 else "99+"
+
+
+class WaitingFilter(DropdownFilter):
+    title = _("waiting")
+    parameter_name = "waiting"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("any", _("All that wait for a review")), *Queue.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if (queue := self.value()) is None:
+            return queryset
+        return queryset.waiting(timezone.now(), queue if queue in Queue else None)  # type: ignore[attr-defined]
+
+
+class RaidFilter(DropdownFilter):
+    """Bans that were made together. Offers the newest batches, and the one that the address names."""
+
+    title = _("raid")
+    parameter_name = "batch"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        offered = _newest_batches(request)
+        chosen = request.GET.get(self.parameter_name, "")
+        is_other = OBJECT_ID.fullmatch(chosen) and chosen not in dict(offered)
+        return [*offered, *([(chosen, chosen)] if is_other else [])]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(batch_id=self.value()) if self.value() else queryset
+
+
+def _newest_batches(request: HttpRequest) -> list[tuple[str, str]]:
+    """Ids and names, newest first. Read once for a request: Django creates each filter several times.
+
+    Ids begin with the time at which they were made, so the index of batches has their order.
+    """
+    if not hasattr(request, "_newest_batches"):
+        batches = LiveStreamBan.all_objects.filter(batch_id__isnull=False).values("batch_id")
+        found = batches.annotate(title=Min("stream__title"), made=Min("created_at"), people=Count("pk"))
+        request._newest_batches = [  # type: ignore[attr-defined]
+            (row["batch_id"], f"{written(row['made'])} · {row['title']} ({row['people']})")
+            for row in found.order_by("-batch_id")[:BATCHES_OFFERED]
+        ]
+    return request._newest_batches  # type: ignore[attr-defined]
 
 
 class HoldingFilter(DropdownFilter):

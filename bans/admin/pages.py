@@ -6,40 +6,42 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, QuerySet, When
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action, display
 
-from bans.admin.actions import CHANGED, LIFT, OVERRULED, OVERRULINGS, UPHOLD, USUAL_CHANGES, USUAL_NAMES, ChangeForm
-from bans.admin.filters import AppealFilter, HoldingFilter, waiting
+from bans.admin.actions import (
+    CHANGED,
+    LIFT,
+    OVERRULE,
+    OVERRULED,
+    OVERRULINGS,
+    UPHOLD,
+    USUAL_CHANGES,
+    USUAL_NAMES,
+    ChangeForm,
+)
+from bans.admin.changelist import BanChangeList, QueuePaginator, queues_in
+from bans.admin.filters import AppealFilter, HoldingFilter, RaidFilter, WaitingFilter
 from bans.admin.moderation import ModerationAdmin
+from bans.admin.search import BAN_SEARCH
+from bans.admin.words import holding_words as _holding
 from bans.models import Appeal, LiveStreamBan
 from bans.services import overrule_review, refuse_overruling, refuse_review, review_ban, version_of_ban
-from common.admin import AdminAction, SoftDeleteAdmin, linked, page_of
+from common.admin import AdminAction, MomentRangeFilter, RowFilter, SoftDeleteAdmin, linked, page_of
 from common.admin.actions import Rule, versions_sent
 from common.refusals import Refusal
-from common.texts import folded
 from common.times import written
 
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
 
 EARLIER_BANS_SHOWN = 20
-
-
-def _holding(ban: LiveStreamBan, now: datetime) -> tuple[str, str]:
-    """Whether the ban holds, and when it ends, ended or was lifted."""
-    if ban.deleted_at is not None:
-        return pgettext("ban", "was lifted"), written(ban.deleted_at)
-    if ban.expires_at is None:
-        return pgettext("ban", "holds"), str(_("until it is lifted"))
-    return pgettext("ban", "holds") if ban.holds(now) else pgettext("ban", "has ended"), written(ban.expires_at)
 
 
 def _changeable(ban: LiveStreamBan, /, *, by: Any, now: datetime) -> None:
@@ -91,19 +93,31 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
     list_display_links = ("person",)
     list_select_related = ("reviewed_by", "appeal")
     list_filter = (
-        ("stream", AutocompleteSelectFilter),
+        WaitingFilter,
+        ("stream__creator", AutocompleteSelectFilter),
+        ("stream", RowFilter),
+        RaidFilter,
         ("action_type", ChoicesDropdownFilter),
         ("review", ChoicesDropdownFilter),
         ("reviewed_by", AutocompleteSelectFilter),
         HoldingFilter,
         AppealFilter,
+        ("created_at", MomentRangeFilter),
     )
-    ordering = (Case(When(waiting(), then=0), default=1).asc(), "-created_at", "-id")
     search_fields = ("target__username",)
-    search_help_text = _("Username or name, or id of a ban, a person or a stream")
+    search_help_text = _("Words of the banned person's names and of the title, or id of a ban, a person or a stream")
+    word_search = BAN_SEARCH
     id_fields = ("pk", "target_id", "stream_id")
     readonly_fields = ("end_in_words", "objection_state", "objection_text", "objection_at")
     column_names = {"batch_id": _("batch")}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BanChangeList]:
+        return BanChangeList
+
+    def get_paginator(self, request: HttpRequest, queryset: Any, per_page: int, *args: Any, **more: Any) -> Any:
+        paginator = QueuePaginator(queryset, per_page, *args, **more)
+        paginator.queues = queues_in(request)
+        return paginator
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """People and streams are prefetched: a join would widen the rows that are sorted."""
@@ -115,17 +129,13 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
             None,
             {"fields": ("target", "stream", "action_type", "reason", "end_in_words", "created_by", "created_at")},
         )
-        review = (_("Review"), {"fields": ("review", "reviewed_by", "reviewed_at")})
+        review = (_("Review"), {"fields": ("review", "reviewed_by", "reviewed_at", "verdict_message")})
         appeal = (_("Appeal"), {"fields": ("objection_state", "objection_text", "objection_at")})
         details = (
             _("Details"),
             {"classes": ("collapse",), "fields": ("id", "batch_id", "updated_at", "deleted_at", "deleted_by")},
         )
         return (made, *((appeal,) if obj and _appeal(obj) else ()), review, details)
-
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        part = folded(text)
-        return queryset.filter(target__names_folded__contains=part) if part else queryset.none()
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -159,7 +169,7 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
 
     @action(description=_("Overrule: change"), permissions=["admin_action"], icon="gavel")
     def overrule_change(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        if not getattr(request.user, "is_superuser", False):
+        if not request.user.has_perm(OVERRULE):
             raise PermissionDenied
         return self._change(request, object_id, overruling=True)
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
@@ -14,14 +14,13 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from accounts.models import User
 from bans.admin.filters import ReasonFilter
 from bans.admin.moderation import ModerationAdmin
+from bans.admin.search import CASE_SEARCH
 from bans.models import ReportCase
 from bans.reasons import name_of
 from bans.services import dismiss_case, mark_acted_on, refuse_decision
-from common.admin import AdminAction, link, linked
-from common.texts import folded
+from common.admin import AdminAction, RowFilter, link, linked
 from common.times import written
 
 State = ReportCase.State
@@ -62,12 +61,13 @@ class ReportCaseAdmin(ModerationAdmin):
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ReasonFilter,
-        ("stream", AutocompleteSelectFilter),
+        ("stream", RowFilter),
         ("decided_by", AutocompleteSelectFilter),
     )
     ordering = (F("decided_at").desc(nulls_first=True), "-report_count", "-id")
     search_fields = ("stream__title",)
-    search_help_text = _("Title of the stream, username of its creator, or id of a case, a stream or a creator")
+    search_help_text = _("Words of the title and of the creator's names, or id of a case, a stream or a creator")
+    word_search = CASE_SEARCH
     id_fields = ("pk", "stream_id", "stream__creator_id")
     readonly_fields = ("creator", "why", "elsewhere")
     fieldsets = (
@@ -81,20 +81,12 @@ class ReportCaseAdmin(ModerationAdmin):
         cases = super().get_queryset(request).select_related(*self.list_select_related)
         return cases.prefetch_related("stream__creator")
 
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        part = folded(text)
-        if not part:
-            return queryset.none()
-        return queryset.filter(
-            Q(stream__title_folded__contains=part) | Q(stream__creator__username_key=User.key_of(text))
-        )
-
     def version_of(self, row: ReportCase) -> str:
         """Without the reports: otherwise a stream that is reported all the time could never be decided about."""
         return row.state
 
     def describe(self, row: ReportCase) -> str:
-        return f"{row.stream} · {row.stream.creator} · {_reasons(row)}"
+        return f"{row.stream} · {row.stream.creator} · {reasons_of(row)}"
 
     # --- columns and fields ---------------------------------------------------------------------
 
@@ -128,7 +120,7 @@ class ReportCaseAdmin(ModerationAdmin):
 
     @display(description=_("reasons"))
     def why(self, case: ReportCase) -> str:
-        return _reasons(case)
+        return reasons_of(case)
 
     @display(description=_("decided"), ordering="decided_at", header=True)
     def decided(self, case: ReportCase) -> list[str]:
@@ -148,7 +140,7 @@ class ReportCaseAdmin(ModerationAdmin):
         return format_html_join(" · ", "{}", links)
 
 
-def _reasons(case: ReportCase) -> str:
+def reasons_of(case: ReportCase) -> str:
     """The reasons with their numbers of reports, most frequent first."""
     counted = sorted(case.reasons.items(), key=lambda each: (-each[1], each[0]))
     return ", ".join(f"{name_of(reason)} ({count})" for reason, count in counted)

@@ -94,11 +94,22 @@ def decide_appeal(
         _set_state(_verb(state), [pending], state, by=by, now=now, reason=reason)
 
 
-def redecide_appeal(ban: LiveStreamBan, state: str, *, by: User, now: datetime, reason: str) -> None:
-    """Approve or deny the appeal against a locked ban, even if it was decided before. If withdrawn, it stays so."""
+def redecide_appeal(ban: LiveStreamBan, state: str, *, by: User, now: datetime, reason: str) -> str | None:
+    """Approve or deny the appeal against a locked ban, even if it was decided before. If withdrawn, it stays so.
+
+    Returns the state if it is new.
+    """
     appeal = Appeal.objects.filter(ban=ban).exclude(state__in=(State.WITHDRAWN, state)).first()
-    if appeal is not None:
-        _set_state(_verb(state), [appeal], state, by=by, now=now, reason=reason)
+    if appeal is None:
+        return None
+    _set_state(_verb(state), [appeal], state, by=by, now=now, reason=reason)
+    return state
+
+
+def restore_appeal(appeal: Appeal, state: str, *, by: User, now: datetime) -> None:
+    """Set the state that the appeal had before a verdict that is taken back. Its ban is locked."""
+    verb = "reopen_appeal" if state == State.PENDING else _verb(state)
+    _set_state(verb, [appeal], state, by=by, now=now)
 
 
 def _verb(state: str) -> str:

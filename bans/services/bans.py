@@ -109,9 +109,13 @@ def locked_stream(stream_id: str, *, open_for_bans: bool) -> LiveStream:
     stream: LiveStream | None = _LOCKED_STREAM.instance(id=stream_id)
     if stream is None:
         raise StreamMissing
-    if open_for_bans and stream.status not in OPEN_FOR_BANS:
+    if open_for_bans and not is_open_for_bans(stream):
         raise StreamOver
     return stream
+
+
+def is_open_for_bans(stream: LiveStream) -> bool:
+    return not stream.is_deleted and stream.status in OPEN_FOR_BANS
 
 
 def locked_ban(ban_id: str, stream_id: str | None = None) -> LiveStreamBan:
@@ -213,14 +217,11 @@ def changed_ban(
     **values: Any,
 ) -> list[Write]:
     """Change `ban` as `write_ban` does, and return what it writes, to be run together with another statement."""
-    before = {name: getattr(ban, name) for name, value in values.items() if getattr(ban, name) != value}
+    before, after = apply_values(ban, values)
     if not before:
         return []
     now = max(now, ban.updated_at)
-    for name in before:
-        setattr(ban, name, values[name])
     ban.updated_at = now
-    after = {name: values[name] for name in before}
     writes = [
         update(ban, [*before, "updated_at"]),
         audit.entry(verb, ban, by=by, now=now, before=before | noted[0], after=after | noted[1], reason=why),
@@ -228,6 +229,14 @@ def changed_ban(
     if before.keys() & {"action_type", "expires_at", "deleted_at"}:
         writes.append(_revocation_of(ban, now))
     return writes
+
+
+def apply_values(ban: LiveStreamBan, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Set the values that differ. Returns these as they were before, and as they are now."""
+    before = {name: getattr(ban, name) for name, value in values.items() if getattr(ban, name) != value}
+    for name in before:
+        setattr(ban, name, values[name])
+    return before, {name: values[name] for name in before}
 
 
 def _revocation_of(ban: LiveStreamBan, now: datetime) -> Write:

@@ -1,18 +1,21 @@
-"""Review bans. The first verdict binds other moderators; a superuser may overrule it.
+"""Review bans. The first verdict binds other moderators; who has the permission `bans.overrule` may replace it.
 
 `refuse_review` and `refuse_overruling` are the rules. Commands check them under the lock, and the admin offers the
 actions that they allow. The rules are explained in docs/decisions/0020-verdicts.md.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from bans.models import Appeal, LiveStreamBan
+from bans.hooks import VERDICT_NOTICES, VerdictNews
+from bans.models import LONGEST_MESSAGE, Appeal, LiveStreamBan
 from bans.services.appeals import BanMissing, redecide_appeal
 from bans.services.bans import (
     ActionType,
@@ -26,7 +29,7 @@ from bans.services.bans import (
     targets,
     write_ban,
 )
-from common.refusals import Conflict, Forbidden
+from common.refusals import Conflict, Forbidden, Invalid
 from common.times import written_exactly
 from livestreams.models import LiveStream
 
@@ -48,9 +51,14 @@ class AppealUndecided(Conflict):
     message = _("the change makes the ban harder, and an appeal is pending: say whether it is approved or denied")
 
 
+class OwnBan(Conflict):
+    code = "own_ban_waits_for_others"
+    message = _("you made this ban, and others may review it first")
+
+
 class OverrulingRefused(Forbidden):
     code = "overruling_by_superusers_only"
-    message = _("only a superuser may overrule a verdict")
+    message = _("only who has the permission to overrule verdicts may do this")
 
 
 class NothingToOverrule(Conflict):
@@ -84,7 +92,7 @@ def refuse_review(
     changes: dict[str, Any] | None = None,
     decision: str | None = None,
 ) -> None:
-    """Raises BanReviewed, BanLifted, BanLapsed, BanUnchanged, AppealUndecided, Invalid.
+    """Raises BanReviewed, BanLifted, BanLapsed, BanUnchanged, AppealUndecided, OwnBan, Invalid.
 
     Without `changes`, CHANGED is refused only if no change is possible.
     """
@@ -99,6 +107,8 @@ def refuse_review(
         _refuse_change(ban, changes, now)
         if changes and pending and decision is None and _is_harder(ban, changes):
             raise AppealUndecided
+    if verdict == Review.UPHELD or (verdict == Review.CHANGED and changes and _is_harder(ban, changes)):
+        _refuse_own(ban, by, now)
 
 
 def refuse_overruling(
@@ -109,7 +119,7 @@ def refuse_overruling(
     If a verdict lifted the ban, UPHELD makes it hold again. Then it also raises the refusals
     of `refuse_protected`.
     """
-    if not by.is_superuser:
+    if not may_overrule(by):
         raise OverrulingRefused
     if ban.review == Review.UNREVIEWED:
         raise NothingToOverrule
@@ -121,6 +131,10 @@ def refuse_overruling(
         _refuse_change(ban, changes, now)
 
 
+def may_overrule(user: User) -> bool:
+    return user.has_perm("bans.overrule")
+
+
 def _refuse_upholding(ban: LiveStreamBan, by: User, now: datetime) -> None:
     if ban.review == Review.UPHELD:
         raise BanUnchanged
@@ -130,12 +144,22 @@ def _refuse_upholding(ban: LiveStreamBan, by: User, now: datetime) -> None:
         raise BanLifted
     if ban.expires_at is not None and ban.expires_at <= now:
         raise BanLapsed
+    refuse_overlap(ban, ban.expires_at)
+    refuse_protected_now(ban, by=by)
+
+
+def refuse_overlap(ban: LiveStreamBan, end: datetime | None) -> None:
+    """Raises AlreadyBanned if another ban of the person on the stream holds at some time before `end` of this one."""
     overlaps = Q(expires_at__isnull=True) | Q(expires_at__gt=ban.created_at)
-    if ban.expires_at is not None:
-        overlaps &= Q(created_at__lt=ban.expires_at)
-    overlapping = LiveStreamBan.objects.filter(overlaps, stream=ban.stream_id, target=ban.target_id)
-    if holds := overlapping.values_list("pk", flat=True).first():
+    if end is not None:
+        overlaps &= Q(created_at__lt=end)
+    others = LiveStreamBan.objects.filter(overlaps, stream=ban.stream_id, target=ban.target_id).exclude(pk=ban.pk)
+    if holds := others.values_list("pk", flat=True).first():
         raise AlreadyBanned(holds)
+
+
+def refuse_protected_now(ban: LiveStreamBan, *, by: User) -> None:
+    """Raises BanMissing, and a ProtectedPerson refusal if the person could not be banned from the stream today."""
     stream = LiveStream.all_objects.filter(pk=ban.stream_id).first()
     target = targets().filter(pk=ban.target_id).first()
     if stream is None or target is None:
@@ -158,6 +182,18 @@ def _refuse_reviewed(ban: LiveStreamBan, by: User) -> None:
             "verdict": ban.get_review_display(),
         }
     )
+
+
+def _refuse_own(ban: LiveStreamBan, by: User, now: datetime) -> None:
+    """Nobody confirms an own ban before others could review it: see `BanQuerySet.offered_to`."""
+    if ban.created_by_id != by.pk:
+        return
+    appeal: Appeal | None = getattr(ban, "appeal", None)
+    begin = appeal.created_at if appeal is not None and appeal.state == State.PENDING else ban.created_at
+    until = begin + settings.REVIEW_OWN_BANS_AFTER
+    if now < until:
+        message = _("you made this ban: until %(moment)s others may review it first; you may lift or soften it")
+        raise OwnBan(message % {"moment": written_exactly(until)})
 
 
 def _refuse_change(ban: LiveStreamBan, changes: dict[str, Any] | None, now: datetime) -> None:
@@ -200,22 +236,28 @@ def review_ban(
     changes: dict[str, Any] | None = None,
     decision: str | None = None,
     seen: str | None = None,
+    message: str = "",
 ) -> LiveStreamBan:
     """Uphold, change or lift a ban, and decide the appeal that is pending against it.
 
     With CHANGED, `changes` names action_type, expires_at or both. UPHELD denies the appeal and LIFTED approves it.
     CHANGED approves it unless `decision` says otherwise; a change that makes the ban harder needs a `decision`.
     A verdict binds the other moderators until somebody appeals against the ban.
-    `seen` is the version (see `version_of_ban`) that the moderator saw.
-    Raises BanMissing, BanChangedMeanwhile, and what `refuse_review` raises.
+    `seen` is the version (see `version_of_ban`) that the moderator saw. `message`, of at most LONGEST_MESSAGE
+    characters, is what the banned person reads about the verdict; `reason` is for moderators only.
+    Raises BanMissing, BanChangedMeanwhile, Invalid, and what `refuse_review` raises.
     """
+    refuse_long_message(message)
     ban = _locked(ban_id, seen)
     refuse_review(ban, by=by, now=now, verdict=verdict, changes=changes or {}, decision=decision)
     pending = _appeal_state(ban) == State.PENDING
-    values = _values(ban, verdict, changes, by=by, now=now)
+    values = verdict_values(verdict, changes, message, by=by, now=now)
+    before = seen_by_person(ban)
     write_ban(ban, "review_ban", by=by, now=now, why=reason, **values)
-    if pending:
-        redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+    decided = _decision(verdict, decision) if pending else None
+    if decided:
+        redecide_appeal(ban, decided, by=by, now=now, reason=reason)
+    report_verdicts([news_of(ban, before, decided)], now=now)
     return ban
 
 
@@ -230,24 +272,50 @@ def overrule_review(
     changes: dict[str, Any] | None = None,
     decision: str | None = None,
     seen: str | None = None,
+    message: str = "",
 ) -> LiveStreamBan:
     """Replace the verdict on a ban. The audit row names the previous and the new reviewer.
 
     The new verdict also decides the appeal, as in `review_ban`, even if it was decided before; but CHANGED without a
-    `decision` leaves it as it is. UPHELD instead of LIFTED makes the ban hold again, with its old values.
-    Raises BanMissing, BanChangedMeanwhile, and what `refuse_overruling` raises.
+    `decision` leaves it as it is. UPHELD instead of LIFTED makes the ban hold again, with its old values. `message`
+    replaces that of the previous verdict, also when it is empty.
+    Raises BanMissing, BanChangedMeanwhile, Invalid, and what `refuse_overruling` raises.
     """
+    refuse_long_message(message)
     ban = _locked(ban_id, seen)
     refuse_overruling(ban, by=by, now=now, verdict=verdict, changes=changes or {})
     before = {"reviewer": ban.reviewed_by.get_username() if ban.reviewed_by else None}
-    values = _values(ban, verdict, changes, by=by, now=now)
+    values = verdict_values(verdict, changes, message, by=by, now=now)
     if verdict == Review.UPHELD and ban.is_deleted:
         values |= {"deleted_at": None, "deleted_by_id": None}
     noted = before, {"reviewer": by.get_username()}
+    seen_before = seen_by_person(ban)
     write_ban(ban, "overrule_review", by=by, now=now, why=reason, noted=noted, **values)
+    decided = None
     if verdict != Review.CHANGED or decision is not None:
-        redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+        decided = redecide_appeal(ban, _decision(verdict, decision), by=by, now=now, reason=reason)
+    report_verdicts([news_of(ban, seen_before, decided)], now=now)
     return ban
+
+
+def seen_by_person(ban: LiveStreamBan) -> tuple[Any, ...]:
+    """What the banned person notices of a ban."""
+    return ban.is_deleted, ban.action_type, ban.expires_at
+
+
+def news_of(ban: LiveStreamBan, before: tuple[Any, ...], decided: str | None) -> VerdictNews | None:
+    """What the verdict that was just written says to the banned person; None when it is nothing new.
+
+    `before` is what `seen_by_person` returned before the verdict, `decided` the state that it gave to the appeal.
+    """
+    if decided is None and not ban.verdict_message and seen_by_person(ban) == before:
+        return None
+    return VerdictNews(ban, decided, holds_again=before[0] and not ban.is_deleted)
+
+
+def report_verdicts(news: Iterable[VerdictNews | None], *, now: datetime) -> None:
+    if said := [one for one in news if one is not None]:
+        VERDICT_NOTICES.function()(said, now=now)
 
 
 def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:
@@ -257,17 +325,25 @@ def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:
     return ban
 
 
-def _values(
-    ban: LiveStreamBan, verdict: Review, changes: dict[str, Any] | None, *, by: User, now: datetime
+def refuse_long_message(message: str) -> None:
+    """Raises Invalid."""
+    if len(message) > LONGEST_MESSAGE:
+        raise Invalid("message", _("must have at most %(most)d characters") % {"most": LONGEST_MESSAGE})
+
+
+def verdict_values(
+    verdict: Review, changes: dict[str, Any] | None, message: str, *, by: User, now: datetime
 ) -> dict[str, Any]:
+    """The values of a ban after the verdict, by column."""
     values: dict[str, Any] = {"review": verdict, "reviewed_by_id": by.pk, "reviewed_at": now}
+    values["verdict_message"] = message or None
     match verdict:
         case Review.UPHELD:
             return values
         case Review.LIFTED:
             return values | {"deleted_at": now, "deleted_by_id": by.pk}
         case Review.CHANGED:
-            return values | _differing(ban, changes or {})
+            return values | (changes or {})
     raise ValueError(verdict)
 
 

@@ -59,7 +59,7 @@ class AdminAction:
 
     `name` is part of the action's URL and of the form that asks for the reason, so it is stable. `rule` is the check
     that the service itself makes under its lock; a page offers the action for rows that pass it. `done` is the message
-    of success and takes `count`.
+    of success and takes `count`. With a `permission` only its holders are offered the action, and others get 403.
     """
 
     name: str
@@ -69,7 +69,7 @@ class AdminAction:
     done: str | Promise
     icon: str
     variant: ActionVariant = ActionVariant.DEFAULT
-    for_superusers: bool = False
+    permission: str = ""
 
     def as_method(self) -> Callable[..., Any]:
         """The method of the ModelAdmin, called `name`. Unfold passes it an id, Django a queryset."""
@@ -118,10 +118,6 @@ class ActionAdmin(ReadOnlyAdmin):
         """A text that changes with every value that staff look at before they run an action (optimistic locking)."""
         return row.updated_at.isoformat() if hasattr(row, "updated_at") else ""
 
-    def describe(self, row: Any) -> str:
-        """A text that distinguishes this row from others with the same name."""
-        return str(row.pk)
-
     def get_actions(self, request: HttpRequest, action_location: Any = ActionLocation.CHANGE_LIST) -> Any:
         offered = super().get_actions(request, action_location)
         barred = {action.name for action in self.admin_actions if self._is_barred(request, action)}
@@ -139,7 +135,7 @@ class ActionAdmin(ReadOnlyAdmin):
         ]
 
     def _is_barred(self, request: HttpRequest, action: AdminAction) -> bool:
-        return action.for_superusers and not getattr(request.user, "is_superuser", False)
+        return bool(action.permission) and not request.user.has_perm(action.permission)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":

@@ -10,14 +10,19 @@ from django.contrib.admin.utils import quote, unquote
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.admin import ModelAdmin
 
 from common.admin.audit_trail import trail_of
+from common.admin.cards import card_of, has_card
 from common.admin.changelist import DeclaredChangeList, declared_parameters
+from common.admin.columns import cell, columns_for
+from common.admin.counting import BoundedPaginator
 from common.admin.panels import has_panels, tabs_of
+from common.admin.search import Found, WordSearch
 from common.capitals import use_in
 from common.fields import OBJECT_ID
 from common.refusals import Text
@@ -40,11 +45,18 @@ class ReadOnlyAdmin(ModelAdmin):
     # Without a second COUNT, over all rows without the filters, just to show "of 100,000".
     show_full_result_count = False
     list_per_page = 50
+    paginator = BoundedPaginator
+    added_columns_after: str | None = None
+    """The column after which `add_columns` puts those of other apps; None puts them at the end."""
     list_filter_submit = True
     show_facets = admin.ShowFacets.NEVER  # each facet would count the whole table once more
+    change_form_outer_before_template: str | None = "admin/card_of_page.html"
     change_form_outer_after_template: str | None = "admin/audit_trail.html"
     id_fields: tuple[str, ...] = ("pk",)
     """The fields that a search for an id is compared with."""
+    word_search: WordSearch | None = None
+    autocomplete_related: tuple[str, ...] = ()
+    """The related rows that `autocomplete_text` reads."""
     column_names: Mapping[str, Text] = {}
     """Names of columns that have none in the model, besides `COLUMN_NAMES`."""
 
@@ -67,6 +79,22 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(super().has_view_permission(request, obj))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        declared = list(super().get_list_display(request))
+        added = [cell(name, title) for one in columns_for(request, self.model) for name, title in one.titles.items()]
+        place = len(declared) if self.added_columns_after is None else declared.index(self.added_columns_after) + 1
+        return [*declared[:place], *added, *declared[place:]]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Reads the row once for a page: Django, the action buttons, the card and the tabs each ask for it."""
+        if request.method != "GET":
+            return super().get_object(request, object_id, from_field)
+        read = request.__dict__.setdefault("_rows_read", {})
+        key = (self.model, object_id, from_field)
+        if key not in read:
+            read[key] = super().get_object(request, object_id, from_field)
+        return read[key]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DeclaredChangeList]:
         return DeclaredChangeList
@@ -98,11 +126,30 @@ class ReadOnlyAdmin(ModelAdmin):
             for field in self.id_fields:
                 same_id |= Q(**{field: wanted})
             return queryset.filter(same_id), False
-        return self.search(queryset, search_term.strip()) if wanted else queryset, False
+        if not wanted:
+            return queryset, False
+        found = self.search(queryset, search_term.strip())
+        if isinstance(found, Found):
+            if found.is_cut and request.resolver_match and request.resolver_match.url_name == self._list_name:
+                self.message_user(request, _("Too many rows have these words: some may be missing here. Add a word."))
+            found = found.rows
+        return found, False
 
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
+    @property
+    def _list_name(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_changelist"
+
+    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any] | Found:
         """The rows that match `text`, which is not empty and not an id."""
-        return queryset.none()
+        return queryset.none() if self.word_search is None else self.word_search.found(queryset, text)
+
+    def autocomplete_text(self, row: Any) -> str:
+        """The row among the choices of a filter."""
+        return str(row)
+
+    def describe(self, row: Any) -> str:
+        """A text that distinguishes this row from others with the same name."""
+        return str(row.pk)
 
     def changeform_view(
         self,
@@ -119,19 +166,24 @@ class ReadOnlyAdmin(ModelAdmin):
 
         A page with tabs shows no audit trail below them: one of the tabs is the trail.
         """
-        tabs = self._tabs_of(request, object_id)
+        row = self._shown_row(request, object_id)
+        tabs = None if row is None else tabs_of(request, row)
+        card = None if row is None else card_of(request, row, now=timezone.now(), is_linked=False)
         trail = None if tabs else self._trail_of(request, object_id)
-        return {"tabs": tabs, "tabs_label": _("More about this"), "audit_trail": trail}
+        return {"card": card, "tabs": tabs, "tabs_label": _("More about this"), "audit_trail": trail}
 
-    def _tabs_of(self, request: HttpRequest, object_id: str | None) -> dict[str, Any] | None:
-        row = self.get_object(request, unquote(object_id or "")) if has_panels(self.model) else None
-        return tabs_of(request, row) if row is not None and self.has_view_permission(request, row) else None
+    def _shown_row(self, request: HttpRequest, object_id: str | None) -> Model | None:
+        """The row, if its page has a card or tabs, and the user may see it."""
+        if not (has_card(self.model) or has_panels(self.model)):
+            return None
+        row: Model | None = self.get_object(request, unquote(object_id or ""))
+        return row if row is not None and self.has_view_permission(request, row) else None
 
     def _trail_of(self, request: HttpRequest, object_id: str | None) -> dict[str, Any] | None:
         target_id = unquote(object_id or "")
         if not OBJECT_ID.fullmatch(target_id) or not request.user.has_perm("common.view_auditentry"):
             return None
-        return trail_of(str(self.opts.model_name), target_id)
+        return trail_of(request, str(self.opts.model_name), target_id)
 
 
 class SoftDeleteAdmin(ReadOnlyAdmin):
@@ -153,6 +205,12 @@ class DeletedFilter(admin.SimpleListFilter):
         if self.value() not in {"no", "yes"}:
             return queryset
         return queryset.filter(deleted_at__isnull=self.value() == "no")
+
+
+def described(row: Model) -> str:
+    """What distinguishes the row from others with the same name, as its pages say it."""
+    model_admin: Any = admin.site.get_model_admin(type(row))
+    return str(model_admin.describe(row))
 
 
 def page_of(row: Model) -> str:

@@ -16,6 +16,7 @@ from django.core.paginator import InvalidPage
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
+from common.admin.columns import columns_for, with_values
 from common.admin.filters import MOST_SHOWN, MomentRangeFilter, refuse_wrong_values
 from common.error_pages import RefusedParameter
 
@@ -41,6 +42,12 @@ class DeclaredChangeList(ChangeList):
             if isinstance(shown, MomentRangeFilter):
                 shown.refuse_wrong()
         return found
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if columns := columns_for(request, self.model):
+            self.result_list = list(self.result_list)
+            with_values(columns, self.result_list)
 
     def get_ordering_field(self, field_name: Any) -> Any:
         """None, which does not sort, for a column that is not in `sortable_by`: Django only hides its link."""

@@ -1,8 +1,12 @@
 """Pages of the admin that belong to no model, such as a queue over several lists."""
 
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 
@@ -13,9 +17,27 @@ _urls_of_models = admin.site.get_urls
 def add_page(route: str, view: Callable[..., HttpResponseBase], *, name: str) -> None:
     """Adds `/admin/<route>`, which `reverse("admin:<name>")` finds. Call it from the `admin` module of an app.
 
-    Like all pages of the admin it needs a login as staff; the view checks permissions beyond that.
+    Like all pages of the admin it needs a login as staff; the view checks permissions beyond that. A POST by a user who
+    is not staff is answered with 403 instead of Django's redirect to the login page.
     """
-    _pages.append(path(route, admin.site.admin_view(view), name=name))
+    page = admin.site.admin_view(view)
+
+    @wraps(page)
+    def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST" and request.user.is_authenticated and not admin.site.has_permission(request):
+            raise PermissionDenied
+        return page(request, *args, **kwargs)
+
+    _pages.append(path(route, refusing, name=name))
+
+
+def page_context(request: HttpRequest, title: str) -> dict[str, Any]:
+    """The variables of the templates of such a page that come from the site: the sidebar, the user, the title."""
+    return {**admin.site.each_context(request), "title": title}
+
+
+def added() -> list[URLPattern]:
+    return list(_pages)
 
 
 def _urls() -> list[URLResolver | URLPattern]:

@@ -23,7 +23,8 @@ class Panel:
     """One tab. `name` is its value of the parameter `tab`; only users with `permission` see it.
 
     `context` returns the variables of `template`. The template of tables takes `table` (`headers` and `rows`),
-    `empty`, the text to show without rows, and optionally `links`: pairs of an address and a text, shown as buttons.
+    `empty`, the text to show without rows, and optionally `links`, shown as buttons, and `pages` (see paging.py): pairs
+    of an address and a text. Tabs are in the order of `place`.
     """
 
     name: str
@@ -31,20 +32,26 @@ class Panel:
     permission: str
     context: Callable[[HttpRequest, Any], dict[str, Any]]
     template: str = "admin/panels/table.html"
+    place: int = 50
 
 
 _panels: dict[type[Model], list[Panel]] = defaultdict(list)
 
 
 def add_panel(model: type[Model], panel: Panel) -> None:
-    """Adds a tab to the pages of `model`, after those that are there. Call it from the `admin` module of an app."""
+    """Adds a tab to the pages of `model`, after those with the same place. For `admin` modules of any app."""
     if any(panel.name == other.name for other in _panels[model]):
         raise ValueError(f"{model.__name__} has a tab {panel.name!r} already")
     _panels[model].append(panel)
+    _panels[model].sort(key=lambda one: one.place)
 
 
 def has_panels(model: type[Model]) -> bool:
     return bool(_panels[model])
+
+
+def panels_of(model: type[Model]) -> list[Panel]:
+    return list(_panels[model])
 
 
 def tabs_of(request: HttpRequest, row: Model) -> dict[str, Any] | None:

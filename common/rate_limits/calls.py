@@ -105,7 +105,7 @@ _unlimited: dict[Any, float] = {}
 
 def _is_unlimited(caller: Caller, standing: Standing) -> bool:
     """Whether the caller has `settings.UNLIMITED_PERMISSION`, as media servers and chat servers do."""
-    if not standing.is_spent and standing.policy.step == 1:
+    if not standing.is_spent and standing.policy.is_exact:
         return False  # every change, for which the question would cost two statements
     now = time.monotonic()
     known = _unlimited.get(caller.pk, 0.0)

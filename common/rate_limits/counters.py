@@ -35,10 +35,15 @@ class Standing(NamedTuple):
 
 @dataclass(slots=True)
 class _Held:
-    """`known` calls of the window are in the row, as far as this process knows, `added` are not."""
+    """What this process knows of a window.
+
+    `known` calls are in the row. Of these, this process has reserved `reserved` calls that have not come yet. `added`
+    calls have come, but are not in the row.
+    """
 
     ends: float  # on the monotonic clock
     known: int = 0
+    reserved: int = 0
     added: int = 0
 
 
@@ -49,29 +54,43 @@ _held: OrderedDict[tuple[str, Who], _Held] = OrderedDict()  # in the order of th
 def count(policy: Policy, who: Who, now: float) -> Standing:
     """Count a call at `now`, on the monotonic clock.
 
-    With a step of one, exactly `policy.quota` calls pass, however many come at once in any number of processes. With
-    larger steps each process may let one step more pass. Raises OperationalError when PostgreSQL does not answer.
+    Of an exact policy, never more than `policy.quota` calls pass, in any number of processes. Fewer pass if a process
+    keeps calls that it has reserved, at most `policy.step - 1`, while the others have used up the rest. Of other
+    policies each process may let one step more pass. Raises OperationalError when PostgreSQL does not answer.
     """
     key = policy.name, who
     with _lock:
         held = _held.get(key)
         if held is None or held.ends <= now:
             held = _begun(key, now, policy.seconds)
+        if held.reserved:
+            held.reserved -= 1
+            remain = max(0, policy.quota - held.known) + held.reserved
+            return Standing(policy, remain, _seconds(held.ends - now), is_spent=False, is_shared=False)
         # A spent counter stays spent until its window ends, so refusing costs no statement.
         if held.known >= policy.quota:
             return Standing(policy, 0, _seconds(held.ends - now), is_spent=True, is_shared=True)
         held.added += 1
         counted = held.known + held.added
-        if held.added < policy.step and counted <= policy.quota:
+        if not policy.is_exact and held.added < policy.step and counted <= policy.quota:
             return Standing(policy, policy.quota - counted, _seconds(held.ends - now), is_spent=False, is_shared=False)
         added, held.added = held.added, 0
+    if policy.is_exact:
+        added = policy.step
     known, seconds = _add(policy, who, added)
+    # Of the calls that were added, those above the quota do not pass. This call is the first of them.
+    passing = max(0, min(added, policy.quota - known + added))
+    reserved = passing - 1 if policy.is_exact and passing else 0
     # From before the statement: never later than the end of the row's window.
     ends = now + seconds
     with _lock:
-        held.known = max(held.known, known) if abs(held.ends - ends) < SAME_WINDOW else known
+        is_same = abs(held.ends - ends) < SAME_WINDOW
+        held.known = max(held.known, known) if is_same else known
+        held.reserved = held.reserved + reserved if is_same else reserved
         held.ends = ends
-    return Standing(policy, max(0, policy.quota - known), _seconds(seconds), known > policy.quota, is_shared=True)
+    remain = max(0, policy.quota - known) + reserved
+    is_spent = not passing if policy.is_exact else known > policy.quota
+    return Standing(policy, remain, _seconds(seconds), is_spent, is_shared=True)
 
 
 def forget_counted() -> None:

@@ -14,8 +14,12 @@ ANONYMOUS, ANONYMOUS_WRITE = "anonymous", "anonymous-write"  # other calls witho
 ADDRESS = "address"  # all calls with a token from one network
 
 NAMES = (READ, SEARCH, WRITE, ANONYMOUS, ANONYMOUS_WRITE, ADDRESS)
-# Counted in PostgreSQL call by call. All others are counted in the process, in steps of a tenth of the quota.
+# Never more calls than the quota pass. A process reserves calls in PostgreSQL before it lets them pass, a hundredth of
+# the quota at a time and at most MOST_RESERVED. For all other policies it counts by itself and adds its calls in steps
+# of a tenth of the quota.
 EXACT = frozenset([WRITE, ANONYMOUS_WRITE])
+RESERVATIONS = 100
+MOST_RESERVED = 10
 STEPS = 10
 
 OFF = "0"
@@ -28,16 +32,21 @@ LONGEST_WINDOW = 3_600
 class Policy:
     """At most `quota` calls in a window of `seconds`, which begins with the first call.
 
-    `step` is how many calls a process counts before it adds them to the row in PostgreSQL.
+    `step` is how many calls a process adds to the row in PostgreSQL at once: before the first of them passes if the
+    policy is exact, else after it has counted them.
     """
 
     name: str
     quota: int
     seconds: int
     step: int = field(init=False)
+    is_exact: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "step", 1 if self.name in EXACT else max(1, self.quota // STEPS))
+        is_exact = self.name in EXACT
+        step = min(self.quota // RESERVATIONS, MOST_RESERVED) if is_exact else self.quota // STEPS
+        object.__setattr__(self, "is_exact", is_exact)
+        object.__setattr__(self, "step", max(1, step))
 
     @property
     def header(self) -> str:

@@ -99,6 +99,13 @@ def viewers(stream_id: str, query: Mapping[str, Any], *, caller: str, now: datet
     return page
 
 
+def present_viewers(stream_id: str, *, now: datetime, most: int) -> list[tuple[User, datetime, datetime]]:
+    """Who watches the stream now, with the first and the last time they were seen; those who came last first."""
+    present = Participant.objects.audience(stream=stream_id, seen_after=seen_after(now))
+    newest = present.select_related("user").order_by("-first_seen_at", "-user")[:most]
+    return [(one.user, one.first_seen_at, one.last_seen_at) for one in newest]
+
+
 def refuse_unless_readable(stream_id: str, *, caller: str, now: datetime) -> None:
     """Raises StreamMissing, and Banned when a ban blocks `caller` from the stream."""
     readable(_RESTRICTION_OF_READER.rows(id=stream_id, caller=caller, now=now))

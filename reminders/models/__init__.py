@@ -1,13 +1,12 @@
 """Models of reminders and notifications, and those of a user's devices and calendar address."""
 
+from reminders.models.kinds import NOTIFICATION_KINDS, VALID_IN, Kind, VerdictKind
 from reminders.models.notifying import (
     LANGUAGE_LENGTH,
     LONGEST_LEAD,
-    VALID_IN,
     Checkpoint,
     Chunk,
     Delivery,
-    Kind,
     LeadTime,
     MutedChannel,
     Notification,
@@ -35,6 +34,7 @@ __all__ = [
     "LONGEST_DEVICE_ID",
     "LONGEST_LEAD",
     "LONGEST_TOKEN",
+    "NOTIFICATION_KINDS",
     "VALID_IN",
     "CalendarAddress",
     "Checkpoint",
@@ -48,6 +48,7 @@ __all__ = [
     "Platform",
     "Reminder",
     "Round",
+    "VerdictKind",
     "blocks_of",
     "came_due",
     "digest_of",

@@ -12,25 +12,10 @@ from bans.models import LiveStreamBan
 from common.fields import ObjectIdField
 from common.models import IdentifiedModel, LockingQuerySet, TimestampedModel
 from livestreams.models import UPCOMING, LiveStream, Status
+from reminders.models.kinds import NOTIFICATION_KINDS, Kind
 
 LONGEST_LEAD = 10_080  # minutes, a week
 LANGUAGE_LENGTH = max(len(code) for code, _name in settings.LANGUAGES)
-
-
-class Kind(models.TextChoices):
-    """What a notification reports. A user who was sent the `reminder` is not sent `live` as well."""
-
-    REMINDER = "reminder", _("before the start")
-    LIVE = "live", _("at the start")
-    CANCELLED = "cancelled", _("cancelled")
-
-
-# For each kind of notification, the statuses of a stream in which it is still true and may be sent.
-VALID_IN: dict[str, tuple[str, ...]] = {
-    Kind.REMINDER: (Status.SCHEDULED,),
-    Kind.LIVE: (Status.ACTIVE,),
-    Kind.CANCELLED: (Status.CANCELLED_BY_HOST, Status.CANCELLED_BY_GUEST),
-}
 
 
 # --- reminders -------------------------------------------------------------------------------------
@@ -240,9 +225,11 @@ class Notification(IdentifiedModel):
     stream = models.ForeignKey(
         LiveStream, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
     )
-    kind = models.CharField(max_length=10, choices=Kind)
+    kind = models.CharField(max_length=20, choices=NOTIFICATION_KINDS)
     minute = models.PositiveSmallIntegerField(null=True)
     planned_start_at = models.DateTimeField(null=True)
+    # Of a verdict: the id of the ban, the verdict, the state of the appeal, and the message of the moderator.
+    details = models.JSONField(null=True)
     read_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 

@@ -47,6 +47,7 @@ from reminders.services.rounds import (
     requeue_lost_work,
 )
 from reminders.services.state import dispatch_state, oldest_due, oldest_overdue_delivery
+from reminders.services.verdicts import notify_of_verdicts, withdraw_verdict_notice
 
 __all__ = [
     "CHUNK",
@@ -82,6 +83,7 @@ __all__ = [
     "mark_notification",
     "mark_rest_of_notifications",
     "notify_chunk",
+    "notify_of_verdicts",
     "oldest_due",
     "oldest_overdue_delivery",
     "open_due_rounds",
@@ -94,4 +96,5 @@ __all__ = [
     "send_again",
     "set_reminder",
     "unsubscribe",
+    "withdraw_verdict_notice",
 ]

@@ -195,7 +195,7 @@ def test_a_superuser_overrules_with_the_same_form(ban: LiveStreamBan, open_in: C
 
 def test_every_admin_action_changes_its_own_columns_and_records_its_reason(open_in: Callable[[str], Page]) -> None:
     now = timezone.now()
-    creator = make_user("creator")
+    creator, judge = make_user("creator"), make_user("judge")
     end = now + timedelta(days=30)
 
     def a_ban(**fields: Any) -> LiveStreamBan:
@@ -204,12 +204,12 @@ def test_every_admin_action_changes_its_own_columns_and_records_its_reason(open_
 
     def upheld() -> LiveStreamBan:
         ban = a_ban()
-        bans.review_ban(ban.pk, by=creator, now=now, verdict=LiveStreamBan.Review.UPHELD, reason="Clear.")
+        bans.review_ban(ban.pk, by=judge, now=now, verdict=LiveStreamBan.Review.UPHELD, reason="Clear.")
         return ban
 
     def lifted() -> LiveStreamBan:
         ban = a_ban()
-        bans.review_ban(ban.pk, by=creator, now=now, verdict=LiveStreamBan.Review.LIFTED, reason="No.")
+        bans.review_ban(ban.pk, by=judge, now=now, verdict=LiveStreamBan.Review.LIFTED, reason="No.")
         return ban
 
     gone = make_stream(creator)

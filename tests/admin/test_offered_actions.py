@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -262,6 +262,21 @@ def test_overruling_is_forbidden_to_moderators(
     else:
         assert client.post(action_url(ban, action), REASON).status_code == 403
     assert LiveStreamBan.all_objects.values().get(pk=ban.pk) == before
+
+
+def test_who_holds_the_permission_overrules_without_being_a_superuser(
+    office: Office, moderator: User, creator: User, viewer: User
+) -> None:
+    ban = make_ban(viewer, make_stream(creator))
+    bans.review_ban(ban.pk, by=make_user("faster"), now=timezone.now(), verdict=Review.UPHELD, reason="Seen.")
+    moderator.user_permissions.add(Permission.objects.get(codename="overrule"))
+    client = office(moderator)
+    page = client.get(page_url(ban)).content.decode()
+
+    assert action_url(ban, "overrule_lift") in page
+    assert action_url(ban, "overrule_change") in page
+    client.post(action_url(ban, "overrule_lift"), REASON)
+    assert LiveStreamBan.all_objects.get(pk=ban.pk).review == Review.LIFTED
 
 
 def test_the_page_of_a_stream_names_who_cancelled_it_and_people_read_that_its_host_did(

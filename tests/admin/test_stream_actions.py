@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
-from common.admin import LONGEST_REASON, MOST_AT_ONCE
+from common.admin import LONGEST_REASON, MOST_AT_ONCE, described
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from livestreams.services import edit_stream
@@ -184,7 +184,7 @@ def test_the_confirmation_page_changes_nothing(action: str, office: Office, mode
 
     for page in (single, many):
         assert page.status_code == 200
-        assert stream.channel_name in text_of(page)
+        assert described(stream) in text_of(page)
     assert row_of(stream) == before
 
 

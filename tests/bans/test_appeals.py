@@ -38,7 +38,7 @@ def appealed(ban: LiveStreamBan) -> Appeal:
 def test_the_banned_person_appeals(api: Api, viewer: User, ban: LiveStreamBan) -> None:
     data = data_of(api(viewer).post(appeal_url(ban), {"text": TEXT}), 201)
 
-    assert list(data) == ["_id", "banId", "text", "status", "createdAt", "updatedAt"]
+    assert list(data) == ["_id", "banId", "text", "status", "verdictMessage", "createdAt", "updatedAt"]
     assert (data["banId"], data["text"], data["status"]) == (ban.pk, TEXT, "pending")
     assert data["createdAt"] == data["updatedAt"]
     entry = AuditEntry.objects.get(action="appeal_ban")

@@ -51,7 +51,7 @@ def test_an_appeal_has_the_fields_of_the_appeal_and_the_ban(
 
     (appeal,) = data_of(api(viewer).get(APPEALS))["list"]
 
-    assert list(appeal) == ["_id", "banId", "text", "status", "createdAt", "updatedAt", "ban"]
+    assert list(appeal) == ["_id", "banId", "text", "status", "verdictMessage", "createdAt", "updatedAt", "ban"]
     assert {name: appeal[name] for name in appeal if name != "ban"} == data_of(
         api(viewer).get(f"{ban_url(ban)}/appeal")
     )

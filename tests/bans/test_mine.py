@@ -24,7 +24,7 @@ def test_the_banned_person_reads_the_reason_and_the_end(api: Api, creator: User,
 
     (mine,) = data_of(api(viewer).get(MINE))["list"]
 
-    assert mine == data_of(api(viewer).get(ban_url(ban))) | {"state": "active", "appeal": None}
+    assert mine == data_of(api(viewer).get(ban_url(ban))) | {"state": "active", "verdictMessage": None, "appeal": None}
     assert (mine["reason"], mine["expiresAt"], mine["actionType"]) == ("Spam", wire_time(end), "CHAT_ONLY")
 
 

@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session as AdminSession
 from django.db import connection, models
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from accounts.models import KnownAddress, LoginCounter, RefreshedPair, Session, User
+from accounts.models import KnownAddress, LoginCounter, PersonNote, RefreshedPair, Session, User
 from bans.models import Report, ReportCase
 from bans.services import dismiss_case
 from common import partitions, retention
@@ -166,6 +166,15 @@ def make_token_pairs(world: World) -> type[models.Model]:
     return RefreshedPair
 
 
+def make_person_notes(world: World) -> type[models.Model]:
+    old = world.now - settings.DELETED_RETENTION - A_SECOND
+    for deleted_at in (old, world.now, None):
+        PersonNote.objects.create(
+            person=world.viewer, author=world.creator, text="x", created_at=old, deleted_at=deleted_at
+        )
+    return PersonNote
+
+
 def make_jobs(world: World) -> type[models.Model]:
     old = world.now - settings.JOB_RETENTION - A_SECOND
     with connection.cursor() as cursor:
@@ -213,6 +222,7 @@ MAKERS: dict[str, Callable[[World], type[models.Model]]] = {
     "failed_logins": make_failed_logins,
     "known_addresses": make_known_addresses,
     "token_pairs": make_token_pairs,
+    "person_notes": make_person_notes,
     "jobs": make_jobs,
     "stored_answers": make_stored_answers,
     "device_tokens": make_device_tokens,

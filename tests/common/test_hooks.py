@@ -26,6 +26,8 @@ SETTINGS = [
     "STREAM_BANS",
     "STREAM_FOLLOWERS",
     "STREAM_REMINDERS",
+    "VERDICT_NOTICES",
+    "VERDICT_WITHDRAWAL",
 ]
 WRONG = "bans.models.no_such_function"
 

@@ -111,6 +111,49 @@ def test_processes_share_an_exact_quota(db: None, monkeypatch: pytest.MonkeyPatc
     assert passed == 3
 
 
+RESERVING = Policy(WRITE, 600, 60)
+
+
+def test_changes_are_reserved_a_hundredth_of_the_quota_at_a_time(db: None) -> None:
+    with CaptureQueriesContext(connection) as captured:
+        results = [count(RESERVING) for _ in range(700)]
+    assert [standing.is_spent for standing in results] == [False] * 600 + [True] * 100
+    assert [standing.remain for standing in results] == [*range(599, -1, -1), *[0] * 100]
+    assert len(captured) == 100
+
+
+@pytest.mark.parametrize("quota", [199, 200, 601, 650])
+def test_processes_that_reserve_never_let_more_than_the_quota_pass(
+    quota: int, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = Policy(WRITE, quota, 60)
+    processes = [OrderedDict[Any, Any]() for _ in range(3)]
+    passed = 0
+    for number in range(3 * quota):
+        with process(monkeypatch, processes[number % 7 % 3]):
+            passed += passes(policy)
+    assert passed == quota, "each process goes on until its reserved calls are used"
+
+
+def test_calls_that_another_process_has_reserved_do_not_pass_here(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = OrderedDict[Any, Any](), OrderedDict[Any, Any]()
+    with process(monkeypatch, one):
+        assert passes(RESERVING)
+    with process(monkeypatch, other):
+        assert sum(passes(RESERVING) for _ in range(700)) == 600 - RESERVING.step
+    with process(monkeypatch, one):
+        assert sum(passes(RESERVING) for _ in range(700)) == RESERVING.step - 1
+
+
+def test_reserved_calls_end_with_their_window(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = time.monotonic()
+    assert counters.count(RESERVING, "somebody", begin).remain == 599
+    RateCounter.objects.update(ends_at=F("ends_at") - timedelta(hours=1))
+    with CaptureQueriesContext(connection) as captured:
+        assert counters.count(RESERVING, "somebody", begin + 61).remain == 599
+    assert len(captured) == 1, "the reserved calls of the first window do not count for the next"
+
+
 def test_reads_are_counted_in_the_process_and_added_in_steps(db: None) -> None:
     with CaptureQueriesContext(connection) as captured:
         results = [count(APPROXIMATE) for _ in range(130)]
@@ -147,9 +190,14 @@ def test_a_spent_counter_of_a_process_ends_with_its_window(db: None) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_calls_at_once_are_all_counted() -> None:
-    policy = Policy(WRITE, 15, 60)
-    assert sum(at_once(40, lambda _: passes(policy))) == 15
+@pytest.mark.parametrize("quota", [15, 250])
+def test_calls_at_once_are_all_counted(quota: int) -> None:
+    policy = Policy(WRITE, quota, 60)
+
+    def calls(_: int) -> int:
+        return sum(passes(policy) for _ in range(10))
+
+    assert sum(at_once(40, calls)) == quota
 
 
 def test_a_process_holds_a_bounded_number_of_counters(db: None, monkeypatch: pytest.MonkeyPatch) -> None:

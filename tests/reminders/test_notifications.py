@@ -65,6 +65,7 @@ def test_a_notification_has_the_documented_fields(api: Api, creator: User, viewe
             "streamId": stream.pk,
             "kind": "reminder",
             "plannedStartDate": wire_time(stream.planned_start_at),
+            "banId": None,
         },
         "read": False,
         "createdAt": wire_time(due),

@@ -7,6 +7,7 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import User
+from bans.admin import BanAdmin, changelist
 from bans.models import LiveStreamBan
 from common.times import written
 from livestreams.models import LiveStream
@@ -14,17 +15,47 @@ from tests.admin.bans.reviewing import listed
 from tests.admin.conftest import Office
 from tests.admin.pages import list_url, text_of
 
+ALL = ["appealed", "ended", "ending", "silenced", "fresh", "upheld", "lifted"]
 
-def test_bans_that_need_a_review_come_first_and_then_the_newest(
+
+def test_bans_have_the_order_of_the_queue_and_then_the_newest_come_first(
     all_kinds: LiveStream, office: Office, moderator: User
 ) -> None:
-    assert listed(office(moderator)) == ["fresh", "silenced", "ending", "ended", "appealed", "upheld", "lifted"]
+    assert listed(office(moderator)) == ALL
+
+
+def test_among_equal_rows_of_a_column_the_order_of_the_queue_stays(
+    all_kinds: LiveStream, office: Office, moderator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = office(moderator)
+    kind = str(BanAdmin.list_display.index("kind") + 1)  # after the column of boxes
+    assert listed(client, o=kind) == [*(name for name in ALL if name != "silenced"), "silenced"]
+
+    monkeypatch.setattr(changelist, "COUNTED", 5)
+    assert listed(client, o=kind) == ALL
+    assert "A column sorts up to 5 rows." in text_of(client.get(list_url(LiveStreamBan), {"o": kind}))
+
+
+def test_pages_of_the_list_have_the_order_of_the_queue(
+    all_kinds: LiveStream, office: Office, moderator: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BanAdmin, "list_per_page", 3)
+    client = office(moderator)
+    assert [listed(client, p=page) for page in "123"] == [ALL[:3], ALL[3:6], ALL[6:]]
+    assert listed(client, waiting="any", p="2") == ALL[3:5]
 
 
 @pytest.mark.parametrize(
     ("query", "names"),
     [
         ({"action_type__exact": "CHAT_ONLY"}, "silenced"),
+        ({"waiting": "any"}, "fresh silenced ending ended appealed"),
+        ({"waiting": "appeals"}, "appealed"),
+        ({"waiting": "live"}, "fresh silenced ending ended"),
+        ({"waiting": "rest"}, ""),
+        ({"stream__creator__id__exact": "host"}, "ended lifted"),
+        ({"batch": "raid"}, ""),
+        ({"created_at_from_0": "2000-01-01", "created_at_to_0": "2001-01-01"}, ""),
         ({"review__exact": "upheld"}, "upheld appealed"),
         ({"holding": "yes"}, "fresh silenced appealed ending upheld"),
         ({"holding": "soon"}, "ending"),
@@ -46,7 +77,14 @@ def test_bans_are_found_by_filters_names_and_ids(
     query: dict[str, str], names: str, all_kinds: LiveStream, office: Office, moderator: User
 ) -> None:
     fresh = LiveStreamBan.objects.get(target__username="fresh")
-    known = {"other": all_kinds.pk, "moderator": moderator.pk, "person": fresh.target_id, "ban": fresh.pk.upper()}
+    known = {
+        "host": all_kinds.creator_id,
+        "raid": "f" * 24,
+        "other": all_kinds.pk,
+        "moderator": moderator.pk,
+        "person": fresh.target_id,
+        "ban": fresh.pk.upper(),
+    }
 
     found = listed(office(moderator), **{name: known.get(value, value) for name, value in query.items()})
 
@@ -79,7 +117,7 @@ def test_the_list_shows_stream_kind_end_review_and_reviewer(
 
 def test_the_sidebar_counts_unreviewed_bans(all_kinds: LiveStream, office: Office, moderator: User) -> None:
     page = text_of(office(moderator).get(reverse("admin:index")))
-    assert "gavel Bans 4 flag" in page
+    assert "rule Review 4 gavel Bans flag" in page
 
 
 # --- cost -----------------------------------------------------------------------------------------
@@ -141,9 +179,9 @@ def test_the_list_costs_the_same_for_a_hundred_thousand_as_for_a_few(
             assert client.get(list_url(LiveStreamBan), query).status_code == 200
         return len(seen)
 
-    fill(1, 60, stream, moderator)
+    fill(1, 600, stream, moderator)  # several pages
     few = statements()
-    fill(61, many, stream, moderator)
+    fill(601, many, stream, moderator)
 
     assert statements() == few
     assert len(listed(client, **query)) == 50

@@ -4,93 +4,24 @@ from datetime import datetime
 from typing import Any, cast
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.contrib.auth.models import Group
-from django.contrib.auth.views import PasswordChangeView
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.http.response import HttpResponseBase
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
-from django.views.decorators.debug import sensitive_post_parameters
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.forms import AdminOwnPasswordChangeForm
 from unfold.widgets import UnfoldAdminImageFieldWidget
 
-from accounts import preferences_page, services  # noqa: F401 - registers its page
-from accounts.backends import client_of
-from accounts.devices import remember_device
-from accounts.hashing import LoginBusy
-from accounts.login_limits import Client, TooManyFailures
+from accounts import services
 from accounts.models import User
 from accounts.serializers import file_url
-from common.admin import ActionAdmin, AdminAction, MomentRangeFilter, page_of
+from common.admin import ActionAdmin, AdminAction, Found, MomentRangeFilter, SearchedColumn, WordSearch, page_of
 from common.pictures import PictureSlotsFull
 from common.refusals import Invalid
-from common.texts import folded
-
-# No service changes permissions yet, so that a change in the admin would leave no audit row. Operators use the shell.
-admin.site.unregister(Group)
-
-
-class OwnPasswordForm(AdminOwnPasswordChangeForm):
-    client = Client()
-
-    def clean_old_password(self) -> str:
-        # The service checks the old password, within the login limits, after the new one has been validated.
-        return str(self.cleaned_data["old_password"])
-
-    def save(self, commit: bool = True) -> User:
-        passwords = self.cleaned_data["old_password"], self.cleaned_data["new_password1"]
-        services.change_own_password(self.user, *passwords, now=timezone.now(), client=self.client)
-        self.user.refresh_from_db()
-        return cast("User", self.user)
-
-
-class OwnPasswordView(PasswordChangeView):
-    form_class = OwnPasswordForm
-    template_name = "registration/password_change_form.html"
-
-    def form_valid(self, form: Any) -> HttpResponse:
-        form.client = client_of(self.request)
-        try:
-            return super().form_valid(form)
-        except Invalid as refusal:
-            form.add_error(refusal.field, form.error_messages["password_incorrect"])
-        except (TooManyFailures, LoginBusy) as refusal:
-            form.add_error("old_password", refusal.reasons)
-        return self.form_invalid(form)
-
-
-def change_own_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-    return OwnPasswordView.as_view(
-        success_url=reverse("admin:password_change_done"),
-        extra_context=admin.site.each_context(request) | (extra_context or {}),
-    )(request)
-
-
-# Django's view would set the password without an audit row.
-admin.site.password_change = change_own_password  # type: ignore[method-assign, assignment]
-
-_login = admin.site.login
-
-
-@sensitive_post_parameters("password")
-def log_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
-    """Django's login view; a successful login also sets the cookie of known devices."""
-    response = _login(request, extra_context)
-    if request.method == "POST" and response.status_code == 302 and isinstance(request.user, User):
-        remember_device(response, request.user, request.COOKIES, path=settings.ADMIN_PREFIX)
-    return response
-
-
-admin.site.login = log_in  # type: ignore[method-assign, assignment]
 
 
 class PhotoForm(forms.Form):
@@ -155,7 +86,6 @@ class UserAdmin(ActionAdmin):
     admin_actions = (END_SESSIONS, DEACTIVATE, ACTIVATE)
     actions_detail = ("set_profile_photo",)
     list_display = ("person", "email", "availability", "is_staff", "is_active", "created_at")
-    list_select_related = ("profile_photo",)
     list_filter = (
         "is_staff",
         "is_active",
@@ -163,17 +93,29 @@ class UserAdmin(ActionAdmin):
         ("created_at", MomentRangeFilter),
     )
     ordering = ("-created_at", "-id")
+    sortable_by = ("person", "created_at")  # no index has the others
     search_fields = ("username",)
     search_help_text = _("Username, name, email or id")
+    word_search = WordSearch(SearchedColumn(User.objects.all, "names_folded"))
     fieldsets = (
-        (None, {"fields": ("username", "name", "surname", "email", "is_active", "is_staff")}),
         (
-            _("Times"),
-            {"classes": ("tab",), "fields": ("availability_status", "last_login", "created_at", "updated_at")},
-        ),
-        (
-            _("Identity"),
-            {"classes": ("tab",), "fields": ("id", "identity_issuer", "identity_subject", "identity_tokens_from")},
+            _("Details"),
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    "username",
+                    "name",
+                    "surname",
+                    "email",
+                    "last_login",
+                    "created_at",
+                    "updated_at",
+                    "id",
+                    "identity_issuer",
+                    "identity_subject",
+                    "identity_tokens_from",
+                ),
+            },
         ),
     )
 
@@ -184,16 +126,21 @@ class UserAdmin(ActionAdmin):
         "identity_tokens_from": _("tokens of the identity provider are refused up to"),
     }
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        queryset: QuerySet[Any] = super().get_queryset(request)
+        return queryset.select_related("profile_photo")
+
     def version_of(self, row: User) -> str:
         """Only the values that actions depend on. A form stays valid when the user changes a name or a photo."""
         return f"{row.is_active} {row.is_staff} {row.is_superuser}"
 
-    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        words = folded(text).split()
-        if not words:
-            return queryset.none()
-        named = Q(*(Q(names_folded__contains=word) for word in words))
-        return queryset.filter(named | Q(email__iexact=text))
+    def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any] | Found:
+        """By the words of the names; or the only people with this address, if it is one."""
+        if "@" in text:
+            with_address = queryset.filter(email__iexact=text)
+            if with_address.exists():
+                return with_address
+        return super().search(queryset, text)
 
     @display(description=_("user"), ordering="username", header=True)
     def person(self, user: User) -> list[Any]:

@@ -12,9 +12,12 @@ from django.db.models import F, Func, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, JSONObject
 from django.utils.translation import gettext_lazy as _
 
+from bans.queue import SETTLED, UNREVIEWED, QueueQuerySet
 from common.fields import ObjectIdField
 from common.models import IdentifiedModel, LivingManager, LockingQuerySet, SoftDeleteModel, TimestampedModel
 from livestreams.models import LiveStream, of_living_stream
+
+LONGEST_MESSAGE = 500  # characters
 
 
 class HeldRange(Func):
@@ -39,7 +42,7 @@ def state_at(deleted_at: datetime | None, expires_at: datetime | None, now: date
     return BanState.ACTIVE if expires_at is None or now < expires_at else BanState.LAPSED
 
 
-class BanQuerySet(LockingQuerySet["LiveStreamBan"]):
+class BanQuerySet(QueueQuerySet["LiveStreamBan"]):
     def holding(self, now: Any) -> Self:
         """Bans that hold at `now`: not lifted, and not past their end. No job changes anything for that."""
         return self.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now), deleted_at__isnull=True)
@@ -125,6 +128,10 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
         verbose_name=_("reviewed by"),
     )
     reviewed_at = models.DateTimeField(_("reviewed"), null=True, editable=False)
+    # For the banned person. What the reviewer writes for other moderators is the reason of the audit row.
+    verdict_message = models.CharField(  # noqa: DJ001 - null on the wire
+        _("message to the banned person"), max_length=LONGEST_MESSAGE, null=True, blank=True, editable=False
+    )
 
     objects: ClassVar[LivingBans] = LivingBans()
     all_objects: ClassVar[models.Manager["LiveStreamBan"]] = models.Manager.from_queryset(BanQuerySet)()
@@ -133,7 +140,11 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
         verbose_name = _("ban")
         verbose_name_plural = _("bans")
         default_permissions = ("view", "change")
-        permissions = [("moderate", _("Can ban on every stream and review bans"))]
+        permissions = [
+            ("moderate", _("Can ban on every stream and review bans")),
+            ("overrule", _("Can overrule verdicts and take them back")),
+            ("view_team_figures", _("Can see how many bans each moderator reviews")),
+        ]
         constraints = [
             *SoftDeleteModel.Meta.constraints,
             models.CheckConstraint(condition=~Q(target=F("created_by")), name="ban_not_of_oneself"),
@@ -171,6 +182,29 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
             models.Index(fields=["target", "-created_at", "-id"], name="ban_by_target"),
             models.Index(fields=["batch_id"], condition=Q(batch_id__isnull=False), name="ban_by_batch"),
             models.Index(fields=["review", "-created_at", "-id"], name="ban_by_review"),
+            # The last decisions of a moderator.
+            models.Index(
+                fields=["reviewed_by", "-reviewed_at", "-id"],
+                condition=Q(reviewed_at__isnull=False),
+                name="ban_by_reviewer",
+            ),
+            # The batches with bans that nobody has reviewed, and the number of these.
+            models.Index(
+                fields=["batch_id"],
+                condition=UNREVIEWED & Q(batch_id__isnull=False),
+                name="ban_waiting_by_batch",
+            ),
+            # The queue of moderators (bans/queue.py): an index for each of its parts, except that of appeals.
+            models.Index(fields=["created_at", "id"], condition=UNREVIEWED, name="ban_waiting"),
+            models.Index(fields=["stream", "created_at", "id"], condition=UNREVIEWED, name="ban_waiting_by_stream"),
+            models.Index(
+                fields=["expires_at", "id"],
+                condition=UNREVIEWED & Q(expires_at__isnull=False),
+                name="ban_waiting_by_end",
+            ),
+            models.Index(fields=["-created_at", "id"], condition=SETTLED, name="ban_settled"),
+            # The numbers of bans of each hour.
+            models.Index(fields=["action_type", "created_at"], name="ban_by_kind"),
         ]
 
     def __str__(self) -> str:
@@ -223,6 +257,27 @@ class Appeal(TimestampedModel):
 
     def __str__(self) -> str:
         return self.text[:50]
+
+
+class ReviewClaim(models.Model):
+    """Which moderator is looking at a ban. After `until` it has no effect, and others may take it.
+
+    A claim only keeps moderators from working on the same ban: it decides nothing.
+    """
+
+    ban = models.OneToOneField(LiveStreamBan, primary_key=True, on_delete=models.CASCADE, related_name="claim")
+    moderator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    claimed_at = models.DateTimeField()
+    until = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(condition=Q(until__gt=F("claimed_at")), name="review_claim_ends_after_it_began")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.moderator_id} {self.ban_id}"
 
 
 class ReportCase(TimestampedModel):

@@ -1,0 +1,181 @@
+"""The form on the page of a ban that waits, and what its buttons say: the outcome, also for the appeal."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from accounts.models import User
+from bans.models import Appeal, LiveStreamBan
+from bans.services import refuse_review, review_ban
+from common.admin import LONGEST_REASON
+from common.refusals import Refusal
+from common.text_fields import ManyLinesFormField
+
+ActionType = LiveStreamBan.ActionType
+Review = LiveStreamBan.Review
+
+# Seconds from the decision to the end of the ban. UNTIL_LIFTED removes the end.
+UNTIL_LIFTED = "none"
+DURATIONS: dict[str, str | Promise] = {
+    "600": _("10 minutes"),
+    "3600": _("1 hour"),
+    "86400": _("1 day"),
+    "604800": _("7 days"),
+    UNTIL_LIFTED: _("until it is lifted"),
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict that a moderator may give on a ban. `outcome` is the text of its button."""
+
+    value: str
+    key: str
+    outcome: str | Promise
+    icon: str
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a ban may be changed to: the name and the value of a field of the form."""
+
+    name: str
+    value: str
+    label: str | Promise
+    is_harder: bool
+
+
+def _pending(ban: LiveStreamBan) -> bool:
+    appeal = getattr(ban, "appeal", None)
+    return appeal is not None and appeal.state == Appeal.State.PENDING
+
+
+def reasons_for(verdict: str) -> list[str]:
+    """The reasons to choose from, in the current language."""
+    by_language: dict[str, list[str]] = settings.REVIEW_REASONS[verdict]
+    return by_language.get(get_language() or "", next(iter(by_language.values())))
+
+
+def verdicts_on(ban: LiveStreamBan, *, by: User, now: datetime) -> list[Verdict]:
+    """The verdicts that `review_ban` would accept now."""
+    appealed = _pending(ban)
+    keep = _("Keep the ban, deny the appeal") if appealed else _("Keep the ban")
+    lift = _("Lift, grant the appeal") if appealed else _("Lift the ban")
+    every = [
+        Verdict(Review.UPHELD, "u", keep, "gavel", reasons_for(Review.UPHELD)),
+        Verdict(Review.LIFTED, "l", lift, "lock_open", reasons_for(Review.LIFTED)),
+        Verdict(Review.CHANGED, "c", _("Change to …"), "tune", reasons_for(Review.CHANGED)),
+    ]
+    return [verdict for verdict in every if _is_possible(ban, Review(verdict.value), by, now)]
+
+
+def _is_possible(ban: LiveStreamBan, verdict: Review, by: User, now: datetime, **values: Any) -> bool:
+    try:
+        refuse_review(ban, by=by, now=now, verdict=verdict, changes=values or None, decision=Appeal.State.DENIED)
+    except Refusal:
+        return False
+    return True
+
+
+def changes_of(ban: LiveStreamBan, *, by: User, now: datetime) -> list[Change]:
+    """What `review_ban` would accept to change the ban to."""
+    kind = ActionType.CHAT_ONLY if ban.action_type == ActionType.BLOCK else ActionType.BLOCK
+    ends = [(value, label, _end(value, now)) for value, label in DURATIONS.items()]
+    every: list[tuple[Change, dict[str, Any]]] = [
+        *(
+            (Change("duration", value, label, is_harder=_is_later(end, ban.expires_at)), {"expires_at": end})
+            for value, label, end in ends
+        ),
+        (Change("kind", kind, kind.label, is_harder=kind == ActionType.BLOCK), {"action_type": kind}),
+    ]
+    return [change for change, values in every if _is_possible(ban, Review.CHANGED, by, now, **values)]
+
+
+def _end(duration: str, now: datetime) -> datetime | None:
+    return None if duration == UNTIL_LIFTED else now + timedelta(seconds=int(duration))
+
+
+def _is_later(end: datetime | None, than: datetime | None) -> bool:
+    return than is not None and (end is None or end > than)
+
+
+class DecisionForm(forms.Form):
+    verdict = forms.ChoiceField(
+        choices=[(one, one.label) for one in (Review.UPHELD, Review.LIFTED, Review.CHANGED)],
+        error_messages={"required": _("Choose what happens to the ban.")},
+    )
+    duration = forms.ChoiceField(choices=[*DURATIONS.items()], required=False)
+    kind = forms.ChoiceField(choices=ActionType.choices, required=False)
+    appeal = forms.ChoiceField(
+        choices=[(one.value, one.label) for one in (Appeal.State.APPROVED, Appeal.State.DENIED)], required=False
+    )
+    reason = ManyLinesFormField(
+        label=_("Reason"),
+        max_length=LONGEST_REASON,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text=_("For moderators. Stays in the audit trail, with your name."),
+    )
+    message = ManyLinesFormField(
+        label=_("For the banned person"),
+        max_length=LONGEST_REASON,
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text=_("Optional. The banned person reads it with the verdict."),
+    )
+    seen = forms.CharField(required=False, max_length=100)
+    stay = forms.BooleanField(required=False)
+
+    def __init__(self, ban: LiveStreamBan, data: Any = None, **more: Any) -> None:
+        super().__init__(data, **more)
+        self.ban = ban
+
+    @property
+    def texts(self) -> list[forms.BoundField]:
+        return [self["reason"], self["message"]]
+
+    @property
+    def errors_of_changes(self) -> list[str]:
+        return [*self["duration"].errors, *self["kind"].errors]
+
+    @property
+    def chosen(self) -> set[str]:
+        """The changes that were sent."""
+        return {self.data.get("duration", ""), self.data.get("kind", "")}
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        if self.cleaned_data.get("verdict") == Review.CHANGED:
+            if not (self.cleaned_data.get("duration") or self.cleaned_data.get("kind")):
+                self.add_error("verdict", _("Choose what the ban is changed to."))
+            if _pending(self.ban) and not self.cleaned_data.get("appeal"):
+                self.add_error("appeal", _("Choose what happens to the appeal."))
+        return self.cleaned_data
+
+    def decide(self, *, by: User, now: datetime) -> LiveStreamBan:
+        """Gives the verdict of a valid form. Raises what `review_ban` raises."""
+        given = self.cleaned_data
+        changes: dict[str, Any] = {}
+        if given["verdict"] == Review.CHANGED:
+            if given["duration"]:
+                changes["expires_at"] = _end(given["duration"], now)
+            if given["kind"]:
+                changes["action_type"] = given["kind"]
+        return review_ban(
+            self.ban.pk,
+            by=by,
+            now=now,
+            verdict=Review(given["verdict"]),
+            reason=given["reason"],
+            changes=changes or None,
+            decision=(given["appeal"] or None) if given["verdict"] == Review.CHANGED else None,
+            seen=given["seen"] or None,
+            message=given["message"],
+        )

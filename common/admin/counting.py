@@ -1,0 +1,48 @@
+"""Numbers of rows that cost the same however many there are: they are counted up to a limit."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.utils.functional import cached_property
+
+COUNTED = 5_000  # rows of a list; pages after them are reached with filters or a search
+COUNTED_BESIDE = 100  # rows that a number beside a link counts
+
+
+class BoundedPaginator(Paginator):
+    """Pages of at most the first `COUNTED` rows. `is_bounded` says whether there are more."""
+
+    template_name = "admin/pagination_bounded.html"  # Unfold's name for the template below the list
+
+    @cached_property
+    def _counted(self) -> int:
+        rows: Any = self.object_list
+        if not isinstance(rows, QuerySet):
+            return len(rows)
+        return int(self._to_count(rows)[: COUNTED + 1].count())
+
+    def _to_count(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.order_by()
+
+    @property
+    def count(self) -> int:
+        return min(self._counted, COUNTED)
+
+    @property
+    def is_bounded(self) -> bool:
+        return self._counted > COUNTED
+
+
+class IndexedPaginator(BoundedPaginator):
+    """For lists in the order of an index: PostgreSQL counts with that index too, instead of reading the table from its
+    start until it has found enough rows.
+    """
+
+    def _to_count(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows
+
+
+def written_count(count: int, most: int = COUNTED_BESIDE) -> str:
+    """The number as text, of rows that were counted up to `most`: "12", or "99+"."""
+    return str(count) if count < most else f"{most - 1}+"

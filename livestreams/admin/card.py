@@ -1,0 +1,97 @@
+"""The card of a stream: its picture, state, people and times; until when a deleted one is kept. And its trail."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+
+from accounts.models import User
+from common.admin import CardPart, Fact, Head, Notice, Panel, add_card, add_card_part, add_panel, page_of
+from common.admin.audit_trail import table_of
+from common.admin.columns import columns_for, values_of
+from common.admin.paging import page_of_rows
+from common.models import AuditEntry
+from common.times import written
+from livestreams.admin.words import STATE_COLOURS, how_long, state_in_words
+from livestreams.models import LiveStream
+from livestreams.services import purge_at
+
+TRAIL = "trail"
+DEFAULT_PICTURE = "livestreams/default-thumbnail.webp"
+
+
+def head_of(stream: LiveStream) -> Head:
+    picture = default_storage.url(stream.thumbnail) if stream.thumbnail else static(DEFAULT_PICTURE)
+    return Head(stream.title, _subtitle(stream), picture)
+
+
+def _subtitle(stream: LiveStream) -> str:
+    parts = [str(stream.get_type_display()), how_long(stream, timezone.now())]
+    return " · ".join([*parts, stream.interest] if stream.interest else parts)
+
+
+def state_of(request: HttpRequest, stream: LiveStream, now: datetime) -> CardPart:
+    """One statement for a cancelled stream, and one for each app that adds columns."""
+    labels: list[tuple[Any, str]] = [(state_in_words(stream), STATE_COLOURS.get(stream.status, "default"))]
+    notices = []
+    if stream.deleted_at is not None:
+        labels.append((pgettext("state", "deleted"), "danger"))
+        names = {"time": written(stream.deleted_at), "purged": written(purge_at(stream.deleted_at))}
+        notices.append(Notice(_("Deleted on %(time)s. It is purged on %(purged)s.") % names, variant="danger"))
+    return CardPart(
+        labels=labels,
+        notices=notices,
+        facts=[*_people(request, stream), *_added(request, stream), *_times(stream), *_price(stream)],
+    )
+
+
+def _people(request: HttpRequest, stream: LiveStream) -> Iterator[Fact]:
+    yield _person(request, _("host"), stream.creator)
+    if stream.guest is not None:
+        yield _person(request, _("guest"), stream.guest, note=f" ({stream.get_guest_status_display()})")
+
+
+def _person(request: HttpRequest, label: str, person: User, note: str = "") -> Fact:
+    address = page_of(person) if request.user.has_perm("accounts.view_user") else ""
+    return Fact(label, f"{person.username}{note}", address)
+
+
+def _added(request: HttpRequest, stream: LiveStream) -> Iterator[Fact]:
+    columns = columns_for(request, LiveStream)
+    values = values_of(columns, [stream.pk])[stream.pk]
+    for one in columns:
+        for name, title in one.titles.items():
+            yield Fact(title, values.get(name, "–"))
+
+
+def _times(stream: LiveStream) -> Iterator[Fact]:
+    times = {
+        _("planned start"): stream.planned_start_at,
+        _("started"): stream.started_at,
+        _("ended"): stream.ended_at,
+        _("created"): stream.created_at,
+    }
+    for label, moment in times.items():
+        if moment is not None:
+            yield Fact(label, written(moment))
+
+
+def _price(stream: LiveStream) -> Iterator[Fact]:
+    yield Fact(_("price"), str(stream.price) if stream.price else str(LiveStream.AccessType.FREE.label))
+
+
+def trail_of(request: HttpRequest, stream: LiveStream) -> dict[str, Any]:
+    entries = AuditEntry.objects.filter(target_type="livestream", target_id=stream.pk)
+    page = page_of_rows(request, entries, tab=TRAIL, time=None)
+    return {"table": table_of(page.rows, request), "pages": page.links, "empty": _("There are no entries.")}
+
+
+add_card(LiveStream, head_of)
+add_card_part(LiveStream, state_of, permission="livestreams.view_livestream")
+add_panel(LiveStream, Panel(TRAIL, gettext_lazy("Audit trail"), "common.view_auditentry", trail_of, place=60))
