@@ -67,10 +67,10 @@ def entry(
     return _row(action, kind, bytes.fromhex(target.pk), by=by, now=now, before=before, after=after, reason=reason)
 
 
-def record_run(action: str, kind: str, *, now: datetime, after: Mapping[str, Any]) -> None:
+def record_run(action: str, kind: str, *, now: datetime, after: Mapping[str, Any], by: Actor | None = None) -> None:
     """Write the audit row of a run without a single target: the id of its target is the same for all runs of a kind."""
     key = blake2b(kind.encode(), digest_size=12).digest()
-    run(_row(action, kind, key, by=None, now=now, before={}, after=after, reason=""))
+    run(_row(action, kind, key, by=by, now=now, before={}, after=after, reason=""))
 
 
 def _row(

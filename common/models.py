@@ -152,9 +152,19 @@ class AuditEntry(AppendOnlyModel):
         verbose_name = _("audit entry")
         verbose_name_plural = _("audit trail")
         default_permissions = ("view",)
+        permissions = [("export_auditentry", _("Can export the audit trail"))]
+        # Every change writes a row, so each index costs: docs/decisions/0039 has the figures.
         indexes = [
             models.Index(fields=["target_id", "id"], name="audit_by_target"),
             models.Index(fields=["actor_id", "id"], name="audit_by_actor"),
+            models.Index(fields=["action", "id"], name="audit_by_action"),
+            models.Index(fields=["at", "id"], name="audit_by_time"),
+            # Few entries are of these two; a walk finds the others at once.
+            models.Index(
+                fields=["entry_point", "id"],
+                condition=Q(entry_point__in=["admin", "command"]),
+                name="audit_by_entry_point",
+            ),
         ]
 
     def __str__(self) -> str:

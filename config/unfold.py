@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +14,11 @@ def _may_view(permission: str) -> Any:
         return request.user.has_perm(permission)
 
     return permitted
+
+
+def _may_approve(request: HttpRequest) -> bool:
+    """Where no bulk call needs a second moderator, there is nothing to see."""
+    return settings.FOUR_EYES_ABOVE is not None and request.user.has_perm("bans.view_bulkrequest")
 
 
 UNFOLD: dict[str, Any] = {
@@ -26,6 +33,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "COMMAND": {"search_callback": "common.admin.palette.found"},
     "ACCOUNT": {"navigation": "accounts.preferences_page.account_links"},
+    "STYLES": [lambda request: static("common/admin/audit.css"), lambda request: static("common/admin/admin.css")],
+    "SCRIPTS": [lambda request: static("common/admin/controls.js")],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("common/admin/favicon.svg")}
+    ],
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "primary": {
@@ -66,6 +78,12 @@ UNFOLD: dict[str, Any] = {
                         "icon": "gavel",
                         "link": reverse_lazy("admin:bans_livestreamban_changelist"),
                         "permission": _may_view("bans.view_livestreamban"),
+                    },
+                    {
+                        "title": _("Bulk requests"),
+                        "icon": "group_add",
+                        "link": reverse_lazy("admin:bans_bulkrequest_changelist"),
+                        "permission": _may_approve,
                     },
                     {
                         "title": _("Reports"),

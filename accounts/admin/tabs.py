@@ -42,7 +42,7 @@ def done_to(request: HttpRequest, person: User) -> dict[str, Any]:
 
 def _entries(request: HttpRequest, tab: str, **wanted: Any) -> dict[str, Any]:
     page = page_of_rows(request, AuditEntry.objects.filter(**wanted), tab=tab, time=None)
-    return {"table": table_of(page.rows), "pages": page.links, "empty": _("There are no entries.")}
+    return {"table": table_of(page.rows, request), "pages": page.links, "empty": _("There are no entries.")}
 
 
 for panel in (

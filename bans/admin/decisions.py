@@ -77,23 +77,26 @@ def verdicts_on(ban: LiveStreamBan, *, by: User, now: datetime) -> list[Verdict]
     return [verdict for verdict in every if _is_possible(ban, Review(verdict.value), by, now)]
 
 
-def _is_possible(ban: LiveStreamBan, verdict: Review, by: User, now: datetime) -> bool:
+def _is_possible(ban: LiveStreamBan, verdict: Review, by: User, now: datetime, **values: Any) -> bool:
     try:
-        refuse_review(ban, by=by, now=now, verdict=verdict)
+        refuse_review(ban, by=by, now=now, verdict=verdict, changes=values or None, decision=Appeal.State.DENIED)
     except Refusal:
         return False
     return True
 
 
-def changes_of(ban: LiveStreamBan, now: datetime) -> list[Change]:
-    """What the ban may be changed to. Each differs from what it is."""
-    durations = [
-        Change("duration", value, label, is_harder=_is_later(_end(value, now), ban.expires_at))
-        for value, label in DURATIONS.items()
-        if value != UNTIL_LIFTED or ban.expires_at is not None
-    ]
+def changes_of(ban: LiveStreamBan, *, by: User, now: datetime) -> list[Change]:
+    """What `review_ban` would accept to change the ban to."""
     kind = ActionType.CHAT_ONLY if ban.action_type == ActionType.BLOCK else ActionType.BLOCK
-    return [*durations, Change("kind", kind, kind.label, is_harder=kind == ActionType.BLOCK)]
+    ends = [(value, label, _end(value, now)) for value, label in DURATIONS.items()]
+    every: list[tuple[Change, dict[str, Any]]] = [
+        *(
+            (Change("duration", value, label, is_harder=_is_later(end, ban.expires_at)), {"expires_at": end})
+            for value, label, end in ends
+        ),
+        (Change("kind", kind, kind.label, is_harder=kind == ActionType.BLOCK), {"action_type": kind}),
+    ]
+    return [change for change, values in every if _is_possible(ban, Review.CHANGED, by, now, **values)]
 
 
 def _end(duration: str, now: datetime) -> datetime | None:

@@ -93,15 +93,10 @@ def free_for(by: User, now: datetime) -> Any:
 
 
 def next_ban(scope: Scope, *, by: User, now: datetime, skipped: list[str]) -> str | None:
-    """The id of the next ban that waits and nobody else is looking at.
-
-    Bans that `by` made are offered to others first: to `by` only when nothing else waits.
-    """
-    waiting = scope.bans().filter(free_for(by, now)).exclude(pk__in=skipped)
-    for bans in (waiting.exclude(created_by=by), waiting.filter(created_by=by)):
-        if found := bans.page_of_queue(now, 0, 1, queues=scope.queues):
-            return str(found[0])
-    return None
+    """The id of the next ban that waits for `by` and that nobody else is looking at."""
+    waiting = scope.bans().offered_to(by, now).filter(free_for(by, now)).exclude(pk__in=skipped)
+    found: list[str] = waiting.page_of_queue(now, 0, 1, queues=scope.queues)
+    return found[0] if found else None
 
 
 def claim_next(request: HttpRequest, scope: Scope) -> str | None:

@@ -24,15 +24,13 @@ from bans.admin.queue import (
     refuse_unless_viewer,
     refuse_wrong_id,
     save,
-    session_of,
     to_next,
 )
 from bans.models import Appeal, LiveStreamBan, ReviewClaim
 from bans.records import other_bans
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, version_of_ban
 from common.admin import card_of, page_of
-from common.admin.audit_trail import actor_of
-from common.admin.audit_trail import changes_of as changes_of_entry
+from common.admin.audit_trail import Worded, actor_of, worded_entries
 from common.models import AuditEntry
 from common.refusals import Refusal
 from common.times import how_long_ago, written
@@ -137,7 +135,7 @@ def page(
         "trail": _trail(request, ban),
         "form": form or DecisionForm(ban),
         "verdicts": verdicts,
-        "changes": changes_of(ban, now) if verdicts else [],
+        "changes": changes_of(ban, by=user, now=now) if verdicts else [],
         "appeal_choices": [(Appeal.State.APPROVED, _("grant the appeal")), (Appeal.State.DENIED, _("deny the appeal"))],
         "may_decide": may_decide(request),
         "seen": version_of_ban(ban),
@@ -148,9 +146,9 @@ def page(
         "skip_url": scope.url("review_skip", ban.pk),
         "claim_url": scope.url("review_claim", ban.pk),
         "next_url": scope.url("review"),
-        "decided_id": (session_of(request)["last"] or {}).get("ban", ""),
         "texts": TEXTS,
         "shortcuts": SHORTCUTS if verdicts else [],
+        "shortcuts_title": _("Review"),
     }
     return TemplateResponse(request, "admin/review.html", context, status=status)
 
@@ -257,23 +255,14 @@ def _rows(bans: list[LiveStreamBan], scope: Scope, now: datetime) -> list[dict[s
     ]
 
 
-def _trail(request: HttpRequest, ban: LiveStreamBan) -> list[dict[str, Any]]:
+def _trail(request: HttpRequest, ban: LiveStreamBan) -> list[Worded]:
     """The newest entries about the ban and its appeal, newest first."""
     if not request.user.has_perm("common.view_auditentry"):
         return []
     appeal = getattr(ban, "appeal", None)
     targets = [ban.pk] if appeal is None else [ban.pk, appeal.pk]
     entries = AuditEntry.objects.filter(target_id__in=targets, target_type__in=("livestreamban", "appeal"))
-    return [
-        {
-            "moment": written(entry.at),
-            "who": actor_of(entry),
-            "what": entry.action,
-            "changes": changes_of_entry(entry),
-            "reason": entry.reason,
-        }
-        for entry in entries.order_by("-id")[:TRAIL_SHOWN]
-    ]
+    return worded_entries(list(entries.order_by("-id")[:TRAIL_SHOWN]), request)
 
 
 TEXTS = {
@@ -302,8 +291,6 @@ TEXTS = {
     "kept": _("What you wrote"),
     "others_of": _("Other bans of this person"),
     "none": _("none"),
-    "host": _("by"),
-    "pending": _("pending"),
     "keys": _("Keys"),
 }
 # Keys and what they do, for the dialog that lists all keys.
@@ -311,7 +298,7 @@ SHORTCUTS = [
     (["u"], _("Keep the ban")),
     (["l"], _("Lift the ban")),
     (["c"], _("Change the ban")),
-    (["1", "…", "9"], _("Choose the reason, or what to change to, with this number")),
+    (["1–9"], _("Choose the reason, or what to change to, with this number")),
     (["Ctrl", "Enter"], _("Decide, and open the next ban")),
     (["s"], _("Skip")),
     (["z"], _("Undo the last decision")),

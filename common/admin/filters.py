@@ -67,16 +67,17 @@ class MomentRangeFilter(RangeDateTimeFilter):
     form_class = DayRangeForm
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        wanted = {
-            f"{self.parameter_name}__gte": self._end("from", time.min),
-            f"{self.parameter_name}__lte": self._end("to", time.max),
-        }
+        first, last = self.ends()
+        wanted = {f"{self.parameter_name}__gte": first, f"{self.parameter_name}__lte": last}
         return queryset.filter(**{name: moment for name, moment in wanted.items() if moment is not None})
 
     def refuse_wrong(self) -> None:
         """Raises `RefusedParameter` for an invalid date or time."""
-        self._end("from", time.min)
-        self._end("to", time.max)
+        self.ends()
+
+    def ends(self) -> tuple[datetime | None, datetime | None]:
+        """Raises `RefusedParameter` for an invalid date or time."""
+        return self._end("from", time.min), self._end("to", time.max)
 
     def _end(self, end: str, whole_day: time) -> datetime | None:
         name = f"{self.parameter_name}_{end}"
@@ -124,6 +125,8 @@ def refuse_wrong_values(filters: Sequence[ListFilter], sent: Mapping[str, Sequen
 
 def _knows(one: ListFilter, name: str, value: str) -> bool:
     """Whether `value`, which is not empty, is a valid value of the filter."""
+    if getattr(one, "takes_any_text", False):
+        return True
     if isinstance(one, SimpleListFilter):
         return value in {str(choice) for choice, _label in one.lookup_choices}
     if name.endswith("__isnull"):

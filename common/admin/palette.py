@@ -63,12 +63,12 @@ def found(request: HttpRequest, text: str) -> list[SearchResult]:
 def _found(request: HttpRequest, finder: Finder, text: str) -> list[SearchResult]:
     model_admin = cast("ReadOnlyAdmin", admin.site.get_model_admin(finder.model))
     rows, _may_have_duplicates = model_admin.get_search_results(request, model_admin.get_queryset(request), text)
-    rows = list(finder.first(rows, text))
+    shown = list(finder.first(rows, text))
     results = []
-    for row in rows[:MOST]:
+    for row in shown[:MOST]:
         title, description = finder.shown(row)
         results.append(SearchResult(title=title, description=description, link=page_of(row), icon=finder.icon))
-    if len(rows) > MOST:
+    if len(shown) > MOST:
         options = finder.model._meta
         address = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
         every = f"{address}?{urlencode({'q': text})}"

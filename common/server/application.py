@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from io import BytesIO
 from typing import Any, Protocol
 
 from django.conf import settings
 from django.http import HttpResponse
 from django.utils.translation import override
+from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]  # exported without a promise
 
 from common import api
 from common.entry_points import EntryPoint, called_through
@@ -21,6 +22,7 @@ from common.server.threads import RequestThreads
 
 logger = logging.getLogger(__name__)
 
+PATIENCE_SECONDS = 30.0
 HEALTH = "/healthz"
 FILES = "/media/"
 
@@ -31,6 +33,13 @@ class HTTPProtocol(Receiving, Protocol):
     def response_empty(self, status: int, headers: list[tuple[str, str]]) -> None: ...
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None: ...
     def response_file(self, status: int, headers: list[tuple[str, str]], file: str) -> None: ...
+    def response_stream(self, status: int, headers: list[tuple[str, str]]) -> "Transport": ...
+
+
+class Transport(Protocol):
+    """A body that is sent in parts."""
+
+    def send_bytes(self, data: bytes) -> Awaitable[None]: ...
 
 
 class Application:
@@ -77,7 +86,7 @@ class Application:
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["wsgi.input"] = BytesIO(body)
         try:
-            await self._threads.run(_answer_by, self._wsgi, environ, protocol)
+            await self._threads.run(_answer_by, self._wsgi, environ, protocol, asyncio.get_running_loop())
         finally:
             self._bodies.release(body)
 
@@ -103,7 +112,9 @@ def _eager_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any)
     return asyncio.Task(coroutine, loop=loop, **options | {"eager_start": True})
 
 
-def _answer_by(wsgi: Callable[..., Any], environ: dict[str, Any], protocol: HTTPProtocol) -> None:
+def _answer_by(
+    wsgi: Callable[..., Any], environ: dict[str, Any], protocol: HTTPProtocol, loop: asyncio.AbstractEventLoop
+) -> None:
     """Runs in a thread, and answers from there."""
     status = 0
     headers: list[tuple[str, str]] = []
@@ -114,10 +125,33 @@ def _answer_by(wsgi: Callable[..., Any], environ: dict[str, Any], protocol: HTTP
 
     response = wsgi(environ, start_response)
     try:
+        if getattr(response, "streaming", False):
+            _stream(response, protocol.response_stream(status, headers), loop)
+            return
         content = b"".join(response)
     finally:
         response.close()
     protocol.response_bytes(status, headers, content)
+
+
+def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.AbstractEventLoop) -> None:
+    """Send each part before the next one is made, so that memory does not grow with the body.
+
+    Ends early when the client has gone or accepts nothing for `PATIENCE_SECONDS`. The headers are sent already, so an
+    error in the middle can only end the body.
+    """
+
+    async def send(part: bytes) -> None:
+        await transport.send_bytes(part)
+
+    try:
+        for part in parts:
+            if part:
+                asyncio.run_coroutine_threadsafe(send(part), loop).result(PATIENCE_SECONDS)
+    except (ProtocolClosed, ProtocolError, TimeoutError):
+        logger.info("a client left before the end of its answer")
+    except Exception:
+        logger.exception("an answer ended before its end")
 
 
 def _refusal(environ: dict[str, Any], error: Exception) -> HttpResponse:

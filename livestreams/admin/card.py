@@ -89,7 +89,7 @@ def _price(stream: LiveStream) -> Iterator[Fact]:
 def trail_of(request: HttpRequest, stream: LiveStream) -> dict[str, Any]:
     entries = AuditEntry.objects.filter(target_type="livestream", target_id=stream.pk)
     page = page_of_rows(request, entries, tab=TRAIL, time=None)
-    return {"table": table_of(page.rows), "pages": page.links, "empty": _("There are no entries.")}
+    return {"table": table_of(page.rows, request), "pages": page.links, "empty": _("There are no entries.")}
 
 
 add_card(LiveStream, head_of)

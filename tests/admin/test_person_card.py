@@ -14,6 +14,7 @@ from bans import services
 from bans.models import Appeal, LiveStreamBan
 from bans.records import COUNTED, HOLDING_SHOWN, bans_in_force, record_of
 from common.admin import card_of
+from common.times import written
 from livestreams.models import Status
 from tests.admin.conftest import Office
 from tests.admin.pages import page_url, text_of
@@ -102,7 +103,7 @@ def test_the_card_names_the_penalties_in_force_and_those_of_live_streams_first(
     assert [ban.pk for ban in bans_in_force(mia.pk, now=timezone.now())] == [live.pk, later.pk]
     page = office(moderator).get(page_url(mia))
     shown = text_of(page)
-    assert "In force: may not watch on “Ask me anything”, until 20" in shown
+    assert f"In force: may not watch on “Ask me anything”, until {written(until)}" in shown
     assert "In force: may not write on “Tomorrow”, until it is lifted" in shown
     assert "Yesterday”" not in shown
     assert page_url(live) in page.content.decode()

@@ -50,6 +50,9 @@ class Connection:
     def response_file(self, status: int, headers: list[tuple[str, str]], file: str) -> None:
         raise AssertionError("no operation answers with a file of the disk")
 
+    def response_stream(self, status: int, headers: list[tuple[str, str]]) -> Any:
+        raise AssertionError("no operation answers in parts")
+
 
 type Request = tuple[Scope, Connection]
 

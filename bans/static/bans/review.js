@@ -7,13 +7,14 @@
 	const KEPT = 7 * 24 * 3600 * 1000; // milliseconds that an unsent reason is kept
 	const PREFIX = "kumanda-review:";
 
+	const bar = document.querySelector(".rq-bar");
 	const page = document.getElementById("review");
 	const form = document.getElementById("decision");
 
 	// --- drafts: what was typed, by ban, until the verdict is written --------------------------------
 
 	const drafts = {
-		key: (ban) => `${PREFIX}${page.dataset.user}:${ban}`,
+		key: (ban) => `${PREFIX}${bar.dataset.user}:${ban}`,
 		read(ban) {
 			try {
 				return JSON.parse(localStorage.getItem(this.key(ban)) ?? "null");
@@ -112,6 +113,9 @@
 		}
 		update();
 		keepDraft();
+		if (verdict === "changed" && matchMedia("(max-width: 1023.9px)").matches) {
+			form.querySelector(".rq-changes").scrollIntoView({ block: "start" });
+		}
 	}
 
 	let appealIsMine = false; // whether the moderator chose what happens to the appeal
@@ -297,13 +301,13 @@
 	// --- start -----------------------------------------------------------------------------------------
 
 	document.addEventListener("keydown", onKey);
+	if (bar.dataset.decided) {
+		drafts.remove(bar.dataset.decided);
+	}
+	drafts.removeOld();
 	if (!page) {
 		return;
 	}
-	if (page.dataset.decided) {
-		drafts.remove(page.dataset.decided);
-	}
-	drafts.removeOld();
 	restoreDraft();
 	if (!form) {
 		return;

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from bans.models import Appeal, LiveStreamBan
+from bans.models import Appeal, LiveStreamBan, ReviewClaim
 from common.models import AuditEntry
 from tests.admin.bans.counting import Effort
 from tests.admin.bans.queue_world import make_moderator, waiting_bans
@@ -139,3 +139,111 @@ def test_twenty_bans_of_all_kinds_are_decided_with_three_keys_at_most(
     page.keyboard.press("z")
     expect(page.get_by_text(texts["undone"])).to_be_visible()
     assert LiveStreamBan.all_objects.waiting(timezone.now()).count() == 1
+
+
+def test_twelve_bans_are_decided_by_touch_on_a_telephone(entered: Entered, capsys: pytest.CaptureFixture[str]) -> None:
+    make_moderator()
+    list(waiting_bans(12, timezone.now()))
+    page = entered(locale="en-US", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    effort = Effort(page)
+    verdicts, decide = page.locator(".rq-verdict"), page.locator("#decide")
+
+    for place in range(12):
+        ban_id = shown(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        with effort.of_one():
+            if place % 3 == 1 and page.locator('[data-key="c"]').count():
+                effort.tap(verdicts.nth(2), page.locator(".rq-changes label", has_text="1 day"), decide)
+                wanted = Review.CHANGED
+            else:
+                effort.tap(verdicts.nth(place % 3 // 2), decide)
+                wanted = Review.LIFTED if place % 3 == 2 else Review.UPHELD
+        assert decided(page, ban_id).review == wanted
+    expect(page.locator(".rq-empty")).to_be_visible()
+
+    with capsys.disabled():
+        print("\n" + effort.summary("queue by touch, 390 px"))  # noqa: T201 - the figures are the purpose
+    assert max(effort.taps) <= MOST_KEYS
+    assert effort.loads == 12
+
+
+def test_keys_are_ignored_while_typing_and_with_other_modifiers(entered: Entered) -> None:
+    make_moderator()
+    list(waiting_bans(2, timezone.now()))
+    page = entered(locale="en-US")
+    shown(page)
+    for key in ("Shift+U", "Alt+u", "Control+u", "Meta+l", "F1", "9"):
+        page.keyboard.press(key)
+    expect(page.locator("[name=verdict]:checked")).to_have_count(0)
+    page.locator("#id_reason").click()
+    page.keyboard.type("ulc123 sz?")
+    expect(page.locator("#id_reason")).to_have_value("ulc123 sz?")
+    expect(page.locator("[name=verdict]:checked")).to_have_count(0)
+
+    page.locator("h1").first.click()
+    page.keyboard.press("Shift+?")
+    dialog = page.get_by_text("Decide, and open the next ban")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("u")
+    expect(page.locator("[name=verdict]:checked")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    page.keyboard.press("u")
+    expect(page.locator("[name=verdict]:checked")).to_have_count(1)
+    expect(page.locator("#id_reason")).to_have_value("ulc123 sz?")
+    page.keyboard.press("2")
+    expect(page.locator("#id_reason")).to_have_value("Insults or harassment. ulc123 sz?")
+
+
+def test_two_moderators_see_each_other_and_the_slower_one_keeps_the_reason(entered: Entered) -> None:
+    make_moderator("melis")
+    make_moderator("defne")
+    (ban,) = waiting_bans(1, timezone.now())
+    path = f"/admin/bans/review/{ban.pk}/"
+    first = entered("melis", path, locale="en-US")
+    shown(first)
+    first.locator("#id_reason").fill("It was a joke between friends.")
+
+    second = entered("defne", path, locale="en-US")
+    expect(second.get_by_text("melis is looking at this ban.")).to_be_visible()
+    second.keyboard.press("u")
+    second.keyboard.press("Control+Enter")
+    assert LiveStreamBan.objects.get().review == Review.UNREVIEWED
+    second.get_by_role("button", name="Take over").click()
+    shown(second)
+    expect(first.get_by_text("defne is looking at this ban.")).to_be_visible(timeout=2000)
+
+    second.keyboard.press("u")
+    second.keyboard.press("Control+Enter")
+    expect(second.locator(".rq-empty")).to_be_visible()
+    expect(first.get_by_text("defne was faster")).to_be_visible(timeout=2000)
+    first.locator(".rq-verdict").nth(1).click()
+    first.keyboard.press("Control+Enter")
+    assert LiveStreamBan.objects.get().review == Review.UPHELD
+    assert AuditEntry.objects.filter(action="review_ban").count() == 1
+    expect(first.locator("#id_reason")).to_have_value("It was a joke between friends.")
+    first.goto(path)
+    expect(first.locator(".rq-kept textarea")).to_have_value("It was a joke between friends.")
+    assert not ReviewClaim.objects.exists()
+
+
+def test_a_typed_reason_survives_the_end_of_the_session(entered: Entered) -> None:
+    melis = make_moderator("melis")
+    (ban,) = waiting_bans(1, timezone.now())
+    page = entered("melis", f"/admin/bans/review/{ban.pk}/", locale="en-US")
+    shown(page)
+    page.keyboard.press("l")
+    page.locator("#id_reason").fill("The person apologised.")
+    page.locator("#id_message").fill("Welcome back.")
+    page.context.clear_cookies()
+    page.get_by_role("link", name="Log in").click()
+
+    log_in(page, "melis")
+    shown(page)
+    expect(page.locator("#id_reason")).to_have_value("The person apologised.")
+    expect(page.locator("#id_message")).to_have_value("Welcome back.")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".rq-empty")).to_be_visible()
+    row = LiveStreamBan.all_objects.get(pk=ban.pk)
+    assert (row.review, row.reviewed_by, row.verdict_message) == (Review.LIFTED, melis, "Welcome back.")
+    assert page.evaluate("Object.keys(localStorage).filter((key) => key.startsWith('kumanda-review'))") == []

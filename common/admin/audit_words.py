@@ -1,0 +1,62 @@
+"""The audit trail in words: runs that have no single target, and exports of the trail itself."""
+
+from django.utils.translation import gettext_lazy as _
+
+from common.admin.audit_registry import Action, Group, Kind, add_action, add_group, add_kind
+
+RUN = "run"  # the kind of actions whose target is no row: its name in the trail is that of what was removed
+
+SYSTEM = "system"
+
+add_group(Group(SYSTEM, _("System"), 40))
+
+add_kind(
+    Kind(
+        RUN,
+        _("run"),
+        fields={
+            "removed": _("removed"),
+            "rows": _("rows"),
+            "format": _("format"),
+            "filter": _("filter"),
+            "is_complete": _("complete"),
+            "partition": _("partition"),
+            "file": _("file"),
+            "sha256": _("SHA-256"),
+            "first_id": _("first id"),
+            "last_id": _("last id"),
+        },
+    )
+)
+
+for action in (
+    Action(
+        "purge",
+        RUN,
+        SYSTEM,
+        _("remove what is past its retention"),
+        _("%(actor)s removed %(removed)s rows past their retention (%(target)s)"),
+    ),
+    Action(
+        "archive_audit_rows",
+        RUN,
+        SYSTEM,
+        _("archive the audit trail"),
+        _("%(actor)s moved %(rows)s rows of the audit trail to a file"),
+    ),
+    Action(
+        "export_audit_rows",
+        RUN,
+        SYSTEM,
+        _("export the audit trail"),
+        _("%(actor)s began an export of the audit trail as %(format)s"),
+    ),
+    Action(
+        "finish_audit_export",
+        RUN,
+        SYSTEM,
+        _("finish an export of the audit trail"),
+        _("%(actor)s exported %(rows)s rows of the audit trail as %(format)s"),
+    ),
+):
+    add_action(action)
