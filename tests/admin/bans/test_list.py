@@ -9,6 +9,7 @@ from django.urls import reverse
 from accounts.models import User
 from bans.admin import BanAdmin, changelist
 from bans.models import LiveStreamBan
+from common.admin import described
 from common.times import written
 from livestreams.models import LiveStream
 from tests.admin.bans.reviewing import listed
@@ -100,8 +101,8 @@ def test_the_filters_of_streams_and_reviewers_autocomplete(
 ) -> None:
     query = {"app_label": app, "model_name": model, "field_name": field, "term": wanted}
     answer = office(moderator).get(reverse("admin:autocomplete"), query)
-    (result,) = answer.json()["results"]
-    assert result["text"].startswith("Gece sohbeti" if field == "stream" else "moderator")
+    (text,) = [result["text"] for result in answer.json()["results"]]
+    assert text == (f"Gece sohbeti · {described(ban.stream)}" if field == "stream" else "moderator")
 
 
 def test_the_list_shows_stream_kind_end_review_and_reviewer(
