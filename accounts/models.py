@@ -12,6 +12,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -143,6 +144,10 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
             # A new username is compared with those of the staff.
             models.Index(fields=["id"], condition=STAFF, name="user_staff"),
             models.Index(fields=["created_at", "id"], condition=Q(is_active=True), name="user_newest"),
+            # The admin lists inactive users too, and finds somebody by the whole address.
+            models.Index(fields=["created_at", "id"], name="user_by_creation"),
+            models.Index(fields=["created_at", "id"], condition=Q(is_active=False), name="user_inactive"),
+            models.Index(Upper("email"), name="user_by_email"),
             # Each search reads the list of pending entries from start to end.
             GinIndex(
                 fields=["names_folded"], opclasses=["gin_trgm_ops"], name="user_by_names", gin_pending_list_limit=128

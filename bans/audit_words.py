@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from bans.models import Appeal, LiveStreamBan, Report, ReportCase
+from bans.models import Appeal, BulkRequest, LiveStreamBan, Report, ReportCase
 from bans.reasons import name_of
 from common.admin.audit_registry import Action, Field, Group, Kind, Reference, add_action, add_group, add_kind
 
@@ -67,6 +67,24 @@ add_kind(
         ReportCase,
         refers={"stream": Reference("livestream", "stream_id", "stream_id")},
         fields={"stream_id": STREAM},
+    )
+)
+add_kind(
+    Kind(
+        "bulkrequest",
+        _("bulk request"),
+        BulkRequest,
+        refers={"stream": Reference("livestream", "stream_id", "stream_id")},
+        fields={"stream_id": STREAM, "action": _("what"), "people": _("people"), "batch_id": _("batch")},
+    )
+)
+add_kind(
+    Kind(
+        "bulkrequest",
+        _("bulk request"),
+        BulkRequest,
+        refers={"stream": Reference("livestream", "stream_id", "stream_id")},
+        fields={"stream_id": STREAM, "batch_id": _("id of the batch")},
     )
 )
 
@@ -152,11 +170,53 @@ for action in (
         _("%(actor)s decided about a raid on %(stream)s; bans reviewed: %(reviewed)s"),
     ),
     Action(
+        "request_bulk",
+        "bulkrequest",
+        MODERATION,
+        _("request a bulk ban or lift"),
+        _("%(actor)s asked for a bulk ban or lift on %(stream)s"),
+    ),
+    Action(
+        "approve_bulk_request",
+        "bulkrequest",
+        MODERATION,
+        _("approve a bulk request"),
+        _("%(actor)s approved a bulk ban or lift on %(stream)s"),
+    ),
+    Action(
+        "reject_bulk_request",
+        "bulkrequest",
+        MODERATION,
+        _("reject a bulk request"),
+        _("%(actor)s rejected a bulk ban or lift on %(stream)s"),
+    ),
+    Action(
         "reopen_appeal",
         "appeal",
         MODERATION,
         _("reopen an appeal"),
         _("%(actor)s reopened the appeal of %(person)s against the ban on %(stream)s"),
+    ),
+    Action(
+        "request_bulk",
+        "bulkrequest",
+        MODERATION,
+        _("ask for a bulk ban"),
+        _("%(actor)s asked a second moderator for a bulk call on %(stream)s; people: %(people)s"),
+    ),
+    Action(
+        "approve_bulk_request",
+        "bulkrequest",
+        MODERATION,
+        _("approve a bulk ban"),
+        _("%(actor)s approved a bulk call on %(stream)s; people: %(people)s"),
+    ),
+    Action(
+        "reject_bulk_request",
+        "bulkrequest",
+        MODERATION,
+        _("reject a bulk ban"),
+        _("%(actor)s rejected a bulk call on %(stream)s; people: %(people)s"),
     ),
     Action(
         "appeal_ban",

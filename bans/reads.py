@@ -230,6 +230,7 @@ def batch_made(batch: Batch, *, dry_run: bool) -> dict[str, Any]:
         "banned": counted[BulkOutcome.BANNED],
         "alreadyBanned": counted[BulkOutcome.ALREADY_BANNED],
         "refused": counted[BulkOutcome.REFUSED],
+        "requestId": _request_of(batch.results),
         "outcomes": [_outcome(result) for result in batch.results],
     }
 
@@ -241,8 +242,13 @@ def batch_undone(batch_id: str, results: Sequence[BanResult]) -> dict[str, Any]:
         "batchId": batch_id,
         "lifted": counted[BulkOutcome.LIFTED],
         "skipped": counted[BulkOutcome.SKIPPED],
+        "requestId": _request_of(results),
         "outcomes": [_outcome(result) for result in results],
     }
+
+
+def _request_of(results: Sequence[BanResult]) -> str | None:
+    return next((result.request_id for result in results if result.request_id), None)
 
 
 def _outcome(result: BanResult) -> dict[str, Any]:

@@ -140,8 +140,10 @@ BULK_OUTCOMES = [
     BulkOutcome.REFUSED,
     BulkOutcome.UNKNOWN,
     BulkOutcome.DUPLICATE,
+    BulkOutcome.REQUESTED,
 ]
-UNDO_OUTCOMES = [BulkOutcome.LIFTED, BulkOutcome.SKIPPED]
+UNDO_OUTCOMES = [BulkOutcome.LIFTED, BulkOutcome.SKIPPED, BulkOutcome.REQUESTED]
+_REQUEST_HELP = "The request that waits for a second moderator, where so many people need one. Null when all is done."
 
 
 class BulkAnswerSerializer(serializers.Serializer[Any]):
@@ -160,6 +162,7 @@ class BulkBanAnswerSerializer(serializers.Serializer[Any]):
     banned = serializers.IntegerField(min_value=0)
     alreadyBanned = serializers.IntegerField(min_value=0)
     refused = serializers.IntegerField(min_value=0, help_text="People who are protected from bans.")
+    requestId = IdField(allow_null=True, help_text=_REQUEST_HELP)
     outcomes = BulkAnswerSerializer(many=True)
 
 
@@ -179,6 +182,7 @@ class UndoBulkBanAnswerSerializer(serializers.Serializer[Any]):
     skipped = serializers.IntegerField(
         min_value=0, help_text="Bans that somebody changed, reviewed or lifted since, or that have ended."
     )
+    requestId = IdField(allow_null=True, help_text=_REQUEST_HELP)
     outcomes = UndoAnswerSerializer(many=True)
 
 

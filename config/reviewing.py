@@ -96,3 +96,10 @@ if not timedelta(seconds=10) <= REVIEW_CLAIM <= timedelta(hours=1):
 REVIEW_OWN_BANS_AFTER = timedelta(minutes=env.int("REVIEW_OWN_BANS_AFTER_MINUTES", default=60))
 if not timedelta(0) <= REVIEW_OWN_BANS_AFTER <= timedelta(days=7):
     raise ImproperlyConfigured("REVIEW_OWN_BANS_AFTER_MINUTES must be between 0 and 10080.")
+# Bulk calls that ban or lift more people than this need a second moderator. None: none do.
+FOUR_EYES_ABOVE = env.int("FOUR_EYES_ABOVE", default=None)
+FOUR_EYES_WAIT = timedelta(hours=env.int("FOUR_EYES_HOURS", default=24))
+if FOUR_EYES_ABOVE is not None and FOUR_EYES_ABOVE < 0:
+    raise ImproperlyConfigured("FOUR_EYES_ABOVE must be at least 0, or empty.")
+if not timedelta(hours=1) <= FOUR_EYES_WAIT <= timedelta(days=7):
+    raise ImproperlyConfigured("FOUR_EYES_HOURS must be between 1 and 168.")

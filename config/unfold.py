@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -15,6 +16,11 @@ def _may_view(permission: str) -> Any:
     return permitted
 
 
+def _may_approve(request: HttpRequest) -> bool:
+    """Where no bulk call needs a second moderator, there is nothing to see."""
+    return settings.FOUR_EYES_ABOVE is not None and request.user.has_perm("bans.view_bulkrequest")
+
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Kumanda",
     "SITE_HEADER": "Kumanda",
@@ -25,9 +31,13 @@ UNFOLD: dict[str, Any] = {
     # Each page shows the audit trail instead; Django's history has only what its own forms save.
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda request: static("common/admin/audit.css")],
     "COMMAND": {"search_callback": "common.admin.palette.found"},
     "ACCOUNT": {"navigation": "accounts.preferences_page.account_links"},
+    "STYLES": [lambda request: static("common/admin/audit.css"), lambda request: static("common/admin/admin.css")],
+    "SCRIPTS": [lambda request: static("common/admin/controls.js")],
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("common/admin/favicon.svg")}
+    ],
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "primary": {
@@ -74,6 +84,12 @@ UNFOLD: dict[str, Any] = {
                         "icon": "groups",
                         "link": reverse_lazy("admin:team"),
                         "permission": _may_view("bans.view_team_figures"),
+                    },
+                    {
+                        "title": _("Bulk requests"),
+                        "icon": "group_add",
+                        "link": reverse_lazy("admin:bans_bulkrequest_changelist"),
+                        "permission": _may_approve,
                     },
                     {
                         "title": _("Reports"),

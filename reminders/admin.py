@@ -238,6 +238,8 @@ class ChunkAdmin(ReadOnlyAdmin):
         (_("Times"), {"fields": ("due_at", "closed_at")}),
     )
 
+    column_names = {"after_user": _("after the user with this id"), "up_to_user": _("up to the user with this id")}
+
     @display(description=_("stream"))
     def on_stream(self, chunk: Chunk) -> str:
         return linked(chunk.round.stream, chunk.round.stream.title)

@@ -4,22 +4,26 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby
+from itertools import count, groupby
+from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import TransactionTestCase
+from django.test import TransactionTestCase, override_settings
 from django.utils import timezone
 from psycopg._preparing import PrepareManager
+from pytest_django import DjangoDbBlocker
 from rest_framework.test import APIClient
 
 import config.urls  # noqa: F401 - registers the pages of the admin, over which tests iterate
 from accounts import services, tokens
 from accounts.models import Session, User
 from common.rate_limits import counters
+from tests.databases import database
 from tests.flush import flush
+from tests.kept import KEPT, owner_of
 from tests.servers import database_url
 
 PASSWORD = "correct horse battery staple"
@@ -49,7 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Modules are not split: tests of a module may share a server or a database.
     modules = [list(tests) for _, tests in groupby(items, key=lambda item: item.path)]
     modules.sort(key=lambda tests: -max(map(_time_limit, tests)))
-    items[:] = [item for tests in modules for item in tests]
+    # Tests that share objects follow each other.
+    items[:] = [item for tests in modules for item in sorted(tests, key=lambda item: owner_of(item)[1:])]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Drop the objects that no further test shares."""
+    yield
+    if KEPT.owner and KEPT.owner != owner_of(nextitem):
+        KEPT.drop()
 
 
 def _time_limit(item: pytest.Item) -> float:
@@ -70,16 +83,37 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+# Once for all tests: a setting that changes sends a signal to everything that depends on any.
+SETTINGS = {
+    "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],  # cheap
+    "PASSWORD_HASHING_QUEUE": 100,
+    "WHITENOISE_AUTOREFRESH": True,  # looks up static files on request instead of at start
+    "READY_KEPT_SECONDS": 0,
+    "UNREADY_KEPT_SECONDS": 0,
+    "IDENTITY_ISSUER": "",
+    "IDENTITY_PUBLIC_KEY": "",
+    "IDENTITY_JWKS_URL": "",
+}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _settings_of_tests(django_test_environment: None) -> Iterator[None]:
+    with override_settings(**SETTINGS):
+        yield
+
+
+@pytest.fixture(scope="session")
+def _folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders that do not exist yet."""
+    base = tmp_path_factory.mktemp("media")
+    return (base / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def _place(settings: Any, tmp_path: Any) -> None:
-    """Cheap password hashes, a temporary folder for pictures, no identity provider, and no calls counted yet."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    settings.PASSWORD_HASHING_QUEUE = 100
-    settings.MEDIA_ROOT = tmp_path / "media"
-    settings.WHITENOISE_AUTOREFRESH = True  # looks up static files on request instead of at start
-    settings.READY_KEPT_SECONDS = settings.UNREADY_KEPT_SECONDS = 0
+def _place(settings: Any, _folders: Iterator[Path]) -> None:
+    """An empty folder for pictures, and no calls counted yet."""
+    settings.MEDIA_ROOT = next(_folders)
     counters.forget_counted()
-    settings.IDENTITY_ISSUER = settings.IDENTITY_PUBLIC_KEY = settings.IDENTITY_JWKS_URL = ""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -115,6 +149,29 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     """Commits do not wait for the disk. After a crash of the machine the test database is created again anyway."""
     options = connection.settings_dict["OPTIONS"]
     options["options"] = f"{options.get('options', '')} -c synchronous_commit=off".strip()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,
+    django_db_blocker: DjangoDbBlocker,
+    django_db_keepdb: bool,
+    django_db_createdb: bool,
+    django_db_modify_db_settings: None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """The test database. Unlike pytest-django's, it is also there for tests that bring their own transaction."""
+    # The folder of a process of pytest-xdist is in that of the run.
+    shared = tmp_path_factory.getbasetemp().parent if hasattr(request.config, "workerinput") else None
+    made = database(
+        verbosity=request.config.option.verbose, keep=django_db_keepdb, recreate=django_db_createdb, shared=shared
+    )
+    with django_db_blocker.unblock():
+        made.__enter__()
+    yield
+    with django_db_blocker.unblock():
+        made.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="module")
@@ -179,14 +236,14 @@ def token_of(user: User) -> str:
 type Api = Callable[..., APIClient]
 
 
+def client_of(user: User | None = None) -> APIClient:
+    """A client that is anonymous, or has the access token of a new session of `user`."""
+    client = APIClient(raise_request_exception=False)
+    if user is not None:
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {token_of(user)}")
+    return client
+
+
 @pytest.fixture
 def api(db: None) -> Api:
-    """A factory of clients: anonymous, or with the access token of a new session of `user`."""
-
-    def client(user: User | None = None) -> APIClient:
-        speaking = APIClient(raise_request_exception=False)
-        if user is not None:
-            speaking.credentials(HTTP_AUTHORIZATION=f"Bearer {token_of(user)}")
-        return speaking
-
-    return client
+    return client_of

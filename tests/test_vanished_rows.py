@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import PHOTO_SIZES, Session, User
 from bans import services as bans
-from bans.models import LiveStreamBan
+from bans.models import BulkRequest, LiveStreamBan
 from common.refusals import Refusal
 from edges import services as edges
 from edges.models import Participant
@@ -87,6 +87,14 @@ def case_of(world: World) -> str:
     return bans.report_stream(world.stream.pk, reason="spam", **world.by).case_id
 
 
+def request_of(world: World) -> str:
+    """The id of a bulk request of another user."""
+    times = {"created_at": world.now, "updated_at": world.now, "expires_at": world.now + timedelta(days=1)}
+    return BulkRequest.objects.create(
+        stream=world.stream, action="ban", payload={"bans": []}, people=1, requested_by=world.creator, **times
+    ).pk
+
+
 def watched_by(world: World) -> str:
     """The id of a stream that the moderator watched."""
     times = {"first_seen_at": world.now, "last_seen_at": world.now}
@@ -131,6 +139,14 @@ CASES: dict[str, Case] = {
         bans.BatchMissing,
     ),
     "bans.undo_review": (lambda w: bans.undo_review(w.ban.pk, **w.by), bans.BanMissing),
+    "bans.approve_request": (
+        lambda w: bans.approve_request(request_of(w), reason="x", **w.by),
+        bans.BulkRequestMissing,
+    ),
+    "bans.reject_request": (
+        lambda w: bans.reject_request(request_of(w), reason="x", **w.by),
+        bans.BulkRequestMissing,
+    ),
     "bans.dismiss_case": (lambda w: bans.dismiss_case(case_of(w), reason="x", **w.by), bans.CaseMissing),
     "bans.mark_acted_on": (lambda w: bans.mark_acted_on(case_of(w), reason="x", **w.by), bans.CaseMissing),
     # The report opens another case.
@@ -252,8 +268,10 @@ WITHOUT_LOCK = {
     "accounts.set_profile_photo",  # calls set_own_photo
     "bans.creator_of_stream",
     "bans.decide_appeal",  # of a locked ban
+    "bans.refuse_approval",
     "bans.refuse_decision",
     "bans.refuse_overruling",
+    "bans.refuse_rejection",
     "bans.refuse_reporting",
     "bans.refuse_review",
     "bans.refuse_undo",

@@ -93,6 +93,7 @@ class UserAdmin(ActionAdmin):
         ("created_at", MomentRangeFilter),
     )
     ordering = ("-created_at", "-id")
+    sortable_by = ("person", "created_at")  # no index has the others
     search_fields = ("username",)
     search_help_text = _("Username, name, email or id")
     word_search = WordSearch(SearchedColumn(User.objects.all, "names_folded"))
@@ -101,14 +102,29 @@ class UserAdmin(ActionAdmin):
             _("Details"),
             {
                 "classes": ("collapse",),
-                "fields": ("username", "name", "surname", "email", "last_login", "created_at", "updated_at"),
+                "fields": (
+                    "username",
+                    "name",
+                    "surname",
+                    "email",
+                    "last_login",
+                    "created_at",
+                    "updated_at",
+                    "id",
+                    "identity_issuer",
+                    "identity_subject",
+                    "identity_tokens_from",
+                ),
             },
         ),
-        (
-            _("Identity"),
-            {"classes": ("collapse",), "fields": ("id", "identity_issuer", "identity_subject", "identity_tokens_from")},
-        ),
     )
+
+    column_names = {
+        "availability_status": _("availability"),
+        "identity_issuer": _("identity provider"),
+        "identity_subject": _("id at the identity provider"),
+        "identity_tokens_from": _("tokens of the identity provider are refused up to"),
+    }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         queryset: QuerySet[Any] = super().get_queryset(request)
@@ -136,7 +152,11 @@ class UserAdmin(ActionAdmin):
     @display(
         description=_("availability"),
         ordering="availability_status",
-        label={User.Availability.AVAILABLE: "success", User.Availability.BUSY: "warning"},
+        label={
+            User.Availability.AVAILABLE: "success",
+            User.Availability.BUSY: "warning",
+            User.Availability.OFFLINE: "default",  # without a colour, Unfold shows the untranslated value
+        },
     )
     def availability(self, user: User) -> tuple[str, str]:
         return user.availability_status, user.get_availability_status_display()

@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+from django.db.models.functions import Upper
 
 from common.fields import ObjectIdKey, new_object_id
 
@@ -11,7 +12,17 @@ class Migration(migrations.Migration):
     dependencies = [("accounts", "0003_staff_preferences")]
 
     operations = [
-        # First, because it alone may take long: after an interruption nothing else has to be removed.
+        # The indexes come first, because only they may take long.
+        AddIndexConcurrently(
+            model_name="user", index=models.Index(fields=["created_at", "id"], name="user_by_creation")
+        ),
+        AddIndexConcurrently(
+            model_name="user",
+            index=models.Index(
+                condition=models.Q(("is_active", False)), fields=["created_at", "id"], name="user_inactive"
+            ),
+        ),
+        AddIndexConcurrently(model_name="user", index=models.Index(Upper("email"), name="user_by_email")),
         AddIndexConcurrently(
             model_name="session",
             index=models.Index(fields=["user", "-created_at", "-id"], name="session_by_user"),

@@ -14,5 +14,6 @@ from bans.admin import (  # noqa: F401 - register their pages, tabs and parts
 from bans.admin.filters import open_badge, waiting_badge
 from bans.admin.pages import BanAdmin
 from bans.admin.reports import ReportCaseAdmin
+from bans.admin.requests import BulkRequestAdmin
 
-__all__ = ["BanAdmin", "ReportCaseAdmin", "open_badge", "waiting_badge"]
+__all__ = ["BanAdmin", "BulkRequestAdmin", "ReportCaseAdmin", "open_badge", "waiting_badge"]

@@ -97,6 +97,11 @@ def _undo(request: HttpRequest, stream: LiveStream) -> HttpResponse:
         return HttpResponseRedirect(f"{request.path}?batch={batch_id}")
     counted = Counter(result.outcome for result in results)
     lifted = counted[BulkOutcome.LIFTED]
+    if waiting := counted["requested"]:  # type: ignore[index]
+        text = ngettext(
+            "%(count)d ban waits for a second moderator.", "%(count)d bans wait for a second moderator.", waiting
+        )
+        messages.warning(request, text % {"count": waiting})
     messages.success(
         request, ngettext("%(count)d ban was lifted.", "%(count)d bans were lifted.", lifted) % {"count": lifted}
     )
@@ -164,7 +169,12 @@ def _done_page(
 ) -> HttpResponse:
     made = sum(row.outcome == Outcome.BANNED for row in rows)
     changed = sum(row.before is not None for row in rows)
+    waiting = sum(row.outcome == Outcome.WAITING for row in rows)
     text = ngettext("%(count)d person was banned.", "%(count)d people were banned.", made) % {"count": made}
+    if waiting:
+        text = ngettext(
+            "%(count)d person waits for a second moderator.", "%(count)d people wait for a second moderator.", waiting
+        ) % {"count": waiting}
     warning = ngettext(
         "%(count)d outcome has changed since the check.", "%(count)d outcomes have changed since the check.", changed
     )

@@ -1,10 +1,9 @@
 """The list of bans in the order of the queue, whatever the number of bans."""
 
-from functools import cached_property
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -12,9 +11,7 @@ from django.utils.translation import gettext
 
 from bans.queue import SORTED, Queue
 from common.admin.changelist import DeclaredChangeList
-
-# Rows that are counted, that pages reach, and that a column can sort. Filters lead to the others.
-MOST_LISTED = 10_000
+from common.admin.counting import COUNTED, BoundedPaginator
 
 
 def queues_in(request: HttpRequest) -> list[Queue] | None:
@@ -23,18 +20,13 @@ def queues_in(request: HttpRequest) -> list[Queue] | None:
     return None if not chosen else [Queue(chosen)] if chosen in Queue else list(Queue)
 
 
-class QueuePaginator(Paginator):  # not generic at run time
+class QueuePaginator(BoundedPaginator):
     """Finds a page in the order of the queue by the index of each part, unless a column sorts the rows."""
 
     queues: list[Queue] | None = None
 
-    @cached_property
-    def count(self) -> int:
-        """The number of rows, up to `MOST_LISTED`."""
-        bans: Any = self.object_list
-        if self.queues is not None:
-            return int(bans.count_up_to(timezone.now(), MOST_LISTED, queues=self.queues))
-        return int(bans.order_by()[:MOST_LISTED].count())
+    def _to_count(self, rows: Any) -> Any:
+        return super()._to_count(rows if self.queues is None else rows.keys_of(self.queues, timezone.now()))
 
     def page(self, number: int | str) -> Page:
         bans: Any = self.object_list
@@ -56,8 +48,8 @@ class BanChangeList(DeclaredChangeList):
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         bans: Any = super().get_queryset(request, exclude_parameters)
         columns = bans.query.order_by
-        if columns and bans.order_by()[: MOST_LISTED + 1].count() > MOST_LISTED:
+        if columns and bans.order_by()[: COUNTED + 1].count() > COUNTED:
             columns = ()
-            text = gettext("A column sorts up to %(most)d rows. Filter the list first.") % {"most": MOST_LISTED}
+            text = gettext("A column sorts up to %(most)d rows. Filter the list first.") % {"most": COUNTED}
             messages.warning(request, text)
         return bans.in_queue_order(timezone.now(), *columns)

@@ -109,6 +109,7 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
     word_search = BAN_SEARCH
     id_fields = ("pk", "target_id", "stream_id")
     readonly_fields = ("end_in_words", "objection_state", "objection_text", "objection_at")
+    column_names = {"batch_id": _("batch")}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BanChangeList]:
         return BanChangeList

@@ -150,7 +150,7 @@ def _appeals_text(count: int) -> str:
         return ""
     text = ngettext(
         "%(count)d person has appealed. Keeping all leaves this ban to a decision of its own; lifting all grants it.",
-        "%(count)d people have appealed. Keeping all leaves these bans to decisions of their own; lifting all grants them.",
+        "%(count)d people have appealed. Keeping all leaves these bans to decisions of their own; lifting all grants them.",  # noqa: E501 - a translator reads it whole
         count,
     )
     return text % {"count": count}

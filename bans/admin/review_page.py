@@ -291,8 +291,6 @@ TEXTS = {
     "kept": _("What you wrote"),
     "others_of": _("Other bans of this person"),
     "none": _("none"),
-    "host": _("by"),
-    "pending": _("pending"),
     "keys": _("Keys"),
 }
 # Keys and what they do, for the dialog that lists all keys.

@@ -5,7 +5,7 @@ from django.db.models import Q
 
 class Migration(migrations.Migration):
     atomic = False
-    dependencies = [("bans", "0009_bans_by_hour")]
+    dependencies = [("bans", "0010_bulk_requests")]
 
     operations = [
         AddIndexConcurrently(

@@ -39,6 +39,16 @@ from bans.services.bulk import (
     stream_of_batch,
     undo_batch,
 )
+from bans.services.bulk_requests import (
+    BulkRequestDecided,
+    BulkRequestExpired,
+    BulkRequestMissing,
+    CannotApproveOwnRequest,
+    approve_request,
+    refuse_approval,
+    refuse_rejection,
+    reject_request,
+)
 from bans.services.claims import BanClaimed, ClaimMissing, release_claim, take_claim, take_over_claim
 from bans.services.raids import review_batch
 from bans.services.reports import (
@@ -91,6 +101,10 @@ __all__ = [
     "BatchMissing",
     "BatchUndone",
     "BulkOutcome",
+    "BulkRequestDecided",
+    "BulkRequestExpired",
+    "BulkRequestMissing",
+    "CannotApproveOwnRequest",
     "CannotBanOneself",
     "CannotDecideOwnCase",
     "CannotReportOwnStream",
@@ -108,6 +122,7 @@ __all__ = [
     "VerdictFollowed",
     "VerdictNews",
     "appeal_ban",
+    "approve_request",
     "ban_each",
     "ban_many",
     "ban_user",
@@ -120,11 +135,14 @@ __all__ = [
     "locked_ban",
     "mark_acted_on",
     "overrule_review",
+    "refuse_approval",
     "refuse_decision",
     "refuse_overruling",
+    "refuse_rejection",
     "refuse_reporting",
     "refuse_review",
     "refuse_undo",
+    "reject_request",
     "release_claim",
     "report_stream",
     "review_ban",

@@ -4,7 +4,7 @@ The number of statements does not depend on the number of people.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.services import UserMissing
-from bans.models import Appeal, LiveStreamBan
+from bans.models import Appeal, BulkRequest, LiveStreamBan
 from bans.services.appeals import decide_appeals
 from bans.services.bans import (
     LIFTED,
@@ -29,6 +29,7 @@ from bans.services.bans import (
     state_of,
     targets,
 )
+from bans.services.four_eyes import needs_approval, stored_request
 from common import audit
 from common.fields import new_object_id
 from common.models import AuditEntry
@@ -65,6 +66,7 @@ class BulkOutcome(StrEnum):
     REFUSED = "refused"
     UNKNOWN = "unknown"
     DUPLICATE = "duplicate"
+    REQUESTED = "requested"
     LIFTED = "lifted"
     UPHELD = "upheld"
     CHANGED = "changed"
@@ -84,18 +86,22 @@ class BanRequest:
 
 @dataclass(frozen=True, slots=True)
 class BanResult:
-    """The outcome of one ban to make, to review or to undo."""
+    """The outcome of one ban to make, to review or to undo.
+
+    With the outcome REQUESTED, `request_id` is the request in which it waits for a second moderator.
+    """
 
     target: str
     target_id: str | None
     outcome: BulkOutcome
     ban_id: str | None = None
     refusal: Refusal | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The results of one call. `id` is None when no ban was made, because then there is nothing to undo."""
+    """The results of one call. `id` is None when no ban was made (yet), because then there is nothing to undo."""
 
     id: str | None
     results: list[BanResult]
@@ -124,8 +130,8 @@ def ban_many(
     """Ban up to LARGEST_BATCH people, named by id or username, with the same values.
 
     `ban` may have action_type, reason and expires_at. People who are banned already, protected or unknown are reported
-    in their results and do not stop the others. Raises StreamMissing, StreamOver, and Invalid when the end is not in
-    the future.
+    in their results and do not stop the others. See `ban_each` for calls that need a second moderator.
+    Raises StreamMissing, StreamOver, and Invalid when the end is not in the future.
     """
     refuse_past_end(ban.get("expires_at"), now)
     requests = [BanRequest(target, by, **ban) for target in sent]
@@ -134,10 +140,17 @@ def ban_many(
 
 @transaction.atomic
 def ban_each(
-    stream_id: str, requests: Sequence[BanRequest], *, by: User | None, now: datetime, dry_run: bool = False
+    stream_id: str,
+    requests: Sequence[BanRequest],
+    *,
+    by: User | None,
+    now: datetime,
+    dry_run: bool = False,
+    is_approved: bool = False,
 ) -> Batch:
     """Make bans that may differ in their values and creators. `by` is the actor in the audit trail; None is the system.
 
+    More bans than `settings.FOUR_EYES_ABOVE` are only requested, unless a second moderator has approved the call.
     Results have the order of `requests`. Raises StreamMissing, StreamOver.
     """
     stream = locked_stream(stream_id, open_for_bans=True)
@@ -171,11 +184,40 @@ def ban_each(
             results.append(BanResult(one.target, person.pk, BulkOutcome.BANNED, None if dry_run else ban.pk))
     if dry_run or not made:
         return Batch(None, results)
+    if not is_approved and needs_approval(len(made)):
+        request_id = _request_bans(stream_id, requests, people=len(made), by=by, now=now)
+        return Batch(None, as_requested(results, BulkOutcome.BANNED, request_id))
     bans = LiveStreamBan.objects.bulk_create(made.values())
     audit.record_many(BANNING, [(ban, {}, state_of(ban)) for ban in bans], by=by, now=now)
     restrictions = [(ban.target_id, ban.action_type, ban.expires_at) for ban in bans]
     record_revocations(stream.pk, restrictions, now=now)
     return Batch(batch_id, results)
+
+
+def _request_bans(
+    stream_id: str, requests: Sequence[BanRequest], *, people: int, by: User | None, now: datetime
+) -> str:
+    bans = [
+        {
+            "target": one.target,
+            "by": one.by.pk,
+            "action_type": one.action_type,
+            "reason": one.reason,
+            "expires_at": one.expires_at and one.expires_at.isoformat(),
+        }
+        for one in requests
+    ]
+    return stored_request(stream_id, BulkRequest.Action.BAN, {"bans": bans}, people=people, by=by, now=now)
+
+
+def as_requested(results: Iterable[BanResult], outcome: BulkOutcome, request_id: str) -> list[BanResult]:
+    """The results with REQUESTED instead of `outcome`, as nothing was done."""
+    return [
+        replace(result, outcome=BulkOutcome.REQUESTED, request_id=request_id, ban_id=None)
+        if result.outcome == outcome
+        else result
+        for result in results
+    ]
 
 
 def _resolved(sent: Iterable[str]) -> list[str | None]:
@@ -217,9 +259,10 @@ def _new_ban(stream: LiveStream, person: User, request: BanRequest, now: datetim
 
 
 @transaction.atomic
-def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[BanResult]:
+def undo_batch(batch_id: str, *, by: User, now: datetime, is_approved: bool = False) -> list[BanResult]:
     """Lift every ban of the batch that still holds and that nobody has changed since. Skip the others.
 
+    More lifts than `settings.FOUR_EYES_ABOVE` are only requested, unless a second moderator has approved them.
     Raises BatchMissing, BatchUndone.
     """
     stream_id = stream_of_batch(batch_id)
@@ -243,6 +286,17 @@ def undo_batch(batch_id: str, *, by: User, now: datetime) -> list[BanResult]:
         results.append(BanResult(ban.target_id, ban.target_id, outcome, ban.pk, refusal=reason))
         if reason is None:
             lifted.append(ban)
+    if not is_approved and needs_approval(len(lifted)):
+        request_id = stored_request(
+            stream_id,
+            BulkRequest.Action.UNDO,
+            {"batch_id": batch_id},
+            people=len(lifted),
+            by=by,
+            now=now,
+            batch_id=batch_id,
+        )
+        return as_requested(results, BulkOutcome.LIFTED, request_id)
     if lifted:
         _lift(lifted, by=by, now=now)
     return results

@@ -7,10 +7,11 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from bans.models import Appeal, LiveStreamBan
+from bans.models import Appeal, BulkRequest, LiveStreamBan
 from bans.services.appeals import decide_appeals
 from bans.services.bans import LIFTED, Review, apply_values
-from bans.services.bulk import BanResult, BatchMissing, BulkOutcome, stream_of_batch
+from bans.services.bulk import BanResult, BatchMissing, BulkOutcome, as_requested, stream_of_batch
+from bans.services.four_eyes import needs_approval, stored_request
 from bans.services.review import (
     AppealUndecided,
     BanReviewed,
@@ -44,11 +45,13 @@ def review_batch(
     reason: str,
     message: str = "",
     changes: dict[str, Any] | None = None,
+    is_approved: bool = False,
 ) -> list[BanResult]:
     """Uphold, change or lift every ban of the batch that nobody has decided. Skip the others, with the reason.
 
     Each ban gets the verdict and the audit row that `review_ban` would give it, so each can be taken back. The stream
     gets one audit row for the batch. A verdict that would deny a pending appeal skips its ban: a person reads it.
+    More lifts than `settings.FOUR_EYES_ABOVE` are only requested, unless a second moderator has approved them.
     Results have the order of the bans. Raises BatchMissing, Invalid.
     """
     refuse_long_message(message)
@@ -65,6 +68,29 @@ def review_batch(
         raise BatchMissing
     refusals = [_why_skipped(ban, by, now, verdict, changes) for ban in bans]
     decided = [ban for ban, refusal in zip(bans, refusals, strict=True) if refusal is None]
+    results = [
+        BanResult(
+            ban.target_id,
+            ban.target_id,
+            BulkOutcome.SKIPPED if refusal else OUTCOMES[verdict],
+            ban.pk,
+            refusal=refusal,
+        )
+        for ban, refusal in zip(bans, refusals, strict=True)
+    ]
+    if verdict == Review.LIFTED and not is_approved and needs_approval(len(decided)):
+        payload = {"batch_id": batch_id, "reason": reason, "message": message}
+        request_id = stored_request(
+            stream_id,
+            BulkRequest.Action.REVIEW,
+            payload,
+            people=len(decided),
+            by=by,
+            now=now,
+            batch_id=batch_id,
+            reason=reason,
+        )
+        return as_requested(results, BulkOutcome.LIFTED, request_id)
     if decided:
         values = verdict_values(verdict, changes, message, by=by, now=now)
         _write(decided, values, verdict, by=by, now=now, reason=reason)
@@ -75,16 +101,7 @@ def review_batch(
             "skipped": len(bans) - len(decided),
         }
         audit.record("review_batch", stream, by=by, now=now, before={}, after=after, reason=reason)
-    return [
-        BanResult(
-            ban.target_id,
-            ban.target_id,
-            BulkOutcome.SKIPPED if refusal else OUTCOMES[verdict],
-            ban.pk,
-            refusal=refusal,
-        )
-        for ban, refusal in zip(bans, refusals, strict=True)
-    ]
+    return results
 
 
 def _why_skipped(

@@ -35,6 +35,9 @@ class BulkBanViewSet(ApiViewSet):
         """Ban up to 1,000 people from a stream, as its creator or a moderator, with an outcome for each.
 
         People who are banned already, are protected from bans or do not exist do not keep the others from being banned.
+
+        Where an installation wants a second moderator for so many people, nobody is banned yet: the outcomes are
+        `requested`, and `requestId` names the request.
         """
         stream_id = BulkBanSerializer.validated_field(request.data, "liveStreamId")
         refuse_unless_creator_or_moderator(self.user, services.creator_of_stream(stream_id))
@@ -49,7 +52,10 @@ class BulkBanViewSet(ApiViewSet):
         responses={200: UndoBulkBanAnswerSerializer},
     )
     def destroy(self, request: Request, batchId: str) -> Response:
-        """Undo a bulk ban: lift its bans, apart from those that somebody changed, reviewed or lifted since."""
+        """Undo a bulk ban: lift its bans, apart from those that somebody changed, reviewed or lifted since.
+
+        Where so many lifts need a second moderator, they are `requested` only, as with the bulk ban.
+        """
         refuse_unless_creator_or_moderator(self.user, reads.creator_of_batch(batchId))
         results = services.undo_batch(batchId, by=self.user, now=timezone.now())
         return Response(reads.batch_undone(batchId, results))

@@ -5,15 +5,11 @@ process.
 """
 
 import argparse
-import os
-import shutil
 import statistics
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -21,11 +17,9 @@ from benchmarks import report
 from benchmarks.growth import plot
 from benchmarks.growth.cases import Case, cases
 from benchmarks.growth.rows import Size, fill_in_bulk
+from benchmarks.own_database import own_database
 from benchmarks.report import say
-from benchmarks.world import UNMET_LIMITS
-from common.postgres.embedded import server_in
 
-OWNER = "kumanda"
 SMALL = Size(
     users=5_000,
     streams=10_000,
@@ -177,21 +171,8 @@ def main() -> int:
     )
     options = parser.parse_args()
     report.load_before()
-    folder = Path(tempfile.mkdtemp(prefix="kumanda-growth-"))
-    server = server_in(folder, owner=OWNER)
-    try:
-        sockets = server.ensure_running()
-        os.environ |= {
-            "DATABASE_URL": f"postgresql://{OWNER}@/{OWNER}?host={sockets}",
-            "KUMANDA_DATA": str(folder),
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "DEBUG": "false",
-            "ALLOWED_HOSTS": "testserver",
-        } | UNMET_LIMITS
+    with own_database("growth"):
         return run(SIZES[: options.sizes])
-    finally:
-        server.stop_if_last()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def run(sizes: Sequence[Size]) -> int:

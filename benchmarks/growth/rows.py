@@ -5,7 +5,7 @@ time of creation, as those that Kumanda makes. Values are spread by hashes, so t
 accident.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 TABLES = [
@@ -42,17 +42,18 @@ class Size(NamedTuple):
     reports: int = 0  # ten in each case
 
 
-def _at(n: str) -> str:
+def made_at(n: str) -> str:
     """When row `n` was created: the first at the start of 2026, then one every three seconds."""
     return f"(timestamptz '2026-01-01 00:00+00' + {n} * interval '3 seconds')"
 
 
-def _h(salt: int, k: int) -> str:
+def hashed(salt: int, k: int) -> str:
     """SQL for a number from 0 to k - 1 that depends on nothing but `n` and the salt."""
     return f"(hashint8extended(n, {salt}) & 1048575) %% {k}"
 
 
-def _id(kind: int, n: str, at: str) -> str:
+def row_id(kind: int, n: str, at: str) -> str:
+    """SQL for the id of row `n` of a kind (below 256) that was created `at`."""
     return _ID.format(kind=kind, n=n, at=at)
 
 
@@ -61,12 +62,12 @@ _USER_AT = "timestamptz '2025-12-31 00:00+00'"
 
 def user_id(n: str) -> str:
     """SQL for the id of user `n`, from 0."""
-    return _id(1, n, _USER_AT)
+    return row_id(1, n, _USER_AT)
 
 
 def stream_id(n: str) -> str:
     """SQL for the id of stream `n`, from 0."""
-    return _id(2, n, _at(n))
+    return row_id(2, n, made_at(n))
 
 
 _USERS = f"""
@@ -87,21 +88,21 @@ _STREAMS = f"""
 INSERT INTO livestreams_livestream (id, created_at, updated_at, deleted_at, title, title_folded, type, channel_name,
     creator_id, guest_id, guest_status, thumbnail, status, price, interest, duration_goal, motivation,
     planned_start_at, plan_set_at, revision, started_at, ended_at)
-SELECT {stream_id("n")}, at, at + {_h(1, 977)} * interval '1 second',
-    CASE WHEN {_h(2, 53)} = 0 AND status <> 'active' THEN now() - {_h(11, 20)} * interval '1 day' END,
+SELECT {stream_id("n")}, at, at + {hashed(1, 977)} * interval '1 second',
+    CASE WHEN {hashed(2, 53)} = 0 AND status <> 'active' THEN now() - {hashed(11, 20)} * interval '1 day' END,
     title, lower(title), CASE WHEN n %% 5 = 0 THEN 'duocrowd' ELSE 'solo' END, 'channel-' || n,
     {user_id("(host %% users)")},
     CASE WHEN n %% 5 = 0 THEN {user_id("((host + 1) %% users)")} END,
     CASE WHEN n %% 5 = 0 THEN (ARRAY['invited', 'accepted', 'accepted', 'declined'])[1 + n / 5 %% 4] END,
     '', status, CASE WHEN n %% 3 = 0 THEN 49.90 END,
-    (ARRAY['music', 'sports', 'cooking', 'education', NULL])[1 + {_h(6, 5)}],
-    CASE WHEN {_h(7, 4)} > 0 THEN 1 + {_h(8, 240)} END,
+    (ARRAY['music', 'sports', 'cooking', 'education', NULL])[1 + {hashed(6, 5)}],
+    CASE WHEN {hashed(7, 4)} > 0 THEN 1 + {hashed(8, 240)} END,
     NULL,
-    CASE WHEN status = 'scheduled' THEN at + interval '500 days' + {_h(3, 9973)} * interval '1 minute'
+    CASE WHEN status = 'scheduled' THEN at + interval '500 days' + {hashed(3, 9973)} * interval '1 minute'
         WHEN status <> 'preparing' THEN at + interval '1 hour' END, at, 0,
-    CASE WHEN status IN ('active', 'ended') THEN at + interval '1 hour' + {_h(4, 97)} * interval '1 second' END,
-    CASE WHEN status = 'ended' THEN at + interval '2 hours' + {_h(5, 883)} * interval '1 second' END
-FROM (SELECT n, {_at("n")} AS at, users, CASE WHEN n %% 100 = 95 THEN n / 100 ELSE n END AS host,
+    CASE WHEN status IN ('active', 'ended') THEN at + interval '1 hour' + {hashed(4, 97)} * interval '1 second' END,
+    CASE WHEN status = 'ended' THEN at + interval '2 hours' + {hashed(5, 883)} * interval '1 second' END
+FROM (SELECT n, {made_at("n")} AS at, users, CASE WHEN n %% 100 = 95 THEN n / 100 ELSE n END AS host,
     CASE WHEN n %% 100 < 55 THEN 'ended' WHEN n %% 100 < 93 THEN 'scheduled' WHEN n %% 100 < 95 THEN 'preparing'
         WHEN n %% 100 = 95 AND n < 100 * users THEN 'active'
         WHEN n %% 100 < 97 THEN 'expired' WHEN n %% 100 < 99 THEN 'cancelled_by_host'
@@ -116,11 +117,11 @@ ON CONFLICT DO NOTHING
 _BANS = f"""
 INSERT INTO bans_livestreamban (id, created_at, updated_at, deleted_at, deleted_by_id, action_type, reason, expires_at,
     review, created_by_id, stream_id, target_id)
-SELECT {_id(3, "n", "at")}, at, at, CASE WHEN n %% 10 = 9 THEN at + interval '1 hour' END,
+SELECT {row_id(3, "n", "at")}, at, at, CASE WHEN n %% 10 = 9 THEN at + interval '1 hour' END,
     CASE WHEN n %% 10 = 9 THEN host END, CASE WHEN n %% 3 = 0 THEN 'CHAT_ONLY' ELSE 'BLOCK' END, 'spam',
     CASE WHEN n %% 10 < 3 THEN at + interval '200 days' END, 'unreviewed', host, stream,
     {user_id("((n + 1 + n / users) %% users)")}
-FROM (SELECT n, {_at("n")} AS at, users, {stream_id("(n %% streams)")} AS stream,
+FROM (SELECT n, {made_at("n")} AS at, users, {stream_id("(n %% streams)")} AS stream,
     {user_id("(n %% streams %% users)")} AS host
     FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)) AS made
 ON CONFLICT DO NOTHING
@@ -129,18 +130,18 @@ ON CONFLICT DO NOTHING
 # One of ten bans was appealed an hour later, also against bans that are over. One appeal in twenty waits.
 _APPEALS = f"""
 INSERT INTO bans_appeal (id, created_at, updated_at, ban_id, text, state)
-SELECT {_id(7, "n", "at")}, at, at, ban.id, 'It was not me.',
+SELECT {row_id(7, "n", "at")}, at, at, ban.id, 'It was not me.',
     CASE WHEN n / 10 %% 20 = 0 THEN 'pending' ELSE (ARRAY['approved', 'denied', 'withdrawn'])[1 + n / 10 %% 3] END
-FROM (SELECT n, {_at("n")} + interval '1 hour' AS at FROM generate_series(0, %s::bigint - 1, 10) AS n) AS made
-    JOIN bans_livestreamban AS ban ON ban.id = {_id(3, "n", _at("n"))}
+FROM (SELECT n, {made_at("n")} + interval '1 hour' AS at FROM generate_series(0, %s::bigint - 1, 10) AS n) AS made
+    JOIN bans_livestreamban AS ban ON ban.id = {row_id(3, "n", made_at("n"))}
 ON CONFLICT DO NOTHING
 """
 
 # All join the first stream one after the other, and are there still.
 _VIEWERS = f"""
 INSERT INTO edges_participant (id, first_seen_at, last_seen_at, stream_id, user_id)
-SELECT {_id(4, "n", _at("n"))}, now() - interval '1 hour' + n * interval '1 millisecond', now() + interval '1 day',
-    {stream_id("0")}, {user_id("n")}
+SELECT {row_id(4, "n", made_at("n"))}, now() - interval '1 hour' + n * interval '1 millisecond',
+    now() + interval '1 day', {stream_id("0")}, {user_id("n")}
 FROM generate_series(1, %s::bigint) AS n
 ON CONFLICT DO NOTHING
 """
@@ -148,7 +149,7 @@ ON CONFLICT DO NOTHING
 # Each user has watched as many as any other, some of them streams that are not over.
 _WATCHED = f"""
 INSERT INTO edges_participant (id, first_seen_at, last_seen_at, stream_id, user_id, role)
-SELECT {_id(7, "n", _at("n"))}, {_at("n")}, {_at("n")} + interval '5 minutes',
+SELECT {row_id(7, "n", made_at("n"))}, {made_at("n")}, {made_at("n")} + interval '5 minutes',
     {stream_id("(1 + n / users * 7919 %% (streams - 1))")}, {user_id("(n %% users)")}, 'audience'
 FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)
 ON CONFLICT DO NOTHING
@@ -161,7 +162,7 @@ WITH live AS (
     WHERE status = 'active' ON CONFLICT DO NOTHING
 ), ranked AS (
     INSERT INTO edges_creatoraudience (creator_id, viewers, counted_at)
-    SELECT {user_id("n")}, 1 + {_h(10, 50_000)}, now() FROM generate_series(0, %s::bigint - 1) AS n
+    SELECT {user_id("n")}, 1 + {hashed(10, 50_000)}, now() FROM generate_series(0, %s::bigint - 1) AS n
     ON CONFLICT DO NOTHING
 )
 INSERT INTO edges_countingpass (name, begun_at, seconds) VALUES ('live viewers', now(), 1e6),
@@ -190,8 +191,8 @@ WITH counted AS (
     VALUES ({stream_id("0")}, 1, 2, 3, 4, 5) ON CONFLICT DO NOTHING
 )
 INSERT INTO edges_feedback (id, stream_id, user_id, rating, comment, created_at)
-SELECT {_id(10, "n", _at("n"))}, {stream_id("0")}, {user_id("n")}, 1 + n %% 5, CASE WHEN n %% 10 = 0 THEN 'Good' END,
-    {_at("n")}
+SELECT {row_id(10, "n", made_at("n"))}, {stream_id("0")}, {user_id("n")}, 1 + n %% 5,
+    CASE WHEN n %% 10 = 0 THEN 'Good' END, {made_at("n")}
 FROM generate_series(0, %s::bigint - 1) AS n
 ON CONFLICT DO NOTHING
 """
@@ -199,15 +200,15 @@ ON CONFLICT DO NOTHING
 # Each user has as many as any other.
 _REMINDERS = f"""
 INSERT INTO reminders_reminder (id, created_at, updated_at, stream_id, user_id, minute, language)
-SELECT {_id(5, "n", _at("n"))}, {_at("n")}, {_at("n")}, {stream_id("(n / users * 7919 %% streams)")},
+SELECT {row_id(5, "n", made_at("n"))}, {made_at("n")}, {made_at("n")}, {stream_id("(n / users * 7919 %% streams)")},
     {user_id("(n %% users)")}, 15, 'en'
 FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)
 ON CONFLICT DO NOTHING
 """
 _NOTIFICATIONS = f"""
 INSERT INTO reminders_notification (id, user_id, stream_id, kind, minute, planned_start_at, read_at, created_at)
-SELECT {_id(6, "n", _at("n"))}, {user_id("(n %% users)")}, {stream_id("(n / users * 7919 %% streams)")},
-    'live', NULL, NULL, CASE WHEN n / users %% 2 = 0 THEN {_at("n")} END, {_at("n")}
+SELECT {row_id(6, "n", made_at("n"))}, {user_id("(n %% users)")}, {stream_id("(n / users * 7919 %% streams)")},
+    'live', NULL, NULL, CASE WHEN n / users %% 2 = 0 THEN {made_at("n")} END, {made_at("n")}
 FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)
 ON CONFLICT DO NOTHING
 """
@@ -215,17 +216,17 @@ ON CONFLICT DO NOTHING
 _CASES = f"""
 INSERT INTO bans_reportcase (id, created_at, updated_at, stream_id, state, report_count, reasons, decided_by_id,
     decided_at, decision)
-SELECT {_id(8, "n", "at")}, at, at, {stream_id("(n %% streams)")}, state, 10, '{{"spam": 10}}',
+SELECT {row_id(8, "n", "at")}, at, at, {stream_id("(n %% streams)")}, state, 10, '{{"spam": 10}}',
     CASE WHEN state <> 'open' THEN {user_id("0")} END, CASE WHEN state <> 'open' THEN at + interval '1 day' END, ''
-FROM (SELECT n, {_at("n")} AS at, streams,
-    CASE WHEN {_h(12, 4)} > 0 THEN (ARRAY['dismissed', 'acted_on'])[1 + {_h(13, 2)}] ELSE 'open' END AS state
+FROM (SELECT n, {made_at("n")} AS at, streams,
+    CASE WHEN {hashed(12, 4)} > 0 THEN (ARRAY['dismissed', 'acted_on'])[1 + {hashed(13, 2)}] ELSE 'open' END AS state
     FROM generate_series(0, %s::bigint / 10 - 1) AS n, (VALUES (%s::bigint)) AS given (streams)) AS made
 ON CONFLICT DO NOTHING
 """
 _REPORTS = f"""
 INSERT INTO bans_report (id, created_at, case_id, stream_id, reporter_id, reason)
-SELECT {_id(9, "n", _at("n"))}, {_at("n")}, {_id(8, "(n / 10)", _at("(n / 10)"))}, {stream_id("(n / 10 %% streams)")},
-    {user_id("(n %% users)")}, 'spam'
+SELECT {row_id(9, "n", made_at("n"))}, {made_at("n")}, {row_id(8, "(n / 10)", made_at("(n / 10)"))},
+    {stream_id("(n / 10 %% streams)")}, {user_id("(n %% users)")}, 'spam'
 FROM generate_series(0, %s::bigint - 1) AS n, (VALUES (%s::bigint, %s::bigint)) AS given (users, streams)
 ON CONFLICT DO NOTHING
 """
@@ -238,16 +239,23 @@ _INDEXES = """
 """
 
 
-def fill_in_bulk(cursor: Any, *sizes: Size) -> None:
-    """`fill` with each size, without the indexes that enforce nothing, which are then built again. For many rows."""
-    cursor.execute(_INDEXES, [TABLES])
+def fill_in_bulk(
+    cursor: Any, *sizes: Size, beside: Callable[[Any], None] = lambda cursor: None, tables: Sequence[str] = ()
+) -> None:
+    """`fill` with each size, without the indexes that enforce nothing, which are then built again. For many rows.
+
+    `beside` is called with the cursor before that, and may insert rows into `tables`, too.
+    """
+    cursor.execute(_INDEXES, [[*TABLES, *tables]])
     indexes = cursor.fetchall()
     for name, _ in indexes:
         cursor.execute(f"DROP INDEX {name}")
     for size in sizes:
         fill(cursor.execute, size)
+    beside(cursor)
     for _, definition in indexes:
-        cursor.execute(definition)
+        # Of a partitioned table with its partitions.
+        cursor.execute(definition.replace(" ON ONLY ", " ON ", 1))
     cursor.execute("ANALYZE")
 
 

@@ -1,9 +1,11 @@
 """Base classes of read-only admin pages: lists, and the page of one row with its audit trail."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import unfold.fields
 from django.contrib import admin
-from django.contrib.admin import ActionLocation
+from django.contrib.admin import ActionLocation, helpers, options, sites, utils
 from django.contrib.admin.utils import quote, unquote
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +23,20 @@ from common.admin.columns import cell, columns_for
 from common.admin.counting import BoundedPaginator
 from common.admin.panels import has_panels, tabs_of
 from common.admin.search import Found, WordSearch
+from common.capitals import use_in
 from common.fields import OBJECT_ID
+from common.refusals import Text
+
+use_in([helpers, options, sites, utils, unfold.fields])
+
+# Columns that many tables have. Models give them no names, and Django would make English ones of their identifiers.
+COLUMN_NAMES = {
+    "id": pgettext_lazy("column", "id"),
+    "created_at": pgettext_lazy("column", "created"),
+    "updated_at": pgettext_lazy("column", "last change"),
+    "deleted_at": pgettext_lazy("column", "deleted"),
+    "deleted_by": pgettext_lazy("column", "deleted by"),
+}
 
 
 class ReadOnlyAdmin(ModelAdmin):
@@ -42,6 +57,16 @@ class ReadOnlyAdmin(ModelAdmin):
     word_search: WordSearch | None = None
     autocomplete_related: tuple[str, ...] = ()
     """The related rows that `autocomplete_text` reads."""
+    column_names: Mapping[str, Text] = {}
+    """Names of columns that have none in the model, besides `COLUMN_NAMES`."""
+
+    def __init__(self, model: type[Model], admin_site: Any) -> None:
+        super().__init__(model, admin_site)
+        for name, text in (COLUMN_NAMES | dict(self.column_names)).items():
+            for column in model._meta.concrete_fields:
+                # `_verbose_name` is what the model says, and what migrations compare.
+                if column.name == name and column._verbose_name is None:  # type: ignore[attr-defined]
+                    column.verbose_name = text
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

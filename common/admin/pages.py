@@ -36,6 +36,10 @@ def page_context(request: HttpRequest, title: str) -> dict[str, Any]:
     return {**admin.site.each_context(request), "title": title}
 
 
+def added() -> list[URLPattern]:
+    return list(_pages)
+
+
 def _urls() -> list[URLResolver | URLPattern]:
     # Before the pages of models, whose last pattern matches every path.
     return [*_pages, *_urls_of_models()]

@@ -50,6 +50,10 @@ def has_panels(model: type[Model]) -> bool:
     return bool(_panels[model])
 
 
+def panels_of(model: type[Model]) -> list[Panel]:
+    return list(_panels[model])
+
+
 def tabs_of(request: HttpRequest, row: Model) -> dict[str, Any] | None:
     """The tabs that the user may see, with the variables of the shown one; None if there is none.
 

@@ -25,7 +25,7 @@ from common.admin import (
 )
 from common.admin.counting import IndexedPaginator
 from common.times import written
-from livestreams.admin import card, people_tab  # noqa: F401 - register the card, the trail, and a tab of people
+from livestreams.admin import card  # noqa: F401 - registers the card and the trail
 from livestreams.admin.actions import CANCEL, DELETE, END, RESTORE
 from livestreams.admin.board import EVERY, StateFilter, state_in, tabs
 from livestreams.admin.words import STATE_COLOURS, described_stream, how_long, state_in_words

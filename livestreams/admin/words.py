@@ -16,6 +16,9 @@ STATE_COLOURS: dict[str, str] = {
     Status.ACTIVE: "success",
     Status.CANCELLED_BY_HOST: "danger",
     Status.CANCELLED_BY_GUEST: "danger",
+    # Without a colour, Unfold shows the untranslated value.
+    Status.ENDED: "default",
+    Status.EXPIRED: "default",
     "deleted": "danger",
 }
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from accounts.models import User
-from bans.models import LiveStreamBan, ReportCase
+from bans.models import BulkRequest, LiveStreamBan, ReportCase
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from reminders.models import Chunk, Delivery, Reminder, Round
@@ -22,15 +22,16 @@ from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url, page_url, text_of
 from tests.bans.people import make_ban
 from tests.bans.reporting import make_report
+from tests.bans.requesting import make_request
 from tests.conftest import make_user
 from tests.streams import make_stream
 
 OF_REMINDERS = [Reminder, Round, Chunk, Delivery]
-OURS = [LiveStream, User, LiveStreamBan, ReportCase, AuditEntry, *OF_REMINDERS]
+OURS = [LiveStream, User, LiveStreamBan, BulkRequest, ReportCase, AuditEntry, *OF_REMINDERS]
 
 
 def with_view_of_bans(user: User) -> User:
-    seen = ("view_livestreamban", "view_reportcase")
+    seen = ("view_livestreamban", "view_bulkrequest", "view_reportcase")
     user.user_permissions.add(*Permission.objects.filter(codename__in=seen))
     return User.objects.get(pk=user.pk)
 
@@ -48,6 +49,8 @@ def reader(reader: User) -> User:
 def a_row(model: type[Model], stream: LiveStream) -> Any:
     if model is LiveStreamBan:
         return make_ban(make_user("troublemaker"), stream)
+    if model is BulkRequest:
+        return make_request(stream)
     if model is ReportCase:
         return make_report(make_user("reporter"), stream).case
     if model in OF_REMINDERS:
@@ -256,10 +259,11 @@ def test_the_page_of_a_stream_shows_its_audit_trail_in_order(
     make_stream(creator, title="Another")
     office(moderator).post(action_url(stream, "end_stream"), {"reason": "Nudity at 20:14."})
 
-    page = office(reader).get(page_url(stream))
+    page = office(reader).get(page_url(stream), {"tab": "trail"})
 
-    actions = [entry.action for entry in page.context["audit_trail"]["entries"]]
-    assert actions == ["create_stream", "start_stream", "end_stream"]
+    sentences = [str(row[1]) for row in page.context["tabs"]["context"]["table"]["rows"]]
+    assert ["ended" in sentences[0], "started" in sentences[1], "created" in sentences[2]] == [True] * 3
+    assert len(sentences) == 3
     assert "Nudity at 20:14." in text_of(page)
     assert "status active → ended" in text_of(page)
 
@@ -271,6 +275,7 @@ def test_the_audit_trail_on_a_page_needs_the_permission_to_view_it(
     reader.user_permissions.add(*Permission.objects.filter(codename="view_livestream"))
 
     assert not office(reader).get(page_url(stream)).context["audit_trail"]
+    assert office(reader).get(page_url(stream), {"tab": "trail"}).context["tabs"] is None
 
 
 def test_the_admin_is_in_the_language_of_the_browser(client: Client, db: None) -> None:

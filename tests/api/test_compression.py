@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import User
-from tests.api.operations import Operation, assert_documented, document, operations, world_for
-from tests.conftest import Api
+from tests.api.operations import Operation, World, assert_documented, document, operations
 
 # Names of properties whose values let somebody in.
 SECRET = re.compile(r"token|secret|password|address", re.IGNORECASE)
@@ -49,9 +47,8 @@ def test_the_walk_finds_secrets() -> None:
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
 def test_answers_are_compressed_unless_they_have_a_secret(
-    operation: Operation, api: Api, creator: User, stranger: User, monkeypatch: pytest.MonkeyPatch
+    operation: Operation, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = world_for(operation, api, creator, stranger)
     plain = world.api()
     # Identity is excluded, so that an answer of any size is compressed.
     monkeypatch.setitem(plain.defaults, "HTTP_ACCEPT_ENCODING", "gzip, identity;q=0")

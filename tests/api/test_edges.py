@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from common import health
-from tests.api.operations import Operation, document, operations, world_for
+from tests.api.operations import Operation, World, document, operations
 from tests.conftest import Api, make_user, token_of
 from tests.envelope import assert_refused, data_of
 from tests.servers import Answer, Server, running_server
@@ -50,22 +50,23 @@ def test_an_unknown_address_is_answered_in_the_envelope(
     assert_refused(api().generic(method, path), 404, "not_found", "there is no such address")
 
 
+# The first operation of each path.
+KNOWN = {operation.path: operation for operation in reversed(operations())}
+
+
 @pytest.mark.parametrize(
-    ("path", "method"),
+    ("path", "operation", "method"),
     [
-        (path, method)
+        pytest.param(path, KNOWN[path], method, id=f"{path}-{method}")
         for path, methods in document()["paths"].items()
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
         if method.lower() not in methods
     ],
 )
 def test_a_wrong_method_is_answered_with_the_allowed_ones(
-    path: str, method: str, api: Api, creator: User, stranger: User
+    path: str, operation: Operation, method: str, world: World
 ) -> None:
-    known = next(operation for operation in operations() if operation.path == path)
-    world = world_for(known, api, creator, stranger)
-
-    response = world.call(Operation(method, path, known.declared), body={})
+    response = world.call(Operation(method, path, operation.declared), body={})
 
     assert_refused(response, 405, "method_not_allowed")
     right = {each.upper() for each in document()["paths"][path]}

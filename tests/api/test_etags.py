@@ -17,7 +17,7 @@ from livestreams.models import LiveStream
 from livestreams.services import delete_stream, edit_stream, end_stream, start_stream
 from reminders.models import Notification
 from reminders.services import choose_channels, mark_notification, remove_reminder
-from tests.api.operations import Operation, World, operations, world_for
+from tests.api.operations import Operation, World, operations
 from tests.bans.people import make_ban
 from tests.bans.reporting import make_report
 from tests.conftest import Api, make_user
@@ -40,10 +40,7 @@ def varies_by(response: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("operation", READS, ids=str)
-def test_a_read_that_is_repeated_unchanged_is_answered_with_304_and_no_body(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_read_that_is_repeated_unchanged_is_answered_with_304_and_no_body(operation: Operation, world: World) -> None:
     first = world.call(operation)
     etag = first.headers["ETag"]
     assert etag.startswith('"')  # strong
@@ -59,8 +56,7 @@ def test_a_read_that_is_repeated_unchanged_is_answered_with_304_and_no_body(
 
 
 @pytest.mark.parametrize("operation", READS, ids=str)
-def test_head_has_the_headers_of_get(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_head_has_the_headers_of_get(operation: Operation, world: World) -> None:
     got = world.call(operation)
     head = Operation("HEAD", operation.path, operation.declared)
 
@@ -134,9 +130,8 @@ UNTOUCHED = {"getNotificationsChannelsV1"}
 
 @pytest.mark.parametrize("operation", [one for one in READS if str(one) not in UNTOUCHED], ids=str)
 def test_a_read_is_answered_with_200_after_each_change_of_its_data_and_with_304_otherwise(
-    operation: Operation, api: Api, creator: User, stranger: User
+    operation: Operation, world: World
 ) -> None:
-    world = world_for(operation, api, creator, stranger)
     seen, known = 0, world.call(operation)
 
     for change in changes(world):
@@ -217,10 +212,7 @@ def test_a_conditional_read_runs_no_more_statements(api: Api, creator: User) -> 
 
 
 @pytest.mark.parametrize("operation", READS, ids=str)
-def test_caches_revalidate_every_read_and_share_no_personal_one(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_caches_revalidate_every_read_and_share_no_personal_one(operation: Operation, world: World) -> None:
     is_json = "application/json" in operation.response(200)["content"]
 
     if operation.takes_token:
@@ -234,9 +226,7 @@ def test_caches_revalidate_every_read_and_share_no_personal_one(
 
 
 @pytest.mark.parametrize("operation", CHANGING, ids=str)
-def test_the_answer_to_a_change_is_not_stored(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_the_answer_to_a_change_is_not_stored(operation: Operation, world: World) -> None:
     response = world.call(operation)
 
     assert response.headers["Cache-Control"].startswith("no-store")
@@ -244,9 +234,7 @@ def test_the_answer_to_a_change_is_not_stored(operation: Operation, api: Api, cr
 
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
-def test_errors_are_not_stored(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_errors_are_not_stored(operation: Operation, world: World) -> None:
     refused = world.call(operation, raw=b"x", content_type="text/plain")
 
     assert refused.status_code == 415

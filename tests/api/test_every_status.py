@@ -1,27 +1,30 @@
 """Every operation × every documented status and code: the response occurs and is as documented."""
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
-from accounts.models import User
 from tests.api.furnishing import furnish, join_early
-from tests.api.operations import Operation, assert_documented, assert_succeeded, operations, world_for
+from tests.api.operations import Operation, World, assert_documented, assert_succeeded, operations, world_for
 from tests.api.recordings import answer_of, assert_recorded, assert_request_recorded, request_of
 from tests.api.replacing import Replacing
 from tests.api.scenarios import SCENARIOS
-from tests.conftest import Api, make_user
+from tests.conftest import client_of, make_user
 from tests.envelope import ERRORS, assert_refused
+from tests.kept import KEPT
 
 PROBLEM = "application/problem+json"
-REALLY_COMMITTED = pytest.mark.django_db(transaction=True)
+COMMITTED = {"service_unavailable"}  # a lost connection ends the transaction around a test
 
 
-def cases() -> list[Any]:
+def cases(*, committed: bool) -> list[Any]:
     """Each response in the envelope in both languages, and each code once as problem+json, for the first operation."""
     found, as_problem = [], set()
     for operation in operations():
@@ -30,11 +33,9 @@ def cases() -> list[Any]:
             if code not in as_problem:
                 as_problem.add(code)
                 kinds.append((PROBLEM, "en"))
-            # A lost connection ends the transaction around the test.
-            marks = [REALLY_COMMITTED] if code == "service_unavailable" else []
-            for accept, language in kinds:
+            for accept, language in kinds if (code in COMMITTED) is committed else ():
                 name = f"{operation}-{status}-{code or 'success'}-{accept}-{language}"
-                found.append(pytest.param(operation, status, code, accept, language, id=name, marks=marks))
+                found.append(pytest.param(operation, status, code, accept, language, id=name))
     return found
 
 
@@ -53,21 +54,67 @@ def test_every_operation_documents_the_codes_that_all_operations_share() -> None
         assert expected <= statuses, operation
 
 
-@pytest.mark.parametrize(("operation", "status", "code", "accept", "language"), cases())
+type Stopped = tuple[World, datetime]
+
+
+def stopped_world(operation: Operation, monkeypatch: pytest.MonkeyPatch) -> Stopped:
+    """The world of the recorded examples, and the time at which it was made."""
+    now = timezone.now().replace(second=0, microsecond=0)  # calendars have whole seconds, statistics whole minutes
+    with monkeypatch.context() as patch:
+        stop_clock(now, patch)
+        creator = make_user("ayse.yilmaz", name="Ayşe", surname="Yılmaz", email="ayse@example.com")
+        world = world_for(operation, client_of, creator, make_user("can.ozturk", name="Can", surname="Öztürk"))
+        join_early(now)
+    return world, now
+
+
+@pytest.fixture
+def recorded_world(
+    request: pytest.FixtureRequest,
+    operation: Operation,
+    monkeypatch: pytest.MonkeyPatch,
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+) -> Iterator[Stopped]:
+    make = partial(stopped_world, operation, monkeypatch)
+    with KEPT.copy(request.node, django_db_blocker, make) as copy:
+        yield copy
+
+
+@pytest.mark.parametrize(("operation", "status", "code", "accept", "language"), cases(committed=False))
 def test_answers_as_documented_and_recorded(
     operation: Operation,
     status: int,
     code: str,
     accept: str,
     language: str,
-    api: Api,
+    recorded_world: Stopped,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now = stopped_clock(monkeypatch)
-    creator = make_user("ayse.yilmaz", name="Ayşe", surname="Yılmaz", email="ayse@example.com")
-    world = world_for(operation, api, creator, make_user("can.ozturk", name="Can", surname="Öztürk"))
+    assert_answered(operation, status, code, accept, language, recorded_world, monkeypatch)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("operation", "status", "code", "accept", "language"), cases(committed=True))
+def test_answers_without_a_database_as_documented_and_recorded(
+    operation: Operation, status: int, code: str, accept: str, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stopped_world(operation, monkeypatch)
+    assert_answered(operation, status, code, accept, language, made, monkeypatch)
+
+
+def assert_answered(
+    operation: Operation,
+    status: int,
+    code: str,
+    accept: str,
+    language: str,
+    made: Stopped,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, now = made
+    stop_clock(now, monkeypatch)
     world.language = language
-    join_early(now)
     if status >= 400:
         world.accept = accept
     else:
@@ -97,12 +144,9 @@ def test_answers_as_documented_and_recorded(
             assert_request_recorded(operation, request_of(operation, world.sent, replaced))
 
 
-def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> datetime:
+def stop_clock(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     """The services are given the same time in a whole test, so that the distances between times are always the same."""
-    # Calendars have whole seconds, and statistics a number for each whole minute.
-    now = timezone.now().replace(second=0, microsecond=0)
     monkeypatch.setattr(timezone, "now", lambda: now)
-    return now
 
 
 def assert_problem(response: Any, status: int, code: str) -> None:
@@ -135,11 +179,7 @@ def assert_problem(response: Any, status: int, code: str) -> None:
         for parameter in operation.query
     ],
 )
-def test_a_wrong_query_parameter_is_named(
-    operation: Operation, parameter: str, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_a_wrong_query_parameter_is_named(operation: Operation, parameter: str, world: World) -> None:
     # NUL is invalid in every type: number, id, time, choice and text, as PostgreSQL cannot store it.
     path, _, query = world.path(operation).partition("?")
     required = [pair for pair in query.split("&") if pair.partition("=")[0] not in ("", parameter)]
@@ -158,11 +198,7 @@ def test_a_wrong_query_parameter_is_named(
         for malformed in ("1", "0" * 23, "0" * 25, "A" * 24, "g" * 24, "٠" * 24, "0" * 24 + "%0A", "%00" * 24)
     ],
 )
-def test_a_malformed_id_is_named(
-    operation: Operation, variable: str, malformed: str, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_a_malformed_id_is_named(operation: Operation, variable: str, malformed: str, world: World) -> None:
     response = world.call(operation, path=world.path(operation, **{variable: malformed}))
 
     assert_refused(response, 400, "validation_failed", f"{variable}: must be 24 lower-case hexadecimal characters")
@@ -170,11 +206,7 @@ def test_a_malformed_id_is_named(
 
 @pytest.mark.parametrize("operation", [each for each in operations() if each.has_body], ids=str)
 @pytest.mark.parametrize("body", ["[]", "5", "null", '"text"'])
-def test_a_body_that_is_not_an_object_is_refused(
-    operation: Operation, body: str, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_a_body_that_is_not_an_object_is_refused(operation: Operation, body: str, world: World) -> None:
     response = world.call(operation, raw=body.encode())
 
     assert_refused(response, 400, "validation_failed", "body: must be a JSON object")
@@ -183,17 +215,12 @@ def test_a_body_that_is_not_an_object_is_refused(
 @pytest.mark.parametrize(
     "operation", [each for each in operations() if each.takes_token and not each.needs_token], ids=str
 )
-def test_an_optional_token_may_be_left_out(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_an_optional_token_may_be_left_out(operation: Operation, world: World) -> None:
     assert_succeeded(world.call(operation, authorization=""), operation)
 
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
-def test_a_success_is_in_the_envelope_even_if_problem_json_is_accepted(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_success_is_in_the_envelope_even_if_problem_json_is_accepted(operation: Operation, world: World) -> None:
     world.accept = PROBLEM
 
     response = world.call(operation)

@@ -17,7 +17,7 @@ from common.languages import preferred_language, understood
 from common.playground import preferred_form
 from common.serializers import ALWAYS
 from common.server.files import StoredFile, StoredFiles
-from tests.api.operations import Operation, operations, world_for
+from tests.api.operations import Operation, World, operations
 from tests.conftest import Api
 from tests.envelope import assert_refused
 from tests.servers import running_server
@@ -76,11 +76,7 @@ def test_otherwise_the_envelope_is_returned(accept: str, api: Api) -> None:
 
 
 @pytest.mark.parametrize("operation", ALL, ids=str)
-def test_every_operation_parses_accept_in_the_same_way(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_every_operation_parses_accept_in_the_same_way(operation: Operation, world: World) -> None:
     for accept, kind in (
         ("APPLICATION/PROBLEM+JSON", PROBLEM),
         (f"{PROBLEM};q=0", "application/json"),
@@ -184,10 +180,7 @@ def test_the_language_of_a_page_does_not_affect_the_next_call_in_the_thread(
 
 
 @pytest.mark.parametrize("operation", ALL, ids=str)
-def test_a_compressed_body_is_refused_and_its_encoding_named(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_compressed_body_is_refused_and_its_encoding_named(operation: Operation, world: World) -> None:
     client: Any = world.api(world.caller if operation.takes_token else None)
     raw = gzip.compress(json.dumps(world.body(operation) or {}).encode())
 
@@ -261,10 +254,7 @@ def test_files_also_support_if_modified_since(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", [one for one in ALL if "304" in one.declared["responses"]], ids=str)
-def test_a_list_of_entity_tags_is_accepted_by_every_operation_that_has_one(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_list_of_entity_tags_is_accepted_by_every_operation_that_has_one(operation: Operation, world: World) -> None:
     etag = world.call(operation).headers["ETag"]
 
     for header, status in ((f'"x", W/{etag}', 304), ("*", 304), (f'"x{etag[1:]}', 200), (etag[:-2] + '"', 200)):

@@ -16,7 +16,7 @@ from common import idempotency
 from common.models import AuditEntry, StoredAnswer
 from livestreams.models import LiveStream
 from livestreams.services import cancel_stream
-from tests.api.operations import Operation, operations, world_for
+from tests.api.operations import Operation, World, operations
 from tests.bans.people import BANS
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
@@ -52,10 +52,7 @@ def test_every_changing_operation_takes_a_key_apart_from_those_of_sessions() -> 
 
 
 @pytest.mark.parametrize("operation", [one for one in CHANGING if one.takes_key], ids=str)
-def test_a_repeat_gets_the_stored_answer_and_changes_nothing(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_repeat_gets_the_stored_answer_and_changes_nothing(operation: Operation, world: World) -> None:
     first = world.call(operation, HTTP_IDEMPOTENCY_KEY="k1")
     assert first.status_code < 300
     written = list(AuditEntry.objects.exclude(action="log_in").values_list("id", flat=True))
@@ -73,19 +70,13 @@ def test_a_repeat_gets_the_stored_answer_and_changes_nothing(
 
 @pytest.mark.parametrize("operation", [one for one in CHANGING if one.takes_key], ids=str)
 @pytest.mark.parametrize("key", ["", "x" * 256, "a b", "\u00e9", "a\tb"])
-def test_every_operation_refuses_a_malformed_key(
-    key: str, operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_every_operation_refuses_a_malformed_key(key: str, operation: Operation, world: World) -> None:
     assert_refused(world.call(operation, HTTP_IDEMPOTENCY_KEY=key), 400, "validation_failed", RULE)
     assert not StoredAnswer.objects.exists()
 
 
 @pytest.mark.parametrize("operation", [one for one in CHANGING if not one.takes_key], ids=str)
-def test_operations_of_sessions_ignore_the_key(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_operations_of_sessions_ignore_the_key(operation: Operation, world: World) -> None:
     response = world.call(operation, HTTP_IDEMPOTENCY_KEY="a b")
 
     assert response.status_code in {200, 201}
@@ -93,9 +84,7 @@ def test_operations_of_sessions_ignore_the_key(operation: Operation, api: Api, c
 
 
 @pytest.mark.parametrize("operation", [one for one in operations() if one.method == "GET"], ids=str)
-def test_reads_ignore_the_key(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_reads_ignore_the_key(operation: Operation, world: World) -> None:
     assert world.call(operation, HTTP_IDEMPOTENCY_KEY="a b").status_code == 200
     assert not StoredAnswer.objects.exists()
 

@@ -13,7 +13,7 @@ from common import preconditions
 from common.models import RateCounter, StoredAnswer
 from common.views import ApiViewSet
 from livestreams.models import LiveStream
-from tests.api.operations import Operation, World, document, operations, world_for
+from tests.api.operations import Operation, World, document, operations
 from tests.bans.people import BANS, make_ban
 from tests.conftest import Api, token_of
 from tests.envelope import assert_refused, data_of
@@ -97,8 +97,8 @@ def test_every_operation_that_changes_one_object_takes_if_match() -> None:
 
 
 @pytest.mark.parametrize("operation", READABLE, ids=str)
-def test_every_object_says_how_it_is_locked(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    path = world_for(operation, api, creator, stranger).path(operation)
+def test_every_object_says_how_it_is_locked(operation: Operation, world: World) -> None:
+    path = world.path(operation)
     found = preconditions.read_of(path, resolve(path).kwargs)
 
     assert found is not None
@@ -107,10 +107,7 @@ def test_every_object_says_how_it_is_locked(operation: Operation, api: Api, crea
 
 
 @pytest.mark.parametrize("operation", MATCHING, ids=str)
-def test_a_stale_tag_is_refused_and_nothing_is_changed(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_stale_tag_is_refused_and_nothing_is_changed(operation: Operation, world: World) -> None:
     authorization = authorized(world)
     before = rows()
 
@@ -124,10 +121,7 @@ def test_a_stale_tag_is_refused_and_nothing_is_changed(
 
 @pytest.mark.parametrize("operation", [one for one in READABLE if str(one) not in ABSENT], ids=str)
 @pytest.mark.parametrize("form", ["{tag}", '"x", {tag}', "*"])
-def test_the_current_tag_lets_the_change_happen(
-    form: str, operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_the_current_tag_lets_the_change_happen(form: str, operation: Operation, world: World) -> None:
     prepared(operation, world)
     authorization = authorized(world)
     header = form.replace("{tag}", tag_of(world, operation, authorization) or "")
@@ -136,8 +130,7 @@ def test_the_current_tag_lets_the_change_happen(
 
 
 @pytest.mark.parametrize("operation", [one for one in READABLE if str(one) not in ABSENT], ids=str)
-def test_a_weak_tag_never_matches(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_weak_tag_never_matches(operation: Operation, world: World) -> None:
     prepared(operation, world)
     authorization = authorized(world)
     weak = f"W/{tag_of(world, operation, authorization)}"
@@ -146,10 +139,8 @@ def test_a_weak_tag_never_matches(operation: Operation, api: Api, creator: User,
 
 
 @pytest.mark.parametrize("operation", [one for one in MATCHING if str(one) in UNREAD], ids=str)
-def test_what_cannot_be_read_matches_every_version(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    assert world_for(operation, api, creator, stranger).call(operation, HTTP_IF_MATCH="*").status_code < 300
+def test_what_cannot_be_read_matches_every_version(operation: Operation, world: World) -> None:
+    assert world.call(operation, HTTP_IF_MATCH="*").status_code < 300
 
 
 def test_there_is_no_version_of_what_does_not_exist(api: Api, creator: User, viewer: User) -> None:
@@ -177,18 +168,15 @@ def test_there_is_no_version_of_a_deleted_stream(api: Api, creator: User) -> Non
 
 @pytest.mark.parametrize("operation", MATCHING, ids=str)
 @pytest.mark.parametrize("header", ["", "abc", '"abc'])
-def test_a_malformed_header_is_refused(
-    header: str, operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_malformed_header_is_refused(header: str, operation: Operation, world: World) -> None:
     rule = "If-Match: must be a list of entity tags in double quotes, or *"
 
     assert_refused(world.call(operation, HTTP_IF_MATCH=header), 400, "validation_failed", rule)
 
 
 @pytest.mark.parametrize("operation", [one for one in operations() if not one.takes_match], ids=str)
-def test_other_operations_ignore_the_header(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    assert world_for(operation, api, creator, stranger).call(operation, HTTP_IF_MATCH=STALE).status_code < 300
+def test_other_operations_ignore_the_header(operation: Operation, world: World) -> None:
+    assert world.call(operation, HTTP_IF_MATCH=STALE).status_code < 300
 
 
 # --- which error comes first ----------------------------------------------------------------------

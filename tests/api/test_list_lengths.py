@@ -22,7 +22,7 @@ from bans.models import LiveStreamBan
 from common.api import MOST_REASONS, reasons_of
 from common.fields import new_object_id
 from common.serializers import InputSerializer
-from tests.api.operations import Operation, document, operations, world_for
+from tests.api.operations import Operation, World, document, operations
 from tests.bans.people import make_ban
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused
@@ -185,10 +185,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
 @pytest.mark.parametrize("operation", [each for each in operations() if each.has_body], ids=str)
-def test_a_hostile_body_is_refused_quickly(
-    operation: Operation, body: bytes, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_hostile_body_is_refused_quickly(operation: Operation, body: bytes, world: World) -> None:
     # Authenticate before, so that only the parsing of the body is measured.
     world.call(operation, raw=b"{")
 
@@ -203,12 +200,8 @@ def test_a_hostile_body_is_refused_quickly(
 
 
 @pytest.mark.parametrize("operation", [each for each in operations() if each.has_body], ids=str)
-def test_a_json_body_is_limited_to_64_kilobytes_except_for_bulk_operations(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
+def test_a_json_body_is_limited_to_64_kilobytes_except_for_bulk_operations(operation: Operation, world: World) -> None:
     limit = 1_048_576 if str(operation) == "createLiveStreamBanBulkV1" else 65_536
-    world = world_for(operation, api, creator, stranger)
-
     within = world.call(operation, raw=b" " * (limit - 1) + b"{")
     beyond = world.call(operation, raw=b" " * limit + b"{")
 

@@ -8,7 +8,7 @@ import pytest
 
 from accounts.models import User
 from livestreams.models import LiveStream
-from tests.api.operations import Operation, operations, world_for
+from tests.api.operations import Operation, World, operations
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
 from tests.hostile_forms import CONTENT_TYPE, form
@@ -27,10 +27,7 @@ BOUNDED = [
 
 
 @pytest.mark.parametrize(("operation", "name"), BOUNDED, ids=str)
-def test_a_number_in_a_query_is_digits(
-    operation: Operation, name: str, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_number_in_a_query_is_digits(operation: Operation, name: str, world: World) -> None:
     client: Any = world.api(world.caller)
 
     for number in NO_NUMBERS:

@@ -12,7 +12,7 @@ from accounts.models import User
 from common.addresses import networks
 from common.rate_limits import counters
 from common.rate_limits.policies import EXACT, NAMES, POLICY_HEADER, STANDING_HEADER, policies_of
-from tests.api.operations import Operation, operations, world_for
+from tests.api.operations import Operation, World, operations
 from tests.bans.people import permitted
 from tests.conftest import Api, token_of
 from tests.envelope import assert_refused
@@ -191,7 +191,7 @@ def test_a_refused_change_changes_nothing(api: Api, creator: User, limited: Any)
 
 @pytest.mark.parametrize("operation", operations(), ids=str)
 def test_every_operation_counts_for_the_limits_that_it_documents(
-    operation: Operation, api: Api, creator: User, stranger: User, limited: Any, settings: Any
+    operation: Operation, world: World, limited: Any, settings: Any
 ) -> None:
     documented = operation.declared["x-rate-limits"]
     assert documented
@@ -202,7 +202,7 @@ def test_every_operation_counts_for_the_limits_that_it_documents(
         assert {POLICY_HEADER, STANDING_HEADER} <= set(operation.response(status)["headers"]), status
     settings.UNLIMITED_PERMISSION = "no.such"
     limited(**{name.replace("-", "_"): "1000/60" for name in NAMES})
-    response = world_for(operation, api, creator, stranger).call(operation)
+    response = world.call(operation)
 
     assert response.status_code < 300, response.content
     named = re.findall(r'"([a-z-]+)";q=1000;w=60', response.headers[POLICY_HEADER])

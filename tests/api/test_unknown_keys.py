@@ -20,7 +20,7 @@ from common.views import _kept_query
 from edges.serializers import JoinSerializer
 from livestreams.models import Status
 from reminders.models import Reminder
-from tests.api.operations import Operation, World, operations, world_for
+from tests.api.operations import Operation, World, operations
 from tests.bans.people import make_ban
 from tests.conftest import Api
 from tests.envelope import assert_refused, data_of
@@ -58,8 +58,7 @@ def near_misses(name: str) -> list[str]:
 
 
 @pytest.mark.parametrize("operation", WITH_QUERY + WITHOUT_QUERY, ids=str)
-def test_an_unknown_query_parameter_is_refused(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_an_unknown_query_parameter_is_refused(operation: Operation, world: World) -> None:
     before = changes()
 
     for query, name in ((f"{FAR}=1", FAR), (FAR, FAR), (f"{FAR}=1&{FAR}=2", FAR), ("%00=1", "\\x00"), ("=1", '""')):
@@ -68,11 +67,7 @@ def test_an_unknown_query_parameter_is_refused(operation: Operation, api: Api, c
 
 
 @pytest.mark.parametrize("operation", WITH_QUERY, ids=str)
-def test_the_refusal_of_a_misspelt_query_parameter_names_the_right_one(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_the_refusal_of_a_misspelt_query_parameter_names_the_right_one(operation: Operation, world: World) -> None:
     for parameter in operation.query:
         for wrong in near_misses(name := parameter["name"]):
             reason = f"{wrong}: unknown; did you mean {name}?"
@@ -80,11 +75,7 @@ def test_the_refusal_of_a_misspelt_query_parameter_names_the_right_one(
 
 
 @pytest.mark.parametrize("operation", WITH_QUERY, ids=str)
-def test_a_parameter_of_one_value_must_not_be_repeated(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_a_parameter_of_one_value_must_not_be_repeated(operation: Operation, world: World) -> None:
     for parameter in operation.query:
         if parameter["schema"].get("type") == "array":
             continue
@@ -95,11 +86,7 @@ def test_a_parameter_of_one_value_must_not_be_repeated(
 
 
 @pytest.mark.parametrize("operation", IGNORING, ids=str)
-def test_calendars_ignore_unknown_query_parameters(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_calendars_ignore_unknown_query_parameters(operation: Operation, world: World) -> None:
     assert with_query(world, operation, "t=1764223200&fbclid=x").status_code == 200
 
 
@@ -115,8 +102,7 @@ def test_a_misspelt_filter_does_not_return_all_rows(query: str, api: Api, viewer
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
-def test_an_unknown_key_of_a_body_is_refused(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_an_unknown_key_of_a_body_is_refused(operation: Operation, world: World) -> None:
     body = world.body(operation)
     assert body is not None
     before = changes()
@@ -130,10 +116,7 @@ def test_an_unknown_key_of_a_body_is_refused(operation: Operation, api: Api, cre
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=str)
-def test_the_refusal_of_a_misspelt_body_key_names_the_right_one(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_the_refusal_of_a_misspelt_body_key_names_the_right_one(operation: Operation, world: World) -> None:
     body = world.body(operation)
     assert body is not None
     before = changes()
@@ -147,10 +130,7 @@ def test_the_refusal_of_a_misspelt_body_key_names_the_right_one(
 
 
 @pytest.mark.parametrize("operation", WITHOUT_BODY, ids=str)
-def test_a_body_for_an_operation_without_one_is_refused_unless_it_is_empty(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_body_for_an_operation_without_one_is_refused_unless_it_is_empty(operation: Operation, world: World) -> None:
     before = changes()
 
     refused = [world.call(operation, body={"reason": "x"}), world.call(operation, raw=b'["reason"]')]
@@ -246,10 +226,7 @@ def ignoring(settings: Any) -> Iterator[Ignoring]:
 
 
 @pytest.mark.parametrize("operation", WITH_QUERY + WITHOUT_QUERY, ids=str)
-def test_keys_of_older_apps_are_ignored_everywhere(
-    operation: Operation, api: Api, creator: User, stranger: User, ignoring: Ignoring
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_keys_of_older_apps_are_ignored_everywhere(operation: Operation, world: World, ignoring: Ignoring) -> None:
     ignoring(FAR)
     path = world.path(operation)
 

@@ -5,6 +5,7 @@ import pytest
 from accounts.models import User
 from bans.models import LiveStreamBan
 from livestreams.models import LiveStream
+from tests.api.conftest import world  # noqa: F401 - a fixture
 from tests.bans.people import make_ban
 from tests.streams import make_stream
 

@@ -53,7 +53,7 @@ def test_ids_and_usernames_in_any_case_are_banned_alike(
 
     data = data_of(api(creator).post(BULK, sent))
 
-    assert list(data) == ["batchId", "dryRun", "banned", "alreadyBanned", "refused", "outcomes"]
+    assert list(data) == ["batchId", "dryRun", "banned", "alreadyBanned", "refused", "requestId", "outcomes"]
     assert (data["dryRun"], data["banned"], data["alreadyBanned"], data["refused"]) == (False, 2, 0, 0)
     bans = {ban.target_id: ban for ban in LiveStreamBan.objects.all()}
     assert data["outcomes"] == [

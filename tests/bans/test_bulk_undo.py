@@ -85,6 +85,7 @@ def test_every_ban_of_the_batch_is_lifted(
         "batchId": batch_id,
         "lifted": 2,
         "skipped": 0,
+        "requestId": None,
         "outcomes": [
             {
                 "target": ban.target_id,

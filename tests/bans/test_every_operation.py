@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.models import User
 from bans.services import lift_ban
 from livestreams.models import Status
-from tests.api.operations import Operation, World, assert_succeeded, document, operations, world_for
+from tests.api.operations import Operation, World, assert_succeeded, document, operations
 from tests.bans.people import BANS, make_ban
 from tests.conftest import Api, make_user, token_of
 from tests.envelope import assert_refused, data_of
@@ -96,9 +96,7 @@ def test_operations_are_found_and_every_exception_is_one_of_them() -> None:
 @pytest.mark.parametrize(
     "operation", [operation for operation in OPERATIONS if str(operation) not in ALLOWED_WITHOUT_TOKEN], ids=str
 )
-def test_a_call_without_a_token_is_refused(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(operation, api, creator, stranger)
-
+def test_a_call_without_a_token_is_refused(operation: Operation, world: World) -> None:
     assert_refused(world.call(operation, authorization=""), 401, "authentication_required")
 
 
@@ -107,8 +105,7 @@ def test_a_call_without_a_token_is_refused(operation: Operation, api: Api, creat
     [operation for operation in OPERATIONS if str(operation) not in ALLOWED_TO_THE_BANNED | WITHOUT_BANS],
     ids=str,
 )
-def test_a_blocked_viewer_is_refused(operation: Operation, api: Api, creator: User, stranger: User) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_blocked_viewer_is_refused(operation: Operation, world: World) -> None:
     make_ban(world.viewer, world.stream)
 
     assert_refused(call_as_viewer(world, operation), 403, REFUSED_TO_ALL_VIEWERS.get(str(operation), "banned"))
@@ -118,10 +115,8 @@ def test_a_blocked_viewer_is_refused(operation: Operation, api: Api, creator: Us
     "operation", [operation for operation in OPERATIONS if str(operation) in REFUSED_TO_ALL_VIEWERS], ids=str
 )
 def test_operations_that_refuse_the_banned_by_another_rule_refuse_every_viewer(
-    operation: Operation, api: Api, creator: User, stranger: User
+    operation: Operation, world: World
 ) -> None:
-    world = world_for(operation, api, creator, stranger)
-
     assert_refused(call_as_viewer(world, operation), 403, REFUSED_TO_ALL_VIEWERS[str(operation)])
 
 
@@ -203,10 +198,7 @@ def test_lists_and_the_calendar_of_a_user_are_the_same_for_everybody(
     ],
     ids=str,
 )
-def test_a_chat_only_ban_leaves_every_operation_of_a_viewer_allowed(
-    operation: Operation, api: Api, creator: User, stranger: User
-) -> None:
-    world = world_for(operation, api, creator, stranger)
+def test_a_chat_only_ban_leaves_every_operation_of_a_viewer_allowed(operation: Operation, world: World) -> None:
     make_ban(world.viewer, world.stream, action_type="CHAT_ONLY")
 
     assert_succeeded(call_as_viewer(world, operation), operation)

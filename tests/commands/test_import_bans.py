@@ -4,12 +4,15 @@ import gc
 import json
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from accounts.models import User
-from bans.models import LiveStreamBan
+from bans.models import BulkRequest, LiveStreamBan
+from bans.services import approve_request
 from common import commands
 from common.models import AuditEntry
 from tests.commands.ban_files import line, peak_of
@@ -176,6 +179,27 @@ def test_a_file_of_several_blocks_is_read_to_the_end(
     facts = imported(text)
 
     assert (facts["imported"], facts["there_already"]) == (5, 1)
+
+
+def test_more_bans_than_the_limit_wait_for_a_second_moderator_and_are_asked_for_once(
+    imported: Import, creator: User, settings: Any
+) -> None:
+    settings.FOUR_EYES_ABOVE = 2
+    large, small = make_stream(creator), make_stream(creator)
+    people = [make_user(f"raider{number}") for number in range(3)]
+    text = "".join(line(large, targetUserId=user.pk, createdBy=creator.pk) for user in people)
+    text += line(small, targetUserId=people[0].pk, createdBy=creator.pk)
+
+    first = imported(text)
+    again = imported(text)
+
+    assert (first["imported"], first["requested"], first["refused"]) == (1, 3, 0)
+    assert (again["imported"], again["requested"], again["there_already"]) == (0, 3, 1)
+    request = BulkRequest.objects.get()
+    assert request.requested_by is None
+    approve_request(request.pk, by=make_user("second"), now=timezone.now(), reason="x")
+    assert LiveStreamBan.objects.filter(stream=large, created_by=creator).count() == 3
+    assert imported(text)["there_already"] == 4
 
 
 @pytest.mark.django_db(transaction=True)

@@ -41,6 +41,7 @@ _FAILED = "liveStreamId: the bans of this stream could not be made; the log says
 class Tally:
     imported: int = 0
     there_already: int = 0
+    requested: int = 0
     refused: list[dict[str, Any]] = field(default_factory=list)
     refused_count: int = 0
 
@@ -86,11 +87,14 @@ class Command(OperatorCommand):
             "dry_run": dry_run,
             "imported": tally.imported,
             "there_already": tally.there_already,
+            "requested": tally.requested,
             "refused": tally.refused_count,
             "refused_lines": tally.refused,
         }
         done = "would be imported" if dry_run else "imported"
         text = f"{tally.imported} bans {done}, {tally.there_already} were there already."
+        if tally.requested:
+            text += f" {tally.requested} bans wait for the approval of a second moderator."
         problem = f"{tally.refused_count} lines were refused." if tally.refused_count else ""
         return Outcome(facts, text, problem)
 
@@ -153,6 +157,8 @@ class Command(OperatorCommand):
             match result.outcome:
                 case BulkOutcome.BANNED:
                     self.tally.imported += 1
+                case BulkOutcome.REQUESTED:
+                    self.tally.requested += 1
                 case BulkOutcome.ALREADY_BANNED | BulkOutcome.DUPLICATE:
                     self.tally.there_already += 1
                 case _:

@@ -113,6 +113,9 @@
 		}
 		update();
 		keepDraft();
+		if (verdict === "changed" && matchMedia("(max-width: 1023.9px)").matches) {
+			form.querySelector(".rq-changes").scrollIntoView({ block: "start" });
+		}
 	}
 
 	let appealIsMine = false; // whether the moderator chose what happens to the appeal

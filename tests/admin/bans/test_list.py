@@ -30,7 +30,7 @@ def test_among_equal_rows_of_a_column_the_order_of_the_queue_stays(
     kind = str(BanAdmin.list_display.index("kind") + 1)  # after the column of boxes
     assert listed(client, o=kind) == [*(name for name in ALL if name != "silenced"), "silenced"]
 
-    monkeypatch.setattr(changelist, "MOST_LISTED", 5)
+    monkeypatch.setattr(changelist, "COUNTED", 5)
     assert listed(client, o=kind) == ALL
     assert "A column sorts up to 5 rows." in text_of(client.get(list_url(LiveStreamBan), {"o": kind}))
 

@@ -17,14 +17,7 @@ from tests.api.matrix.world import World
 @contextmanager
 def in_a_transaction(blocker: Any, media: Path) -> Iterator[None]:
     """Access to the database without the fixture `db`, whose transaction ends with each test."""
-    place = override_settings(
-        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
-        MEDIA_ROOT=media,
-        NOTIFICATION_CHANNELS=dict(settings.KNOWN_CHANNELS),
-        IDENTITY_ISSUER="",
-        IDENTITY_PUBLIC_KEY="",
-        IDENTITY_JWKS_URL="",
-    )
+    place = override_settings(MEDIA_ROOT=media, NOTIFICATION_CHANNELS=dict(settings.KNOWN_CHANNELS))
     with place, blocker.unblock(), transaction.atomic():
         yield
         transaction.set_rollback(True)

@@ -1,0 +1,1 @@
+"""Every page, search and filter of the admin in a large database."""

@@ -1,0 +1,84 @@
+"""The loader of templates. It makes what django-unfold's templates mark up for eyes and mice usable for everybody.
+
+Unfold shows icons as words of a font, which screen readers read aloud ("keyboard_return"), and lets people click on
+elements that no keyboard reaches. Both occur in dozens of its templates, so they are changed where all templates pass,
+once in the life of a process. `common/static/common/admin/controls.js` adds the keys.
+"""
+
+import re
+
+from django.template.base import Origin
+from django.template.loaders import cached
+
+# A start tag. Values of attributes may contain `>`, as `{% if count > 1 %}` does.
+TAG = re.compile(r"""<(?P<name>a|button|div|i|span)\b(?P<attributes>(?:[^<>"']|"[^"]*"|'[^']*')*)>""")
+ICON = "material-symbols-outlined"
+# In the list of classes, and not as a part of another class (`after:material-symbols-outlined`).
+IS_ICON = re.compile(rf"""class="[^"]*(?<![\w:-]){ICON}(?![\w-])""")
+CLICKED = re.compile(r"""\s(?:x-on:|@)click="[^"]*\"""")
+TITLE = re.compile(r"""\stitle=("(?:[^"{]|\{[^"]*"[^"]*"[^"]*\}|\{)*")""")
+ICON_NAME = re.compile(r"\s*(?P<icon>[a-z_0-9]+)\s*<")
+# What stands between the tags of a link or a button that shows icons and no words.
+ICONS_ONLY = re.compile(
+    rf"""\s*(?:<span[^<>]*\b{ICON}\b[^<>]*>\s*(?P<icon>\w*)\s*(?:<span[^<>]*>\s*</span>\s*)?</span>\s*)+</(?:a|button)>"""
+)
+
+
+# Parts of the frame that are plain elements in Unfold.
+LANDMARKS = {
+    '<nav id="nav-sidebar-inner" ': 'aria-label="{% icon_label "navigation" %}" ',
+}
+
+
+class Loader(cached.Loader):
+    def get_contents(self, origin: Origin) -> str:
+        contents: str = super().get_contents(origin)
+        return accessible(contents) if str(origin.name).endswith(".html") else contents
+
+
+def accessible(source: str) -> str:
+    """The source with icons that are not read aloud, buttons where something can be clicked, and landmarks."""
+    for start, attributes in LANDMARKS.items():
+        source = source.replace(start, start + attributes)
+    return TAG.sub(lambda tag: _changed(tag, source[tag.end() :]), source)
+
+
+def _changed(tag: re.Match[str], following: str) -> str:
+    name, attributes = tag["name"], tag["attributes"]
+    is_clicked = _is_always_clicked(attributes)
+    is_control = name == "button" or "href=" in attributes or "role=" in attributes
+    is_icon = IS_ICON.search(attributes) is not None
+    added = ""
+    if is_clicked and not is_control and not _is_empty(following, attributes):
+        added = ' role="button" tabindex="0"'
+        if is_icon:
+            added += _label(attributes, ICON_NAME.match(following))
+        elif only := ICONS_ONLY.match(following):
+            added += _label(attributes, only)
+    elif is_icon and not is_control and "aria-hidden" not in attributes:
+        added = ' aria-hidden="true"'
+    elif name in {"a", "button"} and (only := ICONS_ONLY.match(following)):
+        added = _label(attributes, only)
+    return f"<{name}{added}{attributes}>"
+
+
+def _is_always_clicked(attributes: str) -> bool:
+    """Whether a click does something, and not only under a condition of the template."""
+    if (clicked := CLICKED.search(attributes)) is None:
+        return False
+    before = attributes[: clicked.start()]
+    return before.count("{% if ") == before.count("{% endif %}")
+
+
+def _is_empty(following: str, attributes: str) -> bool:
+    """Whether the element shows nothing: the shade behind a dialog, which a click closes as Escape does."""
+    return following.lstrip().startswith("</") and "x-text" not in attributes
+
+
+def _label(attributes: str, shown: re.Match[str] | None) -> str:
+    """The name of a control, unless it has one. Its title is repeated: the word of the icon would be stronger."""
+    if "aria-label" in attributes:
+        return ""
+    if title := TITLE.search(attributes):
+        return f" aria-label={title[1]}"
+    return f' aria-label="{{% icon_label "{shown["icon"]}" %}}"' if shown else ""
