@@ -78,15 +78,6 @@ add_kind(
         fields={"stream_id": STREAM, "action": _("what"), "people": _("people"), "batch_id": _("batch")},
     )
 )
-add_kind(
-    Kind(
-        "bulkrequest",
-        _("bulk request"),
-        BulkRequest,
-        refers={"stream": Reference("livestream", "stream_id", "stream_id")},
-        fields={"stream_id": STREAM, "batch_id": _("id of the batch")},
-    )
-)
 
 for action in (
     Action(
@@ -196,27 +187,6 @@ for action in (
         MODERATION,
         _("reopen an appeal"),
         _("%(actor)s reopened the appeal of %(person)s against the ban on %(stream)s"),
-    ),
-    Action(
-        "request_bulk",
-        "bulkrequest",
-        MODERATION,
-        _("ask for a bulk ban"),
-        _("%(actor)s asked a second moderator for a bulk call on %(stream)s; people: %(people)s"),
-    ),
-    Action(
-        "approve_bulk_request",
-        "bulkrequest",
-        MODERATION,
-        _("approve a bulk ban"),
-        _("%(actor)s approved a bulk call on %(stream)s; people: %(people)s"),
-    ),
-    Action(
-        "reject_bulk_request",
-        "bulkrequest",
-        MODERATION,
-        _("reject a bulk ban"),
-        _("%(actor)s rejected a bulk call on %(stream)s; people: %(people)s"),
     ),
     Action(
         "appeal_ban",
