@@ -80,16 +80,16 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may_view("bans.view_livestreamban"),
                     },
                     {
-                        "title": _("Team"),
-                        "icon": "groups",
-                        "link": reverse_lazy("admin:team"),
-                        "permission": _may_view("bans.view_team_figures"),
-                    },
-                    {
                         "title": _("Bulk requests"),
                         "icon": "group_add",
                         "link": reverse_lazy("admin:bans_bulkrequest_changelist"),
                         "permission": _may_approve,
+                    },
+                    {
+                        "title": _("Team"),
+                        "icon": "groups",
+                        "link": reverse_lazy("admin:team"),
+                        "permission": _may_view("bans.view_team_figures"),
                     },
                     {
                         "title": _("Reports"),
