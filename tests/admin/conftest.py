@@ -1,6 +1,7 @@
 """Staff, and clients that have logged in to the admin."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -17,6 +18,12 @@ VIEW_PERMISSIONS = (
 CHANGE_PERMISSIONS = (*VIEW_PERMISSIONS, "change_livestream", "change_user", "change_delivery")
 
 type Office = Callable[[User], Client]
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """Wide enough for the menu, which narrower screens hide."""
+    return {**browser_context_args, "viewport": {"width": 1440, "height": 900}}
 
 
 def permit(user: User, codenames: tuple[str, ...]) -> User:

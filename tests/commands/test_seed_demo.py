@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -10,16 +11,22 @@ import pytest
 from django.conf import global_settings
 from django.contrib.auth.hashers import check_password
 from django.db import connection
+from django.db.models import Q
+from django.utils import timezone
 from psycopg import sql
 
 from accounts import services
 from accounts.models import Session, User
+from bans.models import LiveStreamBan, ReportCase
+from bans.queue import Queue
 from common.models import AuditEntry
 from config.demo import FLAG, open_accounts
 from config.world import ACCOUNTS, PEOPLE
+from edges.models import CreatorAudience, FeedbackCount, StreamStatistics, ViewerCount
 from livestreams.models import LiveStream, Status
 from tests.commands.conftest import Run, Start
 from tests.conftest import make_user, session_of
+from tests.patience import PATIENCE
 from tests.servers import database_url, free_port
 
 EXTERNAL = ("seed_demo", FLAG)
@@ -44,12 +51,34 @@ def test_it_creates_users_with_photos_and_streams_in_every_status(run: Run, subt
         created = AuditEntry.objects.filter(action__in=("create_user", "create_stream"))
         assert created.count() == User.objects.count() + LiveStream.all_objects.count()
         assert set(AuditEntry.objects.values_list("entry_point", flat=True)) == {"command"}
+    with subtests.test("moderators have a busy evening"):
+        assert_busy(timezone.now())
     with subtests.test("passwords in an external database are random and printed once"):
         assert_random(output["accounts"])
     with subtests.test("a second run is refused and changes no password"):
         before = list(User.objects.order_by("pk").values_list("password", flat=True))
         assert run(*EXTERNAL).returncode == 2
         assert list(User.objects.order_by("pk").values_list("password", flat=True)) == before
+
+
+def assert_busy(now: datetime) -> None:
+    bans = LiveStreamBan.all_objects
+    waiting = bans.waiting_counts(now, most=1_000)
+    assert waiting[Queue.APPEALS] == 8
+    assert min(waiting.values()) >= 4
+    raids = bans.filter(batch_id__isnull=False)
+    assert raids.values("batch_id").distinct().count() == 1
+    assert raids.filter(review="unreviewed").count() >= 10
+    assert sum(waiting.values()) - raids.count() >= 40
+    reviewed = bans.filter(reviewed_by__username="defne")
+    assert reviewed.count() >= 10
+    assert {ban.review for ban in reviewed} == {"upheld", "lifted", "changed"}
+    assert ViewerCount.objects.filter(is_live=True, viewers__gte=10).count() >= 3
+    assert CreatorAudience.objects.filter(viewers__gt=0).exists()
+    settled = StreamStatistics.objects.filter(stream__status=Status.ENDED)
+    assert not settled.filter(Q(peak=0) | Q(audience=0) | Q(settled_at=None)).exists()
+    assert FeedbackCount.objects.count() == 8
+    assert ReportCase.objects.filter(state=ReportCase.State.OPEN).count() == 3
 
 
 def test_a_dry_run_creates_nothing(run: Run) -> None:
@@ -60,7 +89,7 @@ def test_a_dry_run_creates_nothing(run: Run) -> None:
 def test_of_two_concurrent_copies_one_seeds(start: Start) -> None:
     copies = [start(*EXTERNAL, "--json") for _ in range(2)]
 
-    answers = [copy.communicate(timeout=120) for copy in copies]
+    answers = [copy.communicate(timeout=PATIENCE) for copy in copies]
 
     # A copy that starts before the other has finished waits for it. A later one is refused.
     assert sum('"seeded":true' in output for output, _ in answers) == 1
