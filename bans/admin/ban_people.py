@@ -19,6 +19,7 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from bans.admin.outcomes import Outcome, Row, checked_rows, grouped, read_rows, rows_after, written_rows
 from bans.admin.people_form import BanPeopleForm
+from bans.admin.requests import requested_text
 from bans.models import LiveStreamBan, state_at
 from bans.services import BatchMissing, BulkOutcome, ban_many, is_open_for_bans, stream_of_batch, undo_batch
 from common.admin import add_page, described, page_context, page_of
@@ -97,14 +98,12 @@ def _undo(request: HttpRequest, stream: LiveStream) -> HttpResponse:
         return HttpResponseRedirect(f"{request.path}?batch={batch_id}")
     counted = Counter(result.outcome for result in results)
     lifted = counted[BulkOutcome.LIFTED]
-    if waiting := counted["requested"]:  # type: ignore[index]
-        text = ngettext(
-            "%(count)d ban waits for a second moderator.", "%(count)d bans wait for a second moderator.", waiting
+    if requested := counted[BulkOutcome.REQUESTED]:
+        messages.info(request, requested_text(requested))
+    else:
+        messages.success(
+            request, ngettext("%(count)d ban was lifted.", "%(count)d bans were lifted.", lifted) % {"count": lifted}
         )
-        messages.warning(request, text % {"count": waiting})
-    messages.success(
-        request, ngettext("%(count)d ban was lifted.", "%(count)d bans were lifted.", lifted) % {"count": lifted}
-    )
     reasons = Counter(_reason(result.refusal) for result in results if result.refusal is not None)
     for reason, count in reasons.items():
         text = ngettext(
@@ -169,12 +168,9 @@ def _done_page(
 ) -> HttpResponse:
     made = sum(row.outcome == Outcome.BANNED for row in rows)
     changed = sum(row.before is not None for row in rows)
-    waiting = sum(row.outcome == Outcome.WAITING for row in rows)
     text = ngettext("%(count)d person was banned.", "%(count)d people were banned.", made) % {"count": made}
-    if waiting:
-        text = ngettext(
-            "%(count)d person waits for a second moderator.", "%(count)d people wait for a second moderator.", waiting
-        ) % {"count": waiting}
+    if requested := sum(row.outcome == Outcome.REQUESTED for row in rows):
+        text = requested_text(requested)
     warning = ngettext(
         "%(count)d outcome has changed since the check.", "%(count)d outcomes have changed since the check.", changed
     )

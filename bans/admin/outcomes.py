@@ -25,21 +25,21 @@ class Outcome(TextChoices):
     ALREADY_BANNED = "already_banned", _("already banned")
     TWICE = "twice", _("named twice")
     WOULD_BE_BANNED = "would_be_banned", _("would be banned")
-    WAITING = "waiting", _("waits for a second moderator")
+    REQUESTED = "requested", _("waits for a second moderator")
     BANNED = "banned", _("banned")
 
 
-_OUTCOMES: dict[str, Outcome] = {
+_OUTCOMES = {
     BulkOutcome.UNKNOWN: Outcome.UNKNOWN,
     BulkOutcome.REFUSED: Outcome.PROTECTED,
     BulkOutcome.ALREADY_BANNED: Outcome.ALREADY_BANNED,
     BulkOutcome.DUPLICATE: Outcome.TWICE,
+    BulkOutcome.REQUESTED: Outcome.REQUESTED,
     BulkOutcome.BANNED: Outcome.BANNED,
-    "requested": Outcome.WAITING,  # with four-eyes, a ban of many is only requested
 }
-DONE = (Outcome.BANNED, Outcome.WAITING)
 _COLOURS = {
     Outcome.WOULD_BE_BANNED: "primary",
+    Outcome.REQUESTED: "primary",
     Outcome.BANNED: "success",
     Outcome.ALREADY_BANNED: "info",
 }
@@ -90,7 +90,9 @@ def rows_after(rows: Sequence[Row], results: Sequence[BanResult]) -> list[Row]:
     for row in rows:
         if row.outcome == Outcome.WOULD_BE_BANNED and row.person_id:
             now = _row(row.name, next(made))
-            after.append(now if now.outcome in DONE else replace(now, before=row.outcome))
+            after.append(
+                now if now.outcome in {Outcome.BANNED, Outcome.REQUESTED} else replace(now, before=row.outcome)
+            )
         else:
             after.append(row)
     return after

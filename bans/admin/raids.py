@@ -18,6 +18,7 @@ from accounts.models import User
 from bans.admin.actions import LIFTED, UPHELD
 from bans.admin.decisions import DecisionForm
 from bans.admin.queue import may_decide, refuse_unless_moderator, refuse_unless_viewer, refuse_wrong_id
+from bans.admin.requests import requested_text
 from bans.models import Appeal, LiveStreamBan
 from bans.services import BanResult, BatchMissing, BulkOutcome, review_batch
 from common.admin import ReasonForm, add_page, linked
@@ -70,7 +71,11 @@ def _decide(request: HttpRequest, batch_id: str, given: dict[str, str]) -> HttpR
         )
     except BatchMissing as missing:
         raise Http404 from missing
-    done = sum(result.outcome != BulkOutcome.SKIPPED for result in results)
+    counted = Counter(result.outcome for result in results)
+    requested = counted[BulkOutcome.REQUESTED]
+    done = len(results) - counted[BulkOutcome.SKIPPED] - requested
+    if requested:
+        messages.info(request, requested_text(requested))
     if done:
         messages.success(request, str(DONE[verdict] % {"count": done}))
     for why, count in _skipped(results).items():

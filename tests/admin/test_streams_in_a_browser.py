@@ -37,7 +37,7 @@ def requests_outside(page: Page, live_server: Any) -> list[str]:
 
 
 def log_in(page: Page, live_server: Any, user: User) -> None:
-    page.goto(f"{live_server.url}/admin/")
+    page.goto(f"{live_server.url}/admin/livestreams/livestream/")
     page.get_by_label("Username").fill(user.username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
@@ -65,6 +65,7 @@ def test_a_moderator_cancels_a_stream_and_sees_why_it_cannot_be_cancelled_again(
 
     expect(page.get_by_text("1 stream was cancelled.")).to_be_visible()
     expect(page.get_by_text("cancelled by moderator moderator").first).to_be_visible()
+    page.get_by_role("navigation", name="More about this").get_by_role("link", name="Audit trail").click()
     story = page.get_by_role("region", name="Audit trail")
     expect(story.get_by_text("The creator asked us to.")).to_be_visible()
     expect(page.get_by_role("link", name="Cancel")).to_have_count(0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
@@ -13,6 +14,7 @@ from bans.models import BulkRequest, LiveStreamBan
 from common.models import AuditEntry
 from livestreams.models import LiveStream
 from tests.admin.bans.reviewing import REASON
+from tests.admin.bans.test_ban_people import ban, check, people_url
 from tests.admin.conftest import Office, permit
 from tests.admin.pages import action_url, change_many, list_url, messages_of, page_url, text_of
 from tests.bans.requesting import make_request
@@ -136,3 +138,40 @@ def test_the_sidebar_leads_there_only_where_calls_wait(
     settings.FOUR_EYES_ABOVE = limit
     page = office(moderator).get(list_url(LiveStreamBan)).content.decode()
     assert (list_url(BulkRequest) in page) == (limit is not None)
+
+
+# --- the pages that ask for one -------------------------------------------------------------------
+
+
+def test_ban_people_and_the_undo_of_its_batch_wait(
+    stream: LiveStream, raiders: list[User], office: Office, moderator: User, settings: Any
+) -> None:
+    settings.FOUR_EYES_ABOVE = 2
+    client = office(moderator)
+    checked = check(client, stream, " ".join(user.username for user in raiders))
+
+    page = ban(client, stream, checked)
+
+    assert "3 people wait for a second moderator." in text_of(page)
+    assert not LiveStreamBan.objects.exists()
+    request = BulkRequest.objects.get()
+    services.approve_request(request.pk, by=make_user("second"), now=timezone.now(), reason="x")
+    request.refresh_from_db()
+    undone = client.post(people_url(stream), {"step": "undo", "batch": request.batch_id})
+    assert messages_of(undone)[0] == "3 bans wait for a second moderator."
+    assert LiveStreamBan.objects.count() == 3
+
+
+@pytest.mark.parametrize(("verdict", "is_requested"), [("lifted", True), ("upheld", False)])
+def test_a_raid_that_is_lifted_waits_and_one_that_is_kept_does_not(
+    verdict: str, is_requested: bool, stream: LiveStream, raiders: list[User], office: Office, moderator: User,
+    settings: Any,
+) -> None:  # fmt: skip
+    batch = services.ban_many(stream.pk, [user.pk for user in raiders], by=stream.creator, now=timezone.now())
+    settings.FOUR_EYES_ABOVE = 2
+
+    answer = office(moderator).post(reverse("admin:raid", args=[batch.id]), REASON | {"verdict": verdict})
+
+    assert ("wait for the approval" in messages_of(answer)[0]) == is_requested
+    assert BulkRequest.objects.count() == int(is_requested)
+    assert LiveStreamBan.objects.filter(review="unreviewed").count() == (3 if is_requested else 0)

@@ -9,6 +9,8 @@ from django.urls import reverse
 from accounts.models import User
 from bans.admin import BanAdmin, changelist
 from bans.models import LiveStreamBan
+from common.admin import described
+from common.times import written
 from livestreams.models import LiveStream
 from tests.admin.bans.reviewing import listed
 from tests.admin.conftest import Office
@@ -99,9 +101,8 @@ def test_the_filters_of_streams_and_reviewers_autocomplete(
 ) -> None:
     query = {"app_label": app, "model_name": model, "field_name": field, "term": wanted}
     answer = office(moderator).get(reverse("admin:autocomplete"), query)
-    assert [result["text"] for result in answer.json()["results"]] == [
-        "Gece sohbeti" if field == "stream" else "moderator"
-    ]
+    (text,) = [result["text"] for result in answer.json()["results"]]
+    assert text == (f"Gece sohbeti · {described(ban.stream)}" if field == "stream" else "moderator")
 
 
 def test_the_list_shows_stream_kind_end_review_and_reviewer(
@@ -110,7 +111,7 @@ def test_the_list_shows_stream_kind_end_review_and_reviewer(
     text = text_of(office(moderator).get(list_url(LiveStreamBan), {"q": "upheld"}))
     until = LiveStreamBan.objects.get(target__username="upheld").expires_at
     assert until is not None
-    for part in ("Gece sohbeti", "may not watch", "holds", f"{until:%Y-%m-%d %H:%M:%S}", "upheld", "moderator"):
+    for part in ("Gece sohbeti", "may not watch", "holds", written(until), "upheld", "moderator"):
         assert part in text
 
 
@@ -163,7 +164,7 @@ def fill(first: int, last: int, stream: LiveStream, moderator: User) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("query", "many"),
-    [({}, 100_000), ({"q": "person1"}, 3_000), ({"holding": "soon", "appeal": "pending"}, 3_000)],
+    [({}, 100_000), ({"q": "person1"}, 1_800), ({"holding": "soon", "appeal": "pending"}, 3_000)],
     ids=str,
 )
 def test_the_list_costs_the_same_for_a_hundred_thousand_as_for_a_few(
