@@ -24,9 +24,17 @@ ICONS_ONLY = re.compile(
 )
 
 
-# Parts of the frame that are plain elements in Unfold.
-LANDMARKS = {
-    '<nav id="nav-sidebar-inner" ': 'aria-label="{% icon_label "navigation" %}" ',
+# Names for parts of the frame, and for links whose icon stands in a variable or in a component.
+NAMED = {
+    '<nav id="nav-sidebar-inner" ': '<nav id="nav-sidebar-inner" aria-label="{% icon_label "navigation" %}" ',
+    '<span class="material-symbols-outlined md-18">{% if site_symbol %}': (
+        '<span class="only-read-aloud">{% icon_label "home" %}</span>'
+        '<span class="material-symbols-outlined md-18">{% if site_symbol %}'
+    ),
+    '<span class="material-symbols-outlined">more_horiz</span>\n        {% endcomponent %}': (
+        '<span class="only-read-aloud">{% icon_label "more_horiz" %}</span>'
+        '<span class="material-symbols-outlined">more_horiz</span>{% endcomponent %}'
+    ),
 }
 
 
@@ -38,8 +46,9 @@ class Loader(cached.Loader):
 
 def accessible(source: str) -> str:
     """The source with icons that are not read aloud, buttons where something can be clicked, and landmarks."""
-    for start, attributes in LANDMARKS.items():
-        source = source.replace(start, start + attributes)
+    for part, named in NAMED.items():
+        if named not in source:
+            source = source.replace(part, named)
     return TAG.sub(lambda tag: _changed(tag, source[tag.end() :]), source)
 
 

@@ -86,6 +86,12 @@ UNFOLD: dict[str, Any] = {
                         "permission": _may_approve,
                     },
                     {
+                        "title": _("Team"),
+                        "icon": "groups",
+                        "link": reverse_lazy("admin:team"),
+                        "permission": _may_view("bans.view_team_figures"),
+                    },
+                    {
                         "title": _("Reports"),
                         "icon": "flag",
                         "link": reverse_lazy("admin:bans_reportcase_changelist"),

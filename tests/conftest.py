@@ -35,6 +35,7 @@ STARTS_PROCESSES = {"subprocess", "Popen", "running_server", "running_workers", 
 DISCARDING = (b"CREATE", b"ALTER", b"DROP", b"DISCARD ALL", b"DEALLOCATE ALL")
 
 
+@pytest.hookimpl(optionalhook=True)  # the matrix runs without the plugin
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are cores: a quarter of the time tests wait, for processes, locks and time limits."""
     return 1 + (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -10,8 +10,8 @@ from common.audit_guard import TRIGGER, append_only_tables, enable_trigger
 
 # Filled by migrations and not changed by tests.
 KEPT = {"django_content_type", "auth_permission", "django_migrations", "auth_group", "auth_group_permissions"}
-# The group that a migration of bans creates. Groups of tests are removed.
-KEPT_GROUP = "Moderators"
+# The groups that migrations create. Groups of tests are removed.
+KEPT_GROUPS = ["Moderators", "Senior moderators", "Ops"]
 # Procrastinate's models are not managed by Django, so Django does not list their tables.
 JOBS = "procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers, procrastinate_workers"
 # Deleting leaves dead rows, which slow later tests. From this size on, truncating is faster.
@@ -41,8 +41,8 @@ def flush() -> None:
         cursor.execute("SELECT EXISTS (SELECT FROM procrastinate_jobs) OR EXISTS (SELECT FROM procrastinate_workers)")
         if cursor.fetchone()[0]:
             cursor.execute(f"TRUNCATE {JOBS}")
-        of_tests = "SELECT id FROM auth_group WHERE name <> %s"
-        cursor.execute(f"DELETE FROM auth_group_permissions WHERE group_id IN ({of_tests})", [KEPT_GROUP])
-        cursor.execute("DELETE FROM auth_group WHERE name <> %s", [KEPT_GROUP])
+        of_tests = "SELECT id FROM auth_group WHERE NOT name = ANY(%s)"
+        cursor.execute(f"DELETE FROM auth_group_permissions WHERE group_id IN ({of_tests})", [KEPT_GROUPS])
+        cursor.execute("DELETE FROM auth_group WHERE NOT name = ANY(%s)", [KEPT_GROUPS])
         for table in audited:
             cursor.execute(enable_trigger(table))

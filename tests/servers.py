@@ -22,6 +22,7 @@ from django.db import connection
 from psycopg import sql
 
 from common.rate_limits.policies import NAMES, OFF, setting_of
+from tests.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def free_port() -> int:
 
 
 def wait_for_port(port: int) -> None:
-    for _ in range(100):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.1)
@@ -106,16 +108,17 @@ def running_server(*, workers: int = 2, database: str | None = "", **environment
         yield server
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
+        process.wait(timeout=PATIENCE)
 
 
 def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(300):
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         assert process.poll() is None, "the server ended before it was ready"
         try:
             with urllib.request.urlopen(f"{server.url}/readyz", timeout=5):
                 return
-        except (urllib.error.URLError, ConnectionError):
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.1)
     raise AssertionError("the server did not become ready")
 

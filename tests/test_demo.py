@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from tests.patience import PATIENCE
 from tests.servers import free_port, without_database_url
 
 
@@ -48,7 +49,7 @@ def test_the_demo_prints_its_address_and_accounts_stops_at_ctrl_c_and_keeps_its_
         look_around(said)
         assert past_streams(said) == 5
         demo.send_signal(signal.SIGINT)
-        output, errors = demo.communicate(timeout=60)
+        output, errors = demo.communicate(timeout=PATIENCE)
 
     assert (demo.returncode, output, errors) == (0, "", "50 people and their streams were made.\n")
     assert not (data / "postgres" / "postmaster.pid").exists()
@@ -93,7 +94,7 @@ def test_a_taken_port_is_a_clear_error_and_starts_nothing(tmp_path: Path) -> Non
         port = taken.getsockname()[1]
 
         with start("--port", str(port), "--data", str(tmp_path / "data")) as demo:
-            _, errors = demo.communicate(timeout=60)
+            _, errors = demo.communicate(timeout=PATIENCE)
 
     assert demo.returncode == 1
     assert f"Cannot listen on 127.0.0.1 port {port}: Address already in use. Choose another with --port" in errors

@@ -24,6 +24,7 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from common.times import wire_time
+from tests.patience import PATIENCE
 from tests.reminders.processes import QUICK, wait_until
 from tests.servers import Server, running_server
 
@@ -141,7 +142,7 @@ def running_worker(environment: Mapping[str, str]) -> Iterator[None]:
         yield
     finally:
         worker.terminate()
-        assert worker.wait(timeout=60) == 0
+        assert worker.wait(timeout=PATIENCE) == 0
 
 
 def call(server: Server, method: str, path: str, token: str | None = None, body: Any = None) -> Any:

@@ -9,6 +9,7 @@ from bans.admin import (  # noqa: F401 - register their pages, tabs and parts
     people_tabs,
     raids,
     streams,
+    team,
 )
 from bans.admin.filters import open_badge, waiting_badge
 from bans.admin.pages import BanAdmin

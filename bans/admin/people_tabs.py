@@ -3,13 +3,11 @@
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.models import User
-from bans.admin.ban_person import may_ban
 from bans.admin.words import holding_words
 from bans.models import LiveStreamBan
 from common.admin import Panel, add_panel, linked
@@ -25,8 +23,7 @@ def bans_of(request: HttpRequest, person: User) -> dict[str, Any]:
     page = page_of_rows(request, bans, tab=BANS)
     headers = [_("time"), _("stream"), _("kind"), _("reason"), _("ends"), _("review"), _("by")]
     table = {"headers": headers, "rows": [_ban_row(request, ban) for ban in page.rows]}
-    links = [(reverse("admin:ban_person", args=[person.pk]), _("Ban from a stream…"))] if may_ban(request) else []
-    return {"table": table, "pages": page.links, "links": links, "empty": _("There are no bans of this person.")}
+    return {"table": table, "pages": page.links, "empty": _("There are no bans of this person.")}
 
 
 def _ban_row(request: HttpRequest, ban: LiveStreamBan) -> list[Any]:

@@ -188,6 +188,13 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
                 condition=Q(reviewed_at__isnull=False),
                 name="ban_by_reviewer",
             ),
+            # The figures of all moderators.
+            models.Index(
+                fields=["reviewed_at"],
+                include=["reviewed_by", "review", "created_at"],
+                condition=Q(reviewed_at__isnull=False),
+                name="ban_by_review_time",
+            ),
             # The batches with bans that nobody has reviewed, and the number of these.
             models.Index(
                 fields=["batch_id"],

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from typing import Any, Protocol
 
 import orjson
@@ -15,6 +16,7 @@ from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -136,6 +138,23 @@ class ActionAdmin(ReadOnlyAdmin):
 
     def _is_barred(self, request: HttpRequest, action: AdminAction) -> bool:
         return bool(action.permission) and not request.user.has_perm(action.permission)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Unauthorised POSTs are answered with 403 instead of Django's redirect to the login page."""
+        addresses: list[URLPattern] = super().get_urls()
+        for address in addresses:
+            address.callback = self._for_permitted(address.callback)
+        return addresses
+
+    def _for_permitted(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            is_known = request.method == "POST" and request.user.is_authenticated
+            if is_known and not self.has_admin_action_permission(request):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        return refusing
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":

@@ -1,10 +1,14 @@
 """Texts of the frame around all pages of the admin, which no view gives."""
 
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django import template
 from django.db.models.options import Options
 from django.utils import timezone
+from django.utils.html import escape
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
@@ -20,6 +24,7 @@ LABELS = {
     "download": gettext_lazy("Download"),
     "expand_more": gettext_lazy("Show more"),
     "favorite": gettext_lazy("Favourite"),
+    "home": gettext_lazy("Start of the admin"),
     "more_horiz": gettext_lazy("More actions"),
     "more_vert": gettext_lazy("More actions"),
     "navigation": gettext_lazy("Navigation"),
@@ -55,3 +60,25 @@ def counted_noun(opts: "Options[Any]", count: int) -> str:
 def capfirst(value: Any) -> str:
     """Django's filter of this name, with the capitals of the language: İ for the i of Turkish."""
     return str(capitalized(str(value)))
+
+
+@register.filter
+def with_column_names(cells: Iterable[str], headers: Iterable[Mapping[str, Any]]) -> list[SafeString]:
+    """The cells of a row of a list as Unfold made them (`<td …>…</td>`), with the names of their columns as labels."""
+    return [_labelled(cell, header) for cell, header in zip(cells, headers, strict=False)]
+
+
+def _labelled(cell: str, header: Mapping[str, Any]) -> SafeString:
+    if "action-checkbox" in str(header.get("class_attrib", "")):
+        return SafeString(cell)
+    name = escape(capitalized(str(header["text"])))
+    return SafeString(re.sub(r"^\s*<(t[dh])\b", rf'<\1 data-label="{name}"', cell, count=1))
+
+
+@register.simple_tag
+def column_name(headers: Sequence[Any] | None, number: int) -> str:
+    """The header of this column of a table, which may be a text or a dictionary with `content`; empty without one."""
+    if headers is None or number >= len(headers):
+        return ""
+    header = headers[number]
+    return str(capitalized(str(header["content"] if isinstance(header, Mapping) else header)))

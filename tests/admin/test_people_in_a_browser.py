@@ -13,10 +13,9 @@ from bans.models import LiveStreamBan
 from livestreams.models import LiveStream, Status
 from tests.admin.conftest import permit
 from tests.admin.pages import page_url
-from tests.admin.test_streams_in_a_browser import log_in
 from tests.bans.people import make_ban
 from tests.browser import OWED
-from tests.conftest import make_user
+from tests.conftest import PASSWORD, make_user
 from tests.streams import make_stream
 
 pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
@@ -53,6 +52,14 @@ def crashes(page: Page) -> list[str]:
     return found
 
 
+def log_in(page: Page, live_server: Any, user: User) -> None:
+    page.goto(f"{live_server.url}/admin/")
+    page.get_by_label("Username").fill(user.username)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{live_server.url}/admin/")
+
+
 def test_the_palette_finds_a_person_and_opens_the_page_by_keyboard(
     page: Page, live_server: Any, moderator: User, mia: User, stream: LiveStream, crashes: list[str]
 ) -> None:
@@ -76,7 +83,7 @@ def test_a_moderator_writes_a_note_and_bans_from_the_page_of_a_person(
     width: int, page: Page, live_server: Any, moderator: User, mia: User, stream: LiveStream, crashes: list[str]
 ) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    log_in(page, live_server, moderator) if width > 1000 else _log_in_narrow(page, live_server, moderator)
+    log_in(page, live_server, moderator)
     page.goto(f"{live_server.url}{page_url(mia)}")
 
     page.get_by_role("link", name="Notes", exact=True).click()
@@ -100,14 +107,6 @@ def test_a_moderator_writes_a_note_and_bans_from_the_page_of_a_person(
     assert (ban.stream_id, ban.action_type, ban.reason) == (stream.pk, "CHAT_ONLY", "Insults again")
     assert PersonNote.objects.get().text == "Warned by phone."
     assert crashes == []
-
-
-def _log_in_narrow(page: Page, live_server: Any, user: User) -> None:
-    page.goto(f"{live_server.url}/admin/")
-    page.get_by_label("Username").fill(user.username)
-    page.get_by_label("Password").fill("correct horse battery staple")
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{live_server.url}/admin/")
 
 
 def _is_as_wide_as_the_window(page: Page) -> bool:

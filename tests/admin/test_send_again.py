@@ -91,7 +91,7 @@ def test_a_crafted_post_of_somebody_without_the_permission_sends_nothing(
     else:
         answer = client.post(action_url(stopped, ACTION), REASON)
 
-    assert answer.status_code == (403 if who == "reader" else 302)
+    assert answer.status_code == (302 if who == "nobody" else 403)
     assert Delivery.objects.values().get() == before
     assert AuditEntry.objects.count() == entries
 

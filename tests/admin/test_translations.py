@@ -69,6 +69,7 @@ class Comparison:
         english = ask("en")
         if english.status_code == 302 or "html" not in english.headers.get("Content-Type", "") or not english.content:
             return
+        assert english.status_code < 500 or name == str(english.status_code), name
         self.pages += 1
         texts = set(texts_of(english.content.decode())) & set(texts_of(ask("tr").content.decode()))
         for text in sorted(texts):

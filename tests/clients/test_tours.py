@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from clients import build
+from tests.patience import PATIENCE
 from tests.test_readme import demo, tour
 
 __all__ = ["demo"]  # a fixture
@@ -34,7 +35,7 @@ def printed(folder: Path, *command: str) -> str:
         env=os.environ | {"PYTHONPATH": str(wheel), "PYTHONSAFEPATH": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert (run.returncode, run.stderr) == (0, "")

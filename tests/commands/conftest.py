@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from tests.patience import PATIENCE
 from tests.servers import database_url
 
 type Start = Callable[..., subprocess.Popen[str]]
@@ -72,7 +73,7 @@ type Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(start: Start) -> Run:
     def finish(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
         process = start(*words, **variables)
-        stdout, stderr = process.communicate(timeout=60)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(words, process.returncode, stdout, stderr)
 
     return finish
@@ -97,7 +98,7 @@ def waiting_for(table: str, processes: int) -> Iterator[Callable[[], None]]:
         holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
         def wait_for_them() -> None:
-            deadline = time.monotonic() + 50
+            deadline = time.monotonic() + PATIENCE
             waiting = -1
             while waiting != processes:
                 assert time.monotonic() < deadline, f"{waiting} of {processes} wait"

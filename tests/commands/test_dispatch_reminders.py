@@ -17,6 +17,7 @@ from livestreams.models import LiveStream
 from reminders import services
 from reminders.models import Checkpoint, Chunk, Delivery, Notification, Round
 from tests.commands.conftest import Run, Start, waiting_for
+from tests.patience import PATIENCE
 from tests.reminders.processes import forget_jobs, let_wait, posting_to, running_workers, wait_until
 from tests.reminders.receiver import Gateway, answering, receiving
 from tests.reminders.sending import SECRET
@@ -247,7 +248,7 @@ def test_two_concurrent_copies_send_nothing_twice(crowd: int, creator: User, gat
     with waiting_for("reminders_checkpoint", 2) as until_both_wait:
         copies = [start("dispatch_reminders", "--json", **posting_to(gateway)) for _ in range(2)]
         until_both_wait()
-    answers = [copy.communicate(timeout=120) for copy in copies]
+    answers = [copy.communicate(timeout=PATIENCE) for copy in copies]
 
     assert [(copy.returncode, errors) for copy, (_, errors) in zip(copies, answers, strict=True)] == [(0, ""), (0, "")]
     results = [json.loads(output) for output, _ in answers]

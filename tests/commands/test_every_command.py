@@ -21,6 +21,7 @@ from bans.models import LiveStreamBan
 from common.commands import OperatorCommand
 from livestreams.models import LiveStream
 from tests.commands.conftest import Run, Start, waiting_for_streams
+from tests.patience import PATIENCE
 from tests.streams import make_stream
 
 COMMANDS = sorted(
@@ -80,7 +81,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
         cwd=django_settings.BASE_DIR,
         env=os.environ | {"DATABASE_URL": "", "KUMANDA_DATA": str(folder)},
-        timeout=120,
+        timeout=PATIENCE,
         check=True,
     )
     return folder
@@ -132,7 +133,7 @@ def help_of() -> Callable[[str], str]:
     def printed(command: str) -> str:
         command_line = [sys.executable, "manage.py", command, "--help"]
         return subprocess.run(
-            command_line, cwd=django_settings.BASE_DIR, capture_output=True, text=True, timeout=60, check=True
+            command_line, cwd=django_settings.BASE_DIR, capture_output=True, text=True, timeout=PATIENCE, check=True
         ).stdout
 
     return printed
@@ -157,7 +158,7 @@ def test_every_example_of_the_help_works(
             input=(files / "bans.csv").read_text(encoding="utf-8"),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert finished.returncode == 0, finished.stderr
@@ -205,7 +206,7 @@ def test_ctrl_c_ends_with_130_and_a_message(command: str, start: Start, files: P
         process = start(command, *required_arguments(command, files))
         until_it_waits()
         process.send_signal(signal.SIGINT)
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 130
     assert "Stopped. What was done stays done" in stderr

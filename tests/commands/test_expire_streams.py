@@ -19,6 +19,7 @@ from common.models import AuditEntry
 from livestreams import services
 from livestreams.models import LiveStream, Status
 from tests.commands.conftest import Run, Start, waiting_for_streams
+from tests.patience import PATIENCE
 from tests.streams import make_stream
 
 AN_HOUR = timedelta(hours=1)
@@ -111,7 +112,7 @@ def test_two_concurrent_copies_expire_each_stream_once(creator: User, now: datet
     with waiting_for_streams(2) as until_both_wait:
         copies = [start("expire_streams", "--json") for _ in range(2)]
         until_both_wait()
-    results = [json.loads(copy.communicate(timeout=60)[0]) for copy in copies]
+    results = [json.loads(copy.communicate(timeout=PATIENCE)[0]) for copy in copies]
 
     assert [copy.returncode for copy in copies] == [0, 0]
     assert sorted(results[0]["ids"] + results[1]["ids"]) == sorted(late)

@@ -18,6 +18,7 @@ from common.models import AuditEntry
 from tests.commands.ban_files import line, peak_of
 from tests.commands.conftest import Import, Start, waiting_for_streams
 from tests.conftest import make_user
+from tests.patience import PATIENCE
 from tests.streams import make_stream
 
 
@@ -214,7 +215,7 @@ def test_two_imports_at_once_make_each_ban_once(creator: User, tmp_path: Path, s
     with waiting_for_streams(2) as until_both_wait:
         copies = [start("import_bans", str(file), "--json") for _ in range(2)]
         until_both_wait()
-    reports = [json.loads(copy.communicate(timeout=60)[0]) for copy in copies]
+    reports = [json.loads(copy.communicate(timeout=PATIENCE)[0]) for copy in copies]
 
     assert [copy.returncode for copy in copies] == [0, 0]
     assert sum(facts["imported"] for facts in reports) == LiveStreamBan.objects.count() == 300

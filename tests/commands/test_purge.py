@@ -23,6 +23,7 @@ from livestreams import services
 from livestreams.models import LiveStream
 from livestreams.thumbnails import rename
 from tests.commands.conftest import Start, waiting_for_streams
+from tests.patience import PATIENCE
 from tests.streams import make_stream
 
 A_DAY = timedelta(days=1)
@@ -138,7 +139,7 @@ def test_two_concurrent_copies_purge_each_stream_once(creator: User, now: dateti
     with waiting_for_streams(2) as until_both_wait:
         copies = [start("purge", "--json") for _ in range(2)]
         until_both_wait()
-    results = [json.loads(copy.communicate(timeout=60)[0]) for copy in copies]
+    results = [json.loads(copy.communicate(timeout=PATIENCE)[0]) for copy in copies]
 
     assert [copy.returncode for copy in copies] == [0, 0]
     assert sorted(results[0]["ids"] + results[1]["ids"]) == sorted(gone)

@@ -26,6 +26,7 @@ from edges.models import CreatorAudience, FeedbackCount, StreamStatistics, Viewe
 from livestreams.models import LiveStream, Status
 from tests.commands.conftest import Run, Start
 from tests.conftest import make_user, session_of
+from tests.patience import PATIENCE
 from tests.servers import database_url, free_port
 
 EXTERNAL = ("seed_demo", FLAG)
@@ -88,7 +89,7 @@ def test_a_dry_run_creates_nothing(run: Run) -> None:
 def test_of_two_concurrent_copies_one_seeds(start: Start) -> None:
     copies = [start(*EXTERNAL, "--json") for _ in range(2)]
 
-    answers = [copy.communicate(timeout=120) for copy in copies]
+    answers = [copy.communicate(timeout=PATIENCE) for copy in copies]
 
     # A copy that starts before the other has finished waits for it. A later one is refused.
     assert sum('"seeded":true' in output for output, _ in answers) == 1

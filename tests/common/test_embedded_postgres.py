@@ -14,6 +14,8 @@ from typing import Self
 import psutil
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
 AS_ROOT = os.geteuid() == 0
@@ -94,11 +96,11 @@ class Program:
         return answer
 
     def end(self) -> tuple[str, str]:
-        return self.process.communicate(timeout=60)
+        return self.process.communicate(timeout=PATIENCE)
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=PATIENCE)
 
     def __enter__(self) -> Self:
         return self
@@ -224,7 +226,7 @@ def test_connecting_to_a_server_that_does_not_answer_times_out(folder: Path) -> 
         server.suspend()
         try:
             began = time.monotonic()
-            _, errors = Program(folder, impatient).process.communicate("SELECT 1\n", timeout=60)
+            _, errors = Program(folder, impatient).process.communicate("SELECT 1\n", timeout=PATIENCE)
             seconds = time.monotonic() - began
         finally:
             server.resume()
@@ -294,7 +296,7 @@ def test_a_socket_folder_that_others_may_enter_is_refused(place: Path) -> None:
     sockets.chmod(0o777)
 
     later = Program(folder)
-    _, errors = later.process.communicate("SELECT 1\n", timeout=60)
+    _, errors = later.process.communicate("SELECT 1\n", timeout=PATIENCE)
     shutil.rmtree(sockets)
 
     assert f"needs {sockets} for its socket" in errors
@@ -344,7 +346,7 @@ def test_another_users_folder_is_refused_by_name(folder: Path) -> None:
     with Program(folder) as program:
         program.ask("SELECT 1")
 
-    _, errors = Program(folder, uid=NOBODY).process.communicate("SELECT 1\n", timeout=60)
+    _, errors = Program(folder, uid=NOBODY).process.communicate("SELECT 1\n", timeout=PATIENCE)
 
     assert "belongs to another user" in errors
 
@@ -355,7 +357,7 @@ def test_a_failed_start_reports_the_reason_and_a_remedy(folder: Path) -> None:
     with (folder / "postgres" / "postgresql.conf").open("a") as settings:
         settings.write("no_such_setting = 1\n")
 
-    _, errors = Program(folder).process.communicate("SELECT 1\n", timeout=60)
+    _, errors = Program(folder).process.communicate("SELECT 1\n", timeout=PATIENCE)
 
     assert "no_such_setting" in errors
     assert f"move {folder / 'postgres'} away" in errors

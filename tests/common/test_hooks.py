@@ -14,6 +14,7 @@ from django.core.management.base import SystemCheckError
 from common.hooks import Hook, check_hooks, require_hooks
 from config import settings as project_settings
 from config.environment import BASE_DIR
+from tests.patience import PATIENCE
 
 SETTINGS = [
     "AUDIENCE_RESTRICTION",
@@ -121,7 +122,7 @@ def test_a_server_with_a_wrong_path_does_not_start(tmp_path: Any) -> None:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert ended.returncode == 1

@@ -21,6 +21,7 @@ from common.rate_limits import counters
 from common.rate_limits.calls import network_of
 from common.rate_limits.policies import ANONYMOUS, NAMES, READ, WRITE, Policy, policies_of, setting_of
 from common.tasks import forget_rate_counters
+from tests.patience import PATIENCE
 from tests.races import at_once
 
 EXACT = Policy(WRITE, 3, 60)
@@ -71,7 +72,7 @@ def test_a_process_does_not_start_with_a_wrong_limit() -> None:
         env=os.environ | {"RATE_LIMIT_WRITE": "many"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert finished.returncode != 0

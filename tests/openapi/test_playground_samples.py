@@ -19,6 +19,7 @@ from tests.browser import OWED
 from tests.conftest import PASSWORD
 from tests.openapi.contents import Document
 from tests.openapi.playground import Production, answer_of, choose, execute, log_in, opened, unfolded
+from tests.patience import PATIENCE
 from tests.streams import make_stream
 
 pytestmark = OWED
@@ -41,7 +42,7 @@ def run(page: Page, language: str, code: str) -> str:
             page.evaluate(f"async () => {{ {code} }}")
         return json.dumps([each.json_value() for each in printed.value.args])
     command = ["bash", "-c", code] if language == "curl" else [sys.executable, "-c", code]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
     return ran.stdout
 
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from livestreams.models import LiveStream
+from tests.patience import PATIENCE
 from tests.reminders.receiver import Gateway
 from tests.reminders.sending import SECRET
 from tests.servers import database_url
@@ -54,7 +55,7 @@ def let_wait(people: int, stream: LiveStream) -> None:
         cursor.execute("ANALYZE accounts_user, reminders_reminder")
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, f"condition not met after {seconds} seconds"

@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from accounts.models import User
 from config.calendars import check_calendar_domain, check_stream_page_url
 from tests.conftest import Api
+from tests.patience import PATIENCE
 from tests.reminders.calendar_readers import calendar_in, events_in, feed_url, one_url
 from tests.streams import make_stream
 
@@ -121,7 +122,7 @@ def test_no_process_starts_with_an_invalid_setting(name: str, value: str) -> Non
         env=os.environ | {name: value},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

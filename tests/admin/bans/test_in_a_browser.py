@@ -45,11 +45,10 @@ def crashes(page: Page) -> Iterator[list[str]]:
 
 @pytest.fixture
 def in_the_list(page: Page, live_server: Any, moderator: User, crashes: list[str]) -> Page:
-    page.goto(f"{live_server.url}/admin/")
+    page.goto(live_server.url + list_url(LiveStreamBan))
     page.get_by_label("Username").fill(moderator.username)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    page.get_by_role("link", name=re.compile(r"\bBans\b")).first.click()
     expect(page.locator("#result_list")).to_be_visible()
     return page
 
@@ -80,7 +79,10 @@ def row_of(person: str) -> LiveStreamBan:
 @pytest.fixture
 def bans(stream: LiveStream) -> dict[str, LiveStreamBan]:
     """Four bans. There is an appeal against the first."""
-    made = {name: make_ban(make_user(name), stream, reason="spam") for name in ("first", "second", "third", "fourth")}
+    surnames = {"first": "Koç", "second": "Kaya", "third": "Koç", "fourth": "Kaya"}
+    made = {
+        name: make_ban(make_user(name, surname=surname), stream, reason="spam") for name, surname in surnames.items()
+    }
     services.appeal_ban(made["first"].pk, by=made["first"].target, now=timezone.now(), text="It was my brother.")
     return made
 
@@ -92,11 +94,11 @@ def test_a_moderator_upholds_changes_and_lifts_and_sees_when_another_was_faster(
     expect(page.locator("#result_list tbody tr")).to_have_count(4)
 
     open_page(page, "first")
-    expect(page.get_by_text("It was my brother.")).to_be_visible()
+    expect(page.get_by_text("It was my brother.").first).to_be_visible()
     do(page, "Uphold", "The recording is clear.")
     expect(page.get_by_text("1 ban was upheld.")).to_be_visible()
     story = page.get_by_role("region", name="Audit trail")
-    expect(story.get_by_text("The recording is clear.")).to_be_visible()
+    expect(story.get_by_text("The recording is clear.").first).to_be_visible()
     expect(page.get_by_role("link", name="Uphold")).to_have_count(0)
     assert (row_of("first").review, Appeal.objects.get().state) == ("upheld", "denied")
 
@@ -107,7 +109,7 @@ def test_a_moderator_upholds_changes_and_lifts_and_sees_when_another_was_faster(
     page.get_by_label("Ends").fill("2040-01-01T12:30:15")
     confirm(page, "Change", "Too hard for a first time.")
     expect(page.get_by_text("1 ban was changed.")).to_be_visible()
-    expect(page.get_by_text("2040-01-01 12:30:15").first).to_be_visible()
+    expect(page.get_by_text("1 Jan 2040, 12:30").first).to_be_visible()
     changed = row_of("second")
     assert changed.expires_at is not None
     assert (changed.action_type, changed.expires_at.isoformat()) == ("CHAT_ONLY", "2040-01-01T12:30:15+00:00")
@@ -134,7 +136,7 @@ def test_a_moderator_shortens_two_bans_from_the_list_that_a_filter_shows(
     bans: dict[str, LiveStreamBan], in_the_list: Page, live_server: Any
 ) -> None:
     page = in_the_list
-    page.locator("#searchbar").fill("ir")  # first and third
+    page.locator("#searchbar").fill("koc")
     page.locator("#searchbar").press("Enter")
     expect(page.locator("#result_list tbody tr")).to_have_count(2)
 

@@ -9,3 +9,18 @@ document.addEventListener("keydown", (event) => {
         control.click();
     }
 });
+
+// Select2 draws controls of its own, which lack the name of the control that they replace.
+function nameSelections() {
+    for (const drawn of document.querySelectorAll(".select2-selection")) {
+        const label = drawn.closest(".select2-container")?.previousElementSibling?.labels?.[0];
+        const heading = drawn.closest("div:has(> h3)")?.querySelector("h3");
+        const name = label?.textContent.trim() || heading?.textContent.trim();
+        if (name) {
+            drawn.setAttribute("aria-label", name);
+            drawn.removeAttribute("aria-labelledby");
+        }
+    }
+}
+
+window.addEventListener("load", nameSelections);

@@ -1,0 +1,175 @@
+"""What each role may do on each page of the admin: asked of the service, and written as a table (`roles.md`).
+
+The pages are those of the URL conf, and the actions those that the pages of models register. A new page or action is a
+new row, and each changed cell is a decision.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
+from django.db import connection, transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver
+
+from accounts.models import User
+from common.admin import ActionAdmin
+from tests.conftest import make_user
+
+TABLE = Path(__file__).with_name("roles.md")
+ROLES = ("nobody", "viewer", "moderator", "senior", "ops", "superuser")
+GROUPS = {"moderator": "Moderators", "senior": "Senior moderators", "ops": "Ops"}
+# Pages without permissions beyond the login as staff, or before it.
+FOR_ALL = frozenset({
+    "login", "logout", "password_change", "password_change_done", "autocomplete", "jsi18n", "view_on_site", "app_list",
+})  # fmt: skip
+# Nobody adds, changes or deletes rows with forms of Django: tests/admin/test_pages.py.
+OF_DJANGO = ("_add", "_history", "_delete")
+VARIABLE = re.compile(r"<\w+:(\w+)>")
+HEAD = f"""\
+# Roles in the admin
+
+What members of staff get for a GET and for a POST of each page, and for each action on rows of a list. `nobody` has no
+permission, `viewer` may see everything and change nothing, `moderator`, `senior` and `ops` are members of the groups
+*Moderators*, *Senior moderators* and *Ops*. `yes` is any answer of the page itself, also one that refuses because of a
+row's state or of a wrong form. A POST that is answered with 403 changes nothing, and neither does any of `viewer`.
+
+`tests/admin/test_roles.py` compares this table with the service. To write it again, review its diff:
+
+```console
+$ WRITE_ROLES=1 .venv/bin/pytest tests/admin/test_roles.py
+```
+
+| page or action | {" | ".join(ROLES)} |
+|---|{"---|" * len(ROLES)}
+"""
+
+type Cells = dict[str, dict[str, str]]
+
+
+def member(role: str) -> User:
+    user = make_user(role, is_staff=True, is_superuser=role == "superuser")
+    if role == "viewer":
+        user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    if role in GROUPS:
+        user.groups.add(Group.objects.get(name=GROUPS[role]))
+    return user
+
+
+@dataclass(frozen=True)
+class Page:
+    """`route` is the row of the table, `path` its address for the rows of a world."""
+
+    route: str
+    path: str
+    action: str = ""
+    """An action on a chosen row of this list."""
+    chosen: str = ""
+
+
+def patterns() -> Iterator[tuple[str, str]]:
+    """Route and name of each pattern of the admin."""
+
+    def walk(found: list[Any], before: str) -> Iterator[tuple[str, str]]:
+        for one in found:
+            if isinstance(one, URLResolver):
+                yield from walk(one.url_patterns, before + str(one.pattern))
+            elif isinstance(one, URLPattern) and one.name:
+                yield before + str(one.pattern), one.name
+
+    yield from walk(admin.site.urls[0], "")
+
+
+def pages(rows: Mapping[str, str]) -> Iterator[Page]:
+    """`rows` are the values of the variables in routes, by `app.model` for those of models, else by their name.
+
+    Raises KeyError for a variable without a value.
+    """
+    for route, name in patterns():
+        if name in FOR_ALL or name.endswith(OF_DJANGO):
+            continue
+        model = ".".join(route.split("/")[:2])
+        filled = route
+        for variable in VARIABLE.findall(route):
+            filled = VARIABLE.sub(rows[model if variable == "object_id" else variable], filled, count=1)
+        yield Page(VARIABLE.sub(r"<\1>", f"/admin/{route}"), f"/admin/{filled}")
+    for model_class, model_admin in sorted(admin.site._registry.items(), key=lambda each: each[0]._meta.label_lower):
+        for action in model_admin.admin_actions if isinstance(model_admin, ActionAdmin) else ():
+            label = model_class._meta.label_lower
+            path = f"/admin/{label.replace('.', '/')}/"
+            yield Page(f"{path} {action.name}", path, action.name, rows[label])
+
+
+def answered(client: Client, page: Page, method: str, *, may_change: bool) -> str:
+    """The cell of one request, which is undone."""
+    with transaction.atomic():
+        before = digest()
+        if page.action:
+            sent = {"action": page.action, "_selected_action": [page.chosen], "reason": "Checked.", "post": "yes"}
+            answer = client.post(page.path, sent)
+        elif method == "GET":
+            answer = client.get(page.path)
+        else:
+            answer = client.post(page.path, {"reason": "Checked.", "format": "csv", "text": "Checked."})
+        if answer.status_code == 403 or not may_change:
+            assert digest() == before, f"{page.route}: {answer.status_code}, and changed something"
+        transaction.set_rollback(True)
+    assert answer.status_code < 500, page.route
+    match answer.status_code:
+        case 302 if "/login/" in answer.headers["Location"]:
+            return "login"
+        case 403 | 404 | 405:
+            return str(answer.status_code)
+    return "yes"
+
+
+def digest() -> list[Any]:
+    """A digest of every table but those of sessions."""
+    tables = sorted(
+        model._meta.db_table
+        for model in apps.get_models()
+        if model._meta.managed and model._meta.app_label != "sessions"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            " UNION ALL ".join(
+                f"SELECT '{table}', md5(coalesce(string_agg(r::text, '|' ORDER BY r::text), '')) FROM {table} r"
+                for table in tables
+            )
+        )
+        return list(cursor.fetchall())
+
+
+def cells_of(role: str, rows: Mapping[str, str]) -> dict[str, str]:
+    client = Client()
+    client.force_login(member(role))
+    found = {}
+    for page in pages(rows):
+        may_change = role not in {"nobody", "viewer"} or page.route == "/admin/preferences/"
+        cells = [
+            answered(client, page, method, may_change=may_change) for method in ("GET", "POST")[bool(page.action) :]
+        ]
+        found[page.route] = " / ".join(cells)
+    return found
+
+
+def written(cells: Cells) -> str:
+    """The table of cells by route and role."""
+    lines = [
+        f"| `{route}` | {' | '.join(by_role.get(role, '?') for role in ROLES)} |" for route, by_role in cells.items()
+    ]
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def read() -> Cells:
+    cells: Cells = {}
+    for line in TABLE.read_text().splitlines() if TABLE.exists() else ():
+        if line.startswith("| `"):
+            route, *values = [part.strip() for part in line.strip("|").split("|")]
+            cells[route.strip("`")] = dict(zip(ROLES, values, strict=True))
+    return cells
