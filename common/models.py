@@ -168,7 +168,7 @@ class AuditEntry(AppendOnlyModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.target_type} {self.target_id}"
+        return str(self.pk)
 
 
 class AuditSeal(AppendOnlyModel):

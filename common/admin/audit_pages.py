@@ -104,8 +104,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     sortable_by = ()  # only the key has the true order, because the times are those of several machines
     search_fields = ("request_id",)
     search_help_text = _("Name or id of a person, id of a target, or request id")
-    fieldsets = ((None, {"fields": ("moment", "sentence", "entry_point_label")}),)
-    readonly_fields = ("moment", "sentence", "entry_point_label")
+    fieldsets = ((None, {"fields": ("moment", "sentence", "entry_point_in_words")}),)
+    readonly_fields = ("moment", "sentence", "entry_point_in_words")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DeclaredChangeList]:
         return AuditChangeList
@@ -161,6 +161,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @display(description=_("entry point"), label={"admin": "warning", "command": "info", "task": "info"})
     def entry_point_label(self, entry: Any) -> tuple[str, str]:
         return entry.entry_point, entry.worded.entry_point
+
+    @display(description=_("entry point"))
+    def entry_point_in_words(self, entry: Any) -> str:
+        return str(entry.worded.entry_point)
 
     @display(description=_("changes"))
     def more(self, entry: Any) -> str:
