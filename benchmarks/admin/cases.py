@@ -20,7 +20,7 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django.urls import NoReverseMatch, URLPattern, reverse
 from django.utils import timezone
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter, TextFilter
 
 from common.admin import MomentRangeFilter, pages, panels
 
@@ -100,6 +100,8 @@ def values_of(one: Any) -> Iterator[dict[str, str]]:
     """
     name = next(iter(one.expected_parameters()))
     match one:
+        case TextFilter():  # before SimpleListFilter, which it is, too
+            values = list(TEXTS)
         case SimpleListFilter():
             values = [str(value) for value, _ in one.lookup_choices]
         case MomentRangeFilter():
