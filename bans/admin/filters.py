@@ -1,10 +1,11 @@
 """Filters of the lists of bans and cases, and the numbers of those that wait, for the sidebar."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Value
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +13,7 @@ from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import DropdownFilter
 
 from bans.models import Appeal, LiveStreamBan, ReportCase
-from bans.queue import Queue
+from bans.queue import UNREVIEWED, Queue
 from bans.reasons import NAMES, name_of
 from common.fields import OBJECT_ID
 from common.times import written
@@ -20,21 +21,38 @@ from common.times import written
 Review = LiveStreamBan.Review
 SOON = timedelta(hours=24)
 BATCHES_OFFERED = 10
+MOST_COUNTED = 100
 
 
 def waiting_badge(request: HttpRequest) -> str | None:
-    """The number of unreviewed bans for the sidebar. It counts at most 100 rows, because it runs on every page."""
-    return _badge(LiveStreamBan.objects.filter(review=Review.UNREVIEWED))
+    """The number of bans in the queue, for the sidebar."""
+    return _badge(request, "bans")
 
 
 def open_badge(request: HttpRequest) -> str | None:
-    """The number of open cases, counted in the same way."""
-    return _badge(ReportCase.objects.filter(state=ReportCase.State.OPEN))
+    """The number of open cases, for the sidebar."""
+    return _badge(request, "cases")
 
 
-def _badge(rows: QuerySet[Any]) -> str | None:
-    count = rows.order_by()[:100].count()
-    return None if not count else str(count) if count < 100 else "99+"
+def _badge(request: HttpRequest, kind: str) -> str | None:
+    count = _counted(request)[kind]
+    return None if not count else str(count) if count < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
+
+
+def _counted(request: HttpRequest) -> Counter[str]:
+    """What waits. One statement in a request, which reads a bounded number of rows, because it runs on every page."""
+    if not hasattr(request, "counted_for_badges"):
+        pending = Appeal.objects.filter(state=Appeal.State.PENDING)
+        unreviewed = LiveStreamBan.objects.filter(UNREVIEWED).filter(~Exists(pending.filter(ban=OuterRef("pk"))))
+        open_cases = ReportCase.objects.filter(state=ReportCase.State.OPEN)
+        waiting = [("bans", pending), ("bans", unreviewed), ("cases", open_cases)]
+        parts = [
+            rows.order_by().annotate(kind=Value(kind)).values_list("kind")[:MOST_COUNTED] for kind, rows in waiting
+        ]
+        found = parts[0].union(*parts[1:], all=True)
+        request.counted_for_badges = Counter(kind for (kind,) in found)  # type: ignore[attr-defined]
+    counted: Counter[str] = request.counted_for_badges  # type: ignore[attr-defined]
+    return counted
 
 
 class WaitingFilter(DropdownFilter):

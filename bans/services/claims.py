@@ -5,7 +5,6 @@ verdict without a claim is valid. So claims are not audited; taking one over is,
 """
 
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -31,6 +30,9 @@ _TAKE = """
 """
 
 
+ATTEMPTS = 3  # to take a claim that others release at the same moment
+
+
 class BanClaimed(Conflict):
     code = "ban_claimed"
     message = _("another moderator is looking at this ban")
@@ -46,13 +48,18 @@ def take_claim(ban_id: str, *, by: User, now: datetime) -> None:
 
     Raises BanClaimed while somebody else has a claim, and BanMissing.
     """
-    values: dict[str, Any] = {"moderator": by.pk, "ban": ban_id}
-    binary = {name: bytes.fromhex(value) for name, value in values.items()}
-    with connection.cursor() as cursor:
-        cursor.execute(_TAKE, {**binary, "now": now, "until": now + settings.REVIEW_CLAIM})
-        is_taken = cursor.fetchone() is not None
-    if not is_taken:
-        raise BanClaimed if ReviewClaim.objects.filter(ban=ban_id).exists() else BanMissing
+    values = {name: bytes.fromhex(pk) for name, pk in (("moderator", by.pk), ("ban", ban_id))}
+    for _attempt in range(ATTEMPTS):
+        with connection.cursor() as cursor:
+            cursor.execute(_TAKE, {**values, "now": now, "until": now + settings.REVIEW_CLAIM})
+            if cursor.fetchone() is not None:
+                return
+        if ReviewClaim.objects.filter(ban=ban_id).exists():
+            break
+        if not LiveStreamBan.all_objects.filter(pk=ban_id).exists():
+            raise BanMissing
+        # The other claim was released between the two statements.
+    raise BanClaimed
 
 
 def release_claim(ban_id: str, *, by: User, now: datetime) -> None:
