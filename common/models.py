@@ -136,6 +136,7 @@ class AuditEntry(AppendOnlyModel):
     keys, because entries are kept longer than the rows that they describe.
     """
 
+    in_words = ""  # the sentence of its page, in the language of the reader; no column
     at = models.DateTimeField()
     entry_point = models.CharField(max_length=10, choices=[(point.value, point.value) for point in EntryPoint])
     actor_id = ObjectIdField(null=True)
@@ -168,7 +169,7 @@ class AuditEntry(AppendOnlyModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.target_type} {self.target_id}"
+        return self.in_words or f"{self.action} {self.target_type} {self.target_id}"
 
 
 class AuditSeal(AppendOnlyModel):

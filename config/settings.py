@@ -26,6 +26,7 @@ from config.reviewing import (  # noqa: F401 - settings
     REVIEW_OWN_BANS_AFTER,
     REVIEW_REASONS,
 )
+from config.templating import FORM_RENDERER, TEMPLATES  # noqa: F401 - settings
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 # --- secrets: without defaults, so that no installation starts with a public one -------------------
@@ -110,30 +111,6 @@ CORS_URLS_REGEX = rf"^{API_PREFIX}"
 
 ROOT_URLCONF = "config.urls"
 APPEND_SLASH = False
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "config" / "templates"],
-        "OPTIONS": {
-            "loaders": [
-                (
-                    "common.template_loader.Loader",
-                    ["django.template.loaders.filesystem.Loader", "django.template.loaders.app_directories.Loader"],
-                )
-            ],
-            "builtins": ["common.templatetags.admin_frame"],
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-            ],
-        },
-    },
-]
-
-# Controls are rendered from the templates of the loader above too.
-FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
-
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Only Unfold uses Django's cache. It would show results of searches for five minutes after a permission was taken away.

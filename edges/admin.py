@@ -19,6 +19,7 @@ def viewers_of(ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {
         pk: {"viewers": viewers if is_live else _("at most %(count)d") % {"count": peak}}
         for pk, peak, viewers, is_live in rows
+        if is_live or peak
     }
 
 

@@ -55,6 +55,7 @@ def requested_text(count: int) -> str:
 @admin.register(BulkRequest)
 class BulkRequestAdmin(ModerationAdmin):
     admin_actions = (APPROVE, REJECT)
+    column_names = {"batch_id": _("batch")}
     list_display = ("what", "on_stream", "people", "who", "state_label", "created_at", "expires_at")
     list_display_links = ("what",)
     list_select_related = ("requested_by", "decided_by")

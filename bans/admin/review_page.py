@@ -127,7 +127,7 @@ def page(
         "title": gettext("Review: %(person)s") % {"person": ban.target.username},
         "ban": ban,
         "facts": _facts(ban, now),
-        "card": card_of(request, ban.target, now=now),
+        "card": card_of(request, ban.target, now=now, without=["accounts.view_personnote"]),
         "notes": _notes(request, ban.target, back=scope.url("review_case", ban.pk)),
         "stream": _stream(request, ban.stream, now),
         "appeal": _appeal(ban, now),

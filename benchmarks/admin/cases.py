@@ -1,7 +1,7 @@
 """The pages of the admin, found in its registry: lists with orders, filters and searches, pages of rows, and others."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,11 +18,16 @@ from django.contrib.admin.utils import get_fields_from_path
 from django.db.models import Model
 from django.http import HttpRequest
 from django.test import RequestFactory
-from django.urls import NoReverseMatch, URLPattern, reverse
+from django.urls import URLPattern, reverse
 from django.utils import timezone
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
 
+from accounts.models import PersonNote
+from bans.models import LiveStreamBan
 from common.admin import MomentRangeFilter, pages, panels
+from common.admin.audit_filters import OlderFilter
+from common.models import AuditEntry
+from livestreams.models import LiveStream
 
 # A username, one word and two words that many have, a part of a title, and a word that nobody has.
 SEARCHES = ("user77", "ada", "ada demir", "friends 12", "no such thing")
@@ -41,6 +46,7 @@ class Case:
     query: dict[str, str] = field(default_factory=dict)
     title: str = ""  # without ids
     is_front_page: bool = False
+    leads_on: bool = False  # may answer with a redirect
 
     def __str__(self) -> str:
         asked = "&".join(f"{name}={value}" for name, value in self.query.items())
@@ -72,8 +78,7 @@ def _lists(model: type[Model], model_admin: Any, request: HttpRequest) -> Iterat
             yield Case(path, {"o": str(place)})
             yield Case(path, {"o": f"-{place}"})
     if model_admin.get_search_fields(request):
-        newest = _ends(model)[-1]
-        for text in (*SEARCHES, str(newest.pk)):
+        for text in (*SEARCHES, *(str(row.pk) for row in _ends(model)[-1:])):
             yield Case(path, {"q": text})
     for one in filters(model_admin, request):
         for query in values_of(one):
@@ -100,6 +105,10 @@ def values_of(one: Any) -> Iterator[dict[str, str]]:
     """
     name = next(iter(one.expected_parameters()))
     match one:
+        case OlderFilter():
+            values = [str(row.pk) for row in _ends(AuditEntry)]
+        case SimpleListFilter() if getattr(one, "takes_any_text", False):
+            values = list(SEARCHES)
         case SimpleListFilter():
             values = [str(value) for value, _ in one.lookup_choices]
         case MomentRangeFilter():
@@ -160,22 +169,28 @@ def _rows(model: type[Model], model_admin: Any) -> Iterator[Case]:
 
 
 def _pages_without_a_model() -> Iterator[Case]:
-    names = [pattern.name for pattern in pages.added() if pattern.name]
-    for name in [*names, "search", "password_change"]:
-        for path, title in _addresses(name):
-            yield Case(path, title=title)
-            for query in QUERIES.get(name, ()):
-                yield Case(path, query, title)
+    """Also those about a row: for one that has what the page shows."""
+    for pattern in pages.added():
+        values = [_value_of(name) for name in pattern.pattern.converters]
+        if None not in values:
+            case = Case(reverse(f"admin:{pattern.name}", args=values), title=str(pattern.name), leads_on=True)
+            yield case
+            for query in QUERIES.get(str(pattern.name), ()):
+                yield replace(case, query=query)
+    for query in QUERIES["search"]:
+        yield Case(reverse("admin:search"), query)
+    yield Case(reverse("admin:password_change"))
 
 
-def _addresses(name: str) -> Iterator[tuple[str, str]]:
-    """The address of the page; of a page about a row, that of the newest row that has one."""
-    try:
-        yield reverse(f"admin:{name}"), ""
-    except NoReverseMatch:
-        for model in admin.site._registry:
-            for row in _ends(model)[-1:]:
-                try:
-                    yield reverse(f"admin:{name}", args=[row.pk]), f"{name} of {model._meta.model_name}"
-                except NoReverseMatch:
-                    continue
+def _value_of(parameter: str) -> str | None:
+    """The newest id for a parameter of an address. Raises KeyError for a parameter that is not known here."""
+    bans = LiveStreamBan.objects.filter(review="unreviewed").order_by("pk")
+    rows = {
+        "ban_id": bans.values("pk"),
+        "batch_id": bans.filter(batch_id__isnull=False).values("batch_id"),
+        "note_id": PersonNote.objects.order_by("pk").values("pk"),
+        "person_id": bans.values("target"),
+        "stream_id": LiveStream.objects.filter(status="active").order_by("pk").values("pk"),
+    }
+    newest = rows[parameter].last()
+    return next(iter(newest.values())) if newest else None

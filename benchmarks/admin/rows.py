@@ -72,7 +72,7 @@ WITH live AS (
         CASE n %% 5 WHEN 0 THEN now() + interval '40 minutes' WHEN 1 THEN now() + interval '6 hours' END,
         CASE WHEN n %% 3 = 0 THEN {row_id(12, "(n / 150)", "now()")} END, 'unreviewed',
         hosts[place], ids[place], {user_id("(users - 1 - n)")}
-    FROM (SELECT n, now() - n * interval '1 day' / total AS at, users,
+    FROM (SELECT n, now() - n::float8 / total * interval '1 day' AS at, users,
             1 + CASE WHEN n %% 3 = 0 THEN n / 150 ELSE n END %% cardinality(ids) AS place, ids, hosts
         FROM live, (VALUES (%s::bigint, %s::bigint)) AS given (total, users), generate_series(0, total - 1) AS n) AS one
     ON CONFLICT DO NOTHING RETURNING id, created_at
@@ -117,7 +117,7 @@ _TRAIL = f"""
 INSERT INTO common_auditentry (id, at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after,
     reason, request_id)
 SELECT CASE WHEN n < total * 4 / 10 THEN 1 + n ELSE month_of(now()) * {IDS_PER_MONTH}::bigint + 1 + n END,
-    now() - (total - n) * interval '300 days' / total,
+    now() - (1 - n::float8 / total) * interval '300 days',
     CASE WHEN kind = 6 THEN 'task' WHEN kind = 5 THEN 'admin' ELSE 'api' END,
     CASE WHEN kind <> 6 THEN {user_id("actor")} END, CASE WHEN kind <> 6 THEN 'user' || actor ELSE '' END,
     (ARRAY['log_in', 'create_stream', 'start_stream', 'set_reminder', 'ban_user', 'review_ban', 'notify_chunk'])[

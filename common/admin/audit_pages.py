@@ -1,6 +1,7 @@
 """The pages of the audit trail: the list with chips and filters, the page of an entry, and the export."""
 
 from collections.abc import Sequence
+from html import unescape
 from typing import Any
 
 from django.contrib import admin
@@ -11,7 +12,7 @@ from django.http import HttpRequest, HttpResponseNotAllowed, StreamingHttpRespon
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, strip_tags
 from django.utils.module_loading import autodiscover_modules
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -104,8 +105,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     sortable_by = ()  # only the key has the true order, because the times are those of several machines
     search_fields = ("request_id",)
     search_help_text = _("Name or id of a person, id of a target, or request id")
-    fieldsets = ((None, {"fields": ("moment", "sentence", "entry_point_label")}),)
-    readonly_fields = ("moment", "sentence", "entry_point_label")
+    fieldsets = ((None, {"fields": ("moment", "sentence", "entry_point_in_words")}),)
+    readonly_fields = ("moment", "sentence", "entry_point_in_words")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[DeclaredChangeList]:
         return AuditChangeList
@@ -142,7 +143,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AuditEntry | None:
         entry: AuditEntry | None = super().get_object(request, object_id, from_field)
         if entry is not None:
-            entry.worded = self._worded(entry, request)  # type: ignore[attr-defined]
+            entry.worded = worded = self._worded(entry, request)  # type: ignore[attr-defined]
+            entry.in_words = unescape(strip_tags(worded.sentence))
         return entry
 
     def _worded(self, entry: AuditEntry, request: HttpRequest) -> Worded:
@@ -161,6 +163,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @display(description=_("entry point"), label={"admin": "warning", "command": "info", "task": "info"})
     def entry_point_label(self, entry: Any) -> tuple[str, str]:
         return entry.entry_point, entry.worded.entry_point
+
+    @display(description=_("entry point"))
+    def entry_point_in_words(self, entry: Any) -> str:
+        return str(entry.worded.entry_point)
 
     @display(description=_("changes"))
     def more(self, entry: Any) -> str:

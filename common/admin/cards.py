@@ -5,7 +5,7 @@ it. Only parts that the user may see are read.
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -77,9 +77,12 @@ def has_card(model: type[Model]) -> bool:
     return model in _heads
 
 
-def card_of(request: HttpRequest, row: Model, *, now: datetime, is_linked: bool = True) -> dict[str, Any] | None:
+def card_of(
+    request: HttpRequest, row: Model, *, now: datetime, is_linked: bool = True, without: Collection[str] = ()
+) -> dict[str, Any] | None:
     """The variable `card` of the template `admin/card.html`; None for a model without cards.
 
+    Parts that need a permission in `without` are left out, for a page that shows the same in full.
     With `is_linked` the head links to the row's page, for users who may see it. The number of statements does not
     depend on the data.
     """
@@ -87,7 +90,11 @@ def card_of(request: HttpRequest, row: Model, *, now: datetime, is_linked: bool 
     if not has_card(model):
         return None
     is_linked = is_linked and request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
-    parts = [part(request, row, now) for permission, part in _parts[model] if request.user.has_perm(permission)]
+    parts = [
+        part(request, row, now)
+        for permission, part in _parts[model]
+        if permission not in without and request.user.has_perm(permission)
+    ]
     return {
         "head": _heads[model](row),
         "address": reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])

@@ -45,6 +45,9 @@ class DeclaredChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        if not self.params or getattr(self.paginator, "is_bounded", False):
+            # Then the heading of Unfold does not say how many of all rows are shown: all are, or nobody has counted.
+            self.full_result_count = self.result_count
         if columns := columns_for(request, self.model):
             self.result_list = list(self.result_list)
             with_values(columns, self.result_list)

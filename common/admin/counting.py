@@ -13,8 +13,6 @@ COUNTED_BESIDE = 100  # rows that a number beside a link counts
 class BoundedPaginator(Paginator):
     """Pages of at most the first `COUNTED` rows. `is_bounded` says whether there are more."""
 
-    template_name = "admin/pagination_bounded.html"  # Unfold's name for the template below the list
-
     @cached_property
     def _counted(self) -> int:
         rows: Any = self.object_list

@@ -51,7 +51,7 @@ def frame_texts() -> dict[str, Any]:
 
 @register.simple_tag
 def counted_noun(opts: "Options[Any]", count: int) -> str:
-    """The name of rows of a model after their number. In Turkish it stays in the singular: "7 ban"."""
+    """The name of rows of a model after their number. In Turkish it stays in the singular."""
     is_singular = count == 1 or get_language() == "tr"
     return str(opts.verbose_name if is_singular else opts.verbose_name_plural)
 

@@ -160,7 +160,7 @@ class Round(IdentifiedModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.stream_id}"
+        return f"{self.get_kind_display()} {self.stream_id}"
 
 
 class Chunk(IdentifiedModel):

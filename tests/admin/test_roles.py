@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import add_note
+from bans.models import BulkRequest
 from bans.services import ban_many
+from bans.services.four_eyes import stored_request
 from common.models import AuditEntry
 from livestreams.models import Status
 from reminders.models import Chunk, Delivery, Reminder, Round
@@ -33,10 +35,19 @@ def rows(creator: User) -> Mapping[str, str]:
     batch = ban_many(stream.pk, [person.pk, other.pk], by=creator, now=now)
     case = make_report(make_user("reporter"), stream).case
     notify_of_start(make_stream(make_user("host")), [make_user("waiting")])
+    asked_for = stored_request(
+        stream.pk,
+        BulkRequest.Action.BAN,
+        {"bans": []},
+        people=200,
+        by=creator,
+        now=now,
+    )
     note = add_note(person.pk, "Was warned.", by=creator, now=now)
     (ban_id,) = [result.ban_id for result in batch.results if result.target_id == person.pk]
     found = {
         "accounts.user": person.pk,
+        "bans.bulkrequest": asked_for,
         "bans.livestreamban": ban_id,
         "bans.reportcase": case.pk,
         "common.auditentry": AuditEntry.objects.latest("pk").pk,

@@ -3,19 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice, product
 from typing import Any
 
 from django.apps import apps
-from django.contrib import admin
 from django.db.models import CharField, Model, TextField
-from django.test import Client
-from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.services import add_note
 from bans.models import LiveStreamBan
-from bans.services import lift_ban
+from bans.services import ban_many, lift_ban
 from bans.services.appeals import appeal_ban
+from common.admin.panels import PARAMETER, panels_of
 from common.models import AuditEntry
 from livestreams.models import LiveStream
 from livestreams.services import delete_stream
@@ -25,10 +26,13 @@ from tests.admin.bans.reviewing import CHAT_ONLY, review
 from tests.admin.notifying import notify_of_start
 from tests.bans.people import make_ban
 from tests.bans.reporting import make_report
+from tests.bans.requesting import make_request
 from tests.conftest import make_user
 from tests.streams import make_stream
 
 HOUR = timedelta(hours=1)
+ROWS_WITH_TABS = 3  # of each model; the tabs of others are alike
+MOST_OF_A_PAGE = 12
 # Names that are words of no page, so that a text of the world is not taken for a text of the page.
 HOSTS = {"melis": ("Melis", "Şahin"), "ozge": ("Özge", "Işık"), "baris": ("Barış", "Öztürk")}
 # Pages that show nothing: JSON, scripts, and what only forwards to another page.
@@ -39,15 +43,11 @@ WITHOUT_TEXTS = {"jsi18n", "autocomplete", "view_on_site", "app_list"}
 class World:
     root: User
     rows: dict[str, list[Any]] = field(default_factory=dict)
+    batches: list[str] = field(default_factory=list)
 
     def add(self, row: Any) -> Any:
         self.rows.setdefault(row._meta.label_lower, []).append(row)
         return row
-
-    @property
-    def ids(self) -> list[str]:
-        """The keys of all rows that have a page."""
-        return [str(row.pk) for rows in self.rows.values() for row in rows]
 
 
 def make_world() -> World:
@@ -73,6 +73,12 @@ def make_world() -> World:
         report = make_report(make_user(name), live, reason="spam", comment="Reklam gördüm.")
     world.add(report.case)
     _notify(world, baris)
+    world.add(make_request(live, [make_user("sarp"), make_user("tolga")], by=root, reason="Baskın."))
+    raid = ban_many(
+        live.pk, [make_user(name).pk for name in ("utku", "vedat", "zafer")], by=root, now=now, reason="Baskın."
+    )
+    world.batches.append(str(raid.id))
+    world.add(add_note(melis.pk, "Uyarıldı.", by=root, now=now))
     entries = AuditEntry.objects.order_by("target_type", "action", "pk").distinct("target_type", "action")
     for entry in entries:
         world.add(entry)
@@ -142,45 +148,56 @@ def texts_of_rows(world: World) -> set[str]:
 # --- the addresses --------------------------------------------------------------------------------
 
 
-def addresses(world: World, client: Client) -> Iterator[tuple[str, str]]:
-    """The name and an address of every page of the admin, found in its URL configuration.
+# The rows whose ids a page takes that belongs to no model, by the name that its route gives to the id.
+ROWS_OF = {
+    "ban_id": "bans.livestreamban",
+    "note_id": "accounts.personnote",
+    "person_id": "accounts.user",
+    "stream_id": "livestreams.livestream",
+}
 
-    A page with an id gets that of a row of its model; a page that belongs to no model gets each id of the world until
-    one opens it. Raises AssertionError for a page that none of them opens, so that new pages add their rows here.
+
+def addresses(world: World) -> Iterator[tuple[str, str]]:
+    """The name and the addresses of every page of the admin, found in its URL configuration, with all its tabs.
+
+    Raises AssertionError for a page whose rows the world lacks, so that who adds a page adds its rows here.
     """
     for name, arguments in sorted(set(_named_patterns())):
         if name in WITHOUT_TEXTS:
             continue
-        yield from _opened(world, client, name, arguments)
+        if not arguments:
+            yield name, reverse(f"admin:{name}")
+        elif (model := _model_of(name)) is not None:
+            yield from _pages_of_rows(world, name, model)
+        else:
+            yield from _other_pages(world, name, arguments)
 
 
-def _opened(world: World, client: Client, name: str, arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    if not arguments:
-        yield name, reverse(f"admin:{name}")
-        return
-    model = _model_of(name)
-    if model is not None:
-        rows = world.rows.get(model._meta.label_lower, [])
-        assert rows, f"the world has no {model._meta.label}"
+def _pages_of_rows(world: World, name: str, model: type[Model]) -> Iterator[tuple[str, str]]:
+    rows = world.rows.get(model._meta.label_lower, [])
+    assert rows, f"the world has no {model._meta.label}"
+    if not name.endswith("_change"):
         # Pages of actions are alike: every second row has all states.
-        for row in rows if name.endswith("_change") else rows[::2]:
+        for row in rows[::2]:
             yield f"{name} {row}", reverse(f"admin:{name}", args=[row.pk])
         return
-    others = {"action": [action for site_model in admin.site._registry.values() for action in _actions(site_model)]}
-    for pk in world.ids:
-        for action in others["action"] if len(arguments) > 1 else [""]:
-            try:
-                address = reverse(f"admin:{name}", args=[pk, action] if action else [pk])
-            except NoReverseMatch:
-                continue
-            if client.get(address).status_code == 200:
-                yield name, address
-                return
-    raise AssertionError(f"no row of the world opens the page admin:{name}")
+    for number, row in enumerate(rows):
+        address = reverse(f"admin:{name}", args=[row.pk])
+        yield f"{name} {row}", address
+        for panel in panels_of(model)[1:] if number < ROWS_WITH_TABS else ():
+            yield f"{name} {row} {panel.name}", f"{address}?{PARAMETER}={panel.name}"
 
 
-def _actions(model_admin: Any) -> list[str]:
-    return [action.name for action in getattr(model_admin, "admin_actions", ())]
+def _other_pages(world: World, name: str, arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    ids: list[list[str]] = []
+    for argument in arguments:
+        if argument == "batch_id":
+            ids.append(world.batches)
+            continue
+        assert argument in ROWS_OF, f"the world does not know what {argument} of admin:{name} is"
+        ids.append([row.pk for row in world.rows[ROWS_OF[argument]]])
+    for chosen in islice(product(*ids), MOST_OF_A_PAGE):
+        yield f"{name} {chosen}", reverse(f"admin:{name}", args=chosen)
 
 
 def _model_of(name: str) -> type[Model] | None:

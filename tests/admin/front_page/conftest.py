@@ -26,6 +26,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "nobody": (),
     "viewer": ("view_livestream", "view_livestreamban"),
     "moderator": (),
+    "senior": ("overrule", "view_team_figures", "change_user"),
     "ops": ("view_livestream", "view_livestreamban", *OPERATIONS),
     "streams": ("view_livestream",),
     "superuser": (),
@@ -34,7 +35,7 @@ ROLES: dict[str, tuple[str, ...]] = {
 
 def member(role: str) -> User:
     user = make_user(f"staff-{role}", is_staff=True, is_superuser=role == "superuser")
-    if role == "moderator":
+    if role in {"moderator", "senior"}:
         user.groups.add(Group.objects.get(name="Moderators"))
     return permit(user, ROLES[role])
 

@@ -30,6 +30,7 @@ SEEN = {
     "streams": ["live"],
     "viewer": ["waiting", "raids", "live", "by_hour"],
     "moderator": ["waiting", "raids", "live", "by_hour", "decisions"],
+    "senior": ["waiting", "raids", "live", "by_hour", "decisions"],
     "ops": ["waiting", "raids", "live", "operations", "by_hour"],
     "superuser": ["waiting", "raids", "live", "operations", "by_hour", "decisions"],
 }

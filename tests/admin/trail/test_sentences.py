@@ -147,6 +147,7 @@ def test_the_page_of_an_entry_has_its_sentence_its_changes_and_its_ids(reader: C
     text = text_of(reader.get(page_url(entry)))
     assert "defne lifted the ban of mia on “Ask me anything”" in text
     assert "review unreviewed → lifted" in text
+    assert "Entry point command line" in text
     assert lifted.pk in text
 
 

@@ -27,6 +27,7 @@ from tests.api.matrix.cells import NONE, rolled_back, rows_written
 from tests.api.matrix.world import World
 from tests.api.operations import operations
 from tests.bans.reporting import make_report
+from tests.bans.requesting import make_request
 from tests.streams import make_stream
 
 # The world is in a transaction of the module; each test is a savepoint in it.
@@ -162,6 +163,7 @@ def visits(built: World) -> Visits:
         built.planned["creator"],
         built.bystander,
         built.bans["creator"],
+        make_request(built.planned["creator"]),
         AuditEntry.objects.earliest("pk"),
         built.awaited.reminders.get(),
         chunk.round,

@@ -13,7 +13,7 @@ document.addEventListener("keydown", (event) => {
 // Select2 draws controls of its own, which lack the name of the control that they replace.
 function nameSelections() {
     for (const drawn of document.querySelectorAll(".select2-selection")) {
-        const label = drawn.closest(".select2-container")?.previousElementSibling?.labels?.[0];
+        const label = drawn.closest(".select2-container")?.parentElement.querySelector("select")?.labels?.[0];
         const heading = drawn.closest("div:has(> h3)")?.querySelector("h3");
         const name = label?.textContent.trim() || heading?.textContent.trim();
         if (name) {
