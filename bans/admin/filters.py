@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, Count, Min, Q, QuerySet, TextField, Value, When
+from django.db.models import Count, Exists, Min, OuterRef, QuerySet, TextField, Value
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -27,48 +27,38 @@ MOST_COUNTED = 100  # of what is only counted
 
 
 def waiting_badge(request: HttpRequest) -> str | None:
-    """The number of bans that wait, for the sidebar: unreviewed ones, and reviewed ones with a pending appeal."""
-    numbers = counted(request)
-    return _badge(numbers["unreviewed"] + numbers["appealed"])
+    """The number of bans in the queue, for the sidebar."""
+    return _badge(request, "bans")
 
 
 def open_badge(request: HttpRequest) -> str | None:
     """The number of open cases, for the sidebar."""
-    return _badge(counted(request)["open"])
+    return _badge(request, "cases")
+
+
+def _badge(request: HttpRequest, kind: str) -> str | None:
+    count = counted(request)[kind]
+    return written_count(count, MOST_COUNTED) if count else None
 
 
 def counted(request: HttpRequest, tabs: Mapping[str, QuerySet[Any]] | None = None) -> Counter[str]:
-    """The numbers of the sidebar and of `tabs`, each up to `MOST_COUNTED`, in one statement. Kept for the request."""
-    if tabs is not None or not hasattr(request, "_counted"):
-        rows: dict[str, QuerySet[Any]] = {
-            "unreviewed": LiveStreamBan.all_objects.filter(UNREVIEWED),
-            "open": ReportCase.objects.filter(state=ReportCase.State.OPEN),
-            **(tabs or {}),
-        }
-        parts = [_appealed(), *(_named(name, one) for name, one in rows.items())]
-        found = parts[0].union(*parts[1:], all=True)
-        request._counted = Counter(name for (name,) in found)  # type: ignore[attr-defined]
-    return request._counted  # type: ignore[attr-defined]
+    """What waits, for the sidebar, and the numbers of rows of `tabs`, each up to `MOST_COUNTED`.
 
-
-def _appealed() -> QuerySet[Any]:
-    """The newest pending appeals: "appealed", or "counted" if the ban is unreviewed and counted as such.
-
-    A condition on the ban would read all pending appeals to find those of bans that were reviewed.
+    One statement in a request, which reads a bounded number of rows, because it runs on every page.
     """
-    unreviewed = Q(ban__review=Review.UNREVIEWED, ban__deleted_at__isnull=True)
-    name = Case(When(unreviewed, then=Value("counted")), default=Value("appealed"), output_field=TextField())
-    pending = Appeal.objects.filter(state=Appeal.State.PENDING).order_by("-created_at", "-id")
-    return pending.annotate(part=name).values_list("part")[:MOST_COUNTED]
-
-
-def _named(name: str, rows: QuerySet[Any]) -> QuerySet[Any]:
-    named = Value(name, output_field=TextField())
-    return rows.annotate(part=named).values_list("part")[:MOST_COUNTED]
-
-
-def _badge(count: int) -> str | None:
-    return written_count(count, MOST_COUNTED) if count else None
+    if tabs is not None or not hasattr(request, "counted_for_badges"):
+        pending = Appeal.objects.filter(state=Appeal.State.PENDING).order_by()
+        unreviewed = LiveStreamBan.objects.filter(UNREVIEWED).filter(~Exists(pending.filter(ban=OuterRef("pk"))))
+        open_cases = ReportCase.objects.filter(state=ReportCase.State.OPEN).order_by()
+        waiting = [("bans", pending), ("bans", unreviewed), ("cases", open_cases), *(tabs or {}).items()]
+        parts = [
+            rows.annotate(part=Value(kind, output_field=TextField())).values_list("part")[:MOST_COUNTED]
+            for kind, rows in waiting
+        ]
+        found = parts[0].union(*parts[1:], all=True)
+        request.counted_for_badges = Counter(kind for (kind,) in found)  # type: ignore[attr-defined]
+    numbers: Counter[str] = request.counted_for_badges  # type: ignore[attr-defined]
+    return numbers
 
 
 class WaitingFilter(DropdownFilter):
