@@ -84,7 +84,7 @@ def test_no_page_has_a_grave_fault(inside: Page, live_server: Any, world: World)
     for address in addresses(world):
         inside.goto(f"{live_server.url}{address}")
         found += findings(inside)
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_the_login_has_none(page: Page, live_server: Any, world: World) -> None:
@@ -111,7 +111,7 @@ def test_menus_and_windows_have_none(inside: Page, live_server: Any) -> None:
         found += findings(inside)
         inside.set_viewport_size({"width": WIDTHS[0], "height": 900})
         inside.reload()
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_everything_that_can_be_clicked_has_a_name_and_keys(inside: Page, live_server: Any) -> None:
