@@ -75,6 +75,8 @@ def addresses(world: World) -> list[str]:
         action_url(appealed, "uphold_ban"),
         action_url(appealed, "change_ban"),
         reverse("admin:preferences"),
+        reverse("admin:review_case", args=[appealed.pk]),
+        reverse("admin:ban_people", args=[stream.pk]),
         "/admin/nothing/",
     ]
 

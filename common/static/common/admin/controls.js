@@ -17,7 +17,9 @@ function nameSelections() {
         if (label) {
             drawn.setAttribute("aria-label", label.textContent.trim());
             drawn.removeAttribute("aria-labelledby");
-            drawn.querySelector(".select2-selection__rendered")?.removeAttribute("role"); // its text, and no control
+            const text = drawn.querySelector(".select2-selection__rendered"); // the text of the control, and no other one
+            text?.removeAttribute("role");
+            text?.removeAttribute("aria-readonly");
         }
     }
 }
