@@ -46,12 +46,18 @@ class DayRangeForm(RangeDateTimeForm):
     def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(name, *args, **kwargs)
         for end, placeholder in (("from", gettext_lazy("Date from")), ("to", gettext_lazy("Date to"))):
+            clock = format_lazy("{} ({})", gettext_lazy("Time"), zone_name())
             widget = UnfoldAdminSplitDateTimeVerticalWidget(
                 date_label="",
-                date_attrs={"placeholder": placeholder, "class": " ".join(["vDateField", *INPUT_CLASSES])},
+                date_attrs={
+                    "placeholder": placeholder,
+                    "aria-label": placeholder,
+                    "class": " ".join(["vDateField", *INPUT_CLASSES]),
+                },
                 time_label="",
                 time_attrs={
-                    "placeholder": format_lazy("{} ({})", gettext_lazy("Time"), zone_name()),
+                    "placeholder": clock,
+                    "aria-label": format_lazy("{}: {}", placeholder, clock),
                     "class": " ".join(["vTimeField", *INPUT_CLASSES]),
                 },
             )

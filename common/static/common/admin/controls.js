@@ -10,17 +10,18 @@ document.addEventListener("keydown", (event) => {
     }
 });
 
-// Select2 draws controls of its own, which lack the name of the control that they replace.
+// Select2 draws controls of its own, at any time, which lack the name of the control that they replace.
 function nameSelections() {
-    for (const drawn of document.querySelectorAll(".select2-selection")) {
-        const label = drawn.closest(".select2-container")?.parentElement.querySelector("select")?.labels?.[0];
-        const heading = drawn.closest("div:has(> h3)")?.querySelector("h3");
-        const name = label?.textContent.trim() || heading?.textContent.trim();
-        if (name) {
-            drawn.setAttribute("aria-label", name);
+    for (const drawn of document.querySelectorAll(".select2-selection:not([aria-label])")) {
+        const label = drawn.closest(".select2-container").parentElement?.querySelector("select")?.labels?.[0];
+        if (label) {
+            drawn.setAttribute("aria-label", label.textContent.trim());
             drawn.removeAttribute("aria-labelledby");
+            const text = drawn.querySelector(".select2-selection__rendered"); // the text of the control, and no other one
+            text?.removeAttribute("role");
+            text?.removeAttribute("aria-readonly");
         }
     }
 }
 
-window.addEventListener("load", nameSelections);
+new MutationObserver(nameSelections).observe(document, { childList: true, subtree: true });
