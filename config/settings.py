@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
@@ -364,8 +364,10 @@ TIME_ZONE = "UTC"
 FORMAT_MODULE_PATH = "config.formats"
 # For members of staff who chose none.
 ADMIN_TIME_ZONE = env.str("ADMIN_TIME_ZONE", default="UTC")
-if ADMIN_TIME_ZONE not in available_timezones():
-    raise ImproperlyConfigured("ADMIN_TIME_ZONE must be the name of a time zone, as Europe/Istanbul.")
+try:
+    ZoneInfo(ADMIN_TIME_ZONE)
+except (ValueError, ZoneInfoNotFoundError) as error:
+    raise ImproperlyConfigured("ADMIN_TIME_ZONE must be the name of a time zone, as Europe/Istanbul.") from error
 
 STATIC_URL = "/static/"
 MEDIA_URL = env.str("MEDIA_URL", default=f"{PUBLIC_URL}/media/")
