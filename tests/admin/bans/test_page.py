@@ -71,12 +71,12 @@ def test_the_page_costs_the_same_however_often_the_person_was_banned(
 ) -> None:  # fmt: skip
     client = office(moderator)
     client.get(page_url(ban))
-    with django_assert_max_num_queries(23) as few:
+    with django_assert_max_num_queries(15) as few:
         client.get(page_url(ban))
     for number in range(30):
         make_ban(viewer, make_stream(guest, now=now + number * HOUR), now=now - HOUR)
 
-    with django_assert_max_num_queries(23) as many:
+    with django_assert_max_num_queries(15) as many:
         client.get(page_url(ban))
 
     assert len(many) == len(few), [query["sql"] for query in many]
