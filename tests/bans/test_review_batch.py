@@ -137,7 +137,7 @@ def test_lapsed_bans_are_upheld_and_not_changed(stream: LiveStream, moderator: U
         ({"message": "x" * 501}, "message: must have at most 500 characters"),
         ({"changes": {"expires_at": timezone.now() - HOUR}}, "expiresAt: must lie in the future"),
     ],
-    ids=str,
+    ids=["message", "changes"],
 )
 def test_bad_input_is_refused_as_a_whole(more: dict[str, Any], rule: str, stream: LiveStream, moderator: User) -> None:
     batch_id = ban_batch(stream, crowd(2))

@@ -263,7 +263,7 @@ def test_an_incomplete_decision_changes_nothing_and_keeps_what_was_typed(
         ({"duration": "none", "kind": "CHAT_ONLY"}, {"expires_at", "action_type"}),
         ({"kind": "CHAT_ONLY"}, {"action_type"}),
     ],
-    ids=str,
+    ids=["end", "end and kind", "kind"],
 )
 def test_a_ban_is_changed_to_what_was_chosen(
     sent: dict[str, str], changed: set[str], viewer: User, stream: LiveStream, office: Office, melis: User
