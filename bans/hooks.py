@@ -7,17 +7,20 @@ from typing import Any, NamedTuple, Protocol
 from bans.models import LiveStreamBan
 from common.hooks import Hook
 
+HOLDS_AGAIN = "holds_again"
+
 
 class VerdictNews(NamedTuple):
-    """What a banned person hears of a verdict: the ban as it is now, and what the verdict did.
+    """What a banned person hears of a verdict, or of a lift that approved an appeal.
 
-    `appeal_state` is the state that the verdict gave to the appeal, None if it decided none. `holds_again` is whether
-    it ended a lift. The message to the person is in the ban.
+    `verdict` is a value of `Review`, or HOLDS_AGAIN if it ended a lift. `appeal_state` is the state that it gave to the
+    appeal, None if it decided none. `message` is what the moderator writes to the person.
     """
 
     ban: LiveStreamBan
-    appeal_state: str | None
-    holds_again: bool
+    verdict: str
+    appeal_state: str | None = None
+    message: str | None = None
 
 
 class VerdictNotices(Protocol):

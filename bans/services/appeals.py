@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from bans.hooks import VERDICT_NOTICES, VerdictNews
 from bans.models import Appeal, LiveStreamBan
 from common import audit
 from common.queries import ID, Param, Question
@@ -87,11 +88,16 @@ def decide_appeal(
     now: datetime,
     reason: str = "",
     beside: Sequence[Write] = (),
-) -> None:
-    """Approve or deny the appeal against a locked ban, if one is pending. `beside` are further writes of the change."""
+) -> bool:
+    """Approve or deny the appeal against a locked ban, if one is pending. `beside` are further writes of the change.
+
+    Returns whether one was pending.
+    """
     pending: Appeal | None = _PENDING.instance(ban=ban.pk, beside=beside)
-    if pending is not None:
-        _set_state(_verb(state), [pending], state, by=by, now=now, reason=reason)
+    if pending is None:
+        return False
+    _set_state(_verb(state), [pending], state, by=by, now=now, reason=reason)
+    return True
 
 
 def redecide_appeal(ban: LiveStreamBan, state: str, *, by: User, now: datetime, reason: str) -> str | None:
@@ -118,11 +124,20 @@ def _verb(state: str) -> str:
 
 def decide_appeals(
     bans: Sequence[LiveStreamBan], state: str, *, by: User | None, now: datetime, reason: str = ""
-) -> None:
-    """Approve or deny all pending appeals against these locked bans."""
+) -> list[LiveStreamBan]:
+    """Approve or deny all pending appeals against these locked bans. Returns the bans that had one."""
     pending = list(Appeal.objects.filter(ban__in=[ban.pk for ban in bans], state=State.PENDING))
     if pending:
         _set_state(_verb(state), pending, state, by=by, now=now, reason=reason)
+    decided = {appeal.ban_id for appeal in pending}
+    return [ban for ban in bans if ban.pk in decided]
+
+
+def report_lifts(bans: Sequence[LiveStreamBan], *, now: datetime) -> None:
+    """Tell the banned people that their appeals were approved by lifts outside a review."""
+    if bans:
+        news = [VerdictNews(ban, LiveStreamBan.Review.LIFTED, State.APPROVED) for ban in bans]
+        VERDICT_NOTICES.function()(news, now=now)
 
 
 def _locked_own_ban(ban_id: str, *, by: User) -> LiveStreamBan:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User, holders_of
 from accounts.services import UserMissing
 from bans.models import Appeal, LiveStreamBan
-from bans.services.appeals import BanMissing, decide_appeal
+from bans.services.appeals import BanMissing, decide_appeal, report_lifts
 from common import audit
 from common.queries import ID, TIME, Param, Question
 from common.refusals import Conflict, Forbidden, Invalid
@@ -317,5 +317,6 @@ def lift_ban(ban_id: str, *, by: User, now: datetime, reason: str = "", stream_i
     if ban.is_deleted:
         raise BanLifted
     lifted = changed_ban(ban, "lift_ban", by=by, now=now, why=reason, deleted_at=now, deleted_by_id=by.pk)
-    decide_appeal(ban, Appeal.State.APPROVED, by=by, now=now, beside=lifted)
+    if decide_appeal(ban, Appeal.State.APPROVED, by=by, now=now, beside=lifted):
+        report_lifts([ban], now=now)
     return ban

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from accounts.services import UserMissing
 from bans.models import Appeal, BulkRequest, LiveStreamBan
-from bans.services.appeals import decide_appeals
+from bans.services.appeals import decide_appeals, report_lifts
 from bans.services.bans import (
     LIFTED,
     AlreadyBanned,
@@ -326,5 +326,5 @@ def _lift(bans: list[LiveStreamBan], *, by: User, now: datetime) -> None:
     LiveStreamBan.objects.filter(pk__in=[ban.pk for ban in bans]).update(deleted_at=now, deleted_by=by, updated_at=now)
     before, after = {"deleted_at": None, "deleted_by_id": None}, {"deleted_at": now, "deleted_by_id": by.pk}
     audit.record_many(UNDOING, [(ban, before, after) for ban in bans], by=by, now=now)
-    decide_appeals(bans, Appeal.State.APPROVED, by=by, now=now)
+    report_lifts(decide_appeals(bans, Appeal.State.APPROVED, by=by, now=now), now=now)
     record_revocations(bans[0].stream_id, [(ban.target_id, LIFTED, None) for ban in bans], now=now)

@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from bans.hooks import VERDICT_NOTICES, VerdictNews
+from bans.hooks import HOLDS_AGAIN, VERDICT_NOTICES, VerdictNews
 from bans.models import LONGEST_MESSAGE, Appeal, LiveStreamBan
 from bans.services.appeals import BanMissing, redecide_appeal
 from bans.services.bans import (
@@ -310,7 +310,8 @@ def news_of(ban: LiveStreamBan, before: tuple[Any, ...], decided: str | None) ->
     """
     if decided is None and not ban.verdict_message and seen_by_person(ban) == before:
         return None
-    return VerdictNews(ban, decided, holds_again=before[0] and not ban.is_deleted)
+    verdict = HOLDS_AGAIN if before[0] and not ban.is_deleted else ban.review
+    return VerdictNews(ban, verdict, decided, ban.verdict_message)
 
 
 def report_verdicts(news: Iterable[VerdictNews | None], *, now: datetime) -> None:

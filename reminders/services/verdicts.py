@@ -42,9 +42,9 @@ def _notice(news: VerdictNews, now: datetime) -> Notification:
     kind = VerdictKind.BAN_REVIEWED if news.appeal_state is None else VerdictKind.APPEAL_DECIDED
     details = {
         "ban_id": ban.pk,
-        "verdict": "holds_again" if news.holds_again else ban.review,
+        "verdict": news.verdict,
         "appeal": news.appeal_state,
-        "message": ban.verdict_message,
+        "message": news.message,
     }
     return _new(ban, kind, now, details)
 

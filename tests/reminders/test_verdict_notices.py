@@ -155,6 +155,33 @@ def test_a_person_with_two_bans_on_a_stream_has_a_notice_for_each(
     assert [one["metadata"]["banId"] for one in inbox(api, viewer)] == [second.pk, ban.pk]
 
 
+def test_a_lift_outside_a_review_is_reported_if_it_grants_an_appeal(
+    api: Api, ban: LiveStreamBan, viewer: User, creator: User, moderator: User
+) -> None:
+    review(ban, moderator, Review.CHANGED, message="Chat less.")
+    appeal(ban)
+    bans.lift_ban(ban.pk, by=creator, now=timezone.now())
+    newest = inbox(api, viewer)[0]
+    assert newest["metadata"]["kind"] == "appeal_decided"
+    # Without the message of the verdict before it.
+    assert newest["message"] == "Your appeal against the ban on “Ask me anything” was granted: the ban was lifted."
+
+
+def test_the_undo_of_a_batch_is_reported_to_those_who_had_appealed(
+    api: Api, stream: LiveStream, viewer: User, guest: User, creator: User
+) -> None:
+    batch = bans.ban_many(stream.pk, [viewer.pk, guest.pk], by=creator, now=timezone.now())
+    appeal(LiveStreamBan.objects.get(target=viewer))
+    bans.undo_batch(batch.id, by=creator, now=timezone.now())
+    assert [one["metadata"]["kind"] for one in inbox(api, viewer)] == ["appeal_decided"]
+    assert inbox(api, guest) == []
+
+
+def test_a_lift_without_an_appeal_leaves_no_notice(ban: LiveStreamBan, creator: User) -> None:
+    bans.lift_ban(ban.pk, by=creator, now=timezone.now())
+    assert not Notification.objects.exists()
+
+
 def test_a_refused_verdict_leaves_no_notice(ban: LiveStreamBan, moderator: User) -> None:
     appeal(ban)
     with pytest.raises(Conflict):
