@@ -59,18 +59,28 @@ def take_playground_of_telephone(page: Page, address: str, creator: Account) -> 
     page.screenshot(path=PICTURES / "playground-telephone.png")
 
 
-def take_admin(page: Page, address: str, moderator: Account) -> None:
+def log_in_to_admin(page: Page, address: str, account: Account) -> None:
     page.goto(f"{address}/admin/")
-    page.get_by_label("Username").fill(moderator["username"])
-    page.get_by_label("Password").fill(moderator["password"])
-    page.get_by_role("button", name="Log in").click()
-    page.goto(f"{address}/admin/livestreams/livestream/?q=istanbul&status__exact=scheduled")
-    page.get_by_role("link", name=re.compile("İstanbul")).first.click()
-    page.get_by_role("link", name="Cancel").click()
-    page.get_by_label("Reason").fill("The creator asked us to: the boat is under repair.")
-    page.get_by_role("button", name="Cancel").click()
-    page.get_by_text("1 stream was cancelled.").wait_for()
-    page.screenshot(path=PICTURES / "admin.png")
+    page.locator("input[name=username]").fill(account["username"])
+    page.locator("input[name=password]").fill(account["password"])
+    page.locator("button[type=submit]").first.click()
+    page.locator("#nav-sidebar, nav").first.wait_for()
+
+
+def take_admin(page: Page, address: str, moderator: Account) -> None:
+    """The overview, a ban with an appeal in the queue, a person, and the audit trail."""
+    log_in_to_admin(page, address, moderator)
+    page.screenshot(path=PICTURES / "overview.png")
+    page.goto(f"{address}/admin/bans/review/?queue=appeals")
+    page.keyboard.press("u")
+    page.keyboard.press("1")
+    page.screenshot(path=PICTURES / "review.png")
+    page.goto(f"{address}/admin/accounts/user/?q=nora")
+    page.get_by_role("link", name=re.compile("Nora")).first.click()
+    page.locator("#tabs").wait_for()
+    page.screenshot(path=PICTURES / "person.png")
+    page.goto(f"{address}/admin/common/auditentry/")
+    page.screenshot(path=PICTURES / "trail.png")
 
 
 def main() -> None:
@@ -88,7 +98,7 @@ def main() -> None:
         take_playground(browser.new_page(viewport={"width": 1440, "height": 1500}), said["url"], accounts["creator"])
         telephone = browser.new_page(viewport={"width": 390, "height": 844})
         take_playground_of_telephone(telephone, said["url"], accounts["creator"])
-        take_admin(browser.new_page(viewport={"width": 1440, "height": 1330}), said["url"], accounts["moderator"])
+        take_admin(browser.new_page(viewport={"width": 1440, "height": 900}), said["url"], accounts["moderator"])
         browser.close()
         demo.terminate()
 

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts import services as accounts
-from accounts.models import PHOTO_SIZES, Session, User
+from accounts.models import PHOTO_SIZES, PersonNote, Session, User
 from bans import services as bans
 from bans.models import BulkRequest, LiveStreamBan
 from common.refusals import Refusal
@@ -95,6 +95,10 @@ def request_of(world: World) -> str:
     ).pk
 
 
+def note_of(world: World) -> PersonNote:
+    return PersonNote.objects.create(person=world.viewer, author=world.moderator, text="x", created_at=world.now)
+
+
 def watched_by(world: World) -> str:
     """The id of a stream that the moderator watched."""
     times = {"first_seen_at": world.now, "last_seen_at": world.now}
@@ -138,6 +142,7 @@ CASES: dict[str, Case] = {
         lambda w: bans.review_batch(w.ban.batch_id or "", verdict=LiveStreamBan.Review.UPHELD, reason="x", **w.by),
         bans.BatchMissing,
     ),
+    "bans.take_over_claim": (lambda w: bans.take_over_claim(w.ban.pk, **w.by), bans.BanMissing),
     "bans.undo_review": (lambda w: bans.undo_review(w.ban.pk, **w.by), bans.BanMissing),
     "bans.approve_request": (
         lambda w: bans.approve_request(request_of(w), reason="x", **w.by),
@@ -226,6 +231,12 @@ CASES: dict[str, Case] = {
         lambda w: reminders.send_again(w.delivery.pk, **w.by),
         reminders.DeliveryMissing,
     ),
+    "accounts.add_note": (lambda w: accounts.add_note(w.viewer.pk, "x", **w.by), accounts.UserMissing),
+    "accounts.delete_note": (lambda w: accounts.delete_note(note_of(w).pk, **w.by), accounts.NoteMissing),
+    "accounts.change_preferences": (
+        lambda w: accounts.change_preferences(language="tr", **w.by),
+        accounts.UserMissing,
+    ),
     "accounts.log_in": (lambda w: accounts.log_in("viewer", PASSWORD, now=w.now), accounts.WrongCredentials),
     "accounts.refresh": (
         lambda w: accounts.refresh(session_of(w).pk, "0" * 32, now=w.now, sign=never_signed),
@@ -262,12 +273,14 @@ CASES: dict[str, Case] = {
 WITHOUT_LOCK = {
     "edges.follow_stream",
     "accounts.may_be_logged_in",
+    "accounts.may_delete_note",  # of a locked note
     "accounts.refuse_log_out",
     "accounts.refuse_set_active",
     "accounts.logged_out_since",
     "accounts.set_profile_photo",  # calls set_own_photo
     "bans.creator_of_stream",
     "bans.decide_appeal",  # of a locked ban
+    "bans.is_open_for_bans",
     "bans.refuse_approval",
     "bans.refuse_decision",
     "bans.refuse_overruling",
@@ -275,6 +288,8 @@ WITHOUT_LOCK = {
     "bans.refuse_reporting",
     "bans.refuse_review",
     "bans.refuse_undo",
+    "bans.release_claim",  # deletes the row in one statement
+    "bans.take_claim",  # writes the row in one statement
     "reminders.withdraw_verdict_notice",
     "bans.stream_of_batch",
     "bans.version_of_ban",

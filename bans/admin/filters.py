@@ -1,11 +1,12 @@
 """Filters of the lists of bans and cases, and the numbers of those that wait, for the sidebar."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Value
+from django.db.models import Count, Exists, Min, OuterRef, QuerySet, TextField, Value
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -15,13 +16,14 @@ from unfold.contrib.filters.admin import DropdownFilter
 from bans.models import Appeal, LiveStreamBan, ReportCase
 from bans.queue import UNREVIEWED, Queue
 from bans.reasons import NAMES, name_of
+from common.admin.counting import written_count
 from common.fields import OBJECT_ID
 from common.times import written
 
 Review = LiveStreamBan.Review
 SOON = timedelta(hours=24)
 BATCHES_OFFERED = 10
-MOST_COUNTED = 100
+MOST_COUNTED = 100  # of what is only counted
 
 
 def waiting_badge(request: HttpRequest) -> str | None:
@@ -35,24 +37,29 @@ def open_badge(request: HttpRequest) -> str | None:
 
 
 def _badge(request: HttpRequest, kind: str) -> str | None:
-    count = _counted(request)[kind]
-    return None if not count else str(count) if count < MOST_COUNTED else f"{MOST_COUNTED - 1}+"
+    count = counted(request)[kind]
+    return written_count(count, MOST_COUNTED) if count else None
 
 
-def _counted(request: HttpRequest) -> Counter[str]:
-    """What waits. One statement in a request, which reads a bounded number of rows, because it runs on every page."""
-    if not hasattr(request, "counted_for_badges"):
-        pending = Appeal.objects.filter(state=Appeal.State.PENDING)
+def counted(request: HttpRequest, tabs: Mapping[str, QuerySet[Any]] | None = None) -> Counter[str]:
+    """What waits, for the sidebar, and the numbers of rows of `tabs`, each up to `MOST_COUNTED`.
+
+    One statement in a request, which reads a bounded number of rows, because it runs on every page.
+    """
+    if tabs is not None or not hasattr(request, "counted_for_badges"):
+        # In the order of an index, which finds them: few appeals of a large table are pending.
+        pending = Appeal.objects.filter(state=Appeal.State.PENDING).order_by("-created_at", "-id")
         unreviewed = LiveStreamBan.objects.filter(UNREVIEWED).filter(~Exists(pending.filter(ban=OuterRef("pk"))))
-        open_cases = ReportCase.objects.filter(state=ReportCase.State.OPEN)
-        waiting = [("bans", pending), ("bans", unreviewed), ("cases", open_cases)]
+        open_cases = ReportCase.objects.filter(state=ReportCase.State.OPEN).order_by()
+        waiting = [("bans", pending), ("bans", unreviewed), ("cases", open_cases), *(tabs or {}).items()]
         parts = [
-            rows.order_by().annotate(kind=Value(kind)).values_list("kind")[:MOST_COUNTED] for kind, rows in waiting
+            rows.annotate(part=Value(kind, output_field=TextField())).values_list("part")[:MOST_COUNTED]
+            for kind, rows in waiting
         ]
         found = parts[0].union(*parts[1:], all=True)
         request.counted_for_badges = Counter(kind for (kind,) in found)  # type: ignore[attr-defined]
-    counted: Counter[str] = request.counted_for_badges  # type: ignore[attr-defined]
-    return counted
+    numbers: Counter[str] = request.counted_for_badges  # type: ignore[attr-defined]
+    return numbers
 
 
 class WaitingFilter(DropdownFilter):

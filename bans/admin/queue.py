@@ -20,16 +20,17 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
+from bans.admin.filters import MOST_COUNTED, counted
 from bans.models import LiveStreamBan, ReviewClaim
 from bans.queue import Queue
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, undo_review
+from common.admin.counting import written_count
 from common.error_pages import RefusedParameter
 from common.fields import OBJECT_ID
 from common.refusals import Refusal
 
 SESSION_KEY = "review"
 MOST_SKIPPED = 200  # ids in the session; the oldest are forgotten
-MOST_COUNTED = 100
 ATTEMPTS = 5  # to claim a ban, while other moderators claim the same ones at the same moment
 
 
@@ -156,16 +157,17 @@ def review(request: HttpRequest) -> HttpResponse:
 
 def of_queue(request: HttpRequest, scope: Scope) -> dict[str, Any]:
     """The variables of the bar above the page: the queues with their numbers, and what was decided last."""
-    counts = scope.bans().waiting_counts(timezone.now(), most=MOST_COUNTED)
-    total = sum(counts.values())
-    tabs = [("", _("All"), total), *((queue, queue.label, counts[queue]) for queue in Queue)]
+    now, bans = timezone.now(), scope.bans()
+    numbers = counted(request, {queue: bans.in_queue(queue, now) for queue in Queue})
+    total = sum(numbers[queue] for queue in Queue)
+    tabs = [("", _("All"), total), *((queue, queue.label, numbers[queue]) for queue in Queue)]
     last = session_of(request)["last"]
     return {
         "tabs": [
             {
                 "url": scope.url("review", queue=queue),
                 "title": title,
-                "count": str(count) if count < MOST_COUNTED else f"{MOST_COUNTED - 1}+",
+                "count": written_count(count, MOST_COUNTED),
                 "is_shown": queue == scope.queue,
             }
             for queue, title, count in tabs

@@ -66,14 +66,16 @@ def refuse_approval(request: BulkRequest, *, by: User, now: datetime) -> None:
 
 @transaction.atomic
 def approve_request(request_id: str, /, *, by: User, now: datetime, reason: str) -> list[BanResult]:
-    """Make the call that the request describes, in the name of who asked for it, with the state of today.
+    """Make the call that the request describes, with the state of today.
 
-    So people who are banned or protected since are reported as such. Raises BulkRequestMissing, what
-    `refuse_approval` raises, and what the call raises (StreamOver, say); then the request stays pending.
+    `by` causes it: the actor of its audit rows, the reviewer of lifted bans, and who undoes a batch. Bans keep the
+    creators that the request names. People who are banned or protected since are reported as such. Raises
+    BulkRequestMissing, what `refuse_approval` raises, and what the call raises (StreamOver, say); then the request
+    stays pending.
     """
     request = _locked(request_id)
     refuse_approval(request, by=by, now=now)
-    results = _repeat(request, now)
+    results = _repeat(request, by, now)
     _decide(request, "approve_bulk_request", State.APPROVED, by=by, now=now, reason=reason)
     return results
 
@@ -96,24 +98,19 @@ def _locked(request_id: str) -> BulkRequest:
     return BulkRequest.objects.locked(request_id, otherwise=BulkRequestMissing)
 
 
-def _repeat(request: BulkRequest, now: datetime) -> list[BanResult]:
-    payload, by = request.payload, request.requested_by
-    if request.action == Action.BAN:
-        batch = ban_each(request.stream_id, _requests(payload["bans"]), by=by, now=now, is_approved=True)
-        request.batch_id = batch.id
-        return batch.results
-    assert by is not None  # noqa: S101 - only bans are made without a user
-    if request.action == Action.UNDO:
-        return undo_batch(payload["batch_id"], by=by, now=now, is_approved=True)
-    return review_batch(
-        payload["batch_id"],
-        by=by,
-        now=now,
-        verdict=LiveStreamBan.Review.LIFTED,
-        reason=payload["reason"],
-        message=payload["message"],
-        is_approved=True,
-    )
+def _repeat(request: BulkRequest, by: User, now: datetime) -> list[BanResult]:
+    payload = request.payload
+    match request.action:
+        case Action.UNDO:
+            return undo_batch(payload["batch_id"], by=by, now=now, is_approved=True)
+        case Action.REVIEW:
+            lift: dict[str, Any] = {"verdict": LiveStreamBan.Review.LIFTED, "reason": payload["reason"]}
+            return review_batch(
+                payload["batch_id"], by=by, now=now, message=payload["message"], is_approved=True, **lift
+            )
+    batch = ban_each(request.stream_id, _requests(payload["bans"]), by=by, now=now, is_approved=True)
+    request.batch_id = batch.id
+    return batch.results
 
 
 def _requests(bans: list[dict[str, Any]]) -> list[BanRequest]:

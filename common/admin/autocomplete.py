@@ -26,7 +26,8 @@ class DistinguishingView(AutocompleteJsonView):
     model_admin: Any
 
     def get_queryset(self) -> QuerySet[Any]:
-        return _with_related(super().get_queryset(), self.model_admin)
+        rows = _with_related(super().get_queryset(), self.model_admin)
+        return rows if rows.ordered else rows.order_by("-pk")  # a list may find its order elsewhere
 
     def serialize_result(self, obj: Any, to_field_name: str) -> dict[str, str]:
         return super().serialize_result(obj, to_field_name) | {"text": _text_of(obj)}

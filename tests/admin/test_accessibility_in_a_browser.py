@@ -102,13 +102,13 @@ def test_the_login_has_none(page: Page, live_server: Any, world: World) -> None:
 def test_menus_and_windows_have_none(inside: Page, live_server: Any) -> None:
     inside.goto(f"{live_server.url}{list_url(LiveStreamBan)}")
     found: list[str] = []
-    steps: list[tuple[Callable[[], object], str]] = [
+    openings: list[tuple[Callable[[], None], str]] = [
         (lambda: inside.get_by_role("button", name="Defne Kılıç").press("Enter"), "#logout-form"),
         (lambda: inside.locator(".filter-open-button").press("Enter"), "#changelist-filter-close"),
         (lambda: inside.keyboard.press("Control+k"), "#search-input-command"),
         (lambda: inside.keyboard.press("Shift+?"), "text=Toggle sidebar"),
     ]
-    for opened, shown in steps:
+    for opened, shown in openings:
         opened()
         expect(inside.locator(shown)).to_be_visible()
         found += findings(inside)

@@ -108,7 +108,7 @@ def test_the_same_call_again_gets_the_same_request(stream: LiveStream, creator: 
     assert BulkRequest.objects.count() == 4
 
 
-def test_an_approval_bans_in_the_name_of_who_asked_and_names_both(
+def test_an_approval_makes_the_bans_of_who_asked_and_the_trail_names_both(
     stream: LiveStream, creator: User, moderator: User, now: datetime
 ) -> None:
     raiders = crowd(3)
@@ -128,7 +128,8 @@ def test_an_approval_bans_in_the_name_of_who_asked_and_names_both(
     approval = AuditEntry.objects.get(action="approve_bulk_request")
     assert (approval.actor_id, approval.reason) == (moderator.pk, "A raid, I saw it.")
     assert approval.after == {"state": "approved", "people": 3, "batch_id": request.batch_id}
-    assert {row.actor_id for row in AuditEntry.objects.filter(action="ban_user")} == {creator.pk}
+    assert {row.actor_id for row in AuditEntry.objects.filter(action="ban_user")} == {moderator.pk}
+    assert AuditEntry.objects.get(action="request_bulk").actor_id == creator.pk
     assert Revocation.objects.count() == 3
 
 
@@ -209,7 +210,7 @@ def test_a_larger_undo_waits_and_its_approval_lifts(api: Api, creator: User, mod
     assert LiveStreamBan.objects.count() == 3
 
     assert counted(approve(request, moderator)) == {"lifted": 3}
-    assert set(LiveStreamBan.all_objects.values_list("deleted_by", flat=True)) == {creator.pk}
+    assert set(LiveStreamBan.all_objects.values_list("deleted_by", flat=True)) == {moderator.pk}
 
 
 def test_a_raid_that_is_lifted_by_a_verdict_waits_and_one_that_is_upheld_does_not(
@@ -229,9 +230,10 @@ def test_a_raid_that_is_lifted_by_a_verdict_waits_and_one_that_is_upheld_does_no
     with pytest.raises(services.CannotApproveOwnRequest):
         approve(request, moderator)
 
-    assert counted(approve(request, make_user("second"))) == {"lifted": 3}
+    second = make_user("second")
+    assert counted(approve(request, second)) == {"lifted": 3}
     lifted = LiveStreamBan.all_objects.values_list("review", "reviewed_by", "verdict_message")
-    assert set(lifted) == {("lifted", moderator.pk, "Sorry.")}
+    assert set(lifted) == {("lifted", second.pk, "Sorry.")}
     assert Appeal.objects.get().state == "approved"
     assert set(AuditEntry.objects.filter(action="review_ban").values_list("reason", flat=True)) == {"No raid."}
 

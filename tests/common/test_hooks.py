@@ -58,6 +58,7 @@ def test_every_setting_with_paths_of_our_functions_is_a_hook() -> None:
         "CSRF_FAILURE_VIEW",
         "DATABASES",
         "FILE_UPLOAD_HANDLERS",
+        "FORMAT_MODULE_PATH",
         "GUIDES",  # common/guides.py resolves them when it renders; tests render all guides
         "MIDDLEWARE",
         "NOTIFICATION_CHANNELS",
@@ -66,6 +67,7 @@ def test_every_setting_with_paths_of_our_functions_is_a_hook() -> None:
         "REST_FRAMEWORK",
         "ROOT_URLCONF",
         "SPECTACULAR_SETTINGS",
+        "TEMPLATES",
         "LOGGING",
         "UNFOLD",
         "UNLIMITED_PERMISSION",

@@ -21,6 +21,7 @@ from tests.bans.requesting import make_request
 from tests.bans.test_bulk import crowd
 from tests.conftest import make_user
 
+WAITING = "3 people wait for the approval of a second moderator; nothing has changed yet."
 DECISIONS = {"approve_request": "approved", "reject_request": "rejected"}
 
 
@@ -152,13 +153,13 @@ def test_ban_people_and_the_undo_of_its_batch_wait(
 
     page = ban(client, stream, checked)
 
-    assert "3 people wait for a second moderator." in text_of(page)
+    assert WAITING in text_of(page)
     assert not LiveStreamBan.objects.exists()
     request = BulkRequest.objects.get()
     services.approve_request(request.pk, by=make_user("second"), now=timezone.now(), reason="x")
     request.refresh_from_db()
     undone = client.post(people_url(stream), {"step": "undo", "batch": request.batch_id})
-    assert messages_of(undone)[0] == "3 bans wait for a second moderator."
+    assert messages_of(undone) == [WAITING]
     assert LiveStreamBan.objects.count() == 3
 
 
@@ -172,6 +173,6 @@ def test_a_raid_that_is_lifted_waits_and_one_that_is_kept_does_not(
 
     answer = office(moderator).post(reverse("admin:raid", args=[batch.id]), REASON | {"verdict": verdict})
 
-    assert ("wait for the approval" in messages_of(answer)[0]) == is_requested
+    assert (WAITING in messages_of(answer)) == is_requested
     assert BulkRequest.objects.count() == int(is_requested)
     assert LiveStreamBan.objects.filter(review="unreviewed").count() == (3 if is_requested else 0)

@@ -115,9 +115,9 @@ def test_the_list_shows_stream_kind_end_review_and_reviewer(
         assert part in text
 
 
-def test_the_sidebar_counts_unreviewed_bans(all_kinds: LiveStream, office: Office, moderator: User) -> None:
+def test_the_sidebar_counts_bans_that_wait(all_kinds: LiveStream, office: Office, moderator: User) -> None:
     page = text_of(office(moderator).get(reverse("admin:index")))
-    assert "rule Review 4 gavel Bans flag" in page
+    assert "rule Review 5 gavel Bans flag" in page
 
 
 # --- cost -----------------------------------------------------------------------------------------
