@@ -120,7 +120,7 @@ def test_the_kind_is_changed_and_the_end_and_the_appeal_stay_as_they_were(
     page, before, end = open_in(locale), rows(), end_of(ban)
     page.goto(action_url(ban, "change_ban"))
     expect(page.locator("#id_expires_at")).to_have_value(re.compile(re.escape(f"{end:%Y-%m-%dT%H:%M}")))
-    expect(page.get_by_text("UTC")).to_be_visible()
+    expect(page.get_by_text("UTC").first).to_be_visible()
     page.locator("#id_action_type").select_option("CHAT_ONLY")
 
     save(page)  # refused, because the decision on the appeal is missing
