@@ -24,6 +24,7 @@ from tests.admin.notifying import notify_of_start
 from tests.admin.pages import list_url, page_url, text_of
 from tests.bans.people import make_ban
 from tests.bans.reporting import make_report
+from tests.bans.requesting import make_request
 from tests.conftest import make_user, session_of
 from tests.streams import make_stream
 
@@ -44,6 +45,7 @@ def world(creator: User, guest: User) -> LiveStream:
     stream = make_stream(creator, guest=guest)
     make_ban(make_user("troublemaker"), stream)
     make_report(make_user("reporter"), stream)
+    make_request(stream)
     notify_of_start(stream, [make_user("waiting")])
     rotate_join_key(by=None, now=timezone.now())
     return stream
