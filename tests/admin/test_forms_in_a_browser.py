@@ -224,7 +224,7 @@ def test_every_admin_action_changes_its_own_columns_and_records_its_reason(open_
     reporter = make_user("reporter")
     cases_of_reports = [make_report(reporter, make_stream(creator)).case for _ in range(2)]
     raider, raided = make_user("raider"), make_stream(creator)
-    requests = [make_request(raided, [raider]) for _ in range(2)]
+    requests = [make_request(raided, people) for people in ([raider], [raider, make_user("other")])]
     make_ban(raider, raided)  # so that the approval finds nothing to do
     approved = {"state", "decided_by_id", "decided_at", "updated_at"}
     decided = {"state", "decision", "decided_by_id", "decided_at", "updated_at"}
