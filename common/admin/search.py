@@ -44,32 +44,27 @@ class SearchedColumn:
     text: str
     path: str = ""
 
-    def has(self, word: str, *, is_whole: bool) -> Q:
+    def has(self, word: str, *, is_start: bool) -> Q:
         """Of the column's own rows."""
-        return _has(self.text, word, is_whole=is_whole)
+        return _has(self.text, word, is_start=is_start)
 
-    def of_list(self, word: str, *, is_whole: bool) -> Q:
+    def of_list(self, word: str, *, is_start: bool) -> Q:
         """The same condition, of the rows of the list."""
-        return _has(f"{self.path}__{self.text}" if self.path else self.text, word, is_whole=is_whole)
+        return _has(f"{self.path}__{self.text}" if self.path else self.text, word, is_start=is_start)
 
     def among(self, ids: Sequence[str]) -> Q:
         return Q(IsAmong(self.path or "pk", ids))
 
 
-def _has(column: str, word: str, *, is_whole: bool) -> Q:
-    """A word that is too short for the index is found as a whole word, for which the index has groups with spaces."""
-    if not is_whole:
+def _has(column: str, word: str, *, is_start: bool) -> Q:
+    """A word that is too short for the index is found at the start of words, for which the index has groups."""
+    if not is_start:
         return Q(**{f"{column}__contains": word})
-    return (
-        Q(**{column: word})
-        | Q(**{f"{column}__startswith": f"{word} "})
-        | Q(**{f"{column}__endswith": f" {word}"})
-        | Q(**{f"{column}__contains": f" {word} "})
-    )
+    return Q(**{f"{column}__startswith": word}) | Q(**{f"{column}__contains": f" {word}"})
 
 
 class WordSearch:
-    """Finds rows of which each word occurs in one of the columns. Short words alone must be whole words."""
+    """Finds rows of which each word occurs in one of the columns. Short words alone are found at the start of words."""
 
     def __init__(self, *columns: SearchedColumn) -> None:
         self._columns = columns
@@ -79,26 +74,26 @@ class WordSearch:
         words = words_of(folded(text))
         if not words:
             return Found(queryset.none(), is_cut=False)
-        is_whole = not any(map(is_indexable, words))
+        is_start = not any(map(is_indexable, words))
         if len(self._columns) == 1 and not self._columns[0].path:
-            return Found(queryset.filter(self._all(self._columns[0].has, words, is_whole)), is_cut=False)
+            return Found(queryset.filter(self._all(self._columns[0].has, words, is_start)), is_cut=False)
         if len(self._columns) == 1:
-            ids, is_cut = self._ids(words, is_whole)
-            return Found(self._narrowed(queryset, ids, [], is_whole), is_cut)
-        for word in [word for word in words if is_whole or is_indexable(word)][:TRIES]:
-            ids, is_cut = self._ids([word], is_whole)
+            ids, is_cut = self._ids(words, is_start)
+            return Found(self._narrowed(queryset, ids, [], is_start), is_cut)
+        for word in [word for word in words if is_start or is_indexable(word)][:TRIES]:
+            ids, is_cut = self._ids([word], is_start)
             if not is_cut:
                 others = [other for other in words if other != word]
-                return Found(self._narrowed(queryset, ids, others, is_whole), is_cut=False)
+                return Found(self._narrowed(queryset, ids, others, is_start), is_cut=False)
         # All words are common. Rows that have them in different columns are not found.
-        ids, _is_cut = self._ids(words, is_whole)
-        return Found(self._narrowed(queryset, ids, [], is_whole), is_cut=True)
+        ids, _is_cut = self._ids(words, is_start)
+        return Found(self._narrowed(queryset, ids, [], is_start), is_cut=True)
 
-    def _ids(self, words: Sequence[str], is_whole: bool) -> tuple[list[list[str]], bool]:
+    def _ids(self, words: Sequence[str], is_start: bool) -> tuple[list[list[str]], bool]:
         """For each column the keys of rows that have all the words, at most FEW; and whether there are more."""
         parts = [
             column.rows()
-            .filter(self._all(column.has, words, is_whole))
+            .filter(self._all(column.has, words, is_start))
             .order_by()
             .values_list(Value(number), "pk")[: FEW + 1]
             for number, column in enumerate(self._columns)
@@ -109,17 +104,17 @@ class WordSearch:
         return [ids[:FEW] for ids in found], any(len(ids) > FEW for ids in found)
 
     def _narrowed(
-        self, queryset: QuerySet[Any], ids: list[list[str]], others: Iterable[str], is_whole: bool
+        self, queryset: QuerySet[Any], ids: list[list[str]], others: Iterable[str], is_start: bool
     ) -> QuerySet[Any]:
         candidates = [column.among(some) for column, some in zip(self._columns, ids, strict=True) if some]
         if not candidates:
             return queryset.none()
         queryset = queryset.filter(reduce(or_, candidates))
         for word in others:
-            conditions = (column.of_list(word, is_whole=is_whole) for column in self._columns)
+            conditions = (column.of_list(word, is_start=is_start) for column in self._columns)
             queryset = queryset.filter(reduce(or_, conditions))
         return queryset
 
     @staticmethod
-    def _all(has: Callable[..., Q], words: Iterable[str], is_whole: bool) -> Q:
-        return reduce(and_, (has(word, is_whole=is_whole) for word in words))
+    def _all(has: Callable[..., Q], words: Iterable[str], is_start: bool) -> Q:
+        return reduce(and_, (has(word, is_start=is_start) for word in words))

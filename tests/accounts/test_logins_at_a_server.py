@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
+from typing import Any
 
 import pytest
-from django.conf import settings
 
 from accounts.models import User
 from tests.conftest import PASSWORD, make_user, token_of
@@ -52,7 +52,7 @@ def outcome_of(server: Server, username: str, password: str, address: str = "192
 
 
 @pytest.fixture
-def mora() -> User:
+def mora(settings: Any) -> User:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     return make_user("mora")
 

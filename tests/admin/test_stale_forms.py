@@ -65,7 +65,7 @@ def an_account_that_another_moderator_deactivates(creator: User) -> Any:
 def a_delivery_that_goes_on(creator: User) -> Any:
     delivery = notify_of_start(make_stream(creator), [make_user("waiting")])
     return (
-        "the system",
+        "The system",
         lambda: deliver(delivery.pk, now=timezone.now()),  # which fails: the settings name no such channel
         [(delivery, "send_again")],
     )
