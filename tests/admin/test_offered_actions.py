@@ -16,7 +16,7 @@ from accounts import services as accounts
 from accounts.models import User
 from bans import services as bans
 from bans.admin.actions import USUAL_NAMES
-from bans.models import LiveStreamBan, ReportCase
+from bans.models import BulkRequest, LiveStreamBan, ReportCase
 from common.admin import ActionAdmin
 from common.models import AuditEntry
 from livestreams import services as streams
@@ -27,6 +27,7 @@ from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, change_many, list_url, messages_of, page_url
 from tests.bans.people import lapsed_ban, make_ban
 from tests.bans.reporting import make_report
+from tests.bans.requesting import make_request
 from tests.conftest import make_user
 from tests.streams import make_stream
 
@@ -51,7 +52,8 @@ def root(db: None) -> User:
 
 @pytest.fixture
 def reader(reader: User) -> User:
-    return permit(reader, ("view_livestream", "view_user", "view_livestreamban", "view_reportcase", "view_delivery"))
+    models = ("livestream", "user", "livestreamban", "bulkrequest", "reportcase", "delivery")
+    return permit(reader, tuple(f"view_{model}" for model in models))
 
 
 # --- states ---------------------------------------------------------------------------------------
@@ -148,10 +150,24 @@ def all_cases(moderator: User) -> list[Any]:
     return list(ReportCase.objects.filter(pk__in=[case.pk for case in made]).order_by("pk"))
 
 
+def all_requests(moderator: User) -> list[Any]:
+    """Bulk requests in every state, and one of the moderator."""
+    faster, now = make_user("faster", is_staff=True), timezone.now()
+    made = [
+        make_request(make_stream(make_user(f"raided{number}")), [make_user(f"raider{number}")]) for number in range(4)
+    ]
+    bans.approve_request(made[1].pk, by=faster, now=now, reason="Seen.")
+    bans.reject_request(made[2].pk, by=faster, now=now, reason="Seen.")
+    BulkRequest.objects.filter(pk=made[3].pk).update(expires_at=now - timedelta(hours=1))
+    made.append(make_request(make_stream(make_user("raided")), [make_user("raider")], by=moderator))
+    return list(BulkRequest.objects.filter(pk__in=[one.pk for one in made]).order_by("pk"))
+
+
 WORLDS: dict[type, Callable[[User, User], list[Any]]] = {
     LiveStream: lambda moderator, root: all_streams(),
     User: lambda moderator, root: all_users(),
     LiveStreamBan: all_bans,
+    BulkRequest: lambda moderator, root: all_requests(moderator),
     ReportCase: lambda moderator, root: all_cases(moderator),
     Delivery: lambda moderator, root: all_deliveries(),
 }
