@@ -253,7 +253,7 @@ def test_the_refusal_is_translated(api: Api, stream: LiveStream, creator: User, 
 
     response = api(viewer).get(stream_url(stream), headers={"X-Language": "tr"})
 
-    assert_refused(response, 403, "banned", "bir moderatör kaldırana kadar bu yayından engellendiniz: spam")
+    assert_refused(response, 403, "banned", "bir moderatör kaldırana kadar bu yayından banlandınız: spam")
 
 
 @pytest.mark.parametrize("action", ["viewers", "viewer-count"])
