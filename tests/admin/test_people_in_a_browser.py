@@ -66,6 +66,7 @@ def test_the_palette_finds_a_person_and_opens_the_page_by_keyboard(
     log_in(page, live_server, moderator)
 
     page.locator("body").press("Control+k")
+    expect(page.locator("#search-input-command")).to_be_focused()
     page.keyboard.type("ozturk")
     first = page.locator("#command-results-list li").first
     expect(first).to_contain_text("Mia Öztürk")
