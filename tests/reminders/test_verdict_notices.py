@@ -172,7 +172,7 @@ def test_the_undo_of_a_batch_is_reported_to_those_who_had_appealed(
 ) -> None:
     batch = bans.ban_many(stream.pk, [viewer.pk, guest.pk], by=creator, now=timezone.now())
     appeal(LiveStreamBan.objects.get(target=viewer))
-    bans.undo_batch(batch.id, by=creator, now=timezone.now())
+    bans.undo_batch(batch.id or "", by=creator, now=timezone.now())
     assert [one["metadata"]["kind"] for one in inbox(api, viewer)] == ["appeal_decided"]
     assert inbox(api, guest) == []
 
