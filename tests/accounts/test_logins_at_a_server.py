@@ -87,7 +87,7 @@ def test_forty_logins_with_unknown_usernames_leave_threads_for_other_calls(serve
         took.sort()
 
     assert len(took) > 20
-    # On a slow machine all threads are taken for a moment: then a call is told so at once.
+    # On a slow machine all threads are taken for a moment: then a call is refused at once.
     assert seen.keys() <= {200, 503}
     assert seen[200] >= 0.9 * len(took)
     assert took[-1] < SLOWEST, f"median {took[len(took) // 2]:.3f} s, slowest {took[-1]:.3f} s"
