@@ -107,13 +107,8 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
 
     # Bans are purged with their stream. The audit trail keeps the history.
     stream = models.ForeignKey(LiveStream, on_delete=models.CASCADE, related_name="bans", verbose_name=_("stream"))
-    # `ban_by_target` and `ban_by_reviewer` are the indexes of these keys.
     target = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.PROTECT,
-        related_name="+",
-        db_index=False,
-        verbose_name=_("banned person"),
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name=_("banned person")
     )
     action_type = models.CharField(_("kind"), max_length=10, choices=ActionType, default=ActionType.BLOCK)
     reason = models.CharField(_("reason"), max_length=500, null=True, blank=True)  # noqa: DJ001 - null on the wire
@@ -124,6 +119,7 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
     batch_id = ObjectIdField(null=True, editable=False)
 
     review = models.CharField(_("review"), max_length=10, choices=Review, default=Review.UNREVIEWED, editable=False)
+    # `ban_by_reviewer` is the index of this key.
     reviewed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,

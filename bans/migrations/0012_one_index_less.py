@@ -2,8 +2,8 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-# The names that Django gave them. `ban_by_target` and `ban_by_reviewer` begin with the same columns.
-TARGET, REVIEWED_BY = "bans_livestreamban_target_id_66d09ed6", "bans_livestreamban_reviewed_by_id_d6d653e6"
+# The name that Django gave it. `ban_by_reviewer` begins with the same column.
+REVIEWED_BY = "bans_livestreamban_reviewed_by_id_d6d653e6"
 
 
 def dropped(name: str, column: str, field: str, **options: object) -> migrations.RunSQL:
@@ -33,7 +33,6 @@ class Migration(migrations.Migration):
     dependencies = [("bans", "0011_team_figures"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
-        dropped(TARGET, "target_id", "target", verbose_name="banned person"),
         dropped(
             REVIEWED_BY,
             "reviewed_by_id",
