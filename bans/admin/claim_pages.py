@@ -7,16 +7,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from bans.admin.queue import (
-    Scope,
-    may_decide,
-    refuse_unless_moderator,
-    refuse_unless_viewer,
-    refuse_wrong_id,
-    review,
-    skip,
-    undo,
-)
+from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer
+from bans.admin.queue import Scope, review, skip, undo
 from bans.admin.review_page import faster, looked_at, review_case
 from bans.models import LiveStreamBan, ReviewClaim
 from bans.services import (
@@ -28,7 +20,7 @@ from bans.services import (
     take_over_claim,
     version_of_ban,
 )
-from common.admin import add_page
+from common.admin import add_page, refuse_wrong_id, row_or_404
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -71,9 +63,7 @@ def _change(request: HttpRequest, ban_id: str) -> HttpResponse:
 
 def _state(request: HttpRequest, ban_id: str) -> HttpResponse:
     user, now = cast("User", request.user), timezone.now()
-    ban = LiveStreamBan.all_objects.select_related("appeal", "claim__moderator").filter(pk=ban_id).first()
-    if ban is None:
-        raise Http404
+    ban = row_or_404(LiveStreamBan.all_objects.select_related("appeal", "claim__moderator"), ban_id)
     claim: ReviewClaim | None = getattr(ban, "claim", None)
     if claim is not None and claim.until <= now:
         claim = None

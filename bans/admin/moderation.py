@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib.admin.utils import unquote
 from django.http import HttpRequest
 
+from bans.admin.access import may_decide
 from common.admin import ActionAdmin
 
 
@@ -23,4 +24,4 @@ class ModerationAdmin(ActionAdmin):
         raise NotImplementedError(f"{type(self).__name__} does not say which rows are related")
 
     def has_admin_action_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("bans.moderate")
+        return may_decide(request)

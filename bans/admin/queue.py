@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, cast
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -20,10 +19,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
+from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer
 from bans.admin.filters import MOST_COUNTED, counted
 from bans.models import LiveStreamBan, ReviewClaim
 from bans.queue import Queue
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, undo_review
+from common.admin import refuse_wrong_id
 from common.admin.counting import written_count
 from common.error_pages import RefusedParameter
 from common.fields import OBJECT_ID
@@ -32,23 +33,6 @@ from common.refusals import Refusal
 SESSION_KEY = "review"
 MOST_SKIPPED = 200  # ids in the session; the oldest are forgotten
 ATTEMPTS = 5  # to claim a ban, while other moderators claim the same ones at the same moment
-
-
-# --- who may --------------------------------------------------------------------------------------
-
-
-def may_decide(request: HttpRequest) -> bool:
-    return request.user.has_perm("bans.moderate")
-
-
-def refuse_unless_viewer(request: HttpRequest) -> None:
-    if not request.user.has_perm("bans.view_livestreamban"):
-        raise PermissionDenied
-
-
-def refuse_unless_moderator(request: HttpRequest) -> None:
-    if not may_decide(request):
-        raise PermissionDenied
 
 
 # --- which bans -----------------------------------------------------------------------------------
@@ -212,8 +196,3 @@ def undo(request: HttpRequest) -> HttpResponse:
 def to_next(request: HttpRequest, scope: Scope) -> HttpResponse:
     found = claim_next(request, scope)
     return HttpResponseRedirect(scope.url("review") if found is None else scope.url("review_case", found))
-
-
-def refuse_wrong_id(ban_id: str) -> None:
-    if not OBJECT_ID.fullmatch(ban_id):
-        raise Http404

@@ -15,21 +15,13 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import User
 from accounts.reads import notes_of
 from accounts.services import change_preferences
+from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer
 from bans.admin.decisions import DecisionForm, changes_of, verdicts_on
-from bans.admin.queue import (
-    Scope,
-    may_decide,
-    of_queue,
-    refuse_unless_moderator,
-    refuse_unless_viewer,
-    refuse_wrong_id,
-    save,
-    to_next,
-)
+from bans.admin.queue import Scope, of_queue, save, to_next
 from bans.models import Appeal, LiveStreamBan, ReviewClaim
 from bans.records import other_bans
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, version_of_ban
-from common.admin import card_of, page_of
+from common.admin import card_of, page_of, row_or_404
 from common.admin.audit_trail import Worded, actor_of, worded_entries
 from common.models import AuditEntry
 from common.refusals import Refusal
@@ -55,10 +47,7 @@ def review_case(request: HttpRequest, ban_id: str) -> HttpResponse:
 
 
 def _found(ban_id: str) -> LiveStreamBan:
-    refuse_wrong_id(ban_id)
-    ban = LiveStreamBan.all_objects.select_related(*SHOWN_WITH).filter(pk=ban_id).first()
-    if ban is None:
-        raise Http404
+    ban: LiveStreamBan = row_or_404(LiveStreamBan.all_objects.select_related(*SHOWN_WITH), ban_id)
     return ban
 
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from bans.admin.access import may_decide
 from bans.admin.reports import reasons_of
 from bans.models import Appeal, BanState, LiveStreamBan, ReportCase, state_at
 from bans.services import is_open_for_bans
@@ -103,7 +104,7 @@ def _ban_row(ban: LiveStreamBan, now: datetime) -> list[Any]:
 
 def viewers_tab(request: HttpRequest, stream: LiveStream) -> dict[str, Any]:
     """Who watches now, those who came last first; moderators can ban each."""
-    may_ban = request.user.has_perm("bans.moderate") and is_open_for_bans(stream)
+    may_ban = may_decide(request) and is_open_for_bans(stream)
     rows = []
     for viewer, first_seen_at, last_seen_at in present_viewers(stream.pk, now=timezone.now(), most=SHOWN):
         row = [linked(viewer, viewer.username), viewer.get_full_name(), written(first_seen_at), written(last_seen_at)]
