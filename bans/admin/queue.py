@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -24,7 +24,7 @@ from bans.admin.filters import MOST_COUNTED, counted
 from bans.models import LiveStreamBan, ReviewClaim
 from bans.queue import Queue
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, undo_review
-from common.admin import refuse_wrong_id
+from common.admin import page_context, refuse_wrong_id
 from common.admin.counting import written_count
 from common.error_pages import RefusedParameter
 from common.fields import OBJECT_ID
@@ -127,9 +127,8 @@ def review(request: HttpRequest) -> HttpResponse:
     if (found := claim_next(request, scope)) is not None:
         return HttpResponseRedirect(scope.url("review_case", found))
     context = {
-        **admin.site.each_context(request),
+        **page_context(request, gettext("Review")),
         **of_queue(request, scope),
-        "title": _("Review"),
         "headline": _("Nothing waits here.") if scope != Scope() else _("Nothing waits for a review."),
         "all_url": Scope().url("review") if scope != Scope() else "",
         "all_text": _("Open the whole queue"),

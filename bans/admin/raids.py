@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any, cast
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -21,7 +21,7 @@ from bans.admin.decisions import DecisionForm
 from bans.admin.requests import requested_text
 from bans.models import Appeal, LiveStreamBan
 from bans.services import BanResult, BatchMissing, BulkOutcome, review_batch
-from common.admin import ReasonForm, add_page, linked, refuse_wrong_id
+from common.admin import ReasonForm, add_page, linked, page_context, refuse_wrong_id
 from common.admin.moments import moment_html
 
 Review = LiveStreamBan.Review
@@ -104,8 +104,7 @@ def _context(request: HttpRequest, batch_id: str, form: RaidForm) -> dict[str, A
     one, more = bans[0], len(waiting) - NAMES_SHOWN
     queue = f"{reverse('admin:review')}?batch={batch_id}"
     return {
-        **admin.site.each_context(request),
-        "title": _("Decide a raid") if may_decide(request) else _("Raid"),
+        **page_context(request, _("Decide a raid") if may_decide(request) else _("Raid")),
         "facts": [
             (_("stream"), linked(one.stream, one.stream.title)),
             (_("banned by"), linked(one.created_by, one.created_by.username)),

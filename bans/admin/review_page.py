@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any, cast
 
-from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -21,7 +20,7 @@ from bans.admin.queue import Scope, of_queue, save, to_next
 from bans.models import Appeal, LiveStreamBan, ReviewClaim
 from bans.records import other_bans
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, version_of_ban
-from common.admin import card_of, page_of, row_or_404
+from common.admin import card_of, page_context, page_of, row_or_404
 from common.admin.audit_trail import Worded, actor_of, worded_entries
 from common.models import AuditEntry
 from common.refusals import Refusal
@@ -111,9 +110,8 @@ def page(
     holder = _claimed(request, ban, user, now) if verdicts else ""
     later, earlier = other_bans(ban)
     context = {
-        **admin.site.each_context(request),
+        **page_context(request, gettext("Review: %(person)s") % {"person": ban.target.username}),
         **of_queue(request, scope),
-        "title": gettext("Review: %(person)s") % {"person": ban.target.username},
         "ban": ban,
         "facts": _facts(ban, now),
         "card": card_of(request, ban.target, now=now, without=["accounts.view_personnote"]),

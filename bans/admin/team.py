@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -15,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from bans.models import LiveStreamBan
 from bans.team_figures import DAY, MONTH, WEEK, Figures, team_figures
-from common.admin import add_page, linked
+from common.admin import add_page, linked, page_context
 from common.times import written
 
 Review = LiveStreamBan.Review
@@ -39,8 +38,7 @@ def team(request: HttpRequest) -> HttpResponse:
         _("median time to the decision"),
     ]
     context = {
-        **admin.site.each_context(request),
-        "title": _("Team"),
+        **page_context(request, _("Team")),
         "table": {"headers": headers, "rows": [_row(one, linking=may_see_people) for one in found.figures]},
         "explanation": _(
             "Decisions on bans, with those that were overturned since: overruled or taken back by somebody else."
