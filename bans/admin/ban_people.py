@@ -18,15 +18,16 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from bans.admin.access import refuse_unless_moderator
+from bans.admin.actions import LIFTED
+from bans.admin.batches import refusal_text, requested_text, warn_of_skipped
 from bans.admin.outcomes import Outcome, Row, checked_rows, grouped, read_rows, rows_after, written_rows
 from bans.admin.people_form import BanPeopleForm
-from bans.admin.requests import requested_text
 from bans.models import LiveStreamBan, state_at
 from bans.services import BatchMissing, BulkOutcome, ban_many, is_open_for_bans, stream_of_batch, undo_batch
 from common.admin import add_page, described, page_context, page_of, row_or_404
 from common.error_pages import RefusedParameter
 from common.fields import OBJECT_ID
-from common.refusals import Invalid, Refusal
+from common.refusals import Refusal
 from livestreams.models import LiveStream
 
 ROUTE = "livestreams/livestream/<str:stream_id>/ban-people/"
@@ -57,7 +58,7 @@ def _check(request: HttpRequest, stream: LiveStream) -> HttpResponse:
         try:
             batch = ban_many(stream.pk, form.cleaned_data["people"], dry_run=True, **_values(request, form))
         except Refusal as refusal:
-            form.add_error(None, _reason(refusal))
+            form.add_error(None, refusal_text(refusal))
         else:
             return _form_page(request, stream, form, checked_rows(batch.results))
     return _form_page(request, stream, form)
@@ -74,7 +75,7 @@ def _ban(request: HttpRequest, stream: LiveStream) -> HttpResponse:
         try:
             batch = ban_many(stream.pk, wanted, **_values(request, form))
         except Refusal as refusal:
-            form.add_error(None, _reason(refusal))
+            form.add_error(None, refusal_text(refusal))
         else:
             return _done_page(request, stream, form, rows_after(rows, batch.results), batch.id)
     return _form_page(request, stream, form)
@@ -86,22 +87,14 @@ def _undo(request: HttpRequest, stream: LiveStream) -> HttpResponse:
     try:
         results = undo_batch(batch_id, by=cast("User", request.user), now=timezone.now())
     except Refusal as refusal:
-        messages.error(request, _reason(refusal))
+        messages.error(request, refusal_text(refusal))
         return HttpResponseRedirect(f"{request.path}?batch={batch_id}")
     counted = Counter(result.outcome for result in results)
-    lifted = counted[BulkOutcome.LIFTED]
     if requested := counted[BulkOutcome.REQUESTED]:
         messages.info(request, requested_text(requested))
     else:
-        messages.success(
-            request, ngettext("%(count)d ban was lifted.", "%(count)d bans were lifted.", lifted) % {"count": lifted}
-        )
-    reasons = Counter(_reason(result.refusal) for result in results if result.refusal is not None)
-    for reason, count in reasons.items():
-        text = ngettext(
-            "%(count)d ban was left as it is: %(why)s", "%(count)d bans were left as they are: %(why)s", count
-        )
-        messages.warning(request, text % {"count": count, "why": reason})
+        messages.success(request, str(LIFTED % {"count": counted[BulkOutcome.LIFTED]}))
+    warn_of_skipped(request, results)
     return HttpResponseRedirect(f"{request.path}?batch={batch_id}")
 
 
@@ -111,10 +104,6 @@ _STEPS: dict[str, Callable[[HttpRequest, LiveStream], HttpResponse]] = {"check":
 def _values(request: HttpRequest, form: BanPeopleForm) -> dict[str, Any]:
     now = timezone.now()
     return {"by": request.user, "now": now, **form.values(now)}
-
-
-def _reason(refusal: Refusal) -> str:
-    return str(refusal.rule) if isinstance(refusal, Invalid) else "; ".join(refusal.reasons)
 
 
 def _batch_of(stream: LiveStream, batch_id: str) -> str:

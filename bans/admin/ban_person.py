@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from bans.admin.access import refuse_unless_moderator
+from bans.admin.batches import refusal_text
 from bans.admin.person_form import PersonBanForm, streams_to_choose
 from bans.models import LiveStreamBan
 from bans.services import AlreadyBanned, StreamOver, ban_user
@@ -48,19 +49,19 @@ def _made(request: HttpRequest, person: User, form: PersonBanForm) -> LiveStream
         return ban_user(
             person.pk, form.cleaned_data["stream"], by=cast("User", request.user), now=now, **form.values(now)
         )
-    except Invalid as refusal:
-        form.add_error("ends_at" if refusal.field == "expiresAt" else None, str(refusal.rule))
     except AlreadyBanned as refusal:
         address = reverse("admin:bans_livestreamban_change", args=[refusal.ban_id])
         link = format_html('<a class="underline" href="{}">{}</a>', address, _("Open that ban"))
         form.add_error("stream", format_html("{} {}", str(refusal.message), link))
     except Refusal as refusal:
-        form.add_error(_field_of(refusal), "; ".join(refusal.reasons))
+        form.add_error(_field_of(refusal), refusal_text(refusal))
     return None
 
 
 def _field_of(refusal: Refusal) -> str | None:
     """The field with which the moderator can avoid this refusal; None for those that are about the person."""
+    if isinstance(refusal, Invalid):
+        return "ends_at" if refusal.field == "expiresAt" else None
     is_about_stream = isinstance(refusal, (StreamMissing, StreamOver))
     return "stream" if is_about_stream or refusal.code in {"cannot_ban_creator", "cannot_ban_guest"} else None
 

@@ -17,10 +17,10 @@ from django.views.decorators.http import require_http_methods
 from accounts.models import User
 from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer
 from bans.admin.actions import LIFTED, UPHELD
+from bans.admin.batches import requested_text, warn_of_skipped
 from bans.admin.decisions import DecisionForm
-from bans.admin.requests import requested_text
 from bans.models import Appeal, LiveStreamBan
-from bans.services import BanResult, BatchMissing, BulkOutcome, review_batch
+from bans.services import BatchMissing, BulkOutcome, review_batch
 from common.admin import ReasonForm, add_page, linked, page_context, refuse_wrong_id
 from common.admin.moments import moment_html
 
@@ -78,16 +78,8 @@ def _decide(request: HttpRequest, batch_id: str, given: dict[str, str]) -> HttpR
         messages.info(request, requested_text(requested))
     if done:
         messages.success(request, str(DONE[verdict] % {"count": done}))
-    for why, count in _skipped(results).items():
-        text = ngettext(
-            "%(count)d ban was left as it is: %(why)s", "%(count)d bans were left as they are: %(why)s", count
-        )
-        messages.warning(request, text % {"count": count, "why": why})
+    warn_of_skipped(request, results)
     return HttpResponseRedirect(reverse("admin:index"))
-
-
-def _skipped(results: list[BanResult]) -> Counter[str]:
-    return Counter("; ".join(result.refusal.reasons) for result in results if result.refusal)
 
 
 def _context(request: HttpRequest, batch_id: str, form: RaidForm) -> dict[str, Any]:

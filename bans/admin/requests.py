@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext, ngettext_lazy, pgettext
+from django.utils.translation import ngettext_lazy, pgettext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -41,15 +41,6 @@ REJECT = AdminAction(
     icon="cancel",
     variant=ActionVariant.WARNING,
 )
-
-
-def requested_text(count: int) -> str:
-    """What staff read after a call that a second moderator must approve."""
-    return ngettext(
-        "%(count)d person waits for the approval of a second moderator; nothing has changed yet.",
-        "%(count)d people wait for the approval of a second moderator; nothing has changed yet.",
-        count,
-    ) % {"count": count}
 
 
 @admin.register(BulkRequest)
