@@ -1,7 +1,7 @@
 """Admin actions on bans: reviews for moderators, overruling for those who may, and the form for changes."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -10,6 +10,7 @@ from django.utils.translation import ngettext_lazy
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
+from bans.admin.durations import ONE_DAY, ONE_HOUR, SEVEN_DAYS
 from bans.models import Appeal, LiveStreamBan
 from bans.services import overrule_review, refuse_overruling, refuse_review, review_ban
 from common.admin import AdminAction, ReasonForm
@@ -69,9 +70,9 @@ OVERRULINGS = (
 USUAL_CHANGES = (
     _change("block_watching", _("Change: may not watch"), lambda now: {"action_type": ActionType.BLOCK}),
     _change("block_writing", _("Change: may not write"), lambda now: {"action_type": ActionType.CHAT_ONLY}),
-    _change("end_in_an_hour", _("Change: ends in 1 hour"), lambda now: {"expires_at": now + timedelta(hours=1)}),
-    _change("end_in_a_day", _("Change: ends in 1 day"), lambda now: {"expires_at": now + timedelta(days=1)}),
-    _change("end_in_a_week", _("Change: ends in 7 days"), lambda now: {"expires_at": now + timedelta(days=7)}),
+    _change("end_in_an_hour", _("Change: ends in 1 hour"), lambda now: {"expires_at": ONE_HOUR.end(now)}),
+    _change("end_in_a_day", _("Change: ends in 1 day"), lambda now: {"expires_at": ONE_DAY.end(now)}),
+    _change("end_in_a_week", _("Change: ends in 7 days"), lambda now: {"expires_at": SEVEN_DAYS.end(now)}),
     _change("hold_until_lifted", _("Change: holds until lifted"), lambda now: {"expires_at": None}),
 )
 USUAL_NAMES = {action.name for action in USUAL_CHANGES}

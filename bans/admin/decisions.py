@@ -1,7 +1,7 @@
 """The form on the page of a ban that waits, and what its buttons say: the outcome, also for the appeal."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
+from bans.admin.durations import ONE_DAY, ONE_HOUR, SEVEN_DAYS, TEN_MINUTES, UNTIL_LIFTED
 from bans.models import Appeal, LiveStreamBan
 from bans.services import refuse_review, review_ban
 from common.admin import LONGEST_REASON
@@ -21,14 +22,13 @@ from common.text_fields import ManyLinesFormField
 ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
 
-# Seconds from the decision to the end of the ban. UNTIL_LIFTED removes the end.
-UNTIL_LIFTED = "none"
-DURATIONS: dict[str, str | Promise] = {
-    "600": _("10 minutes"),
-    "3600": _("1 hour"),
-    "86400": _("1 day"),
-    "604800": _("7 days"),
-    UNTIL_LIFTED: _("until it is lifted"),
+# The duration begins with the decision. The empty value of the field leaves the end as it is.
+DURATIONS = {
+    "600": TEN_MINUTES,
+    "3600": ONE_HOUR,
+    "86400": ONE_DAY,
+    "604800": SEVEN_DAYS,
+    "none": UNTIL_LIFTED,
 }
 
 
@@ -88,7 +88,7 @@ def _is_possible(ban: LiveStreamBan, verdict: Review, by: User, now: datetime, *
 def changes_of(ban: LiveStreamBan, *, by: User, now: datetime) -> list[Change]:
     """What `review_ban` would accept to change the ban to."""
     kind = ActionType.CHAT_ONLY if ban.action_type == ActionType.BLOCK else ActionType.BLOCK
-    ends = [(value, label, _end(value, now)) for value, label in DURATIONS.items()]
+    ends = [(value, duration.label, duration.end(now)) for value, duration in DURATIONS.items()]
     every: list[tuple[Change, dict[str, Any]]] = [
         *(
             (Change("duration", value, label, is_harder=_is_later(end, ban.expires_at)), {"expires_at": end})
@@ -97,10 +97,6 @@ def changes_of(ban: LiveStreamBan, *, by: User, now: datetime) -> list[Change]:
         (Change("kind", kind, kind.label, is_harder=kind == ActionType.BLOCK), {"action_type": kind}),
     ]
     return [change for change, values in every if _is_possible(ban, Review.CHANGED, by, now, **values)]
-
-
-def _end(duration: str, now: datetime) -> datetime | None:
-    return None if duration == UNTIL_LIFTED else now + timedelta(seconds=int(duration))
 
 
 def _is_later(end: datetime | None, than: datetime | None) -> bool:
@@ -112,7 +108,9 @@ class DecisionForm(forms.Form):
         choices=[(one, one.label) for one in (Review.UPHELD, Review.LIFTED, Review.CHANGED)],
         error_messages={"required": _("Choose what happens to the ban.")},
     )
-    duration = forms.ChoiceField(choices=[*DURATIONS.items()], required=False)
+    duration = forms.ChoiceField(
+        choices=[(value, duration.label) for value, duration in DURATIONS.items()], required=False
+    )
     kind = forms.ChoiceField(choices=ActionType.choices, required=False)
     appeal = forms.ChoiceField(
         choices=[(one.value, one.label) for one in (Appeal.State.APPROVED, Appeal.State.DENIED)], required=False
@@ -165,7 +163,7 @@ class DecisionForm(forms.Form):
         changes: dict[str, Any] = {}
         if given["verdict"] == Review.CHANGED:
             if given["duration"]:
-                changes["expires_at"] = _end(given["duration"], now)
+                changes["expires_at"] = DURATIONS[given["duration"]].end(now)
             if given["kind"]:
                 changes["action_type"] = given["kind"]
         return review_ban(

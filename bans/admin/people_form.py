@@ -1,16 +1,17 @@
 """The form of *Ban people…*: whom, how, for how long, and why."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy, pgettext_lazy
+from django.utils.translation import ngettext_lazy
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts.models import User
+from bans.admin.durations import ONE_DAY, ONE_HOUR, SEVEN_DAYS, TEN_MINUTES, UNTIL_LIFTED
 from bans.models import LiveStreamBan
 from bans.services import LARGEST_BATCH
 from common.admin import LONGEST_REASON
@@ -21,13 +22,8 @@ LONGEST_NAME: int = User._meta.get_field("username").max_length or 0
 # Neither usernames nor ids have these characters.
 _BETWEEN_NAMES = re.compile(r"[\s,;]+")
 
-DURATIONS: dict[str, tuple[Any, timedelta | None]] = {
-    "10m": (_("10 minutes"), timedelta(minutes=10)),
-    "1h": (_("1 hour"), timedelta(hours=1)),
-    "1d": (_("1 day"), timedelta(days=1)),
-    "7d": (_("7 days"), timedelta(days=7)),
-    "": (pgettext_lazy("duration of a ban", "until it is lifted"), None),
-}
+DURATIONS = {"10m": TEN_MINUTES, "1h": ONE_HOUR, "1d": ONE_DAY, "7d": SEVEN_DAYS, "": UNTIL_LIFTED}
+CHOICES = [(name, duration.label) for name, duration in DURATIONS.items()]
 
 
 class NamesField(forms.CharField):
@@ -64,9 +60,7 @@ class BanForm(forms.Form):
     action_type = _radio(
         LiveStreamBan.ActionType.choices, label=_("Kind"), initial=LiveStreamBan.ActionType.BLOCK.value
     )
-    duration = _radio(
-        [(name, label) for name, (label, _time) in DURATIONS.items()], label=_("Duration"), required=False, initial="1d"
-    )
+    duration = _radio(CHOICES, label=_("Duration"), required=False, initial="1d")
     reason = ManyLinesFormField(
         label=_("Reason"),
         max_length=LONGEST_REASON,
@@ -83,8 +77,7 @@ class BanForm(forms.Form):
         }
 
     def end(self, now: datetime) -> datetime | None:
-        _label, time = DURATIONS[self.cleaned_data["duration"]]
-        return None if time is None else now + time
+        return DURATIONS[self.cleaned_data["duration"]].end(now)
 
 
 class BanPeopleForm(BanForm):

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextInputWidget
 
-from bans.admin.people_form import DURATIONS, BanForm
+from bans.admin.people_form import CHOICES, BanForm
 from common.admin import ActionAdmin
 from common.admin.forms import MomentField
 from common.fields import OBJECT_ID
@@ -57,8 +57,7 @@ class PersonBanForm(BanForm):
     def __init__(self, *args: Any, streams: list[LiveStream], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["stream"].widget.choices = [(stream.pk, label_of(stream)) for stream in streams]
-        durations = [(name, label) for name, (label, _time) in DURATIONS.items()]
-        self.fields["duration"].choices = [*durations, (AT_A_TIME, _("at a time"))]  # type: ignore[attr-defined]
+        self.fields["duration"].choices = [*CHOICES, (AT_A_TIME, _("at a time"))]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         super().clean()
