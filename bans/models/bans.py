@@ -224,6 +224,17 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
     def holds(self, now: datetime) -> bool:
         return state_at(self.deleted_at, self.expires_at, now) == BanState.ACTIVE
 
+    @property
+    def appeal_or_none(self) -> "Appeal | None":
+        """Costs a statement when the appeal was not read with the ban."""
+        return getattr(self, "appeal", None)
+
+    @property
+    def pending_appeal(self) -> "Appeal | None":
+        """As `appeal_or_none`, if nobody has decided or withdrawn it."""
+        appeal = self.appeal_or_none
+        return appeal if appeal is not None and appeal.state == Appeal.State.PENDING else None
+
 
 class AppealQuerySet(LockingQuerySet["Appeal"]):
     def matching(self, *, by: Any = None, status: str | None = None) -> Self:

@@ -107,7 +107,7 @@ def review_batch(
 def _why_skipped(
     ban: LiveStreamBan, by: User, now: datetime, verdict: Review, changes: dict[str, Any] | None
 ) -> Refusal | None:
-    is_pending = _is_appealed(ban)
+    is_pending = ban.pending_appeal is not None
     if not is_pending and ban.review != Review.UNREVIEWED:
         return BanReviewed()
     if is_pending and verdict == Review.UPHELD:
@@ -121,17 +121,12 @@ def _why_skipped(
     return None
 
 
-def _is_appealed(ban: LiveStreamBan) -> bool:
-    appeal: Appeal | None = getattr(ban, "appeal", None)
-    return appeal is not None and appeal.state == Appeal.State.PENDING
-
-
 def _write(
     bans: list[LiveStreamBan], values: dict[str, Any], verdict: Review, *, by: User, now: datetime, reason: str
 ) -> None:
     now = max([now, *(ban.updated_at for ban in bans)])
     seen = [seen_by_person(ban) for ban in bans]
-    appealed = [ban for ban in bans if _is_appealed(ban)]
+    appealed = [ban for ban in bans if ban.pending_appeal]
     changes = [(ban, *apply_values(ban, values)) for ban in bans]
     ids = [ban.pk for ban in bans]
     LiveStreamBan.all_objects.filter(pk__in=ids).update(**values, updated_at=now)

@@ -76,7 +76,7 @@ def version_of_ban(ban: LiveStreamBan) -> str:
 
     Costs a statement when the appeal was not read with the ban.
     """
-    appeal = getattr(ban, "appeal", None)
+    appeal = ban.appeal_or_none
     return f"{ban.updated_at.isoformat()} {appeal.state if appeal else ''}".strip()
 
 
@@ -96,7 +96,7 @@ def refuse_review(
 
     Without `changes`, CHANGED is refused only if no change is possible.
     """
-    pending = _appeal_state(ban) == State.PENDING
+    pending = ban.pending_appeal is not None
     if not pending:
         _refuse_reviewed(ban, by)
     if ban.is_deleted:
@@ -188,8 +188,8 @@ def _refuse_own(ban: LiveStreamBan, by: User, now: datetime) -> None:
     """Nobody confirms an own ban before others could review it: see `BanQuerySet.offered_to`."""
     if ban.created_by_id != by.pk:
         return
-    appeal: Appeal | None = getattr(ban, "appeal", None)
-    begin = appeal.created_at if appeal is not None and appeal.state == State.PENDING else ban.created_at
+    appeal = ban.pending_appeal
+    begin = appeal.created_at if appeal else ban.created_at
     until = begin + settings.REVIEW_OWN_BANS_AFTER
     if now < until:
         message = _("you made this ban: until %(moment)s others may review it first; you may lift or soften it")
@@ -215,11 +215,6 @@ def _is_harder(ban: LiveStreamBan, changes: dict[str, Any]) -> bool:
     end = values.get("expires_at", ban.expires_at)
     longer = ban.expires_at is not None and (end is None or end > ban.expires_at)
     return longer or values.get("action_type") == ActionType.BLOCK
-
-
-def _appeal_state(ban: LiveStreamBan) -> str | None:
-    appeal = getattr(ban, "appeal", None)
-    return appeal.state if appeal else None
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -250,11 +245,11 @@ def review_ban(
     refuse_long_message(message)
     ban = _locked(ban_id, seen)
     refuse_review(ban, by=by, now=now, verdict=verdict, changes=changes or {}, decision=decision)
-    pending = _appeal_state(ban) == State.PENDING
+    is_pending = ban.pending_appeal is not None
     values = verdict_values(verdict, changes, message, by=by, now=now)
     before = seen_by_person(ban)
     write_ban(ban, "review_ban", by=by, now=now, why=reason, **values)
-    decided = _decision(verdict, decision) if pending else None
+    decided = _decision(verdict, decision) if is_pending else None
     if decided:
         redecide_appeal(ban, decided, by=by, now=now, reason=reason)
     report_verdicts([news_of(ban, before, decided)], now=now)

@@ -88,17 +88,17 @@ def _last_verdict(ban: LiveStreamBan) -> LastVerdict:
     if newest.action not in (REVIEWING, OVERRULING):
         raise _followed_by(newest)
     values = {name: _parsed(name, newest.before[name]) for name in RESTORED if name in newest.before}
-    appeal: Appeal | None = getattr(ban, "appeal", None)
+    appeal = ban.appeal_or_none
     if appeal is None:
         return LastVerdict(values, None, None)
     # A verdict writes the row of its decision on the appeal right after its own. Other decisions on an appeal change
     # the ban, and would be the newest row about it.
-    later = list(_rows_about(appeal).filter(pk__gt=newest.pk)[:2])
-    if not later:
+    later = _rows_about(appeal).filter(pk__gt=newest.pk).first()
+    if later is None:
         return LastVerdict(values, appeal, None)
-    if later[0].action not in DECIDING:
-        raise _followed_by(later[0])
-    return LastVerdict(values, appeal, later[0].before["state"])
+    if later.action not in DECIDING:
+        raise _followed_by(later)
+    return LastVerdict(values, appeal, later.before["state"])
 
 
 def _rows_about(target: LiveStreamBan | Appeal) -> Any:
