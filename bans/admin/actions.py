@@ -96,7 +96,7 @@ class ChangeForm(ReasonForm):
     field_order = ("action_type", "expires_at", "no_end", "appeal", "reason")
 
     def __init__(self, ban: LiveStreamBan, data: Any, *, overruling: bool = False) -> None:
-        appeal: Appeal | None = getattr(ban, "appeal", None)
+        appeal = ban.appeal_or_none
         state = appeal.state if appeal else ""
         decided = state in {Appeal.State.APPROVED, Appeal.State.DENIED}
         shown = {"action_type": ban.action_type, "expires_at": ban.expires_at, "appeal": state if decided else ""}

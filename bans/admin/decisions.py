@@ -53,11 +53,6 @@ class Change:
     is_harder: bool
 
 
-def _pending(ban: LiveStreamBan) -> bool:
-    appeal = getattr(ban, "appeal", None)
-    return appeal is not None and appeal.state == Appeal.State.PENDING
-
-
 def reasons_for(verdict: str) -> list[str]:
     """The reasons to choose from, in the current language."""
     by_language: dict[str, list[str]] = settings.REVIEW_REASONS[verdict]
@@ -66,9 +61,8 @@ def reasons_for(verdict: str) -> list[str]:
 
 def verdicts_on(ban: LiveStreamBan, *, by: User, now: datetime) -> list[Verdict]:
     """The verdicts that `review_ban` would accept now."""
-    appealed = _pending(ban)
-    keep = _("Keep the ban, deny the appeal") if appealed else _("Keep the ban")
-    lift = _("Lift, grant the appeal") if appealed else _("Lift the ban")
+    keep = _("Keep the ban, deny the appeal") if ban.pending_appeal else _("Keep the ban")
+    lift = _("Lift, grant the appeal") if ban.pending_appeal else _("Lift the ban")
     every = [
         Verdict(Review.UPHELD, "u", keep, "gavel", reasons_for(Review.UPHELD)),
         Verdict(Review.LIFTED, "l", lift, "lock_open", reasons_for(Review.LIFTED)),
@@ -153,7 +147,7 @@ class DecisionForm(forms.Form):
         if self.cleaned_data.get("verdict") == Review.CHANGED:
             if not (self.cleaned_data.get("duration") or self.cleaned_data.get("kind")):
                 self.add_error("verdict", _("Choose what the ban is changed to."))
-            if _pending(self.ban) and not self.cleaned_data.get("appeal"):
+            if self.ban.pending_appeal and not self.cleaned_data.get("appeal"):
                 self.add_error("appeal", _("Choose what happens to the appeal."))
         return self.cleaned_data
 

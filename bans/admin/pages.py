@@ -81,10 +81,6 @@ def _action_of(form: ChangeForm, *, overruling: bool, seen: str | None) -> Admin
     )
 
 
-def _appeal(ban: LiveStreamBan) -> Appeal | None:
-    return getattr(ban, "appeal", None)
-
-
 @admin.register(LiveStreamBan)
 class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
     admin_actions = (UPHOLD, LIFT, *OVERRULINGS, *USUAL_CHANGES)
@@ -135,7 +131,7 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
             _("Details"),
             {"classes": ("collapse",), "fields": ("id", "batch_id", "updated_at", "deleted_at", "deleted_by")},
         )
-        return (made, *((appeal,) if obj and _appeal(obj) else ()), review, details)
+        return (made, *((appeal,) if obj and obj.appeal_or_none else ()), review, details)
 
     # --- actions --------------------------------------------------------------------------------
 
@@ -252,20 +248,20 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
         label={Appeal.State.PENDING: "warning", Appeal.State.APPROVED: "success", Appeal.State.DENIED: "danger"},
     )
     def objection(self, ban: LiveStreamBan) -> tuple[str, str] | str:
-        appeal = _appeal(ban)
+        appeal = ban.appeal_or_none
         return (appeal.state, appeal.get_state_display()) if appeal else "–"
 
     @display(description=_("appeal"))
     def objection_state(self, ban: LiveStreamBan) -> str:
-        appeal = _appeal(ban)
+        appeal = ban.appeal_or_none
         return str(appeal.get_state_display()) if appeal else "–"
 
     @display(description=_("text"))
     def objection_text(self, ban: LiveStreamBan) -> str:
-        appeal = _appeal(ban)
+        appeal = ban.appeal_or_none
         return appeal.text if appeal else "–"
 
     @display(description=_("time"))
     def objection_at(self, ban: LiveStreamBan) -> str:
-        appeal = _appeal(ban)
+        appeal = ban.appeal_or_none
         return written(appeal.created_at) if appeal else "–"

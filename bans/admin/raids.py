@@ -19,7 +19,7 @@ from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless
 from bans.admin.actions import LIFTED, UPHELD
 from bans.admin.batches import requested_text, warn_of_skipped
 from bans.admin.decisions import DecisionForm
-from bans.models import Appeal, LiveStreamBan
+from bans.models import LiveStreamBan
 from bans.services import BatchMissing, BulkOutcome, review_batch
 from common.admin import ReasonForm, add_page, linked, page_context, refuse_wrong_id
 from common.admin.moments import moment_html
@@ -91,8 +91,8 @@ def _context(request: HttpRequest, batch_id: str, form: RaidForm) -> dict[str, A
     )
     if not bans:
         raise Http404
-    appealed = [ban for ban in bans if _is_appealed(ban)]
-    waiting = [ban for ban in bans if ban.review == Review.UNREVIEWED and not ban.is_deleted and ban not in appealed]
+    appealed = [ban for ban in bans if ban.pending_appeal]
+    waiting = [ban for ban in bans if ban.review == Review.UNREVIEWED and not ban.is_deleted and not ban.pending_appeal]
     one, more = bans[0], len(waiting) - NAMES_SHOWN
     queue = f"{reverse('admin:review')}?batch={batch_id}"
     return {
@@ -126,11 +126,6 @@ def _context(request: HttpRequest, batch_id: str, form: RaidForm) -> dict[str, A
             "message": form["message"].help_text,
         },
     }
-
-
-def _is_appealed(ban: LiveStreamBan) -> bool:
-    appeal: Appeal | None = getattr(ban, "appeal", None)
-    return appeal is not None and appeal.state == Appeal.State.PENDING
 
 
 def _choices(kept: int, lifted: int) -> list[tuple[str, str]]:

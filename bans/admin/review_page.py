@@ -207,7 +207,7 @@ def _stream(request: HttpRequest, stream: LiveStream, now: datetime) -> dict[str
 
 
 def _appeal(ban: LiveStreamBan, now: datetime) -> dict[str, Any] | None:
-    appeal: Appeal | None = getattr(ban, "appeal", None)
+    appeal = ban.appeal_or_none
     if appeal is None:
         return None
     return {
@@ -246,7 +246,7 @@ def _trail(request: HttpRequest, ban: LiveStreamBan) -> list[Worded]:
     """The newest entries about the ban and its appeal, newest first."""
     if not request.user.has_perm("common.view_auditentry"):
         return []
-    appeal = getattr(ban, "appeal", None)
+    appeal = ban.appeal_or_none
     targets = [ban.pk] if appeal is None else [ban.pk, appeal.pk]
     entries = AuditEntry.objects.filter(target_id__in=targets, target_type__in=("livestreamban", "appeal"))
     return worded_entries(list(entries.order_by("-id")[:TRAIL_SHOWN]), request)
