@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts.models import User
 from bans.admin.durations import ONE_DAY, ONE_HOUR, SEVEN_DAYS, TEN_MINUTES, UNTIL_LIFTED
 from bans.models import Appeal, LiveStreamBan
-from bans.services import refuse_review, review_ban
+from bans.services import is_harder, refuse_review, review_ban
 from common.admin import LONGEST_REASON
 from common.refusals import Refusal
 from common.text_fields import ManyLinesFormField
@@ -82,19 +82,15 @@ def _is_possible(ban: LiveStreamBan, verdict: Review, by: User, now: datetime, *
 def changes_of(ban: LiveStreamBan, *, by: User, now: datetime) -> list[Change]:
     """What `review_ban` would accept to change the ban to."""
     kind = ActionType.CHAT_ONLY if ban.action_type == ActionType.BLOCK else ActionType.BLOCK
-    ends = [(value, duration.label, duration.end(now)) for value, duration in DURATIONS.items()]
-    every: list[tuple[Change, dict[str, Any]]] = [
-        *(
-            (Change("duration", value, label, is_harder=_is_later(end, ban.expires_at)), {"expires_at": end})
-            for value, label, end in ends
-        ),
-        (Change("kind", kind, kind.label, is_harder=kind == ActionType.BLOCK), {"action_type": kind}),
+    every: list[tuple[str, str, str | Promise, dict[str, Any]]] = [
+        *(("duration", value, one.label, {"expires_at": one.end(now)}) for value, one in DURATIONS.items()),
+        ("kind", kind, kind.label, {"action_type": kind}),
     ]
-    return [change for change, values in every if _is_possible(ban, Review.CHANGED, by, now, **values)]
-
-
-def _is_later(end: datetime | None, than: datetime | None) -> bool:
-    return than is not None and (end is None or end > than)
+    return [
+        Change(name, value, label, is_harder=is_harder(ban, values))
+        for name, value, label, values in every
+        if _is_possible(ban, Review.CHANGED, by, now, **values)
+    ]
 
 
 class DecisionForm(forms.Form):

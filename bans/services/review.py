@@ -105,9 +105,9 @@ def refuse_review(
         raise BanUnchanged
     if verdict == Review.CHANGED:
         _refuse_change(ban, changes, now)
-        if changes and pending and decision is None and _is_harder(ban, changes):
+        if changes and pending and decision is None and is_harder(ban, changes):
             raise AppealUndecided
-    if verdict == Review.UPHELD or (verdict == Review.CHANGED and changes and _is_harder(ban, changes)):
+    if verdict == Review.UPHELD or (verdict == Review.CHANGED and changes and is_harder(ban, changes)):
         _refuse_own(ban, by, now)
 
 
@@ -210,7 +210,8 @@ def _differing(ban: LiveStreamBan, changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if getattr(ban, name) != value}
 
 
-def _is_harder(ban: LiveStreamBan, changes: dict[str, Any]) -> bool:
+def is_harder(ban: LiveStreamBan, changes: dict[str, Any]) -> bool:
+    """Whether the ban would hold longer, or no longer let the person watch."""
     values = _differing(ban, changes)
     end = values.get("expires_at", ban.expires_at)
     longer = ban.expires_at is not None and (end is None or end > ban.expires_at)
