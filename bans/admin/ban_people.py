@@ -22,7 +22,8 @@ from bans.admin.actions import LIFTED
 from bans.admin.batches import refusal_text, requested_text, warn_of_skipped
 from bans.admin.outcomes import Outcome, Row, checked_rows, grouped, read_rows, rows_after, written_rows
 from bans.admin.people_form import BanPeopleForm
-from bans.models import LiveStreamBan, state_at
+from bans.admin.words import state_words
+from bans.models import LiveStreamBan
 from bans.services import BatchMissing, BulkOutcome, ban_many, is_open_for_bans, stream_of_batch, undo_batch
 from common.admin import add_page, described, page_context, page_of, row_or_404
 from common.error_pages import RefusedParameter
@@ -180,7 +181,7 @@ def _batch_page(request: HttpRequest, stream: LiveStream, batch_id: str) -> Http
         "%(count)d ban of this batch is in force.", "%(count)d bans of this batch are in force.", holding
     ) % {"count": holding}
     context = {
-        "bans": [(ban, page_of(ban), ban.target.get_full_name(), state_label(ban, now)) for ban in shown],
+        "bans": [(ban, page_of(ban), ban.target.get_full_name(), state_words(ban, now)) for ban in shown],
         "batch_id": batch_id,
         "is_undoable": holding > 0,
         "texts": {"outcome": text, "undo": _("Undo the batch")},
@@ -195,10 +196,6 @@ def _page(request: HttpRequest, stream: LiveStream, context: dict[str, Any]) -> 
     return TemplateResponse(
         request, "admin/ban_people.html", {**page_context(request, title), **shared, **context, "texts": texts}
     )
-
-
-def state_label(ban: LiveStreamBan, now: Any) -> str:
-    return str(state_at(ban.deleted_at, ban.expires_at, now).label)
 
 
 add_page(ROUTE, ban_people, name="ban_people")

@@ -4,7 +4,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from bans.models import LiveStreamBan, state_at
+from bans.admin.words import state_words
+from bans.models import LiveStreamBan
 from common.admin.palette import MOST, Finder, add_finder
 from common.texts import isolated
 
@@ -18,7 +19,7 @@ def first(bans: QuerySet[LiveStreamBan], text: str) -> QuerySet[LiveStreamBan]:
 
 
 def shown(ban: LiveStreamBan) -> tuple[str, str]:
-    state = state_at(ban.deleted_at, ban.expires_at, timezone.now()).label
+    state = state_words(ban, timezone.now())
     title = f"@{ban.target.username} · {isolated(ban.stream.title)}"
     kind, review = ban.get_action_type_display(), ban.get_review_display()
     return title, f"{LiveStreamBan._meta.verbose_name} · {kind} · {state} · {review}"

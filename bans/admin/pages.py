@@ -30,7 +30,7 @@ from bans.admin.changelist import BanChangeList, QueuePaginator, queues_in
 from bans.admin.filters import AppealFilter, HoldingFilter, RaidFilter, WaitingFilter
 from bans.admin.moderation import ModerationAdmin
 from bans.admin.search import BAN_SEARCH
-from bans.admin.words import holding_words as _holding
+from bans.admin.words import holding_words
 from bans.models import Appeal, LiveStreamBan
 from bans.services import overrule_review, refuse_overruling, refuse_review, review_ban, version_of_ban
 from common.admin import AdminAction, MomentRangeFilter, RowFilter, SoftDeleteAdmin, linked, page_of
@@ -155,9 +155,8 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
         return False
 
     def describe(self, row: LiveStreamBan) -> str:
-        return (
-            f"{row.target} · {row.stream} · {row.get_action_type_display()} · {' '.join(_holding(row, timezone.now()))}"
-        )
+        ends = " ".join(holding_words(row, timezone.now()))
+        return f"{row.target} · {row.stream} · {row.get_action_type_display()} · {ends}"
 
     @action(description=_("Change"), permissions=["admin_action"], icon="edit")
     def change_ban(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -199,7 +198,7 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
                 one.stream.title,
                 one.get_action_type_display(),
                 one.reason or "–",
-                " ".join(_holding(one, now)),
+                " ".join(holding_words(one, now)),
                 one.get_review_display(),
                 one.created_by.username,
             ]
@@ -232,11 +231,11 @@ class BanAdmin(ModerationAdmin, SoftDeleteAdmin):
 
     @display(description=_("ends"), ordering="expires_at", header=True)
     def ends(self, ban: LiveStreamBan) -> list[str]:
-        return list(_holding(ban, timezone.now()))
+        return list(holding_words(ban, timezone.now()))
 
     @display(description=_("ends"))
     def end_in_words(self, ban: LiveStreamBan) -> str:
-        return ", ".join(str(part) for part in _holding(ban, timezone.now()) if part)
+        return ", ".join(holding_words(ban, timezone.now()))
 
     @display(description=_("review"), ordering="review", header=True)
     def verdict(self, ban: LiveStreamBan) -> list[str]:

@@ -32,7 +32,7 @@ def _ban_row(request: HttpRequest, ban: LiveStreamBan) -> list[Any]:
         _stream(request, ban),
         ban.get_action_type_display(),
         ban.reason or "–",
-        " ".join(map(str, holding_words(ban, timezone.now()))),
+        " ".join(holding_words(ban, timezone.now())),
         " ".join(filter(None, [ban.get_review_display(), ban.reviewed_by.username if ban.reviewed_by else ""])),
         ban.created_by.username,
     ]

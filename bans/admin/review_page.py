@@ -17,6 +17,7 @@ from accounts.services import change_preferences
 from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer
 from bans.admin.decisions import DecisionForm, changes_of, verdicts_on
 from bans.admin.queue import Scope, of_queue, save, to_next
+from bans.admin.words import holding_words
 from bans.models import Appeal, LiveStreamBan, ReviewClaim
 from bans.records import other_bans
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, version_of_ban
@@ -181,28 +182,27 @@ def _role_of_maker(ban: LiveStreamBan) -> Any:
 
 
 def _holding(ban: LiveStreamBan, now: datetime) -> tuple[str, str]:
-    if ban.deleted_at is not None:
-        return pgettext("ban", "was lifted"), written(ban.deleted_at)
+    """Of a ban that holds, how long it still does."""
+    if not ban.holds(now):
+        return holding_words(ban, now)
     if ban.expires_at is None:
         return gettext("until it is lifted"), ""
-    if ban.expires_at <= now:
-        return pgettext("ban", "has ended"), written(ban.expires_at)
     left = timeuntil(ban.expires_at, now, depth=2)
     return gettext("%(time)s more") % {"time": left}, written(ban.expires_at)
 
 
 def _stream(request: HttpRequest, stream: LiveStream, now: datetime) -> dict[str, Any]:
     is_live = stream.status == Status.ACTIVE
-    since = _("live for %(time)s") if is_live and stream.started_at else ""
+    since = ""
+    if is_live and stream.started_at:
+        since = gettext("live for %(time)s") % {"time": timesince(stream.started_at, now, depth=1)}
     return {
         "title": stream.title,
         "url": page_of(stream) if request.user.has_perm("livestreams.view_livestream") else "",
         "creator": stream.creator.username,
         "is_live": is_live,
         "state": pgettext("state", "deleted") if stream.is_deleted else stream.get_status_display(),
-        "since": str(since) % {"time": timesince(stream.started_at, now, depth=1)}
-        if since and stream.started_at
-        else "",
+        "since": since,
     }
 
 

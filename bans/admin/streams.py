@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from bans.admin.access import may_decide
 from bans.admin.reports import reasons_of
-from bans.models import BanState, LiveStreamBan, ReportCase, state_at
+from bans.models import BanState, LiveStreamBan, ReportCase
 from bans.services import is_open_for_bans
 from common.admin import CardPart, Columns, Panel, add_card_part, add_columns, add_panel, link, linked
 from common.admin.counting import COUNTED_BESIDE, written_count
@@ -88,7 +88,7 @@ def bans_tab(request: HttpRequest, stream: LiveStream) -> dict[str, Any]:
 def _ban_row(ban: LiveStreamBan, now: datetime) -> list[Any]:
     appeal = ban.appeal_or_none
     ends = written(ban.expires_at) if ban.expires_at else _("until it is lifted")
-    if state_at(ban.deleted_at, ban.expires_at, now) != BanState.ACTIVE:
+    if not ban.holds(now):
         ends = f"{BanState.LAPSED.label}, {ends}"
     return [
         linked(ban, ban.target.username),
