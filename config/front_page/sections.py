@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.models import User
 from bans import overview as bans
 from bans.models import Appeal, LiveStreamBan
-from common.admin.bases import page_with_id
+from common.admin.links import page_with_id
 from common.fields import id_from_json
 from common.texts import isolated
 from common.times import how_long_ago
