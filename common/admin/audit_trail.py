@@ -21,7 +21,6 @@ from common.admin.moments import moment_html
 from common.entry_points import EntryPoint
 from common.models import AuditEntry
 from common.texts import isolated
-from common.times import written
 
 __all__ = [
     "ENTRY_POINTS",
@@ -34,7 +33,6 @@ __all__ = [
     "table_of",
     "trail_of",
     "worded_entries",
-    "written",
 ]
 
 ENTRIES_SHOWN = 200
