@@ -37,6 +37,11 @@ def new_object_id() -> str:
     return (int(time.time()).to_bytes(4) + _generator.process + count.to_bytes(3)).hex()
 
 
+def id_from_json(text: str) -> str:
+    """The id in a JSON value that PostgreSQL made, which writes bytes as `\\x` and hexadecimal characters."""
+    return text.removeprefix("\\x")
+
+
 class ObjectIdField(models.Field):
     """An id kept as `bytea` of 12 bytes; Python sees its 24 hexadecimal characters.
 

@@ -113,7 +113,8 @@ ROOT_URLCONF = "config.urls"
 APPEND_SLASH = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Only Unfold uses Django's cache. It would show results of searches for five minutes after a permission was taken away.
+# Only Unfold uses Django's cache. It would show what a search found for five minutes: in the language of that request,
+# and after a permission was taken away.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 
 # --- users and tokens -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from bans.models import LiveStreamBan
 from bans.services import LARGEST_BATCH, BanResult, BulkOutcome, CannotBanOneself
-from common.admin.bases import page_with_id
+from common.admin.links import page_with_id
 from common.fields import OBJECT_ID
 
 

@@ -17,8 +17,8 @@ from bans.admin.moderation import ModerationAdmin
 from bans.models import BulkRequest, LiveStreamBan
 from bans.services import approve_request, refuse_approval, refuse_rejection, reject_request
 from common.admin import AdminAction, linked
-from common.admin.audit_trail import written
 from common.texts import folded
+from common.times import written
 
 Action, State = BulkRequest.Action, BulkRequest.State
 PEOPLE_SHOWN = 100

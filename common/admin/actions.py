@@ -26,8 +26,9 @@ from unfold.decorators import action as unfold_action
 from unfold.enums import ActionVariant
 
 from common.admin.audit_trail import actor_of
-from common.admin.bases import ReadOnlyAdmin, page_of
+from common.admin.bases import ReadOnlyAdmin
 from common.admin.forms import ReasonForm
+from common.admin.links import page_of
 from common.models import AuditEntry
 from common.refusals import Conflict, Refusal
 from common.texts import isolated

@@ -11,7 +11,7 @@ from django.db.models import CharField, F, Model, Value
 from django.db.models.functions import JSONObject
 
 from common.admin.audit_registry import Kind, fields_of, kinds
-from common.fields import OBJECT_ID
+from common.fields import OBJECT_ID, id_from_json
 from common.models import AuditEntry
 
 type Key = tuple[str, str]  # kind and id
@@ -80,11 +80,11 @@ class Names:
             return
         first, *others = found
         for kind, facts in first.union(*others, all=True) if others else first:
-            pk = _id_in(facts.pop("pk"))
+            pk = id_from_json(facts.pop("pk"))
             self._existing.add((kind, pk))
             if (title := facts.pop("title", None)) is not None:
                 self._titles[kind, pk] = title
-            self._referred[kind, pk] = {name: _id_in(value) for name, value in facts.items() if value is not None}
+            self._referred[kind, pk] = {name: id_from_json(value) for name, value in facts.items() if value is not None}
 
     def _add_removed(self, entries: Sequence[AuditEntry]) -> None:
         """What removed rows referred to, as their entries have it."""
@@ -146,11 +146,6 @@ def _rows_of(kind: Kind, ids: set[str]) -> Any:
     model: type[Model] = kind.model  # type: ignore[assignment]
     rows = model._base_manager.filter(pk__in=ids).order_by()
     return rows.values_list(Value(kind.name, output_field=CharField()), JSONObject(**facts))
-
-
-def _id_in(value: str) -> str:
-    """An id as JSON has it: PostgreSQL writes its bytes as `\\x` and hexadecimal characters."""
-    return value.removeprefix("\\x")
 
 
 def _loaded(value: Any) -> dict[str, Any]:

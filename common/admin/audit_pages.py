@@ -1,6 +1,5 @@
 """The pages of the audit trail: the list with chips and filters, the page of an entry, and the export."""
 
-from collections.abc import Sequence
 from html import unescape
 from typing import Any
 
@@ -33,7 +32,7 @@ from common.admin.audit_filters import (
     wanted_of,
 )
 from common.admin.audit_registry import groups
-from common.admin.audit_trail import Worded, details_of, worded_entries
+from common.admin.audit_trail import details_of, worded_entries
 from common.admin.audit_walk import find
 from common.admin.bases import ReadOnlyAdmin
 from common.admin.changelist import DeclaredChangeList
@@ -136,20 +135,16 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return StreamingHttpResponse(chunks, content_type=FORMATS[name].content_type, headers=headers)
 
     def page_context(self, request: HttpRequest, object_id: str | None) -> dict[str, Any]:
-        context = super().page_context(request, object_id)
         entry = self.get_object(request, object_id or "")
-        return context | {"worded": self._worded(entry, request) if entry is not None else None}
+        return super().page_context(request, object_id) | {"worded": getattr(entry, "worded", None)}
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> AuditEntry | None:
         entry: AuditEntry | None = super().get_object(request, object_id, from_field)
-        if entry is not None:
-            entry.worded = worded = self._worded(entry, request)  # type: ignore[attr-defined]
+        if entry is not None and not hasattr(entry, "worded"):  # a page asks for its entry several times
+            (worded,) = worded_entries([entry], request)
+            entry.worded = worded  # type: ignore[attr-defined]
             entry.in_words = unescape(strip_tags(worded.sentence))
         return entry
-
-    def _worded(self, entry: AuditEntry, request: HttpRequest) -> Worded:
-        shown: Sequence[Worded] = worded_entries([entry], request)
-        return shown[0]
 
     @display(description=_("time"))
     def moment(self, entry: Any) -> SafeString:

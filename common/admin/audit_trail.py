@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.utils import quote
-from django.contrib.auth import get_permission_codename
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
@@ -19,11 +16,11 @@ from django.utils.translation import gettext_lazy as _
 from common.admin.audit_names import Name, Names
 from common.admin.audit_registry import Action, Field, Text, actions, fields_of, kinds, people_kind
 from common.admin.audit_values import Change, Shown, changes_of, worded_value
+from common.admin.links import link, page_with_id, view_permission
 from common.admin.moments import moment_html
 from common.entry_points import EntryPoint
 from common.models import AuditEntry
 from common.texts import isolated
-from common.times import written
 
 __all__ = [
     "ENTRY_POINTS",
@@ -36,7 +33,6 @@ __all__ = [
     "table_of",
     "trail_of",
     "worded_entries",
-    "written",
 ]
 
 ENTRIES_SHOWN = 200
@@ -101,7 +97,7 @@ class Wording:
         address = self._address(name)
         if not address:
             return format_html('<strong class="font-semibold">{}</strong>', text)
-        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)
+        return link(address, text)
 
     # --- parts ----------------------------------------------------------------------------------
 
@@ -129,15 +125,12 @@ class Wording:
         model = kinds()[name.kind].model
         if not name.pk or model is None or self._request is None or not self._may(model):
             return ""
-        return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(quote(name.pk),))
+        return page_with_id(model, name.pk)
 
     def _may(self, model: type[Model]) -> bool:
         if model not in self._may_view:
-            codename = get_permission_codename("view", model._meta)
             user = self._request.user  # type: ignore[union-attr]
-            self._may_view[model] = admin.site.is_registered(model) and user.has_perm(
-                f"{model._meta.app_label}.{codename}"
-            )
+            self._may_view[model] = admin.site.is_registered(model) and user.has_perm(view_permission(model))
         return self._may_view[model]
 
 

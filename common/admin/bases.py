@@ -6,12 +6,10 @@ from typing import Any
 import unfold.fields
 from django.contrib import admin
 from django.contrib.admin import ActionLocation, helpers, options, sites, utils
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import unquote
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.admin import ModelAdmin
@@ -211,21 +209,3 @@ def described(row: Model) -> str:
     """What distinguishes the row from others with the same name, as its pages say it."""
     model_admin: Any = admin.site.get_model_admin(type(row))
     return str(model_admin.describe(row))
-
-
-def page_of(row: Model) -> str:
-    """The address of the row's page."""
-    return page_with_id(type(row), row.pk)
-
-
-def page_with_id(model: type[Model], pk: str) -> str:
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=(quote(pk),))
-
-
-def linked(row: Model, text: str) -> str:
-    """`text` as a link to the row's page."""
-    return link(page_of(row), text)
-
-
-def link(address: str, text: str) -> str:
-    return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>', address, text)

@@ -12,8 +12,9 @@ from typing import Any
 
 from django.db.models import Model
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.functional import Promise
+
+from common.admin.links import page_of, view_permission
 
 type Text = str | Promise
 
@@ -89,7 +90,6 @@ def card_of(
     model = type(row)
     if not has_card(model):
         return None
-    is_linked = is_linked and request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
     parts = [
         part(request, row, now)
         for permission, part in _parts[model]
@@ -97,9 +97,7 @@ def card_of(
     ]
     return {
         "head": _heads[model](row),
-        "address": reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])
-        if is_linked
-        else "",
+        "address": page_of(row) if is_linked and request.user.has_perm(view_permission(model)) else "",
         "labels": [label for part in parts for label in part.labels],
         "facts": [fact for part in parts for fact in part.facts],
         "notices": [notice for part in parts for notice in part.notices],

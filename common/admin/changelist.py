@@ -6,12 +6,10 @@ view a list could then find out the values of columns that it does not show, wit
 
 from typing import Any
 
-import unfold.sites
 from django.contrib import admin
 from django.contrib.admin import FieldListFilter, ListFilter
 from django.contrib.admin.utils import get_fields_from_path
 from django.contrib.admin.views.main import ChangeList
-from django.core.cache.backends.dummy import DummyCache
 from django.core.paginator import InvalidPage
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -74,9 +72,6 @@ def _filter(declared: Any, model_admin: "admin.ModelAdmin[Any]", request: HttpRe
     field = get_fields_from_path(model, path)[-1]
     return make(field, request, {}, model, model_admin, field_path=path)
 
-
-# Unfold keeps what a search found for five minutes, with texts in the language of that request.
-unfold.sites.cache = DummyCache("", {})
 
 # Unfold's site has a search. Other programs may load these models with Django's admin site, which has none.
 _search = getattr(admin.site, "search", None)

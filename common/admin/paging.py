@@ -21,7 +21,7 @@ ROWS_SHOWN = 50
 
 @dataclass(frozen=True)
 class RowsPage:
-    """Rows of one page, newest first. `links` are pairs of an address and a text, for `admin/panels/pages.html`."""
+    """Rows of one page, newest first. `links` are pairs of an address and a text, for `admin/buttons.html`."""
 
     rows: list[Any]
     links: list[tuple[str, str | Promise]]

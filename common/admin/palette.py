@@ -12,7 +12,8 @@ from django.utils.functional import Promise
 from django.utils.http import urlencode
 from unfold.dataclasses import SearchResult
 
-from common.admin.bases import ReadOnlyAdmin, page_of
+from common.admin.bases import ReadOnlyAdmin
+from common.admin.links import page_of, view_permission
 
 MOST = 6  # rows of a kind
 LONGEST = 200  # characters of a text
@@ -39,7 +40,7 @@ class Finder:
 
     @property
     def permission(self) -> str:
-        return f"{self.model._meta.app_label}.view_{self.model._meta.model_name}"
+        return view_permission(self.model)
 
 
 _finders: list[Finder] = []

@@ -63,24 +63,27 @@ def count(policy: Policy, who: Who, now: float) -> Standing:
         held = _held.get(key)
         if held is None or held.ends <= now:
             held = _begun(key, now, policy.seconds)
+        left = _seconds(held.ends - now)
         if held.reserved:
             held.reserved -= 1
             remain = max(0, policy.quota - held.known) + held.reserved
-            return Standing(policy, remain, _seconds(held.ends - now), is_spent=False, is_shared=False)
+            return Standing(policy, remain, left, is_spent=False, is_shared=False)
         # A spent counter stays spent until its window ends, so refusing costs no statement.
         if held.known >= policy.quota:
-            return Standing(policy, 0, _seconds(held.ends - now), is_spent=True, is_shared=True)
-        held.added += 1
-        counted = held.known + held.added
-        if not policy.is_exact and held.added < policy.step and counted <= policy.quota:
-            return Standing(policy, policy.quota - counted, _seconds(held.ends - now), is_spent=False, is_shared=False)
-        added, held.added = held.added, 0
-    if policy.is_exact:
-        added = policy.step
-    known, seconds = _add(policy, who, added)
-    # Of the calls that were added, those above the quota do not pass. This call is the first of them.
-    passing = max(0, min(added, policy.quota - known + added))
-    reserved = passing - 1 if policy.is_exact and passing else 0
+            return Standing(policy, 0, left, is_spent=True, is_shared=True)
+        if policy.is_exact:
+            adding = policy.step
+        else:
+            held.added += 1
+            counted = held.known + held.added
+            if held.added < policy.step and counted <= policy.quota:
+                return Standing(policy, policy.quota - counted, left, is_spent=False, is_shared=False)
+            adding, held.added = held.added, 0
+    known, seconds = _add(policy, who, adding)
+    # The number of this call in the window. Of an exact policy it is the first of the calls that were added, and those
+    # after it are reserved, up to the quota. Of other policies it is the last.
+    number = known - adding + 1 if policy.is_exact else known
+    reserved = max(0, min(known, policy.quota) - number)
     # From before the statement: never later than the end of the row's window.
     ends = now + seconds
     with _lock:
@@ -88,9 +91,7 @@ def count(policy: Policy, who: Who, now: float) -> Standing:
         held.known = max(held.known, known) if is_same else known
         held.reserved = held.reserved + reserved if is_same else reserved
         held.ends = ends
-    remain = max(0, policy.quota - known) + reserved
-    is_spent = not passing if policy.is_exact else known > policy.quota
-    return Standing(policy, remain, _seconds(seconds), is_spent, is_shared=True)
+    return Standing(policy, max(0, policy.quota - number), _seconds(seconds), number > policy.quota, is_shared=True)
 
 
 def forget_counted() -> None:

@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from accounts.models import User
 from bans import overview as bans
 from bans.models import Appeal, LiveStreamBan
-from common.admin.bases import page_with_id
+from common.admin.links import page_with_id
+from common.fields import id_from_json
 from common.texts import isolated
 from common.times import how_long_ago
 from config.front_page.chart import chart
@@ -137,7 +138,7 @@ def _live(values: Values, user: User, now: datetime) -> dict[str, Any] | None:
 
 
 def _stream(row: dict[str, Any], now: datetime) -> Live:
-    stream_id = _id(row["id"])
+    stream_id = id_from_json(row["id"])
     return Live(
         id=stream_id,
         address=page_with_id(LiveStream, stream_id),
@@ -147,11 +148,6 @@ def _stream(row: dict[str, Any], now: datetime) -> Live:
         viewers=str(Amount(row["viewers"])),
         bans=up_to(bans.MOST_COUNTED, row["bans"]) if "bans" in row else None,
     )
-
-
-def _id(text: str) -> str:
-    """PostgreSQL writes bytes in JSON as `\\x` and hexadecimal digits."""
-    return text.removeprefix("\\x")
 
 
 # --- raids ----------------------------------------------------------------------------------------
@@ -184,7 +180,7 @@ def _raids(values: Values, user: User, now: datetime) -> dict[str, Any] | None:
 
 
 def _raid(row: dict[str, Any], now: datetime) -> Raid:
-    batch_id = _id(row["id"])
+    batch_id = id_from_json(row["id"])
     waiting, people = (up_to(bans.MOST_COUNTED, row[name]) for name in ("waiting", "people"))
     title = ngettext("%(count)s person on %(stream)s", "%(count)s people on %(stream)s", people.number)
     note = _("%(waiting)s unreviewed, banned by %(by)s")
@@ -237,7 +233,7 @@ def _decisions(values: Values, user: User, now: datetime) -> dict[str, Any] | No
 
 
 def _decision(row: dict[str, Any], now: datetime) -> Decision:
-    ban_id = _id(row["id"])
+    ban_id = id_from_json(row["id"])
     return Decision(
         id=ban_id,
         address=page_with_id(LiveStreamBan, ban_id),

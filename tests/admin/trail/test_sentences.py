@@ -151,6 +151,17 @@ def test_the_page_of_an_entry_has_its_sentence_its_changes_and_its_ids(reader: C
     assert lifted.pk in text
 
 
+def test_the_page_of_an_entry_reads_its_names_once(reader: Client, lifted: LiveStreamBan) -> None:
+    entry = AuditEntry.objects.get(action="review_ban")
+    with CaptureQueriesContext(connection) as wording:
+        worded_entries([entry], None)
+    with CaptureQueriesContext(connection) as seen:
+        reader.get(page_url(entry))
+    of_names = [query["sql"] for query in wording]
+    assert of_names
+    assert [query["sql"] for query in seen if query["sql"] in of_names] == of_names
+
+
 def test_a_renamed_person_has_the_name_of_then_as_actor(mia: User, defne: User) -> None:
     log_out(mia, now=timezone.now())
     rename_user(mia.pk, "mia2", by=defne, now=timezone.now())
