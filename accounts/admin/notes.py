@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 from accounts import reads, services
 from accounts.models import PersonNote, User
 from common.admin import ActionAdmin, CardPart, Fact, Panel, add_card_part, add_page, add_panel, page_of
+from common.admin.counting import COUNTED_BESIDE, written_count
 from common.admin.paging import page_of_rows
 from common.fields import OBJECT_ID
 from common.refusals import Forbidden, Missing
@@ -25,7 +26,6 @@ from common.text_fields import ManyLinesFormField
 
 LONGEST_NOTE = 1000  # characters
 TAB = "notes"
-COUNTED = 99
 
 
 class NoteForm(forms.Form):
@@ -113,12 +113,12 @@ def _is_oneself(request: HttpRequest, person: User) -> bool:
 
 
 def _counted(request: HttpRequest, person: User, now: datetime) -> CardPart:
-    """One statement, which counts at most `COUNTED` notes."""
+    """One statement, which counts at most `COUNTED_BESIDE` notes."""
     if _is_oneself(request, person):
         return CardPart()
-    count = PersonNote.objects.filter(person=person).order_by()[: COUNTED + 1].count()
-    shown = str(count) if count <= COUNTED else f"{COUNTED}+"
-    return CardPart(facts=[Fact(gettext("notes"), shown, f"{page_of(person)}?tab={TAB}#tabs" if count else "")])
+    count = PersonNote.objects.filter(person=person).order_by()[:COUNTED_BESIDE].count()
+    address = f"{page_of(person)}?tab={TAB}#tabs" if count else ""
+    return CardPart(facts=[Fact(gettext("notes"), written_count(count), address)])
 
 
 def _button(request: HttpRequest, person: User, now: datetime) -> CardPart:

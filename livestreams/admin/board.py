@@ -71,7 +71,7 @@ def tabs(request: HttpRequest) -> list[tuple[str, str, bool]]:
     every = (request.path, pgettext("streams", "All"), shown is None)
     return [
         *(
-            (f"?{STATE}={name}", f"{state.label} {written_count(counted[name], COUNTED_BESIDE)}", state is shown)
+            (f"?{STATE}={name}", f"{state.label} {written_count(counted[name])}", state is shown)
             for name, state in STATES.items()
         ),
         every,
