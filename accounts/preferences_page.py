@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -16,7 +16,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
 
 from accounts import services
 from accounts.models import User
-from common.admin import add_page
+from common.admin import add_page, page_context
 
 
 def _languages() -> list[tuple[str, Any]]:
@@ -71,8 +71,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
             messages.success(request, gettext("Your preferences were saved."))
         return HttpResponseRedirect(reverse("admin:preferences"))
     context = {
-        **admin.site.each_context(request),
-        "title": _("Preferences"),
+        **page_context(request, gettext("Preferences")),
         "form": form,
         "media": form.media,
         "save_text": pgettext_lazy("preferences", "Save"),
