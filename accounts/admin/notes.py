@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts import reads, services
-from accounts.models import PersonNote, User
+from accounts.models import LONGEST_NOTE, PersonNote, User
 from common.admin import ActionAdmin, CardPart, Fact, Panel, add_card_part, add_page, add_panel, page_of
 from common.admin.counting import COUNTED_BESIDE, written_count
 from common.admin.paging import page_of_rows
@@ -24,7 +24,6 @@ from common.fields import OBJECT_ID
 from common.refusals import Forbidden, Missing
 from common.text_fields import ManyLinesFormField
 
-LONGEST_NOTE = 1000  # characters
 TAB = "notes"
 
 
