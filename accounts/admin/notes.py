@@ -6,7 +6,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -17,10 +17,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts import reads, services
 from accounts.models import LONGEST_NOTE, PersonNote, User
-from common.admin import ActionAdmin, CardPart, Fact, Panel, add_card_part, add_page, add_panel, page_of
+from common.admin import ActionAdmin, CardPart, Fact, Panel, add_card_part, add_page, add_panel, page_of, row_or_404
 from common.admin.counting import COUNTED_BESIDE, written_count
 from common.admin.paging import page_of_rows
-from common.fields import OBJECT_ID
 from common.refusals import Forbidden, Missing
 from common.text_fields import ManyLinesFormField
 
@@ -40,7 +39,7 @@ def add_note(request: HttpRequest, person_id: str) -> HttpResponse:
     """A page with the form alone, to which the tab with the notes sends its own."""
     if not request.user.has_perms(["accounts.view_user", "accounts.add_personnote"]):
         raise PermissionDenied
-    person = _person(person_id)
+    person = row_or_404(User.objects.all(), person_id)
     if _is_oneself(request, person):
         raise PermissionDenied
     form = NoteForm(request.POST if request.method == "POST" else None)
@@ -57,11 +56,10 @@ def add_note(request: HttpRequest, person_id: str) -> HttpResponse:
 def delete_note(request: HttpRequest, person_id: str, note_id: str) -> HttpResponse:
     if not request.user.has_perms(["accounts.view_user", "accounts.view_personnote"]):
         raise PermissionDenied
-    person = _person(person_id)
-    if not PersonNote.all_objects.filter(pk=_id(note_id), person=person).exists():
-        raise Http404
+    person = row_or_404(User.objects.all(), person_id)
+    note = row_or_404(PersonNote.all_objects.filter(person=person), note_id)
     try:
-        services.delete_note(note_id, by=cast("User", request.user), now=timezone.now())
+        services.delete_note(note.pk, by=cast("User", request.user), now=timezone.now())
     except Forbidden as refusal:
         raise PermissionDenied from refusal
     except Missing as refusal:  # somebody was faster
@@ -69,19 +67,6 @@ def delete_note(request: HttpRequest, person_id: str, note_id: str) -> HttpRespo
     else:
         messages.success(request, _("The note was deleted."))
     return HttpResponseRedirect(_back(request, person))
-
-
-def _id(text: str) -> str:
-    if not OBJECT_ID.fullmatch(text):
-        raise Http404
-    return text
-
-
-def _person(person_id: str) -> User:
-    person = User.objects.filter(pk=_id(person_id)).first()
-    if person is None:
-        raise Http404
-    return person
 
 
 def _back(request: HttpRequest, person: User) -> str:

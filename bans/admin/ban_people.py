@@ -22,7 +22,7 @@ from bans.admin.people_form import BanPeopleForm
 from bans.admin.requests import requested_text
 from bans.models import LiveStreamBan, state_at
 from bans.services import BatchMissing, BulkOutcome, ban_many, is_open_for_bans, stream_of_batch, undo_batch
-from common.admin import add_page, described, page_context, page_of
+from common.admin import add_page, described, page_context, page_of, row_or_404
 from common.error_pages import RefusedParameter
 from common.fields import OBJECT_ID
 from common.refusals import Invalid, Refusal
@@ -35,7 +35,7 @@ CHECKED = "checked"  # hidden field with the rows of the check
 def ban_people(request: HttpRequest, stream_id: str) -> HttpResponse:
     if not request.user.has_perm("bans.moderate"):
         raise PermissionDenied
-    stream = _stream(stream_id)
+    stream = row_or_404(LiveStream.all_objects.select_related("creator"), stream_id)
     if request.method == "POST":
         step = _STEPS.get(request.POST.get("step", ""))
         if step is None:
@@ -45,14 +45,6 @@ def ban_people(request: HttpRequest, stream_id: str) -> HttpResponse:
         return _batch_page(request, stream, request.GET["batch"])
     form = BanPeopleForm(initial={"people": request.GET.get("target", "")})
     return _form_page(request, stream, form)
-
-
-def _stream(stream_id: str) -> LiveStream:
-    streams = LiveStream.all_objects.select_related("creator")
-    stream = streams.filter(pk=stream_id).first() if OBJECT_ID.fullmatch(stream_id) else None
-    if stream is None:
-        raise Http404
-    return stream
 
 
 # --- steps ----------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -15,8 +15,7 @@ from accounts.models import User
 from bans.admin.person_form import PersonBanForm, streams_to_choose
 from bans.models import LiveStreamBan
 from bans.services import AlreadyBanned, StreamOver, ban_user
-from common.admin import CardPart, add_card_part, add_page, card_of, page_context, page_of
-from common.fields import OBJECT_ID
+from common.admin import CardPart, add_card_part, add_page, card_of, page_context, page_of, row_or_404
 from common.refusals import Invalid, Refusal
 from common.texts import isolated
 from livestreams.services import StreamMissing
@@ -32,9 +31,7 @@ def may_ban(request: HttpRequest) -> bool:
 def ban_person(request: HttpRequest, person_id: str) -> HttpResponse:
     if not may_ban(request):
         raise PermissionDenied
-    person = User.objects.select_related("profile_photo").filter(pk=person_id).first() if _is_id(person_id) else None
-    if person is None:
-        raise Http404
+    person = row_or_404(User.objects.select_related("profile_photo"), person_id)
     sent = request.POST if request.method == "POST" else None
     text, chosen = (sent or request.GET).get("find", "").strip(), (sent or request.GET).get("stream", "")
     streams, has_more = streams_to_choose(request, text, chosen)
@@ -47,10 +44,6 @@ def ban_person(request: HttpRequest, person_id: str) -> HttpResponse:
             _say(request, ban)
             return HttpResponseRedirect(page_of(person))
     return _page(request, person, form, is_searched=bool(text), has_more=has_more)
-
-
-def _is_id(text: str) -> bool:
-    return OBJECT_ID.fullmatch(text) is not None
 
 
 def _made(request: HttpRequest, person: User, form: PersonBanForm) -> LiveStreamBan | None:

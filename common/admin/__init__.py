@@ -16,7 +16,7 @@ from common.admin.columns import Columns, add_columns
 from common.admin.filters import MomentRangeFilter
 from common.admin.forms import LONGEST_REASON, ReasonForm
 from common.admin.moments import moment_html
-from common.admin.pages import add_page, page_context
+from common.admin.pages import add_page, page_context, row_or_404
 from common.admin.panels import Panel, add_panel
 from common.admin.search import Found, SearchedColumn, WordSearch
 
@@ -52,4 +52,5 @@ __all__ = [
     "moment_html",
     "page_context",
     "page_of",
+    "row_or_404",
 ]

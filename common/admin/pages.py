@@ -6,9 +6,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
+
+from common.fields import OBJECT_ID
 
 _pages: list[URLPattern] = []
 _urls_of_models = admin.site.get_urls
@@ -34,6 +37,14 @@ def add_page(route: str, view: Callable[..., HttpResponseBase], *, name: str) ->
 def page_context(request: HttpRequest, title: str) -> dict[str, Any]:
     """The variables of the templates of such a page that come from the site: the sidebar, the user, the title."""
     return {**admin.site.each_context(request), "title": title}
+
+
+def row_or_404[T: Model](rows: QuerySet[T], pk: str) -> T:
+    """The row of `rows` with the id that the address of such a page has. Raises Http404, also for what is no id."""
+    row = rows.filter(pk=pk).first() if OBJECT_ID.fullmatch(pk) else None
+    if row is None:
+        raise Http404
+    return row
 
 
 def added() -> list[URLPattern]:
