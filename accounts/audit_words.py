@@ -7,21 +7,20 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Session, User
 from common.admin.audit_registry import Action, Field, Group, Kind, Reference, add_action, add_group, add_kind
 from common.texts import folded
-
-SHORTEST_PART = 3  # letters that the trigram index finds without reading everybody
+from common.word_search import is_indexable, words_of
 
 
 def find_people(text: str, most: int) -> list[str]:
     """The ids of at most `most` people in whose names every word of `text` occurs, in folded form.
 
-    Shorter words are looked up among the staff and in whole usernames only: no index finds them among all people.
+    Words that are all too short for the index are looked up among the staff and in whole usernames only.
     """
-    words = folded(text).split()
+    words = words_of(folded(text))
     if not words:
         return []
     named = Q(*(Q(names_folded__contains=word) for word in words))
     people = User.objects.filter(named)
-    if max(map(len, words)) < SHORTEST_PART:
+    if not any(map(is_indexable, words)):
         people = User.objects.staff().filter(named)
     exact = User.objects.filter(username_key=User.key_of(text)).values_list("pk", flat=True)
     found = [*exact, *people.order_by().values_list("pk", flat=True)[:most]]

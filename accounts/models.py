@@ -23,6 +23,7 @@ from common.models import IdentifiedModel, LivingManager, LockingQuerySet, SoftD
 from common.search import FoldedColumn, SearchedModel
 
 PHOTO_SIZES = (40, 76, 160)  # pixels, square
+LONGEST_NOTE = 1000  # characters
 
 
 class Media(TimestampedModel):
@@ -239,24 +240,16 @@ def holders_of(permission: str) -> models.QuerySet[User]:
     return load_backend(settings.AUTHENTICATION_BACKENDS[0]).with_perm(permission)  # type: ignore[attr-defined]
 
 
-class NoteQuerySet(LockingQuerySet["PersonNote"]):
-    pass
-
-
-class LivingNotes(LivingManager.from_queryset(NoteQuerySet)):  # type: ignore[misc]
-    pass
-
-
 class PersonNote(IdentifiedModel, SoftDeleteModel):
     """What staff write about a person for each other. The API never returns it."""
 
     person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+", db_index=False)
     author = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", verbose_name=_("author"))
-    text = models.CharField(_("text"), max_length=1000)
+    text = models.CharField(_("text"), max_length=LONGEST_NOTE)
     created_at = models.DateTimeField(editable=False)
 
-    objects: ClassVar[LivingNotes] = LivingNotes()
-    all_objects: ClassVar[models.Manager["PersonNote"]] = models.Manager.from_queryset(NoteQuerySet)()
+    objects: ClassVar[LivingManager["PersonNote"]] = LivingManager.from_queryset(LockingQuerySet["PersonNote"])()
+    all_objects: ClassVar[models.Manager["PersonNote"]] = models.Manager()
 
     class Meta:
         verbose_name = _("note")

@@ -11,7 +11,11 @@ from accounts.models import User
 from accounts.serializers import file_url
 from common.admin import CardPart, Fact, Head, add_card, add_card_part
 
-LABELS: dict[str, str] = {User.Availability.AVAILABLE: "success", User.Availability.BUSY: "warning"}
+AVAILABILITY_COLOURS: dict[str, str] = {
+    User.Availability.AVAILABLE: "success",
+    User.Availability.BUSY: "warning",
+    User.Availability.OFFLINE: "default",  # without a colour, Unfold shows the untranslated value
+}
 
 
 def head_of(user: User) -> Head:
@@ -27,7 +31,10 @@ def head_of(user: User) -> Head:
 def account_of(request: HttpRequest, user: User, now: datetime) -> CardPart:
     state = (_("active account"), "success") if user.is_active else (_("deactivated"), "danger")
     staff = [(_("superuser") if user.is_superuser else _("staff"), "info")] if user.is_staff else []
-    availability = (str(user.get_availability_status_display()), LABELS.get(user.availability_status, "default"))
+    availability = (
+        str(user.get_availability_status_display()),
+        AVAILABILITY_COLOURS.get(user.availability_status, "default"),
+    )
     age = timesince(user.created_at, now, depth=1)
     return CardPart(labels=[state, *staff, availability], facts=[Fact(pgettext("account", "account for"), age)])
 

@@ -16,15 +16,14 @@ from django.views.decorators.http import require_POST
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts import reads, services
-from accounts.models import PersonNote, User
+from accounts.models import LONGEST_NOTE, PersonNote, User
 from common.admin import ActionAdmin, CardPart, Fact, Panel, add_card_part, add_page, add_panel, page_of, row_or_404
+from common.admin.counting import COUNTED_BESIDE, written_count
 from common.admin.paging import page_of_rows
 from common.refusals import Forbidden, Missing
 from common.text_fields import ManyLinesFormField
 
-LONGEST_NOTE = 1000  # characters
 TAB = "notes"
-COUNTED = 99
 
 
 class NoteForm(forms.Form):
@@ -40,7 +39,7 @@ def add_note(request: HttpRequest, person_id: str) -> HttpResponse:
     """A page with the form alone, to which the tab with the notes sends its own."""
     if not request.user.has_perms(["accounts.view_user", "accounts.add_personnote"]):
         raise PermissionDenied
-    person: User = row_or_404(User.objects.all(), person_id)
+    person = row_or_404(User.objects.all(), person_id)
     if _is_oneself(request, person):
         raise PermissionDenied
     form = NoteForm(request.POST if request.method == "POST" else None)
@@ -57,10 +56,10 @@ def add_note(request: HttpRequest, person_id: str) -> HttpResponse:
 def delete_note(request: HttpRequest, person_id: str, note_id: str) -> HttpResponse:
     if not request.user.has_perms(["accounts.view_user", "accounts.view_personnote"]):
         raise PermissionDenied
-    person: User = row_or_404(User.objects.all(), person_id)
-    row_or_404(PersonNote.all_objects.filter(person=person), note_id)
+    person = row_or_404(User.objects.all(), person_id)
+    note = row_or_404(PersonNote.all_objects.filter(person=person), note_id)
     try:
-        services.delete_note(note_id, by=cast("User", request.user), now=timezone.now())
+        services.delete_note(note.pk, by=cast("User", request.user), now=timezone.now())
     except Forbidden as refusal:
         raise PermissionDenied from refusal
     except Missing as refusal:  # somebody was faster
@@ -98,12 +97,12 @@ def _is_oneself(request: HttpRequest, person: User) -> bool:
 
 
 def _counted(request: HttpRequest, person: User, now: datetime) -> CardPart:
-    """One statement, which counts at most `COUNTED` notes."""
+    """One statement, which counts at most `COUNTED_BESIDE` notes."""
     if _is_oneself(request, person):
         return CardPart()
-    count = PersonNote.objects.filter(person=person).order_by()[: COUNTED + 1].count()
-    shown = str(count) if count <= COUNTED else f"{COUNTED}+"
-    return CardPart(facts=[Fact(gettext("notes"), shown, f"{page_of(person)}?tab={TAB}#tabs" if count else "")])
+    count = PersonNote.objects.filter(person=person).order_by()[:COUNTED_BESIDE].count()
+    address = f"{page_of(person)}?tab={TAB}#tabs" if count else ""
+    return CardPart(facts=[Fact(gettext("notes"), written_count(count), address)])
 
 
 def _button(request: HttpRequest, person: User, now: datetime) -> CardPart:

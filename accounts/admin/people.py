@@ -17,6 +17,7 @@ from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminImageFieldWidget
 
 from accounts import services
+from accounts.admin.card import AVAILABILITY_COLOURS
 from accounts.models import User
 from accounts.serializers import file_url
 from common.admin import ActionAdmin, AdminAction, Found, MomentRangeFilter, SearchedColumn, WordSearch, page_of
@@ -149,15 +150,7 @@ class UserAdmin(ActionAdmin):
         initials = (user.name[:1] + user.surname[:1]) or user.username[:2]
         return [user.get_full_name() or user.username, user.username, initials, shown]
 
-    @display(
-        description=_("availability"),
-        ordering="availability_status",
-        label={
-            User.Availability.AVAILABLE: "success",
-            User.Availability.BUSY: "warning",
-            User.Availability.OFFLINE: "default",  # without a colour, Unfold shows the untranslated value
-        },
-    )
+    @display(description=_("availability"), ordering="availability_status", label=AVAILABILITY_COLOURS)
     def availability(self, user: User) -> tuple[str, str]:
         return user.availability_status, user.get_availability_status_display()
 

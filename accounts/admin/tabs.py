@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from accounts.models import Session, User
 from common.admin import Panel, add_panel
-from common.admin.audit_trail import table_of
+from common.admin.audit_trail import tab_of
 from common.admin.paging import page_of_rows
 from common.models import AuditEntry
 from common.times import written
@@ -33,16 +33,11 @@ def _state(session: Session, now: Any) -> str:
 
 
 def done_by(request: HttpRequest, person: User) -> dict[str, Any]:
-    return _entries(request, DONE, actor_id=person.pk)
+    return tab_of(request, AuditEntry.objects.filter(actor_id=person.pk), tab=DONE)
 
 
 def done_to(request: HttpRequest, person: User) -> dict[str, Any]:
-    return _entries(request, TRAIL, target_type="user", target_id=person.pk)
-
-
-def _entries(request: HttpRequest, tab: str, **wanted: Any) -> dict[str, Any]:
-    page = page_of_rows(request, AuditEntry.objects.filter(**wanted), tab=tab, time=None)
-    return {"table": table_of(page.rows, request), "pages": page.links, "empty": _("There are no entries.")}
+    return tab_of(request, AuditEntry.objects.filter(target_type="user", target_id=person.pk), tab=TRAIL)
 
 
 for panel in (

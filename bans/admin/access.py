@@ -1,7 +1,9 @@
-"""Who may open the pages of moderators, and decide there."""
+"""Checks that the pages of moderators begin with."""
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
+
+from common.fields import OBJECT_ID
 
 
 def may_decide(request: HttpRequest) -> bool:
@@ -18,3 +20,9 @@ def refuse_unless_moderator(request: HttpRequest) -> None:
     """Raises PermissionDenied."""
     if not may_decide(request):
         raise PermissionDenied
+
+
+def refuse_wrong_id(text: str) -> None:
+    """Raises Http404."""
+    if not OBJECT_ID.fullmatch(text):
+        raise Http404

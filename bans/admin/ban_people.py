@@ -37,7 +37,7 @@ CHECKED = "checked"  # hidden field with the rows of the check
 
 def ban_people(request: HttpRequest, stream_id: str) -> HttpResponse:
     refuse_unless_moderator(request)
-    stream: LiveStream = row_or_404(LiveStream.all_objects.select_related("creator"), stream_id)
+    stream = row_or_404(LiveStream.all_objects.select_related("creator"), stream_id)
     if request.method == "POST":
         step = _STEPS.get(request.POST.get("step", ""))
         if step is None:

@@ -27,7 +27,7 @@ FIND, BAN = "find", "ban"  # buttons of the form
 
 def ban_person(request: HttpRequest, person_id: str) -> HttpResponse:
     refuse_unless_moderator(request)
-    person: User = row_or_404(User.objects.select_related("profile_photo"), person_id)
+    person = row_or_404(User.objects.select_related("profile_photo"), person_id)
     sent = request.POST if request.method == "POST" else None
     text, chosen = (sent or request.GET).get("find", "").strip(), (sent or request.GET).get("stream", "")
     streams, has_more = streams_to_choose(request, text, chosen)

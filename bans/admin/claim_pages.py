@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer
+from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer, refuse_wrong_id
 from bans.admin.queue import Scope, review, skip, undo
 from bans.admin.review_page import faster, looked_at, review_case
 from bans.models import LiveStreamBan, ReviewClaim
@@ -20,7 +20,7 @@ from bans.services import (
     take_over_claim,
     version_of_ban,
 )
-from common.admin import add_page, refuse_wrong_id, row_or_404
+from common.admin import add_page, row_or_404
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Exists, Min, OuterRef, QuerySet, TextField, Value
+from django.db.models import Count, Exists, Min, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -16,14 +16,13 @@ from unfold.contrib.filters.admin import DropdownFilter
 from bans.models import Appeal, LiveStreamBan, ReportCase
 from bans.queue import UNREVIEWED, Queue
 from bans.reasons import NAMES, name_of
-from common.admin.counting import written_count
+from common.admin.counting import numbers_of, written_count
 from common.fields import OBJECT_ID
 from common.times import written
 
 Review = LiveStreamBan.Review
 SOON = timedelta(hours=24)
 BATCHES_OFFERED = 10
-MOST_COUNTED = 100  # of what is only counted
 
 
 def waiting_badge(request: HttpRequest) -> str | None:
@@ -38,11 +37,11 @@ def open_badge(request: HttpRequest) -> str | None:
 
 def _badge(request: HttpRequest, kind: str) -> str | None:
     count = counted(request)[kind]
-    return written_count(count, MOST_COUNTED) if count else None
+    return written_count(count) if count else None
 
 
 def counted(request: HttpRequest, tabs: Mapping[str, QuerySet[Any]] | None = None) -> Counter[str]:
-    """What waits, for the sidebar, and the numbers of rows of `tabs`, each up to `MOST_COUNTED`.
+    """What waits, for the sidebar, and the numbers of rows of `tabs`, each up to `COUNTED_BESIDE`.
 
     One statement in a request, which reads a bounded number of rows, because it runs on every page.
     """
@@ -52,12 +51,7 @@ def counted(request: HttpRequest, tabs: Mapping[str, QuerySet[Any]] | None = Non
         unreviewed = LiveStreamBan.objects.filter(UNREVIEWED).filter(~Exists(pending.filter(ban=OuterRef("pk"))))
         open_cases = ReportCase.objects.filter(state=ReportCase.State.OPEN).order_by()
         waiting = [("bans", pending), ("bans", unreviewed), ("cases", open_cases), *(tabs or {}).items()]
-        parts = [
-            rows.annotate(part=Value(kind, output_field=TextField())).values_list("part")[:MOST_COUNTED]
-            for kind, rows in waiting
-        ]
-        found = parts[0].union(*parts[1:], all=True)
-        request.counted_for_badges = Counter(kind for (kind,) in found)  # type: ignore[attr-defined]
+        request.counted_for_badges = numbers_of(waiting)  # type: ignore[attr-defined]
     numbers: Counter[str] = request.counted_for_badges  # type: ignore[attr-defined]
     return numbers
 

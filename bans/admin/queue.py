@@ -19,12 +19,12 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
-from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer
-from bans.admin.filters import MOST_COUNTED, counted
+from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer, refuse_wrong_id
+from bans.admin.filters import counted
 from bans.models import LiveStreamBan, ReviewClaim
 from bans.queue import Queue
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, undo_review
-from common.admin import page_context, refuse_wrong_id
+from common.admin import page_context
 from common.admin.counting import written_count
 from common.error_pages import RefusedParameter
 from common.fields import OBJECT_ID
@@ -150,7 +150,7 @@ def of_queue(request: HttpRequest, scope: Scope) -> dict[str, Any]:
             {
                 "url": scope.url("review", queue=queue),
                 "title": title,
-                "count": written_count(count, MOST_COUNTED),
+                "count": written_count(count),
                 "is_shown": queue == scope.queue,
             }
             for queue, title, count in tabs

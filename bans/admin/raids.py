@@ -15,13 +15,13 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
-from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer
+from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer, refuse_wrong_id
 from bans.admin.actions import LIFTED, UPHELD
 from bans.admin.batches import requested_text, warn_of_skipped
 from bans.admin.decisions import DecisionForm
 from bans.models import LiveStreamBan
 from bans.services import BatchMissing, BulkOutcome, review_batch
-from common.admin import ReasonForm, add_page, linked, page_context, refuse_wrong_id
+from common.admin import ReasonForm, add_page, linked, page_context
 from common.admin.moments import moment_html
 
 Review = LiveStreamBan.Review

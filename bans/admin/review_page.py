@@ -47,8 +47,7 @@ def review_case(request: HttpRequest, ban_id: str) -> HttpResponse:
 
 
 def _found(ban_id: str) -> LiveStreamBan:
-    ban: LiveStreamBan = row_or_404(LiveStreamBan.all_objects.select_related(*SHOWN_WITH), ban_id)
-    return ban
+    return row_or_404(LiveStreamBan.all_objects.select_related(*SHOWN_WITH), ban_id)
 
 
 # --- the decision ---------------------------------------------------------------------------------

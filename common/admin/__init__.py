@@ -17,7 +17,7 @@ from common.admin.filters import MomentRangeFilter
 from common.admin.forms import LONGEST_REASON, ReasonForm
 from common.admin.links import link, linked, page_of
 from common.admin.moments import moment_html
-from common.admin.pages import add_page, page_context, refuse_wrong_id, row_or_404
+from common.admin.pages import add_page, page_context, row_or_404
 from common.admin.panels import Panel, add_panel
 from common.admin.search import Found, SearchedColumn, WordSearch
 
@@ -53,6 +53,5 @@ __all__ = [
     "moment_html",
     "page_context",
     "page_of",
-    "refuse_wrong_id",
     "row_or_404",
 ]

@@ -18,6 +18,7 @@ from common.admin.audit_registry import Action, Field, Text, actions, fields_of,
 from common.admin.audit_values import Change, Shown, changes_of, worded_value
 from common.admin.links import link, page_with_id, view_permission
 from common.admin.moments import moment_html
+from common.admin.paging import page_of_rows
 from common.entry_points import EntryPoint
 from common.models import AuditEntry
 from common.texts import isolated
@@ -30,6 +31,7 @@ __all__ = [
     "people_named",
     "reason_of",
     "rows_about",
+    "tab_of",
     "table_of",
     "trail_of",
     "worded_entries",
@@ -206,6 +208,12 @@ def table_of(entries: Sequence[AuditEntry], request: HttpRequest | None = None) 
     headers = [_("time"), _("what happened"), _("entry point"), _("changes")]
     rows = [[one.at, one.sentence, one.entry_point, details_of(one)] for one in worded_entries(list(entries), request)]
     return {"headers": headers, "rows": rows}
+
+
+def tab_of(request: HttpRequest, entries: QuerySet[AuditEntry], *, tab: str) -> dict[str, Any]:
+    """The variables of the tab `tab` with these entries in pages, newest first. An index must have this order."""
+    page = page_of_rows(request, entries, tab=tab, time=None)
+    return {"table": table_of(page.rows, request), "pages": page.links, "empty": _("There are no entries.")}
 
 
 def details_of(worded: Worded) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
@@ -39,16 +39,9 @@ def page_context(request: HttpRequest, title: str) -> dict[str, Any]:
     return {**admin.site.each_context(request), "title": title}
 
 
-def refuse_wrong_id(text: str) -> None:
-    """For ids in the address of a page. Raises Http404."""
-    if not OBJECT_ID.fullmatch(text):
-        raise Http404
-
-
-def row_or_404(rows: QuerySet[Any], pk: str) -> Any:
-    """The row of `rows` with this id. Raises Http404, also for a text that is no id."""
-    refuse_wrong_id(pk)
-    row = rows.filter(pk=pk).first()
+def row_or_404[T: Model](rows: QuerySet[T], pk: str) -> T:
+    """The row of `rows` with the id that the address of such a page has. Raises Http404, also for what is no id."""
+    row = rows.filter(pk=pk).first() if OBJECT_ID.fullmatch(pk) else None
     if row is None:
         raise Http404
     return row

@@ -1,18 +1,17 @@
 """The states by which the board shows streams: a tab with its number for each, and the filter behind the tabs."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import IntegerField, Q, QuerySet, Value
+from django.db.models import Q, QuerySet
 from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import pgettext, pgettext_lazy
 
-from common.admin.counting import COUNTED_BESIDE, written_count
+from common.admin.counting import numbers_of, written_count
 from livestreams.board import CANCELLED, BoardPlace
 from livestreams.models import LiveStream, Status
 
@@ -67,28 +66,16 @@ def state_in(request: HttpRequest) -> BoardState | None:
 def tabs(request: HttpRequest) -> list[tuple[str, str, bool]]:
     """The address, the title with its number, and whether it is shown, of each tab. One statement."""
     shown = state_in(request)
-    counted = _counted()
+    rows = LiveStream.all_objects
+    numbers = numbers_of((name, rows.filter(state.condition).order_by(*state.order)) for name, state in STATES.items())
     every = (request.path, pgettext("streams", "All"), shown is None)
     return [
         *(
-            (f"?{STATE}={name}", f"{state.label} {written_count(counted[name], COUNTED_BESIDE)}", state is shown)
+            (f"?{STATE}={name}", f"{state.label} {written_count(numbers[name])}", state is shown)
             for name, state in STATES.items()
         ),
         every,
     ]
-
-
-def _counted() -> Counter[str]:
-    """The number of streams in each state, up to `COUNTED_BESIDE`."""
-    names = list(STATES)
-    first, *others = (
-        LiveStream.all_objects.filter(state.condition)
-        .order_by(*state.order)
-        .annotate(tab=Value(place, output_field=IntegerField()))
-        .values_list("tab", flat=True)[:COUNTED_BESIDE]
-        for place, state in enumerate(STATES.values())
-    )
-    return Counter(names[place] for place in first.union(*others, all=True))
 
 
 class StateFilter(admin.SimpleListFilter):

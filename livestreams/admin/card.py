@@ -13,9 +13,8 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from accounts.models import User
 from common.admin import CardPart, Fact, Head, Notice, Panel, add_card, add_card_part, add_panel, page_of
-from common.admin.audit_trail import table_of
+from common.admin.audit_trail import tab_of
 from common.admin.columns import columns_for, values_of
-from common.admin.paging import page_of_rows
 from common.models import AuditEntry
 from common.times import written
 from livestreams.admin.words import STATE_COLOURS, how_long, state_in_words
@@ -88,8 +87,7 @@ def _price(stream: LiveStream) -> Iterator[Fact]:
 
 def trail_of(request: HttpRequest, stream: LiveStream) -> dict[str, Any]:
     entries = AuditEntry.objects.filter(target_type="livestream", target_id=stream.pk)
-    page = page_of_rows(request, entries, tab=TRAIL, time=None)
-    return {"table": table_of(page.rows, request), "pages": page.links, "empty": _("There are no entries.")}
+    return tab_of(request, entries, tab=TRAIL)
 
 
 add_card(LiveStream, head_of)

@@ -2,9 +2,9 @@
 
 from django.db.models import Case, QuerySet, When
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext
 
 from common.admin.palette import MOST, Finder, add_finder
+from livestreams.admin.words import shown_state
 from livestreams.models import LiveStream, Status
 
 
@@ -18,8 +18,7 @@ def first(streams: QuerySet[LiveStream], text: str) -> QuerySet[LiveStream]:
 
 
 def shown(stream: LiveStream) -> tuple[str, str]:
-    state = pgettext("state", "deleted") if stream.is_deleted else stream.get_status_display()
-    return stream.title, f"{LiveStream._meta.verbose_name} · @{stream.creator.username} · {state}"
+    return stream.title, f"{LiveStream._meta.verbose_name} · @{stream.creator.username} · {shown_state(stream)}"
 
 
 add_finder(Finder(LiveStream, "live_tv", first, shown, _("All streams with these words"), place=20))

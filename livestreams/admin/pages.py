@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
@@ -28,7 +28,7 @@ from common.times import written
 from livestreams.admin import card  # noqa: F401 - registers the card and the trail
 from livestreams.admin.actions import CANCEL, DELETE, END, RESTORE
 from livestreams.admin.board import EVERY, StateFilter, state_in, tabs
-from livestreams.admin.words import STATE_COLOURS, described_stream, how_long, state_in_words
+from livestreams.admin.words import STATE_COLOURS, described_stream, how_long, shown_state, state_in_words
 from livestreams.models import LiveStream
 
 
@@ -113,9 +113,8 @@ class LiveStreamAdmin(ActionAdmin, SoftDeleteAdmin):
         return [format_html('<span class="block max-w-xs truncate">{}</span>', stream.title), ", ".join(people)]
 
     @display(description=gettext_lazy("status"), ordering="status", label=STATE_COLOURS)
-    def state(self, stream: LiveStream) -> Any:
-        shown = (stream.status, stream.get_status_display())
-        return ("deleted", pgettext_lazy("state", "deleted")) if stream.is_deleted else shown
+    def state(self, stream: LiveStream) -> tuple[str, str]:
+        return "deleted" if stream.is_deleted else stream.status, shown_state(stream)
 
     @display(description=gettext_lazy("status"))
     def state_in_words(self, stream: LiveStream) -> str:

@@ -5,12 +5,13 @@ from typing import Any
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from common.admin import Panel, add_panel, linked
 from common.admin.paging import page_of_rows
 from common.times import written
+from livestreams.admin.words import shown_state
 from livestreams.models import LiveStream
 
 TAB = "streams"
@@ -32,7 +33,7 @@ def _row(stream: LiveStream, person: User) -> list[Any]:
         written(stream.created_at),
         linked(stream, stream.title),
         _("creator") if is_creator else _("guest of %(creator)s") % {"creator": stream.creator.username},
-        pgettext("state", "deleted") if stream.is_deleted else stream.get_status_display(),
+        shown_state(stream),
         written(begins) if begins else "–",
     ]
 

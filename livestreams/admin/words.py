@@ -23,6 +23,11 @@ STATE_COLOURS: dict[str, str] = {
 }
 
 
+def shown_state(stream: LiveStream) -> str:
+    """The status, or that the stream is deleted."""
+    return pgettext("state", "deleted") if stream.is_deleted else stream.get_status_display()
+
+
 def state_in_words(stream: LiveStream) -> str:
     """The status; of a cancelled stream with the name of the actor, whom the API does not name."""
     status: str = stream.get_status_display()
@@ -42,8 +47,7 @@ def state_in_words(stream: LiveStream) -> str:
 def described_stream(stream: LiveStream) -> str:
     """Host, date and state: enough to tell apart streams with the same title."""
     begins_at = stream.started_at or stream.planned_start_at or stream.created_at
-    state = pgettext("state", "deleted") if stream.is_deleted else stream.get_status_display()
-    return f"{stream.creator.username} · {written(begins_at)} · {state}"
+    return f"{stream.creator.username} · {written(begins_at)} · {shown_state(stream)}"
 
 
 def how_long(stream: LiveStream, now: datetime) -> str:

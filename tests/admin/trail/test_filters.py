@@ -64,6 +64,9 @@ def test_short_words_find_staff_and_whole_usernames(reader: Client, lifted: Live
     su = make_user("su")
     log_out(su, now=timezone.now())
     assert listed(reader, who="Su") == ["log_out"]
+    log_out(make_user("s.u.e"), now=timezone.now())
+    assert listed(reader, who="u.e") == []  # of three characters, but no three letters are together
+    assert listed(reader, who="s.u.e") == ["log_out"]
 
 
 def test_the_person_concerned(reader: Client, lifted: LiveStreamBan, mia: User, creator: User) -> None:
