@@ -22,7 +22,7 @@ from bans.models import Appeal, LiveStreamBan, ReviewClaim
 from bans.records import other_bans
 from bans.services import BanClaimed, BanMissing, release_claim, take_claim, version_of_ban
 from common.admin import card_of, page_context, page_of, row_or_404
-from common.admin.audit_trail import Worded, actor_of, worded_entries
+from common.admin.audit_trail import Worded, actor_of, newest_entries, worded_entries
 from common.models import AuditEntry
 from common.refusals import Refusal
 from common.times import how_long_ago, written
@@ -245,10 +245,7 @@ def _trail(request: HttpRequest, ban: LiveStreamBan) -> list[Worded]:
     """The newest entries about the ban and its appeal, newest first."""
     if not request.user.has_perm("common.view_auditentry"):
         return []
-    appeal = ban.appeal_or_none
-    targets = [ban.pk] if appeal is None else [ban.pk, appeal.pk]
-    entries = AuditEntry.objects.filter(target_id__in=targets, target_type__in=("livestreamban", "appeal"))
-    return worded_entries(list(entries.order_by("-id")[:TRAIL_SHOWN]), request)
+    return worded_entries(newest_entries("livestreamban", ban.pk, TRAIL_SHOWN), request)
 
 
 TEXTS = {

@@ -28,6 +28,7 @@ __all__ = [
     "Worded",
     "Wording",
     "actor_of",
+    "newest_entries",
     "people_named",
     "reason_of",
     "rows_about",
@@ -191,11 +192,15 @@ def ids_of(entry: AuditEntry) -> list[tuple[str, str]]:
 
 def trail_of(request: HttpRequest, target_type: str, target_id: str) -> dict[str, Any]:
     """The last `ENTRIES_SHOWN` entries of the row and of its parts, oldest first; worded for the reader."""
+    entries = newest_entries(target_type, target_id, ENTRIES_SHOWN)[::-1]
+    return {"title": _("Audit trail"), "entries": entries, "worded": worded_entries(entries, request)}
+
+
+def newest_entries(target_type: str, target_id: str, most: int) -> list[AuditEntry]:
+    """The entries of the row and of its parts, newest first."""
     own = AuditEntry.objects.filter(target_id=target_id, target_type=target_type)
     # In one statement, of which each part uses the index of targets.
-    found = own.union(*_of_parts(target_type, target_id)).order_by("-id")
-    entries = list(found[:ENTRIES_SHOWN])[::-1]
-    return {"title": _("Audit trail"), "entries": entries, "worded": worded_entries(entries, request)}
+    return list(own.union(*_of_parts(target_type, target_id)).order_by("-id")[:most])
 
 
 def worded_entries(entries: Sequence[AuditEntry], request: HttpRequest | None) -> list[Worded]:
