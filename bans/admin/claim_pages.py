@@ -27,8 +27,8 @@ from common.admin import add_page, row_or_404
 def review_claim(request: HttpRequest, ban_id: str) -> HttpResponse:
     """GET says who has the claim and whether the ban has changed; POST renews, releases or takes it over.
 
-    JSON: `isMine`, `holder` (a sentence, empty if nobody else has it), `version` and `changed` (who changed the ban
-    last, for a page that shows another version). Taking over is a form of the page, and redirects to it.
+    JSON: `isMine`, `holder` (a sentence, empty if nobody else has it) and `changed` (who changed the ban last, if the
+    page shows another version). Taking over is a form of the page, and redirects to it.
     """
     refuse_unless_viewer(request)
     refuse_wrong_id(ban_id)
@@ -74,7 +74,6 @@ def _state(request: HttpRequest, ban_id: str) -> HttpResponse:
         {
             "isMine": is_mine,
             "holder": looked_at(ban, user, now) if claim and not is_mine and may_decide(request) else "",
-            "version": version,
             "changed": faster(ban.pk, user) if has_changed else "",
         }
     )

@@ -123,7 +123,6 @@ def _context(request: HttpRequest, batch_id: str, form: RaidForm) -> dict[str, A
             "one_by_one": _("Decide them one by one"),
             "appeals": _("Read the appeals"),
             "back": _("Back"),
-            "message": form["message"].help_text,
         },
     }
 
