@@ -10,6 +10,7 @@
 	const bar = document.querySelector(".rq-bar");
 	const page = document.getElementById("review");
 	const form = document.getElementById("decision");
+	const locks = new Set(); // ids of the notices that are shown and forbid a decision
 
 	// --- drafts: what was typed, by ban, until the verdict is written --------------------------------
 
@@ -154,13 +155,11 @@
 		const [isReady, text] = outcome();
 		const button = document.getElementById("decide");
 		button.querySelector("[data-text]").textContent = text;
-		button.setAttribute("aria-disabled", String(!isReady || isLocked()));
+		button.setAttribute("aria-disabled", String(!isReady || locks.size > 0));
 	}
 
-	const isLocked = () => ["holder", "changed", "session-over"].some((id) => page.dataset.locked?.includes(id));
-
 	function decide() {
-		if (isLocked()) {
+		if (locks.size > 0) {
 			page.querySelector(".rq-notice:not([hidden])")?.scrollIntoView({ block: "center" });
 			return;
 		}
@@ -168,7 +167,6 @@
 			(chosenVerdict() ? form.querySelector("[data-number]") : form.querySelector('[name="verdict"]')).focus();
 			return;
 		}
-		isLeaving = true;
 		keepDraft();
 		form.requestSubmit();
 	}
@@ -218,10 +216,8 @@
 		} else if (form && /^[1-9]$/.test(key)) {
 			pressNumber(key);
 		} else if (key === "s" && (form || document.getElementById("next"))) {
-			leave();
 			form ? document.getElementById("skip").requestSubmit() : document.getElementById("next").click();
 		} else if (key === "z" && document.querySelector("[data-undo]")) {
-			leave();
 			document.querySelector("[data-undo]").requestSubmit();
 		} else {
 			return;
@@ -231,13 +227,9 @@
 
 	// --- the claim -------------------------------------------------------------------------------------
 
-	let isLeaving = false;
+	let isLeaving = false; // a form is being sent, after which the script does not release the claim
 	let workedAt = Date.now();
 	let renewedAt = Date.now();
-
-	function leave() {
-		isLeaving = true;
-	}
 
 	function show(id, text) {
 		const notice = document.getElementById(id);
@@ -249,9 +241,7 @@
 			notice.querySelector("[data-text]").textContent = text;
 		}
 		notice.hidden = !shown;
-		const locks = new Set((page.dataset.locked ?? "").split(" ").filter(Boolean));
 		shown ? locks.add(id) : locks.delete(id);
-		page.dataset.locked = [...locks].join(" ");
 		update();
 	}
 
@@ -313,11 +303,8 @@
 		return;
 	}
 	page.classList.add("rq-scripted");
-	for (const id of ["holder", "changed"]) {
-		if (!document.getElementById(id).hidden) {
-			// A refused decision may be sent again, unless somebody else is looking at the ban.
-			page.dataset.locked = id === "holder" ? id : "";
-		}
+	if (!document.getElementById("holder").hidden) {
+		locks.add("holder");
 	}
 	form.addEventListener("input", keepDraft);
 	form.addEventListener("change", (event) => {
@@ -341,7 +328,9 @@
 		decide();
 	});
 	for (const other of document.querySelectorAll('form[method="post"]')) {
-		other.addEventListener("submit", leave);
+		other.addEventListener("submit", () => {
+			isLeaving = true;
+		});
 	}
 	for (const kind of ["keydown", "pointerdown", "input"]) {
 		document.addEventListener(kind, () => {

@@ -227,6 +227,25 @@ def test_two_moderators_see_each_other_and_the_slower_one_keeps_the_reason(enter
     assert not ReviewClaim.objects.exists()
 
 
+def test_why_a_decision_was_refused_stays_on_the_page(entered: Entered) -> None:
+    make_moderator("melis")
+    (ban,) = waiting_bans(1, timezone.now())
+    page = entered("melis", f"/admin/bans/review/{ban.pk}/", locale="en-US")
+    shown(page)
+    page.evaluate("document.querySelector('[name=seen]').value = 'older'")
+    page.keyboard.press("u")
+    page.keyboard.press("Control+Enter")
+    refusal = page.get_by_text("the ban was changed while the form was open")
+    expect(refusal).to_be_visible()
+    for _question in range(2):
+        page.wait_for_event("requestfinished", lambda sent: "/claim/" in sent.url)
+    expect(refusal).to_be_visible()
+
+    page.keyboard.press("u")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator(".rq-empty")).to_be_visible()
+
+
 def test_a_typed_reason_survives_the_end_of_the_session(entered: Entered) -> None:
     melis = make_moderator("melis")
     (ban,) = waiting_bans(1, timezone.now())
