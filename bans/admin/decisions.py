@@ -13,9 +13,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
 from bans.admin.durations import ONE_DAY, ONE_HOUR, SEVEN_DAYS, TEN_MINUTES, UNTIL_LIFTED
-from bans.models import Appeal, LiveStreamBan
+from bans.models import LONGEST_MESSAGE, Appeal, LiveStreamBan
 from bans.services import is_harder, refuse_review, review_ban
-from common.admin import LONGEST_REASON
+from common.admin import LONGEST_REASON, ReasonForm
 from common.refusals import Refusal
 from common.text_fields import ManyLinesFormField
 
@@ -93,7 +93,23 @@ def changes_of(ban: LiveStreamBan, *, by: User, now: datetime) -> list[Change]:
     ]
 
 
-class DecisionForm(forms.Form):
+class VerdictForm(ReasonForm):
+    """The reason, for moderators, and a message for the banned person."""
+
+    message = ManyLinesFormField(
+        label=_("For the banned person"),
+        max_length=LONGEST_MESSAGE,
+        required=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text=_("Optional. The banned person reads it with the verdict."),
+    )
+
+    @property
+    def texts(self) -> list[forms.BoundField]:
+        return [self["reason"], self["message"]]
+
+
+class DecisionForm(VerdictForm):
     verdict = forms.ChoiceField(
         choices=[(one, one.label) for one in (Review.UPHELD, Review.LIFTED, Review.CHANGED)],
         error_messages={"required": _("Choose what happens to the ban.")},
@@ -111,23 +127,12 @@ class DecisionForm(forms.Form):
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text=_("For moderators. Stays in the audit trail, with your name."),
     )
-    message = ManyLinesFormField(
-        label=_("For the banned person"),
-        max_length=LONGEST_REASON,
-        required=False,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
-        help_text=_("Optional. The banned person reads it with the verdict."),
-    )
     seen = forms.CharField(required=False, max_length=100)
     stay = forms.BooleanField(required=False)
 
-    def __init__(self, ban: LiveStreamBan, data: Any = None, **more: Any) -> None:
-        super().__init__(data, **more)
+    def __init__(self, ban: LiveStreamBan, data: Any = None) -> None:
+        super().__init__(data)
         self.ban = ban
-
-    @property
-    def texts(self) -> list[forms.BoundField]:
-        return [self["reason"], self["message"]]
 
     @property
     def errors_of_changes(self) -> list[str]:

@@ -18,10 +18,10 @@ from accounts.models import User
 from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless_viewer, refuse_wrong_id
 from bans.admin.actions import LIFTED, UPHELD
 from bans.admin.batches import requested_text, warn_of_skipped
-from bans.admin.decisions import DecisionForm
+from bans.admin.decisions import VerdictForm
 from bans.models import LiveStreamBan
 from bans.services import BatchMissing, BulkOutcome, review_batch
-from common.admin import ReasonForm, add_page, linked, page_context
+from common.admin import add_page, linked, page_context
 from common.admin.moments import moment_html
 
 Review = LiveStreamBan.Review
@@ -30,19 +30,13 @@ NAMES_SHOWN = 60
 DONE = {Review.UPHELD: UPHELD, Review.LIFTED: LIFTED}
 
 
-class RaidForm(ReasonForm):
+class RaidForm(VerdictForm):
     """The verdict is the value of the button."""
 
-    message = DecisionForm.base_fields["message"]
     verdict = forms.ChoiceField(
         choices=[(Review.UPHELD, Review.UPHELD), (Review.LIFTED, Review.LIFTED)],
         error_messages={"required": gettext_lazy("Choose what happens to the bans.")},
     )
-    field_order = ("reason", "message")
-
-    @property
-    def texts(self) -> list[forms.BoundField]:
-        return [self["reason"], self["message"]]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
