@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
 
 from accounts.models import User
 from bans import services
 from bans.models import LiveStreamBan
 from livestreams.models import LiveStream
+from tests.admin.bans.queue_world import make_moderator
 from tests.admin.bans.reviewing import CHAT_ONLY, HOUR, appeal, review
 from tests.admin.conftest import permit
 from tests.bans.people import make_ban
@@ -19,9 +19,7 @@ from tests.streams import make_stream
 
 @pytest.fixture
 def moderator(db: None) -> User:
-    user = make_user("moderator", is_staff=True)
-    user.groups.add(Group.objects.get(name="Moderators"))
-    return User.objects.get(pk=user.pk)
+    return make_moderator("moderator")
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
-from accounts.models import User
 from bans.models import LiveStreamBan, ReviewClaim
 from bans.services import BanClaimed, take_claim
 from common.models import AuditEntry
 from tests.admin.bans.queue_world import make_moderator, waiting_bans
+from tests.admin.conftest import Office
 from tests.admin.pages import text_of
 from tests.races import at_once
 
@@ -20,18 +19,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 QUEUE = "/admin/bans/review/"
 
 
-def entered(moderators: list[User]) -> list[Client]:
-    clients = []
-    for moderator in moderators:
-        client = Client()
-        client.force_login(moderator)
-        clients.append(client)
-    return clients
-
-
-def test_of_two_verdicts_at_once_one_is_given_and_the_other_reason_is_still_there() -> None:
+def test_of_two_verdicts_at_once_one_is_given_and_the_other_reason_is_still_there(office: Office) -> None:
     moderators = [make_moderator(name) for name in ("melis", "defne")]
-    clients = entered(moderators)
+    clients = [office(moderator) for moderator in moderators]
     (ban,) = waiting_bans(1, timezone.now())
     seen = clients[0].get(f"{QUEUE}{ban.pk}/").context["seen"]
     sent = [("upheld", "The recording shows it."), ("lifted", "A joke between friends.")]
@@ -56,8 +46,8 @@ def test_of_two_verdicts_at_once_one_is_given_and_the_other_reason_is_still_ther
     assert f"{moderators[1 - slower]} was faster" in text_of(later)
 
 
-def test_moderators_who_ask_at_once_get_different_bans() -> None:
-    clients = entered([make_moderator(f"moderator{number}") for number in range(6)])
+def test_moderators_who_ask_at_once_get_different_bans(office: Office) -> None:
+    clients = [office(make_moderator(f"moderator{number}")) for number in range(6)]
     list(waiting_bans(8, timezone.now()))
 
     answers = at_once(6, lambda number: clients[number].get(QUEUE).headers["Location"])

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -15,6 +14,7 @@ from bans import services, team_figures
 from bans.models import LiveStreamBan
 from bans.team_figures import DAY, MONTH, WEEK
 from livestreams.models import LiveStream
+from tests.admin.conftest import Office, permit
 from tests.admin.pages import text_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
@@ -25,18 +25,12 @@ Review = LiveStreamBan.Review
 
 @pytest.fixture
 def senior(db: None) -> User:
-    user = make_user("senior", is_staff=True)
-    user.user_permissions.set(
-        Permission.objects.filter(codename__in=("view_team_figures", "overrule", "moderate", "view_user"))
-    )
-    return User.objects.get(pk=user.pk)
+    return permit(make_user("senior", is_staff=True), ("view_team_figures", "overrule", "moderate", "view_user"))
 
 
 @pytest.fixture
-def client(senior: User) -> Client:
-    client = Client()
-    client.force_login(senior)
-    return client
+def client(office: Office, senior: User) -> Client:
+    return office(senior)
 
 
 def decided(
@@ -103,10 +97,9 @@ def test_the_page_without_decisions(client: Client) -> None:
     assert "Nobody has decided" in text_of(client.get(TEAM))
 
 
-def test_the_page_needs_its_permission_and_reads_only(client: Client, senior: User, moderator: User) -> None:
+def test_the_page_needs_its_permission_and_reads_only(client: Client, office: Office, moderator: User) -> None:
     assert client.post(TEAM).status_code == 405
-    other = Client()
-    other.force_login(moderator)
+    other = office(moderator)
     assert other.get(TEAM).status_code == 403
     assert TEAM not in other.get("/admin/").content.decode()
     assert TEAM in client.get("/admin/").content.decode()
