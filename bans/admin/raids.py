@@ -19,7 +19,9 @@ from bans.admin.access import may_decide, refuse_unless_moderator, refuse_unless
 from bans.admin.actions import LIFTED, UPHELD
 from bans.admin.batches import requested_text, warn_of_skipped
 from bans.admin.decisions import VerdictForm
+from bans.admin.queue import Scope
 from bans.models import LiveStreamBan
+from bans.queue import Queue
 from bans.services import BatchMissing, BulkOutcome, review_batch
 from common.admin import add_page, linked, page_context
 from common.admin.moments import moment_html
@@ -88,7 +90,7 @@ def _context(request: HttpRequest, batch_id: str, form: RaidForm) -> dict[str, A
     appealed = [ban for ban in bans if ban.pending_appeal]
     waiting = [ban for ban in bans if ban.review == Review.UNREVIEWED and not ban.is_deleted and not ban.pending_appeal]
     one, more = bans[0], len(waiting) - NAMES_SHOWN
-    queue = f"{reverse('admin:review')}?batch={batch_id}"
+    scope = Scope(batch=batch_id)
     return {
         **page_context(request, _("Decide a raid") if may_decide(request) else _("Raid")),
         "facts": [
@@ -108,8 +110,8 @@ def _context(request: HttpRequest, batch_id: str, form: RaidForm) -> dict[str, A
         "form": form if may_decide(request) and (waiting or appealed) else None,
         "choices": _choices(len(waiting), len(waiting) + len(appealed)),
         "appeals": _appeals_text(len(appealed)),
-        "appeals_url": f"{queue}&queue=appeals",
-        "one_by_one_url": queue if waiting or appealed else "",
+        "appeals_url": scope.url("review", queue=Queue.APPEALS),
+        "one_by_one_url": scope.url("review") if waiting or appealed else "",
         "back_url": reverse("admin:index"),
         "texts": {
             "waiting": _("Unreviewed bans"),

@@ -2,7 +2,7 @@
 // The page works without this script, too: with forms only.
 
 (() => {
-	const POLL = 1000; // milliseconds between two questions who is looking at the ban
+	const POLL = 1000; // milliseconds between two requests that ask who is looking at the ban
 	const RENEW = 30_000; // milliseconds after which work on the page renews the claim
 	const KEPT = 7 * 24 * 3600 * 1000; // milliseconds that an unsent reason is kept
 	const PREFIX = "kumanda-review:";
@@ -39,7 +39,7 @@
 				try {
 					at = JSON.parse(localStorage.getItem(key)).at;
 				} catch {
-					// Not ours any more.
+					// This script did not write it.
 				}
 				if (!(Date.now() - at < KEPT)) {
 					localStorage.removeItem(key);
@@ -276,7 +276,7 @@
 
 	async function poll() {
 		if (!document.hidden && !isLeaving) {
-			// The server may be away for a moment; the next question comes anyway.
+			// The server may be unreachable for a moment; the next request follows anyway.
 			await ask().catch(() => {});
 		}
 		setTimeout(poll, POLL);
