@@ -18,7 +18,6 @@ from accounts.services import UserMissing
 from bans.models import Appeal, BulkRequest, LiveStreamBan
 from bans.services.appeals import decide_appeals, report_lifts
 from bans.services.bans import (
-    LIFTED,
     AlreadyBanned,
     BanLapsed,
     BanLifted,
@@ -28,6 +27,7 @@ from bans.services.bans import (
     refuse_protected,
     state_of,
     targets,
+    write_bans,
 )
 from bans.services.four_eyes import needs_approval, stored_request
 from common import audit
@@ -323,8 +323,5 @@ def _why_skipped(ban: LiveStreamBan, now: datetime) -> Refusal | None:
 def _lift(bans: list[LiveStreamBan], *, by: User, now: datetime) -> None:
     # The bans are unchanged, so all have the same `updated_at`.
     now = max(now, bans[0].updated_at)
-    LiveStreamBan.objects.filter(pk__in=[ban.pk for ban in bans]).update(deleted_at=now, deleted_by=by, updated_at=now)
-    before, after = {"deleted_at": None, "deleted_by_id": None}, {"deleted_at": now, "deleted_by_id": by.pk}
-    audit.record_many(UNDOING, [(ban, before, after) for ban in bans], by=by, now=now)
+    write_bans(bans, UNDOING, by=by, now=now, deleted_at=now, deleted_by_id=by.pk)
     report_lifts(decide_appeals(bans, Appeal.State.APPROVED, by=by, now=now), now=now)
-    record_revocations(bans[0].stream_id, [(ban.target_id, LIFTED, None) for ban in bans], now=now)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from bans.models import Appeal, BulkRequest, LiveStreamBan
 from bans.services.appeals import decide_appeals
-from bans.services.bans import LIFTED, Review, apply_values
+from bans.services.bans import Review, write_bans
 from bans.services.bulk import BanResult, BatchMissing, BulkOutcome, as_requested, stream_of_batch
 from bans.services.four_eyes import needs_approval, stored_request
 from bans.services.review import (
@@ -24,7 +24,6 @@ from bans.services.review import (
 )
 from common import audit
 from common.refusals import Invalid, Refusal
-from edges.services import record_revocations
 from livestreams.models import LiveStream
 from livestreams.services import take_stream_lock
 
@@ -93,7 +92,7 @@ def review_batch(
         return as_requested(results, BulkOutcome.LIFTED, request_id)
     if decided:
         values = verdict_values(verdict, changes, message, by=by, now=now)
-        _write(decided, values, verdict, by=by, now=now, reason=reason)
+        _write(decided, values, by=by, now=now, reason=reason)
         after = {
             "batch_id": batch_id,
             "verdict": verdict,
@@ -121,25 +120,12 @@ def _why_skipped(
     return None
 
 
-def _write(
-    bans: list[LiveStreamBan], values: dict[str, Any], verdict: Review, *, by: User, now: datetime, reason: str
-) -> None:
-    now = max([now, *(ban.updated_at for ban in bans)])
+def _write(bans: list[LiveStreamBan], values: dict[str, Any], *, by: User, now: datetime, reason: str) -> None:
     seen = [seen_by_person(ban) for ban in bans]
     appealed = [ban for ban in bans if ban.pending_appeal]
-    changes = [(ban, *apply_values(ban, values)) for ban in bans]
-    ids = [ban.pk for ban in bans]
-    LiveStreamBan.all_objects.filter(pk__in=ids).update(**values, updated_at=now)
-    audit.record_many("review_ban", changes, by=by, now=now, reason=reason)
+    write_bans(bans, "review_ban", by=by, now=now, why=reason, **values)
     if appealed:
         decide_appeals(appealed, Appeal.State.APPROVED, by=by, now=now, reason=reason)
-    restricted = [
-        (ban.target_id, ban.action_type if ban.holds(now) else LIFTED, ban.expires_at)
-        for ban, before in zip(bans, seen, strict=True)
-        if seen_by_person(ban) != before
-    ]
-    if restricted:
-        record_revocations(bans[0].stream_id, restricted, now=now)
     decided = {ban.pk for ban in appealed}
     report_verdicts(
         (
