@@ -265,18 +265,12 @@ def undo_batch(batch_id: str, *, by: User, now: datetime, is_approved: bool = Fa
     More lifts than `settings.FOUR_EYES_ABOVE` are only requested, unless a second moderator has approved them.
     Raises BatchMissing, BatchUndone.
     """
-    stream_id = stream_of_batch(batch_id)
-    take_stream_lock(stream_id)
-    LiveStream.all_objects.locked(stream_id, otherwise=BatchMissing)
     trail = AuditEntry.objects.filter(target_id=OuterRef("pk"), target_type=LiveStreamBan._meta.model_name)
-    bans = list(
-        LiveStreamBan.all_objects.filter(batch_id=batch_id)
-        .annotate(touched=Exists(trail.exclude(action__in=UNCHANGING)), undone=Exists(trail.filter(action=UNDOING)))
-        .order_by("pk")
-        .for_update()
+    bans = locked_batch(
+        batch_id,
+        touched=Exists(trail.exclude(action__in=UNCHANGING)),
+        undone=Exists(trail.filter(action=UNDOING)),
     )
-    if not bans:  # purged before they were locked
-        raise BatchMissing
     if any(ban.undone for ban in bans):  # type: ignore[attr-defined]
         raise BatchUndone
     results, lifted = [], []
@@ -288,7 +282,7 @@ def undo_batch(batch_id: str, *, by: User, now: datetime, is_approved: bool = Fa
             lifted.append(ban)
     if not is_approved and needs_approval(len(lifted)):
         request_id = stored_request(
-            stream_id,
+            bans[0].stream_id,
             BulkRequest.Action.UNDO,
             {"batch_id": batch_id},
             people=len(lifted),
@@ -300,6 +294,20 @@ def undo_batch(batch_id: str, *, by: User, now: datetime, is_approved: bool = Fa
     if lifted:
         _lift(lifted, by=by, now=now)
     return results
+
+
+def locked_batch(batch_id: str, **annotations: Any) -> list[LiveStreamBan]:
+    """Take the advisory lock of the stream, then lock the bans of the batch, in the order of their ids.
+
+    Their appeals are read after the bans are locked, because until then others may make or withdraw one. Raises
+    BatchMissing, also when the stream and its bans are purged before they are locked.
+    """
+    take_stream_lock(stream_of_batch(batch_id))
+    batch = LiveStreamBan.all_objects.filter(batch_id=batch_id).annotate(**annotations)
+    bans = list(batch.prefetch_related("appeal").order_by("pk").for_update())
+    if not bans:
+        raise BatchMissing
+    return bans
 
 
 def stream_of_batch(batch_id: str) -> str:

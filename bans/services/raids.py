@@ -10,7 +10,7 @@ from accounts.models import User
 from bans.models import Appeal, BulkRequest, LiveStreamBan
 from bans.services.appeals import decide_appeals
 from bans.services.bans import Review, write_bans
-from bans.services.bulk import BanResult, BatchMissing, BulkOutcome, as_requested, stream_of_batch
+from bans.services.bulk import BanResult, BulkOutcome, as_requested, locked_batch
 from bans.services.four_eyes import needs_approval, stored_request
 from bans.services.review import (
     AppealUndecided,
@@ -25,7 +25,6 @@ from bans.services.review import (
 from common import audit
 from common.refusals import Invalid, Refusal
 from livestreams.models import LiveStream
-from livestreams.services import take_stream_lock
 
 OUTCOMES = {
     Review.UPHELD: BulkOutcome.UPHELD,
@@ -54,17 +53,8 @@ def review_batch(
     Results have the order of the bans. Raises BatchMissing, Invalid.
     """
     refuse_long_message(message)
-    stream_id = stream_of_batch(batch_id)
-    take_stream_lock(stream_id)
-    stream = LiveStream.all_objects.locked(stream_id, otherwise=BatchMissing)
-    bans = list(
-        LiveStreamBan.all_objects.filter(batch_id=batch_id)
-        .select_related("appeal", "reviewed_by")
-        .order_by("pk")
-        .for_update()
-    )
-    if not bans:  # purged before they were locked
-        raise BatchMissing
+    bans = locked_batch(batch_id)
+    stream_id = bans[0].stream_id
     refusals = [_why_skipped(ban, by, now, verdict, changes) for ban in bans]
     decided = [ban for ban, refusal in zip(bans, refusals, strict=True) if refusal is None]
     results = [
@@ -99,6 +89,7 @@ def review_batch(
             "reviewed": len(decided),
             "skipped": len(bans) - len(decided),
         }
+        stream = LiveStream(pk=stream_id)  # the audit row has no other value of it
         audit.record("review_batch", stream, by=by, now=now, before={}, after=after, reason=reason)
     return results
 
@@ -122,11 +113,8 @@ def _why_skipped(
 
 def _write(bans: list[LiveStreamBan], values: dict[str, Any], *, by: User, now: datetime, reason: str) -> None:
     seen = [seen_by_person(ban) for ban in bans]
-    appealed = [ban for ban in bans if ban.pending_appeal]
     write_bans(bans, "review_ban", by=by, now=now, why=reason, **values)
-    if appealed:
-        decide_appeals(appealed, Appeal.State.APPROVED, by=by, now=now, reason=reason)
-    decided = {ban.pk for ban in appealed}
+    decided = {ban.pk for ban in decide_appeals(bans, Appeal.State.APPROVED, by=by, now=now, reason=reason)}
     report_verdicts(
         (
             news_of(ban, before, Appeal.State.APPROVED if ban.pk in decided else None)
