@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from bans.hooks import VERDICT_NOTICES, VerdictNews
+from bans.hooks import VerdictNews, report_verdicts
 from bans.models import Appeal, LiveStreamBan
 from common import audit
 from common.queries import ID, Param, Question
@@ -137,9 +137,7 @@ def decide_appeals(
 
 def report_lifts(bans: Sequence[LiveStreamBan], *, now: datetime) -> None:
     """Tell the banned people that their appeals were approved by lifts outside a review."""
-    if bans:
-        news = [VerdictNews(ban, LiveStreamBan.Review.LIFTED, State.APPROVED) for ban in bans]
-        VERDICT_NOTICES.function()(news, now=now)
+    report_verdicts((VerdictNews(ban, LiveStreamBan.Review.LIFTED, State.APPROVED) for ban in bans), now=now)
 
 
 def _locked_own_ban(ban_id: str, *, by: User) -> LiveStreamBan:

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from bans.hooks import report_verdicts
 from bans.models import Appeal, BulkRequest, LiveStreamBan
 from bans.services.appeals import decide_appeals
 from bans.services.bans import Review, write_bans
@@ -18,7 +19,6 @@ from bans.services.review import (
     news_of,
     refuse_long_message,
     refuse_review,
-    report_verdicts,
     seen_by_person,
     verdict_values,
 )

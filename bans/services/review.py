@@ -4,7 +4,6 @@
 actions that they allow. The rules are explained in docs/decisions/0020-verdicts.md.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from bans.hooks import HOLDS_AGAIN, VERDICT_NOTICES, VerdictNews
+from bans.hooks import HOLDS_AGAIN, VerdictNews, report_verdicts
 from bans.models import LONGEST_MESSAGE, Appeal, LiveStreamBan
 from bans.services.appeals import BanMissing, redecide_appeal
 from bans.services.bans import (
@@ -307,11 +306,6 @@ def news_of(ban: LiveStreamBan, before: tuple[Any, ...], decided: str | None) ->
         return None
     verdict = HOLDS_AGAIN if before[0] and not ban.is_deleted else ban.review
     return VerdictNews(ban, verdict, decided, ban.verdict_message)
-
-
-def report_verdicts(news: Iterable[VerdictNews | None], *, now: datetime) -> None:
-    if said := [one for one in news if one is not None]:
-        VERDICT_NOTICES.function()(said, now=now)
 
 
 def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:
