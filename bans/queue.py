@@ -132,16 +132,6 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
         parts = [self.waiting(now, queue).order_by().values_list("pk") for queue in queues]
         return parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0]  # type: ignore[return-value]
 
-    def waiting_counts(self, now: Any, *, most: int) -> dict[Queue, int]:
-        """How many bans wait in each queue. Counting stops at `most`."""
-        counted = [
-            self._of_part(part).annotate(queue_rank=Value(rank)).values_list("queue_rank")[:most]
-            for rank, part in enumerate(_parts(now))
-            if part.queue is not None
-        ]
-        ranks = [rank for (rank,) in counted[0].union(*counted[1:], all=True)]
-        return {queue: ranks.count(rank) for rank, queue in enumerate(Queue)}
-
     def _of_part(self, part: _Part) -> Self:
         return self.filter(part.condition).order_by(part.order, "pk")
 
