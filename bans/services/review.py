@@ -209,11 +209,15 @@ def _differing(ban: LiveStreamBan, changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if getattr(ban, name) != value}
 
 
+def ends_later(ban: LiveStreamBan, end: datetime | None) -> bool:
+    """Whether `end` is later than that of the ban. None is no end."""
+    return ban.expires_at is not None and (end is None or end > ban.expires_at)
+
+
 def _is_harder(ban: LiveStreamBan, changes: dict[str, Any]) -> bool:
     values = _differing(ban, changes)
     end = values.get("expires_at", ban.expires_at)
-    longer = ban.expires_at is not None and (end is None or end > ban.expires_at)
-    return longer or values.get("action_type") == ActionType.BLOCK
+    return ends_later(ban, end) or values.get("action_type") == ActionType.BLOCK
 
 
 # --- commands -------------------------------------------------------------------------------------
