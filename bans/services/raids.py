@@ -26,12 +26,6 @@ from common import audit
 from common.refusals import Invalid, Refusal
 from livestreams.models import LiveStream
 
-OUTCOMES = {
-    Review.UPHELD: BulkOutcome.UPHELD,
-    Review.CHANGED: BulkOutcome.CHANGED,
-    Review.LIFTED: BulkOutcome.LIFTED,
-}
-
 
 @transaction.atomic
 def review_batch(
@@ -61,7 +55,7 @@ def review_batch(
         BanResult(
             ban.target_id,
             ban.target_id,
-            BulkOutcome.SKIPPED if refusal else OUTCOMES[verdict],
+            BulkOutcome.SKIPPED if refusal else BulkOutcome(verdict),
             ban.pk,
             refusal=refusal,
         )
