@@ -11,7 +11,7 @@ HOLDS_AGAIN = "holds_again"
 
 
 class VerdictNews(NamedTuple):
-    """What a banned person hears of a verdict, or of a lift that approved an appeal.
+    """What is reported to a banned person about a verdict, or about a lift that approved an appeal.
 
     `verdict` is a value of `Review`, or HOLDS_AGAIN if it ended a lift. `appeal_state` is the state that it gave to the
     appeal, None if it decided none. `message` is what the moderator writes to the person.

@@ -20,7 +20,7 @@ from common.models import LockingQuerySet
 from livestreams.models import LiveStream, Status
 
 ENDING_WITHIN = timedelta(hours=1)
-# Later times come first in the last part: times are mirrored at this one, so that all parts are sorted upwards.
+# In the last part, later times come first. Mirrored at this time, they sort in ascending order, as in the other parts.
 _MIRROR = Value(datetime(2000, 1, 1, tzinfo=UTC), output_field=models.DateTimeField())
 
 

@@ -136,7 +136,7 @@ def decide_appeals(
 
 
 def report_lifts(bans: Sequence[LiveStreamBan], *, now: datetime) -> None:
-    """Tell the banned people that their appeals were approved by lifts outside a review."""
+    """Report to the banned people that their appeals were approved by lifts outside a review."""
     report_verdicts((VerdictNews(ban, LiveStreamBan.Review.LIFTED, State.APPROVED) for ban in bans), now=now)
 
 

@@ -1,9 +1,8 @@
 """Take back the last verdict on a ban, as long as nobody has objected or changed anything since.
 
-What the verdict changed is in its audit row, which is also the proof that nothing came after it: rows of the trail are
-in the order of changes, because they are written under the lock of the ban. A verdict whose row has left the table for
-an archive cannot be taken back any more. The rules are explained in
-docs/decisions/0037-verdicts-undo-and-messages.md.
+What the verdict changed is in its audit row. If that is the newest row about the ban, nothing was changed since: rows
+of the trail are in the order of changes, because they are written under the lock of the ban. A verdict whose row was
+archived cannot be taken back any more. The rules are explained in docs/decisions/0037-verdicts-undo-and-messages.md.
 """
 
 from datetime import datetime
