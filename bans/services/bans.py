@@ -254,18 +254,18 @@ def write_bans(
     for ban in bans:
         ban.updated_at = now
     audit.record_many(verb, changes, by=by, now=now, reason=why)
-    restricted = [_restriction(ban, now) for ban, before, _ in changes if before.keys() & RESTRICTING]
+    restricted = [restriction_of(ban, now) for ban, before, _ in changes if before.keys() & RESTRICTING]
     if restricted:
         record_revocations(bans[0].stream_id, restricted, now=now)
 
 
-def _restriction(ban: LiveStreamBan, now: datetime) -> tuple[str, str, datetime | None]:
+def restriction_of(ban: LiveStreamBan, now: datetime) -> tuple[str, str, datetime | None]:
     """What holds for the person from now on, as `record_revocations` takes it."""
     return ban.target_id, ban.action_type if ban.holds(now) else LIFTED, ban.expires_at
 
 
 def _revocation_of(ban: LiveStreamBan, now: datetime) -> Write:
-    return new_revocations(ban.stream_id, [_restriction(ban, now)], now=now)
+    return new_revocations(ban.stream_id, [restriction_of(ban, now)], now=now)
 
 
 # --- commands -------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from bans.services.bans import (
     locked_stream,
     refuse_past_end,
     refuse_protected,
+    restriction_of,
     state_of,
     targets,
     write_bans,
@@ -189,8 +190,7 @@ def ban_each(
         return Batch(None, as_requested(results, BulkOutcome.BANNED, request_id))
     bans = LiveStreamBan.objects.bulk_create(made.values())
     audit.record_many(BANNING, [(ban, {}, state_of(ban)) for ban in bans], by=by, now=now)
-    restrictions = [(ban.target_id, ban.action_type, ban.expires_at) for ban in bans]
-    record_revocations(stream.pk, restrictions, now=now)
+    record_revocations(stream.pk, [restriction_of(ban, now) for ban in bans], now=now)
     return Batch(batch_id, results)
 
 
