@@ -17,6 +17,7 @@ from edges.models import Revocation
 from livestreams.models import LiveStream
 from reminders.models import Notification
 from tests.bans.people import make_ban
+from tests.bans.reviewing import CHAT_ONLY, Review, appeal
 from tests.bans.test_bulk import crowd
 from tests.bans.test_bulk_undo import ban_batch
 from tests.conftest import make_user
@@ -24,8 +25,6 @@ from tests.races import at_once, until_another_waits
 from tests.streams import make_stream
 from tests.test_statements import statements
 
-Review = LiveStreamBan.Review
-CHAT_ONLY = LiveStreamBan.ActionType.CHAT_ONLY
 HOUR = timedelta(hours=1)
 
 
@@ -35,10 +34,6 @@ def review(batch_id: str, by: User, verdict: Review, **more: Any) -> list[servic
 
 def outcomes(results: list[services.BanResult]) -> dict[str | None, tuple[str, str | None]]:
     return {one.ban_id: (one.outcome.value, one.refusal.code if one.refusal else None) for one in results}
-
-
-def appeal(ban: LiveStreamBan) -> None:
-    services.appeal_ban(ban.pk, by=ban.target, now=timezone.now(), text="It was my brother.")
 
 
 def ban_of(user: User) -> LiveStreamBan:
