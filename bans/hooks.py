@@ -1,6 +1,6 @@
 """Hooks: functions of higher apps that this one calls. Settings name the implementations."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -11,7 +11,7 @@ HOLDS_AGAIN = "holds_again"
 
 
 class VerdictNews(NamedTuple):
-    """What a banned person hears of a verdict, or of a lift that approved an appeal.
+    """What is reported to a banned person about a verdict, or about a lift that approved an appeal.
 
     `verdict` is a value of `Review`, or HOLDS_AGAIN if it ended a lift. `appeal_state` is the state that it gave to the
     appeal, None if it decided none. `message` is what the moderator writes to the person.
@@ -37,3 +37,9 @@ class VerdictWithdrawal(Protocol):
 
 VERDICT_NOTICES: Hook[VerdictNotices] = Hook("VERDICT_NOTICES", VerdictNotices)
 VERDICT_WITHDRAWAL: Hook[VerdictWithdrawal] = Hook("VERDICT_WITHDRAWAL", VerdictWithdrawal)
+
+
+def report_verdicts(news: Iterable[VerdictNews | None], *, now: datetime) -> None:
+    """Call the hook with the news that are not None, if any."""
+    if said := [one for one in news if one is not None]:
+        VERDICT_NOTICES.function()(said, now=now)

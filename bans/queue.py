@@ -20,7 +20,7 @@ from common.models import LockingQuerySet
 from livestreams.models import LiveStream, Status
 
 ENDING_WITHIN = timedelta(hours=1)
-# Later times come first in the last part: times are mirrored at this one, so that all parts are sorted upwards.
+# In the last part, later times come first. Mirrored at this time, they sort in ascending order, as in the other parts.
 _MIRROR = Value(datetime(2000, 1, 1, tzinfo=UTC), output_field=models.DateTimeField())
 
 
@@ -48,9 +48,14 @@ UNREVIEWED = Q(review="unreviewed", deleted_at__isnull=True)
 SETTLED = ~Q(review="unreviewed") | Q(deleted_at__isnull=False)
 
 
+def _pending_appeals() -> models.QuerySet[Any]:
+    """The pending appeal against the ban of the outer query."""
+    return apps.get_model("bans", "Appeal").objects.filter(ban=OuterRef("pk"), state="pending")
+
+
 def _parts(now: Any) -> list[_Part]:
     """In the order of the queue. Each condition holds for no row of another part."""
-    appealed = Exists(apps.get_model("bans", "Appeal").objects.filter(ban=OuterRef("pk"), state="pending"))
+    appealed = Exists(_pending_appeals())
     # IN is planned from the few live streams; NOT IN looks each row up in a hash table of them.
     live = Q(stream__in=LiveStream.all_objects.filter(status=Status.ACTIVE).values("pk"))
     ending = Q(expires_at__gt=now, expires_at__lte=now + ENDING_WITHIN)
@@ -75,9 +80,8 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
         Only those of one queue if it is not None.
         """
         if queue is not None:
-            return self.filter(_part_of(queue, now).condition)
-        appealed = apps.get_model("bans", "Appeal").objects.filter(ban=OuterRef("pk"), state="pending")
-        return self.filter(UNREVIEWED | Q(Exists(appealed)))
+            return self.filter(condition_of(queue, now))
+        return self.filter(UNREVIEWED | Q(Exists(_pending_appeals())))
 
     def offered_to(self, user: Any, now: Any) -> Self:
         """Without the bans that `user` made and that others may still review first: see REVIEW_OWN_BANS_AFTER.
@@ -85,8 +89,7 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
         The time counts from the pending appeal, else from the ban.
         """
         since = now - settings.REVIEW_OWN_BANS_AFTER
-        appeals = apps.get_model("bans", "Appeal").objects.filter(ban=OuterRef("pk"), state="pending")
-        young = Q(created_at__gt=since) | Q(Exists(appeals.filter(created_at__gt=since)))
+        young = Q(created_at__gt=since) | Q(Exists(_pending_appeals().filter(created_at__gt=since)))
         return self.filter(~Q(created_by=user) | ~young)
 
     def in_queue(self, queue: Queue | str, now: Any) -> Self:
@@ -128,16 +131,6 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
         """The keys of the bans in these queues, in no order. To be counted: each part is read by its own index."""
         parts = [self.waiting(now, queue).order_by().values_list("pk") for queue in queues]
         return parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0]  # type: ignore[return-value]
-
-    def waiting_counts(self, now: Any, *, most: int) -> dict[Queue, int]:
-        """How many bans wait in each queue. Counting stops at `most`."""
-        counted = [
-            self._of_part(part).annotate(queue_rank=Value(rank)).values_list("queue_rank")[:most]
-            for rank, part in enumerate(_parts(now))
-            if part.queue is not None
-        ]
-        ranks = [rank for (rank,) in counted[0].union(*counted[1:], all=True)]
-        return {queue: ranks.count(rank) for rank, queue in enumerate(Queue)}
 
     def _of_part(self, part: _Part) -> Self:
         return self.filter(part.condition).order_by(part.order, "pk")

@@ -1,4 +1,4 @@
-"""What moderators see of a person at once: how many bans and appeals there were, and which bans hold now."""
+"""The record of a person for moderators: how many bans and appeals there were, which bans hold now, and the others."""
 
 from dataclasses import dataclass
 from datetime import datetime

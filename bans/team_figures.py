@@ -7,6 +7,7 @@ the audit trail that replaced a decision, of which there are few.
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Any
 
 from django.db import connection
@@ -91,7 +92,7 @@ def team_figures(*, now: datetime) -> Team:
             _add(found[pk], review, {period: int(age < period) for period in PERIODS})
             found[pk].overturned += 1
     for pk, seconds in waits.items():
-        found[pk].median_seconds = _median(seconds)
+        found[pk].median_seconds = int(median(seconds))
     is_cut = sum(row[2] for row in standing) >= MOST_DECISIONS
     ordered = sorted(found.values(), key=lambda each: (-each.decisions[MONTH], each.moderator.username_key))
     return Team(ordered, min(row[5] for row in standing) if is_cut else None)
@@ -101,9 +102,3 @@ def _add(figures: Figures, review: str, counts: dict[timedelta, int]) -> None:
     for period, count in counts.items():
         figures.decisions[period] += count
     figures.by_verdict[review] += counts[MONTH]
-
-
-def _median(values: list[int]) -> int:
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) // 2

@@ -21,7 +21,7 @@ from livestreams import services as streams
 from livestreams.models import LiveStream
 from reminders import services as reminders
 from tests.conftest import make_user
-from tests.races import at_once
+from tests.races import at_once, until_another_waits
 from tests.reminders.sending import delivery_to
 from tests.streams import make_stream
 from tests.vanishing import CASES, WITHOUT_LOCK, World
@@ -95,11 +95,6 @@ def test_no_service_gets_a_row_that_may_be_gone() -> None:
 
 # --- with threads ------------------------------------------------------------------------------
 
-_WAITING = """
-    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
-    WHERE datname = current_database() AND NOT granted
-"""
-
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
@@ -122,15 +117,11 @@ def test_a_call_that_waits_for_a_ban_that_is_purged_is_refused(name: str) -> Non
 
     def run(number: int) -> Any:
         if number == 0:
-            with transaction.atomic(), connection.cursor() as cursor:
+            with transaction.atomic():
                 streams.take_stream_lock(stream.pk)
                 LiveStreamBan.all_objects.for_update().filter(pk=ban.pk).first()
                 held.set()
-                for _ in range(500):
-                    cursor.execute(_WAITING)
-                    if cursor.fetchone()[0]:
-                        break
-                    cursor.execute("SELECT pg_sleep(0.02)")
+                until_another_waits()
                 LiveStreamBan.all_objects.filter(pk=ban.pk).delete()
                 LiveStream.all_objects.filter(pk=stream.pk).delete()
             return None

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from bans.hooks import VERDICT_NOTICES, VerdictNews
+from bans.hooks import VerdictNews, report_verdicts
 from bans.models import Appeal, LiveStreamBan
 from common import audit
 from common.queries import ID, Param, Question
@@ -105,8 +105,8 @@ def redecide_appeal(ban: LiveStreamBan, state: str, *, by: User, now: datetime, 
 
     Returns the state if it is new.
     """
-    appeal = Appeal.objects.filter(ban=ban).exclude(state__in=(State.WITHDRAWN, state)).first()
-    if appeal is None:
+    appeal = ban.appeal_or_none
+    if appeal is None or appeal.state in (State.WITHDRAWN, state):
         return None
     _set_state(_verb(state), [appeal], state, by=by, now=now, reason=reason)
     return state
@@ -125,19 +125,19 @@ def _verb(state: str) -> str:
 def decide_appeals(
     bans: Sequence[LiveStreamBan], state: str, *, by: User | None, now: datetime, reason: str = ""
 ) -> list[LiveStreamBan]:
-    """Approve or deny all pending appeals against these locked bans. Returns the bans that had one."""
-    pending = list(Appeal.objects.filter(ban__in=[ban.pk for ban in bans], state=State.PENDING))
-    if pending:
-        _set_state(_verb(state), pending, state, by=by, now=now, reason=reason)
-    decided = {appeal.ban_id for appeal in pending}
-    return [ban for ban in bans if ban.pk in decided]
+    """Approve or deny all pending appeals against these bans, which `locked_batch` returned.
+
+    Returns the bans that had one.
+    """
+    appealed = [ban for ban in bans if ban.pending_appeal]
+    if appealed:
+        _set_state(_verb(state), [ban.appeal for ban in appealed], state, by=by, now=now, reason=reason)
+    return appealed
 
 
 def report_lifts(bans: Sequence[LiveStreamBan], *, now: datetime) -> None:
-    """Tell the banned people that their appeals were approved by lifts outside a review."""
-    if bans:
-        news = [VerdictNews(ban, LiveStreamBan.Review.LIFTED, State.APPROVED) for ban in bans]
-        VERDICT_NOTICES.function()(news, now=now)
+    """Report to the banned people that their appeals were approved by lifts outside a review."""
+    report_verdicts((VerdictNews(ban, LiveStreamBan.Review.LIFTED, State.APPROVED) for ban in bans), now=now)
 
 
 def _locked_own_ban(ban_id: str, *, by: User) -> LiveStreamBan:
@@ -155,3 +155,5 @@ def _set_state(
     Appeal.objects.filter(pk__in=[appeal.pk for appeal in appeals]).update(state=state, updated_at=now)
     changes = [(appeal, {"state": appeal.state}, {"state": state}) for appeal in appeals]
     audit.record_many(verb, changes, by=by, now=now, reason=reason)
+    for appeal in appeals:
+        appeal.state, appeal.updated_at = state, now

@@ -4,6 +4,7 @@ The stream is locked before its bans. So the people who are protected from bans 
 during the command, and the revocations of a stream are numbered in the order of commits.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +21,7 @@ from common import audit
 from common.queries import ID, TIME, Param, Question
 from common.refusals import Conflict, Forbidden, Invalid
 from common.writes import Write, insertion, run, update
-from edges.services import new_revocations
+from edges.services import new_revocations, record_revocations
 from livestreams.models import GuestStatus, LiveStream, Status
 from livestreams.services import StreamMissing, take_stream_lock
 
@@ -28,6 +29,7 @@ ActionType = LiveStreamBan.ActionType
 Review = LiveStreamBan.Review
 OPEN_FOR_BANS = (Status.SCHEDULED, Status.PREPARING, Status.ACTIVE)
 LIFTED = "LIFTED"  # the action of a revocation when no ban restricts the person any more
+RESTRICTING = {"action_type", "expires_at", "deleted_at"}  # a change of these columns needs a revocation
 
 
 class StreamOver(Conflict):
@@ -226,7 +228,7 @@ def changed_ban(
         update(ban, [*before, "updated_at"]),
         audit.entry(verb, ban, by=by, now=now, before=before | noted[0], after=after | noted[1], reason=why),
     ]
-    if before.keys() & {"action_type", "expires_at", "deleted_at"}:
+    if before.keys() & RESTRICTING:
         writes.append(_revocation_of(ban, now))
     return writes
 
@@ -239,9 +241,31 @@ def apply_values(ban: LiveStreamBan, values: dict[str, Any]) -> tuple[dict[str, 
     return before, {name: values[name] for name in before}
 
 
+def write_bans(
+    bans: Sequence[LiveStreamBan], verb: str, *, by: User, now: datetime, why: str = "", **values: Any
+) -> None:
+    """Write the same values to some bans of one stream, each as `write_ban` does.
+
+    At least one value of each ban must differ. The number of statements does not depend on the number of bans.
+    """
+    now = max([now, *(ban.updated_at for ban in bans)])
+    changes = [(ban, *apply_values(ban, values)) for ban in bans]
+    LiveStreamBan.all_objects.filter(pk__in=[ban.pk for ban in bans]).update(**values, updated_at=now)
+    for ban in bans:
+        ban.updated_at = now
+    audit.record_many(verb, changes, by=by, now=now, reason=why)
+    restricted = [restriction_of(ban, now) for ban, before, _ in changes if before.keys() & RESTRICTING]
+    if restricted:
+        record_revocations(bans[0].stream_id, restricted, now=now)
+
+
+def restriction_of(ban: LiveStreamBan, now: datetime) -> tuple[str, str, datetime | None]:
+    """What holds for the person from now on, as `record_revocations` takes it."""
+    return ban.target_id, ban.action_type if ban.holds(now) else LIFTED, ban.expires_at
+
+
 def _revocation_of(ban: LiveStreamBan, now: datetime) -> Write:
-    action = ban.action_type if ban.holds(now) else LIFTED
-    return new_revocations(ban.stream_id, [(ban.target_id, action, ban.expires_at)], now=now)
+    return new_revocations(ban.stream_id, [restriction_of(ban, now)], now=now)
 
 
 # --- commands -------------------------------------------------------------------------------------

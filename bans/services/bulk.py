@@ -18,7 +18,6 @@ from accounts.services import UserMissing
 from bans.models import Appeal, BulkRequest, LiveStreamBan
 from bans.services.appeals import decide_appeals, report_lifts
 from bans.services.bans import (
-    LIFTED,
     AlreadyBanned,
     BanLapsed,
     BanLifted,
@@ -26,8 +25,10 @@ from bans.services.bans import (
     locked_stream,
     refuse_past_end,
     refuse_protected,
+    restriction_of,
     state_of,
     targets,
+    write_bans,
 )
 from bans.services.four_eyes import needs_approval, stored_request
 from common import audit
@@ -189,8 +190,7 @@ def ban_each(
         return Batch(None, as_requested(results, BulkOutcome.BANNED, request_id))
     bans = LiveStreamBan.objects.bulk_create(made.values())
     audit.record_many(BANNING, [(ban, {}, state_of(ban)) for ban in bans], by=by, now=now)
-    restrictions = [(ban.target_id, ban.action_type, ban.expires_at) for ban in bans]
-    record_revocations(stream.pk, restrictions, now=now)
+    record_revocations(stream.pk, [restriction_of(ban, now) for ban in bans], now=now)
     return Batch(batch_id, results)
 
 
@@ -265,18 +265,12 @@ def undo_batch(batch_id: str, *, by: User, now: datetime, is_approved: bool = Fa
     More lifts than `settings.FOUR_EYES_ABOVE` are only requested, unless a second moderator has approved them.
     Raises BatchMissing, BatchUndone.
     """
-    stream_id = stream_of_batch(batch_id)
-    take_stream_lock(stream_id)
-    LiveStream.all_objects.locked(stream_id, otherwise=BatchMissing)
     trail = AuditEntry.objects.filter(target_id=OuterRef("pk"), target_type=LiveStreamBan._meta.model_name)
-    bans = list(
-        LiveStreamBan.all_objects.filter(batch_id=batch_id)
-        .annotate(touched=Exists(trail.exclude(action__in=UNCHANGING)), undone=Exists(trail.filter(action=UNDOING)))
-        .order_by("pk")
-        .for_update()
+    bans = locked_batch(
+        batch_id,
+        touched=Exists(trail.exclude(action__in=UNCHANGING)),
+        undone=Exists(trail.filter(action=UNDOING)),
     )
-    if not bans:  # purged before they were locked
-        raise BatchMissing
     if any(ban.undone for ban in bans):  # type: ignore[attr-defined]
         raise BatchUndone
     results, lifted = [], []
@@ -288,7 +282,7 @@ def undo_batch(batch_id: str, *, by: User, now: datetime, is_approved: bool = Fa
             lifted.append(ban)
     if not is_approved and needs_approval(len(lifted)):
         request_id = stored_request(
-            stream_id,
+            bans[0].stream_id,
             BulkRequest.Action.UNDO,
             {"batch_id": batch_id},
             people=len(lifted),
@@ -300,6 +294,20 @@ def undo_batch(batch_id: str, *, by: User, now: datetime, is_approved: bool = Fa
     if lifted:
         _lift(lifted, by=by, now=now)
     return results
+
+
+def locked_batch(batch_id: str, **annotations: Any) -> list[LiveStreamBan]:
+    """Take the advisory lock of the stream, then lock the bans of the batch, in the order of their ids.
+
+    Their appeals are read after the bans are locked, because until then others may make or withdraw one. Raises
+    BatchMissing, also when the stream and its bans are purged before they are locked.
+    """
+    take_stream_lock(stream_of_batch(batch_id))
+    batch = LiveStreamBan.all_objects.filter(batch_id=batch_id).annotate(**annotations)
+    bans = list(batch.prefetch_related("appeal").order_by("pk").for_update())
+    if not bans:
+        raise BatchMissing
+    return bans
 
 
 def stream_of_batch(batch_id: str) -> str:
@@ -323,8 +331,5 @@ def _why_skipped(ban: LiveStreamBan, now: datetime) -> Refusal | None:
 def _lift(bans: list[LiveStreamBan], *, by: User, now: datetime) -> None:
     # The bans are unchanged, so all have the same `updated_at`.
     now = max(now, bans[0].updated_at)
-    LiveStreamBan.objects.filter(pk__in=[ban.pk for ban in bans]).update(deleted_at=now, deleted_by=by, updated_at=now)
-    before, after = {"deleted_at": None, "deleted_by_id": None}, {"deleted_at": now, "deleted_by_id": by.pk}
-    audit.record_many(UNDOING, [(ban, before, after) for ban in bans], by=by, now=now)
+    write_bans(bans, UNDOING, by=by, now=now, deleted_at=now, deleted_by_id=by.pk)
     report_lifts(decide_appeals(bans, Appeal.State.APPROVED, by=by, now=now), now=now)
-    record_revocations(bans[0].stream_id, [(ban.target_id, LIFTED, None) for ban in bans], now=now)

@@ -104,9 +104,14 @@ def _repeat(request: BulkRequest, by: User, now: datetime) -> list[BanResult]:
         case Action.UNDO:
             return undo_batch(payload["batch_id"], by=by, now=now, is_approved=True)
         case Action.REVIEW:
-            lift: dict[str, Any] = {"verdict": LiveStreamBan.Review.LIFTED, "reason": payload["reason"]}
             return review_batch(
-                payload["batch_id"], by=by, now=now, message=payload["message"], is_approved=True, **lift
+                payload["batch_id"],
+                by=by,
+                now=now,
+                verdict=LiveStreamBan.Review.LIFTED,
+                reason=payload["reason"],
+                message=payload["message"],
+                is_approved=True,
             )
     batch = ban_each(request.stream_id, _requests(payload["bans"]), by=by, now=now, is_approved=True)
     request.batch_id = batch.id

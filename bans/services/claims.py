@@ -77,7 +77,7 @@ def take_over_claim(ban_id: str, *, by: User, now: datetime) -> ReviewClaim:
     ban = LiveStreamBan.all_objects.locked(ban_id, otherwise=BanMissing)
     if not LiveStreamBan.all_objects.waiting(now).filter(pk=ban.pk).exists():
         raise ClaimMissing
-    claim = ReviewClaim.objects.select_for_update(of=("self",)).select_related("moderator").filter(ban=ban).first()
+    claim = ReviewClaim.objects.select_for_update().filter(ban=ban).first()
     if claim is None or claim.until <= now or claim.moderator_id == by.pk:
         raise ClaimMissing
     before = {"moderator": claim.moderator.get_username()}

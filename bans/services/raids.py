@@ -7,10 +7,11 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from bans.hooks import report_verdicts
 from bans.models import Appeal, BulkRequest, LiveStreamBan
 from bans.services.appeals import decide_appeals
-from bans.services.bans import LIFTED, Review, apply_values
-from bans.services.bulk import BanResult, BatchMissing, BulkOutcome, as_requested, stream_of_batch
+from bans.services.bans import Review, write_bans
+from bans.services.bulk import BanResult, BulkOutcome, as_requested, locked_batch
 from bans.services.four_eyes import needs_approval, stored_request
 from bans.services.review import (
     AppealUndecided,
@@ -18,21 +19,12 @@ from bans.services.review import (
     news_of,
     refuse_long_message,
     refuse_review,
-    report_verdicts,
     seen_by_person,
     verdict_values,
 )
 from common import audit
 from common.refusals import Invalid, Refusal
-from edges.services import record_revocations
 from livestreams.models import LiveStream
-from livestreams.services import take_stream_lock
-
-OUTCOMES = {
-    Review.UPHELD: BulkOutcome.UPHELD,
-    Review.CHANGED: BulkOutcome.CHANGED,
-    Review.LIFTED: BulkOutcome.LIFTED,
-}
 
 
 @transaction.atomic
@@ -55,24 +47,15 @@ def review_batch(
     Results have the order of the bans. Raises BatchMissing, Invalid.
     """
     refuse_long_message(message)
-    stream_id = stream_of_batch(batch_id)
-    take_stream_lock(stream_id)
-    stream = LiveStream.all_objects.locked(stream_id, otherwise=BatchMissing)
-    bans = list(
-        LiveStreamBan.all_objects.filter(batch_id=batch_id)
-        .select_related("appeal", "reviewed_by")
-        .order_by("pk")
-        .for_update()
-    )
-    if not bans:  # purged before they were locked
-        raise BatchMissing
+    bans = locked_batch(batch_id)
+    stream_id = bans[0].stream_id
     refusals = [_why_skipped(ban, by, now, verdict, changes) for ban in bans]
     decided = [ban for ban, refusal in zip(bans, refusals, strict=True) if refusal is None]
     results = [
         BanResult(
             ban.target_id,
             ban.target_id,
-            BulkOutcome.SKIPPED if refusal else OUTCOMES[verdict],
+            BulkOutcome.SKIPPED if refusal else BulkOutcome(verdict),
             ban.pk,
             refusal=refusal,
         )
@@ -93,13 +76,14 @@ def review_batch(
         return as_requested(results, BulkOutcome.LIFTED, request_id)
     if decided:
         values = verdict_values(verdict, changes, message, by=by, now=now)
-        _write(decided, values, verdict, by=by, now=now, reason=reason)
+        _write(decided, values, by=by, now=now, reason=reason)
         after = {
             "batch_id": batch_id,
             "verdict": verdict,
             "reviewed": len(decided),
             "skipped": len(bans) - len(decided),
         }
+        stream = LiveStream(pk=stream_id)  # the audit row has no other value of it
         audit.record("review_batch", stream, by=by, now=now, before={}, after=after, reason=reason)
     return results
 
@@ -121,26 +105,10 @@ def _why_skipped(
     return None
 
 
-def _write(
-    bans: list[LiveStreamBan], values: dict[str, Any], verdict: Review, *, by: User, now: datetime, reason: str
-) -> None:
-    now = max([now, *(ban.updated_at for ban in bans)])
+def _write(bans: list[LiveStreamBan], values: dict[str, Any], *, by: User, now: datetime, reason: str) -> None:
     seen = [seen_by_person(ban) for ban in bans]
-    appealed = [ban for ban in bans if ban.pending_appeal]
-    changes = [(ban, *apply_values(ban, values)) for ban in bans]
-    ids = [ban.pk for ban in bans]
-    LiveStreamBan.all_objects.filter(pk__in=ids).update(**values, updated_at=now)
-    audit.record_many("review_ban", changes, by=by, now=now, reason=reason)
-    if appealed:
-        decide_appeals(appealed, Appeal.State.APPROVED, by=by, now=now, reason=reason)
-    restricted = [
-        (ban.target_id, ban.action_type if ban.holds(now) else LIFTED, ban.expires_at)
-        for ban, before in zip(bans, seen, strict=True)
-        if seen_by_person(ban) != before
-    ]
-    if restricted:
-        record_revocations(bans[0].stream_id, restricted, now=now)
-    decided = {ban.pk for ban in appealed}
+    write_bans(bans, "review_ban", by=by, now=now, why=reason, **values)
+    decided = {ban.pk for ban in decide_appeals(bans, Appeal.State.APPROVED, by=by, now=now, reason=reason)}
     report_verdicts(
         (
             news_of(ban, before, Appeal.State.APPROVED if ban.pk in decided else None)

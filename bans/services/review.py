@@ -4,7 +4,6 @@
 actions that they allow. The rules are explained in docs/decisions/0020-verdicts.md.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from bans.hooks import HOLDS_AGAIN, VERDICT_NOTICES, VerdictNews
+from bans.hooks import HOLDS_AGAIN, VerdictNews, report_verdicts
 from bans.models import LONGEST_MESSAGE, Appeal, LiveStreamBan
 from bans.services.appeals import BanMissing, redecide_appeal
 from bans.services.bans import (
@@ -210,12 +209,16 @@ def _differing(ban: LiveStreamBan, changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if getattr(ban, name) != value}
 
 
+def ends_later(ban: LiveStreamBan, end: datetime | None) -> bool:
+    """Whether `end` is later than that of the ban. None is no end."""
+    return ban.expires_at is not None and (end is None or end > ban.expires_at)
+
+
 def is_harder(ban: LiveStreamBan, changes: dict[str, Any]) -> bool:
     """Whether the ban would hold longer, or no longer let the person watch."""
     values = _differing(ban, changes)
     end = values.get("expires_at", ban.expires_at)
-    longer = ban.expires_at is not None and (end is None or end > ban.expires_at)
-    return longer or values.get("action_type") == ActionType.BLOCK
+    return ends_later(ban, end) or values.get("action_type") == ActionType.BLOCK
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -308,11 +311,6 @@ def news_of(ban: LiveStreamBan, before: tuple[Any, ...], decided: str | None) ->
         return None
     verdict = HOLDS_AGAIN if before[0] and not ban.is_deleted else ban.review
     return VerdictNews(ban, verdict, decided, ban.verdict_message)
-
-
-def report_verdicts(news: Iterable[VerdictNews | None], *, now: datetime) -> None:
-    if said := [one for one in news if one is not None]:
-        VERDICT_NOTICES.function()(said, now=now)
 
 
 def _locked(ban_id: str, seen: str | None) -> LiveStreamBan:

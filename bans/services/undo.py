@@ -1,9 +1,8 @@
 """Take back the last verdict on a ban, as long as nobody has objected or changed anything since.
 
-What the verdict changed is in its audit row, which is also the proof that nothing came after it: rows of the trail are
-in the order of changes, because they are written under the lock of the ban. A verdict whose row has left the table for
-an archive cannot be taken back any more. The rules are explained in
-docs/decisions/0037-verdicts-undo-and-messages.md.
+What the verdict changed is in its audit row. If that is the newest row about the ban, nothing was changed since: rows
+of the trail are in the order of changes, because they are written under the lock of the ban. A verdict whose row was
+archived cannot be taken back any more. The rules are explained in docs/decisions/0037-verdicts-undo-and-messages.md.
 """
 
 from datetime import datetime
@@ -17,7 +16,7 @@ from bans.hooks import VERDICT_WITHDRAWAL
 from bans.models import Appeal, BanState, LiveStreamBan, state_at
 from bans.services.appeals import restore_appeal
 from bans.services.bans import BanLapsed, Review, locked_ban, write_ban
-from bans.services.review import may_overrule, refuse_overlap, refuse_protected_now
+from bans.services.review import ends_later, may_overrule, refuse_overlap, refuse_protected_now
 from common.models import AuditEntry
 from common.refusals import Conflict, Forbidden
 from common.times import written_exactly
@@ -127,8 +126,7 @@ def _refuse_return(ban: LiveStreamBan, values: dict[str, Any], *, by: User, now:
     # A ban that had lapsed before it was lifted does not come back: only its review does.
     if ban.deleted_at is not None and end is not None and ban.deleted_at < end <= now:
         raise BanLapsed
-    longer = ban.expires_at is not None and (end is None or end > ban.expires_at)
-    if ban.is_deleted or longer:
+    if ban.is_deleted or ends_later(ban, end):
         refuse_overlap(ban, end)
     if holds_again and not ban.holds(now):
         refuse_protected_now(ban, by=by)

@@ -85,5 +85,5 @@ class Migration(migrations.Migration):
         ("reminders", "0006_verdict_notices"),
     ]
 
-    # Back: the groups stay with their members; of permissions that go, nothing but the group's name remains.
+    # Reversed, it does nothing: the groups keep their members and permissions.
     operations = [migrations.RunPython(make_roles, migrations.RunPython.noop)]

@@ -217,8 +217,8 @@ def test_the_number_of_statements_is_the_same_for_three_as_for_three_hundred(
 
     few, many = (statements(lambda at=at: data_of(client.delete(undo_url(at)))) for at in batches)  # type: ignore[misc]
 
-    # Caller, stream of the batch, creator; stream again, lock, stream, bans; update, audit rows, appeals, revocations.
-    assert len(few) == len(many) == 11, "\n".join(few)
+    # Caller, stream of the batch, creator; stream again, lock, bans, appeals; update, audit rows, revocations.
+    assert len(few) == len(many) == 10, "\n".join(few)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -16,25 +16,11 @@ from common.refusals import Refusal
 from edges.models import Revocation
 from livestreams.models import LiveStream
 from tests.bans.people import make_ban
+from tests.bans.reviewing import BLOCK, CHAT_ONLY, Review, overrule, review
 from tests.conftest import make_user
 
-Review = LiveStreamBan.Review
 State = Appeal.State
-BLOCK, CHAT_ONLY = LiveStreamBan.ActionType.BLOCK, LiveStreamBan.ActionType.CHAT_ONLY
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def boss(db: None) -> User:
-    return make_user("boss", is_staff=True, is_superuser=True)
-
-
-def review(ban: LiveStreamBan, by: User, verdict: Review, **more: Any) -> LiveStreamBan:
-    return services.review_ban(ban.pk, by=by, now=timezone.now(), verdict=verdict, reason="Seen.", **more)
-
-
-def overrule(ban: LiveStreamBan, by: User, verdict: Review, **more: Any) -> LiveStreamBan:
-    return services.overrule_review(ban.pk, by=by, now=timezone.now(), verdict=verdict, reason="Wrong.", **more)
 
 
 def row_of(ban: LiveStreamBan) -> Any:

@@ -1,18 +1,22 @@
 """The order of the queue of moderators, and its claims."""
 
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Any
 
 import pytest
+from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from bans import services
-from bans.models import LiveStreamBan
+from bans.models import LiveStreamBan, ReviewClaim
 from bans.queue import Queue
 from bans.services.appeals import appeal_ban
 from livestreams.models import LiveStream
 from tests.bans.people import make_ban
 from tests.conftest import make_user
+from tests.races import at_once, until_another_waits
 from tests.streams import make_stream
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -88,3 +92,25 @@ def test_the_order_comes_after_another_sort_key(evening: dict[str, list[str]], n
     found = names(LiveStreamBan.all_objects.in_queue_order(now, "review"))
     waiting = [name for queue in Queue for name in evening[queue] if name != "appeal-1"]
     assert found == [*waiting, "lifted", "appeal-1", "upheld-1", "upheld-2"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_that_changes_hands_while_it_is_locked_is_taken_over() -> None:
+    ban = make_ban(make_user("viewer"), make_stream(make_user("creator"), "active"))
+    first, second, third = make_user("first"), make_user("second"), make_user("third")
+    services.take_claim(ban.pk, by=first, now=timezone.now() - HOUR)
+    held = Event()
+
+    def run(number: int) -> None:
+        if number:
+            assert held.wait(30)
+            services.take_over_claim(ban.pk, by=third, now=timezone.now())
+            return
+        with transaction.atomic():
+            services.take_claim(ban.pk, by=second, now=timezone.now())
+            held.set()
+            until_another_waits()
+
+    at_once(2, run)
+
+    assert ReviewClaim.objects.get().moderator == third

@@ -1,9 +1,11 @@
 """All bans of a batch (a raid) reviewed with one verdict."""
 
 from datetime import timedelta
+from threading import Event
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
@@ -15,15 +17,14 @@ from edges.models import Revocation
 from livestreams.models import LiveStream
 from reminders.models import Notification
 from tests.bans.people import make_ban
+from tests.bans.reviewing import CHAT_ONLY, Review, appeal
 from tests.bans.test_bulk import crowd
 from tests.bans.test_bulk_undo import ban_batch
 from tests.conftest import make_user
-from tests.races import at_once
+from tests.races import at_once, until_another_waits
 from tests.streams import make_stream
 from tests.test_statements import statements
 
-Review = LiveStreamBan.Review
-CHAT_ONLY = LiveStreamBan.ActionType.CHAT_ONLY
 HOUR = timedelta(hours=1)
 
 
@@ -33,10 +34,6 @@ def review(batch_id: str, by: User, verdict: Review, **more: Any) -> list[servic
 
 def outcomes(results: list[services.BanResult]) -> dict[str | None, tuple[str, str | None]]:
     return {one.ban_id: (one.outcome.value, one.refusal.code if one.refusal else None) for one in results}
-
-
-def appeal(ban: LiveStreamBan) -> None:
-    services.appeal_ban(ban.pk, by=ban.target, now=timezone.now(), text="It was my brother.")
 
 
 def ban_of(user: User) -> LiveStreamBan:
@@ -180,9 +177,9 @@ def test_the_number_of_statements_is_the_same_for_three_as_for_a_thousand(
         for at in batches
     )
 
-    # Stream of the batch, lock, stream, bans; update and its audit rows, notices, row of the batch; and for a lift
-    # appeals, their update and audit rows, and revocations.
-    assert len(few) == len(many) == (8 if verdict == Review.UPHELD else 12), "\n".join(few)
+    # Stream of the batch, lock, bans, appeals; update and its audit rows, notices, row of the batch; and for a lift
+    # update of the appeals and its audit rows, and revocations.
+    assert len(few) == len(many) == (8 if verdict == Review.UPHELD else 11), "\n".join(few)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -221,3 +218,44 @@ def test_a_single_review_beside_that_of_the_batch_counts_once() -> None:
 
     assert set(at_once(2, run)) == {None, "ban_already_reviewed"}
     assert AuditEntry.objects.filter(action="review_ban", target_id=ban.pk).count() == 1
+
+
+def withdraw(ban: LiveStreamBan) -> None:
+    services.withdraw_appeal(ban.pk, by=ban.target, now=timezone.now())
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("before", "meanwhile", "verdict", "outcome", "state", "notices"),
+    [
+        ([], appeal, Review.UPHELD, ("skipped", "appeal_undecided"), "pending", []),
+        ([], appeal, Review.LIFTED, ("lifted", None), "approved", ["appeal_decided"]),
+        ([appeal], withdraw, Review.UPHELD, ("upheld", None), "withdrawn", []),
+        ([appeal], withdraw, Review.LIFTED, ("lifted", None), "withdrawn", ["ban_reviewed"]),
+    ],
+)  # fmt: skip
+def test_an_appeal_that_changes_while_the_batch_waits_for_its_ban_is_noticed(
+    before: list[Any], meanwhile: Any, verdict: Review, outcome: Any, state: str, notices: list[str]
+) -> None:
+    moderator = make_user("moderator")
+    batch_id = ban_batch(make_stream(make_user("creator"), "active"), crowd(1))
+    ban = LiveStreamBan.objects.get(batch_id=batch_id)
+    for step in before:
+        step(ban)
+    held = Event()
+
+    def run(number: int) -> Any:
+        if number:
+            assert held.wait(30)
+            return outcomes(review(batch_id, moderator, verdict))
+        with transaction.atomic():
+            meanwhile(ban)
+            held.set()
+            until_another_waits()
+        return None
+
+    _, reviewed = at_once(2, run)
+
+    assert reviewed == {ban.pk: outcome}
+    assert Appeal.objects.get().state == state
+    assert list(Notification.objects.values_list("kind", flat=True)) == notices

@@ -15,35 +15,11 @@ from common.refusals import Refusal
 from edges.models import Revocation
 from livestreams.models import LiveStream
 from tests.bans.people import lapsed_ban, make_ban, permitted
+from tests.bans.reviewing import BLOCK, Review, appeal, overrule, review, undo
 from tests.conftest import make_user
 
-Review = LiveStreamBan.Review
 State = Appeal.State
-BLOCK, CHAT_ONLY = LiveStreamBan.ActionType.BLOCK, LiveStreamBan.ActionType.CHAT_ONLY
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def boss(db: None) -> User:
-    return make_user("boss", is_staff=True, is_superuser=True)
-
-
-def review(ban: LiveStreamBan, by: User, verdict: Review, **more: Any) -> LiveStreamBan:
-    if verdict == Review.CHANGED:
-        more.setdefault("changes", {"action_type": CHAT_ONLY})
-    return services.review_ban(ban.pk, by=by, now=timezone.now(), verdict=verdict, reason="Seen.", **more)
-
-
-def overrule(ban: LiveStreamBan, by: User, verdict: Review, **more: Any) -> LiveStreamBan:
-    return services.overrule_review(ban.pk, by=by, now=timezone.now(), verdict=verdict, reason="Wrong.", **more)
-
-
-def appeal(ban: LiveStreamBan) -> None:
-    services.appeal_ban(ban.pk, by=ban.target, now=timezone.now(), text="It was my brother.")
-
-
-def undo(ban: LiveStreamBan, by: User) -> LiveStreamBan:
-    return services.undo_review(ban.pk, by=by, now=timezone.now())
 
 
 def state(ban: LiveStreamBan) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -1,6 +1,7 @@
 """Notices in the inbox of a banned person about verdicts on the ban."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,16 +14,17 @@ from common.refusals import Conflict
 from livestreams.models import LiveStream
 from reminders.models import Notification, VerdictKind
 from reminders.texts import message_of
+from tests.bans import reviewing
 from tests.bans.people import make_ban, permitted
+from tests.bans.reviewing import Review, appeal, undo
 from tests.conftest import Api, make_user
 from tests.envelope import data_of
 from tests.races import at_once
 from tests.reminders.asking import NOTIFICATIONS, read_url
 from tests.streams import make_stream
 
-Review = LiveStreamBan.Review
-CHAT_ONLY = LiveStreamBan.ActionType.CHAT_ONLY
 NOTE = "second account of a known spammer"
+review = partial(reviewing.review, reason=NOTE)
 
 
 @pytest.fixture
@@ -33,20 +35,6 @@ def stream(creator: User) -> LiveStream:
 @pytest.fixture
 def ban(viewer: User, stream: LiveStream) -> LiveStreamBan:
     return make_ban(viewer, stream)
-
-
-def appeal(ban: LiveStreamBan) -> None:
-    bans.appeal_ban(ban.pk, by=ban.target, now=timezone.now(), text="It was my brother.")
-
-
-def review(ban: LiveStreamBan, by: User, verdict: Review, **more: Any) -> LiveStreamBan:
-    if verdict == Review.CHANGED:
-        more.setdefault("changes", {"action_type": CHAT_ONLY})
-    return bans.review_ban(ban.pk, by=by, now=timezone.now(), verdict=verdict, reason=NOTE, **more)
-
-
-def undo(ban: LiveStreamBan, by: User) -> None:
-    bans.undo_review(ban.pk, by=by, now=timezone.now())
 
 
 def inbox(api: Api, user: User) -> list[Any]:
