@@ -11,12 +11,9 @@ from playwright.sync_api import ConsoleMessage, Page, expect
 from accounts import services
 from accounts.models import User
 from livestreams.models import LiveStream
-from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url, page_url
+from tests.admin.rows import make_rows
 from tests.admin.test_users import picture
-from tests.bans.people import make_ban
-from tests.bans.reporting import make_report
-from tests.bans.requesting import make_request
 from tests.browser import OWED
 from tests.conftest import PASSWORD, make_user, session_of
 from tests.streams import make_stream
@@ -44,10 +41,7 @@ def root(page: Page, live_server: Any) -> User:
     root = User.objects.create_superuser("root", PASSWORD)
     creator = services.set_profile_photo(make_user("creator"), picture(), by=None, now=timezone.now())
     stream = make_stream(creator, title="Işık ve gölge")
-    make_ban(make_user("troublemaker"), stream)
-    make_request(stream)
-    make_report(make_user("reporter"), stream)
-    notify_of_start(stream, [make_user("waiting")])
+    make_rows(stream)
     page.goto(f"{live_server.url}/admin/login/")
     page.get_by_label("Username").fill("root")
     page.get_by_label("Password").fill(PASSWORD)
