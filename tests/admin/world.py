@@ -142,7 +142,7 @@ def texts_of_rows(world: World) -> set[str]:
             for values in model._base_manager.values_list(*names):
                 found.update(str(value) for value in values if value)
     found.update(word for user in User.objects.all() for word in user.get_full_name().split())
-    found.update((user.name[:1] + user.surname[:1]) or user.username[:2] for user in User.objects.all())
+    found.update(user.initials for user in User.objects.all())
     return found
 
 
