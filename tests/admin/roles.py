@@ -11,12 +11,13 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 from django.test import Client
 
 from accounts.models import User
 from common.admin import ActionAdmin
+from tests.admin.conftest import join
 from tests.admin.pages import VARIABLE, routes
 from tests.conftest import make_user
 
@@ -51,12 +52,11 @@ type Cells = dict[str, dict[str, str]]
 
 
 def member(role: str) -> User:
+    """A new user with this role, whose name is the username."""
     user = make_user(role, is_staff=True, is_superuser=role == "superuser")
     if role == "viewer":
         user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    if role in GROUPS:
-        user.groups.add(Group.objects.get(name=GROUPS[role]))
-    return user
+    return join(user, GROUPS[role]) if role in GROUPS else user
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from bans.models import BulkRequest, LiveStreamBan, ReportCase
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from reminders.models import Chunk, Delivery, Reminder, Round
-from tests.admin.conftest import Office
+from tests.admin.conftest import CHANGE_PERMISSIONS, VIEW_PERMISSIONS, Office, permit
 from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url, page_url, text_of
 from tests.admin.rows import make_row
@@ -27,20 +27,17 @@ from tests.streams import make_stream
 OURS = [LiveStream, User, LiveStreamBan, BulkRequest, ReportCase, AuditEntry, Reminder, Round, Chunk, Delivery]
 
 
-def with_view_of_bans(user: User) -> User:
-    seen = ("view_livestreamban", "view_bulkrequest", "view_reportcase")
-    user.user_permissions.add(*Permission.objects.filter(codename__in=seen))
-    return User.objects.get(pk=user.pk)
+VIEW_BANS = ("view_livestreamban", "view_bulkrequest", "view_reportcase")
 
 
 @pytest.fixture
 def moderator(moderator: User) -> User:
-    return with_view_of_bans(moderator)
+    return permit(moderator, (*CHANGE_PERMISSIONS, *VIEW_BANS))
 
 
 @pytest.fixture
 def reader(reader: User) -> User:
-    return with_view_of_bans(reader)
+    return permit(reader, (*VIEW_PERMISSIONS, *VIEW_BANS))
 
 
 def statements(client: Client, url: str, count: Any) -> int:

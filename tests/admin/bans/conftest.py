@@ -4,14 +4,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
 
 from accounts.models import User
 from bans import services
 from bans.models import LiveStreamBan
 from livestreams.models import LiveStream
 from tests.admin.bans.reviewing import CHAT_ONLY, HOUR, appeal, review
-from tests.admin.conftest import permit
+from tests.admin.conftest import join, permit
 from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream
@@ -19,9 +18,7 @@ from tests.streams import make_stream
 
 @pytest.fixture
 def moderator(db: None) -> User:
-    user = make_user("moderator", is_staff=True)
-    user.groups.add(Group.objects.get(name="Moderators"))
-    return User.objects.get(pk=user.pk)
+    return join(make_user("moderator", is_staff=True), "Moderators")
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
 from playwright.sync_api import Browser, expect
 
 from accounts.models import User
 from bans.models import LiveStreamBan
 from livestreams.models import LiveStream
 from tests.admin.browsing import faults_of, has_no_sideways_scroll, log_in
-from tests.admin.conftest import VIEW_PERMISSIONS, permit
+from tests.admin.conftest import VIEW_PERMISSIONS, join, permit
 from tests.admin.pages import page_url
 from tests.bans.people import make_ban
 from tests.browser import OWED
@@ -35,9 +34,7 @@ WORDS = {
 
 @pytest.fixture
 def moderator() -> User:
-    user = permit(make_user("moderator", is_staff=True, name="Defne"), VIEW_PERMISSIONS)
-    user.groups.add(Group.objects.get(name="Moderators"))
-    return user
+    return join(permit(make_user("moderator", is_staff=True, name="Defne"), VIEW_PERMISSIONS), "Moderators")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -14,6 +13,7 @@ from bans import services
 from bans.models import Appeal, LiveStreamBan
 from livestreams.models import LiveStream
 from tests.admin.browsing import faults_of, log_in
+from tests.admin.conftest import join
 from tests.admin.pages import list_url
 from tests.bans.people import make_ban
 from tests.browser import OWED
@@ -25,9 +25,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
 
 @pytest.fixture
 def moderator() -> User:
-    user = make_user("moderator", is_staff=True)
-    user.groups.add(Group.objects.get(name="Moderators"))
-    return user
+    return join(make_user("moderator", is_staff=True), "Moderators")
 
 
 @pytest.fixture
