@@ -222,6 +222,14 @@ class User(SearchedModel, AbstractBaseUser, PermissionsMixin):
     def get_full_name(self) -> str:
         return f"{self.name} {self.surname}".strip()
 
+    @property
+    def shown_name(self) -> str:
+        return self.get_full_name() or self.username
+
+    @property
+    def initials(self) -> str:
+        return (self.name[:1] + self.surname[:1]) or self.username[:2]
+
     def get_short_name(self) -> str:
         return self.name or self.username
 

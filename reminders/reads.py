@@ -201,7 +201,7 @@ def calendar_feed(user_id: str, *, caller: str | None, now: datetime) -> Feed:
     if member is None:
         raise UserMissing
     rows = _ENTRIES_OF_MEMBER.rows(limit=LONGEST_FEED, member=user_id, caller=caller, now=now, since=now - FEED_SPAN)
-    return Feed(member.get_full_name() or member.username, member.username, _by_begin(Entry(*row) for row in rows))
+    return Feed(member.shown_name, member.username, _by_begin(Entry(*row) for row in rows))
 
 
 def _by_begin(entries: Iterable[Entry]) -> list[Entry]:

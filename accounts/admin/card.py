@@ -21,10 +21,10 @@ AVAILABILITY_COLOURS: dict[str, str] = {
 def head_of(user: User) -> Head:
     photo = user.profile_photo
     return Head(
-        title=user.get_full_name() or user.username,
+        title=user.shown_name,
         subtitle=f"@{user.username}",
         picture=file_url(photo.variants["160"]) if photo else "",
-        initials=(user.name[:1] + user.surname[:1]) or user.username[:2],
+        initials=user.initials,
     )
 
 

@@ -1,7 +1,5 @@
 """People in the command palette."""
 
-from typing import Any
-
 from django.db.models import QuerySet
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +17,7 @@ def first(people: QuerySet[User], text: str) -> list[User]:
     start = folded(text)
 
     def rank(person: User) -> tuple[bool, str]:
-        return not f" {person.names_folded}".count(f" {start}"), person.username_key
+        return f" {start}" not in f" {person.names_folded}", person.username_key
 
     # Without an order: sorting would read everybody with a common name.
     others = sorted(people.order_by()[:CANDIDATES], key=rank)
@@ -27,8 +25,8 @@ def first(people: QuerySet[User], text: str) -> list[User]:
 
 
 def shown(person: User) -> tuple[str, str]:
-    state: Any = "" if person.is_active else f" · {gettext('deactivated')}"
-    return person.get_full_name() or person.username, f"{gettext('Person')} · @{person.username}{state}"
+    state = "" if person.is_active else f" · {gettext('deactivated')}"
+    return person.shown_name, f"{gettext('Person')} · @{person.username}{state}"
 
 
 add_finder(Finder(User, "person", first, shown, _("All people with these words"), place=10))

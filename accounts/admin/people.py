@@ -147,8 +147,7 @@ class UserAdmin(ActionAdmin):
     def person(self, user: User) -> list[Any]:
         photo = user.profile_photo
         shown: dict[str, Any] = {"path": file_url(photo.variants["40"])} if photo else {}
-        initials = (user.name[:1] + user.surname[:1]) or user.username[:2]
-        return [user.get_full_name() or user.username, user.username, initials, shown]
+        return [user.shown_name, user.username, user.initials, shown]
 
     @display(description=_("availability"), ordering="availability_status", label=AVAILABILITY_COLOURS)
     def availability(self, user: User) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from accounts.models import User
@@ -28,6 +28,12 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
 
 def permit(user: User, codenames: tuple[str, ...]) -> User:
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    return User.objects.get(pk=user.pk)
+
+
+def join(user: User, group: str) -> User:
+    """The user as a member of this group, which migrations make."""
+    user.groups.add(Group.objects.get(name=group))
     return User.objects.get(pk=user.pk)
 
 

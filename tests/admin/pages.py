@@ -2,12 +2,29 @@
 
 import html
 import re
+from collections.abc import Iterator
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.messages import get_messages
 from django.db.models import Model
 from django.test import Client
-from django.urls import reverse
+from django.urls import URLPattern, URLResolver, reverse
+
+VARIABLE = re.compile(r"<\w+:(\w+)>")
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """Route and name of each page of the admin, as its URL configuration has them. Routes have `VARIABLE` parts."""
+
+    def walk(patterns: list[Any], before: str) -> Iterator[tuple[str, str]]:
+        for one in patterns:
+            if isinstance(one, URLResolver):
+                yield from walk(one.url_patterns, before + str(one.pattern))
+            elif isinstance(one, URLPattern) and one.name:
+                yield before + str(one.pattern), one.name
+
+    yield from walk(admin.site.urls[0], "")
 
 
 def list_url(model: type[Model]) -> str:

@@ -4,7 +4,6 @@ The pages are those of the URL conf, and the actions those that the pages of mod
 new row, and each changed cell is a decision.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 from django.test import Client
-from django.urls import URLPattern, URLResolver
 
 from accounts.models import User
 from common.admin import ActionAdmin
+from tests.admin.conftest import join
+from tests.admin.pages import VARIABLE, routes
 from tests.conftest import make_user
 
 TABLE = Path(__file__).with_name("roles.md")
@@ -30,7 +30,6 @@ FOR_ALL = frozenset({
 })  # fmt: skip
 # Nobody adds, changes or deletes rows with forms of Django: tests/admin/test_pages.py.
 OF_DJANGO = ("_add", "_history", "_delete")
-VARIABLE = re.compile(r"<\w+:(\w+)>")
 HEAD = f"""\
 # Roles in the admin
 
@@ -53,12 +52,11 @@ type Cells = dict[str, dict[str, str]]
 
 
 def member(role: str) -> User:
+    """A new user with this role, whose name is the username."""
     user = make_user(role, is_staff=True, is_superuser=role == "superuser")
     if role == "viewer":
         user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
-    if role in GROUPS:
-        user.groups.add(Group.objects.get(name=GROUPS[role]))
-    return user
+    return join(user, GROUPS[role]) if role in GROUPS else user
 
 
 @dataclass(frozen=True)
@@ -72,25 +70,12 @@ class Page:
     chosen: str = ""
 
 
-def patterns() -> Iterator[tuple[str, str]]:
-    """Route and name of each pattern of the admin."""
-
-    def walk(found: list[Any], before: str) -> Iterator[tuple[str, str]]:
-        for one in found:
-            if isinstance(one, URLResolver):
-                yield from walk(one.url_patterns, before + str(one.pattern))
-            elif isinstance(one, URLPattern) and one.name:
-                yield before + str(one.pattern), one.name
-
-    yield from walk(admin.site.urls[0], "")
-
-
 def pages(rows: Mapping[str, str]) -> Iterator[Page]:
     """`rows` are the values of the variables in routes, by `app.model` for those of models, else by their name.
 
     Raises KeyError for a variable without a value.
     """
-    for route, name in patterns():
+    for route, name in routes():
         if name in FOR_ALL or name.endswith(OF_DJANGO):
             continue
         model = ".".join(route.split("/")[:2])

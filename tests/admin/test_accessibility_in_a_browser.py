@@ -16,10 +16,10 @@ from accounts.models import User
 from bans.models import LiveStreamBan
 from common.models import AuditEntry
 from livestreams.models import LiveStream
+from tests.admin.browsing import log_in
 from tests.admin.pages import action_url, list_url, page_url
 from tests.admin.world import World, make_world
 from tests.browser import OWED
-from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600), *OWED]
 
@@ -42,11 +42,7 @@ def world(transactional_db: None) -> World:
 @pytest.fixture
 def inside(page: Page, live_server: Any, world: World) -> Page:
     page.set_viewport_size({"width": WIDTHS[0], "height": 900})
-    page.goto(f"{live_server.url}/admin/login/")
-    page.locator("input[name=username]").fill(world.root.username)
-    page.locator("input[name=password]").fill(PASSWORD)
-    page.locator("button[type=submit]").click()
-    page.wait_for_url(f"{live_server.url}/admin/")
+    log_in(page, f"{live_server.url}/admin/", world.root)
     return page
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
@@ -19,7 +18,7 @@ from edges.models import StreamStatistics, ViewerCount
 from livestreams.admin.board import STATES
 from livestreams.models import LiveStream, Status
 from livestreams.services import delete_stream
-from tests.admin.conftest import VIEW_PERMISSIONS, Office, permit
+from tests.admin.conftest import VIEW_PERMISSIONS, Office, join, permit
 from tests.admin.pages import list_url, text_of
 from tests.bans.people import make_ban
 from tests.conftest import make_user
@@ -30,9 +29,7 @@ BOARD = list_url(LiveStream)
 
 @pytest.fixture
 def moderator(db: None) -> User:
-    user = permit(make_user("moderator", is_staff=True), VIEW_PERMISSIONS)
-    user.groups.add(Group.objects.get(name="Moderators"))
-    return User.objects.get(pk=user.pk)
+    return join(permit(make_user("moderator", is_staff=True), VIEW_PERMISSIONS), "Moderators")
 
 
 @pytest.fixture

@@ -20,12 +20,8 @@ from common.admin.changelist import declared_parameters
 from common.admin.filters import MomentRangeFilter
 from livestreams.models import LiveStream
 from tests.admin.conftest import Office
-from tests.admin.notifying import notify_of_start
 from tests.admin.pages import list_url, text_of
-from tests.bans.people import make_ban
-from tests.bans.reporting import make_report
-from tests.bans.requesting import make_request
-from tests.conftest import make_user
+from tests.admin.rows import make_rows
 from tests.streams import make_stream
 
 pytestmark = pytest.mark.slow
@@ -61,11 +57,7 @@ def _warnings_are_errors() -> Iterator[None]:
 @pytest.fixture
 def client_of_root(office: Office, creator: User, guest: User) -> Client:
     """The client of a superuser. There is at least one row of each model."""
-    stream = make_stream(creator, guest=guest)
-    make_ban(make_user("troublemaker"), stream)
-    make_report(make_user("reporter"), stream)
-    make_request(stream)
-    notify_of_start(stream, [make_user("waiting")])
+    make_rows(make_stream(creator, guest=guest))
     return office(User.objects.create_superuser("root", "password"))
 
 

@@ -22,6 +22,7 @@ from common.models import AuditEntry
 from livestreams.models import LiveStream
 from livestreams.services import delete_stream
 from reminders.models import Delivery, Reminder
+from tests.admin import browsing
 from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url
 from tests.admin.test_users import picture
@@ -78,11 +79,7 @@ def open_in(browser: Browser, live_server: Any, root: User) -> Iterator[Callable
     def opened(locale: str) -> Page:
         contexts.append(browser.new_context(locale=locale, base_url=live_server.url))
         page = contexts[-1].new_page()
-        page.goto("/admin/login/?next=/admin/")
-        page.locator("#id_username").fill("root")
-        page.locator("#id_password").fill(PASSWORD)
-        page.locator("#login-form button[type=submit]").click()
-        expect(page).to_have_url(re.compile(r"/admin/$"))
+        browsing.log_in(page, "/admin/", root)
         return page
 
     yield opened

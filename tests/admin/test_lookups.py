@@ -20,11 +20,8 @@ from edges.services.join_keys import rotate_join_key
 from livestreams.models import LiveStream
 from reminders.models import Chunk
 from tests.admin.conftest import Office
-from tests.admin.notifying import notify_of_start
 from tests.admin.pages import list_url, page_url, text_of
-from tests.bans.people import make_ban
-from tests.bans.reporting import make_report
-from tests.bans.requesting import make_request
+from tests.admin.rows import make_rows
 from tests.conftest import make_user, session_of
 from tests.streams import make_stream
 
@@ -43,10 +40,7 @@ def root(db: None) -> User:
 def world(creator: User, guest: User) -> LiveStream:
     """At least one row of each model of the admin."""
     stream = make_stream(creator, guest=guest)
-    make_ban(make_user("troublemaker"), stream)
-    make_report(make_user("reporter"), stream)
-    make_request(stream)
-    notify_of_start(stream, [make_user("waiting")])
+    make_rows(stream)
     rotate_join_key(by=None, now=timezone.now())
     return stream
 

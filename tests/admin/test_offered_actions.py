@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -22,7 +22,7 @@ from common.models import AuditEntry
 from livestreams import services as streams
 from livestreams.models import LiveStream, Status
 from reminders.models import Delivery
-from tests.admin.conftest import CHANGE_PERMISSIONS, Office, permit
+from tests.admin.conftest import CHANGE_PERMISSIONS, Office, join, permit
 from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, change_many, list_url, messages_of, page_url
 from tests.bans.people import lapsed_ban, make_ban
@@ -40,9 +40,7 @@ CHANGES = ("change_ban", "overrule_change")
 
 @pytest.fixture
 def moderator(db: None) -> User:
-    user = permit(make_user("moderator", is_staff=True), CHANGE_PERMISSIONS)
-    user.groups.add(Group.objects.get(name="Moderators"))
-    return User.objects.get(pk=user.pk)
+    return join(permit(make_user("moderator", is_staff=True), CHANGE_PERMISSIONS), "Moderators")
 
 
 @pytest.fixture

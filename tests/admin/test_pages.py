@@ -17,47 +17,27 @@ from bans.models import BulkRequest, LiveStreamBan, ReportCase
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from reminders.models import Chunk, Delivery, Reminder, Round
-from tests.admin.conftest import Office
+from tests.admin.conftest import CHANGE_PERMISSIONS, VIEW_PERMISSIONS, Office, permit
 from tests.admin.notifying import notify_of_start
 from tests.admin.pages import action_url, list_url, page_url, text_of
+from tests.admin.rows import make_row
 from tests.bans.people import make_ban
-from tests.bans.reporting import make_report
-from tests.bans.requesting import make_request
-from tests.conftest import make_user
 from tests.streams import make_stream
 
-OF_REMINDERS = [Reminder, Round, Chunk, Delivery]
-OURS = [LiveStream, User, LiveStreamBan, BulkRequest, ReportCase, AuditEntry, *OF_REMINDERS]
+OURS = [LiveStream, User, LiveStreamBan, BulkRequest, ReportCase, AuditEntry, Reminder, Round, Chunk, Delivery]
 
 
-def with_view_of_bans(user: User) -> User:
-    seen = ("view_livestreamban", "view_bulkrequest", "view_reportcase")
-    user.user_permissions.add(*Permission.objects.filter(codename__in=seen))
-    return User.objects.get(pk=user.pk)
+VIEW_BANS = ("view_livestreamban", "view_bulkrequest", "view_reportcase")
 
 
 @pytest.fixture
 def moderator(moderator: User) -> User:
-    return with_view_of_bans(moderator)
+    return permit(moderator, (*CHANGE_PERMISSIONS, *VIEW_BANS))
 
 
 @pytest.fixture
 def reader(reader: User) -> User:
-    return with_view_of_bans(reader)
-
-
-def a_row(model: type[Model], stream: LiveStream) -> Any:
-    if model is LiveStreamBan:
-        return make_ban(make_user("troublemaker"), stream)
-    if model is BulkRequest:
-        return make_request(stream)
-    if model is ReportCase:
-        return make_report(make_user("reporter"), stream).case
-    if model in OF_REMINDERS:
-        notify_of_start(stream, [make_user("waiting")])
-        return model._base_manager.get()
-    rows = {LiveStream: stream, User: stream.creator, AuditEntry: AuditEntry.objects.earliest("pk")}
-    return rows[model]
+    return permit(reader, (*VIEW_PERMISSIONS, *VIEW_BANS))
 
 
 def statements(client: Client, url: str, count: Any) -> int:
@@ -79,7 +59,7 @@ def test_exactly_these_are_in_the_admin_and_nothing_of_the_job_queue() -> None:
 @pytest.mark.parametrize("model", OURS)
 def test_a_list_and_a_page_open(model: type[Model], stream: LiveStream, office: Office, reader: User) -> None:
     client = office(reader)
-    row = a_row(model, stream)
+    row = make_row(model, stream)
 
     listed = client.get(list_url(model))
     page = client.get(page_url(row))
@@ -91,7 +71,7 @@ def test_a_list_and_a_page_open(model: type[Model], stream: LiveStream, office: 
 
 @pytest.mark.parametrize("model", OURS)
 def test_a_row_is_found_by_its_id(model: type[Model], stream: LiveStream, office: Office, reader: User) -> None:
-    row = a_row(model, stream)
+    row = make_row(model, stream)
     wanted = row.target_id if isinstance(row, AuditEntry) else row.pk
 
     found = office(reader).get(list_url(model), {"q": wanted.upper()})
@@ -103,11 +83,11 @@ def test_a_row_is_found_by_its_id(model: type[Model], stream: LiveStream, office
 
 @pytest.mark.parametrize("part", ["add", "delete", "change"])
 @pytest.mark.parametrize("model", OURS)
-def test_not_even_a_superuser_adds_deletes_or_edits_a_row(
+def test_not_even_a_superuser_adds_deletes_or_edits_make_row(
     model: type[Model], part: str, stream: LiveStream, office: Office
 ) -> None:
     root = User.objects.create_superuser("root", "password")
-    row = a_row(model, stream)
+    row = make_row(model, stream)
     before = model._base_manager.values().get(pk=row.pk)
     opts = model._meta
     args = [] if part == "add" else [row.pk]

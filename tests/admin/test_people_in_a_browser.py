@@ -11,11 +11,12 @@ from accounts.models import PersonNote, User
 from bans import services
 from bans.models import LiveStreamBan
 from livestreams.models import LiveStream, Status
+from tests.admin.browsing import faults_of, has_no_sideways_scroll, log_in
 from tests.admin.conftest import permit
 from tests.admin.pages import page_url
 from tests.bans.people import make_ban
 from tests.browser import OWED
-from tests.conftest import PASSWORD, make_user
+from tests.conftest import make_user
 from tests.streams import make_stream
 
 pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
@@ -46,24 +47,14 @@ def stream(mia: User) -> LiveStream:
 
 @pytest.fixture
 def crashes(page: Page) -> list[str]:
-    found: list[str] = []
-    page.on("pageerror", lambda error: found.append(f"{page.url}: {error}"))
-    page.on("console", lambda message: found.append(message.text) if "Content Security" in message.text else None)
-    return found
-
-
-def log_in(page: Page, live_server: Any, user: User) -> None:
-    page.goto(f"{live_server.url}/admin/")
-    page.get_by_label("Username").fill(user.username)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url(f"{live_server.url}/admin/")
+    return faults_of(page)
 
 
 def test_the_palette_finds_a_person_and_opens_the_page_by_keyboard(
     page: Page, live_server: Any, moderator: User, mia: User, stream: LiveStream, crashes: list[str]
 ) -> None:
-    log_in(page, live_server, moderator)
+    log_in(page, f"{live_server.url}/admin/", moderator)
+    page.wait_for_load_state()  # the shortcut works once the scripts of the page have run
 
     page.locator("body").press("Control+k")
     expect(page.locator("#search-input-command")).to_be_focused()
@@ -84,8 +75,7 @@ def test_a_moderator_writes_a_note_and_bans_from_the_page_of_a_person(
     width: int, page: Page, live_server: Any, moderator: User, mia: User, stream: LiveStream, crashes: list[str]
 ) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    log_in(page, live_server, moderator)
-    page.goto(f"{live_server.url}{page_url(mia)}")
+    log_in(page, f"{live_server.url}{page_url(mia)}", moderator)
 
     page.get_by_role("link", name="Notes", exact=True).click()
     page.get_by_label("New note").fill("Warned by phone.")
@@ -103,13 +93,8 @@ def test_a_moderator_writes_a_note_and_bans_from_the_page_of_a_person(
     page.get_by_role("button", name="Ban", exact=True).click()
 
     expect(page.get_by_text("mia was banned from “Bana her şeyi sor”.")).to_be_visible()
-    assert _is_as_wide_as_the_window(page)
+    assert has_no_sideways_scroll(page)
     ban = LiveStreamBan.objects.latest("created_at")
     assert (ban.stream_id, ban.action_type, ban.reason) == (stream.pk, "CHAT_ONLY", "Insults again")
     assert PersonNote.objects.get().text == "Warned by phone."
     assert crashes == []
-
-
-def _is_as_wide_as_the_window(page: Page) -> bool:
-    """Nothing but tables and rows of tabs, which scroll by themselves, is wider than the window."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))

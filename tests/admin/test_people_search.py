@@ -3,14 +3,13 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 
 from accounts.models import User
 from bans.models import LiveStreamBan, ReportCase
 from common.admin import search
 from livestreams.models import LiveStream
 from reminders.models import Reminder
-from tests.admin.conftest import Office
+from tests.admin.conftest import VIEW_PERMISSIONS, Office, permit
 from tests.admin.notifying import notify_of_start
 from tests.admin.pages import list_url, messages_of
 from tests.bans.people import make_ban
@@ -21,9 +20,7 @@ from tests.streams import make_stream
 
 @pytest.fixture
 def reader(reader: User) -> User:
-    seen = ("view_livestreamban", "view_reportcase")
-    reader.user_permissions.add(*Permission.objects.filter(codename__in=seen))
-    return User.objects.get(pk=reader.pk)
+    return permit(reader, (*VIEW_PERMISSIONS, "view_livestreamban", "view_reportcase"))
 
 
 @pytest.fixture

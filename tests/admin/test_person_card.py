@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -16,7 +15,7 @@ from bans.records import COUNTED, HOLDING_SHOWN, bans_in_force, record_of
 from common.admin import card_of
 from common.times import written
 from livestreams.models import Status
-from tests.admin.conftest import Office
+from tests.admin.conftest import CHANGE_PERMISSIONS, Office, permit
 from tests.admin.pages import page_url, text_of
 from tests.bans.people import lapsed_ban, make_ban
 from tests.conftest import make_user
@@ -25,14 +24,9 @@ from tests.streams import make_stream
 Review = LiveStreamBan.Review
 
 
-def with_permissions(user: User, *codenames: str) -> User:
-    user.user_permissions.add(*Permission.objects.filter(codename__in=codenames))
-    return User.objects.get(pk=user.pk)
-
-
 @pytest.fixture
 def moderator(moderator: User) -> User:
-    return with_permissions(moderator, "view_livestreamban", "moderate")
+    return permit(moderator, (*CHANGE_PERMISSIONS, "view_livestreamban", "moderate"))
 
 
 @pytest.fixture
@@ -138,7 +132,7 @@ def test_the_card_elsewhere_links_to_the_person_for_those_who_may_see_it(
     assert card is not None
     assert card["address"] == page_url(mia)
 
-    request.user = with_permissions(make_user("half", is_staff=True), "view_livestreamban")
+    request.user = permit(make_user("half", is_staff=True), ("view_livestreamban",))
     card = card_of(request, mia, now=timezone.now())
     assert card is not None
     assert card["address"] == ""

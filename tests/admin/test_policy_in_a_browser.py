@@ -6,17 +6,15 @@ import pytest
 from django.contrib import admin
 from django.db.models import Model
 from django.utils import timezone
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import Page, expect
 
 from accounts import services
 from accounts.models import User
 from livestreams.models import LiveStream
-from tests.admin.notifying import notify_of_start
+from tests.admin.browsing import faults_of, log_in
 from tests.admin.pages import action_url, list_url, page_url
+from tests.admin.rows import make_rows
 from tests.admin.test_users import picture
-from tests.bans.people import make_ban
-from tests.bans.reporting import make_report
-from tests.bans.requesting import make_request
 from tests.browser import OWED
 from tests.conftest import PASSWORD, make_user, session_of
 from tests.streams import make_stream
@@ -26,16 +24,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
 
 @pytest.fixture
 def violations(page: Page) -> list[str]:
-    """Violations of the policy and errors of scripts, as the browser reports them."""
-    reported: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        if "Content Security Policy" in message.text or "EvalError" in message.text:
-            reported.append(f"{page.url}: {message.text}")
-
-    page.on("console", listen)
-    page.on("pageerror", lambda error: reported.append(f"{page.url}: {error}"))
-    return reported
+    return faults_of(page)
 
 
 @pytest.fixture
@@ -44,14 +33,8 @@ def root(page: Page, live_server: Any) -> User:
     root = User.objects.create_superuser("root", PASSWORD)
     creator = services.set_profile_photo(make_user("creator"), picture(), by=None, now=timezone.now())
     stream = make_stream(creator, title="Işık ve gölge")
-    make_ban(make_user("troublemaker"), stream)
-    make_request(stream)
-    make_report(make_user("reporter"), stream)
-    notify_of_start(stream, [make_user("waiting")])
-    page.goto(f"{live_server.url}/admin/login/")
-    page.get_by_label("Username").fill("root")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    make_rows(stream)
+    log_in(page, f"{live_server.url}/admin/", root)
     expect(page.get_by_role("link", name="Audit trail").first).to_be_visible()
     return root
 

@@ -13,15 +13,10 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import add_note
-from bans.models import BulkRequest
 from bans.services import ban_many
-from bans.services.four_eyes import stored_request
-from common.models import AuditEntry
-from livestreams.models import Status
-from reminders.models import Chunk, Delivery, Reminder, Round
 from tests.admin import roles
-from tests.admin.notifying import notify_of_start
-from tests.bans.reporting import make_report
+from tests.admin.rows import make_rows
+from tests.admin.world import ROWS_OF
 from tests.conftest import make_user
 from tests.streams import make_stream
 
@@ -30,38 +25,11 @@ from tests.streams import make_stream
 def rows(creator: User) -> Mapping[str, str]:
     """A row for each variable in the routes of the admin."""
     now = timezone.now()
-    person, other = make_user("mia"), make_user("noa")
-    stream = make_stream(creator, Status.ACTIVE)
-    batch = ban_many(stream.pk, [person.pk, other.pk], by=creator, now=now)
-    case = make_report(make_user("reporter"), stream).case
-    notify_of_start(make_stream(make_user("host")), [make_user("waiting")])
-    asked_for = stored_request(
-        stream.pk,
-        BulkRequest.Action.BAN,
-        {"bans": []},
-        people=200,
-        by=creator,
-        now=now,
-    )
-    note = add_note(person.pk, "Was warned.", by=creator, now=now)
-    (ban_id,) = [result.ban_id for result in batch.results if result.target_id == person.pk]
-    found = {
-        "accounts.user": person.pk,
-        "bans.bulkrequest": asked_for,
-        "bans.livestreamban": ban_id,
-        "bans.reportcase": case.pk,
-        "common.auditentry": AuditEntry.objects.latest("pk").pk,
-        "livestreams.livestream": stream.pk,
-        "reminders.chunk": Chunk.objects.latest("pk").pk,
-        "reminders.delivery": Delivery.objects.latest("pk").pk,
-        "reminders.reminder": Reminder.objects.latest("pk").pk,
-        "reminders.round": Round.objects.latest("pk").pk,
-        "person_id": person.pk,
-        "note_id": getattr(note, "pk", None) or person.notes.latest("pk").pk,  # type: ignore[attr-defined]
-        "stream_id": stream.pk,
-        "ban_id": ban_id,
-        "batch_id": batch.id,
-    }
+    stream = make_stream(creator)
+    found = {model._meta.label_lower: row.pk for model, row in make_rows(stream).items()}
+    found["accounts.personnote"] = add_note(creator.pk, "Was warned.", by=make_user("author"), now=now).pk
+    found |= {variable: found[label] for variable, label in ROWS_OF.items()}
+    found["batch_id"] = ban_many(stream.pk, [make_user(name).pk for name in ("mia", "noa")], by=creator, now=now).id
     return {name: str(value) for name, value in found.items()}
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Group
 from django.urls import reverse
 from django.utils import timezone
 
@@ -15,7 +14,7 @@ from common.times import written
 from edges.models import Participant, ViewerCount
 from livestreams.models import LiveStream
 from livestreams.services import delete_stream
-from tests.admin.conftest import VIEW_PERMISSIONS, Office, permit
+from tests.admin.conftest import VIEW_PERMISSIONS, Office, join, permit
 from tests.admin.pages import page_url, text_of
 from tests.bans.people import lapsed_ban, make_ban
 from tests.bans.reporting import make_report
@@ -25,9 +24,7 @@ from tests.streams import make_stream
 
 @pytest.fixture
 def moderator(db: None) -> User:
-    user = permit(make_user("moderator", is_staff=True), VIEW_PERMISSIONS)
-    user.groups.add(Group.objects.get(name="Moderators"))
-    return User.objects.get(pk=user.pk)
+    return join(permit(make_user("moderator", is_staff=True), VIEW_PERMISSIONS), "Moderators")
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from playwright.sync_api import Page, expect
 
 from accounts.models import User
 from livestreams.models import LiveStream, Status
+from tests.admin.browsing import faults_of, log_in
 from tests.admin.conftest import CHANGE_PERMISSIONS, permit
-from tests.admin.pages import page_url
+from tests.admin.pages import list_url, page_url
 from tests.browser import OWED
-from tests.conftest import PASSWORD, make_user
+from tests.conftest import make_user
 from tests.streams import make_stream
 
 pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
@@ -36,23 +37,14 @@ def requests_outside(page: Page, live_server: Any) -> list[str]:
     return outside
 
 
-def log_in(page: Page, live_server: Any, user: User) -> None:
-    page.goto(f"{live_server.url}/admin/livestreams/livestream/")
-    page.get_by_label("Username").fill(user.username)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("link", name="Audit trail").first).to_be_visible()
-
-
 def test_a_moderator_cancels_a_stream_and_sees_why_it_cannot_be_cancelled_again(
     page: Page, live_server: Any, moderator: User, requests_outside: list[str]
 ) -> None:
     creator = make_user("creator", name="Ayşe", surname="Yılmaz")
     stream = make_stream(creator, title="Işık ve gölge")
     make_stream(creator, title="Another talk")
-    crashes: list[str] = []
-    page.on("pageerror", lambda error: crashes.append(f"{page.url}: {error}"))
-    log_in(page, live_server, moderator)
+    crashes = faults_of(page)
+    log_in(page, f"{live_server.url}{list_url(LiveStream)}", moderator)
 
     page.get_by_role("link", name=re.compile(r"\bStreams$")).first.click()
     page.locator("#searchbar").fill("isik")
@@ -82,8 +74,7 @@ def test_a_moderator_deletes_two_streams_from_the_list(page: Page, live_server: 
     creator = make_user("creator")
     for title in ("One", "Two"):
         make_stream(creator, title=title)
-    log_in(page, live_server, moderator)
-    page.goto(f"{live_server.url}/admin/livestreams/livestream/")
+    log_in(page, f"{live_server.url}{list_url(LiveStream)}", moderator)
 
     for box in page.locator("input.action-select").all()[-2:]:
         box.check()

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db.models import CharField, Model, TextField
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
@@ -24,6 +24,7 @@ from reminders.models import Delivery, Reminder
 from reminders.services import set_reminder
 from tests.admin.bans.reviewing import CHAT_ONLY, review
 from tests.admin.notifying import notify_of_start
+from tests.admin.pages import VARIABLE, routes
 from tests.bans.people import make_ban
 from tests.bans.reporting import make_report
 from tests.bans.requesting import make_request
@@ -141,7 +142,7 @@ def texts_of_rows(world: World) -> set[str]:
             for values in model._base_manager.values_list(*names):
                 found.update(str(value) for value in values if value)
     found.update(word for user in User.objects.all() for word in user.get_full_name().split())
-    found.update((user.name[:1] + user.surname[:1]) or user.username[:2] for user in User.objects.all())
+    found.update(user.initials for user in User.objects.all())
     return found
 
 
@@ -162,15 +163,15 @@ def addresses(world: World) -> Iterator[tuple[str, str]]:
 
     Raises AssertionError for a page whose rows the world lacks, so that who adds a page adds its rows here.
     """
-    for name, arguments in sorted(set(_named_patterns())):
+    for name, variables in sorted({(name, tuple(VARIABLE.findall(route))) for route, name in routes()}):
         if name in WITHOUT_TEXTS:
             continue
-        if not arguments:
+        if not variables:
             yield name, reverse(f"admin:{name}")
         elif (model := _model_of(name)) is not None:
             yield from _pages_of_rows(world, name, model)
         else:
-            yield from _other_pages(world, name, arguments)
+            yield from _other_pages(world, name, variables)
 
 
 def _pages_of_rows(world: World, name: str, model: type[Model]) -> Iterator[tuple[str, str]]:
@@ -188,14 +189,14 @@ def _pages_of_rows(world: World, name: str, model: type[Model]) -> Iterator[tupl
             yield f"{name} {row} {panel.name}", f"{address}?{PARAMETER}={panel.name}"
 
 
-def _other_pages(world: World, name: str, arguments: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _other_pages(world: World, name: str, variables: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     ids: list[list[str]] = []
-    for argument in arguments:
-        if argument == "batch_id":
+    for variable in variables:
+        if variable == "batch_id":
             ids.append(world.batches)
             continue
-        assert argument in ROWS_OF, f"the world does not know what {argument} of admin:{name} is"
-        ids.append([row.pk for row in world.rows[ROWS_OF[argument]]])
+        assert variable in ROWS_OF, f"the world does not know what {variable} of admin:{name} is"
+        ids.append([row.pk for row in world.rows[ROWS_OF[variable]]])
     for chosen in islice(product(*ids), MOST_OF_A_PAGE):
         yield f"{name} {chosen}", reverse(f"admin:{name}", args=chosen)
 
@@ -206,16 +207,3 @@ def _model_of(name: str) -> type[Model] | None:
         return apps.get_model(parts[0], parts[1])
     except (LookupError, IndexError):
         return None
-
-
-def _named_patterns() -> Iterator[tuple[str, tuple[str, ...]]]:
-    resolver = next(found for found in get_resolver().url_patterns if getattr(found, "namespace", "") == "admin")
-    yield from _patterns_in(resolver)
-
-
-def _patterns_in(resolver: Any) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for pattern in resolver.url_patterns:
-        if isinstance(pattern, URLResolver):
-            yield from _patterns_in(pattern)
-        elif isinstance(pattern, URLPattern) and pattern.name:
-            yield pattern.name, tuple(dict.fromkeys([*pattern.pattern.converters, *pattern.pattern.regex.groupindex]))

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth.models import Group
-
 from accounts.models import User
 from bans.models import LiveStreamBan
 from bans.services.appeals import appeal_ban
 from livestreams.models import LiveStream
+from tests.admin.conftest import join
 from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream
@@ -19,9 +18,7 @@ KINDS = ("appeal", "live", "ending", "muted", "lapsed", "old")
 
 
 def make_moderator(username: str = "melis", **fields: Any) -> User:
-    user = make_user(username, is_staff=True, **fields)
-    user.groups.add(Group.objects.get(name="Moderators"))
-    return User.objects.get(pk=user.pk)
+    return join(make_user(username, is_staff=True, **fields), "Moderators")
 
 
 def waiting_bans(number: int, now: datetime) -> Iterator[LiveStreamBan]:

@@ -3,17 +3,17 @@
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from accounts.models import User
 from bans.models import LiveStreamBan
 from livestreams.models import LiveStream
-from tests.admin.conftest import VIEW_PERMISSIONS, permit
+from tests.admin.browsing import faults_of, has_no_sideways_scroll, log_in
+from tests.admin.conftest import VIEW_PERMISSIONS, join, permit
 from tests.admin.pages import page_url
 from tests.bans.people import make_ban
 from tests.browser import OWED
-from tests.conftest import PASSWORD, make_user
+from tests.conftest import make_user
 from tests.streams import make_stream
 
 pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
@@ -34,9 +34,7 @@ WORDS = {
 
 @pytest.fixture
 def moderator() -> User:
-    user = permit(make_user("moderator", is_staff=True, name="Defne"), VIEW_PERMISSIONS)
-    user.groups.add(Group.objects.get(name="Moderators"))
-    return user
+    return join(permit(make_user("moderator", is_staff=True, name="Defne"), VIEW_PERMISSIONS), "Moderators")
 
 
 @pytest.fixture
@@ -47,29 +45,15 @@ def stream(moderator: User) -> LiveStream:
     return stream
 
 
-def crashes_of(page: Page) -> list[str]:
-    found: list[str] = []
-    page.on("pageerror", lambda error: found.append(str(error)))
-    page.on("console", lambda said: found.append(said.text) if "Content Security Policy" in said.text else None)
-    return found
-
-
-def has_no_sideways_scroll(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
-
-
 @pytest.mark.parametrize(("language", "width"), [("en", 1440), ("tr", 390)])
 def test_twenty_names_are_pasted_checked_banned_and_undone(
-    language: str, width: int, browser: Browser, live_server: Any, stream: LiveStream
+    language: str, width: int, browser: Browser, live_server: Any, moderator: User, stream: LiveStream
 ) -> None:
     button, check, ban, banned, undo, lifted = WORDS[language]
     context = browser.new_context(viewport={"width": width, "height": 800}, locale=language, has_touch=width < 640)
     page = context.new_page()
-    crashes = crashes_of(page)
-    page.goto(f"{live_server.url}{page_url(stream)}")
-    page.locator("[name=username]").fill("moderator")
-    page.locator("[name=password]").fill(PASSWORD)
-    page.locator("[name=password]").press("Enter")
+    crashes = faults_of(page)
+    log_in(page, f"{live_server.url}{page_url(stream)}", moderator)
     page.get_by_role("link", name=button).click()
 
     names = page.locator("[name=people]")

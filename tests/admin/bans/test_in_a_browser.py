@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
@@ -13,10 +12,12 @@ from accounts.models import User
 from bans import services
 from bans.models import Appeal, LiveStreamBan
 from livestreams.models import LiveStream
+from tests.admin.browsing import faults_of, log_in
+from tests.admin.conftest import join
 from tests.admin.pages import list_url
 from tests.bans.people import make_ban
 from tests.browser import OWED
-from tests.conftest import PASSWORD, make_user
+from tests.conftest import make_user
 from tests.streams import make_stream
 
 pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
@@ -24,9 +25,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
 
 @pytest.fixture
 def moderator() -> User:
-    user = make_user("moderator", is_staff=True)
-    user.groups.add(Group.objects.get(name="Moderators"))
-    return user
+    return join(make_user("moderator", is_staff=True), "Moderators")
 
 
 @pytest.fixture
@@ -37,18 +36,14 @@ def stream() -> LiveStream:
 @pytest.fixture
 def crashes(page: Page) -> Iterator[list[str]]:
     """Errors in scripts of the pages. The test fails if there are any."""
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
+    errors = faults_of(page)
     yield errors
     assert errors == []
 
 
 @pytest.fixture
 def in_the_list(page: Page, live_server: Any, moderator: User, crashes: list[str]) -> Page:
-    page.goto(live_server.url + list_url(LiveStreamBan))
-    page.get_by_label("Username").fill(moderator.username)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    log_in(page, live_server.url + list_url(LiveStreamBan), moderator)
     expect(page.locator("#result_list")).to_be_visible()
     return page
 

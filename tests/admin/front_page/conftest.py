@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
@@ -13,31 +12,20 @@ from accounts.models import User
 from bans import services
 from bans.models import LiveStreamBan
 from livestreams.models import LiveStream
+from tests.admin import roles
 from tests.admin.conftest import permit
 from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-OPERATIONS = ("view_reminder", "view_round", "view_chunk", "view_delivery")
 
-# The permissions of each role, beside those of its groups.
-ROLES: dict[str, tuple[str, ...]] = {
-    "nobody": (),
-    "viewer": ("view_livestream", "view_livestreamban"),
-    "moderator": (),
-    "senior": ("overrule", "view_team_figures", "change_user"),
-    "ops": ("view_livestream", "view_livestreamban", *OPERATIONS),
-    "streams": ("view_livestream",),
-    "superuser": (),
-}
+# Roles that see a part of the page. The others are those of the admin.
+PARTS = {"viewer": ("view_livestream", "view_livestreamban"), "streams": ("view_livestream",)}
 
 
 def member(role: str) -> User:
-    user = make_user(f"staff-{role}", is_staff=True, is_superuser=role == "superuser")
-    if role in {"moderator", "senior"}:
-        user.groups.add(Group.objects.get(name="Moderators"))
-    return permit(user, ROLES[role])
+    return permit(make_user(f"staff-{role}", is_staff=True), PARTS[role]) if role in PARTS else roles.member(role)
 
 
 def section(client: Client, name: str) -> str | None:

@@ -13,9 +13,9 @@ from bans.models import LiveStreamBan
 from bans.services import review_ban
 from config.front_page import pages
 from livestreams.models import LiveStream
+from tests.admin.browsing import faults_of, log_in
 from tests.admin.front_page.conftest import HOUR, MINUTE, appealed, banned
 from tests.browser import OWED
-from tests.conftest import PASSWORD
 
 pytestmark = [pytest.mark.django_db(transaction=True), *OWED]
 
@@ -25,10 +25,7 @@ EVERY = 0.5  # seconds
 @pytest.fixture
 def opened(page: Page, live_server: Any, moderator: User, monkeypatch: pytest.MonkeyPatch) -> Page:
     monkeypatch.setattr(pages, "RENEWED_EVERY", EVERY)
-    page.goto(f"{live_server.url}/admin/")
-    page.get_by_label("Username").fill(moderator.username)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
+    log_in(page, f"{live_server.url}/admin/", moderator)
     expect(page.get_by_role("heading", name="Waiting for a decision")).to_be_visible()
     return page
 
@@ -45,8 +42,7 @@ def decided(moderator: User, live: LiveStream, now: datetime) -> list[LiveStream
 def test_the_page_is_renewed_in_place(
     decided: list[LiveStreamBan], opened: Page, live: LiveStream, moderator: User, now: datetime
 ) -> None:
-    crashes: list[str] = []
-    opened.on("pageerror", lambda error: crashes.append(str(error)))
+    crashes = faults_of(opened)
     undo = opened.get_by_role("button", name="Undo: first, upheld")
     undo.focus()
     opened.evaluate("scrollTo(0, 120)")
