@@ -1,4 +1,4 @@
-"""An evening for the tests of the queue: bans of all kinds that wait for a review."""
+"""Bans of all kinds that wait for a review, for the tests of the queue."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
