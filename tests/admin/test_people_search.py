@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib import admin
 
 from accounts.models import User
 from bans.models import LiveStreamBan, ReportCase
@@ -16,6 +17,8 @@ from tests.bans.people import make_ban
 from tests.bans.reporting import make_report
 from tests.conftest import make_user
 from tests.streams import make_stream
+
+SEARCHED = [model for model, pages in admin.site._registry.items() if getattr(pages, "word_search", None)]
 
 
 @pytest.fixture
@@ -173,11 +176,11 @@ def test_one_rare_word_is_enough_to_find_all(
     assert messages_of(answer) == []
 
 
-@pytest.mark.parametrize("model", [User, LiveStream, LiveStreamBan, ReportCase, Reminder])
+@pytest.mark.parametrize("model", SEARCHED)
 def test_a_search_costs_the_same_for_many_rows(
-    model: Any, office: Office, reader: User, creator: User, django_assert_max_num_queries: Any
+    model: Any, office: Office, creator: User, django_assert_max_num_queries: Any
 ) -> None:
-    client = office(reader)
+    client = office(User.objects.create_superuser("root"))
 
     def cost() -> int:
         client.get(list_url(model), {"q": "evening öztürk"})

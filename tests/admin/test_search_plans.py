@@ -14,6 +14,7 @@ from pytest_django import DjangoDbBlocker
 from accounts.models import User
 from bans.models import LiveStreamBan
 from benchmarks.growth.rows import Size, fill_in_bulk
+from common.admin.panels import panels_of
 from common.word_search import FEW
 from livestreams.models import LiveStream
 from tests.admin.conftest import Office, permit
@@ -97,7 +98,7 @@ def test_the_palette_reads_little(text: str, client_of_moderator: Client) -> Non
     assert faults_of(client_of_moderator, reverse("admin:search"), {"s": text}) == []
 
 
-@pytest.mark.parametrize("tab", ["bans", "appeals", "streams", "sessions", "done", "trail", "notes"])
+@pytest.mark.parametrize("tab", [panel.name for panel in panels_of(User)])
 def test_the_page_of_a_person_reads_what_it_shows(tab: str, client_of_moderator: Client) -> None:
     person = User.objects.get(username="user100")
     assert faults_of(client_of_moderator, page_url(person), {"tab": tab}) == []

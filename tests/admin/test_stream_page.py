@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from bans.services import lift_ban, review_ban
+from common.admin.panels import panels_of
 from common.times import written
 from edges.models import Participant, ViewerCount
 from livestreams.models import LiveStream
@@ -146,7 +147,7 @@ def test_a_tab_or_a_filter_that_does_not_exist_is_refused(
     assert office(moderator).get(page_url(live), query).status_code == 400
 
 
-@pytest.mark.parametrize("tab", ["bans", "viewers", "reports", "trail"])
+@pytest.mark.parametrize("tab", [panel.name for panel in panels_of(LiveStream)])
 def test_a_page_costs_the_same_for_one_row_and_for_many(
     tab: str, live: LiveStream, office: Office, moderator: User, django_assert_max_num_queries: Any
 ) -> None:
@@ -161,7 +162,7 @@ def test_a_page_costs_the_same_for_one_row_and_for_many(
     def statements() -> int:
         client.get(page_url(live), {"tab": tab})
         with django_assert_max_num_queries(15) as seen:
-            client.get(page_url(live), {"tab": tab})
+            assert client.get(page_url(live), {"tab": tab}).status_code == 200
         return len(seen)
 
     add("first")
