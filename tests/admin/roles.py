@@ -108,7 +108,7 @@ def answered(client: Client, page: Page, method: str, *, may_change: bool) -> st
     with transaction.atomic():
         before = digest()
         if page.action:
-            sent = {"action": page.action, "_selected_action": [page.chosen], "reason": "Checked.", "post": "yes"}
+            sent = {"action": page.action, "_selected_action": [page.chosen], "reason": "Checked.", "confirmed": "yes"}
             answer = client.post(page.path, sent)
         elif method == "GET":
             answer = client.get(page.path)
