@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User
 from common.admin.audit_walk import AT_ENDS, LOOKED_AT
 from tests.admin.plans import never_committed
-from tests.admin.trail.conftest import TRAIL
+from tests.admin.trail.conftest import TRAIL, at
 from tests.conftest import make_user
 
 ROWS = 200_000
@@ -54,8 +54,7 @@ def client(filled: User, db: None) -> Client:
 
 
 def day(ago: timedelta, end: str) -> dict[str, str]:
-    moment = timezone.localtime(timezone.now() - ago)
-    return {f"at_{end}_0": moment.strftime("%Y-%m-%d"), f"at_{end}_1": moment.strftime("%H:%M:%S")}
+    return at(timezone.now() - ago, end)
 
 
 OLD = day(timedelta(hours=40), "from") | day(timedelta(hours=39), "to")
