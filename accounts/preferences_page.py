@@ -54,7 +54,7 @@ class PreferencesForm(forms.Form):
 
 
 def account_links(request: HttpRequest) -> list[dict[str, Any]]:
-    """The menu of the user. Naming it replaces Unfold's own link to the form for the password."""
+    """The menu of the user, named in the settings. Unfold then leaves out its own link to the password form."""
     links = [{"title": _("Preferences"), "link": reverse("admin:preferences")}]
     if isinstance(request.user, User) and request.user.has_usable_password():
         links.append({"title": _("Change password"), "link": reverse("admin:password_change")})

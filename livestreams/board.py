@@ -21,7 +21,7 @@ _OF_STATUS = " ".join(f"WHEN '{status}' THEN {place}" for status, place in _PLAC
 
 
 class BoardPlace(Func):
-    """The place of a stream's state in that order.
+    """The place of a stream in this order, which depends on its state.
 
     The constants are in the text of the statement: as parameters they would not match the expression of the index.
     """

@@ -36,7 +36,7 @@ class NoteForm(forms.Form):
 
 
 def add_note(request: HttpRequest, person_id: str) -> HttpResponse:
-    """A page with the form alone, to which the tab with the notes sends its own."""
+    """A page with nothing but the form. The same form in the tab with the notes sends to this address, too."""
     if not request.user.has_perms(["accounts.view_user", "accounts.add_personnote"]):
         raise PermissionDenied
     person = row_or_404(User.objects.all(), person_id)
@@ -70,7 +70,7 @@ def delete_note(request: HttpRequest, person_id: str, note_id: str) -> HttpRespo
 
 
 def _back(request: HttpRequest, person: User) -> str:
-    """Where the form was shown: an address of the admin that it sent, else the notes of the person."""
+    """Where to go after the form: to the address of the admin that it sent, else to the notes of the person."""
     wanted = request.POST.get("next", "")
     is_ours = wanted.startswith(reverse("admin:index")) and url_has_allowed_host_and_scheme(wanted, allowed_hosts=None)
     return wanted if is_ours else f"{page_of(person)}?tab={TAB}"

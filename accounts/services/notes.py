@@ -39,7 +39,7 @@ def add_note(person_id: str, text: str, *, by: User, now: datetime) -> PersonNot
 
 
 @transaction.atomic
-def delete_note(note_id: str, *, by: User, now: datetime, reason: str = "") -> None:
+def delete_note(note_id: str, *, by: User, now: datetime) -> None:
     """Soft-delete a note. Raises NoteMissing, NotTheAuthor, and Oneself for a superuser whom it is about."""
     note = PersonNote.objects.locked(note_id, otherwise=NoteMissing)
     if note.person_id == by.pk:
@@ -48,7 +48,7 @@ def delete_note(note_id: str, *, by: User, now: datetime, reason: str = "") -> N
         raise NotTheAuthor
     note.deleted_at, note.deleted_by = now, by
     note.save(update_fields=["deleted_at", "deleted_by"])
-    audit.record("delete_note", note.person, by=by, now=now, before={"note_id": note.pk}, after={}, reason=reason)
+    audit.record("delete_note", note.person, by=by, now=now, before={"note_id": note.pk}, after={})
 
 
 def may_delete_note(note: PersonNote, *, by: User) -> bool:

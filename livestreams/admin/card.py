@@ -1,4 +1,4 @@
-"""The card of a stream: its picture, state, people and times; until when a deleted one is kept. And its trail."""
+"""The card of a stream: picture, state, people, times, and when a deleted one is purged. And its audit trail."""
 
 from collections.abc import Iterator
 from datetime import datetime

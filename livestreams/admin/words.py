@@ -1,4 +1,4 @@
-"""Streams in words: the state, how long, and what tells streams with the same title apart."""
+"""Texts about streams: the state, the duration, and what distinguishes streams with the same title."""
 
 from datetime import datetime, timedelta
 
@@ -45,13 +45,13 @@ def state_in_words(stream: LiveStream) -> str:
 
 
 def described_stream(stream: LiveStream) -> str:
-    """Host, date and state: enough to tell apart streams with the same title."""
+    """Creator, time and state, which distinguish streams with the same title."""
     begins_at = stream.started_at or stream.planned_start_at or stream.created_at
     return f"{stream.creator.username} · {written(begins_at)} · {shown_state(stream)}"
 
 
 def how_long(stream: LiveStream, now: datetime) -> str:
-    """How long the stream is live, in which time it starts, or how long it lasted: what matters in its state."""
+    """A duration in words, which depends on the state: since the start, until the start, of the whole stream, etc."""
     if stream.deleted_at is not None:
         return _("purged in %(minutes)s") % {"minutes": _minutes(purge_at(stream.deleted_at) - now)}
     match stream.status:

@@ -7,8 +7,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.messages import get_messages
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, reverse
 
 VARIABLE = re.compile(r"<\w+:(\w+)>")
@@ -37,6 +39,18 @@ def page_url(row: Model, part: str = "change") -> str:
 
 def action_url(row: Model, action: str) -> str:
     return f"{list_url(type(row))}{row.pk}/{action}/"
+
+
+def statements_of(client: Client, address: str, query: dict[str, str] | None = None, *, most: int = 15) -> int:
+    """The number of statements of a page, which are at most `most`.
+
+    The page is opened once before, which fills caches of the process, such as content types.
+    """
+    client.get(address, query)
+    with CaptureQueriesContext(connection) as seen:
+        assert client.get(address, query).status_code == 200
+    assert len(seen) <= most, "\n".join(each["sql"] for each in seen)
+    return len(seen)
 
 
 def change_many(client: Client, action: str, rows: list[Any], /, **more: str) -> Any:

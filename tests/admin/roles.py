@@ -28,6 +28,8 @@ GROUPS = {"moderator": "Moderators", "senior": "Senior moderators", "ops": "Ops"
 FOR_ALL = frozenset({
     "login", "logout", "password_change", "password_change_done", "autocomplete", "jsi18n", "view_on_site", "app_list",
 })  # fmt: skip
+# What scripts ask for; these are no pages of their own.
+PARTS_OF_PAGES = {"/admin/front-page/data/", "/admin/search/", "/admin/bans/review/<ban_id>/claim/"}
 # Nobody adds, changes or deletes rows with forms of Django: tests/admin/test_pages.py.
 OF_DJANGO = ("_add", "_history", "_delete")
 HEAD = f"""\
@@ -90,12 +92,23 @@ def pages(rows: Mapping[str, str]) -> Iterator[Page]:
             yield Page(f"{path} {action.name}", path, action.name, rows[label])
 
 
+def pages_opened(rows: Mapping[str, str]) -> list[str]:
+    """The addresses of all lists and of all pages that belong to no model, as far as superusers open them."""
+    table = read()
+    return [
+        page.path
+        for page in pages(rows)
+        if not (page.action or "<object_id>" in page.route or page.route in PARTS_OF_PAGES)
+        and table[page.route]["superuser"].startswith("yes")
+    ]
+
+
 def answered(client: Client, page: Page, method: str, *, may_change: bool) -> str:
     """The cell of one request, which is undone."""
     with transaction.atomic():
         before = digest()
         if page.action:
-            sent = {"action": page.action, "_selected_action": [page.chosen], "reason": "Checked.", "post": "yes"}
+            sent = {"action": page.action, "_selected_action": [page.chosen], "reason": "Checked.", "confirmed": "yes"}
             answer = client.post(page.path, sent)
         elif method == "GET":
             answer = client.get(page.path)

@@ -9,15 +9,12 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from accounts.models import User
 from bans.models import LiveStreamBan
-from common.models import AuditEntry
-from livestreams.models import LiveStream
 from tests.admin.browsing import log_in
 from tests.admin.pages import action_url, list_url, page_url
+from tests.admin.roles import pages_opened
 from tests.admin.world import World, make_world
 from tests.browser import OWED
 
@@ -61,18 +58,14 @@ def findings(page: Page) -> Iterator[str]:
 
 
 def addresses(world: World) -> list[str]:
-    """A page of each kind that staff work with, and an error."""
+    """All lists and pages without a model, a page of each kind of row and action that staff work with, and an error."""
     appealed = LiveStreamBan.objects.get(target__username="deniz")
     stream, person = world.rows["livestreams.livestream"][0], appealed.target
     return [
-        "/admin/",
-        *(list_url(model) for model in (LiveStreamBan, LiveStream, User, AuditEntry)),
+        *pages_opened(world.ids() | {"ban_id": appealed.pk, "person_id": person.pk}),
         *(page_url(row) for row in (appealed, stream, person)),
         action_url(appealed, "uphold_ban"),
         action_url(appealed, "change_ban"),
-        reverse("admin:preferences"),
-        reverse("admin:review_case", args=[appealed.pk]),
-        reverse("admin:ban_people", args=[stream.pk]),
         "/admin/nothing/",
     ]
 

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 import pytest
 from django.contrib import admin
 from django.db import connection
@@ -19,7 +18,9 @@ from livestreams.admin.board import STATES
 from livestreams.models import LiveStream, Status
 from livestreams.services import delete_stream
 from tests.admin.conftest import VIEW_PERMISSIONS, Office, join, permit
-from tests.admin.pages import list_url, text_of
+from tests.admin.pages import list_url, statements_of, text_of
+from tests.admin.plans import plans_of
+from tests.api.test_list_plans import nodes, rows_read
 from tests.bans.people import make_ban
 from tests.conftest import make_user
 from tests.streams import make_stream
@@ -205,15 +206,12 @@ def fill(first: int, last: int, creator: User) -> None:
 
 @pytest.mark.parametrize("tab", ["", "live", "ended"])
 def test_the_board_costs_the_same_for_one_stream_and_for_fifty(
-    tab: str, office: Office, moderator: User, creator: User, django_assert_max_num_queries: Any
+    tab: str, office: Office, moderator: User, creator: User
 ) -> None:
     client = office(moderator)
 
     def statements() -> int:
-        client.get(BOARD, {"state": tab})  # fills caches of the process
-        with django_assert_max_num_queries(15) as seen:
-            client.get(BOARD, {"state": tab})
-        return len(seen)
+        return statements_of(client, BOARD, {"state": tab})
 
     make_stream(creator, "active")
     make_stream(make_user("host"), "ended")
@@ -227,26 +225,13 @@ def test_the_board_costs_the_same_for_one_stream_and_for_fifty(
     assert len(client.get(BOARD, {"state": tab}).context["cl"].result_list) == 50
 
 
-def nodes(plan: dict[str, Any]) -> Any:
-    yield plan
-    for inner in plan.get("Plans", ()):
-        yield from nodes(inner)
-
-
-def rows_read(explained: CaptureQueriesContext) -> dict[str, int]:
+def most_read(captured: CaptureQueriesContext) -> dict[str, float]:
     """The most rows that one step of each SELECT on streams read, by statement."""
-    read = {}
-    for query in explained.captured_queries:
-        if "livestreams_livestream" not in query["sql"] or not query["sql"].startswith(("SELECT", "(")):
-            continue
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {query['sql']}")
-            (found,) = cursor.fetchone()
-        plan = (orjson.loads(found) if isinstance(found, str) else found)[0]["Plan"]
-        read[query["sql"]] = max(
-            (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in nodes(plan)
-        )
-    return read
+    return {
+        sql: max(rows_read(node) for node, _counting in nodes(plan))
+        for sql, plan in plans_of(captured)
+        if "livestreams_livestream" in sql
+    }
 
 
 QUERIES: list[dict[str, str]] = [{}, *({"state": name} for name in STATES), {"q": "talk 199999"}, {"p": "4"}]
@@ -264,7 +249,7 @@ def test_a_page_of_two_hundred_thousand_streams_reads_as_much_as_of_a_few(
         client.get(BOARD, query)
         with CaptureQueriesContext(connection) as seen:
             assert client.get(BOARD, query).status_code == 200
-        read = rows_read(seen)
+        read = most_read(seen)
         assert len(read) >= 3
         for sql, rows in read.items():
             assert rows <= MOST_READ, (query, rows, sql)

@@ -1,7 +1,6 @@
 """Lists and pages of the admin: they open, rows are found, and rows cannot be added, changed or deleted."""
 
 import re
-from typing import Any
 
 import pytest
 from django.contrib import admin
@@ -19,7 +18,7 @@ from livestreams.models import LiveStream, Status
 from reminders.models import Chunk, Delivery, Reminder, Round
 from tests.admin.conftest import CHANGE_PERMISSIONS, VIEW_PERMISSIONS, Office, permit
 from tests.admin.notifying import notify_of_start
-from tests.admin.pages import action_url, list_url, page_url, text_of
+from tests.admin.pages import action_url, list_url, page_url, statements_of, text_of
 from tests.admin.rows import make_row
 from tests.bans.people import make_ban
 from tests.streams import make_stream
@@ -38,13 +37,6 @@ def moderator(moderator: User) -> User:
 @pytest.fixture
 def reader(reader: User) -> User:
     return permit(reader, (*VIEW_PERMISSIONS, *VIEW_BANS))
-
-
-def statements(client: Client, url: str, count: Any) -> int:
-    client.get(url)  # fills caches of the process, such as content types
-    with count as seen:
-        assert client.get(url).status_code == 200
-    return len(seen)
 
 
 @pytest.fixture
@@ -158,19 +150,19 @@ def test_staff_without_permission_see_nothing(model: type[Model], office: Office
 @pytest.mark.slow
 @pytest.mark.parametrize("model", OURS)
 def test_a_list_costs_the_same_for_fifty_rows_as_for_one(
-    model: type[Model], office: Office, moderator: User, guest: User, django_assert_max_num_queries: Any
+    model: type[Model], office: Office, moderator: User, guest: User
 ) -> None:
     client = office(moderator)
     hosts = [User.objects.create_user(f"host{number}", name="Host") for number in range(50)]
     make_ban(hosts[1], make_stream(hosts[0], guest=guest))
     notify_of_start(make_stream(hosts[0]), [hosts[1]])
-    one = statements(client, list_url(model), django_assert_max_num_queries(12))
+    one = statements_of(client, list_url(model), most=12)
 
     for host in hosts[1:]:
         make_ban(hosts[0], make_stream(host, guest=guest))
         notify_of_start(make_stream(host), [hosts[0]])
 
-    assert statements(client, list_url(model), django_assert_max_num_queries(12)) == one
+    assert statements_of(client, list_url(model), most=12) == one
 
 
 def test_deleted_streams_are_shown_and_marked(office: Office, reader: User, stream: LiveStream) -> None:

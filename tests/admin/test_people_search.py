@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.contrib import admin
 
 from accounts.models import User
 from bans.models import LiveStreamBan, ReportCase
@@ -11,11 +12,13 @@ from livestreams.models import LiveStream
 from reminders.models import Reminder
 from tests.admin.conftest import VIEW_PERMISSIONS, Office, permit
 from tests.admin.notifying import notify_of_start
-from tests.admin.pages import list_url, messages_of
+from tests.admin.pages import list_url, messages_of, statements_of
 from tests.bans.people import make_ban
 from tests.bans.reporting import make_report
 from tests.conftest import make_user
 from tests.streams import make_stream
+
+SEARCHED = [model for model, pages in admin.site._registry.items() if getattr(pages, "word_search", None)]
 
 
 @pytest.fixture
@@ -173,17 +176,12 @@ def test_one_rare_word_is_enough_to_find_all(
     assert messages_of(answer) == []
 
 
-@pytest.mark.parametrize("model", [User, LiveStream, LiveStreamBan, ReportCase, Reminder])
-def test_a_search_costs_the_same_for_many_rows(
-    model: Any, office: Office, reader: User, creator: User, django_assert_max_num_queries: Any
-) -> None:
-    client = office(reader)
+@pytest.mark.parametrize("model", SEARCHED)
+def test_a_search_costs_the_same_for_many_rows(model: Any, office: Office, creator: User) -> None:
+    client = office(User.objects.create_superuser("root"))
 
     def cost() -> int:
-        client.get(list_url(model), {"q": "evening öztürk"})
-        with django_assert_max_num_queries(15) as seen:
-            assert client.get(list_url(model), {"q": "evening öztürk"}).status_code == 200
-        return len(seen)
+        return statements_of(client, list_url(model), {"q": "evening öztürk"})
 
     hosts = [make_user(f"host{number}", name="Öztürk", surname="Evening") for number in range(6)]
     make_ban(creator, make_stream(hosts[0]))

@@ -1,5 +1,6 @@
 """The content security policy in a browser: it blocks nothing that the pages of the admin need."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -13,7 +14,8 @@ from accounts.models import User
 from livestreams.models import LiveStream
 from tests.admin.browsing import faults_of, log_in
 from tests.admin.pages import action_url, list_url, page_url
-from tests.admin.rows import make_rows
+from tests.admin.roles import pages_opened
+from tests.admin.rows import ids_of_rows
 from tests.admin.test_users import picture
 from tests.browser import OWED
 from tests.conftest import PASSWORD, make_user, session_of
@@ -28,12 +30,16 @@ def violations(page: Page) -> list[str]:
 
 
 @pytest.fixture
-def root(page: Page, live_server: Any) -> User:
-    """A superuser who has logged in. There is a row of each model."""
-    root = User.objects.create_superuser("root", PASSWORD)
+def ids() -> Mapping[str, str]:
+    """Those of a row of each model."""
     creator = services.set_profile_photo(make_user("creator"), picture(), by=None, now=timezone.now())
-    stream = make_stream(creator, title="Işık ve gölge")
-    make_rows(stream)
+    return ids_of_rows(make_stream(creator, title="Işık ve gölge"))
+
+
+@pytest.fixture
+def root(page: Page, live_server: Any, ids: Mapping[str, str]) -> User:
+    """A superuser who has logged in."""
+    root = User.objects.create_superuser("root", PASSWORD)
     log_in(page, f"{live_server.url}/admin/", root)
     expect(page.get_by_role("link", name="Audit trail").first).to_be_visible()
     return root
@@ -43,7 +49,7 @@ def rows() -> dict[type[Model], Any]:
     return {model: model._base_manager.order_by("pk")[0] for model in admin.site._registry}
 
 
-def addresses() -> dict[str, int]:
+def addresses(ids: Mapping[str, str]) -> dict[str, int]:
     """URLs of every kind of page, and their status codes."""
     found = {"/admin/": 200, "/admin/password_change/": 200, "/admin/password_change/done/": 200}
     found |= {"/admin/no/such/page/": 404, "/admin/logout/": 405, f"{list_url(User)}?password__regex=a": 400}
@@ -52,12 +58,14 @@ def addresses() -> dict[str, int]:
         found |= {page_url(row, "history"): 200, f"{list_url(model)}add/": 403}
         for action in dict.fromkeys(getattr(admin.site._registry[model], "actions_detail", ())):
             found[action_url(row, action)] = 200
-    return found
+    return found | dict.fromkeys(pages_opened(ids), 200)
 
 
-def test_the_policy_blocks_nothing_on_any_page(page: Page, live_server: Any, root: User, violations: list[str]) -> None:
-    assert len(addresses()) > 50
-    for address, status in addresses().items():
+def test_the_policy_blocks_nothing_on_any_page(
+    page: Page, live_server: Any, ids: Mapping[str, str], root: User, violations: list[str]
+) -> None:
+    assert len(addresses(ids)) > 50
+    for address, status in addresses(ids).items():
         answer = page.goto(f"{live_server.url}{address}")
         assert answer is not None
         assert (answer.status, address) == (status, address)

@@ -9,28 +9,16 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.management import create_permissions
 from django.contrib.auth.models import Group, Permission
-from django.utils import timezone
 
 from accounts.models import User
-from accounts.services import add_note
-from bans.services import ban_many
 from tests.admin import roles
-from tests.admin.rows import make_rows
-from tests.admin.world import ROWS_OF
-from tests.conftest import make_user
+from tests.admin.rows import ids_of_rows
 from tests.streams import make_stream
 
 
 @pytest.fixture
 def rows(creator: User) -> Mapping[str, str]:
-    """A row for each variable in the routes of the admin."""
-    now = timezone.now()
-    stream = make_stream(creator)
-    found = {model._meta.label_lower: row.pk for model, row in make_rows(stream).items()}
-    found["accounts.personnote"] = add_note(creator.pk, "Was warned.", by=make_user("author"), now=now).pk
-    found |= {variable: found[label] for variable, label in ROWS_OF.items()}
-    found["batch_id"] = ban_many(stream.pk, [make_user(name).pk for name in ("mia", "noa")], by=creator, now=now).id
-    return {name: str(value) for name, value in found.items()}
+    return ids_of_rows(make_stream(creator))
 
 
 @pytest.mark.slow

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -13,11 +12,13 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from bans.models import LiveStreamBan
-from benchmarks.growth.rows import Size, fill_in_bulk
+from benchmarks.growth.rows import Size
+from common.admin.panels import panels_of
 from common.word_search import FEW
 from livestreams.models import LiveStream
 from tests.admin.conftest import Office, permit
 from tests.admin.pages import list_url, page_url
+from tests.admin.plans import many_rows, plans_of
 from tests.api.test_list_plans import GROWING, nodes, rows_read
 from tests.conftest import make_user
 
@@ -34,12 +35,8 @@ STAFF = ("view_user", "view_livestream", "view_livestreamban", "moderate", "view
 
 @pytest.fixture(scope="module")
 def _many(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """A world of `SIZE` for all tests of the module, each in a savepoint. It is never committed."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        with connection.cursor() as cursor:
-            fill_in_bulk(cursor, SIZE)
+    with many_rows(django_db_blocker, SIZE):
         yield
-        transaction.set_rollback(True)
 
 
 @pytest.fixture
@@ -53,13 +50,7 @@ def faults_of(client: Client, address: str, query: dict[str, str]) -> list[str]:
     with CaptureQueriesContext(connection) as captured:
         assert client.get(address, query).status_code == 200
     found = ["more than 15 statements"] if len(captured) > 15 else []
-    for sql in (query["sql"] for query in captured):
-        if not sql.startswith(("SELECT", "(SELECT")):
-            continue
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}")
-            answer = cursor.fetchone()[0]
-        plan = (orjson.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
+    for sql, plan in plans_of(captured):
         read = 0.0
         for node, _counting in nodes(plan):
             if node.get("Relation Name") in GROWING:
@@ -97,7 +88,7 @@ def test_the_palette_reads_little(text: str, client_of_moderator: Client) -> Non
     assert faults_of(client_of_moderator, reverse("admin:search"), {"s": text}) == []
 
 
-@pytest.mark.parametrize("tab", ["bans", "appeals", "streams", "sessions", "done", "trail", "notes"])
+@pytest.mark.parametrize("tab", [panel.name for panel in panels_of(User)])
 def test_the_page_of_a_person_reads_what_it_shows(tab: str, client_of_moderator: Client) -> None:
     person = User.objects.get(username="user100")
     assert faults_of(client_of_moderator, page_url(person), {"tab": tab}) == []

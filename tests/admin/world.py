@@ -25,6 +25,7 @@ from reminders.services import set_reminder
 from tests.admin.bans.reviewing import CHAT_ONLY, review
 from tests.admin.notifying import notify_of_start
 from tests.admin.pages import VARIABLE, routes
+from tests.admin.rows import ROWS_OF
 from tests.bans.people import make_ban
 from tests.bans.reporting import make_report
 from tests.bans.requesting import make_request
@@ -42,6 +43,8 @@ WITHOUT_TEXTS = {"jsi18n", "autocomplete", "view_on_site", "app_list"}
 
 @dataclass
 class World:
+    """`rows` are found by `app.model`."""
+
     root: User
     rows: dict[str, list[Any]] = field(default_factory=dict)
     batches: list[str] = field(default_factory=list)
@@ -49,6 +52,11 @@ class World:
     def add(self, row: Any) -> Any:
         self.rows.setdefault(row._meta.label_lower, []).append(row)
         return row
+
+    def ids(self) -> dict[str, str]:
+        """The first row of each model, and an id for each variable in the routes of the admin: see `ids_of_rows`."""
+        found = {label: str(rows[0].pk) for label, rows in self.rows.items()}
+        return found | {variable: found[label] for variable, label in ROWS_OF.items()} | {"batch_id": self.batches[0]}
 
 
 def make_world() -> World:
@@ -147,15 +155,6 @@ def texts_of_rows(world: World) -> set[str]:
 
 
 # --- the addresses --------------------------------------------------------------------------------
-
-
-# The rows whose ids a page takes that belongs to no model, by the name that its route gives to the id.
-ROWS_OF = {
-    "ban_id": "bans.livestreamban",
-    "note_id": "accounts.personnote",
-    "person_id": "accounts.user",
-    "stream_id": "livestreams.livestream",
-}
 
 
 def addresses(world: World) -> Iterator[tuple[str, str]]:

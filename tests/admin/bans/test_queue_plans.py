@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
@@ -14,11 +13,12 @@ from accounts.models import User
 from bans.admin.queue import Scope, next_ban
 from bans.models import LiveStreamBan
 from bans.queue import Queue
-from benchmarks.growth.rows import Size, fill_in_bulk
+from benchmarks.growth.rows import Size
 from livestreams.models import LiveStream
 from tests.admin.bans.queue_world import make_moderator
 from tests.admin.conftest import Office
 from tests.admin.pages import list_url
+from tests.admin.plans import many_rows, plans_of
 from tests.api.test_list_plans import faults
 
 pytestmark = pytest.mark.slow
@@ -37,15 +37,11 @@ SETTLED = """
 
 @pytest.fixture(scope="module")
 def _many(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """A world of `SIZE` for all tests of the module, each in a savepoint. It is never committed."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        with connection.cursor() as cursor:
-            fill_in_bulk(cursor, SIZE)
-            cursor.execute(ENDING)
-            cursor.execute(SETTLED)
-            cursor.execute("ANALYZE bans_livestreamban")
+    with many_rows(django_db_blocker, SIZE) as cursor:
+        cursor.execute(ENDING)
+        cursor.execute(SETTLED)
+        cursor.execute("ANALYZE bans_livestreamban")
         yield
-        transaction.set_rollback(True)
 
 
 @pytest.fixture
@@ -58,15 +54,9 @@ def faults_of(call: Callable[[], Any]) -> list[str]:
     with CaptureQueriesContext(connection) as captured:
         call()
     found = []
-    for query in captured:
-        sql = query["sql"]
-        if not sql.startswith(("SELECT", "(SELECT")) or "bans_livestreamban" not in sql:
-            continue
-        with connection.cursor() as cursor:
-            cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}")
-            answer = cursor.fetchone()[0]
-        plan = (orjson.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
-        found += [f"{fault}: {sql}" for fault in faults(plan, skipped=0, most_read=MOST_READ)]
+    for sql, plan in plans_of(captured):
+        if "bans_livestreamban" in sql:
+            found += [f"{fault}: {sql}" for fault in faults(plan, skipped=0, most_read=MOST_READ)]
     return found
 
 

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from bans.overview import HOURS, MOST_COUNTED, MOST_WALKED
-from benchmarks.growth.rows import Size, fill_in_bulk, user_id
+from benchmarks.growth.rows import Size, user_id
 from config.front_page.reading import read
 from reminders import overview as reminders
+from tests.admin.plans import many_rows
 from tests.api.test_list_plans import MOST_SORTED, nodes, plans, rows_read
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -55,13 +55,10 @@ NOON = datetime(2027, 5, 20, 12, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def _many(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock(), transaction.atomic():
-        with connection.cursor() as cursor:
-            fill_in_bulk(cursor, SIZE)
-            for statement in BUSY:
-                cursor.execute(statement)
+    with many_rows(django_db_blocker, SIZE) as cursor:
+        for statement in BUSY:
+            cursor.execute(statement)
         yield
-        transaction.set_rollback(True)
 
 
 @pytest.fixture

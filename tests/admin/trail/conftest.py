@@ -1,6 +1,6 @@
 """A ban of mia on a stream, and readers of the trail."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -62,6 +62,12 @@ def reader(defne: User) -> Client:
 def without(user: User, *codenames: str) -> User:
     user.user_permissions.remove(*Permission.objects.filter(codename__in=codenames))
     return User.objects.get(pk=user.pk)
+
+
+def at(moment: datetime, name: str) -> dict[str, str]:
+    """The parameters of the filter of times for its end `name`: `from` or `to`."""
+    local = timezone.localtime(moment)
+    return {f"at_{name}_0": local.strftime("%Y-%m-%d"), f"at_{name}_1": local.strftime("%H:%M:%S")}
 
 
 def listed(client: Client, **query: Any) -> list[str]:

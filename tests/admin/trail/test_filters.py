@@ -1,7 +1,6 @@
 """Chips, filters and pages of the trail."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.test import Client
@@ -16,7 +15,7 @@ from common.entry_points import EntryPoint, called_through
 from common.models import AuditEntry
 from livestreams.models import LiveStream
 from tests.admin.pages import text_of
-from tests.admin.trail.conftest import TRAIL, listed
+from tests.admin.trail.conftest import TRAIL, at, listed
 from tests.conftest import make_user, session_of
 from tests.streams import make_stream
 
@@ -91,11 +90,6 @@ def test_entry_points(reader: Client, stream: LiveStream, mia: User) -> None:
         page = reader.get(TRAIL, {"entry_point": point})
         assert [entry.after for entry in page.context["cl"].result_list] == [{"point": point}]
         assert listed(reader, entry_point=point, action="ban_user") == []
-
-
-def at(moment: Any, name: str) -> dict[str, str]:
-    local = timezone.localtime(moment)
-    return {f"at_{name}_0": local.strftime("%Y-%m-%d"), f"at_{name}_1": local.strftime("%H:%M:%S")}
 
 
 def test_times_also_of_entries_that_were_written_later_or_earlier(reader: Client, creator: User) -> None:

@@ -5,14 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
 from common.admin.audit_walk import AT_ENDS, LOOKED_AT
-from tests.admin.trail.conftest import TRAIL
+from tests.admin.plans import never_committed
+from tests.admin.trail.conftest import TRAIL, at
 from tests.conftest import make_user
 
 ROWS = 200_000
@@ -38,18 +39,11 @@ _FILL = """
 
 @pytest.fixture(scope="module")
 def filled(django_db_setup: None, django_db_blocker: Any) -> Iterator[User]:
-    with django_db_blocker.unblock():
-        outer = transaction.atomic()
-        outer.__enter__()
-        try:
-            user = make_user("defne", is_staff=True, is_superuser=True)
-            with connection.cursor() as cursor:
-                cursor.execute(_FILL, [timezone.now(), ROWS, bytes.fromhex(user.pk), ROWS])
-                cursor.execute("ANALYZE common_auditentry")
-            yield user
-        finally:
-            transaction.set_rollback(True)
-            outer.__exit__(None, None, None)
+    with never_committed(django_db_blocker) as cursor:
+        user = make_user("defne", is_staff=True, is_superuser=True)
+        cursor.execute(_FILL, [timezone.now(), ROWS, bytes.fromhex(user.pk), ROWS])
+        cursor.execute("ANALYZE common_auditentry")
+        yield user
 
 
 @pytest.fixture
@@ -60,8 +54,7 @@ def client(filled: User, db: None) -> Client:
 
 
 def day(ago: timedelta, end: str) -> dict[str, str]:
-    moment = timezone.localtime(timezone.now() - ago)
-    return {f"at_{end}_0": moment.strftime("%Y-%m-%d"), f"at_{end}_1": moment.strftime("%H:%M:%S")}
+    return at(timezone.now() - ago, end)
 
 
 OLD = day(timedelta(hours=40), "from") | day(timedelta(hours=39), "to")
