@@ -28,11 +28,11 @@ ICONS_ONLY = re.compile(
 NAMED = {
     '<nav id="nav-sidebar-inner" ': '<nav id="nav-sidebar-inner" aria-label="{% icon_label "navigation" %}" ',
     '<span class="material-symbols-outlined md-18">{% if site_symbol %}': (
-        '<span class="only-read-aloud">{% icon_label "home" %}</span>'
+        '<span class="sr-only">{% icon_label "home" %}</span>'
         '<span class="material-symbols-outlined md-18">{% if site_symbol %}'
     ),
     '<span class="material-symbols-outlined">more_horiz</span>\n        {% endcomponent %}': (
-        '<span class="only-read-aloud">{% icon_label "more_horiz" %}</span>'
+        '<span class="sr-only">{% icon_label "more_horiz" %}</span>'
         '<span class="material-symbols-outlined">more_horiz</span>{% endcomponent %}'
     ),
 }
