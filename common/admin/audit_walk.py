@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import connection
 
-from common.admin.audit_registry import Text
 from common.entry_points import EntryPoint
+from common.refusals import Text
 
 PAGE = 50
 LOOKED_AT_FIRST, LOOKED_AT = 500, 10_000
