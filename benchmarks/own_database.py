@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.report import interrupt_on_sigterm
 from benchmarks.world import UNMET_LIMITS
 from common.postgres.embedded import server_in
 
@@ -17,8 +18,9 @@ OWNER = "kumanda"
 def own_database(name: str) -> Iterator[None]:
     """Start a server in a temporary folder and name it in the environment, before Django is set up.
 
-    At the end, the server is stopped and the folder removed.
+    At the end, also after Ctrl-C and SIGTERM, the server is stopped and the folder removed.
     """
+    interrupt_on_sigterm()
     folder = Path(tempfile.mkdtemp(prefix=f"kumanda-{name}-"))
     server = server_in(folder, owner=OWNER)
     try:

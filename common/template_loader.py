@@ -1,8 +1,8 @@
-"""The loader of templates. It makes what django-unfold's templates mark up for eyes and mice usable for everybody.
+"""The loader of templates. It changes the markup of django-unfold so that screen readers and keyboards can use it.
 
 Unfold shows icons as words of a font, which screen readers read aloud ("keyboard_return"), and lets people click on
-elements that no keyboard reaches. Both occur in dozens of its templates, so they are changed where all templates pass,
-once in the life of a process. `common/static/common/admin/controls.js` adds the keys.
+elements that keyboards cannot focus. Both occur in dozens of its templates, so each template is changed when it is
+loaded, once in a process. `common/static/common/admin/controls.js` adds the keys.
 """
 
 import re
@@ -28,11 +28,11 @@ ICONS_ONLY = re.compile(
 NAMED = {
     '<nav id="nav-sidebar-inner" ': '<nav id="nav-sidebar-inner" aria-label="{% icon_label "navigation" %}" ',
     '<span class="material-symbols-outlined md-18">{% if site_symbol %}': (
-        '<span class="only-read-aloud">{% icon_label "home" %}</span>'
+        '<span class="sr-only">{% icon_label "home" %}</span>'
         '<span class="material-symbols-outlined md-18">{% if site_symbol %}'
     ),
     '<span class="material-symbols-outlined">more_horiz</span>\n        {% endcomponent %}': (
-        '<span class="only-read-aloud">{% icon_label "more_horiz" %}</span>'
+        '<span class="sr-only">{% icon_label "more_horiz" %}</span>'
         '<span class="material-symbols-outlined">more_horiz</span>{% endcomponent %}'
     ),
 }
@@ -80,7 +80,7 @@ def _is_always_clicked(attributes: str) -> bool:
 
 
 def _is_empty(following: str, attributes: str) -> bool:
-    """Whether the element shows nothing: the shade behind a dialog, which a click closes as Escape does."""
+    """Whether the element shows nothing: the backdrop of a dialog, which a click closes as Escape does."""
     return following.lstrip().startswith("</") and "x-text" not in attributes
 
 

@@ -1,4 +1,4 @@
-"""The evening of the demo's moderators: viewers, bans that wait, decisions, a raid, reports, feedback on past streams.
+"""Demonstration data for moderators: viewers, bans that wait, decisions, a raid, reports, feedback on past streams.
 
 Presence and samples of viewers are inserted, because no media server runs. All else is made by the services.
 """
@@ -48,8 +48,8 @@ COMMENTS = [
 RAID = "Raid: joined together and posted the same text"
 
 
-def play(people: Sequence[User], now: datetime) -> None:
-    """Play the evening up to `now`, on the streams that are there."""
+def fill(people: Sequence[User], now: datetime) -> None:
+    """Create what happened in the hours before `now` on the streams that are there."""
     chance = random.Random(14)
     crowd = [user for user in people if user.username not in KEPT_OUT]
     live = list(LiveStream.objects.filter(status=Status.ACTIVE).select_related("creator").order_by("started_at"))

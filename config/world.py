@@ -102,7 +102,7 @@ def seed(now: datetime, accounts_to_open: Sequence[Account] = ACCOUNTS) -> bool:
     _streams(people, now)
     _bans(people, now)
     _reminders(people, now)
-    evening.play(people, now)
+    evening.fill(people, now)
     return True
 
 

@@ -199,7 +199,6 @@ def main() -> int:
     parser.add_argument("--divide", type=int, default=1, help="by which all numbers of rows are divided (1)")
     parser.add_argument("--longest", type=float, default=LONGEST, help=f"seconds for all calls of a page ({LONGEST})")
     options = parser.parse_args()
-    report.interrupt_on_sigterm()
     report.load_before()
     with own_database("admin"):
         return run(options.divide, options.longest)

@@ -9,12 +9,9 @@ from django.contrib import admin
 from django.contrib.admin import (
     BooleanFieldListFilter,
     ChoicesFieldListFilter,
-    FieldListFilter,
-    ListFilter,
     RelatedFieldListFilter,
     SimpleListFilter,
 )
-from django.contrib.admin.utils import get_fields_from_path
 from django.db.models import Model
 from django.http import HttpRequest
 from django.test import RequestFactory
@@ -26,6 +23,7 @@ from accounts.models import PersonNote
 from bans.models import LiveStreamBan
 from common.admin import MomentRangeFilter, pages, panels
 from common.admin.audit_filters import OlderFilter
+from common.admin.changelist import declared_filters
 from common.models import AuditEntry
 from livestreams.models import LiveStream
 
@@ -80,22 +78,11 @@ def _lists(model: type[Model], model_admin: Any, request: HttpRequest) -> Iterat
     if model_admin.get_search_fields(request):
         for text in (*SEARCHES, *(str(row.pk) for row in _ends(model)[-1:])):
             yield Case(path, {"q": text})
-    for one in filters(model_admin, request):
+    for one in declared_filters(model_admin, request):
         for query in values_of(one):
             yield Case(path, query)
         if isinstance(one, AutocompleteSelectFilter):
             yield from _select_box(model, one)
-
-
-def filters(model_admin: Any, request: HttpRequest) -> Iterator[ListFilter]:
-    """The filters that the list declares, also those that Django would not show."""
-    model = model_admin.model
-    for declared in model_admin.get_list_filter(request):
-        if callable(declared):
-            yield declared(request, {}, model, model_admin)
-            continue
-        path, make = declared if isinstance(declared, (tuple, list)) else (declared, FieldListFilter.create)
-        yield make(get_fields_from_path(model, path)[-1], request, {}, model, model_admin, field_path=path)
 
 
 def values_of(one: Any) -> Iterator[dict[str, str]]:

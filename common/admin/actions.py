@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import wraps
 from typing import Any, Protocol
 
 import orjson
@@ -29,6 +28,7 @@ from common.admin.audit_trail import actor_of
 from common.admin.bases import ReadOnlyAdmin
 from common.admin.forms import ReasonForm
 from common.admin.links import page_of
+from common.admin.pages import refusing_posts
 from common.models import AuditEntry
 from common.refusals import Conflict, Refusal
 from common.texts import isolated
@@ -144,18 +144,8 @@ class ActionAdmin(ReadOnlyAdmin):
         """Unauthorised POSTs are answered with 403 instead of Django's redirect to the login page."""
         addresses: list[URLPattern] = super().get_urls()
         for address in addresses:
-            address.callback = self._for_permitted(address.callback)
+            address.callback = refusing_posts(address.callback, unless=self.has_admin_action_permission)
         return addresses
-
-    def _for_permitted(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-        @wraps(view)
-        def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            is_known = request.method == "POST" and request.user.is_authenticated
-            if is_known and not self.has_admin_action_permission(request):
-                raise PermissionDenied
-            return view(request, *args, **kwargs)
-
-        return refusing
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "POST":

@@ -10,10 +10,9 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Model
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-type Text = str | Promise
+from common.refusals import Text
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin.audit_names import Name, Names
-from common.admin.audit_registry import Action, Field, Text, actions, fields_of, kinds, people_kind
+from common.admin.audit_registry import Action, Field, actions, fields_of, kinds, people_kind
 from common.admin.audit_values import Change, Shown, changes_of, worded_value
 from common.admin.links import link, page_with_id, view_permission
 from common.admin.moments import moment_html
 from common.admin.paging import page_of_rows
 from common.entry_points import EntryPoint
 from common.models import AuditEntry
+from common.refusals import Text
 from common.texts import isolated
 
 __all__ = [

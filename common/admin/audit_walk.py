@@ -1,4 +1,4 @@
-"""Finds the entries that filters ask for, and never looks at more than a bounded number of others.
+"""Finds the entries that filters ask for, and reads at most a bounded number of others.
 
 The entries are those of one or more sources, each in the order of its index: entries of an actor, of a target, of an
 action, of a rare entry point, or all. The other conditions are compared with at most `LOOKED_AT` entries of the
@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db import connection
 
-from common.admin.audit_registry import Text
 from common.entry_points import EntryPoint
+from common.refusals import Text
 
 PAGE = 50
 LOOKED_AT_FIRST, LOOKED_AT = 500, 10_000
@@ -132,7 +132,7 @@ def _conditions(wanted: Wanted, source: str) -> tuple[list[str], list[Any]]:
 def _statement(
     sources: list[_Source], tests: tuple[list[str], list[Any]], ids: tuple[int, int], *, each: int, most: int
 ) -> tuple[str, list[Any]]:
-    """One row for each id, at least one, with the horizon: the id below which nobody looked, 0 if all was looked at.
+    """One row for each id, at least one, with the horizon: the id below which a source was not read; 0 if all were.
 
     Entries below the horizon are left out, because another source may have entries between them.
     """

@@ -12,11 +12,9 @@ from typing import Any
 
 from django.db.models import Model
 from django.http import HttpRequest
-from django.utils.functional import Promise
 
 from common.admin.links import page_of, view_permission
-
-type Text = str | Promise
+from common.refusals import Text
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ class DeclaredChangeList(ChangeList):
                 shown = name[:MOST_SHOWN]
                 raise RefusedParameter(_("%(name)s: this list has no such filter") % {"name": shown})
         # All declared filters: Django drops one without choices, whose parameter would then not be checked.
-        every = [_filter(declared, self.model_admin, request) for declared in self.list_filter]
+        every = declared_filters(self.model_admin, request)
         refuse_wrong_values(every, self.get_filters_params())
         found = super().get_filters(request)
         for shown in found[0]:
@@ -57,14 +57,25 @@ class DeclaredChangeList(ChangeList):
 
 def declared_parameters(model_admin: "admin.ModelAdmin[Any]", request: HttpRequest) -> frozenset[str]:
     """The names that the filters in `list_filter` take from the query string."""
-    names: set[str | None] = set()
-    for declared in model_admin.get_list_filter(request):
-        names.update(_filter(declared, model_admin, request).expected_parameters())
-    return frozenset(name for name in names if name)
+    filters = declared_filters(model_admin, request)
+    return frozenset(name for each in filters for name in each.expected_parameters() if name)
+
+
+def declared_filters(model_admin: "admin.ModelAdmin[Any]", request: HttpRequest) -> list[ListFilter]:
+    """The filters in `list_filter`, created as the list does, with an empty query string; once for a request.
+
+    Django asks about each parameter by itself, and some filters are expensive to create.
+    """
+    created = request.__dict__.setdefault("_declared_filters", {})
+    if model_admin.model not in created:
+        created[model_admin.model] = [
+            _filter(declared, model_admin, request) for declared in model_admin.get_list_filter(request)
+        ]
+    found: list[ListFilter] = created[model_admin.model]
+    return found
 
 
 def _filter(declared: Any, model_admin: "admin.ModelAdmin[Any]", request: HttpRequest) -> ListFilter:
-    """The filter of one entry of `list_filter`, created as the list does, with an empty query string."""
     model = model_admin.model
     if callable(declared):
         return declared(request, {}, model, model_admin)

@@ -9,14 +9,19 @@ from django.utils.safestring import SafeString
 from common.times import how_long_ago, written, written_exactly
 
 
-def moment_html(moment: datetime, *, with_age: bool = False) -> SafeString:
-    """The time, with the second and the zone as its title, and with how long ago it was where that helps."""
-    shown = format_html(
+def time_html(moment: datetime, text: str) -> SafeString:
+    """`text` as what is shown of the time, whose title has the second and the zone."""
+    return format_html(
         '<time datetime="{}" title="{}" class="whitespace-nowrap">{}</time>',
         moment.isoformat(timespec="seconds"),
         written_exactly(moment),
-        written(moment),
+        text,
     )
+
+
+def moment_html(moment: datetime, *, with_age: bool = False) -> SafeString:
+    """The time, and how long ago it was where that helps."""
+    shown = time_html(moment, written(moment))
     if not with_age:
         return shown
     age = how_long_ago(moment, now=timezone.now())

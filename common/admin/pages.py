@@ -16,22 +16,29 @@ from common.fields import OBJECT_ID
 _pages: list[URLPattern] = []
 _urls_of_models = admin.site.get_urls
 
+type View = Callable[..., HttpResponseBase]
 
-def add_page(route: str, view: Callable[..., HttpResponseBase], *, name: str) -> None:
+
+def add_page(route: str, view: View, *, name: str) -> None:
     """Adds `/admin/<route>`, which `reverse("admin:<name>")` finds. Call it from the `admin` module of an app.
 
     Like all pages of the admin it needs a login as staff; the view checks permissions beyond that. A POST by a user who
     is not staff is answered with 403 instead of Django's redirect to the login page.
     """
-    page = admin.site.admin_view(view)
+    page = refusing_posts(admin.site.admin_view(view), unless=admin.site.has_permission)
+    _pages.append(path(route, page, name=name))
 
-    @wraps(page)
+
+def refusing_posts(view: View, *, unless: Callable[[HttpRequest], bool]) -> View:
+    """`view`, in which POSTs of users whom `unless` does not permit get 403 instead of a redirect to the login page."""
+
+    @wraps(view)
     def refusing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method == "POST" and request.user.is_authenticated and not admin.site.has_permission(request):
+        if request.method == "POST" and request.user.is_authenticated and not unless(request):
             raise PermissionDenied
-        return page(request, *args, **kwargs)
+        return view(request, *args, **kwargs)
 
-    _pages.append(path(route, refusing, name=name))
+    return refusing
 
 
 def page_context(request: HttpRequest, title: str) -> dict[str, Any]:

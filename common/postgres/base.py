@@ -43,7 +43,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     `TIME_LIMITS` maps PostgreSQL's settings `statement_timeout`, `lock_timeout` and
     `idle_in_transaction_session_timeout` to seconds. The connection is closed if the server does not answer for longer
-    than the first. With them, statements are not compiled to machine code.
+    than the first. With them, JIT compilation is off.
     """
 
     def get_connection_params(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().init_connection_state()
         if limits := self.settings_dict.get("TIME_LIMITS"):
             values = [(name, str(round(seconds * 1000))) for name, seconds in limits.items()]
-            # PostgreSQL would compile a statement of many parts, which are cheap each, for longer than it runs.
+            # For a statement of many cheap parts, JIT compilation takes longer than the statement.
             values.append(("jit", "off"))
             with self.connection.cursor() as cursor:
                 calls = ", ".join(["set_config(%s, %s, false)"] * len(values))

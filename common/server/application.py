@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.http import HttpResponse
+from django.http import FileResponse, HttpResponse
 from django.utils.translation import override
 from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]  # exported without a promise
 
@@ -22,7 +22,7 @@ from common.server.threads import RequestThreads
 
 logger = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 30.0
+SEND_TIMEOUT = 30.0  # seconds for each part of a streamed answer
 HEALTH = "/healthz"
 FILES = "/media/"
 
@@ -125,7 +125,8 @@ def _answer_by(
 
     response = wsgi(environ, start_response)
     try:
-        if getattr(response, "streaming", False):
+        # Files are static ones, which are small: sending them in parts would keep the thread while a slow client reads.
+        if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
             _stream(response, protocol.response_stream(status, headers), loop)
             return
         content = b"".join(response)
@@ -137,7 +138,7 @@ def _answer_by(
 def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.AbstractEventLoop) -> None:
     """Send each part before the next one is made, so that memory does not grow with the body.
 
-    Ends early when the client has gone or accepts nothing for `PATIENCE_SECONDS`. The headers are sent already, so an
+    Ends early when the client has gone or accepts nothing for `SEND_TIMEOUT`. The headers are sent already, so an
     error in the middle can only end the body.
     """
 
@@ -145,9 +146,12 @@ def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.Abstract
         await transport.send_bytes(part)
 
     try:
-        for part in parts:
-            if part:
-                asyncio.run_coroutine_threadsafe(send(part), loop).result(PATIENCE_SECONDS)
+        for part in filter(None, parts):
+            sending = asyncio.run_coroutine_threadsafe(send(part), loop)
+            try:
+                sending.result(SEND_TIMEOUT)
+            finally:
+                sending.cancel()  # after a timeout it would keep the connection open; else it is done
     except (ProtocolClosed, ProtocolError, TimeoutError):
         logger.info("a client left before the end of its answer")
     except Exception:

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.functional import Promise
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -20,7 +21,7 @@ from common.texts import isolated
 from common.times import how_long_ago
 from config.front_page.chart import chart
 from config.front_page.reading import hour_of, read
-from config.front_page.words import Age, Amount, age, among, in_seconds, moment, up_to
+from config.front_page.words import Amount, age, among, in_seconds, minutes_since, moment, up_to
 from livestreams.models import LiveStream
 from reminders import overview as reminders
 
@@ -109,7 +110,7 @@ class Live(NamedTuple):
     address: str
     title: str
     host: str
-    since: Age
+    minutes: SafeString
     viewers: str
     bans: Amount | None
 
@@ -144,7 +145,7 @@ def _stream(row: dict[str, Any], now: datetime) -> Live:
         address=page_with_id(LiveStream, stream_id),
         title=row["title"],
         host=row["host"],
-        since=age(row["started_at"], now),
+        minutes=minutes_since(row["started_at"], now),
         viewers=str(Amount(row["viewers"])),
         bans=up_to(bans.MOST_COUNTED, row["bans"]) if "bans" in row else None,
     )
@@ -161,7 +162,7 @@ class Raid(NamedTuple):
     title: str
     reason: str
     note: str
-    made: Age
+    made: SafeString
 
 
 def _raids(values: Values, user: User, now: datetime) -> dict[str, Any] | None:
@@ -217,7 +218,7 @@ class Decision(NamedTuple):
     stream: str
     verdict: str
     tone: str
-    at: Age
+    at: SafeString
     obstacle: str
     """Why there is no undo; empty if there is."""
 

@@ -4,9 +4,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.utils.formats import number_format
+from django.utils.safestring import SafeString
 from django.utils.translation import ngettext
 
-from common.times import how_long_ago, written_exactly
+from common.admin.moments import time_html
+from common.times import how_long_ago
 
 
 class Amount(NamedTuple):
@@ -38,23 +40,15 @@ def moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-class Age(NamedTuple):
-    """How long ago something was: in words and in minutes, as a time, and for machines."""
-
-    ago: str
-    minutes: str
-    written: str
-    iso: str
-
-
-def age(text: str, now: datetime) -> Age:
+def age(text: str, now: datetime) -> SafeString:
+    """How long ago it was, in words."""
     since = datetime.fromisoformat(text)
-    return Age(
-        how_long_ago(since, now=now),
-        str(Amount(max(0, int((now - since).total_seconds())) // 60)),
-        written_exactly(since),
-        since.isoformat(timespec="seconds"),
-    )
+    return time_html(since, how_long_ago(since, now=now))
+
+
+def minutes_since(text: str, now: datetime) -> SafeString:
+    since = datetime.fromisoformat(text)
+    return time_html(since, str(Amount(max(0, int((now - since).total_seconds())) // 60)))
 
 
 def in_seconds(span: timedelta) -> str:

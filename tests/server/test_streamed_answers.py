@@ -1,16 +1,23 @@
 """Answers that are sent in parts: an export of the audit trail through the real server."""
 
+import asyncio
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.contrib.staticfiles import finders
+from django.core.wsgi import get_wsgi_application
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from accounts.models import User
 from common.models import AuditEntry
+from common.server import application
 from tests.conftest import make_user
 from tests.servers import Server, running_server
 
@@ -86,3 +93,54 @@ def test_an_export_ends_when_its_client_leaves(server: Server, superuser: User) 
         time.sleep(0.1)
     assert finished.get().after["is_complete"] is False
     assert finished.get().after["rows"] < ROWS
+
+
+class Recording:
+    """A protocol and its transport, for a client that accepts nothing of a streamed answer."""
+
+    def __init__(self) -> None:
+        self.whole: list[tuple[int, bytes]] = []
+        self.waiting: list[asyncio.Future[None]] = []
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        self.whole.append((status, body))
+
+    def response_stream(self, status: int, headers: list[tuple[str, str]]) -> "Recording":
+        return self
+
+    def send_bytes(self, data: bytes) -> asyncio.Future[None]:
+        self.waiting.append(asyncio.get_running_loop().create_future())
+        return self.waiting[-1]
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    running = asyncio.new_event_loop()
+    thread = threading.Thread(target=running.run_forever)
+    thread.start()
+    yield running
+    running.call_soon_threadsafe(running.stop)
+    thread.join()
+    running.close()
+
+
+def test_a_static_file_is_sent_at_once(loop: asyncio.AbstractEventLoop) -> None:
+    """So a slow client does not keep a thread."""
+    picture = finders.find("livestreams/default-thumbnail.webp")
+    assert picture is not None
+    protocol: Any = Recording()
+    environ = RequestFactory().get("/static/livestreams/default-thumbnail.webp").environ
+    application._answer_by(get_wsgi_application(), environ, protocol, loop)
+    assert protocol.whole == [(200, Path(picture).read_bytes())]
+
+
+def test_a_part_that_its_client_does_not_accept_is_given_up(
+    loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "SEND_TIMEOUT", 0.1)
+    protocol: Any = Recording()
+    application._stream([b"", b"one", b"two"], protocol, loop)
+    deadline = time.monotonic() + 10
+    while not protocol.waiting[0].done() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [part.cancelled() for part in protocol.waiting] == [True]
