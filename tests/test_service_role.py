@@ -24,8 +24,8 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from common.times import wire_time
-from tests.patience import PATIENCE
-from tests.reminders.processes import QUICK, wait_until
+from tests.patience import PATIENCE, wait_until
+from tests.reminders.processes import QUICK
 from tests.servers import Server, running_server
 
 API = "/api/v1"

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from django.test import Client
 from accounts.models import User
 from common.models import AuditEntry
 from tests.conftest import make_user
+from tests.patience import PATIENCE, wait_until
 from tests.servers import Server, running_server
 
 ROWS = 30_000
@@ -50,7 +50,7 @@ def posted(server: Server, user: User) -> socket.socket:
         f"POST {EXPORT} HTTP/1.1", f"Host: localhost:{server.port}", "Connection: close", f"Cookie: {cookies}",
         "Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}",
     ]  # fmt: skip
-    connected = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    connected = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
     connected.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body.encode())
     return connected
 
@@ -81,8 +81,7 @@ def test_an_export_is_sent_in_parts_and_complete(server: Server, superuser: User
 def test_an_export_ends_when_its_client_leaves(server: Server, superuser: User) -> None:
     with posted(server, superuser) as connected:
         assert connected.recv(1024).startswith(b"HTTP/1.1 200")
-    deadline = time.monotonic() + 20
-    while not (finished := AuditEntry.objects.filter(action="finish_audit_export")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    finished = AuditEntry.objects.filter(action="finish_audit_export")
+    wait_until(finished.exists)
     assert finished.get().after["is_complete"] is False
     assert finished.get().after["rows"] < ROWS
