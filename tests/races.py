@@ -6,6 +6,8 @@ from threading import Barrier
 
 from django.db import connections
 
+from tests.patience import PATIENCE
+
 
 def at_once[Result](count: int, call: Callable[[int], Result]) -> list[Result]:
     """The results of `call(0)` … `call(count - 1)`, which all start together."""
@@ -13,7 +15,7 @@ def at_once[Result](count: int, call: Callable[[int], Result]) -> list[Result]:
 
     def run(number: int) -> Result:
         try:
-            start.wait(timeout=30)
+            start.wait(timeout=PATIENCE)
             return call(number)
         finally:
             connections.close_all()

@@ -72,7 +72,7 @@ class Installation:
             env=os.environ | {"LOG_LEVEL": "INFO"} | self.environment(role),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         assert finished.returncode == expected, finished.stderr
@@ -86,7 +86,7 @@ class Installation:
             env=os.environ | self.environment(role),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         report = json.loads(finished.stdout)
