@@ -14,6 +14,7 @@ import pytest
 from django.conf import settings
 
 from accounts.models import User
+from common.fields import new_object_id
 from tests.conftest import make_user, token_of
 from tests.patience import PATIENCE
 from tests.servers import free_port, running_server, wait_for_port
@@ -139,11 +140,12 @@ def test_the_example_passes_bodies_on_and_refuses_too_large_ones(proxy: Proxy) -
         status, headers = proxy.call("POST", login, b" " * 1_500_000, **json)
         assert (status, "x-error-code" in headers) == (413, False)
     form = {"Content_Type": "multipart/form-data; boundary=x"}
-    for path in ("/api/v1/live-stream/create", "/admin/login/"):
+    thumbnail = f"/api/v1/live-stream/{new_object_id()}/thumbnail"
+    for method, path in (("POST", "/api/v1/live-stream/create"), ("PUT", thumbnail), ("POST", "/admin/login/")):
         for _ in range(5):
-            status, headers = proxy.call("POST", path, b" " * 6_900_000, **form)
+            status, headers = proxy.call(method, path, b" " * 6_900_000, **form)
             assert (status, headers["x-error-code"]) == (413, "payload_too_large")
-        status, headers = proxy.call("POST", path, b" " * 8_000_000, **form)
+        status, headers = proxy.call(method, path, b" " * 8_000_000, **form)
         assert (status, "x-error-code" in headers) == (413, False)
 
 
