@@ -105,7 +105,7 @@ def _settings_of_tests(django_test_environment: None) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def _folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Folders that do not exist yet."""
+    """Names of folders that do not exist yet. `tmp_path` would make a folder for each test, and most need none."""
     base = tmp_path_factory.mktemp("media")
     return (base / str(number) for number in count())
 
@@ -162,17 +162,14 @@ def django_db_setup(
     django_db_modify_db_settings: None,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[None]:
-    """The test database. Unlike pytest-django's, it is also there for tests that bring their own transaction."""
+    """The test database, also for tests without the mark `django_db`, whose fixtures begin a transaction themselves."""
     # The folder of a process of pytest-xdist is in that of the run.
     shared = tmp_path_factory.getbasetemp().parent if hasattr(request.config, "workerinput") else None
-    made = database(
-        verbosity=request.config.option.verbose, keep=django_db_keepdb, recreate=django_db_createdb, shared=shared
-    )
-    with django_db_blocker.unblock():
-        made.__enter__()
-    yield
-    with django_db_blocker.unblock():
-        made.__exit__(None, None, None)
+    verbosity: int = request.config.option.verbose
+    with database(
+        django_db_blocker, verbosity=verbosity, keep=django_db_keepdb, recreate=django_db_createdb, shared=shared
+    ):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -7,27 +7,20 @@ from pathlib import Path
 
 from django.db import connection
 from django.test.utils import setup_databases, teardown_databases
-
-
-def migrated_template(lock: Path) -> str | None:
-    """The name of a migrated database that can be copied, or None if this process is to make the first one.
-
-    `lock` is locked exclusively by the caller. Its content is the name, once there is such a database.
-    """
-    name = lock.read_text(encoding="utf-8")
-    if not name:
-        return None
-    with connection._nodb_cursor() as cursor:
-        cursor.execute("SELECT FROM pg_database WHERE datname = %s", [name])
-        return name if cursor.fetchone() is not None else None
+from pytest_django import DjangoDbBlocker
 
 
 @contextmanager
-def database(*, verbosity: int, keep: bool, recreate: bool, shared: Path | None) -> Iterator[None]:
-    """A migrated test database. `shared` is a folder of all processes of this run; None if there is only one."""
+def database(
+    blocker: DjangoDbBlocker, *, verbosity: int, keep: bool, recreate: bool, shared: Path | None
+) -> Iterator[None]:
+    """A migrated test database. `shared` is a folder of all processes of this run; None if there is only one.
+
+    `keep` and `recreate` are the options --reuse-db and --create-db. Inside, access is blocked as before.
+    """
     made_template = ""
-    with _locked(shared) as lock:
-        template = migrated_template(lock) if lock and not keep else None
+    with blocker.unblock(), _locked(shared) as lock:
+        template = _migrated_template(lock) if lock and not keep else None
         connection.settings_dict["TEST"]["TEMPLATE"] = template
         old = setup_databases(
             verbosity=verbosity,
@@ -42,16 +35,34 @@ def database(*, verbosity: int, keep: bool, recreate: bool, shared: Path | None)
     yield
     if keep:
         return
-    teardown_databases(old, verbosity=verbosity)
-    if made_template:
-        with _locked(shared), connection._nodb_cursor() as cursor:
-            cursor.execute(f'DROP DATABASE "{made_template}"')
+    with blocker.unblock():
+        teardown_databases(old, verbosity=verbosity)
+        if made_template:
+            with _locked(shared), connection._nodb_cursor() as cursor:
+                cursor.execute(f'DROP DATABASE "{made_template}"')
+
+
+def _migrated_template(lock: Path) -> str | None:
+    """The name of a migrated database that can be copied, or None if this process must migrate one itself.
+
+    The caller has locked the file `lock`. Its content is the name, once a process has made such a database.
+    """
+    name = lock.read_text(encoding="utf-8")
+    if not name:
+        return None
+    with connection._nodb_cursor() as cursor:
+        # The process that made it removes it at its end, which may be before another one begins.
+        cursor.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+        return name if cursor.fetchone() is not None else None
 
 
 def _copied() -> str:
-    """Copy the test database. Returns the name of the copy."""
+    """Copy the test database for other processes, because PostgreSQL copies only databases that nobody uses.
+
+    Returns the name of the copy.
+    """
     name: str = connection.settings_dict["NAME"]
-    connection.close()  # PostgreSQL copies only databases that nobody uses
+    connection.close()
     with connection._nodb_cursor() as cursor:
         cursor.execute(f'DROP DATABASE IF EXISTS "{name}_copy"')
         cursor.execute(f'CREATE DATABASE "{name}_copy" TEMPLATE "{name}"')
@@ -60,6 +71,7 @@ def _copied() -> str:
 
 @contextmanager
 def _locked(folder: Path | None) -> Iterator[Path | None]:
+    """A file in `folder`, locked exclusively; None without a folder."""
     if folder is None:
         yield None
         return

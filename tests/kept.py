@@ -1,6 +1,6 @@
 """Objects that several tests start from: made once, in a transaction that stays open until the last of these tests.
 
-Each test changes them in a savepoint, which is rolled back. To make them takes longer than most of the tests.
+Each test changes them in a savepoint, which is rolled back. Making them takes longer than most of these tests.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ type Owner = tuple[Any, ...]
 
 
 def owner_of(item: pytest.Item | None) -> Owner:
-    """For whom the objects of a test are kept: tests with the same owner share them. () if it has none."""
+    """What tests that share their objects have in common: fixtures, module and operation. () for all other tests."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     names = sorted(FIXTURES.intersection(getattr(item, "fixturenames", ())))
     return (item.path, *names, str(parameters["operation"])) if item and names and "operation" in parameters else ()
@@ -42,7 +42,12 @@ class Kept:
                 self.drop()
                 self._unblock, self._transaction = blocker.unblock, _block_of_a_test()
                 self._transaction.__enter__()
-                self._made, self.owner = make(), owner_of(item)
+                try:
+                    self._made = make()
+                except BaseException:
+                    self.drop()  # the next test must not begin in this transaction
+                    raise
+                self.owner = owner_of(item)
             with _block_of_a_test():
                 yield deepcopy(self._made)
                 if not connection.needs_rollback:

@@ -1,3 +1,14 @@
 """How long tests wait for other processes. It only ends a test that hangs: a busy machine may need minutes."""
 
+import time
+from collections.abc import Callable
+
 PATIENCE = 240  # seconds; pytest ends a test after 300
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
+    """Return once the condition is met. Raises AssertionError after `seconds`."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"condition not met after {seconds} seconds"
+        time.sleep(0.02)

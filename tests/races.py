@@ -6,6 +6,8 @@ from threading import Barrier
 
 from django.db import connection, connections
 
+from tests.patience import PATIENCE
+
 # Who waits for a row waits for the end of a transaction, which `pg_locks` lists without a database.
 _WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
@@ -16,7 +18,7 @@ def at_once[Result](count: int, call: Callable[[int], Result]) -> list[Result]:
 
     def run(number: int) -> Result:
         try:
-            start.wait(timeout=30)
+            start.wait(timeout=PATIENCE)
             return call(number)
         finally:
             connections.close_all()

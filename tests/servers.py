@@ -48,7 +48,7 @@ class Server:
 
         `named` are further headers, with _ instead of -.
         """
-        connected = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connected = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         headers |= {name.replace("_", "-"): value for name, value in named.items()}
         if token:

@@ -13,6 +13,7 @@ from django.test import Client
 from accounts.models import User
 from config.csp import admin_policy
 from tests.conftest import Api
+from tests.patience import PATIENCE
 from tests.servers import running_server
 
 # One address of each kind: API, playground, admin, pages, files, machine-readable documents, refusals.
@@ -114,7 +115,7 @@ def checked(tmp_path: Any, **variables: str) -> "subprocess.CompletedProcess[str
         env=PRODUCTION | {"KUMANDA_DATA": str(tmp_path)} | variables,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

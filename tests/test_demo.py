@@ -36,7 +36,7 @@ def announced(demo: "subprocess.Popen[str]") -> dict[str, Any]:
 def asked(url: str, token: str | None = None, body: Any = None) -> Any:
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return json.load(answer)["data"]
 
 
@@ -67,9 +67,10 @@ def look_around(said: dict[str, Any]) -> None:
         credentials = {"username": account["username"], "password": account["password"]}
         user = asked(f"{said['url']}/api/v1/auth/login", body=credentials)["user"]
         photo = user["profilePhoto"]["variants"]["76"]
-        with urllib.request.urlopen(photo, timeout=30) as picture:
+        with urllib.request.urlopen(photo, timeout=PATIENCE) as picture:
             assert picture.read(4) == b"RIFF"
-    with urllib.request.urlopen(f"{said['url']}/static/livestreams/default-thumbnail.webp", timeout=30) as picture:
+    default = f"{said['url']}/static/livestreams/default-thumbnail.webp"
+    with urllib.request.urlopen(default, timeout=PATIENCE) as picture:
         assert picture.status == 200
     upcoming = asked(f"{said['url']}/api/v1/live-stream/upcoming?limit=100")["list"]
     assert {stream["status"] for stream in upcoming} == {"active", "preparing", "scheduled"}

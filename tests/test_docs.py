@@ -71,3 +71,4 @@ def test_the_architecture_lists_every_decision_with_its_title() -> None:
         number, title = re.match(r"# (\d+)\. (.+)", path.read_text("utf-8")).groups()  # type: ignore[union-attr]
         written.append((number, path.name, title))
     assert listed == written
+    assert [int(number) for number, _, _ in written] == list(range(1, len(written) + 1)), "numbers have no gaps"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.patience import PATIENCE
 from tests.servers import free_port, without_database_url
 
 README = (Path(settings.BASE_DIR) / "README.md").read_text()
@@ -52,7 +53,7 @@ def test_the_tour_prints_the_output_that_the_readme_shows(demo: str, tmp_path: P
     script = "".join(f"echo '{MARK}'\n{command}" for command, _ in steps)
     script = script.replace("http://localhost:8000", demo).replace("/tmp/", f"{tmp_path}/")
 
-    run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     assert run.stderr == ""
     outputs = run.stdout.split(f"{MARK}\n")[1:]

@@ -24,8 +24,8 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from common.times import wire_time
-from tests.patience import PATIENCE
-from tests.reminders.processes import QUICK, wait_until
+from tests.patience import PATIENCE, wait_until
+from tests.reminders.processes import QUICK
 from tests.servers import Server, running_server
 
 API = "/api/v1"
@@ -72,7 +72,7 @@ class Installation:
             env=os.environ | {"LOG_LEVEL": "INFO"} | self.environment(role),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         assert finished.returncode == expected, finished.stderr
@@ -86,7 +86,7 @@ class Installation:
             env=os.environ | self.environment(role),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
         report = json.loads(finished.stdout)

@@ -21,6 +21,7 @@ from livestreams import services as streams
 from livestreams.models import LiveStream
 from reminders import services as reminders
 from tests.conftest import make_user
+from tests.patience import PATIENCE
 from tests.races import at_once, until_another_waits
 from tests.reminders.sending import delivery_to
 from tests.streams import make_stream
@@ -125,7 +126,7 @@ def test_a_call_that_waits_for_a_ban_that_is_purged_is_refused(name: str) -> Non
                 LiveStreamBan.all_objects.filter(pk=ban.pk).delete()
                 LiveStream.all_objects.filter(pk=stream.pk).delete()
             return None
-        assert held.wait(30)
+        assert held.wait(PATIENCE)
         try:
             return calls[name]()
         except Exception as error:  # the assertion below names the type

@@ -256,7 +256,6 @@ WITHOUT_LOCK = {
     "bans.refuse_undo",
     "bans.release_claim",  # deletes the row in one statement
     "bans.take_claim",  # writes the row in one statement
-    "reminders.withdraw_verdict_notice",
     "bans.stream_of_batch",
     "bans.version_of_ban",
     "edges.admit",
@@ -278,4 +277,5 @@ WITHOUT_LOCK = {
     "reminders.follow_stream",
     "reminders.open_due_rounds_of_stream",
     "reminders.set_reminder",
+    "reminders.withdraw_verdict_notice",
 }

@@ -1,7 +1,7 @@
 """Bulk calls about more people than `settings.FOUR_EYES_ABOVE` are stored until a second moderator approves them.
 
 The services of bulk calls ask `needs_approval` under their lock, once they know how many people they would ban or lift.
-docs/decisions/0044-four-eyes.md explains the rules.
+docs/decisions/0040-four-eyes.md explains the rules.
 """
 
 from datetime import datetime

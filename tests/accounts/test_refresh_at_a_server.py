@@ -1,9 +1,7 @@
 """POST /api/v1/auth/refresh at real server processes: races, lost answers, locks."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from http.client import HTTPException
-from threading import Barrier
 
 import pytest
 from django.db import transaction
@@ -12,6 +10,7 @@ from accounts import tokens
 from accounts.models import RefreshedPair, Session, User
 from common.models import AuditEntry
 from tests.conftest import session_of
+from tests.races import at_once
 from tests.servers import Answer, Server, running_server
 
 REFRESH = "/api/v1/auth/refresh"
@@ -32,14 +31,9 @@ def actions() -> list[str]:
 @pytest.mark.django_db(transaction=True)
 def test_twenty_refreshes_at_two_processes_give_one_pair_and_one_audit_row(creator: User, now: datetime) -> None:
     token = token_of(creator, now)
-    start = Barrier(20)
 
-    def ask(server: Server) -> Answer:
-        start.wait(timeout=30)
-        return refreshed(server, token)
-
-    with running_server(workers=1) as one, running_server(workers=1) as other, ThreadPoolExecutor(20) as pool:
-        answers = list(pool.map(ask, [one, other] * 10))
+    with running_server(workers=1) as one, running_server(workers=1) as other:
+        answers = at_once(20, lambda number: refreshed((one, other)[number % 2], token))
 
     assert {answer.status for answer in answers} == {200}
     pairs = [answer.json()["data"] for answer in answers]

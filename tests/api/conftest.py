@@ -14,7 +14,7 @@ from tests.kept import KEPT
 def world(
     request: pytest.FixtureRequest, operation: Operation, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[World]:
-    """What a call of the operation needs to succeed. A test that changes it leaves it unchanged for the next one."""
+    """What a call of the operation needs to succeed. Changes are rolled back, so each test gets it as it was made."""
 
     def make() -> World:
         creator = make_user("creator", name="Ayşe", surname="Yılmaz")

@@ -16,6 +16,7 @@ from common import health
 from tests.api.operations import Operation, World, document, operations
 from tests.conftest import Api, make_user, token_of
 from tests.envelope import assert_refused, data_of
+from tests.patience import PATIENCE
 from tests.servers import Answer, Server, running_server
 from tests.streams import STREAMS, make_stream
 
@@ -199,7 +200,7 @@ class Wire:
         self.headers = {"Authorization": f"Bearer {token}"}
 
     def send(self, method: str, path: str, body: Any = None, *, chunked: bool = False, **headers: str) -> Answer:
-        connected = HTTPConnection("127.0.0.1", self.server.port, timeout=60)
+        connected = HTTPConnection("127.0.0.1", self.server.port, timeout=PATIENCE)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             # A server that refuses a body early does not read the rest of it. The response is still sent.

@@ -57,10 +57,10 @@ def test_every_operation_documents_the_codes_that_all_operations_share() -> None
 type Stopped = tuple[World, datetime]
 
 
-def stopped_world(operation: Operation, monkeypatch: pytest.MonkeyPatch) -> Stopped:
+def stopped_world(operation: Operation) -> Stopped:
     """The world of the recorded examples, and the time at which it was made."""
     now = timezone.now().replace(second=0, microsecond=0)  # calendars have whole seconds, statistics whole minutes
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         stop_clock(now, patch)
         creator = make_user("ayse.yilmaz", name="Ayşe", surname="Yılmaz", email="ayse@example.com")
         world = world_for(operation, client_of, creator, make_user("can.ozturk", name="Can", surname="Öztürk"))
@@ -72,12 +72,10 @@ def stopped_world(operation: Operation, monkeypatch: pytest.MonkeyPatch) -> Stop
 def recorded_world(
     request: pytest.FixtureRequest,
     operation: Operation,
-    monkeypatch: pytest.MonkeyPatch,
     django_db_setup: None,
     django_db_blocker: DjangoDbBlocker,
 ) -> Iterator[Stopped]:
-    make = partial(stopped_world, operation, monkeypatch)
-    with KEPT.copy(request.node, django_db_blocker, make) as copy:
+    with KEPT.copy(request.node, django_db_blocker, partial(stopped_world, operation)) as copy:
         yield copy
 
 
@@ -99,8 +97,7 @@ def test_answers_as_documented_and_recorded(
 def test_answers_without_a_database_as_documented_and_recorded(
     operation: Operation, status: int, code: str, accept: str, language: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = stopped_world(operation, monkeypatch)
-    assert_answered(operation, status, code, accept, language, made, monkeypatch)
+    assert_answered(operation, status, code, accept, language, stopped_world(operation), monkeypatch)
 
 
 def assert_answered(

@@ -20,6 +20,7 @@ from common.server.files import StoredFile, StoredFiles
 from tests.api.operations import Operation, World, operations
 from tests.conftest import Api
 from tests.envelope import assert_refused
+from tests.patience import PATIENCE
 from tests.servers import running_server
 from tests.streams import STREAMS
 
@@ -285,7 +286,7 @@ def test_cors_exposes_every_documented_header() -> None:
 
 def test_a_browser_of_another_origin_may_send_and_read_them(transactional_db: None) -> None:
     with running_server(workers=1, CORS_ALLOWED_ORIGINS="https://app.example.com") as server:
-        connected = HTTPConnection("127.0.0.1", server.port, timeout=60)
+        connected = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
         asked = "if-none-match, if-match, idempotency-key, authorization, content-type, x-language"
         origin = {"Origin": "https://app.example.com"}
         preflight = origin | {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": asked}

@@ -17,6 +17,7 @@ from accounts.models import User
 from common.languages import preferred_language, understood
 from tests.api.operations import Operation, operations, world_for
 from tests.conftest import Api, make_user, token_of
+from tests.patience import PATIENCE
 from tests.servers import Server, running_server
 from tests.streams import STREAMS, make_stream
 
@@ -133,7 +134,7 @@ def long_requests(server: Server, token: str, *, count: int, length: int) -> Ite
     lists = [operation.path for operation in list_operations() if "{" not in operation.path]
     kinds: list[tuple[str, str]] = [("query", path) for path in lists]
     kinds += [(name, address) for name in HEADERS for address in ADDRESSES[:3]]
-    connected = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connected = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     for number, (kind, path) in enumerate(islice(cycle(kinds), count)):
         headers = {"Authorization": f"Bearer {token}"} if kind == "query" else {}
         if kind == "query":

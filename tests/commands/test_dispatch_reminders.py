@@ -17,8 +17,8 @@ from livestreams.models import LiveStream
 from reminders import services
 from reminders.models import Checkpoint, Chunk, Delivery, Notification, Round
 from tests.commands.conftest import Run, Start, waiting_for
-from tests.patience import PATIENCE
-from tests.reminders.processes import forget_jobs, let_wait, posting_to, running_workers, wait_until
+from tests.patience import PATIENCE, wait_until
+from tests.reminders.processes import forget_jobs, let_wait, posting_to, running_workers
 from tests.reminders.receiver import Gateway, answering, receiving
 from tests.reminders.sending import SECRET
 from tests.streams import make_stream

@@ -18,7 +18,8 @@ from tests.admin.notifying import WEBHOOK, notify_of_start
 from tests.commands.conftest import Run
 from tests.commands.test_doctor import GOOD_KEY, found_by
 from tests.conftest import make_user
-from tests.reminders.processes import forget_jobs, running_workers, wait_until
+from tests.patience import wait_until
+from tests.reminders.processes import forget_jobs, running_workers
 from tests.streams import make_stream
 
 MINUTE = timedelta(minutes=1)

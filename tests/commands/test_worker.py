@@ -16,7 +16,8 @@ from accounts.models import User
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from tests.commands.conftest import Run, Start
-from tests.reminders.processes import QUEUES, forget_jobs, wait_until
+from tests.patience import wait_until
+from tests.reminders.processes import QUEUES, forget_jobs
 from tests.streams import make_stream
 
 STORE_JOB = "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES (%s, %s, %s) RETURNING id"

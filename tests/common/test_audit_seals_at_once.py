@@ -18,8 +18,8 @@ from accounts.models import User
 from common import audit, audit_archive, seals
 from common.models import AuditEntry, AuditSeal
 from tests.common.sealing import sealed
+from tests.patience import wait_until
 from tests.races import at_once
-from tests.reminders.processes import wait_until
 from tests.servers import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -14,7 +14,7 @@ from typing import Self
 import psutil
 import pytest
 
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
@@ -118,15 +118,6 @@ def postmaster(folder: Path) -> psutil.Process | None:
     return None
 
 
-def wait_until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
 def kill_server(folder: Path, *, with_children: bool) -> None:
     server = postmaster(folder)
     assert server is not None
@@ -134,7 +125,7 @@ def kill_server(folder: Path, *, with_children: bool) -> None:
     server.kill()
     for child in children:
         child.kill()
-    assert wait_until(lambda: postmaster(folder) is None)
+    wait_until(lambda: postmaster(folder) is None)
 
 
 @pytest.fixture

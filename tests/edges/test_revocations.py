@@ -21,6 +21,7 @@ from edges.services import Cursor, record_revocations
 from livestreams.models import LiveStream
 from tests.conftest import Api, make_user, token_of
 from tests.envelope import assert_refused, data_of
+from tests.patience import wait_until
 from tests.servers import Server, running_server
 from tests.streams import STREAMS, make_stream, stream_url
 
@@ -269,13 +270,6 @@ def polling(listening: None, api: Api, edge: User, stream: LiveStream) -> Any:
             return pool.submit(poll)
 
         yield begin
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    until = monotonic() + 15
-    while not condition():
-        assert monotonic() < until
-        sleep(0.02)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,7 +12,7 @@ from accounts.models import User
 from bans.services import ban_user
 from livestreams.services import Banned, share_stream_lock, take_stream_lock
 from reminders.services import set_reminder
-from tests.reminders.processes import wait_until
+from tests.patience import wait_until
 from tests.streams import make_stream
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -3,8 +3,7 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 
@@ -12,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from livestreams.models import LiveStream
-from tests.patience import PATIENCE
+from tests.patience import wait_until
 from tests.reminders.receiver import Gateway
 from tests.reminders.sending import SECRET
 from tests.servers import database_url
@@ -53,13 +52,6 @@ def let_wait(people: int, stream: LiveStream) -> None:
         cursor.execute(_USERS, [people])
         cursor.execute(_REMINDERS, [bytes.fromhex(stream.pk)])
         cursor.execute("ANALYZE accounts_user, reminders_reminder")
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"condition not met after {seconds} seconds"
-        time.sleep(0.02)
 
 
 def posting_to(gateway: Gateway) -> dict[str, str]:

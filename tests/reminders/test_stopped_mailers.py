@@ -15,8 +15,9 @@ from common.models import AuditEntry
 from livestreams import services as streams
 from reminders.models import Delivery
 from reminders.services.deliveries import STORE_PROGRESS_EVERY
+from tests.patience import wait_until
 from tests.reminders.mail_server import MailServer, serving_mail
-from tests.reminders.processes import forget_jobs, let_wait, running_workers, start_worker, wait_until
+from tests.reminders.processes import forget_jobs, let_wait, running_workers, start_worker
 from tests.streams import make_stream
 
 PEOPLE = 400

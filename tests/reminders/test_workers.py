@@ -20,8 +20,9 @@ from livestreams import services as streams
 from livestreams.models import LiveStream
 from reminders.models import Chunk, Delivery, Notification
 from tests.conftest import make_user
+from tests.patience import wait_until
 from tests.reminders.asking import remind
-from tests.reminders.processes import forget_jobs, let_wait, posting_to, running_workers, wait_until
+from tests.reminders.processes import forget_jobs, let_wait, posting_to, running_workers
 from tests.reminders.receiver import Gateway, answering, hanging, receiving
 from tests.servers import lost_database
 from tests.streams import make_stream

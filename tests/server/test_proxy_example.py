@@ -14,7 +14,9 @@ import pytest
 from django.conf import settings
 
 from accounts.models import User
+from common.fields import new_object_id
 from tests.conftest import make_user, token_of
+from tests.patience import PATIENCE
 from tests.servers import free_port, running_server, wait_for_port
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
@@ -61,7 +63,7 @@ class Proxy:
         self._tls.check_hostname = False
 
     def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, dict[str, str]]:
-        connected = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self._tls)
+        connected = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=PATIENCE, context=self._tls)
         named = {"Host": "api.example.com"} | {name.replace("_", "-"): value for name, value in headers.items()}
         try:
             connected.request(method, path, body, named)
@@ -107,7 +109,7 @@ def proxy(transactional_db: None, tmp_path: Path) -> Iterator[Proxy]:
             yield Proxy(port, plain_port, certificate)
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=PATIENCE)
 
 
 def test_the_example_serves_tls_and_redirects_plain_http(proxy: Proxy) -> None:
@@ -121,7 +123,7 @@ def test_the_example_serves_tls_and_redirects_plain_http(proxy: Proxy) -> None:
     assert status == 200
     assert "strict-transport-security" in headers
 
-    connected = http.client.HTTPConnection("127.0.0.1", proxy.plain_port, timeout=20)
+    connected = http.client.HTTPConnection("127.0.0.1", proxy.plain_port, timeout=PATIENCE)
     connected.request("GET", "/api/docs/", headers={"Host": "api.example.com"})
     answer = connected.getresponse()
     assert (answer.status, answer.getheader("Location")) == (301, "https://api.example.com/api/docs/")
@@ -138,18 +140,19 @@ def test_the_example_passes_bodies_on_and_refuses_too_large_ones(proxy: Proxy) -
         status, headers = proxy.call("POST", login, b" " * 1_500_000, **json)
         assert (status, "x-error-code" in headers) == (413, False)
     form = {"Content_Type": "multipart/form-data; boundary=x"}
-    for path in ("/api/v1/live-stream/create", "/admin/login/"):
+    thumbnail = f"/api/v1/live-stream/{new_object_id()}/thumbnail"
+    for method, path in (("POST", "/api/v1/live-stream/create"), ("PUT", thumbnail), ("POST", "/admin/login/")):
         for _ in range(5):
-            status, headers = proxy.call("POST", path, b" " * 6_900_000, **form)
+            status, headers = proxy.call(method, path, b" " * 6_900_000, **form)
             assert (status, headers["x-error-code"]) == (413, "payload_too_large")
-        status, headers = proxy.call("POST", path, b" " * 8_000_000, **form)
+        status, headers = proxy.call(method, path, b" " * 8_000_000, **form)
         assert (status, "x-error-code" in headers) == (413, False)
 
 
 def test_the_logs_of_the_proxy_have_no_secret_of_an_address(proxy: Proxy) -> None:
     for path in ("/calendar/s3cret.ics", "/unsubscribe/s3cret", "/calendar/s3cret", "//calendar/s3cret.ics"):
         assert proxy.call("GET", path)[0] == 404
-    with closing(http.client.HTTPConnection("127.0.0.1", proxy.plain_port, timeout=20)) as plain:
+    with closing(http.client.HTTPConnection("127.0.0.1", proxy.plain_port, timeout=PATIENCE)) as plain:
         plain.request("GET", "/calendar/s3cret.ics", headers={"Host": "api.example.com"})
         assert plain.getresponse().status == 301
     assert proxy.call("GET", "/healthz")[0] == 200

@@ -3,13 +3,12 @@
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 
 import pytest
 
 from common.rate_limits.policies import READ, STEPS
 from tests.conftest import make_user, token_of
+from tests.races import at_once
 from tests.servers import Answer, Server, running_server
 
 CHANNELS = "/api/v1/notifications/channels"
@@ -20,14 +19,11 @@ AT_ONCE = 100  # connections
 
 def answers_of(count: int, call: Callable[[int], Answer]) -> list[Answer]:
     """The answers to `count` calls, AT_ONCE of them at the same time."""
-    start = Barrier(AT_ONCE)
 
     def calls(first: int) -> list[Answer]:
-        start.wait(timeout=30)
         return [call(number) for number in range(first, count, AT_ONCE)]
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return [answer for answers in pool.map(calls, range(AT_ONCE)) for answer in answers]
+    return [answer for answers in at_once(AT_ONCE, calls) for answer in answers]
 
 
 def change(server: Server, token: str) -> Answer:

@@ -12,7 +12,7 @@ from accounts.models import User
 from common.models import AuditEntry, StoredAnswer
 from livestreams.models import LiveStream
 from tests.conftest import token_of
-from tests.reminders.processes import wait_until
+from tests.patience import wait_until
 from tests.server.killing import AT_ONCE
 from tests.servers import Answer, Server, running_server
 from tests.streams import STREAMS

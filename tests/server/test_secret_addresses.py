@@ -15,6 +15,7 @@ from common.logging import logging_config
 from reminders.channels.email import unsubscribe_address
 from reminders.services import create_calendar_address
 from tests.conftest import make_user, token_of
+from tests.patience import PATIENCE
 from tests.servers import Server, lost_database, running_server
 
 # What an operator may set to see more: the log of all requests, and all messages.
@@ -22,7 +23,7 @@ TALKATIVE = {"GRANIAN_LOG_ACCESS_ENABLED": "true", "LOG_LEVEL": "DEBUG"}
 
 
 def sent(server: Server, method: str, path: str, **headers: str) -> int:
-    connected = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connected = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     try:
         connected.request(method, path, headers=headers)
         response = connected.getresponse()

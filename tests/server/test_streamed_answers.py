@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-import socket
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from accounts.models import User
 from common.models import AuditEntry
 from common.server import application
 from tests.conftest import make_user
+from tests.patience import PATIENCE, wait_until
 from tests.servers import Server, running_server
 
 ROWS = 30_000
@@ -47,50 +48,35 @@ def superuser(transactional_db: None) -> User:
     return user
 
 
-def posted(server: Server, user: User) -> socket.socket:
+def posted(server: Server, user: User) -> HTTPConnection:
     """A connection on which the export was asked for."""
     client = Client()
     client.force_login(user)
-    body = "format=ndjson&csrfmiddlewaretoken=" + "a" * 32
-    cookies = f"csrftoken={'a' * 32}; {client.cookies['sessionid'].OutputString().split(';')[0]}"
-    lines = [
-        f"POST {EXPORT} HTTP/1.1", f"Host: localhost:{server.port}", "Connection: close", f"Cookie: {cookies}",
-        "Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}",
-    ]  # fmt: skip
-    connected = socket.create_connection(("127.0.0.1", server.port), timeout=60)
-    connected.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + body.encode())
+    token = "a" * 32
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Cookie": f"csrftoken={token}; sessionid={client.cookies['sessionid'].value}",
+    }
+    connected = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    connected.request("POST", EXPORT, f"format=ndjson&csrfmiddlewaretoken={token}", headers)
     return connected
 
 
-def chunks_of(received: bytes) -> bytes:
-    """The body of a chunked answer (RFC 9112, section 7.1), which must be complete."""
-    body = b""
-    while True:
-        size, _, received = received.partition(b"\r\n")
-        if int(size, 16) == 0:
-            return body
-        body, received = body + received[: int(size, 16)], received[int(size, 16) + 2 :]
-
-
 def test_an_export_is_sent_in_parts_and_complete(server: Server, superuser: User) -> None:
-    received = b""
-    with posted(server, superuser) as connected:
-        while piece := connected.recv(1 << 20):
-            received += piece
-    top, _, rest = received.partition(b"\r\n\r\n")
-    assert b" 200 " in top.splitlines()[0] + b" ", top
-    assert b"transfer-encoding: chunked" in top.lower()
-    assert len([json.loads(line) for line in chunks_of(rest).splitlines()]) == ROWS
+    with closing(posted(server, superuser)) as connected:
+        answer = connected.getresponse()
+        body = answer.read()  # raises IncompleteRead if the last chunk is missing
+    assert (answer.status, answer.headers["Transfer-Encoding"]) == (200, "chunked"), body
+    assert len([json.loads(line) for line in body.splitlines()]) == ROWS
     finished = AuditEntry.objects.get(action="finish_audit_export")
     assert (finished.after["rows"], finished.after["is_complete"]) == (ROWS, True)
 
 
 def test_an_export_ends_when_its_client_leaves(server: Server, superuser: User) -> None:
-    with posted(server, superuser) as connected:
-        assert connected.recv(1024).startswith(b"HTTP/1.1 200")
-    deadline = time.monotonic() + 20
-    while not (finished := AuditEntry.objects.filter(action="finish_audit_export")) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    with closing(posted(server, superuser)) as connected:
+        assert connected.getresponse().status == 200
+    finished = AuditEntry.objects.filter(action="finish_audit_export")
+    wait_until(finished.exists)
     assert finished.get().after["is_complete"] is False
     assert finished.get().after["rows"] < ROWS
 
@@ -140,7 +126,5 @@ def test_a_part_that_its_client_does_not_accept_is_given_up(
     monkeypatch.setattr(application, "SEND_TIMEOUT", 0.1)
     protocol: Any = Recording()
     application._stream([b"", b"one", b"two"], protocol, loop)
-    deadline = time.monotonic() + 10
-    while not protocol.waiting[0].done() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(protocol.waiting[0].done)
     assert [part.cancelled() for part in protocol.waiting] == [True]

@@ -20,6 +20,7 @@ from django.utils import timezone
 from accounts import services, tokens
 from accounts.models import Session, User
 from tests.conftest import make_user, session_of, token_of
+from tests.patience import PATIENCE
 from tests.server.conftest import usual, watched_health
 from tests.servers import Answer, running_server, terminated_connections, without_database_url
 from tests.streams import make_stream
@@ -145,7 +146,7 @@ def test_calls_end_in_time_while_the_database_is_stopped_and_succeed_afterwards(
     def manage(*command: str) -> str:
         line = [sys.executable, "manage.py", *command]
         done = subprocess.run(
-            line, cwd=settings.BASE_DIR, env=environment, check=False, capture_output=True, text=True, timeout=120
+            line, cwd=settings.BASE_DIR, env=environment, check=False, capture_output=True, text=True, timeout=PATIENCE
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""

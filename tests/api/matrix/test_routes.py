@@ -186,8 +186,6 @@ def found() -> Iterator[table.Cells]:
 
 
 def test_the_table_has_a_row_for_each_address_and_a_column_for_each_visitor() -> None:
-    if table.is_writing():
-        pytest.skip("the table is being written")
     right = table.read(TABLE)
     assert set(right) == {(_cell(route), method) for route, method in asked()}
     assert {tuple(row) for row in right.values()} == {VISITORS}
