@@ -78,7 +78,7 @@ messages: $(DEV) schema ## Collect the translatable texts into the Turkish catal
 		--keyword gettext_lazy --keyword ngettext_lazy:1,2 --keyword pgettext_lazy:1c,2 --keyword gettext_noop \
 		--output locale/django.pot .
 	@test -f $(TR) || $(BIN)/pybabel -q init --input-file locale/django.pot --output-file $(TR) --locale tr
-	@$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching --input-file locale/django.pot --output-file $(TR) --locale tr
+	@$(BIN)/pybabel -q update --no-wrap --no-fuzzy-matching --ignore-obsolete --input-file locale/django.pot --output-file $(TR) --locale tr
 	@$(BIN)/pybabel compile --input-file $(TR) --output-file $(TR:.po=.mo) --locale tr --statistics
 	@$(BIN)/pybabel compile --input-file $(TR_UNFOLD) --output-file $(TR_UNFOLD:.po=.mo) --locale tr --statistics
 

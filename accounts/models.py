@@ -248,6 +248,10 @@ def holders_of(permission: str) -> models.QuerySet[User]:
     return load_backend(settings.AUTHENTICATION_BACKENDS[0]).with_perm(permission)  # type: ignore[attr-defined]
 
 
+class LivingNotes(LivingManager.from_queryset(LockingQuerySet["PersonNote"])):  # type: ignore[misc]
+    pass
+
+
 class PersonNote(IdentifiedModel, SoftDeleteModel):
     """What staff write about a person for each other. The API never returns it."""
 
@@ -256,7 +260,7 @@ class PersonNote(IdentifiedModel, SoftDeleteModel):
     text = models.CharField(_("text"), max_length=LONGEST_NOTE)
     created_at = models.DateTimeField(editable=False)
 
-    objects: ClassVar[LivingManager["PersonNote"]] = LivingManager.from_queryset(LockingQuerySet["PersonNote"])()
+    objects: ClassVar[LivingNotes] = LivingNotes()
     all_objects: ClassVar[models.Manager["PersonNote"]] = models.Manager()
 
     class Meta:

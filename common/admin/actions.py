@@ -17,7 +17,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.template.response import TemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.dataclasses import UnfoldAction
@@ -30,7 +29,7 @@ from common.admin.forms import ReasonForm
 from common.admin.links import page_of
 from common.admin.pages import refusing_posts
 from common.models import AuditEntry
-from common.refusals import Conflict, Refusal
+from common.refusals import Conflict, Refusal, Text
 from common.texts import isolated
 from common.times import written_exactly
 
@@ -68,8 +67,8 @@ class AdminAction:
     name: str
     service: Service
     rule: Rule
-    label: str | Promise
-    done: str | Promise
+    label: Text
+    done: Text
     icon: str
     variant: ActionVariant = ActionVariant.DEFAULT
     permission: str = ""
@@ -264,7 +263,7 @@ class ActionAdmin(ReadOnlyAdmin):
         rows: Sequence[Any],
         form: forms.Form,
         *,
-        label: str | Promise,
+        label: Text,
         back: str,
         variant: ActionVariant = ActionVariant.DEFAULT,
         hidden: Sequence[tuple[str, str]] = (),

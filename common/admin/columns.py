@@ -10,7 +10,8 @@ from typing import Any
 
 from django.db.models import Model
 from django.http import HttpRequest
-from django.utils.functional import Promise
+
+from common.refusals import Text
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Columns:
     dash. Only users with `permission` see the columns.
     """
 
-    titles: Mapping[str, str | Promise]
+    titles: Mapping[str, Text]
     permission: str
     read: Callable[[Sequence[str]], Mapping[str, Mapping[str, Any]]]
 
@@ -50,7 +51,7 @@ def values_of(columns: Sequence[Columns], ids: Sequence[str]) -> dict[str, dict[
     return values
 
 
-def cell(name: str, title: str | Promise) -> Callable[[Any], Any]:
+def cell(name: str, title: Text) -> Callable[[Any], Any]:
     """An entry of `list_display` that shows the value `name`, which `with_values` has set."""
 
     def shown(row: Any) -> Any:

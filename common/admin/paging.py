@@ -7,13 +7,13 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.dateparse import parse_datetime
-from django.utils.functional import Promise
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from common.admin.panels import PARAMETER as TAB
 from common.error_pages import RefusedParameter
+from common.refusals import Text
 
 PARAMETER = "after"
 ROWS_SHOWN = 50
@@ -24,7 +24,7 @@ class RowsPage:
     """Rows of one page, newest first. `links` are pairs of an address and a text, for `admin/buttons.html`."""
 
     rows: list[Any]
-    links: list[tuple[str, str | Promise]]
+    links: list[tuple[str, Text]]
 
 
 def page_of_rows(
@@ -40,7 +40,7 @@ def page_of_rows(
     if after:
         rows = rows.filter(_after(after, rows.model, time))
     found = list(rows.order_by(*order)[: shown + 1])
-    links: list[tuple[str, str | Promise]] = []
+    links: list[tuple[str, Text]] = []
     if after:
         links.append((f"?{urlencode({TAB: tab})}#tabs", gettext_lazy("Newest")))
     if len(found) > shown:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import User
 from livestreams import services as streams
 from reminders.models import Chunk, Delivery, Notification, Round
+from tests.patience import wait_until
 from tests.reminders.processes import (
     are_ready,
     forget_jobs,
@@ -24,7 +25,6 @@ from tests.reminders.processes import (
     posting_to,
     running_workers,
     start_worker,
-    wait_until,
 )
 from tests.reminders.receiver import Gateway, answering, receiving
 from tests.streams import make_stream
