@@ -21,6 +21,7 @@ from common.api import HTTP_CODES, error_answer, success_answer
 from common.hooks import READINESS_FACTS
 from common.languages import preferred_language
 from common.refusals import Unavailable
+from common.server import draining
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +49,12 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 @_only_read
 def ready(request: HttpRequest) -> HttpResponse:
-    """Readiness: the database answers and has all migrations. The reason and the facts are for operators only."""
+    """Readiness: the process is not stopping, and the database answers and has all migrations.
+
+    The reason and the facts are for operators only.
+    """
     operator = _is_operator(request)
-    problem = _probe.problem()
+    problem = "the server is stopping" if draining.is_stopping() else _probe.problem()
     if problem is None:
         return success_answer({"status": "ready", **(_facts() if operator else {})})
     with override(preferred_language(request.META)):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -38,6 +39,17 @@ class Answer:
 @dataclass(frozen=True)
 class Server:
     port: int
+    process: "subprocess.Popen[bytes] | None" = None  # of `serve`
+
+    def signal(self, number: int) -> None:
+        """Send a signal to `serve`."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def ended(self) -> int:
+        """Wait until `serve` has ended. Returns its exit code."""
+        assert self.process is not None
+        return self.process.wait(timeout=PATIENCE)
 
     @property
     def url(self) -> str:
@@ -93,17 +105,19 @@ UNLIMITED = dict.fromkeys(map(setting_of, NAMES), OFF)
 
 
 @contextmanager
-def running_server(*, workers: int = 2, database: str | None = "", **environment: str) -> Iterator[Server]:
+def running_server(
+    *, workers: int = 2, database: str | None = "", port: int = 0, cwd: Path = settings.BASE_DIR, **environment: str
+) -> Iterator[Server]:
     """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database."""
-    port = free_port()
+    port = port or free_port()
     place = without_database_url() if database is None else os.environ | {"DATABASE_URL": database or database_url()}
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", str(workers)],
-        cwd=settings.BASE_DIR,
+        [sys.executable, str(cwd / "manage.py"), "serve", "--port", str(port), "--workers", str(workers)],
+        cwd=cwd,
         env=place | UNLIMITED | environment,
     )
     try:
-        server = Server(port)
+        server = Server(port, process)
         _wait_until_ready(server, process)
         yield server
     finally:
