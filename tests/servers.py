@@ -105,16 +105,22 @@ UNLIMITED = dict.fromkeys(map(setting_of, NAMES), OFF)
 
 
 @contextmanager
-def running_server(
-    *, workers: int = 2, database: str | None = "", port: int = 0, cwd: Path = settings.BASE_DIR, **environment: str
-) -> Iterator[Server]:
+def running_server(*, workers: int = 2, database: str | None = "", **environment: str) -> Iterator[Server]:
     """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database."""
-    port = port or free_port()
+    with serving(free_port(), settings.BASE_DIR, environment, workers=workers, database=database) as server:
+        yield server
+
+
+@contextmanager
+def serving(
+    port: int, home: Path, environment: Mapping[str, str], *, workers: int = 1, database: str | None = ""
+) -> Iterator[Server]:
+    """The same with the checkout in the folder `home`, on a port that was chosen before."""
     place = without_database_url() if database is None else os.environ | {"DATABASE_URL": database or database_url()}
     process = subprocess.Popen(
-        [sys.executable, str(cwd / "manage.py"), "serve", "--port", str(port), "--workers", str(workers)],
-        cwd=cwd,
-        env=place | UNLIMITED | environment,
+        [sys.executable, str(home / "manage.py"), "serve", "--port", str(port), "--workers", str(workers)],
+        cwd=home,
+        env=place | UNLIMITED | dict(environment),
     )
     try:
         server = Server(port, process)

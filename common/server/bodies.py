@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Protocol
 
 from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]  # exported without saying so
@@ -56,9 +57,12 @@ class Incoming:
         """What has not arrived yet. It can be left and called again."""
         if self._pieces is None:
             self._pieces = self._protocol.__aiter__()
-        async for piece in self._pieces:
-            self.size += len(piece)
-            yield piece
+        # Not `async for`, which begins with `__aiter__`: Granian allows that once.
+        with suppress(StopAsyncIteration):
+            while True:
+                piece = await self._pieces.__anext__()
+                self.size += len(piece)
+                yield piece
         # Granian ends the iteration when the client goes away, too.
         self.is_complete = self.length is None or self.size >= self.length
 

@@ -96,16 +96,21 @@ def serve(application: Any, listening: int, *, drain_seconds: float, when_servin
     stop.add_cb(lambda: loop.call_soon_threadsafe(ended.set))
     Ending(loop, listening, drain_seconds, stop)
     application.__rsgi_init__(loop)
-    callback = _callback_wrapper(application.__rsgi__, _access_log())
-    worker: Any = RSGIWorker(  # type: ignore[call-arg]  # the stub lacks `ipc`, and the defaults
+    # Granian's stubs lack these arguments.
+    new_worker: Any = RSGIWorker
+    new_holder: Any = SocketHolder
+    callback = _callback_wrapper(application.__rsgi__, _access_log())  # type: ignore[no-untyped-call]
+    watched = _future_watcher_wrapper(callback)  # type: ignore[no-untyped-call]
+    worker = new_worker(
         1,
-        (None, SocketHolder(listening, False, CONNECTIONS)),  # type: ignore[call-arg]  # noqa: FBT003 - no names
+        (None, new_holder(listening, uds=False, backlog=CONNECTIONS)),
         None,
         backpressure=CONNECTIONS,
         http_mode="1",  # that of reverse proxies
         websockets_enabled=False,
     )
-    worker.serve_str(_new_cbscheduler(loop, _future_watcher_wrapper(callback), impl_asyncio=True), loop, stop)
+    scheduler = _new_cbscheduler(loop, watched, impl_asyncio=True)  # type: ignore[no-untyped-call]
+    worker.serve_str(scheduler, loop, stop)
     when_serving()
     loop.run_until_complete(ended.wait())
 

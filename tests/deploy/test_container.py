@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 
 from tests.patience import PATIENCE, wait_until
-from tests.servers import Server, running_server
+from tests.servers import Server, free_port, serving
 
 ROOT = Path(settings.BASE_DIR)
 CONTAINERFILE = ROOT / "deploy" / "Containerfile"
@@ -76,7 +76,7 @@ def test_the_files_of_the_image_are_enough_and_a_reload_takes_new_settings_and_v
     link = tmp_path / "current"
     link.symlink_to(installed(tmp_path / "1", "https://1.example"))
     environment = {"SECRET_KEY": "s" * 50, "JWT_SIGNING_KEY": "j" * 50, "KUMANDA_DATA": str(tmp_path / "data")}
-    with running_server(workers=1, cwd=link, **environment) as server:
+    with serving(free_port(), link, environment) as server:
         for path in ("/api/docs/", "/api/schema/", "/admin/login/", "/api/v1/live-stream/upcoming"):
             assert server.call("GET", path, Accept_Language="tr").status == 200, path
         assert allows(server, "https://1.example")

@@ -6,11 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from tests.conftest import make_user
 from tests.load import load, mixed_calls
 from tests.nginx import BEHIND, Proxy, needs_nginx, running_proxy
-from tests.servers import Server, free_port, running_server
+from tests.servers import Server, free_port, serving
 
 pytestmark = [needs_nginx, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 RATE = 80
@@ -23,14 +24,14 @@ def restarted(running: ExitStack, server: Server) -> Server:
     """Stop it as systemd does, and start it again on the same port. Returns when it is ready."""
     server.signal(signal.SIGTERM)
     assert server.ended() == 0
-    return running.enter_context(running_server(workers=1, port=server.port, **BEHIND | DRAIN))
+    return running.enter_context(serving(server.port, settings.BASE_DIR, BEHIND | DRAIN))
 
 
 def test_hosts_that_are_restarted_one_after_the_other_fail_no_call(tmp_path: Path) -> None:
     sent = mixed_calls(make_user("creator"), make_user("viewer"))
     with ExitStack() as running:
         ports = [free_port(), free_port()]
-        servers = [running.enter_context(running_server(workers=1, port=port, **BEHIND | DRAIN)) for port in ports]
+        servers = [running.enter_context(serving(port, settings.BASE_DIR, BEHIND | DRAIN)) for port in ports]
         proxy: Proxy = running.enter_context(running_proxy(tmp_path, ports, IDLE))
         with load(proxy.connect, sent, rate=RATE) as made:
             time.sleep(2)

@@ -53,6 +53,13 @@ class Connection:
         return self.socket.recv(1) == b""
 
 
+@pytest.fixture
+def connected(server: Server) -> Iterator[Connection]:
+    made = Connection(server)
+    yield made
+    made.socket.close()
+
+
 def assert_usable(connected: Connection) -> None:
     connected.socket.sendall(HEALTH + b"\r\n")
     assert connected.head().startswith(b"HTTP/1.1 200 ")
@@ -64,9 +71,10 @@ def chunked(size: int) -> bytes:
 
 @each_early
 @pytest.mark.parametrize("size", [1, 100_000, DROPPED_BYTES])
-def test_a_body_that_nobody_wants_is_dropped_and_the_connection_stays(name: str, size: int, server: Server) -> None:
+def test_a_body_that_nobody_wants_is_dropped_and_the_connection_stays(
+    name: str, size: int, connected: Connection
+) -> None:
     head, status = EARLY[name]
-    connected = Connection(server)
     for _ in range(3):
         connected.socket.sendall(head + b"Content-Length: %d\r\n\r\n" % size + b" " * size)
         answer = connected.head()
@@ -76,9 +84,8 @@ def test_a_body_that_nobody_wants_is_dropped_and_the_connection_stays(name: str,
 
 
 @each_early
-def test_a_chunked_body_that_nobody_wants_is_dropped(name: str, server: Server) -> None:
+def test_a_chunked_body_that_nobody_wants_is_dropped(name: str, connected: Connection) -> None:
     head, status = EARLY[name]
-    connected = Connection(server)
     connected.socket.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(300_000))
     assert connected.head().startswith(b"HTTP/1.1 %d " % status)
     assert_usable(connected)
@@ -87,12 +94,11 @@ def test_a_chunked_body_that_nobody_wants_is_dropped(name: str, server: Server) 
 @each_early
 @pytest.mark.parametrize("is_chunked", [False, True])
 def test_after_a_very_large_body_the_client_gets_the_answer_before_the_connection_ends(
-    name: str, is_chunked: bool, server: Server
+    name: str, is_chunked: bool, connected: Connection
 ) -> None:
     """The client sends everything before it reads, as nginx does. A reset would lose the answer."""
     head, status = EARLY[name]
     size = 8_000_000
-    connected = Connection(server)
     if is_chunked:
         connected.socket.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(size))
     else:
@@ -103,8 +109,7 @@ def test_after_a_very_large_body_the_client_gets_the_answer_before_the_connectio
     assert connected.is_closed()
 
 
-def test_a_body_above_the_limit_is_answered_before_it_is_sent(server: Server) -> None:
-    connected = Connection(server)
+def test_a_body_above_the_limit_is_answered_before_it_is_sent(connected: Connection) -> None:
     connected.socket.sendall(LOGIN + b"Content-Length: 7000000\r\n\r\n")
     answer = connected.head()
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -113,14 +118,12 @@ def test_a_body_above_the_limit_is_answered_before_it_is_sent(server: Server) ->
     assert connected.is_closed()
 
 
-def test_a_client_that_asks_first_gets_its_refusal_instead_of_a_100(server: Server) -> None:
-    connected = Connection(server)
+def test_a_client_that_asks_first_gets_its_refusal_instead_of_a_100(connected: Connection) -> None:
     connected.socket.sendall(LOGIN + b"Content-Length: 7000000\r\nExpect: 100-continue\r\n\r\n")
     assert connected.head().startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_client_that_asks_first_may_send_a_body_that_is_read(server: Server) -> None:
-    connected = Connection(server)
+def test_a_client_that_asks_first_may_send_a_body_that_is_read(connected: Connection) -> None:
     connected.socket.sendall(LOGIN + b"Content-Length: 100000\r\nExpect: 100-continue\r\n\r\n")
     assert connected.head() == b"HTTP/1.1 100 Continue"
     connected.socket.sendall(b" " * 100_000)
@@ -129,10 +132,9 @@ def test_a_client_that_asks_first_may_send_a_body_that_is_read(server: Server) -
 
 
 @pytest.mark.parametrize("name", ["health", "file"])
-def test_http_1_0_may_keep_its_connection(name: str, server: Server) -> None:
+def test_http_1_0_may_keep_its_connection(name: str, connected: Connection) -> None:
     head, status = EARLY[name]
     head = head.replace(b"HTTP/1.1", b"HTTP/1.0")
-    connected = Connection(server)
     for _ in range(2):
         connected.socket.sendall(head + b"Connection: keep-alive\r\nContent-Length: 50000\r\n\r\n" + b" " * 50_000)
         answer = connected.head()
