@@ -25,6 +25,7 @@ from common.processes import end_with_parent
 from common.server.sockets import CONNECTIONS, bound_sockets
 from common.server.supervisor import GaveUp, Supervisor
 from common.systemd import Watchdog, notify, notify_reloading
+from config.environment import given_environment
 
 APPLICATION = "config.rsgi:application"
 SECONDS_BETWEEN_TICKS = 0.1
@@ -76,7 +77,7 @@ def serve(
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, lambda number, _frame: signals.put(number))
     sockets = bound_sockets(host, port, workers or os.cpu_count() or 1)
-    supervisor = Supervisor(APPLICATION, sockets, _home())
+    supervisor = Supervisor(APPLICATION, sockets, _home(), given_environment())
     supervisor.start()
     programs = [_started([sys.executable, "manage.py", command]) for command in beside]
     try:

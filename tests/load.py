@@ -40,14 +40,15 @@ class Load:
 
 
 def mixed_calls(creator: User, viewer: User) -> list[Asked]:
-    """Reads and changes of an active stream, which can be repeated and are answered with 200."""
+    """Reads and changes of two streams, which can be repeated and are answered with 200."""
+    planned = make_stream(viewer)
     stream, mine, theirs = make_stream(creator, "active"), token_of(creator), token_of(viewer)
     joined = f'{{"liveStreamId": "{stream.pk}"}}'.encode()
     return [
         Asked("GET", stream_url(stream), mine),
         Asked("POST", "/api/v1/live-stream/join", theirs, joined),
         Asked("GET", "/api/v1/live-stream?limit=5", theirs),
-        Asked("PATCH", stream_url(stream), mine, b'{"durationGoal": 60}'),
+        Asked("PATCH", stream_url(planned), theirs, b'{"durationGoal": 60}'),
     ]
 
 

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -41,7 +41,9 @@ class GaveUp(Exception):
 class ServerProcess:
     """One process of `slot`, which has the socket of that number."""
 
-    def __init__(self, command: Sequence[str], slot: int, listening: socket.socket, cwd: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], slot: int, listening: socket.socket, cwd: Path, environment: Mapping[str, str]
+    ) -> None:
         self.slot = slot
         self.began = monotonic()
         self.drain_seconds: float | None = None  # known when it serves
@@ -49,12 +51,11 @@ class ServerProcess:
         self._report, theirs = os.pipe()
         os.set_blocking(self._report, False)
         listening_fd = listening.fileno()
-        environment = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
         try:
             self._process = subprocess.Popen(
                 [*command, "--socket", str(listening_fd), "--report", str(theirs)],
                 cwd=cwd,
-                env=ALLOCATOR | environment,
+                env=ALLOCATOR | {name: value for name, value in environment.items() if name not in OWN_VARIABLES},
                 pass_fds=(listening_fd, theirs),
                 # In a new session, so that Ctrl-C in a terminal reaches the supervisor only.
                 start_new_session=True,
@@ -115,12 +116,18 @@ class ServerProcess:
 
 
 class Supervisor:
-    """Keeps one process of `application` (module:variable) running for each of `sockets`."""
+    """Keeps one process of `application` (module:variable) running for each of `sockets`.
 
-    def __init__(self, application: str, sockets: Sequence[socket.socket], cwd: Path) -> None:
+    Processes start in the folder `cwd`, with `environment`.
+    """
+
+    def __init__(
+        self, application: str, sockets: Sequence[socket.socket], cwd: Path, environment: Mapping[str, str]
+    ) -> None:
         self._command = [sys.executable, "-m", "common.server.process", application]
         self._sockets = sockets
         self._cwd = cwd
+        self._environment = environment
         self._current: dict[int, ServerProcess] = {}  # by slot
         self._new: dict[int, ServerProcess] = {}  # while they start, to replace all of `_current`
         self._old: list[ServerProcess] = []  # they end, and are not replaced
@@ -172,7 +179,7 @@ class Supervisor:
         self._tick_current()
 
     def _started(self, slot: int, *options: str) -> ServerProcess:
-        return ServerProcess([*self._command, *options], slot, self._sockets[slot], self._cwd)
+        return ServerProcess([*self._command, *options], slot, self._sockets[slot], self._cwd, self._environment)
 
     @staticmethod
     def _is_gone(process: ServerProcess) -> bool:

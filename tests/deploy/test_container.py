@@ -71,8 +71,11 @@ def allows(server: Server, origin: str) -> bool:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_files_of_the_image_are_enough_and_a_reload_takes_new_settings_and_versions(tmp_path: Path) -> None:
+def test_the_files_of_the_image_are_enough_and_a_reload_takes_new_settings_and_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second version is another folder, to which the link in the command of the service leads."""
+    monkeypatch.delenv("CORS_ALLOWED_ORIGINS", raising=False)  # of the .env of this checkout; it would win
     link = tmp_path / "current"
     link.symlink_to(installed(tmp_path / "1", "https://1.example"))
     environment = {"SECRET_KEY": "s" * 50, "JWT_SIGNING_KEY": "j" * 50, "KUMANDA_DATA": str(tmp_path / "data")}

@@ -8,7 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from http.client import HTTPException
 from pathlib import Path
 
@@ -105,12 +105,11 @@ def test_chunked_bodies_and_big_uploads_of_strangers_are_refused_cleanly(proxy: 
     bodies: list[Callable[[], bytes | Iterator[bytes]]] = [lambda: b" " * size, lambda: parted(size)]
     with load(proxy.connect, [good], rate=20) as others:
         for number in range(10):
-            connected = proxy.connect()
             headers = {"Host": NAME, "Content-Type": FORM, "Authorization": "Bearer made-up"}
-            connected.request("POST", path, bodies[number % 2](), headers)
-            answer = connected.getresponse()
-            expected = (401, "invalid_token") if size == SIZE else (413, "payload_too_large")
-            assert (answer.status, answer.getheader("X-Error-Code")) == expected
-            assert json.loads(answer.read())["isSuccess"] is False
-            connected.close()
+            expected = (401, "token_invalid") if size == SIZE else (413, "payload_too_large")
+            with closing(proxy.connect()) as connected:
+                connected.request("POST", path, bodies[number % 2](), headers)
+                answer = connected.getresponse()
+                assert (answer.status, answer.getheader("X-Error-Code")) == expected
+                assert json.loads(answer.read())["isSuccess"] is False
     assert set(others.answers) == {200}

@@ -35,7 +35,7 @@ def write(module: Path, version: str) -> None:
 
 def versions(server: Server) -> set[str]:
     """What both processes say: each call may be accepted by any of them."""
-    return {server.call("GET", "/readyz").headers["X-Frame-Options"] for _ in range(16)}
+    return {server.call("GET", "/readyz").headers["x-frame-options"] for _ in range(16)}
 
 
 def test_no_call_fails_while_the_processes_are_exchanged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
