@@ -318,6 +318,10 @@ if OPERATIONS_TOKEN and len(OPERATIONS_TOKEN) < 32:
 # How long /readyz caches its result, so that many calls cost no more than one.
 READY_KEPT_SECONDS = 1.0
 UNREADY_KEPT_SECONDS = 0.2
+# How long a server process that is asked to stop still serves, while /readyz is red.
+DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=0.0)
+if not 0 <= DRAIN_SECONDS <= 600:
+    raise ImproperlyConfigured("DRAIN_SECONDS must be between 0 and 600.")
 READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
 # What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
