@@ -21,6 +21,7 @@ from procrastinate.worker import Worker
 
 from common.entry_points import EntryPoint, called_through
 from common.jobs import stopping
+from common.storage import presence
 
 logger = logging.getLogger(__name__)
 
@@ -95,5 +96,6 @@ def run(jobs_at_once: Mapping[str, int], *, until_idle: bool = False) -> None:
 
     `until_idle` returns when no job is left to run now. While the database is unavailable this retries.
     """
+    presence.keep_noting()
     with app.replace_connector(_WorkerConnector(kwargs=connector_params())):
         asyncio.run(_work(jobs_at_once, until_idle=until_idle))

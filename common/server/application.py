@@ -19,6 +19,7 @@ from common.server.bodies import BodyReader, ClientGone, Receiving
 from common.server.files import StoredFiles
 from common.server.requests import Scope, body_length, environ_of, refuse_oversized
 from common.server.threads import RequestThreads
+from common.storage import presence
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +53,13 @@ class Application:
         self._wsgi = wsgi
         self._threads = RequestThreads(threads, at_once=at_once)
         self._bodies = BodyReader()
-        self._files = StoredFiles(settings.MEDIA_ROOT)
+        # A bucket is served by others. An earlier folder may have pictures of what was deleted since.
+        self._files = StoredFiles(settings.MEDIA_ROOT) if settings.SERVES_MEDIA else None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
+        presence.keep_noting()
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         if scope.method in ("GET", "HEAD"):
@@ -95,7 +98,7 @@ class Application:
         protocol.response_bytes(response.status_code, list(response.items()), response.content)
 
     def _send_file(self, protocol: HTTPProtocol, environ: Mapping[str, Any], name: str) -> None:
-        found = self._files.find(name)
+        found = self._files and self._files.find(name)
         if found is None:
             self._send(protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
             return
