@@ -1,5 +1,7 @@
 """Tasks of streams."""
 
+import logging
+
 from django.utils import timezone
 
 from common.items import for_each
@@ -8,13 +10,18 @@ from common.storage import storage
 from livestreams.models import LiveStream
 from livestreams.services import expire_stream
 
+logger = logging.getLogger(__name__)
+
 EVERY_MINUTE = "* * * * *"
 
 
 @task(queue=SLOW_QUEUE, retry=PATIENT)
 def rename_thumbnail(old: str, new: str) -> None:
     """Rename the thumbnail of a deleted stream, so that its published address no longer works."""
-    storage().move(old, new)
+    try:
+        storage().move(old, new)
+    except FileNotFoundError:
+        logger.warning("there is neither %s nor %s; media check will report it", old, new)
 
 
 @task(queue=SLOW_QUEUE, retry=PATIENT)

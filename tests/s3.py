@@ -1,5 +1,6 @@
 """A server that speaks S3 (moto, as a process), and a gate in front of it that hangs, breaks off or answers itself."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -19,6 +20,13 @@ from botocore.config import Config
 from config.media import Bucket, storages
 from tests.servers import free_port, wait_for_port
 
+# As docs/storage.md has it: everybody may read objects.
+POLICY = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::BUCKET/*"},
+    ],
+}
 KEY, SECRET = "access-key-of-tests", "secret-key-of-tests"
 
 
@@ -89,12 +97,14 @@ class ObjectServer:
     def new_bucket(self, prefix: str = "") -> "TestBucket":
         name = f"pictures-{token_hex(6)}"
         self.client.create_bucket(Bucket=name)
+        self.client.put_bucket_policy(Bucket=name, Policy=json.dumps(POLICY).replace("BUCKET", name))
         return TestBucket(self, name, prefix)
 
     def check_keys(self, *, really: bool) -> None:
         """Whether the server refuses keys that it does not know; by default it accepts all."""
         url = f"http://127.0.0.1:{self.port}/moto-api/reset-auth"
-        with urllib.request.urlopen(urllib.request.Request(url, b"0" if really else b"inf"), timeout=10):
+        request = urllib.request.Request(url, b"0" if really else b"inf", {"Content-Type": "text/plain"})
+        with urllib.request.urlopen(request, timeout=10):
             pass
 
 
