@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import chain
+from os import PathLike
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -189,7 +190,7 @@ def _storage() -> Iterator[Finding]:
         yield from _free_space(default_storage.location)
 
 
-def _free_space(folder: str) -> Iterator[Finding]:
+def _free_space(folder: str | PathLike[str]) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     if free >= LITTLE_FREE:
         return

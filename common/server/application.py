@@ -98,7 +98,7 @@ class Application:
         protocol.response_bytes(response.status_code, list(response.items()), response.content)
 
     def _send_file(self, protocol: HTTPProtocol, environ: Mapping[str, Any], name: str) -> None:
-        found = self._files and self._files.find(name)
+        found = None if self._files is None else self._files.find(name)
         if found is None:
             self._send(protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
             return

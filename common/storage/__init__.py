@@ -18,11 +18,10 @@ from typing import Protocol, cast
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.db import InterfaceError, OperationalError, connection
 from procrastinate.contrib.django import app
 
 from common.jobs.declaring import SLOW_QUEUE
-from common.rollbacks import on_rollback
+from common.rollbacks import may_be_committed, on_rollback
 from common.server.threads import begin_wait
 from common.storage.files import TEMPORARY, StorageFull, StorageUnavailable, StoredFile
 
@@ -103,12 +102,13 @@ def _store(name: str, content: bytes) -> None:
 def _forget_if_undone(names: Sequence[str]) -> None:
     """Remove files whose change failed with the exception that is being handled.
 
-    They are kept, for `media check` to find, where a connection was lost, perhaps after the COMMIT: a row without its
-    file does harm, a file without a row does not. And where the storage does not answer, which would double the wait.
+    They are kept, for `media check` to find, if the change may have been committed: a row without its file does harm, a
+    file without a row does not. And if the storage does not answer, which would double the wait.
     """
+    if not names:
+        return
     error = sys.exception()
-    is_unknown = isinstance(error, (OperationalError, InterfaceError)) and not connection.is_usable()
-    if is_unknown or isinstance(error, StorageUnavailable):
+    if isinstance(error, StorageUnavailable) or may_be_committed(error):
         logger.warning("files are left of a change that failed: %s", ", ".join(names))
         return
     forget(names)

@@ -50,7 +50,7 @@ class LocalStorage(FileSystemStorage):
 
     def _open(self, name: str, mode: str = "rb") -> "File[Any]":
         with _refused():
-            return super()._open(name, mode)
+            return File(Path(self.path(name)).open(mode))
 
     def read(self, name: str) -> bytes:
         with _refused():

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import User
 from common.models import AuditEntry
-from common.storage import checking, storage
+from common.storage import checking, sources, storage
 from livestreams import services
 from livestreams.models import LiveStream
 from livestreams.tasks import rename_thumbnail
@@ -48,8 +48,7 @@ def names() -> set[str]:
 
 
 def stream_with_picture(creator: User, now: datetime | None = None) -> LiveStream:
-    fields = {} if now is None else {"now": now}
-    return make_stream(creator, thumbnail=save(new_name()), **fields)
+    return make_stream(creator, thumbnail=save(new_name()), now=now)
 
 
 @pytest.fixture
@@ -124,17 +123,16 @@ def test_a_picture_that_was_stored_after_the_listing_is_no_hole(
 ) -> None:
     """The upload is committed after the files were listed and before the rows are read."""
     late: list[LiveStream] = []
-    sources = checking.sources
 
     def stored_late() -> Any:
-        listed = checking.storage().walk
+        listed = storage().walk
 
         def walk(folders: Any) -> Any:
             yield from listed(folders)
             late.append(stream_with_picture(creator))
 
         monkeypatch.setattr(type(storage()._wrapped), "walk", lambda _self, folders: walk(folders))  # type: ignore[attr-defined]
-        return sources()
+        return sources.sources()
 
     monkeypatch.setattr(checking, "sources", stored_late)
 

@@ -91,7 +91,7 @@ def test_the_answer_is_the_same_for_a_request_with_a_key_and_is_not_kept(
     filled: Filling, api: Api, creator: User, folder: Path
 ) -> None:
     stream, client = make_stream(creator), api(creator)
-    client.credentials(**client._credentials | {"HTTP_IDEMPOTENCY_KEY": "one"})
+    client.defaults["HTTP_IDEMPOTENCY_KEY"] = "one"
     with filled(folder):
         assert_refused(put(client, stream, picture()), 503, "storage_full", SENTENCE)
 

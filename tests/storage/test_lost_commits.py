@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from accounts.models import User
 from common.storage import StorageUnavailable, storage, stored
@@ -27,7 +28,7 @@ def test_the_file_of_a_change_that_fails_is_removed(db: None) -> None:
 
 def test_a_database_error_with_a_living_connection_is_a_rollback(db: None) -> None:
     with pytest.raises(OperationalError), stored({"photos/a.webp": b"one"}):
-        raise OperationalError("canceling statement due to lock timeout")
+        raise OperationalError("canceling statement due to lock timeout") from LockNotAvailable()
 
     assert files() == set()
 
@@ -100,7 +101,7 @@ def test_a_refusal_is_not_replaced_by_an_error_of_removing(
 
 def test_a_request_with_a_key_that_is_rolled_back_leaves_no_file(api: Api, creator: User, monkeypatch: Any) -> None:
     stream, client = make_stream(creator), api(creator)
-    client.credentials(**client._credentials | {"HTTP_IDEMPOTENCY_KEY": "one"})
+    client.defaults["HTTP_IDEMPOTENCY_KEY"] = "one"
 
     def fail(*_: Any, **__: Any) -> NoReturn:
         raise RuntimeError

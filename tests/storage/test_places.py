@@ -17,6 +17,7 @@ from common.models import StoragePlace
 from common.storage import presence, probing
 from common.storage.doctor import examine
 from common.storage.local import LocalStorage
+from config.media import Bucket, storages
 from tests.patience import wait_until
 from tests.s3 import TestBucket
 from tests.servers import running_server
@@ -94,7 +95,7 @@ def test_old_marks_and_rows_are_removed(db: None, settings: Any) -> None:
 def test_a_folder_here_and_a_bucket_there_are_an_error(db: None, bucket: TestBucket, settings: Any) -> None:
     presence.note(THERE)
     assert codes() == set(), "all use one bucket"
-    del settings.STORAGES
+    settings.STORAGES = storages("local", Bucket(), media_url="/media/", is_media_url_set=False)
 
     (finding,) = examine()
     assert finding.code == "storages_differ"

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts import services as accounts
 from accounts.models import User
 from common.models import AuditEntry
-from common.storage import s3, storage
+from common.storage import StorageFull, StorageUnavailable, s3, storage
 from common.tasks import remove_files
 from livestreams import services
 from livestreams.models import LiveStream
@@ -204,7 +204,7 @@ def test_a_server_that_is_killed_is_reported_and_jobs_wait_for_it(api: Api, crea
 
         assert_refused(put(client, stream, picture()), 503, "storage_unavailable", UNAVAILABLE)
         data_of(client.delete(stream_url(stream)))  # the change needs no storage, its job does
-        with pytest.raises(s3.StorageUnavailable):
+        with pytest.raises(StorageUnavailable):
             work()
 
     assert LiveStream.all_objects.get(pk=stream.pk).thumbnail != name
@@ -256,7 +256,7 @@ def test_a_job_that_fails_may_be_repeated(bucket: TestBucket, api: Api, creator:
     published = uploaded(client, stream)
     data_of(client.delete(stream_url(stream)))
     bucket.server.gate.answer = NOT_ENOUGH
-    with pytest.raises(s3.StorageFull):
+    with pytest.raises(StorageFull):
         work()
     assert bucket.fetched(published)[0] == 200, "nothing is lost"
     bucket.server.gate.answer = b""

@@ -87,9 +87,9 @@ def test_without_settings_pictures_are_in_a_folder() -> None:
 
 def started(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
+        [sys.executable, "-c", f"import django; django.setup(set_prefix=False); {code}"],
         cwd=settings.BASE_DIR,
-        env=os.environ | environment,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"} | environment,
         capture_output=True,
         text=True,
         timeout=PATIENCE,

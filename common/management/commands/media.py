@@ -78,8 +78,12 @@ class Command(OperatorCommand):
         verb = "would be copied" if dry_run else "were copied"
         lines = [f"{copied.copied} files {verb}, {copied.present} are in the storage."]
         lines += _listed(copied.missing, "files are neither here nor there")
-        facts = {"dry_run": dry_run, "copied": copied.copied, "present": copied.present}
-        facts["missing"] = copied.missing.as_facts()
+        facts = {
+            "dry_run": dry_run,
+            "copied": copied.copied,
+            "present": copied.present,
+            "missing": copied.missing.as_facts(),
+        }
         return Outcome(facts, "\n".join(lines), _problem_of_copy(copied))
 
 
