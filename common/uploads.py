@@ -1,5 +1,6 @@
 """Multipart bodies, bounded before they are parsed: in bytes and in parts, for the API and for forms of the admin."""
 
+from contextlib import suppress
 from io import BytesIO
 from typing import IO, Any
 
@@ -52,10 +53,14 @@ class BoundedUploadHandler(FileUploadHandler):
         # The last part ends with the boundary too.
         if body.count(b"--" + boundary) > MOST_PARTS + 1:
             raise MultiPartParserError(_("more than %(limit)d parts") % {"limit": MOST_PARTS})
-        handlers = [MemoryFileUploadHandler(), TemporaryFileUploadHandler()]
+        temporary = TemporaryFileUploadHandler()
+        handlers = [MemoryFileUploadHandler(), temporary]
         try:
             return DjangoParser(META, BytesIO(body), handlers, encoding).parse()
         except OSError as error:
+            # Closing removes the file. What is still buffered does not fit either.
+            with suppress(AttributeError, OSError):
+                temporary.file.close()
             raise refusal_of(error) from error
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
