@@ -25,6 +25,7 @@ from config.database import (  # noqa: F401 - settings
     REQUESTS_AT_ONCE,
 )
 from config.environment import BASE_DIR, DATA_DIR, env
+from config.media import read_bucket, storages
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.reporting import DEFAULT_REASONS, check_reasons
@@ -328,6 +329,7 @@ DOCTOR_CHECKS = [
     "common.connection_doctor.examine",
     "common.audit_doctor.examine",
     "common.partitions.examine",
+    "common.storage.doctor.examine",
     "accounts.doctor.examine",
     "reminders.doctor.examine",
     "config.doctor.examine",
@@ -385,6 +387,13 @@ except (ValueError, ZoneInfoNotFoundError) as error:
 STATIC_URL = "/static/"
 MEDIA_URL = env.str("MEDIA_URL", default=f"{PUBLIC_URL}/media/")
 MEDIA_ROOT = DATA_DIR / "media"
+_STORAGE_KIND = env.str("MEDIA_STORAGE_KIND", default="local")
+STORAGES = storages(
+    _STORAGE_KIND, read_bucket(), media_url=MEDIA_URL, is_media_url_set=bool(env.str("MEDIA_URL", default=""))
+)
+SERVES_MEDIA = _STORAGE_KIND == "local"  # whether `serve` answers /media/ from MEDIA_ROOT
+# Which rows name stored files: see common/storage/sources.py.
+STORED_FILES = ["accounts.stored_files.sources", "livestreams.stored_files.sources"]
 # Content security policies: the default, and that of the admin.
 SECURE_CSP = NOTHING
 ADMIN_CSP = admin_policy(MEDIA_URL)

@@ -22,6 +22,7 @@ from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, dr
 from common.server.files import StoredFiles
 from common.server.requests import Scope, body_length, environ_of, refuse_oversized
 from common.server.threads import RequestThreads, begin_wait
+from common.storage import presence
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +58,14 @@ class Application:
         self._wsgi = wsgi
         self._threads = RequestThreads(threads, at_once=at_once)
         self._bodies = BodyReader()
-        self._files = StoredFiles(settings.MEDIA_ROOT)
+        # A bucket is served by others. An earlier folder may have pictures of what was deleted since.
+        self._files = StoredFiles(settings.MEDIA_ROOT) if settings.SERVES_MEDIA else None
         self._probe = RequestThreads(1, at_once=1)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
+        presence.keep_noting()
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         environ = environ_of(scope)
@@ -140,7 +143,7 @@ class Application:
     async def _send_file(
         self, incoming: Incoming, protocol: HTTPProtocol, environ: Mapping[str, Any], name: str
     ) -> None:
-        found = self._files.find(name)
+        found = None if self._files is None else self._files.find(name)
         if found is None:
             await self._send(incoming, protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
         elif found.is_known(environ):
