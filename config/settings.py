@@ -25,6 +25,14 @@ from config.database import (  # noqa: F401 - settings
     REQUESTS_AT_ONCE,
 )
 from config.environment import BASE_DIR, DATA_DIR, env
+from config.identity import (  # noqa: F401 - settings
+    IDENTITY_ALGORITHMS,
+    IDENTITY_AUDIENCE,
+    IDENTITY_ISSUER,
+    IDENTITY_JWKS_URL,
+    IDENTITY_PUBLIC_KEY,
+    IDENTITY_TOKEN_MAX_SECONDS,
+)
 from config.media import read_bucket, storages
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
@@ -159,24 +167,6 @@ SIMPLE_JWT = {
     "USER_ID_CLAIM": "sub",
     "LEEWAY": CLOCK_LEEWAY,
 }
-# An identity provider of the platform, if there is one: its tokens are accepted beside Kumanda's.
-IDENTITY_ISSUER = env.str("IDENTITY_ISSUER", default="")
-IDENTITY_AUDIENCE = env.str("IDENTITY_AUDIENCE", default="")
-IDENTITY_PUBLIC_KEY = env.str("IDENTITY_PUBLIC_KEY", default="", multiline=True)
-IDENTITY_JWKS_URL = env.str("IDENTITY_JWKS_URL", default="")
-IDENTITY_ALGORITHMS = env.list("IDENTITY_ALGORITHMS", default=["RS256", "ES256"])
-IDENTITY_TOKEN_MAX_SECONDS = env.int("IDENTITY_TOKEN_MAX_SECONDS", default=86_400)
-if IDENTITY_TOKEN_MAX_SECONDS < 60:
-    raise ImproperlyConfigured("IDENTITY_TOKEN_MAX_SECONDS must be at least 60.")
-if IDENTITY_ISSUER and not (IDENTITY_AUDIENCE and bool(IDENTITY_PUBLIC_KEY) != bool(IDENTITY_JWKS_URL)):
-    raise ImproperlyConfigured(
-        "IDENTITY_ISSUER is set: set IDENTITY_AUDIENCE too, "
-        "and exactly one of IDENTITY_PUBLIC_KEY and IDENTITY_JWKS_URL."
-    )
-# Asymmetric signatures only: with HS* anybody who knows the verification key could sign.
-IDENTITY_ALGORITHMS_KNOWN = frozenset(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"])
-if not set(IDENTITY_ALGORITHMS) <= IDENTITY_ALGORITHMS_KNOWN:
-    raise ImproperlyConfigured("IDENTITY_ALGORITHMS may name RS*, PS* and ES* algorithms only.")
 
 # --- the API --------------------------------------------------------------------------------------
 
