@@ -27,6 +27,7 @@ from config.database import (  # noqa: F401 - settings
 from config.environment import BASE_DIR, DATA_DIR, env
 from config.identity import (  # noqa: F401 - settings
     IDENTITY_ALGORITHMS,
+    IDENTITY_ALGORITHMS_KNOWN,
     IDENTITY_AUDIENCE,
     IDENTITY_ISSUER,
     IDENTITY_JWKS_URL,
