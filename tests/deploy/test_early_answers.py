@@ -113,3 +113,14 @@ def test_chunked_bodies_and_big_uploads_of_strangers_are_refused_cleanly(proxy: 
                 assert (answer.status, answer.getheader("X-Error-Code")) == expected
                 assert json.loads(answer.read())["isSuccess"] is False
     assert set(others.answers) == {200}
+
+
+def test_requests_that_the_http_parser_refuses_harm_nobody_else(proxy: Proxy, good: Asked) -> None:
+    """More than a hundred headers: the server closes the connection at once, and the proxy may see it reset."""
+    many = {f"X_{number}": "x" for number in range(120)}
+    asked = Asked("POST", "/api/v1/live-stream/create", "made-up", b" " * 900_000, FORM)
+    with load(proxy.connect, [good], rate=20) as others, ThreadPoolExecutor(8) as pool:
+        answers = Counter(pool.map(lambda _: refused(proxy, asked, **many), range(200)))
+
+    assert set(answers) <= {431, 502}
+    assert set(others.answers) == {200}
