@@ -33,7 +33,8 @@ def test_a_killed_process_is_logged_and_replaced_and_the_others_serve(capfd: pyt
             # It is started within a tick; how long it takes to start depends on the machine.
             wait_until(lambda: len(processes(server)) == 2)
             assert time.monotonic() - died < 5
-            assert all(server.call("GET", "/readyz").status == 200 for _ in range(20))
+            assert all(server.call("GET", "/healthz").status == 200 for _ in range(20))
+            wait_until(lambda: all(server.call("GET", "/readyz").status == 200 for _ in range(20)))
         assert not set(before) & set(processes(server))
 
 
