@@ -14,7 +14,16 @@ from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from config.csp import NOTHING, admin_policy
-from config.database import DATABASES, REQUEST_TIME_LIMITS  # noqa: F401 - settings
+from config.database import (  # noqa: F401 - settings
+    COMMAND_TIME_LIMITS,
+    DATABASE_POOL_SIZE,
+    DATABASES,
+    IS_TRANSACTION_POOLED,
+    MIGRATE_LOCK_SECONDS,
+    REQUEST_DATABASE,
+    REQUEST_TIME_LIMITS,
+    REQUESTS_AT_ONCE,
+)
 from config.environment import BASE_DIR, DATA_DIR, env
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
@@ -129,14 +138,12 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 SESSION_COOKIE_AGE = 3600 * env.int("ADMIN_SESSION_HOURS", default=12)
-# Requests that a server process handles at the same time. One that takes longer than 20 ms no longer counts.
-REQUESTS_AT_ONCE = env.int("REQUESTS_AT_ONCE", default=2)
 # Password hashes that a server process computes at the same time, each on one core. Further logins wait in the queue,
 # each in a thread: see config/rsgi.py.
 PASSWORD_HASHING_SLOTS = env.int("PASSWORD_HASHING_SLOTS", default=1)
 PASSWORD_HASHING_QUEUE = 4
-if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1 or REQUESTS_AT_ONCE < 1:
-    raise ImproperlyConfigured("ADMIN_SESSION_HOURS, PASSWORD_HASHING_SLOTS and REQUESTS_AT_ONCE must be at least 1.")
+if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1:
+    raise ImproperlyConfigured("ADMIN_SESSION_HOURS and PASSWORD_HASHING_SLOTS must be at least 1.")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 CSRF_FAILURE_VIEW = "common.error_pages.csrf_failure"
 
@@ -314,6 +321,7 @@ UNREADY_KEPT_SECONDS = 0.2
 READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
 # What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
+    "common.connection_doctor.examine",
     "common.audit_doctor.examine",
     "common.partitions.examine",
     "accounts.doctor.examine",

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
+from common.direct import direct_connection
 from common.rate_limits.policies import NAMES, OFF, setting_of
 from tests.patience import PATIENCE
 
@@ -76,9 +77,16 @@ def wait_for_port(port: int) -> None:
     raise AssertionError(f"nothing listens on port {port}")
 
 
-def database_url() -> str:
-    """The URL of the database of this test, for other processes."""
-    place = connection.get_connection_params()
+# What a process needs beside DATABASE_URL when that leads through a pooler: see tests/poolers.py.
+pooled_environment: dict[str, str] = {}
+
+
+def direct_place() -> dict[str, Any]:
+    """The parameters of a connection to the database of this test, past a pooler."""
+    return direct_connection().get_connection_params()
+
+
+def url_of(place: Mapping[str, Any]) -> str:
     user = quote(place.get("user", ""))
     if password := place.get("password"):
         user += f":{quote(password)}"
@@ -86,6 +94,11 @@ def database_url() -> str:
     # The folder of a socket is part of the path.
     where = f"/{quote(host)}" if host.startswith("/") else f"{host}:{place.get('port') or 5432}"
     return f"postgresql://{user}@{where}/{place['dbname']}"
+
+
+def database_url() -> str:
+    """The URL of the database of this test, for other processes."""
+    return url_of(connection.get_connection_params())
 
 
 # Tests call more often than any app; those of the limits set some of these again.
@@ -96,7 +109,7 @@ UNLIMITED = dict.fromkeys(map(setting_of, NAMES), OFF)
 def running_server(*, workers: int = 2, database: str | None = "", **environment: str) -> Iterator[Server]:
     """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database."""
     port = free_port()
-    place = without_database_url() if database is None else os.environ | {"DATABASE_URL": database or database_url()}
+    place = without_database_url() if database is None else with_database_url(database)
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", str(workers)],
         cwd=settings.BASE_DIR,
@@ -123,6 +136,11 @@ def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]") -> Non
     raise AssertionError("the server did not become ready")
 
 
+def with_database_url(database: str = "") -> dict[str, str]:
+    """The environment of a process that uses the database of this test, or `database`."""
+    return os.environ | pooled_environment | {"DATABASE_URL": database or database_url()}
+
+
 def without_database_url() -> dict[str, str]:
     """The environment of a process that uses its own embedded database."""
     return {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
@@ -131,10 +149,10 @@ def without_database_url() -> dict[str, str]:
 @contextmanager
 def _superuser() -> Iterator[tuple[psycopg.Connection, str]]:
     """A connection to another database of the same server, and the name of the database of this test."""
-    connection.ensure_connection()
-    info = connection.connection.info
-    with psycopg.connect(host=info.host, port=info.port, user=info.user, dbname="postgres", autocommit=True) as other:
-        yield other, info.dbname
+    place = direct_place()
+    address = {name: place[name] for name in ("host", "port", "user", "password") if name in place}
+    with psycopg.connect(**address, dbname="postgres", autocommit=True) as other:
+        yield other, place["dbname"]
 
 
 def _terminate(other: psycopg.Connection, name: str) -> None:
