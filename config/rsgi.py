@@ -18,7 +18,8 @@ from common.server.threads import seconds_to_wait  # noqa: E402
 # Granian runs no system checks.
 require_hooks()
 # Requests share a pool of connections, perhaps behind a pooler, and have time limits. settings.DATABASES stays as it
-# is, for connections of their own: see common/direct.py.
+# is, for connections of their own (see common/direct.py), but for their name.
+settings.DATABASES["default"]["OPTIONS"]["application_name"] = settings.REQUEST_DATABASE["OPTIONS"]["application_name"]
 connections.settings = connections.settings | {
     "default": settings.DATABASES["default"] | settings.REQUEST_DATABASE | {"POOL_WAIT": seconds_to_wait}
 }

@@ -31,7 +31,16 @@ PASSWORD = "correct horse battery staple"
 
 
 # Names that a test module imports only to start servers, workers, commands or other processes.
-STARTS_PROCESSES = {"subprocess", "Popen", "running_server", "running_workers", "start_worker", "Run", "Start"}
+STARTS_PROCESSES = {
+    "subprocess",
+    "Popen",
+    "running_server",
+    "private_server",
+    "running_workers",
+    "start_worker",
+    "Run",
+    "Start",
+}
 
 DISCARDING = (b"CREATE", b"ALTER", b"DROP", b"DISCARD ALL", b"DEALLOCATE ALL")
 

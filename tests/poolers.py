@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, as docs/operations.md configures it, in front of the database of the tests.
+"""PgBouncer in transaction mode, as docs/connections.md configures it, in front of the database of the tests.
 
 `PGBOUNCER` names another program than that of the package. With `DATABASE_POOLER=pgbouncer`, tests and the servers that
 they start reach the database through it.
@@ -32,7 +32,7 @@ WITHOUT_LIMITS = "SET jit = off"
 
 
 def example() -> str:
-    page = (Path(settings.BASE_DIR) / "docs" / "operations.md").read_text()
+    page = (Path(settings.BASE_DIR) / "docs" / "connections.md").read_text()
     (found,) = re.findall(r"```ini\n(\[databases\].*?)```", page, re.DOTALL)
     return str(found)
 

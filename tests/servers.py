@@ -49,13 +49,16 @@ class Server:
 
         `named` are further headers, with _ instead of -.
         """
-        connected = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         headers |= {name.replace("_", "-"): value for name, value in named.items()}
         if token:
             headers["Authorization"] = f"Bearer {token}"
+        return self.send(method, path, None if body is None else json.dumps(body).encode(), headers)
+
+    def send(self, method: str, path: str, raw: bytes | None, headers: Mapping[str, str]) -> Answer:
+        connected = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
-            connected.request(method, path, None if body is None else json.dumps(body), headers)
+            connected.request(method, path, raw, dict(headers))
             response = connected.getresponse()
             return Answer(response.status, dict(response.getheaders()), response.read())
         finally:
