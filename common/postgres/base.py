@@ -51,7 +51,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return super().get_connection_params()
 
     @cached_property
-    def pool(self) -> Pool | None:  # type: ignore[override]
+    def pool(self) -> Pool | None:
         size: int = self.settings_dict.get("POOL_SIZE", 0)
         if not size or self.alias == NO_DB_ALIAS:
             return None
@@ -75,7 +75,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.needs_rollback = False
         self.health_check_enabled = False  # the pool has checked it
         self.health_check_done = True
-        self.close_at = None
+        self.close_at = 0.0  # at the end of the request it returns to the pool
         self.closed_in_transaction = False
         self.errors_occurred = False
         self.autocommit = True
@@ -84,7 +84,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.connection = connection = self.pool.getconn(self._opened)
         if not connection.is_prepared:
             try:
-                self._configure_connection(connection)
+                self._configure_connection(connection)  # type: ignore[attr-defined]  # not in the stubs
                 self.init_connection_state()
                 connection_created.send(sender=self.__class__, connection=self)
             except BaseException:

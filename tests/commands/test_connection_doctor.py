@@ -1,9 +1,10 @@
 """manage.py doctor: the number of connections, and poolers."""
 
+import os
+
 import pytest
 from django.conf import settings
 
-from common import connection_doctor
 from common.connection_doctor import connections_of_server, connections_of_worker
 from tests.commands.conftest import Run
 from tests.commands.test_doctor import found_by
@@ -19,7 +20,7 @@ def test_more_connections_than_the_database_allows_are_reported(run: Run) -> Non
 
 @pytest.mark.parametrize(("is_pooled", "of_server"), [(False, 4 * 7), (True, 4)])
 def test_the_numbers_are_those_of_the_page(is_pooled: bool, of_server: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_doctor.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
     monkeypatch.setattr(settings, "IS_TRANSACTION_POOLED", is_pooled)
     assert connections_of_server() == of_server
     assert connections_of_worker() == 16

@@ -30,7 +30,7 @@ def _complete() -> Iterator[None]:
 @contextmanager
 def read_table() -> Iterator[None]:
     """Another session has read the table and its transaction is still open, as that of a backup."""
-    with closing(direct_connection()) as other, other.cursor() as cursor:
+    with closing(direct_connection(TIME_LIMITS={})) as other, other.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute(f"SELECT count(*) FROM {TABLE}")
         yield
@@ -43,7 +43,7 @@ def has_table() -> bool:
 
 def test_nobody_waits_long_behind_a_migration_that_waits_for_a_lock(start: Start) -> None:
     with read_table():
-        process = start("migrate", "sessions", "zero", DATABASE_COMMAND_IDLE_SECONDS="0")
+        process = start("migrate", "sessions", "zero")
         assert process.stderr is not None
         longest = 0.0
         until = time.monotonic() + PATIENCE
@@ -116,11 +116,21 @@ def _is_read() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def _running() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ 'migrate$'"
+        )
+        number: int = cursor.fetchone()[0]
+        return number
+
+
 def test_two_at_once_run_one_after_the_other(start: Start) -> None:
     with closing(direct_connection()) as other, MIGRATING.tried_by_session(using=other) as is_taken:
         assert is_taken
         both = [start("migrate", "sessions", "zero") for _ in range(2)]
-        time.sleep(3)
+        wait_until(lambda: _running() == 2)
+        time.sleep(1)
         assert [process.poll() for process in both] == [None, None]
         assert has_table()
     ended = [process.communicate(timeout=PATIENCE) for process in both]

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import InternalError, OperationalError
 from django.db.utils import ProgrammingError
 
@@ -188,9 +189,9 @@ def test_a_silent_server_is_asked_to_cancel_what_it_could_go_on_with(pooled: Cal
     other.close()
 
 
-def test_a_pool_needs_connections_that_do_not_persist(pooled: Callable[..., DatabaseWrapper]) -> None:
-    with pytest.raises(Exception, match="POOL_SIZE needs CONN_MAX_AGE 0"):
-        pooled(CONN_MAX_AGE=None).ensure_connection()
+def test_a_pool_needs_connections_that_do_not_persist() -> None:
+    with pytest.raises(ImproperlyConfigured, match="POOL_SIZE needs CONN_MAX_AGE 0"):
+        direct_connection(POOL_SIZE=2, CONN_MAX_AGE=None).ensure_connection()
 
 
 # --- errors that say that the database is not available -------------------------------------------

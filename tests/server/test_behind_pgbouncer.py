@@ -6,13 +6,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.conf import global_settings
 from django.db import connection
+from django.test import override_settings
 from django.utils import timezone
+from django.utils.datastructures import CaseInsensitiveMapping
 
 from tests.api.furnishing import furnish, join_early
 from tests.api.operations import Operation, World, assert_documented, operations, world_for
 from tests.bans.people import make_ban, permitted
-from tests.conftest import make_user, token_of
+from tests.conftest import PASSWORD, make_user, token_of
 from tests.flush import flush
 from tests.patience import wait_until
 from tests.poolers import environment_behind, needs_pgbouncer, pgbouncer
@@ -34,7 +37,7 @@ class OverHTTP:
         answer = self.server.send(method, path, raw, {"Content-Type": content_type} | named)
         return SimpleNamespace(
             status_code=answer.status,
-            headers={name.title(): value for name, value in answer.headers.items()} | dict(answer.headers),
+            headers=CaseInsensitiveMapping(answer.headers),
             content=answer.body,
             json=lambda: json.loads(answer.body),
         )
@@ -46,6 +49,10 @@ def world_at(server: Server, operation: Operation) -> World:
     world = world_for(operation, lambda: OverHTTP(server), make_user("creator"), make_user("stranger"))  # type: ignore[arg-type, return-value]
     join_early(now)
     furnish(world, operation, now)
+    if str(operation) == "loginAuthV1":
+        with override_settings(PASSWORD_HASHERS=global_settings.PASSWORD_HASHERS):  # tests have a cheap one
+            world.creator.set_password(PASSWORD)
+            world.creator.save()
     return world
 
 
