@@ -23,6 +23,7 @@ from common.languages import preferred_language
 from common.postgres.faults import close_after
 from common.postgres.pool import NoConnectionFree
 from common.refusals import Unavailable
+from common.server import draining
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +51,12 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 @_only_read
 def ready(request: HttpRequest) -> HttpResponse:
-    """Readiness: the database answers and has all migrations. The reason and the facts are for operators only."""
+    """Readiness: the process is not stopping, and the database answers and has all migrations.
+
+    The reason and the facts are for operators only.
+    """
     operator = _is_operator(request)
-    problem = _probe.problem()
+    problem = "the server is stopping" if draining.is_stopping() else _probe.problem()
     if problem is None:
         return success_answer({"status": "ready", **(_facts() if operator else {})})
     with override(preferred_language(request.META)):

@@ -20,6 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from common.direct import direct_connection
+from common.server import draining
 from common.server.threads import begin_wait
 from edges.services import CHANNEL, Cursor, RevocationPage, revocations_after
 
@@ -108,10 +109,10 @@ class _Listener:
         with self._changed:
             self._is_listening = True
             self._changed.notify_all()
-        self._wake(None)
+        self.wake(None)
         while not self._is_done():
             for notice in listening.notifies(timeout=SECONDS_BETWEEN_CHECKS):
-                self._wake(notice.payload)
+                self.wake(notice.payload)
                 if self._is_done():
                     return
             listening.execute("SELECT 1")
@@ -119,7 +120,7 @@ class _Listener:
     def _is_done(self) -> bool:
         return self._closing or not self._waiting
 
-    def _wake(self, stream_id: str | None) -> None:
+    def wake(self, stream_id: str | None) -> None:
         """Wake the threads that wait for this stream; with None all of them."""
         with self._changed:
             streams = list(self._waiters) if stream_id is None else [stream_id]
@@ -129,6 +130,7 @@ class _Listener:
 
 
 LISTENER = _Listener()
+draining.call_at_end(lambda: LISTENER.wake(None))  # the calls get an empty page, and call another process
 
 
 def polled_revocations(cursor: Cursor, *, waits: bool) -> tuple[RevocationPage, bool]:
@@ -153,7 +155,7 @@ def awaited_revocations(cursor: Cursor) -> RevocationPage | None:
             event.clear()
             page = revocations_after(cursor, now=timezone.now())
             left = until - monotonic()
-            if left <= 0 or page.cursor != cursor:
+            if left <= 0 or page.cursor != cursor or draining.has_ended_waits():
                 return page
             begin_wait()
             event.wait(left)

@@ -36,6 +36,7 @@ STARTS_PROCESSES = {
     "Popen",
     "running_server",
     "private_server",
+    "serving",
     "running_workers",
     "start_worker",
     "Run",

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -39,6 +40,17 @@ class Answer:
 @dataclass(frozen=True)
 class Server:
     port: int
+    process: "subprocess.Popen[bytes] | None" = None  # of `serve`
+
+    def signal(self, number: int) -> None:
+        """Send a signal to `serve`."""
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def ended(self) -> int:
+        """Wait until `serve` has ended. Returns its exit code."""
+        assert self.process is not None
+        return self.process.wait(timeout=PATIENCE)
 
     @property
     def url(self) -> str:
@@ -111,15 +123,23 @@ UNLIMITED = dict.fromkeys(map(setting_of, NAMES), OFF)
 @contextmanager
 def running_server(*, workers: int = 2, database: str | None = "", **environment: str) -> Iterator[Server]:
     """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database."""
-    port = free_port()
+    with serving(free_port(), settings.BASE_DIR, environment, workers=workers, database=database) as server:
+        yield server
+
+
+@contextmanager
+def serving(
+    port: int, home: Path, environment: Mapping[str, str], *, workers: int = 1, database: str | None = ""
+) -> Iterator[Server]:
+    """The same with the checkout in the folder `home`, on a port that was chosen before."""
     place = without_database_url() if database is None else with_database_url(database)
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", str(workers)],
-        cwd=settings.BASE_DIR,
-        env=place | UNLIMITED | environment,
+        [sys.executable, str(home / "manage.py"), "serve", "--port", str(port), "--workers", str(workers)],
+        cwd=home,
+        env=place | UNLIMITED | dict(environment),
     )
     try:
-        server = Server(port)
+        server = Server(port, process)
         _wait_until_ready(server, process)
         yield server
     finally:
