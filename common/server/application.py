@@ -129,16 +129,14 @@ class Application:
         file: str = "",
     ) -> None:
         """Answer with `response`, and with the content of `file` if one is named, whether the body was read or not."""
-        await drop(incoming)
         with_common_headers(response, request_id_of(environ))
-        headers = _closing(response.items(), is_last=not incoming.is_complete)
         if file:
-            protocol.response_file(200, headers, file)
+            await _finish(incoming, response.items(), lambda named: protocol.response_file(200, named, file))
         elif response.status_code == HTTPStatus.NOT_MODIFIED:
-            protocol.response_empty(304, headers)
+            await _finish(incoming, response.items(), lambda named: protocol.response_empty(304, named))
         else:
-            protocol.response_bytes(response.status_code, headers, response.content)
-        await linger(incoming)
+            status, content = response.status_code, response.content
+            await _finish(incoming, response.items(), lambda named: protocol.response_bytes(status, named, content))
 
     async def _send_file(
         self, incoming: Incoming, protocol: HTTPProtocol, environ: Mapping[str, Any], name: str
@@ -151,6 +149,15 @@ class Application:
             await self._send(incoming, protocol, environ, HttpResponse(status=304, headers=headers))
         else:
             await self._send(incoming, protocol, environ, HttpResponse(headers=found.headers), found.path)
+
+
+async def _finish(
+    incoming: Incoming, headers: Iterable[tuple[str, str]], send: Callable[[list[tuple[str, str]]], None]
+) -> None:
+    """Let `send` answer a request whose body may not have been read."""
+    await drop(incoming)
+    send(_closing(headers, is_last=not incoming.is_complete))
+    await linger(incoming)
 
 
 def _closing(headers: Iterable[tuple[str, str]], *, is_last: bool = False) -> list[tuple[str, str]]:

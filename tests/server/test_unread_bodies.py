@@ -13,7 +13,8 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 NOTHING = b"GET /media/nothing HTTP/1.1\r\nHost: localhost\r\n"
 LOGIN = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 LONG = b"POST /%s HTTP/1.1\r\nHost: localhost\r\n" % (b"x" * 9_000)
-EARLY = {"health": (HEALTH, 200), "file": (NOTHING, 404), "long": (LONG, 414)}
+READY = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n"
+EARLY = {"health": (HEALTH, 200), "ready": (READY, 200), "file": (NOTHING, 404), "long": (LONG, 414)}
 each_early = pytest.mark.parametrize("name", EARLY)
 
 
