@@ -12,7 +12,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import BadRequest, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -20,6 +19,7 @@ from django.utils.translation import get_language_from_request, override
 from django.utils.translation import gettext_lazy as _
 
 from common.entry_points import current_context
+from common.postgres.faults import is_unavailable
 from common.refusals import Unavailable
 
 # Heading and advice of each status.
@@ -63,7 +63,7 @@ def crashed(request: HttpRequest, exception: BaseException | None) -> HttpRespon
     """Runs no query, because the database may be what failed."""
     if isinstance(exception, Unavailable):
         return error_page(_of_nobody(request), 503, texts=UNAVAILABLE_TEXTS, reason=str(exception.message))
-    status = 503 if isinstance(exception, (OperationalError, InterfaceError)) else 500
+    status = 503 if exception is not None and is_unavailable(exception) else 500
     return error_page(_of_nobody(request), status)
 
 

@@ -8,6 +8,8 @@ import structlog
 
 from common.entry_points import current_context
 
+FIELDS = ("pid", "signal", "exit_code")  # of `extra` that become fields of their own
+
 
 def add_request_id(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
     if request_id := current_context().request_id:
@@ -44,6 +46,7 @@ def logging_config(*, level: str, secrets_after: Sequence[str]) -> dict[str, Any
                     structlog.stdlib.add_log_level,
                     structlog.stdlib.add_logger_name,
                     structlog.stdlib.PositionalArgumentsFormatter(),
+                    structlog.stdlib.ExtraAdder(allow=FIELDS),
                     structlog.processors.TimeStamper(fmt="iso", utc=True),
                 ],
                 "processors": [
