@@ -4,6 +4,7 @@ from procrastinate import JobContext
 
 from common.jobs import FIRST, maintenance, periodic
 from common.rate_limits import counters
+from common.replica import last_writes
 
 EVERY_TEN_SECONDS = "* * * * * */10"  # the seconds are the last field
 EVERY_FIVE_MINUTES = "*/5 * * * *"
@@ -18,3 +19,9 @@ async def take_over_stalled_jobs(context: JobContext, timestamp: int) -> None:
 def forget_rate_counters(timestamp: int) -> None:
     """Delete the counters whose window is over."""
     counters.delete_expired()
+
+
+@periodic(EVERY_FIVE_MINUTES)
+def forget_last_writes(timestamp: int) -> None:
+    """Delete the positions that every replica in use has replayed."""
+    last_writes.delete_expired()

@@ -14,10 +14,15 @@ from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from config.csp import NOTHING, admin_policy
-from config.database import DATABASES, REQUEST_TIME_LIMITS  # noqa: F401 - settings
+from config.database import REQUEST_TIME_LIMITS  # noqa: F401 - a setting
 from config.environment import BASE_DIR, DATA_DIR, env
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
+from config.replica import (  # noqa: F401 - settings
+    DATABASE_REPLICA_MAX_LAG_SECONDS,
+    DATABASE_REPLICA_URL,
+    DATABASES_WITH_REPLICA,
+)
 from config.reporting import DEFAULT_REASONS, check_reasons
 from config.reviewing import (  # noqa: F401 - settings
     FOUR_EYES_ABOVE,
@@ -56,6 +61,8 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^api/", r"^\.well-known/"
 SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if SECURE else 0)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=SECURE)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=SECURE)
+
+DATABASES = DATABASES_WITH_REPLICA
 
 # --- the project ----------------------------------------------------------------------------------
 
@@ -311,11 +318,15 @@ if OPERATIONS_TOKEN and len(OPERATIONS_TOKEN) < 32:
 # How long /readyz caches its result, so that many calls cost no more than one.
 READY_KEPT_SECONDS = 1.0
 UNREADY_KEPT_SECONDS = 0.2
-READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
+READINESS_FACTS = {
+    "dispatch": "reminders.services.dispatch_state",
+    **({"replica": "common.replica.checks.readiness"} if DATABASE_REPLICA_URL else {}),
+}
 # What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
     "common.audit_doctor.examine",
     "common.partitions.examine",
+    "common.replica.doctor.examine",
     "accounts.doctor.examine",
     "reminders.doctor.examine",
     "config.doctor.examine",
