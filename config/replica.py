@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.database import DATABASE, DATABASES, REQUEST_TIME_LIMITS
+from config.database import DATABASE, REQUEST_TIME_LIMITS
 from config.environment import env
 
 DATABASE_REPLICA_URL = env.str("DATABASE_REPLICA_URL", default="")
@@ -44,6 +44,3 @@ def with_replica(databases: dict[str, Any], url: str) -> dict[str, Any]:
     own_options = {name: value for name, value in primary["OPTIONS"].items() if name not in DATABASE.get("OPTIONS", {})}
     replica["OPTIONS"] = own_options | {"connect_timeout": LONGEST_CONNECT} | place.get("OPTIONS", {})
     return databases | {"replica": replica}
-
-
-DATABASES_WITH_REPLICA = with_replica(DATABASES, DATABASE_REPLICA_URL)

@@ -14,14 +14,14 @@ from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from config.csp import NOTHING, admin_policy
-from config.database import REQUEST_TIME_LIMITS  # noqa: F401 - a setting
+from config.database import DATABASES, REQUEST_TIME_LIMITS  # noqa: F401 - settings
 from config.environment import BASE_DIR, DATA_DIR, env
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.replica import (  # noqa: F401 - settings
     DATABASE_REPLICA_MAX_LAG_SECONDS,
     DATABASE_REPLICA_URL,
-    DATABASES_WITH_REPLICA,
+    with_replica,
 )
 from config.reporting import DEFAULT_REASONS, check_reasons
 from config.reviewing import (  # noqa: F401 - settings
@@ -62,7 +62,7 @@ SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if SECUR
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=SECURE)
 SECURE_HSTS_PRELOAD = env.bool("SECURE_HSTS_PRELOAD", default=SECURE)
 
-DATABASES = DATABASES_WITH_REPLICA
+DATABASES = with_replica(DATABASES, DATABASE_REPLICA_URL)
 
 # --- the project ----------------------------------------------------------------------------------
 

@@ -110,7 +110,7 @@ class Node:
         with psycopg.connect(
             host=str(self.sockets), user=OWNER, dbname=OWNER, autocommit=True, connect_timeout=10
         ) as server:
-            found = server.execute(sql, values)  # type: ignore[arg-type]  # SQL of a test
+            found = server.execute(sql, values)
             row = found.fetchone() if found.description else None
             return row and row[0]
 
