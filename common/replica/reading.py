@@ -50,8 +50,8 @@ def begin_reading(last_lsn: int | None) -> None:
 
     None: what the caller has written is not known, so they may not. `end_reading` ends it.
     """
+    CHECKER.start()  # also when nothing is known: the first check completes the table of positions
     if last_lsn is not None:
-        CHECKER.start()
         _reader.set(_Reader(last_lsn))
 
 

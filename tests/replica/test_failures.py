@@ -217,6 +217,19 @@ def test_the_thread_checks_by_itself_and_survives_errors(
     assert not STATE.holds(0)
 
 
+def test_the_first_read_of_a_caller_starts_the_checks_although_no_position_is_known(
+    on_pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_pair.primary.execute("TRUNCATE common_lastwrite")
+    started: list[bool] = []
+    monkeypatch.setattr(CHECKER, "start", lambda: started.append(True))
+
+    answered(client_of(person()))
+    assert started
+    checked()
+    assert on_pair.primary.execute("SELECT count(*) FROM common_lastwrite") == 1
+
+
 def test_rows_of_a_dump_of_another_server_are_removed(on_pair: Pair) -> None:
     beyond = 2**62
     on_pair.primary.execute("UPDATE common_lastwrite SET lsn = %s", beyond)
