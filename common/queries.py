@@ -20,7 +20,7 @@ from psycopg.sql import Literal
 
 from common.fields import ObjectIdField
 from common.postgres.base import ServerSilent
-from common.replica.reading import or_from_replica
+from common.replica.reading import from_either
 from common.writes import Write, with_writes
 
 # Types of parameters.
@@ -54,7 +54,7 @@ class _Compiled:
 
     def __init__(self, queryset: models.QuerySet[Any], *, from_replica: bool = False) -> None:
         self.model = queryset.model
-        self._fetched = or_from_replica(_fetched) if from_replica else _fetched
+        self.from_replica = from_replica
         compiler = queryset.query.get_compiler(connection=connection)
         self.sql, self.params = _with_constants(*compiler.as_sql())
         columns = [column for column, _, _ in compiler.select[: compiler.col_count]]
@@ -75,6 +75,9 @@ class _Compiled:
             for row in rows:
                 row[position] = convert(row[position], expression, connection)
         return rows
+
+    def _fetched(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return from_either(sql, values, _fetched) if self.from_replica else _fetched(sql, values)
 
     def aggregated(self, what: str, given: dict[str, Any], up_to: int) -> tuple[Any, ...]:
         values = [param.bound(given[param.name]) for param in self.params]

@@ -87,24 +87,19 @@ def is_inside_change() -> bool:
     return connection.in_atomic_block
 
 
-def or_from_replica(from_primary: Fetch) -> Fetch:
-    """`from_primary`, which runs a statement, for statements that may run on the replica.
+def from_either(sql: str, values: Sequence[Any], from_primary: Fetch) -> Rows:
+    """The rows of a statement that may run on the replica; `from_primary` runs it on the primary.
 
-    A statement that fails on the replica for whatever reason is repeated on the primary, whose errors are raised.
+    If it fails on the replica for whatever reason, it is repeated on the primary, whose errors are raised.
     """
-
-    def fetch(sql: str, values: Sequence[Any]) -> Rows:
-        reader = _reader.get()
-        if reader is None or not reader.may_use_replica():
-            return from_primary(sql, values)
+    reader = _reader.get()
+    if reader is not None and reader.may_use_replica():
         try:
             return fetched_from_replica(sql, values)
         except Error as error:
             reader.uses_replica = False
             _note_failure(error)
-        return from_primary(sql, values)
-
-    return fetch
+    return from_primary(sql, values)
 
 
 def fetched_from_replica(sql: str, values: Sequence[Any]) -> Rows:

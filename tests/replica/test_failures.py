@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from common.replica import checks, last_writes, reading
 from common.replica.checks import CHECKER, REPLICA, Checker, NotAReplica, identity_of, refuse_other_server
-from common.replica.reading import or_from_replica
+from common.replica.reading import from_either
 from common.replica.state import STATE
 from tests.conftest import client_of
 from tests.envelope import data_of
@@ -141,7 +141,7 @@ def test_a_statement_that_the_replay_cancels_is_repeated_on_the_primary(
     truncated = threading.Timer(0.2, on_pair.primary.execute, ["TRUNCATE conflicts"])
     with reading.reading(0):
         truncated.start()
-        rows = or_from_replica(fetched)("SELECT one, pg_sleep(0.9) FROM conflicts", [])
+        rows = from_either("SELECT one, pg_sleep(0.9) FROM conflicts", [], fetched)
         assert not reading.was_replica_read()
     truncated.join()
 
@@ -153,7 +153,7 @@ def test_a_statement_that_the_replay_cancels_is_repeated_on_the_primary(
 def test_a_statement_that_takes_too_long_is_repeated_on_the_primary(on_pair: Pair) -> None:
     checked()
     with reading.reading(0):
-        assert or_from_replica(lambda sql, values: [("primary",)])("SELECT pg_sleep(5)", []) == [("primary",)]
+        assert from_either("SELECT pg_sleep(5)", [], lambda sql, values: [("primary",)]) == [("primary",)]
     assert STATE.holds(0)
 
 
@@ -169,7 +169,7 @@ def test_a_table_that_the_replica_does_not_have_yet_is_read_on_the_primary(on_pa
             return cursor.fetchall()
 
     with reading.reading(0):
-        assert or_from_replica(from_primary)("SELECT seven FROM newer", []) == [(7,)]
+        assert from_either("SELECT seven FROM newer", [], from_primary) == [(7,)]
     assert STATE.holds(0)
     on_pair.primary.execute("DROP TABLE newer")
 
@@ -181,15 +181,14 @@ def test_errors_of_the_primary_are_raised(on_pair: Pair) -> None:
         raise OperationalError("the primary")
 
     with reading.reading(0), pytest.raises(OperationalError, match="the primary"):
-        or_from_replica(from_primary)("SELECT 1 / 0", [])
+        from_either("SELECT 1 / 0", [], from_primary)
 
 
 def test_inside_a_change_the_primary_is_read(on_pair: Pair) -> None:
 
     checked()
-    primary_or = or_from_replica(lambda sql, values: [("primary",)])
     with reading.reading(0), transaction.atomic():
-        assert primary_or("SELECT 'replica'", []) == [("primary",)]
+        assert from_either("SELECT 'replica'", [], lambda sql, values: [("primary",)]) == [("primary",)]
 
 
 def test_the_thread_checks_by_itself_and_survives_errors(
