@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config.database import DATABASE, REQUEST_TIME_LIMITS
+from config.database import PREPARED, REQUEST_DATABASE, address
 from config.environment import env
 
 DATABASE_REPLICA_URL = env.str("DATABASE_REPLICA_URL", default="")
@@ -16,15 +16,18 @@ if DATABASE_REPLICA_MAX_LAG_SECONDS != 0 and not 2 <= DATABASE_REPLICA_MAX_LAG_S
 # a request may take. psycopg waits at least two seconds for a new connection.
 LONGEST_STATEMENT = 1.0
 LONGEST_CONNECT = 2
-ADDRESS = frozenset(["NAME", "USER", "PASSWORD", "HOST", "PORT"])
+# And it waits so long for a connection of the pool, if all are in use.
+LONGEST_WAIT = 0.2
 
 
 def with_replica(databases: dict[str, Any], url: str) -> dict[str, Any]:
-    """`databases` with the entry `replica`, which is connected to as the primary is. Raises ImproperlyConfigured."""
+    """`databases` with the entry `replica`, which is connected to as requests are to the primary.
+
+    Raises ImproperlyConfigured.
+    """
     if not url:
         return databases
-    primary = databases["default"]
-    if "EMBEDDED_DATA_DIR" in primary:
+    if "EMBEDDED_DATA_DIR" in databases["default"]:
         raise ImproperlyConfigured("DATABASE_REPLICA_URL needs DATABASE_URL: the embedded server has no replica.")
     if not url.startswith(("postgresql://", "postgres://")):
         raise ImproperlyConfigured(
@@ -34,13 +37,15 @@ def with_replica(databases: dict[str, Any], url: str) -> dict[str, Any]:
     if "," in place.get("HOST", ""):
         # The state of one server says nothing about another one.
         raise ImproperlyConfigured("DATABASE_REPLICA_URL must name one server.")
-    limits = REQUEST_TIME_LIMITS | {
-        "statement_timeout": min(LONGEST_STATEMENT, REQUEST_TIME_LIMITS["statement_timeout"]),
-        "lock_timeout": min(LONGEST_STATEMENT, REQUEST_TIME_LIMITS["lock_timeout"]),
+    place["OPTIONS"] = {"connect_timeout": LONGEST_CONNECT} | place.get("OPTIONS", {})
+    shared = ("CONN_MAX_AGE", "POOL_SIZE", "TIME_LIMITS", "IS_TRANSACTION_POOLED")
+    limits = {
+        name: min(LONGEST_STATEMENT, seconds) if name in ("statement_timeout", "lock_timeout") else seconds
+        for name, seconds in REQUEST_DATABASE["TIME_LIMITS"].items()
     }
-    # Names and passwords are those of the address; everything else is as for the primary.
-    shared = {name: value for name, value in primary.items() if name not in ADDRESS}
-    replica = place | shared | {"TIME_LIMITS": limits, "TEST": {"MIRROR": "default"}}
-    own_options = {name: value for name, value in primary["OPTIONS"].items() if name not in DATABASE.get("OPTIONS", {})}
-    replica["OPTIONS"] = own_options | {"connect_timeout": LONGEST_CONNECT} | place.get("OPTIONS", {})
+    replica = (
+        address(place, program="serve", prepares=PREPARED)
+        | {name: REQUEST_DATABASE[name] for name in shared}
+        | {"POOL_WAIT": lambda: LONGEST_WAIT, "TIME_LIMITS": limits, "TEST": {"MIRROR": "default"}}
+    )
     return databases | {"replica": replica}

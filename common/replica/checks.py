@@ -3,13 +3,13 @@
 import logging
 import os
 import threading
-from contextlib import suppress
 from datetime import datetime
 from time import monotonic
 from typing import Any, NamedTuple
 
 from django.db import Error, connection, connections
 
+from common.postgres.faults import close_after
 from common.replica.last_writes import position_of_primary
 from common.replica.state import CHECK_SECONDS, STATE
 
@@ -115,8 +115,15 @@ class Checker:
 
     def check(self) -> None:
         """Check once, and log what has changed."""
-        for server in (connection, connections[REPLICA]):
-            server.close_if_unusable_or_obsolete()
+        try:
+            self._check()
+        finally:
+            # Connections of a pool return to it, and others are closed when they are old.
+            for server in (connection, connections[REPLICA]):
+                server.close_if_unusable_or_obsolete()
+        self._log()
+
+    def _check(self) -> None:
         at = monotonic()
         try:
             primary = position_of_primary()
@@ -124,20 +131,19 @@ class Checker:
         except Error as error:
             # What was known of the replica stays true, and gets old.
             logger.debug("the primary does not answer the check of the replica: %s", error)
-            _close(connection)
+            close_after(error, connection)
             return
+        replica = connections[REPLICA]
         try:
-            replica = connections[REPLICA]
             replayed = replayed_by(replica)
             refuse_other_server(identity, identity_of(replica))
         except NotAReplica as error:
             STATE.forget(str(error))
         except Error as error:
             STATE.leave_out(f"it does not answer: {_first_line(error)}")
-            _close(connections[REPLICA])
+            close_after(error, replica)
         else:
             STATE.confirm(at=at, primary=primary, replica=replayed)
-        self._log()
 
     def _log(self) -> None:
         problem = STATE.report().problem
@@ -148,11 +154,6 @@ class Checker:
         else:
             logger.warning("the replica is not read: %s", problem)
         self._logged = problem
-
-
-def _close(server: Any) -> None:
-    with suppress(Error):
-        server.close()
 
 
 def _first_line(error: Exception) -> str:

@@ -21,6 +21,7 @@ def examine() -> Iterator[Finding]:
     if not is_configured():
         return
     replica = connections[REPLICA].copy()
+    replica.settings_dict["POOL_SIZE"] = 0  # a new connection
     try:
         yield from _examine(replica)
     except NotAReplica as problem:

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import Error, connection, connections
 from django.db.utils import NotSupportedError, ProgrammingError
 
+from common.postgres.pool import NoConnectionFree
 from common.replica.checks import CHECKER, REPLICA
 from common.replica.state import STATE, is_configured
 
@@ -110,14 +111,13 @@ def fetched_from_replica(sql: str, values: Sequence[Any]) -> Rows:
 
 def _note_failure(error: Error) -> None:
     code = getattr(error.__cause__, "sqlstate", None)
+    is_kept = code in CANCELLED or isinstance(error.__cause__, NoConnectionFree)
     replica = connections[REPLICA]
-    try:
-        if code not in CANCELLED or replica.connection is None or replica.connection.closed:
-            replica.close()
-    except Error:
-        logger.debug("a connection to the replica could not be closed", exc_info=True)
-    if code in CANCELLED:
-        logger.info("the replica cancelled a statement, which is repeated on the primary: %s", error)
+    if replica.connection is not None and (not is_kept or replica.connection.closed):
+        replica.connection.close()  # a pool keeps no closed connection
+        replica.close()
+    if is_kept:
+        logger.info("a statement was not answered by the replica, and is repeated on the primary: %s", error)
     elif isinstance(error, (ProgrammingError, NotSupportedError)):
         # It has not replayed a migration yet, or has just replayed one.
         logger.warning("a statement failed on the replica, and is repeated on the primary: %s", error)

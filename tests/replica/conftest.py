@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from django.db import connections
 from pytest_django import DjangoDbBlocker
 
+from common.postgres.base import DatabaseWrapper
 from common.replica import reading
 from common.replica.checks import CHECKER, REPLICA
 from common.replica.state import STATE
@@ -60,12 +61,13 @@ def _connected(pair: Pair) -> Iterator[None]:
     primary = connections.settings["default"] | pair.primary.settings
     primary.pop("EMBEDDED_DATA_DIR", None)
     primary["OPTIONS"] = {name: value for name, value in primary["OPTIONS"].items() if name != "options"}
-    connections.settings.update(with_replica({"default": primary}, pair.replica.url))
+    connections.settings.update(connections.configure_settings(with_replica({"default": primary}, pair.replica.url)))
     connections["default"] = connections.create_connection("default")
     try:
         yield
     finally:
         connections.close_all()
+        DatabaseWrapper._pools.pop(REPLICA, None)
         connections.settings.clear()
         connections.settings.update(saved)
         connections["default"] = held

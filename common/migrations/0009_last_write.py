@@ -4,7 +4,7 @@ import common.fields
 
 
 class Migration(migrations.Migration):
-    dependencies = [("common", "0007_audit_trail_filters")]
+    dependencies = [("common", "0008_storage_place")]
 
     operations = [
         migrations.CreateModel(
