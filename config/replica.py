@@ -14,7 +14,7 @@ if DATABASE_REPLICA_MAX_LAG_SECONDS != 0 and not 2 <= DATABASE_REPLICA_MAX_LAG_S
 
 # In seconds. A statement that takes longer is repeated on the primary, and both together must end within the time that
 # a request may take. psycopg waits at least two seconds for a new connection.
-LONGEST_STATEMENT = 1.0
+LONGEST_STATEMENT = 0.5
 LONGEST_CONNECT = 2
 # And it waits so long for a connection of the pool, if all are in use.
 LONGEST_WAIT = 0.2

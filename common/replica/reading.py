@@ -95,6 +95,8 @@ def from_either(sql: str, values: Sequence[Any], from_primary: Fetch) -> Rows:
     """
     reader = _reader.get()
     if reader is not None and reader.may_use_replica():
+        if connection.pool:  # type: ignore[attr-defined]
+            connection.close()  # others may need it while this call waits for the replica
         try:
             return fetched_from_replica(sql, values)
         except Error as error:
