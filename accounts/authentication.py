@@ -1,6 +1,6 @@
 """Authentication by the access token in the Authorization header."""
 
-from django.db.models import CharField, QuerySet
+from django.db.models import CharField, F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication
@@ -12,6 +12,8 @@ from accounts.models import User
 from accounts.tokens import Claims, TokenExpired, TokenInvalid
 from common.queries import ID, Param, Question
 from common.refusals import Unauthenticated
+from common.replica.last_writes import with_last_lsn
+from common.replica.state import is_configured as is_replica_configured
 
 COLUMNS = ("id", "username", "is_staff", "is_superuser", "is_active", "identity_issuer")
 
@@ -21,19 +23,24 @@ class SessionEnded(Unauthenticated):
     message = _("the session of this access token has ended; log in again")
 
 
-def _of_session() -> QuerySet[User]:
-    return User.objects.filter(
+# Each with the position of the last write of the user, if there is a replica.
+
+
+def _of_session(has_replica: bool) -> QuerySet[User]:
+    found = User.objects.filter(
         pk=Param("user", ID),
         is_active=True,
         sessions__pk=Param("session", ID),
         sessions__ended_at__isnull=True,
     ).only(*COLUMNS)
+    return with_last_lsn(found, caller=Param("user", ID), is_asked=has_replica)
 
 
-def _of_identity() -> QuerySet[User]:
-    return User.objects.filter(
+def _of_identity(has_replica: bool) -> QuerySet[User]:
+    found = User.objects.filter(
         identity_issuer=Param("issuer", CharField()), identity_subject=Param("subject", CharField())
     ).only(*COLUMNS, "identity_tokens_from")
+    return with_last_lsn(found, caller=F("pk"), is_asked=has_replica)
 
 
 USER_OF_SESSION = Question(_of_session)
@@ -61,14 +68,14 @@ class TokenAuthentication(BaseAuthentication):
 
 
 def _session_user(claims: Claims) -> User:
-    user: User | None = USER_OF_SESSION.instance(user=claims["sub"], session=claims["sid"])
+    user: User | None = USER_OF_SESSION.instance(is_replica_configured(), user=claims["sub"], session=claims["sid"])
     if user is None:
         raise SessionEnded
     return user
 
 
 def _identity_user(claims: Claims) -> User:
-    user: User | None = USER_OF_IDENTITY.instance(issuer=claims["iss"], subject=claims["sub"])
+    user: User | None = USER_OF_IDENTITY.instance(is_replica_configured(), issuer=claims["iss"], subject=claims["sub"])
     if user is None:
         user = services.user_of_identity(claims, now=timezone.now())
     if not user.is_active or services.logged_out_since(user, issued_at=claims["iat"]):

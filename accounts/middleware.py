@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 
 from accounts.models import User
+from common.replica.last_writes import note_write
 
 
 def follow_preferences(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
@@ -27,6 +28,8 @@ def follow_preferences(get_response: Callable[[HttpRequest], HttpResponseBase]) 
         request.LANGUAGE_CODE = language
         with translation.override(language), timezone.override(_zone(zone)):
             response = get_response(request)
+            if isinstance(user, User) and request.method == "POST":
+                note_write(user.pk)
         response.headers["Content-Language"] = language
         return response
 

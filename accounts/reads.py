@@ -60,6 +60,7 @@ USERS = Listing(
     values={},
     orders={"createdAt": Order(F("created_at"))},
     search=Search(User.objects.active, text="names_folded", walked=2_500),
+    from_replica=True,
 )
 
 

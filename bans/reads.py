@@ -88,7 +88,7 @@ def _with_time(*, now: Any, **_others: Any) -> models.QuerySet[Any]:
     return LiveStreamBan.all_objects.annotate(asked_at=now)
 
 
-# Bans that hold.
+# Bans and appeals are read from the primary: moderators must see what others have just decided. Bans that hold:
 BANS = Listing(
     "bans",
     BanSerializer,
@@ -120,6 +120,7 @@ MY_REPORTS = Listing(
     Report.objects.matching,
     values={"reporter": ID, "stream": ID},
     orders=_NEWEST_FIRST,
+    from_replica=True,
 )
 
 

@@ -15,6 +15,8 @@ from django.db import models
 # position has one encoding. Other versions may have other lengths.
 _LAYOUT = struct.Struct(">B6sq12s")
 VERSION = 1
+# The same layout, of a page that was read from a replica.
+VERSION_OF_REPLICA = 2
 LENGTH = 36
 PATTERN = f"[A-Za-z0-9_-]{{{LENGTH}}}"
 
@@ -35,15 +37,19 @@ class Cursor(NamedTuple):
     order: bytes
     value: int
     id: str
+    is_of_replica: bool = False
 
     def written(self) -> str:
-        return urlsafe_b64encode(_LAYOUT.pack(VERSION, self.order, self.value, bytes.fromhex(self.id))).decode()
+        version = VERSION_OF_REPLICA if self.is_of_replica else VERSION
+        return urlsafe_b64encode(_LAYOUT.pack(version, self.order, self.value, bytes.fromhex(self.id))).decode()
 
 
 def read(text: str) -> Cursor | None:
     """The cursor in a text that matches PATTERN; None when it is of no version that is known."""
     version, order, value, pk = _LAYOUT.unpack(urlsafe_b64decode(text))
-    return Cursor(order, value, pk.hex()) if version == VERSION else None
+    if version not in (VERSION, VERSION_OF_REPLICA):
+        return None
+    return Cursor(order, value, pk.hex(), is_of_replica=version == VERSION_OF_REPLICA)
 
 
 @cache

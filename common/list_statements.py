@@ -49,6 +49,7 @@ class ListStatements:
         of_row: Collection[str],
         search: Search | None,
         partitioned_by: Sequence[str],
+        from_replica: bool,
     ) -> None:
         self._select = select
         self._values = {**values, "found": IDS, "words": TEXTS}
@@ -62,10 +63,10 @@ class ListStatements:
             f"{subject}__{column}" if subject and column not in of_row else column for column in serializer.columns()
         ]
         self._id_at = serializer.columns().index("id")
-        self.rows = Question(self._build_rows)
-        self.walked = Question(self._build_walked)
-        self.rows_walked = Question(self._build_rows_walked)
-        self.matching = Question(self._build_matching)
+        self.rows = Question(self._build_rows, from_replica=from_replica)
+        self.walked = Question(self._build_walked, from_replica=from_replica)
+        self.rows_walked = Question(self._build_rows_walked, from_replica=from_replica)
+        self.matching = Question(self._build_matching, from_replica=from_replica)
         self.anchor = Question(self._build_anchor)
         self._positions: dict[tuple[str, int], tuple[int | None, int]] = {}
         self._kinds: dict[tuple[str, int], models.Field[Any, Any]] = {}

@@ -118,6 +118,23 @@ class RateCounter(models.Model):
         return str(self.key)
 
 
+class LastWrite(models.Model):
+    """Where in the write-ahead log the last change of a caller was committed: see `common/replica/last_writes.py`.
+
+    The table is unlogged. It has rows only if a replica is configured.
+    """
+
+    caller = ObjectIdField(primary_key=True)
+    lsn = models.BigIntegerField()  # bytes since the beginning of the log
+    written_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.caller)
+
+
 class StoragePlace(models.Model):
     """Where the processes of a machine store pictures: see `common/storage/presence.py`."""
 

@@ -18,6 +18,7 @@ from common.fields import OBJECT_ID
 from common.list_statements import EXACT_UP_TO, Kind, ListStatements, Shape
 from common.orders import Order, missing_value
 from common.refusals import Invalid
+from common.replica.reading import stay_on_primary, was_replica_read
 from common.rows import ReadSerializer
 from common.serializers import ALWAYS, InputSerializer, StrictInteger
 from common.totals import LargeTotals
@@ -120,6 +121,15 @@ class _Found(NamedTuple):
     ended_at: _Place | None = None
 
 
+def _stay_on_server(after: str | Cursor | None) -> None:
+    """A walk that has begun on the primary stays there, where a replica may lack rows that the walk would then miss.
+
+    Where a plain id comes from is not known.
+    """
+    if isinstance(after, str) or (after is not None and not after.is_of_replica):
+        stay_on_primary()
+
+
 class Listing:
     """A list endpoint: its rows, its orders and its serializer.
 
@@ -130,7 +140,7 @@ class Listing:
     `subject`, a foreign key, each row is written as the object that it refers to, and its id is the id of the row;
     the columns `of_row` of the serializer are those of the row itself.
     `places` takes the filters and returns the rows whose ids are places in the list, by default all of the model.
-    `partitioned_by` has the key of the partitions of the model's table.
+    `partitioned_by` has the key of the partitions of the model's table. `from_replica` is that of `Question`.
 
     A page is found in two steps of one statement: a `Window` of keys in the order of an index, then the joins for
     these keys alone. Totals are counted up to `EXACT_UP_TO`, and not at each call where they are known to be larger.
@@ -157,7 +167,10 @@ class Listing:
         of_row: Collection[str] = (),
         search: Search | None = None,
         partitioned_by: Sequence[str] = (),
+        from_replica: bool = False,
     ) -> None:
+        if from_replica and search is not None:
+            search.read_from_replica()
         self.name = name
         self.serializer = serializer
         self.orders = orders
@@ -173,6 +186,7 @@ class Listing:
             of_row=of_row,
             search=search,
             partitioned_by=partitioned_by,
+            from_replica=from_replica,
         )
 
     def page(self, query: Mapping[str, Any], *, caller: str | None, **given: Any) -> Response:
@@ -188,6 +202,7 @@ class Listing:
         text = filters.pop("search", None)
         passing = frozenset(name for name, value in given.items() if isinstance(value, datetime))
         asked = _Asked(self.statements.shape_of(filters), filters, sort, descending, passing)
+        _stay_on_server(after)
         place = self._place(after, asked)
         offset = 0 if after else (page - 1) * limit
         if text is None:
@@ -355,7 +370,8 @@ class Listing:
         if self.orders[asked.sort].parts[place.part].key is None:
             kind = self.statements.kind_of_key(asked.shape, asked.sort, 0)
             value = missing_value(kind, descending=asked.is_descending)
-        return Cursor(self._digest(asked, place.part), cursors.number_of(value), place.id).written()
+        number = cursors.number_of(value)
+        return Cursor(self._digest(asked, place.part), number, place.id, is_of_replica=was_replica_read()).written()
 
     def _digest(self, asked: _Asked, part: int) -> bytes:
         order = self.orders[asked.sort].name(asked.sort, part)

@@ -20,6 +20,7 @@ from psycopg.sql import Literal
 
 from common.fields import ObjectIdField
 from common.postgres.bounded import ServerSilent
+from common.replica.reading import from_either
 from common.writes import Write, with_writes
 
 # Types of parameters.
@@ -51,8 +52,9 @@ class Param(Expression):
 class _Compiled:
     """SQL with parameters, and the converters of its columns."""
 
-    def __init__(self, queryset: models.QuerySet[Any]) -> None:
+    def __init__(self, queryset: models.QuerySet[Any], *, from_replica: bool = False) -> None:
         self.model = queryset.model
+        self.from_replica = from_replica
         compiler = queryset.query.get_compiler(connection=connection)
         self.sql, self.params = _with_constants(*compiler.as_sql())
         columns = [column for column, _, _ in compiler.select[: compiler.col_count]]
@@ -68,15 +70,18 @@ class _Compiled:
         sql, values = with_writes(beside, self.sql, [param.bound(given[param.name]) for param in self.params])
         if limit is not None:
             sql = sql.replace(_LIMIT, f"LIMIT {limit:d}") if _LIMIT in sql else f"{sql} LIMIT {limit:d}"
-        rows = [list(row) for row in _fetched(sql, values)]
+        rows = [list(row) for row in self._fetched(sql, values)]
         for position, convert, expression in self.converters:
             for row in rows:
                 row[position] = convert(row[position], expression, connection)
         return rows
 
+    def _fetched(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return from_either(sql, values, _fetched) if self.from_replica else _fetched(sql, values)
+
     def aggregated(self, what: str, given: dict[str, Any], up_to: int) -> tuple[Any, ...]:
         values = [param.bound(given[param.name]) for param in self.params]
-        return _fetched(f"SELECT {what} FROM ({self.sql} LIMIT {up_to:d}) AS counted", values)[0]  # noqa: S608
+        return self._fetched(f"SELECT {what} FROM ({self.sql} LIMIT {up_to:d}) AS counted", values)[0]  # noqa: S608
 
 
 def count_of(queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
@@ -231,15 +236,18 @@ def _with_constants(statement: str, values: Sequence[Any]) -> tuple[str, list[Pa
 class Question:
     """A queryset that is compiled once for each *shape*: the arguments of `build`, which select filters and order.
 
-    `build` returns the queryset, with `Param` expressions for values. An LRU cache keeps `SHAPES_KEPT` shapes.
+    `build` returns the queryset, with `Param` expressions for values. An LRU cache keeps `SHAPES_KEPT` shapes. With
+    `from_replica` it may run on a replica, whose rows may be some seconds old: see `common/replica`. So never what
+    permissions or changes depend on.
     """
 
-    def __init__(self, build: Callable[..., models.QuerySet[Any]]) -> None:
+    def __init__(self, build: Callable[..., models.QuerySet[Any]], *, from_replica: bool = False) -> None:
         self._build = build
+        self._from_replica = from_replica
         self._compiled = lru_cache(maxsize=SHAPES_KEPT)(self._compile)
 
     def _compile(self, *shape: Hashable) -> _Compiled:
-        return _Compiled(self._build(*shape))
+        return _Compiled(self._build(*shape), from_replica=self._from_replica)
 
     def rows(
         self, *shape: Hashable, limit: int | None = None, beside: Sequence[Write] = (), **given: Any

@@ -4,6 +4,7 @@ from procrastinate import JobContext
 
 from common.jobs import FIRST, PATIENT, SLOW_QUEUE, maintenance, periodic, task
 from common.rate_limits import counters
+from common.replica import last_writes
 from common.storage import storage
 
 EVERY_TEN_SECONDS = "* * * * * */10"  # the seconds are the last field
@@ -19,6 +20,12 @@ async def take_over_stalled_jobs(context: JobContext, timestamp: int) -> None:
 def forget_rate_counters(timestamp: int) -> None:
     """Delete the counters whose window is over."""
     counters.delete_expired()
+
+
+@periodic(EVERY_FIVE_MINUTES)
+def forget_last_writes(timestamp: int) -> None:
+    """Delete the positions that every replica in use has replayed."""
+    last_writes.delete_expired()
 
 
 @task(queue=SLOW_QUEUE, retry=PATIENT)

@@ -23,6 +23,9 @@ from common.fields import OBJECT_ID
 from common.languages import preferred_language
 from common.rate_limits import calls
 from common.refusals import Invalid, Unauthenticated
+from common.replica.last_writes import note_write
+from common.replica.reading import begin_reading, end_reading
+from common.replica.state import is_configured as is_replica_configured
 from common.serializers import InputSerializer
 
 if TYPE_CHECKING:
@@ -134,6 +137,8 @@ class ApiViewSet(GenericViewSet[Any]):
     without_key: ClassVar[frozenset[str]] = frozenset()
     # Actions that cost so much that they count as searches: see common/rate_limits.
     expensive: ClassVar[frozenset[str]] = frozenset()
+    # The caller of a change, if a replica is configured: see common/replica.
+    writer: str | None = None
 
     def get_authenticators(self) -> list[Any]:
         return _shared(tuple(self.authentication_classes))
@@ -248,6 +253,18 @@ class ApiViewSet(GenericViewSet[Any]):
             calls.count_call(request._request, None, is_expensive=is_expensive)
             raise
         calls.count_call(request._request, caller, is_expensive=is_expensive)
+        if is_replica_configured():
+            self._choose_server(request, caller)
+
+    def _choose_server(self, request: Request, caller: "_User | None") -> None:
+        """Let a read use the replica if it has what the caller has written, or if there is no caller."""
+        if request.method in CHANGING_METHODS:
+            self.writer = caller.pk if caller else None
+        elif caller:
+            begin_reading(getattr(caller, "last_lsn", None))
+        # A token that was sent and is not read belongs to somebody who may have written something.
+        elif "HTTP_AUTHORIZATION" not in request._request.META:
+            begin_reading(0)
 
     def refuse_undeclared(self, request: Request, query_string: str, *, has_body: bool) -> None:
         """Raises ValidationError for keys of a query or body that the operation does not declare.
@@ -297,10 +314,16 @@ class ApiViewSet(GenericViewSet[Any]):
         if is_other:
             translation.activate(language)
         try:
-            return calls.announced(super().dispatch(request, *args, **kwargs), request)
+            response = calls.announced(super().dispatch(request, *args, **kwargs), request)
+            # Refusals have changed nothing.
+            if self.writer is not None and not 400 <= response.status_code < 500:
+                note_write(self.writer)
+            return response
         finally:
             if is_other:
                 translation.deactivate()
+            if is_replica_configured():
+                end_reading()
             self._break_cycles()
 
     @property

@@ -89,6 +89,10 @@ class Search:
         self.column = column or text
         self._matching = Question(self._build)
 
+    def read_from_replica(self) -> None:
+        """For lists that are read from a replica: the keys must be those of the same server."""
+        self._matching = Question(self._build, from_replica=True)
+
     def _build(self, indexed: int, has_others: bool) -> models.QuerySet[Any]:
         rows = self.rows()
         for number in range(indexed):

@@ -19,7 +19,7 @@ _TCP_SECONDS = env.int("DATABASE_TCP_SECONDS", default=15)
 if not 2 <= _CONNECT_SECONDS <= 60 or not 3 <= _TCP_SECONDS <= 3600:
     raise ImproperlyConfigured("DATABASE_CONNECT_SECONDS must be 2 to 60, and DATABASE_TCP_SECONDS 3 to 3600.")
 # Whether statements stay prepared on a connection: not with a pooler that cannot keep them.
-_PREPARED = env.bool("DATABASE_PREPARED_STATEMENTS", default=True)
+PREPARED = env.bool("DATABASE_PREPARED_STATEMENTS", default=True)
 
 # Requests that a server process handles at the same time. One that takes longer than 20 ms no longer counts.
 REQUESTS_AT_ONCE = env.int("REQUESTS_AT_ONCE", default=2)
@@ -64,7 +64,7 @@ def application_name(program: str) -> str:
     return f"{_APPLICATION} {program}"[:63]
 
 
-def _address(place: dict[str, Any], *, program: str, prepares: bool) -> dict[str, Any]:
+def address(place: dict[str, Any], *, program: str, prepares: bool) -> dict[str, Any]:
     """The entry of an address in DATABASES. Options in the URL (sslmode, …) take precedence over those here."""
     options: dict[str, Any] = {
         "application_name": application_name(program),
@@ -93,7 +93,7 @@ if IS_TRANSACTION_POOLED and "EMBEDDED_DATA_DIR" in _PLACE:
 
 # For commands, workers and LISTEN, which need a session of their own.
 DATABASES = {
-    "default": _address(_DIRECT, program=_program(), prepares=_PREPARED or IS_TRANSACTION_POOLED)
+    "default": address(_DIRECT, program=_program(), prepares=PREPARED or IS_TRANSACTION_POOLED)
     | {
         # Persistent: a new connection takes about 5 ms, longer than anything else.
         "CONN_MAX_AGE": None,
@@ -103,7 +103,7 @@ DATABASES = {
     }
 }
 # For requests instead: see config/rsgi.py.
-REQUEST_DATABASE = _address(_PLACE, program="serve", prepares=_PREPARED) | {
+REQUEST_DATABASE = address(_PLACE, program="serve", prepares=PREPARED) | {
     "CONN_MAX_AGE": 0,
     "POOL_SIZE": DATABASE_POOL_SIZE,
     "TIME_LIMITS": REQUEST_TIME_LIMITS,

@@ -37,6 +37,7 @@ from config.identity import (  # noqa: F401 - settings
 from config.media import read_bucket, storages
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
+from config.replica import DATABASE_REPLICA_MAX_LAG_SECONDS, DATABASE_REPLICA_URL, with_replica  # noqa: F401 - settings
 from config.reporting import DEFAULT_REASONS, check_reasons
 from config.reviewing import (  # noqa: F401 - settings
     FOUR_EYES_ABOVE,
@@ -60,6 +61,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://localhost:8000")  # the base URL for clients
+DATABASES = with_replica(DATABASES, DATABASE_REPLICA_URL)
 SECURE = env.bool("SECURE", default=False)  # served over TLS: secure cookies, HSTS
 
 try:
@@ -315,11 +317,14 @@ DRAIN_SECONDS = env.float("DRAIN_SECONDS", default=0.0)
 if not 0 <= DRAIN_SECONDS <= 600:
     raise ImproperlyConfigured("DRAIN_SECONDS must be between 0 and 600.")
 READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
+if DATABASE_REPLICA_URL:
+    READINESS_FACTS["replica"] = "common.replica.checks.readiness"
 # What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
     "common.connection_doctor.examine",
     "common.audit_doctor.examine",
     "common.partitions.examine",
+    "common.replica.doctor.examine",
     "common.storage.doctor.examine",
     "accounts.doctor.examine",
     "reminders.doctor.examine",

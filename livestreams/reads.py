@@ -157,7 +157,15 @@ def _sorted_streams(name: str, *, walked: int = 2_500) -> Listing:
     values = {"creator": ID, "guest": ID, "interest": TEXT, "planned_from": TIME, "planned_to": TIME}
     orders = {sort: _order(column) for sort, column in SORTABLE.items()} | {RANK: _RANKED}
     search = Search(LiveStream.objects.all, text="title_folded", walked=walked)
-    return Listing(name, LiveStreamSerializer, LiveStream.objects.matching, values=values, orders=orders, search=search)
+    return Listing(
+        name,
+        LiveStreamSerializer,
+        LiveStream.objects.matching,
+        values=values,
+        orders=orders,
+        search=search,
+        from_replica=True,
+    )
 
 
 STREAMS = _sorted_streams("streams")
@@ -168,6 +176,7 @@ PAST = Listing(
     LiveStream.objects.matching,
     values={"creator": ID},
     orders={"endedAt": Order(F("ended_at"))},
+    from_replica=True,
 )
 
 
@@ -190,6 +199,7 @@ UPCOMING = Listing(
     values={"earliest": TIME, "latest": TIME, "now": TIME, "member": ID, "viewer": ID},
     orders={"begin": Order(BEGIN)},
     detail=_with_reminder,
+    from_replica=True,
 )
 
 
@@ -204,6 +214,7 @@ MY_UPCOMING = Listing(
     values={"now": TIME, "member": ID, "viewer": ID},
     orders={"begin": Order(BEGIN)},
     detail=_with_reminder,
+    from_replica=True,
 )
 
 
@@ -217,6 +228,7 @@ DELETED = Listing(
     _deleted,
     values={"creator": ID, "kept_since": TIME},
     orders={"deletedAt": Order(F("deleted_at"))},
+    from_replica=True,
 )
 
 

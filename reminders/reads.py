@@ -16,6 +16,9 @@ from common.list_statements import EXACT_UP_TO
 from common.orders import Order
 from common.pagination import Listing, bounded
 from common.queries import ID, TIME, Param, Question
+from common.replica.last_writes import LastLsn
+from common.replica.reading import reading
+from common.replica.state import is_configured as is_replica_configured
 from edges.reads import refuse_unless_readable
 from livestreams.models import LiveStream, of_living_stream
 from livestreams.services import audience_restriction, readable, refuse_blocked
@@ -50,6 +53,7 @@ _MY_REMINDERS = Listing(
     values={"user": ID, "now": TIME},
     detail=_with_outcome,
     orders={"createdAt": Order(F("created_at"))},
+    from_replica=True,
 )
 _REMINDER = Question(
     lambda: (
@@ -100,8 +104,9 @@ _MY_NOTIFICATIONS = Listing(
     values={"user": ID},
     orders={"createdAt": Order(F("created_at"))},
     partitioned_by=["created_at"],
+    from_replica=True,
 )
-_UNREAD = Question(lambda: _notifications_of(user=Param("user", ID), read=False).values_list("pk"))
+_UNREAD = Question(lambda: _notifications_of(user=Param("user", ID), read=False).values_list("pk"), from_replica=True)
 _NOTIFICATION = Question(
     lambda: Notification.objects.filter(pk=Param("id", ID)).values_list(*NotificationSerializer.columns())
 )
@@ -176,14 +181,18 @@ def _nearest(streams: models.QuerySet[Any]) -> models.QuerySet[Any]:
     return begun.order_by(distance, "pk").values_list(*Entry._fields)
 
 
+def _of_address(has_replica: bool) -> models.QuerySet[Any]:
+    """The user of an address, and the position of their last write, None without a replica."""
+    digest = Param("digest", models.BinaryField())
+    found = CalendarAddress.objects.filter(digest=digest, user__is_active=True)
+    columns = ["user_id", "user__username", "user__name", "user__surname"]
+    return found.values_list(*columns, *([LastLsn(F("user_id"))] if has_replica else []))
+
+
 _ENTRY = Question(_entry)
-_ENTRIES_OF_MEMBER = Question(_entries_of_member)
-_ENTRIES_OF_REMINDERS = Question(_entries_of_reminders)
-_OF_ADDRESS = Question(
-    lambda: CalendarAddress.objects.filter(
-        digest=Param("digest", models.BinaryField()), user__is_active=True
-    ).values_list("user_id", "user__username", "user__name", "user__surname")
-)
+_ENTRIES_OF_MEMBER = Question(_entries_of_member, from_replica=True)
+_ENTRIES_OF_REMINDERS = Question(_entries_of_reminders, from_replica=True)
+_OF_ADDRESS = Question(_of_address)
 _MEMBER = Question(lambda: User.objects.filter(pk=Param("id", ID)).only("username", "name", "surname"))
 
 
@@ -218,13 +227,14 @@ def own_calendar(secret: str, *, now: datetime) -> Feed:
     A stream that a ban keeps the user from is there only if it is their own. Raises NoSuchAddress, also when the user
     is deactivated.
     """
-    owners = _OF_ADDRESS.rows(digest=digest_of(secret))
+    owners = _OF_ADDRESS.rows(is_replica_configured(), digest=digest_of(secret))
     if not owners:
         raise NoSuchAddress
-    ((user_id, username, name, surname),) = owners
+    ((user_id, username, name, surname, *last_lsn),) = owners
     given = {"caller": user_id, "now": now, "since": now - FEED_SPAN}
-    rows = _ENTRIES_OF_MEMBER.rows(limit=LONGEST_FEED, member=user_id, **given)
-    rows += _ENTRIES_OF_REMINDERS.rows(limit=LONGEST_FEED, **given)
+    with reading(*last_lsn or [None]):
+        rows = _ENTRIES_OF_MEMBER.rows(limit=LONGEST_FEED, member=user_id, **given)
+        rows += _ENTRIES_OF_REMINDERS.rows(limit=LONGEST_FEED, **given)
     entries = {entry.id: entry for entry in (Entry(*row) for row in rows)}.values()
     # The queries find only streams that begin.
     nearest = sorted(entries, key=lambda entry: (abs(entry.begin - now), entry.id))[:LONGEST_FEED]  # type: ignore[operator]

@@ -85,6 +85,7 @@ VIEWERS = Listing(
         column="user__names_folded",
         walked=1_000,
     ),
+    from_replica=True,
 )
 
 

@@ -32,10 +32,21 @@ def _active() -> models.QuerySet[LiveStream]:
 # One list with two orders. Each order reads an index of the table that has its column, so the two are lists of rows of
 # different tables.
 LIVE_BY_VIEWERS = Listing(
-    "live-by-viewers", LiveNowSerializer, _live, values={}, orders={"viewers": Order(F("viewers"))}, subject="stream"
+    "live-by-viewers",
+    LiveNowSerializer,
+    _live,
+    values={},
+    orders={"viewers": Order(F("viewers"))},
+    subject="stream",
+    from_replica=True,
 )
 LIVE_BY_START = Listing(
-    "live-by-start", LiveNowSerializer, _active, values={}, orders={"newest": Order(F("started_at"))}
+    "live-by-start",
+    LiveNowSerializer,
+    _active,
+    values={},
+    orders={"newest": Order(F("started_at"))},
+    from_replica=True,
 )
 _LISTS = {"viewers": LIVE_BY_VIEWERS, "newest": LIVE_BY_START}
 
@@ -55,13 +66,17 @@ def _first(rows: models.QuerySet[Any], *order: str) -> models.QuerySet[Any]:
 _FEATURED = Question(
     lambda: _first(_live(), "-viewers", "-stream").values_list(
         *(f"stream__{column}" for column in LiveNowSerializer.columns())
-    )
+    ),
+    from_replica=True,
 )
-_STARTED_LAST = Question(lambda: _first(_active(), "-started_at", "-pk").values_list(*LiveStreamSerializer.columns()))
+_STARTED_LAST = Question(
+    lambda: _first(_active(), "-started_at", "-pk").values_list(*LiveStreamSerializer.columns()), from_replica=True
+)
 _MOST_WATCHED = Question(
     lambda: _first(CreatorAudience.objects.filter(creator__is_active=True), "-viewers", "-creator").values_list(
         *(f"creator__{column}" for column in UserSummarySerializer.columns()), "viewers"
-    )
+    ),
+    from_replica=True,
 )
 
 

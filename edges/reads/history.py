@@ -28,6 +28,7 @@ BROADCASTED = Listing(
     _broadcasted,
     values={"user": ID},
     orders={"endedAt": Order(F("ended_at"))},
+    from_replica=True,
 )
 
 
@@ -45,6 +46,7 @@ WATCHED = Listing(
     orders={"joined": Order(F("first_seen_at"))},
     places=_joined,
     subject="stream",
+    from_replica=True,
 )
 
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.queries import ID, Param, Question
 from common.refusals import Invalid
+from common.replica.last_writes import note_write_of_others
 from common.writes import Write, run
 from edges.models import Revocation
 from livestreams.models import LiveStream
@@ -47,7 +48,9 @@ def record_revocations(stream_id: str, people: Sequence[tuple[str, str, datetime
 
 
 def new_revocations(stream_id: str, people: Sequence[tuple[str, str, datetime | None]], *, now: datetime) -> Write:
-    """What `record_revocations` writes, to be run together with the change itself."""
+    """What `record_revocations` writes, to be run together with the change itself, in its transaction."""
+    # What these users read of the stream, of their reminders and calendars depends on it.
+    note_write_of_others([user_id for user_id, _, _ in people])
     return Write(
         _RECORD,
         [

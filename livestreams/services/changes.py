@@ -10,6 +10,7 @@ from typing import Any
 from accounts.models import User
 from common import audit
 from common.queries import ID, Param, Question
+from common.replica.last_writes import note_write_of_others
 from common.writes import run, update
 from livestreams.hooks import STREAM_FOLLOWERS
 from livestreams.models import Action, LiveStream, Status, next_status
@@ -67,6 +68,9 @@ def change_stream(
         beside.append("revision")
     noted = audit.entry(verb, stream, by=by, now=after_time, before=before, after=after, reason=reason)
     run(update(stream, [*after, *beside]), noted)
+    # A creator does not find a stream that a moderator has deleted, nor a guest one that has moved.
+    members = {stream.creator_id, *([stream.guest_id] if stream.guest_id else [])}
+    note_write_of_others(members - {by.pk if by else ""})
     for follow in STREAM_FOLLOWERS.functions().values():
         follow(stream, changed=after.keys(), now=after_time)
     return stream
