@@ -1,11 +1,10 @@
 """Tasks of streams."""
 
 from django.core.files.storage import default_storage
-from django.utils import timezone
-from procrastinate import RetryStrategy
 
+from common.clock import database_time
 from common.items import for_each
-from common.jobs import SLOW_QUEUE, periodic, task
+from common.jobs import SLOW_QUEUE, RetryStrategy, periodic, task
 from livestreams.models import LiveStream
 from livestreams.services import expire_stream
 from livestreams.thumbnails import rename
@@ -30,6 +29,6 @@ def remove_thumbnail(name: str) -> None:
 
 @periodic(EVERY_MINUTE)
 def expire_no_shows(timestamp: int) -> None:
-    now = timezone.now()
+    now = database_time()
     no_shows = LiveStream.objects.no_shows(now).order_by("pk").values_list("pk", flat=True)
     for_each("expire_stream", no_shows, lambda stream_id: expire_stream(stream_id, now=now))
