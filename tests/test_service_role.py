@@ -1,6 +1,6 @@
 """The service with a role that owns no tables: everything works, and the audit trail cannot be altered.
 
-The steps are those of docs/operations.md: the owner migrates and grants, and another role runs the service.
+The steps are those of docs/audit-trail.md: the owner migrates and grants, and another role runs the service.
 """
 
 import json

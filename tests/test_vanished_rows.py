@@ -27,7 +27,7 @@ from tests.reminders.sending import delivery_to
 from tests.streams import make_stream
 from tests.vanishing import CASES, WITHOUT_LOCK, World
 
-_LOCKING = re.compile(r'FROM "(\w+)".*FOR NO KEY UPDATE', re.DOTALL)
+_LOCKING = re.compile(r'FOR NO KEY UPDATE OF "(\w+)"')
 
 
 def vanish(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:

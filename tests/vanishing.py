@@ -246,6 +246,7 @@ WITHOUT_LOCK = {
     "accounts.set_profile_photo",  # calls set_own_photo
     "bans.creator_of_stream",
     "bans.decide_appeal",  # of a locked ban
+    "bans.is_harder",
     "bans.is_open_for_bans",
     "bans.refuse_approval",
     "bans.refuse_decision",

@@ -6,13 +6,12 @@ from bans.models.bans import (
     BanState,
     HeldRange,
     LiveStreamBan,
-    Report,
-    ReportCase,
     ReviewClaim,
     bans_of,
     restriction,
     state_at,
 )
+from bans.models.reports import Report, ReportCase
 from bans.models.requests import BulkRequest
 
 __all__ = [

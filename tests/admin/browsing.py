@@ -1,6 +1,6 @@
 """Steps of tests of the admin in a browser."""
 
-from playwright.sync_api import ConsoleMessage, Page, expect
+from playwright.sync_api import ConsoleMessage, Page
 
 from accounts.models import User
 from tests.conftest import PASSWORD
@@ -12,7 +12,7 @@ def log_in(page: Page, address: str, user: User) -> None:
     page.locator("#id_username").fill(user.username)
     page.locator("#id_password").fill(PASSWORD)
     page.locator("#login-form button[type=submit]").click()
-    expect(page.locator("#login-form")).to_have_count(0)
+    page.wait_for_url(lambda url: "/login/" not in url)  # and until that page is loaded
 
 
 def faults_of(page: Page) -> list[str]:

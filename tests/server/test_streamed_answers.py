@@ -110,6 +110,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
     running.close()
 
 
+@pytest.mark.django_db(transaction=True)  # the end of a call closes its connection to the database
 def test_a_static_file_is_sent_at_once(loop: asyncio.AbstractEventLoop) -> None:
     """So a slow client does not keep a thread."""
     picture = finders.find("livestreams/default-thumbnail.webp")
