@@ -15,20 +15,21 @@ from benchmarks.faults.driver import REFUSED
 from benchmarks.faults.faults import BY_NAME, FAULTS, Fault
 from benchmarks.faults.installation import installation
 from benchmarks.faults.measuring import Figures, measured
+from benchmarks.faults.mix import RATE
 from benchmarks.faults.pooler import PGBOUNCER
 from benchmarks.report import interrupt_on_sigterm, load_before, say
 
 
-def run(faults: Sequence[Fault], *, seconds: float | None) -> dict[str, Figures]:
+def run(faults: Sequence[Fault], *, seconds: float | None = None, rate: int = RATE) -> dict[str, Figures]:
     """The figures of each fault, on an installation of their own."""
     began = time.monotonic()
 
     def progress(fault: Fault, figures: Figures) -> None:
         say(f"{time.monotonic() - began:4.0f} s  {report.summary(fault, figures)}")
 
-    with installation() as place:
+    with installation(pooled=False) as place:
         say(f"{time.monotonic() - began:4.0f} s  the installation is ready")
-        return measured(place, faults, seconds=seconds, report=progress)
+        return measured(place, faults, seconds=seconds, rate=rate, report=progress)
 
 
 def run_upgrade() -> int:
@@ -40,7 +41,7 @@ def run_upgrade() -> int:
             say(f"Not measured: this clone has no commit {upgrade.OLD}. Fetch the whole history first.")
             return 1
         with installation(checkout, pooled=False) as place:
-            figures = measured(place, [fault], seconds=None, report=lambda *_: None)[fault.name]
+            figures = measured(place, [fault], seconds=None, rate=RATE, report=lambda *_: None)[fault.name]
     say(report.summary(fault, figures))
     say(locks.text)
     problems = [*report.broken(fault, figures)]
@@ -62,10 +63,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("what", nargs="?", choices=["upgrade"], help="an upgrade from the version before, and no fault")
     parser.add_argument("--only", nargs="+", choices=list(BY_NAME), default=list(BY_NAME), metavar="FAULT")
     parser.add_argument("--seconds", type=float, help="shorten faults that are longer than this")
+    parser.add_argument("--rate", type=int, default=RATE, help=f"calls a second ({RATE})")
     parser.add_argument("--write", action="store_true", help="write the table of all faults to docs/faults.md")
     options = parser.parse_args()
-    if options.write and (len(options.only) < len(FAULTS) or options.seconds):
-        parser.error("--write is for all faults in full length")
+    if options.write and (len(options.only) < len(FAULTS) or options.seconds or options.rate != RATE):
+        parser.error("--write is for all faults in full length and at the usual rate")
     return options
 
 
@@ -79,7 +81,9 @@ def main() -> int:
     try:
         if options.what:
             return run_upgrade()
-        found = run([fault for fault in FAULTS if fault.name in options.only], seconds=options.seconds)
+        found = run(
+            [fault for fault in FAULTS if fault.name in options.only], seconds=options.seconds, rate=options.rate
+        )
     except KeyboardInterrupt:
         say("Stopped")
         return 130

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks.attack.calls import LONGEST_ANSWER, Reply, call, encoded
-from benchmarks.faults.mix import RATE, Call, mixed
+from benchmarks.faults.mix import Call, mixed
 from benchmarks.same_work import PATH
 
 PATIENCE = 15.0  # seconds until a call without an answer is given up
@@ -62,8 +62,9 @@ def outcome_of(reply: Reply) -> str:
 
 
 class Driver:
-    def __init__(self, port: int, health_ports: list[int], calls: Iterator[Call]) -> None:
+    def __init__(self, port: int, health_ports: list[int], calls: Iterator[Call], rate: int) -> None:
         self.port, self.health_ports, self.calls = port, health_ports, calls
+        self.rate = rate
         self.ended = asyncio.Event()
 
     async def run(self) -> None:
@@ -73,7 +74,7 @@ class Driver:
             group.create_task(self._load())
 
     async def _load(self) -> None:
-        await self._each(1 / RATE, self._ask)
+        await self._each(1 / self.rate, self._ask)
 
     async def _health(self, port: int) -> None:
         await self._each(HEALTH_EVERY, lambda _number: self._ask_health(port))
@@ -137,7 +138,7 @@ async def _flush(ended: asyncio.Event) -> None:
 
 async def _main() -> None:
     job: dict[str, Any] = pickle.load(sys.stdin.buffer)
-    driver = Driver(job["port"], job["health_ports"], mixed(job["world"]))
+    driver = Driver(job["port"], job["health_ports"], mixed(job["world"]), job["rate"])
 
     async def end_with_stdin() -> None:
         await asyncio.to_thread(sys.stdin.read)

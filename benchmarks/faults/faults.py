@@ -1,5 +1,6 @@
 """All faults, in the order in which they are tried."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,8 +25,9 @@ class Fault:
     needs: Callable[[Installation], str] = lambda _place: ""
 
 
-def _calm(_place: Installation, _seconds: float) -> None:
-    """No fault: what the load itself does."""
+def _calm(_place: Installation, seconds: float) -> None:
+    """What the load itself does."""
+    time.sleep(seconds)
 
 
 def _needs_faketime(_place: Installation) -> str:
@@ -37,7 +39,7 @@ def _needs_mount(place: Installation) -> str:
 
 
 FAULTS = (
-    Fault("calm", "none", _calm),
+    Fault("calm", "no fault", _calm, seconds=5),
     Fault("restart", "database restarted", database_faults.restarted),
     Fault("crash", "database crashed and restarted", database_faults.crashed),
     Fault("gone", "database gone for 60 s", database_faults.gone, seconds=60),

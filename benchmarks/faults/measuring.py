@@ -13,7 +13,7 @@ from benchmarks.faults.ledger import lost
 from benchmarks.faults.notices import Notices, wrong
 from benchmarks.faults.watching import Load, loaded
 
-CALM = 2.0  # seconds of load before and after a fault that count, too
+CALM = 1.0  # seconds between the last preparation and a fault
 LONGEST_START = 30.0  # seconds in which a stream is started whose start was refused
 
 
@@ -48,12 +48,17 @@ class Figures:
 
 
 def measured(
-    place: Installation, faults: Sequence[Fault], *, seconds: float | None, report: Callable[[Fault, Figures], None]
+    place: Installation,
+    faults: Sequence[Fault],
+    *,
+    seconds: float | None,
+    rate: int,
+    report: Callable[[Fault, Figures], None],
 ) -> dict[str, Figures]:
     """The figures of each fault by its name. `seconds` replaces the length of those that have one."""
     found: dict[str, Figures] = {}
     notices = Notices(place.world, place.proxy_port)
-    with loaded(place) as load:
+    with loaded(place, rate) as load:
         load.await_steady(time.monotonic())
         for fault in faults:
             missing = fault.needs(place)
@@ -75,17 +80,15 @@ def measured(
 def _tried(place: Installation, fault: Fault, seconds: float, load: Load, notices: Notices) -> Figures:
     figures = Figures(began=time.monotonic())
     for _ in range(fault.times):
-        # At the begin, in the middle and after the fault.
-        notices.prepare(fault.name, due_in=(0.5, seconds / 2 + 1, seconds + 2))
         started = notices.prepare_start(fault.name)
-        starting = threading.Timer(
-            min(CALM + seconds / 2 + 0.2, CALM + 3), notices.start, [started], {"within": seconds + LONGEST_START}
-        )
-        starting.start()
+        # At the begin, in the middle and after the fault.
+        notices.prepare(fault.name, due_in=(0.5, seconds / 2 + 1, seconds + 3))
         time.sleep(CALM)
+        within = seconds + LONGEST_START
+        starting = threading.Timer(min(seconds / 2, 1.0), notices.start, [started], {"within": within})
+        starting.start()
         fault.run(place, seconds)
-        gone = time.monotonic()
-        figures.recovery = max(figures.recovery, load.await_steady(gone))
+        figures.recovery = max(figures.recovery, load.await_steady(time.monotonic()))
         starting.join()
     figures.ended = time.monotonic()
     _complete(figures, load)

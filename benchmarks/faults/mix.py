@@ -67,7 +67,7 @@ def _writes(world: World) -> dict[str, Iterator[Call]]:
         "create": (_create(number, host) for number, host in enumerate(cycle(world.hosts))),
         "cancel": (Call("cancel", sent(same_work.cancel_of(each)), ["cancelled", each.id]) for each in cancelled),
         "ban": (
-            Call("ban", sent(same_work.ban_of(stream, host)), ["banned", "{id}"])
+            Call("ban", sent(same_work.ban_of(stream, host)), ["banned", stream.id, host.id])
             for stream, host in _pairs(banned_from, world.hosts)
         ),
         "lift": (Call("lift", sent(same_work.lift_of(ban)), ["lifted", ban.id]) for ban in world.bans_in("holding")),

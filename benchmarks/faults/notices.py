@@ -17,13 +17,14 @@ import psycopg
 
 from benchmarks import same_work
 from benchmarks.attack.calls import Reply, call
-from benchmarks.faults.mix import sent
+from benchmarks.faults.mix import PLANNED, sent
 from benchmarks.load import Asked
 from benchmarks.world import Person, World
 from common.times import wire_time
 
 LEAD = 5  # minutes
 REMINDED = 6  # persons for each stream; the last one is banned
+TRIES = 5  # of a call that is refused, as on a machine that is too slow for the load
 PATIENCE = 60.0  # seconds after the last fault until a notification is missing; the grace of the service is longer
 
 
@@ -51,32 +52,35 @@ class Notices:
         self.awaited: list[Awaited] = []
         self.made = 0
 
-    def prepare(self, fault: str, due_in: Sequence[float]) -> None:
+    def prepare(self, fault: str, due_in: Sequence[float]) -> list[Awaited]:
         """For each number of seconds a stream whose reminders come due then. The service must work."""
-        for seconds in due_in:
-            due_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds + 1)
-            self._prepared(fault, "reminder", due_at, due_at + timedelta(minutes=LEAD), LEAD)
+        prepared = [self._prepared(fault, "reminder", LEAD) for _ in due_in]
+        # Their start is moved at the end, because it may take long to set the reminders. They move with it.
+        now = datetime.now(UTC)
+        for awaited, seconds in zip(prepared, due_in, strict=True):
+            awaited.due_at = now.replace(microsecond=0) + timedelta(seconds=1 + seconds)
+            body = json.dumps({"plannedStartDate": wire_time(awaited.due_at + timedelta(minutes=LEAD))})
+            self._answered([Asked("PATCH", f"{same_work.PATH}/{awaited.stream}", awaited.creator.token, body)])
+        return prepared
 
     def prepare_start(self, fault: str) -> Awaited:
         """A stream that `start` starts later."""
-        return self._prepared(fault, "live", None, datetime.now(UTC) + timedelta(days=30), None)
+        return self._prepared(fault, "live", None)
 
-    def _prepared(
-        self, fault: str, kind: str, due_at: datetime | None, planned: datetime, minute: int | None
-    ) -> Awaited:
+    def _prepared(self, fault: str, kind: str, minute: int | None) -> Awaited:
         creator = self.creators[self.made % len(self.creators)]
         self.made += 1
-        body = json.dumps({"title": f"Notices {self.made}", "plannedStartDate": wire_time(planned)})
-        made = self._answered(Asked("POST", f"{same_work.PATH}/create", creator.token, body))
+        body = json.dumps({"title": f"Notices {self.made}", "plannedStartDate": PLANNED})
+        (made,) = self._answered([Asked("POST", f"{same_work.PATH}/create", creator.token, body)])
         stream_id = str(made["id"])
         others = [host for host in self.hosts if host is not creator]
         people = [others[(self.made * REMINDED + number) % len(others)] for number in range(REMINDED)]
-        for person in people:
-            reminder = json.dumps({"minute": minute})
-            self._answered(Asked("POST", f"{same_work.PATH}/{stream_id}/reminder", person.token, reminder))
+        reminder = json.dumps({"minute": minute})
+        path = f"{same_work.PATH}/{stream_id}/reminder"
+        self._answered([Asked("POST", path, person.token, reminder) for person in people])
         ban = {"targetUserId": people[-1].id, "liveStreamId": stream_id, "actionType": "BLOCK", "reason": "Spam"}
-        self._answered(Asked("POST", same_work.BANS, creator.token, json.dumps(ban)))
-        awaited = Awaited(fault, stream_id, creator, kind, people[:-1], people[-1], due_at)
+        self._answered([Asked("POST", same_work.BANS, creator.token, json.dumps(ban))])
+        awaited = Awaited(fault, stream_id, creator, kind, people[:-1], people[-1], None)
         self.awaited.append(awaited)
         return awaited
 
@@ -95,11 +99,25 @@ class Notices:
     def _asked(self, asked: Asked) -> Reply:
         return asyncio.run(call(self.port, sent(asked)))
 
-    def _answered(self, asked: Asked) -> Any:
-        reply = self._asked(asked)
-        if not 200 <= reply.status < 300:
-            raise RuntimeError(f"{asked.method} {asked.path}: {reply.status} {reply.body[:300]!r}")
-        return json.loads(reply.body)["data"]
+    def _answered(self, calls: Sequence[Asked]) -> list[Any]:
+        """The data of the answers of calls that are made at once. Repeats calls without an answer, and those refused.
+
+        Raises RuntimeError for any other answer.
+        """
+        return asyncio.run(self._all_answered(calls))
+
+    async def _all_answered(self, calls: Sequence[Asked]) -> list[Any]:
+        return await asyncio.gather(*map(self._one_answered, calls))
+
+    async def _one_answered(self, asked: Asked) -> Any:
+        for _ in range(TRIES):
+            reply = await call(self.port, sent(asked))
+            if 200 <= reply.status < 300:
+                return json.loads(reply.body)["data"]
+            if reply.status not in (0, 503):
+                break
+            await asyncio.sleep(0.5)
+        raise RuntimeError(f"{asked.method} {asked.path}: {reply.status} {reply.body[:300]!r}")
 
 
 # --- what was written -----------------------------------------------------------------------------
@@ -137,7 +155,8 @@ def _wrong(connection: psycopg.Connection[Any], awaited: Sequence[Awaited]) -> I
         about = f"{each.kind} of stream {each.stream}"
         for person in each.people if each.due_at else ():
             if (count := counts[each.stream, person.id, each.kind]) != 1:
-                yield Wrong(each.fault, f"{'missing' if count == 0 else f'{count} times'}: {about}")
+                how = f"missing ({_progress(connection, each)})" if count == 0 else f"{count} times"
+                yield Wrong(each.fault, f"{how}: {about}")
         for stream, user, _, committed_at in rows:
             if stream != each.stream:
                 continue
@@ -148,3 +167,18 @@ def _wrong(connection: psycopg.Connection[Any], awaited: Sequence[Awaited]) -> I
             elif committed_at is not None and committed_at < each.due_at:
                 early = (each.due_at - committed_at).total_seconds()
                 yield Wrong(each.fault, f"{early:.1f} s early: {about}")
+
+
+_PROGRESS = """
+    SELECT round.state, round.due_at, round.opened_at, chunk.state FROM reminders_round AS round
+    LEFT JOIN reminders_chunk AS chunk ON chunk.round_id = round.id WHERE round.stream_id = %s AND round.kind = %s
+"""
+
+
+def _progress(connection: psycopg.Connection[Any], awaited: Awaited) -> str:
+    """How far the service has come with the notifications of a stream."""
+    rows = connection.execute(_PROGRESS, [bytes.fromhex(awaited.stream), awaited.kind]).fetchall()
+    rounds = [
+        f"round {state}, due {due:%H:%M:%S}, opened {at:%H:%M:%S}, chunk {chunk}" for state, due, at, chunk in rows
+    ]
+    return f"due {awaited.due_at:%H:%M:%S}; {'; '.join(rounds) or 'no round'}"

@@ -11,18 +11,18 @@ from contextlib import contextmanager
 
 from benchmarks.faults.driver import CUT, PATIENCE, SERVED, Seen
 from benchmarks.faults.installation import Installation
-from benchmarks.faults.mix import RATE
 from benchmarks.world import ROOT
 
 STEADY = 3.0  # seconds in which every call must be served until the service counts as recovered
 LONGEST_RECOVERY = 40.0
-LATEST = int(RATE * (STEADY + PATIENCE))  # calls that may have been sent in the last STEADY seconds
+LATEST = STEADY + PATIENCE  # seconds of answers, among which are all calls that were sent in the last STEADY seconds
 
 
 class Load:
     """`calls` and `health` grow while the load runs; both are in the order of the answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
         self.calls: list[Seen] = []
         self.health: list[Seen] = []
 
@@ -40,8 +40,8 @@ class Load:
 
     def is_steady(self, begin: float, end: float) -> bool:
         """Whether every call that was sent between these moments has been answered with 2xx."""
-        sent = [seen for seen in self.calls[-LATEST:] if begin <= seen.at < end]
-        return len(sent) >= 0.8 * RATE * (end - begin) and all(seen.outcome == SERVED for seen in sent)
+        sent = [seen for seen in self.calls[-int(self.rate * LATEST) :] if begin <= seen.at < end]
+        return len(sent) >= 0.8 * self.rate * (end - begin) and all(seen.outcome == SERVED for seen in sent)
 
     def await_steady(self, since: float) -> float:
         """Wait until calls are served again for STEADY seconds. Returns how long it took from `since`.
@@ -58,7 +58,7 @@ class Load:
 
 
 @contextmanager
-def loaded(place: Installation) -> Iterator[Load]:
+def loaded(place: Installation, rate: int) -> Iterator[Load]:
     """Run the driver for the length of the block, and collect the answers of the calls in progress at its end."""
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.faults.driver"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -69,8 +69,9 @@ def loaded(place: Installation) -> Iterator[Load]:
         "port": place.proxy_port,
         "health_ports": [server.port for server in place.servers],
         "world": place.world,
+        "rate": rate,
     }
-    load = Load()
+    load = Load(rate)
     lines = (line.decode() for line in process.stdout)
     collecting = threading.Thread(target=load.collect, args=[lines], daemon=True)
     try:
