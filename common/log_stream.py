@@ -22,7 +22,7 @@ class LogStreamHandler(logging.StreamHandler):
     """For `logging`: lines go to `sys.stderr`, or to `stream`, if it has a file descriptor."""
 
     def __init__(self, stream: object = None) -> None:
-        super().__init__(stream)  # type: ignore[arg-type]
+        super().__init__(stream)
         self._dropped = 0
         self._is_stuck = False
         self._pipe: tuple[tuple[int, int], int] | None = None

@@ -38,7 +38,7 @@ def _answering(server: Server) -> list[psutil.Process]:
     found = []
     for process in server.processes()[1:]:
         with suppress(psutil.Error):
-            if any(each.laddr and each.laddr.port == server.port for each in process.net_connections("tcp")):
+            if any(tuple(each.laddr)[1:] == (server.port,) for each in process.net_connections("tcp")):
                 found.append(process)
     return found
 
