@@ -7,6 +7,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks.attack.proxy import NGINX
 from benchmarks.attack.report import machine
@@ -20,19 +21,21 @@ from benchmarks.faults.pooler import PGBOUNCER
 from benchmarks.report import interrupt_on_sigterm, load_before, say
 
 
-def run(faults: Sequence[Fault], *, seconds: float | None = None, rate: int = RATE) -> dict[str, Figures]:
+def run(
+    faults: Sequence[Fault], *, seconds: float | None = None, rate: int = RATE, logs: Path | None = None
+) -> dict[str, Figures]:
     """The figures of each fault, on an installation of their own."""
     began = time.monotonic()
 
     def progress(fault: Fault, figures: Figures) -> None:
         say(f"{time.monotonic() - began:4.0f} s  {report.summary(fault, figures)}")
 
-    with installation(pooled=False) as place:
+    with installation(logs=logs) as place:
         say(f"{time.monotonic() - began:4.0f} s  the installation is ready")
         return measured(place, faults, seconds=seconds, rate=rate, report=progress)
 
 
-def run_upgrade() -> int:
+def run_upgrade(logs: Path | None) -> int:
     """Print the figures of an upgrade. Return the exit code: 1 when a call failed or a lock took too long."""
     locks = upgrade.Locks()
     fault = upgrade.fault_of(locks)
@@ -40,7 +43,7 @@ def run_upgrade() -> int:
         if checkout is None:
             say(f"Not measured: this clone has no commit {upgrade.OLD}. Fetch the whole history first.")
             return 1
-        with installation(checkout, pooled=False) as place:
+        with installation(checkout, pooled=False, logs=logs) as place:
             figures = measured(place, [fault], seconds=None, rate=RATE, report=lambda *_: None)[fault.name]
     say(report.summary(fault, figures))
     say(locks.text)
@@ -64,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=list(BY_NAME), default=list(BY_NAME), metavar="FAULT")
     parser.add_argument("--seconds", type=float, help="shorten faults that are longer than this")
     parser.add_argument("--rate", type=int, default=RATE, help=f"calls a second ({RATE})")
+    parser.add_argument("--logs", type=Path, metavar="DIR", help="copy the logs of all programs to this folder")
     parser.add_argument("--write", action="store_true", help="write the table of all faults to docs/faults.md")
     options = parser.parse_args()
     if options.write and (len(options.only) < len(FAULTS) or options.seconds or options.rate != RATE):
@@ -80,7 +84,7 @@ def main() -> int:
     load = load_before()
     try:
         if options.what:
-            return run_upgrade()
+            return run_upgrade(options.logs)
         found = run(
             [fault for fault in FAULTS if fault.name in options.only], seconds=options.seconds, rate=options.rate
         )

@@ -1,6 +1,7 @@
 """The whole installation: proxy, two servers, two workers, pooler, primary and replica, in a temporary folder."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,14 +46,16 @@ class Installation:
 
 
 @contextmanager
-def installation(checkout: Path = ROOT, *, pooled: bool = True) -> Iterator[Installation]:
+def installation(checkout: Path = ROOT, *, pooled: bool = True, logs: Path | None = None) -> Iterator[Installation]:
     """Start everything and yield it when it is ready. At the end everything is stopped and removed.
 
     Servers and workers are those of `checkout`. Unless `pooled`, they use the primary and nothing else: old versions
-    know no pooler in transaction mode.
+    know no pooler in transaction mode. The logs of all programs are copied to `logs` at the end.
     """
     with world(users=USERS, streams=STREAMS, bans=BANS, checkout=checkout) as loaded, ExitStack() as stack:
         folder = loaded.server_folder
+        if logs:
+            stack.callback(_kept, folder, logs)
         primary_port, replica_port, pooler_port, proxy_port, *ports = free_ports(6)
         primary = _primary(loaded, primary_port)
         stack.callback(primary.discard)
@@ -123,6 +126,12 @@ def _scaled_out(primary: int, replica: int, pooler: int) -> dict[str, str]:
         "DATABASE_REPLICA_URL": _address(replica),
         "DATABASE_REPLICA_MAX_LAG_SECONDS": "2",
     }
+
+
+def _kept(folder: Path, logs: Path) -> None:
+    logs.mkdir(parents=True, exist_ok=True)
+    for log in (*folder.glob("*.log"), *folder.glob("pooler/*.log"), *folder.glob("nginx/*.log")):
+        shutil.copy(log, logs / log.name)
 
 
 def _small_file_system(folder: Path, stack: ExitStack) -> bool:

@@ -61,7 +61,7 @@ class Postgres:
 
     def start(self) -> None:
         options = shlex.join(word for option in (*OPTIONS, f"port={self.port}") for word in ("-c", option))
-        self._run("pg_ctl", "start", "--silent", "--wait", "--timeout=60", f"--options={options}")
+        self._run("pg_ctl", "start", "-D", str(self.data), "--silent", "--wait", "--timeout=60", f"--options={options}")
 
     def stop(self, mode: str) -> None:
         """`mode` is fast or immediate. The latter needs crash recovery afterwards."""
@@ -69,6 +69,10 @@ class Postgres:
 
     def kill(self) -> None:
         """SIGKILL of all its processes at once, as when the machine is gone. Then waits for their end."""
+        assert self.is_running, "it does not run"
+        self._kill()
+
+    def _kill(self) -> None:
         processes = self.processes()
         for process in processes:
             with suppress(psutil.NoSuchProcess):
@@ -95,8 +99,10 @@ class Postgres:
     def suspended(self) -> Iterator[None]:
         """SIGSTOP: connections stay open, new ones are accepted by the kernel, and nothing is answered."""
         processes = self.processes()
+        assert processes, "it does not run"
         for process in processes:
-            process.send_signal(signal.SIGSTOP)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGSTOP)
         try:
             yield
         finally:
@@ -112,7 +118,7 @@ class Postgres:
         if self.is_running:
             with suppress(RuntimeError):
                 self.stop("immediate")
-        self.kill()
+        self._kill()
 
     # --- replication ------------------------------------------------------------------------------
 
