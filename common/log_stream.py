@@ -29,28 +29,32 @@ class LogStreamHandler(logging.StreamHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            descriptor = self.stream.fileno()
-        except (AttributeError, ValueError, OSError):
-            super().emit(record)  # a stream in memory
-            return
-        try:
-            line = self.format(record) + self.terminator
+            self.write_line(self.format(record))
         except Exception:
             self.handleError(record)
+
+    def write_line(self, text: str) -> None:
+        line = text + self.terminator
+        try:
+            descriptor = self.stream.fileno()
+        except (AttributeError, ValueError, OSError):  # a stream in memory
+            self.stream.write(line)
+            self.flush()
             return
-        lines = [line] if not self._dropped else [self._notice(), line]
-        for number, each in enumerate(lines):
-            if not self._is_written(descriptor, each.encode(errors="backslashreplace")):
+        if self._dropped:
+            if not self._is_written(descriptor, self._notice()):
                 self._dropped += 1
                 return
-            if number == 0 and len(lines) == 2:
-                self._dropped = 0
+            self._dropped = 0
+        if not self._is_written(descriptor, line):
+            self._dropped += 1
 
     def _notice(self) -> str:
         event = {"event": f"{self._dropped} log lines were dropped, because the log took none", "level": "warning"}
         return json.dumps(event) + self.terminator
 
-    def _is_written(self, descriptor: int, data: bytes) -> bool:
+    def _is_written(self, descriptor: int, line: str) -> bool:
+        data = line.encode(errors="backslashreplace")
         patience = 0.0 if self._is_stuck else PATIENCE
         try:
             for begin in range(0, len(data), PIECE):
@@ -103,3 +107,8 @@ class LogStreamHandler(logging.StreamHandler):
         if not waiting.poll(0):
             raise BlockingIOError
         return descriptor
+
+
+def write_line(text: str) -> None:
+    """Write a line to standard error, for a command that must not fail because nobody takes what it writes."""
+    LogStreamHandler().write_line(text)

@@ -12,8 +12,8 @@ from benchmarks.faults.installation import Installation
 class Fault:
     """`run` causes the fault for `seconds`, and returns when its cause is gone.
 
-    With `cuts`, calls that a killed process had accepted may end without an answer, at most `cuts` of them each time, and
-    its connections may wait until it is replaced. `needs` says what the machine lacks for it, if anything.
+    With `cuts`, calls that a killed process had accepted may end without an answer, at most `cuts` of them each time,
+    and its connections may wait until it is replaced. `needs` says what the machine lacks for it, if anything.
     """
 
     name: str

@@ -112,7 +112,6 @@ def _environment(loaded: World, checkout: Path, primary: int) -> dict[str, str]:
     return known | {
         "PYTHONPATH": str(checkout),
         "DATABASE_URL": _address(primary),
-        "DATABASE_POOL_SIZE": "4",
         "DRAIN_SECONDS": "2",
         "TRUSTED_PROXIES": "127.0.0.1",
     }
