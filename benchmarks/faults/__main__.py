@@ -35,7 +35,7 @@ def run(
         return measured(place, faults, seconds=seconds, rate=rate, report=progress)
 
 
-def run_upgrade(logs: Path | None) -> int:
+def run_upgrade(rate: int, logs: Path | None) -> int:
     """Print the figures of an upgrade. Return the exit code: 1 when a call failed or a lock took too long."""
     locks = upgrade.Locks()
     fault = upgrade.fault_of(locks)
@@ -44,7 +44,7 @@ def run_upgrade(logs: Path | None) -> int:
             say(f"Not measured: this clone has no commit {upgrade.OLD}. Fetch the whole history first.")
             return 1
         with installation(checkout, pooled=False, logs=logs) as place:
-            figures = measured(place, [fault], seconds=None, rate=RATE, report=lambda *_: None)[fault.name]
+            figures = measured(place, [fault], seconds=None, rate=rate, report=lambda *_: None)[fault.name]
     say(report.summary(fault, figures))
     say(locks.text)
     problems = [*report.broken(fault, figures)]
@@ -84,7 +84,7 @@ def main() -> int:
     load = load_before()
     try:
         if options.what:
-            return run_upgrade(options.logs)
+            return run_upgrade(options.rate, options.logs)
         found = run(
             [fault for fault in FAULTS if fault.name in options.only], seconds=options.seconds, rate=options.rate
         )

@@ -4,7 +4,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -96,21 +96,25 @@ def log_disk_full(place: Installation, seconds: float) -> None:
     Every call is logged, and all connections to the database are closed, so that there is something to log.
     """
     changed = {"GRANIAN_LOG_ACCESS_ENABLED": "true", "LOG_LEVEL": "INFO"}
+    pairs = list(zip(place.servers, place.workers, strict=True))
     with _full_file() as full, _unread_pipe() as unread:
-        for programs in (place.servers, place.workers):
-            for program, stderr in zip(programs, (full, unread), strict=True):
-                _restarted(program, stderr, **changed)
+        for pair, stderr in zip(pairs, (full, unread), strict=True):
+            _restarted(pair, stderr, **changed)
         time.sleep(seconds / 2)
         close_all(place.primary)
         time.sleep(seconds / 2)
-        for program in (*place.servers, *place.workers):
-            _restarted(program, None)
+        for pair in pairs:
+            _restarted(pair, None)
 
 
-def _restarted(program: Program, stderr: int | None, **changed: str) -> None:
-    program.stop()
-    program.start(stderr=stderr, **changed)
-    program.await_ready()
+def _restarted(programs: Sequence[Program], stderr: int | None, **changed: str) -> None:
+    for program in programs:
+        program.signalled(signal.SIGTERM)
+    for program in programs:
+        program.wait()
+        program.start(stderr=stderr, **changed)
+    for program in programs:
+        program.await_ready()
 
 
 @contextmanager
