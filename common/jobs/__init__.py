@@ -7,13 +7,14 @@ module of every installed app, and the entry point of what a worker's job change
 """
 
 from common.jobs.batches import defer_in_batches, run_batch
-from common.jobs.declaring import FAST_QUEUE, FIRST, SLOW_QUEUE, URGENT, periodic, task
+from common.jobs.declaring import FAST_QUEUE, FIRST, PATIENT, SLOW_QUEUE, URGENT, periodic, task
 from common.jobs.deferring import defer, defer_each
 from common.jobs.retrying import RetryStrategy
 
 __all__ = [
     "FAST_QUEUE",
     "FIRST",
+    "PATIENT",
     "SLOW_QUEUE",
     "URGENT",
     "RetryStrategy",

@@ -5,6 +5,8 @@ from typing import Any
 
 from procrastinate.contrib.django import app
 
+from common.jobs.retrying import RetryStrategy
+
 # A worker runs each queue in threads of its own, so that slow jobs do not starve the fast ones. The names of queues are
 # stored with each job: after a new name, no worker would run the jobs that are stored with the old one.
 FAST_QUEUE = "notifying"
@@ -13,6 +15,10 @@ SLOW_QUEUE = "delivering"  # for jobs that may wait long for something outside, 
 # Jobs with a higher priority run first; the default is 0.
 URGENT = 10  # users wait for the result
 FIRST = 2 * URGENT  # the other jobs depend on it
+
+# 100 attempts, each delay 20 seconds longer than the one before: about a day in all. If what a job waits for is
+# unavailable longer, the job fails and the doctor reports it.
+PATIENT = RetryStrategy(max_attempts=100, linear_wait=20)
 
 
 def task(*, queue: str = FAST_QUEUE, **options: Any) -> Callable[[Callable[..., Any]], Any]:
