@@ -1,37 +1,31 @@
-"""PgBouncer in transaction mode, if it is installed."""
+"""PgBouncer in transaction mode, as docs/connections.md configures it, if it is installed."""
 
+import re
 import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from benchmarks.world import DATABASE
+from benchmarks.world import DATABASE, ROOT
 from common.postgres.account import account_for
 
 PGBOUNCER = shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/bin")
 
-CONFIGURATION = """
-[databases]
-{database} = host=127.0.0.1 port={upstream} dbname={database}
+PAGE = ROOT / "docs" / "connections.md"
 
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = trust
-auth_file = {folder}/users
-pool_mode = transaction
-default_pool_size = 20
-max_client_conn = 500
-server_login_retry = 1
-server_connect_timeout = 3
-query_wait_timeout = 3
-ignore_startup_parameters = extra_float_digits, options
-logfile = {folder}/pgbouncer.log
-pidfile = {folder}/pgbouncer.pid
-"""
+
+def configuration(place: str, changed: Mapping[str, str]) -> str:
+    """The example of docs/connections.md with the address of the database, and with other values of some settings."""
+    (text,) = re.findall(r"```ini\n(\[databases\].*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    text, count = re.subn(r"(?m)^(kumanda = )host=\S+ port=\S+ dbname=\S+", rf"\1{place}", text)
+    if count != 1:
+        raise ValueError(f"{PAGE.name} has an example without the database kumanda")
+    for name in changed:
+        text = re.sub(rf"(?m)^;? ?{name} = .*\n", "", text)
+    return text + "".join(f"{name} = {value}\n" for name, value in changed.items())
 
 
 class Pooler:
@@ -40,8 +34,16 @@ class Pooler:
         self.folder, self.port = folder, port
         self.account = account_for(account_of)
         folder.mkdir()
-        configuration = CONFIGURATION.format(database=DATABASE, upstream=upstream, port=port, folder=folder)
-        (folder / "pgbouncer.ini").write_text(configuration)
+        changed = {
+            "listen_port": str(port),
+            "auth_type": "trust",
+            "auth_file": f"{folder}/users",
+            "unix_socket_dir": "",
+            "logfile": f"{folder}/pgbouncer.log",
+            "pidfile": f"{folder}/pgbouncer.pid",
+        }
+        text = configuration(f"host=127.0.0.1 port={upstream} dbname={DATABASE}", changed)
+        (folder / "pgbouncer.ini").write_text(text)
         (folder / "users").write_text("".join(f'"{user}" ""\n' for user in users))
         self.account.own(folder)
         self.process: subprocess.Popen[bytes] | None = None
