@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev clients peers test test-fast test-peers coverage lint format schema messages examples pictures attack bench bench-quick bench-lists bench-huge bench-fanout bench-process bench-admin lock
+.PHONY: help demo setup setup-dev clients peers test test-fast test-peers coverage lint format schema messages examples pictures attack faults bench bench-quick bench-lists bench-huge bench-fanout bench-process bench-admin lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -95,6 +95,9 @@ bench-fanout: $(BENCH) .env ## Measure how long it takes to notify a million peo
 
 attack: $(BENCH) .env ## Attack the service on this machine and report the effect on other clients (under three minutes)
 	@$(BIN)/python -m benchmarks.attack $(ARGS)
+
+faults: $(BENCH) .env ## Cause faults of database, servers and workers under load (under ten minutes; also ARGS=upgrade)
+	@$(BIN)/python -m benchmarks.faults $(ARGS)
 
 bench-lists: $(BENCH) $(DEV) .env ## Measure every list of the API with 10,000 and 1,000,000 streams (about fifteen minutes)
 	@$(BIN)/python -m benchmarks.growth $(ARGS)

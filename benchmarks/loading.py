@@ -38,12 +38,16 @@ MOTIVATION = "Her hafta aynı saatte, önce küçük bir söyleşi, ardından si
 
 
 @contextmanager
-def world(*, users: int, streams: int, bans: int) -> Iterator[World]:
-    """A server with `users`, `streams` and `bans` in a temporary folder, which is removed afterwards."""
+def world(*, users: int, streams: int, bans: int, checkout: Path = ROOT) -> Iterator[World]:
+    """A server with `users`, `streams` and `bans` in a temporary folder, which is removed afterwards.
+
+    The tables are those of `checkout`, which may be an older version.
+    """
     folder = Path(tempfile.mkdtemp(prefix="kumanda-benchmark-"))
     server = server_in(folder, owner=DATABASE)
     try:
-        loaded = _Loader(folder, server.ensure_running(), users=users, streams=streams, bans=bans).load()
+        loader = _Loader(folder, server.ensure_running(), users=users, streams=streams, bans=bans)
+        loaded = loader.load(checkout)
         # In production collectstatic makes this folder.
         (folder / "static").mkdir()
         yield loaded
@@ -63,7 +67,7 @@ class _Loader:
         self.now = datetime.now(UTC).replace(microsecond=123000)
         self.key = secrets.token_urlsafe(48)
 
-    def load(self) -> World:
+    def load(self, checkout: Path) -> World:
         people = [self.person(number) for number in range(self.user_count)]
         hosts = people[: self.user_count // HOST_SHARE]
         streams = [self.stream(number, hosts, people) for number in range(self.stream_count)]
@@ -73,8 +77,8 @@ class _Loader:
         loaded = World(self.folder, self.sockets, self.key, hosts, streams, bans, people[-1], people[-2], people[-3])
         subprocess.run(
             [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-            cwd=ROOT,
-            env=loaded.environment,
+            cwd=checkout,
+            env=loaded.environment | {"PYTHONPATH": str(checkout)},
             check=True,
         )
         with loaded.connect() as connection:

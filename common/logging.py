@@ -57,7 +57,7 @@ def logging_config(*, level: str, secrets_after: Sequence[str]) -> dict[str, Any
                 ],
             }
         },
-        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "handlers": {"console": {"class": "common.log_stream.LogStreamHandler", "formatter": "json"}},
         "loggers": {
             # Refusals are not logged, because clients get their codes. Crashes are logged where they are caught.
             "django.request": {"level": "CRITICAL"},

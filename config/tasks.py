@@ -3,11 +3,10 @@
 from io import StringIO
 
 from django.core.management import call_command
-from django.utils import timezone
-from procrastinate import RetryStrategy
 
 from common import partitions
-from common.jobs import SLOW_QUEUE, periodic
+from common.clock import database_time
+from common.jobs import SLOW_QUEUE, RetryStrategy, periodic
 from common.seals import log_seal, seal_rows
 
 NIGHTLY = "47 2 * * *"
@@ -31,4 +30,4 @@ def purge(timestamp: int) -> None:
 def seal_audit_trail(timestamp: int) -> None:
     """Also seals the hours that were missed while no worker ran. The first run of a month begins that month."""
     partitions.begin_month_of_audit_trail()
-    seal_rows(now=timezone.now(), report=log_seal)
+    seal_rows(now=database_time(), report=log_seal)

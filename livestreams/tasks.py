@@ -2,8 +2,7 @@
 
 import logging
 
-from django.utils import timezone
-
+from common.clock import database_time
 from common.items import for_each
 from common.jobs import PATIENT, SLOW_QUEUE, periodic, task
 from common.storage import storage
@@ -32,6 +31,6 @@ def remove_thumbnail(name: str) -> None:
 
 @periodic(EVERY_MINUTE)
 def expire_no_shows(timestamp: int) -> None:
-    now = timezone.now()
+    now = database_time()
     no_shows = LiveStream.objects.no_shows(now).order_by("pk").values_list("pk", flat=True)
     for_each("expire_stream", no_shows, lambda stream_id: expire_stream(stream_id, now=now))

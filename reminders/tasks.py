@@ -2,10 +2,8 @@
 
 from datetime import datetime
 
-from django.utils import timezone
-from procrastinate import RetryStrategy
-
-from common.jobs import FIRST, SLOW_QUEUE, periodic, run_batch, task
+from common.clock import agreed_time, database_time
+from common.jobs import FIRST, SLOW_QUEUE, RetryStrategy, periodic, run_batch, task
 from reminders import services
 
 # 100 attempts, each gap five seconds longer than the one before: about seven hours. A database is back seconds after a
@@ -17,34 +15,36 @@ EVERY_FIVE_MINUTES = "*/5 * * * *"
 
 @periodic(EVERY_TWO_SECONDS, priority=FIRST)
 def find_due_lead_times(timestamp: int) -> None:
-    services.open_due_rounds(timezone.now())
+    now = agreed_time()
+    if now is not None:
+        services.open_due_rounds(now)
 
 
 @task(retry=RETRY)
 def open_due_rounds_of_stream(stream_id: str) -> None:
-    services.open_due_rounds_of_stream(stream_id, timezone.now())
+    services.open_due_rounds_of_stream(stream_id, database_time())
 
 
 @task(retry=RETRY)
 def cut_rounds(round_ids: list[str]) -> None:
-    run_batch(cut_rounds.name, "round_ids", round_ids, lambda one: services.cut_round(one, now=timezone.now()))
+    run_batch(cut_rounds.name, "round_ids", round_ids, lambda one: services.cut_round(one, now=database_time()))
 
 
 @task(retry=RETRY)
 def notify_chunks(chunk_ids: list[str]) -> None:
-    run_batch(notify_chunks.name, "chunk_ids", chunk_ids, lambda one: services.notify_chunk(one, now=timezone.now()))
+    run_batch(notify_chunks.name, "chunk_ids", chunk_ids, lambda one: services.notify_chunk(one, now=database_time()))
 
 
 @task(queue=SLOW_QUEUE, retry=RETRY)
 def deliver(delivery_id: str) -> None:
-    services.deliver(delivery_id, now=timezone.now())
+    services.deliver(delivery_id, now=database_time())
 
 
 @task(queue=SLOW_QUEUE, retry=RETRY)
 def mark_rest_of_notifications(user_id: str, until: str) -> None:
-    services.mark_rest_of_notifications(user_id, now=timezone.now(), until=datetime.fromisoformat(until))
+    services.mark_rest_of_notifications(user_id, now=database_time(), until=datetime.fromisoformat(until))
 
 
 @periodic(EVERY_FIVE_MINUTES)
 def requeue_lost_work(timestamp: int) -> None:
-    services.requeue_lost_work(timezone.now())
+    services.requeue_lost_work(database_time())

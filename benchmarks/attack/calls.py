@@ -12,11 +12,15 @@ ENVELOPE = ["isSuccess", "statusCode", "data", "errors", "timestamp"]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """`status` is 0 when no complete response came in time, or the connection was lost."""
+    """`status` is 0 when no complete response came in time, or the connection was lost.
+
+    `head` is the status line with the headers, in lower case.
+    """
 
     status: int
     seconds: float
     body: bytes = b""
+    head: bytes = b""
 
     @property
     def is_envelope(self) -> bool:
@@ -49,13 +53,13 @@ async def call(port: int, request: bytes, *, within: float = LONGEST_ANSWER) -> 
     began = perf_counter()
     try:
         async with asyncio.timeout(within):
-            status, body = await _exchanged(port, request)
+            status, body, head = await _exchanged(port, request)
     except (OSError, TimeoutError, EOFError, ValueError):
         return Reply(0, perf_counter() - began)
-    return Reply(status, perf_counter() - began, body)
+    return Reply(status, perf_counter() - began, body, head)
 
 
-async def _exchanged(port: int, request: bytes) -> tuple[int, bytes]:
+async def _exchanged(port: int, request: bytes) -> tuple[int, bytes, bytes]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1_048_576)
     try:
         # A server may refuse a body before it has read it.
@@ -66,6 +70,6 @@ async def _exchanged(port: int, request: bytes) -> tuple[int, bytes]:
         status = int(head[9:12])
         _, named, rest = head.partition(b"content-length:")
         length = int(rest.partition(b"\r\n")[0]) if named else None
-        return status, await (reader.read() if length is None else reader.readexactly(length))
+        return status, await (reader.read() if length is None else reader.readexactly(length)), head
     finally:
         writer.transport.abort()

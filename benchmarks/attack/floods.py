@@ -98,7 +98,8 @@ async def long_lists(target: Target, seconds: float) -> Outcome:
     return Outcome(f"slowest answer {slowest(replies):.2f} s: {statuses(replies)}", slowest(replies))
 
 
-def picture_call(target: Target, picture: bytes) -> bytes:
+def picture_call(token: str, picture: bytes) -> bytes:
+    """The creation of a stream with this picture."""
     boundary = "part-of-the-attack"
     body = (
         f'--{boundary}\r\nContent-Disposition: form-data; name="title"\r\n\r\nPicture\r\n'
@@ -109,7 +110,7 @@ def picture_call(target: Target, picture: bytes) -> bytes:
         "POST",
         "/api/v1/live-stream/create",
         f"Content-Type: multipart/form-data; boundary={boundary}",
-        token=target.token("attacker"),
+        token=token,
         body=body + f"\r\n--{boundary}--\r\n".encode(),
     )
 
@@ -118,7 +119,7 @@ async def pictures(target: Target, seconds: float) -> Outcome:
     """Ten hostile pictures at a time, repeatedly."""
     hostile = import_module("tests.hostile_pictures")
     makers = (hostile.huge_webp, hostile.many_scans_jpeg, hostile.huge_png)
-    calls = [picture_call(target, maker()) for maker in makers]
+    calls = [picture_call(target.token("attacker"), maker()) for maker in makers]
 
     def ask(number: int) -> Awaitable[Reply]:
         return call(target.port, calls[number % len(calls)], within=20)

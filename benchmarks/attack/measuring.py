@@ -177,7 +177,7 @@ def _warm_up(target: Target) -> None:
     for path in ("/api/schema/", "/readyz", f"/api/v1/live-stream/user/{busy}/calendar.ics", "/admin/login/"):
         calls += [encoded("GET", path)] * WORKERS
     calls += [floods.login_call(f"nobody-{number}") for number in range(WORKERS)]
-    calls += [floods.picture_call(target, SMALL_PICTURE)] * WORKERS
+    calls += [floods.picture_call(target.token("attacker"), SMALL_PICTURE)] * WORKERS
 
     def ask(number: int) -> Awaitable[Reply]:
         return call(target.port, calls[number % len(calls)])

@@ -9,6 +9,7 @@ module of every installed app, and the entry point of what a worker's job change
 from common.jobs.batches import defer_in_batches, run_batch
 from common.jobs.declaring import FAST_QUEUE, FIRST, PATIENT, SLOW_QUEUE, URGENT, periodic, task
 from common.jobs.deferring import defer, defer_each
+from common.jobs.retrying import RetryStrategy
 
 __all__ = [
     "FAST_QUEUE",
@@ -16,6 +17,7 @@ __all__ = [
     "PATIENT",
     "SLOW_QUEUE",
     "URGENT",
+    "RetryStrategy",
     "defer",
     "defer_each",
     "defer_in_batches",

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
+
+from common.jobs.retrying import RetryStrategy
 
 # A worker runs each queue in threads of its own, so that slow jobs do not starve the fast ones. The names of queues are
 # stored with each job: after a new name, no worker would run the jobs that are stored with the old one.

@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, close_old_connections
 from procrastinate import JobContext, PsycopgConnector, exceptions
 from procrastinate.connector import BaseConnector
 from procrastinate.contrib.django import app
@@ -32,7 +32,12 @@ SECONDS_TO_OPEN = 3
 
 
 def _run_task(call_next: Callable[[], Any], context: JobContext, _worker: Worker) -> Any:
-    """Task middleware: audit rows of the job have the entry point `task` and the job as their request id."""
+    """Task middleware: audit rows of the job have the entry point `task` and the job as their request id.
+
+    Runs in the thread of the job, which keeps its connection for the next one. One that the database has closed is
+    replaced, as before each request: otherwise every job of this thread that begins without a transaction would fail.
+    """
+    close_old_connections()
     with called_through(EntryPoint.TASK, f"job-{context.job.id}"):
         return call_next()
 

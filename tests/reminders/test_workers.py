@@ -24,7 +24,7 @@ from tests.patience import wait_until
 from tests.reminders.asking import remind
 from tests.reminders.processes import forget_jobs, let_wait, posting_to, running_workers
 from tests.reminders.receiver import Gateway, answering, hanging, receiving
-from tests.servers import lost_database
+from tests.servers import lost_database, terminated_connections
 from tests.streams import make_stream
 
 STARTS = 20
@@ -161,6 +161,27 @@ def test_a_worker_reconnects_after_a_restart_of_the_database() -> None:
             start(stream)
         wait_until(lambda: all(map(is_notified, after)), seconds=45)
         assert worker.poll() is None
+
+
+def test_no_job_fails_again_after_the_database_has_closed_the_connections() -> None:
+    before, after = awaited_stream(1), awaited_stream(2)
+    with running_workers():
+        start(before)
+        wait_until(lambda: is_notified(before))
+        # The finder and the counting of viewers have used the threads.
+        time.sleep(6)
+        terminated_connections()
+        start(after)
+        wait_until(lambda: is_notified(after), seconds=45)
+        failed = count_failures()
+        time.sleep(6)
+        assert count_failures() == failed
+
+
+def count_failures() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_events WHERE type IN ('failed', 'deferred_for_retry')")
+        return int(cursor.fetchone()[0])
 
 
 def test_a_worker_stops_on_sigterm_while_the_database_is_down() -> None:

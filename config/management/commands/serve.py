@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from common.log_stream import write_line
 from config.server import port_number, serve
 
 
@@ -20,5 +21,5 @@ class Command(BaseCommand):
         parser.add_argument("--workers", type=int, help="number of processes (default: one a core)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stderr.write(f"Serving on http://{options['host']}:{options['port']}")
+        write_line(f"Serving on http://{options['host']}:{options['port']}")
         serve(options["host"], options["port"], workers=options["workers"])

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
-from django.utils import timezone
 
+from common.clock import agreed_time, database_time, difference
 from common.commands import OperatorCommand, Outcome
 from common.fields import OBJECT_ID
 from common.items import Items
@@ -41,17 +41,23 @@ class Command(OperatorCommand):
         return _planned(stream_id) if options["dry_run"] else self._dispatched(stream_id)
 
     def _dispatched(self, stream_id: str | None) -> Outcome:
+        now = agreed_time()
+        if now is None:
+            raise CommandError(
+                f"The clocks of this machine and of the database differ by {abs(difference().total_seconds()):,.0f}"
+                " seconds. Nothing was sent. Set the wrong one first."
+            )
         items = Items("dispatch")
-        done = _opened(stream_id, timezone.now())
+        done = _opened(stream_id, now)
         for round_id in self.each_id(open_rounds(stream_id), label="Cutting"):
             with items.item(round_id):
-                done += _cut(round_id, timezone.now())
+                done += _cut(round_id, database_time())
         for chunk_id in self.each_id(waiting_chunks(stream_id), label="Notifying"):
             with items.item(chunk_id):
-                done += _notified(chunk_id, timezone.now())
-        for delivery_id in self.each_id(due_deliveries(timezone.now(), stream_id), label="Delivering"):
+                done += _notified(chunk_id, database_time())
+        for delivery_id in self.each_id(due_deliveries(database_time(), stream_id), label="Delivering"):
             with items.item(delivery_id):
-                done[services.deliver(delivery_id, now=timezone.now()) or "left_to_others"] += 1
+                done[services.deliver(delivery_id, now=database_time()) or "left_to_others"] += 1
         facts = {
             "dry_run": False,
             "stream": stream_id,
@@ -88,7 +94,7 @@ def _existing(stream_id: str | None) -> str | None:
 
 
 def _planned(stream_id: str | None) -> Outcome:
-    waiting = list(all_waiting(timezone.now(), stream_id=stream_id))
+    waiting = list(all_waiting(database_time(), stream_id=stream_id))
     counted = Counter(each.what for each in waiting)
     facts = {
         "dry_run": True,
