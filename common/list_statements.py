@@ -41,6 +41,7 @@ class ListStatements:
         *,
         serializer: type[ReadSerializer],
         select: Callable[..., models.QuerySet[Any]],
+        counted: Callable[..., models.QuerySet[Any]] | None,
         values: Mapping[str, models.Field[Any, Any]],
         orders: Mapping[str, Order],
         detail: Callable[..., models.QuerySet[Any]] | None,
@@ -50,13 +51,16 @@ class ListStatements:
         search: Search | None,
         partitioned_by: Sequence[str],
         from_replica: bool,
+        counted_in_order: Collection[str],
     ) -> None:
         self._select = select
+        self._counted = counted or select
         self._values = {**values, "found": IDS, "words": TEXTS}
         self._orders = orders
         self._detail = detail
         self._places = places
         self._search = search
+        self._counted_in_order = frozenset(counted_in_order)
         self._keys = ["pk", *partitioned_by]
         self._id = f"{subject}_id" if subject else "pk"
         self._columns = [
@@ -103,15 +107,17 @@ class ListStatements:
             if name not in ("found", "words")
         }
 
-    def _filtered(self, shape: Shape) -> models.QuerySet[Any]:
-        rows = self._select(**self._params(shape))
+    def _filtered(self, shape: Shape, *, counts: bool = False) -> models.QuerySet[Any]:
+        rows = (self._counted if counts else self._select)(**self._params(shape))
         if self._search is not None and ("found", None) in shape:
             rows = rows.filter(AnyOf(F(self._search.found_by), Param("found", IDS)))
         return rows
 
     def _build_matching(self, shape: Shape, part: int | None, sort: str) -> models.QuerySet[Any]:
-        rows = self._filtered(shape)
-        return (rows if part is None else self._orders[sort].parts[part].of(rows)).order_by().values_list("pk")
+        rows = self._filtered(shape, counts=True)
+        if part is None:
+            return rows.order_by(*self._order_of_count(rows, shape)).values_list("pk")
+        return self._orders[sort].parts[part].of(rows).order_by().values_list("pk")
 
     def _build_anchor(self, shape: Shape, sort: str, part: int) -> models.QuerySet[Any]:
         # A row that is deleted or no longer matches the filters is still a place in the order.
@@ -173,8 +179,19 @@ class ListStatements:
         found = InWindow(self._keys, page) if len(self._keys) > 1 else Q(pk__in=page)
         beside = self._beside(part)
         if kind.has_total:
-            beside.append(CountUpTo(self._filtered(shape), EXACT_UP_TO + 1))
+            counted = self._filtered(shape, counts=True)
+            beside.append(CountUpTo(counted, EXACT_UP_TO + 1, order=self._order_of_count(counted, shape)))
         return self._detailed(shape).filter(found).order_by(*order).values_list(*self._columns, *beside)
+
+    def _order_of_count(self, rows: models.QuerySet[Any], shape: Shape) -> Sequence[Any]:
+        """The order in which rows are counted: their own, or that of the first order if a filter bounds its key."""
+        names = {name for name, _ in shape}
+        if "found" in names:
+            return []
+        if rows.query.order_by or self._counted_in_order.isdisjoint(names):
+            return rows.query.order_by
+        (part,) = next(iter(self._orders.values())).parts
+        return self._sorted(part, Kind(is_descending=True, part=0))
 
     def _beside(self, part: Part) -> list[Any]:
         return [] if part.key is None or is_column(part.key, self._columns) else [part.key]

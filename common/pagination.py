@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from django.db import models
@@ -95,10 +96,14 @@ class _Asked(NamedTuple):
     is_descending: bool
     passing: frozenset[str]  # filters that follow the clock
 
-    @property
-    def matching(self) -> Hashable:
-        """Distinguishes the rows that match, in whatever order. Filters that follow the clock move on."""
-        return self.shape, *(value for name, value in self.filters.items() if name not in self.passing)
+    def matching(self, *, ignored: Set[str]) -> Hashable:
+        """Distinguishes the rows that match, in whatever order. The filters `ignored` select none.
+
+        Filters that follow the clock move on together, so that only the times between them distinguish.
+        """
+        times = [(name, self.filters[name]) for name in sorted(self.passing - ignored)]
+        apart = tuple((name, time - times[0][1]) for name, time in times)
+        return apart, tuple((name, value) for name, value in self.filters.items() if name not in self.passing | ignored)
 
 
 class _Place(NamedTuple):
@@ -141,6 +146,10 @@ class Listing:
     the columns `of_row` of the serializer are those of the row itself.
     `places` takes the filters and returns the rows whose ids are places in the list, by default all of the model.
     `partitioned_by` has the key of the partitions of the model's table. `from_replica` is that of `Question`.
+    `counted` returns the rows of `select` in the form and order in which they are counted, if these are others. The
+    filters `of_detail` select no rows.
+    With one of the filters `counted_in_order`, which bound the key of the first order, the rows are counted in this
+    order: PostgreSQL does not know how many rows such a filter leaves, and would read the table from its start.
 
     A page is found in two steps of one statement: a `Window` of keys in the order of an index, then the joins for
     these keys alone. Totals are counted up to `EXACT_UP_TO`, and not at each call where they are known to be larger.
@@ -168,6 +177,9 @@ class Listing:
         search: Search | None = None,
         partitioned_by: Sequence[str] = (),
         from_replica: bool = False,
+        counted: Callable[..., models.QuerySet[Any]] | None = None,
+        of_detail: Collection[str] = (),
+        counted_in_order: Collection[str] = (),
     ) -> None:
         if from_replica and search is not None:
             search.read_from_replica()
@@ -175,9 +187,11 @@ class Listing:
         self.serializer = serializer
         self.orders = orders
         self.search = search
+        self.of_detail = frozenset(of_detail)
         self.statements = ListStatements(
             serializer=serializer,
             select=select,
+            counted=counted,
             values=values,
             orders=orders,
             detail=detail,
@@ -187,6 +201,7 @@ class Listing:
             search=search,
             partitioned_by=partitioned_by,
             from_replica=from_replica,
+            counted_in_order=counted_in_order,
         )
 
     def page(self, query: Mapping[str, Any], *, caller: str | None, **given: Any) -> Response:
@@ -235,7 +250,7 @@ class Listing:
         if offset >= DEEPEST and self._count(asked, up_to=DEEPEST + 1) > DEEPEST:
             raise PageTooDeep
         # What a search has found is too few, and would be much to compare.
-        is_large = "found" not in asked.filters and self.large_totals.holds((self.name, asked.matching))
+        is_large = "found" not in asked.filters and self.large_totals.holds(self._key_of_total(asked))
         rows: list[tuple[int, list[Any]]] = []
         skipped = offset
         for part, here in self._parts(asked, place):
@@ -262,10 +277,12 @@ class Listing:
         total = self._count(asked, up_to=EXACT_UP_TO + 1) if counted is None else counted
         if total > EXACT_UP_TO:
             twice = 2 * EXACT_UP_TO
-            self.large_totals.exceeded(
-                (self.name, asked.matching), is_twice=lambda: self._count(asked, up_to=twice) == twice
-            )
+            key = self._key_of_total(asked)
+            self.large_totals.exceeded(key, is_twice=lambda: self._count(asked, up_to=twice) == twice)
         return total
+
+    def _key_of_total(self, asked: _Asked) -> Hashable:
+        return self, asked.matching(ignored=self.of_detail)
 
     def _parts(self, asked: _Asked, place: _Place | None) -> Iterator[tuple[int, _Place | None]]:
         """The parts to read, and the place where to begin in each if not at its beginning."""
@@ -283,10 +300,16 @@ class Listing:
         self, asked: _Asked, words: Sequence[str], place: _Place | None, *, limit: int, offset: int
     ) -> _Found:
         assert self.search is not None  # noqa: S101 - other lists have no such filter
-        keys = self.search.found(words, up_to=FEW)
+        keys = self.search.found(words, up_to=FEW) if self.search.may_find(words) else None
         if keys is None:
-            found = self._walked(self._with(asked, "words", patterns(words)), place, limit=limit, offset=offset)
-            if found.ended_at is None or (keys := self.search.found(words, up_to=MANY)) is None:
+            walk = partial(self._walked, self._with(asked, "words", patterns(words)), place, limit=limit, offset=offset)
+            found: _Found | None = None
+            if self.search.may_find(words):
+                found = walk(most=1)
+                keys = None if found.ended_at is None else self.search.found(words, up_to=MANY)
+            if keys is None:
+                if found is None or found.ended_at is not None:
+                    found = walk(most=WALKS)
                 if found.ended_at is not None and offset and not found.rows:
                     raise PageTooDeep(walked=True)
                 return found
@@ -296,8 +319,8 @@ class Listing:
         filters = {**asked.filters, name: value}
         return asked._replace(shape=self.statements.shape_of(filters), filters=filters)
 
-    def _walked(self, asked: _Asked, place: _Place | None, *, limit: int, offset: int) -> _Found:
-        """At most `limit` rows, of as many as `WALKS` walks pass. The total is the number of those that they found."""
+    def _walked(self, asked: _Asked, place: _Place | None, *, limit: int, offset: int, most: int) -> _Found:
+        """At most `limit` rows, of as many as `most` walks pass. The total is the number of those that they found."""
         assert self.search is not None  # noqa: S101 - other lists have no such filter
         rows: list[tuple[int, list[Any]]] = []
         total, taken, walks = 0, 0, 0
@@ -317,11 +340,11 @@ class Listing:
                     )
                     rows += [(part, row) for row in found]
                 here = None if end is None else _Place(part, *end)
-                if taken == limit and (here is not None or place is not None or walks >= WALKS):
+                if taken == limit and (here is not None or place is not None or walks >= most):
                     return self._unless_lost(asked, rows, limit, _Found(rows, total, is_exact=False))
                 if here is None:
                     break  # on to the next part, if only to complete the total
-                if walks >= WALKS:
+                if walks >= most:
                     return _Found(rows, total, is_exact=False, ended_at=here)
         return self._unless_lost(asked, rows, limit if taken == limit else 0, _Found(rows, total, place is None))
 

@@ -28,6 +28,15 @@ ID = ObjectIdField()
 TIME = models.DateTimeField()
 TEXT = models.TextField()
 
+
+class _PlannedTime(models.DateTimeField):
+    pass
+
+
+# A time that is written into the statement, so that PostgreSQL plans each execution and knows how many rows it leaves.
+# For a bound that no index has together with the order: of any value, PostgreSQL expects a third of the rows.
+PLANNED_TIME = _PlannedTime()
+
 # Where the number of rows goes in the text of a statement. As a parameter it would be unknown to the planner, which
 # then assumes a tenth of all rows.
 _LIMIT = "/* limit */"
@@ -45,6 +54,11 @@ class Param(Expression):
     def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, Any]:
         return "%s", [self]
 
+    @property
+    def mark(self) -> str | None:
+        """What stands for a value that is written into the statement."""
+        return f"/* {self.name} */" if isinstance(self.output_field, _PlannedTime) else None
+
     def bound(self, value: Any) -> Any:
         return self.output_field.get_db_prep_value(value, connection)
 
@@ -56,7 +70,7 @@ class _Compiled:
         self.model = queryset.model
         self.from_replica = from_replica
         compiler = queryset.query.get_compiler(connection=connection)
-        self.sql, self.params = _with_constants(*compiler.as_sql())
+        self.sql, self.params, self.written = _with_constants(*compiler.as_sql())
         columns = [column for column, _, _ in compiler.select[: compiler.col_count]]
         self.converters = [
             (position, convert, expression)
@@ -67,7 +81,7 @@ class _Compiled:
         self.annotations = compiler.annotation_col_map or {}
 
     def rows(self, given: dict[str, Any], limit: int | None = None, beside: Sequence[Write] = ()) -> list[list[Any]]:
-        sql, values = with_writes(beside, self.sql, [param.bound(given[param.name]) for param in self.params])
+        sql, values = with_writes(beside, *self._with(given))
         if limit is not None:
             sql = sql.replace(_LIMIT, f"LIMIT {limit:d}") if _LIMIT in sql else f"{sql} LIMIT {limit:d}"
         rows = [list(row) for row in self._fetched(sql, values)]
@@ -80,8 +94,14 @@ class _Compiled:
         return from_either(sql, values, _fetched) if self.from_replica else _fetched(sql, values)
 
     def aggregated(self, what: str, given: dict[str, Any], up_to: int) -> tuple[Any, ...]:
-        values = [param.bound(given[param.name]) for param in self.params]
-        return self._fetched(f"SELECT {what} FROM ({self.sql} LIMIT {up_to:d}) AS counted", values)[0]  # noqa: S608
+        sql, values = self._with(given)
+        return self._fetched(f"SELECT {what} FROM ({sql} LIMIT {up_to:d}) AS counted", values)[0]  # noqa: S608
+
+    def _with(self, given: dict[str, Any]) -> tuple[str, list[Any]]:
+        sql = self.sql
+        for param in self.written:
+            sql = sql.replace(str(param.mark), _literal(param.bound(given[param.name])))
+        return sql, [param.bound(given[param.name]) for param in self.params]
 
 
 def count_of(queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
@@ -99,7 +119,7 @@ class CountUpTo(Subquery):
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s LIMIT %(up_to)s) AS counted)"
 
-    def __init__(self, queryset: models.QuerySet[Any], up_to: int, *, order: Sequence[str] = ()) -> None:
+    def __init__(self, queryset: models.QuerySet[Any], up_to: int, *, order: Sequence[Any] = ()) -> None:
         super().__init__(queryset.order_by(*order).values("pk"), output_field=models.BigIntegerField(), up_to=up_to)
 
 
@@ -165,6 +185,16 @@ class InWindow(Func):
         return f"({', '.join(columns)}) IN {window}", [each for _, values in parts for each in values]
 
 
+class Unindexed(Func):
+    """A time to sort by that no index has, so that PostgreSQL reads the rows by a condition that few of them match.
+
+    To sort by a column, it may read the index of this column from its start until it has enough rows.
+    """
+
+    template = "(%(expressions)s + interval '0')"
+    output_field = models.DateTimeField()
+
+
 class Hour(Func):
     """The start of the hour of a time."""
 
@@ -211,26 +241,34 @@ def _fetched_once(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-def _with_constants(statement: str, values: Sequence[Any]) -> tuple[str, list[Param]]:
-    """The statement with its constants inlined, and the parameters that remain.
+def _literal(value: Any) -> str:
+    return Literal(value).as_string().replace("%", "%%")
+
+
+def _with_constants(statement: str, values: Sequence[Any]) -> tuple[str, list[Param], list[Param]]:
+    """The statement with its constants inlined, the parameters that remain, and those that each execution inlines.
 
     PostgreSQL uses a generic plan only if it costs about as little as custom plans, which are made for the values of
     one execution. That is so if constants such as `status = 'active'` and the limit are in the text. If they were
     parameters, PostgreSQL would plan each execution, which takes longer than reading a page of a list.
     """
     params: list[Param] = []
+    written: dict[str, Param] = {}
     remaining = iter(values)
 
     def inlined(placeholder: re.Match[str]) -> str:
         if placeholder[0] == "%%":
             return "%%"
         value = next(remaining)
-        if isinstance(value, Param):
-            params.append(value)
-            return "%s"
-        return Literal(value).as_string().replace("%", "%%")
+        if not isinstance(value, Param):
+            return _literal(value)
+        if value.mark is not None:
+            written[value.mark] = value
+            return value.mark
+        params.append(value)
+        return "%s"
 
-    return re.sub("%[%s]", inlined, statement), params
+    return re.sub("%[%s]", inlined, statement), params, list(written.values())
 
 
 class Question:
@@ -309,6 +347,7 @@ class Insertion:
 
     def _compile(self, *shape: Hashable) -> tuple[str, list[Param]]:
         found = _Compiled(self._build(*shape))
+        assert not found.written  # noqa: S101 - nothing inserts by a bound of this kind
         into = f"INSERT INTO {connection.ops.quote_name(self._model._meta.db_table)} ({self._quoted(self._columns)})"
         return f"{into} {found.sql} ON CONFLICT DO NOTHING", found.params
 

@@ -26,14 +26,15 @@ class LargeTotals:
         """Record that a count of `key` reached the bound.
 
         `is_twice` counts further. It is called when a key exceeds the bound for the second time, so that queries that
-        are not repeated are not counted twice.
+        are not repeated are not counted twice, and then at most once in `KEPT` seconds.
         """
-        if key not in self._until:
+        known = self._until.get(key)
+        if known is None:
             if len(self._until) >= MOST_KEPT:
                 self._until.clear()
             self._until[key] = (False, 0.0)
-            return
-        self._until[key] = (is_twice(), monotonic() + KEPT)
+        elif monotonic() >= known[1]:
+            self._until[key] = (is_twice(), monotonic() + KEPT)
 
     def forget(self) -> None:
         self._until.clear()

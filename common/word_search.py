@@ -11,13 +11,24 @@ from django.db import models
 from django.db.models import F, Func
 
 from common.queries import ID, TEXT, Param, Question
+from common.word_samples import WordSample
 
 FEW = 1_000  # rows; what more rows have is found by walking
-MANY = 10_000  # rows; what more rows have is found by nothing else
-WALKS = 8  # of one page
+MANY = 5_000  # rows; what more rows have is found by nothing else
+WALKS = 4  # of one page
 INDEXED_WORDS = 4  # which the index is asked for; the rows that it finds are compared with the others
-IDS = ArrayField(ID)
 TEXTS = ArrayField(TEXT)
+
+
+class _Ids(ArrayField):
+    """An array of ids as a parameter, written as one text: of a thousand, psycopg would write each by itself."""
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> str:
+        written = ",".join(f'"\\\\x{pk}"' for pk in value)
+        return f"{{{written}}}"
+
+
+IDS = _Ids(ID)
 
 # The index has groups of three letters or digits (pg_trgm). A word without such a group would read all of it.
 _INDEXABLE = re.compile(r"[^\W_]{3}")
@@ -69,8 +80,8 @@ class Search:
     the list with their key, and `column` the column of the list with their text, if they are of another model.
 
     A list asks for the keys that match, if they are few, and shows those of its rows that have one of them. Else it
-    walks through its rows in its own order, `walked` at a time, and compares each with the words. If it does not find
-    enough in `WALKS` walks, it asks for the keys again, and gives up if there are more than `MANY`.
+    walks through its rows in its own order, `walked` at a time, and compares each with the words. If the first walk
+    does not find enough, it asks for the keys again, up to `MANY`, and walks on if there are more.
     """
 
     def __init__(
@@ -87,26 +98,50 @@ class Search:
         self.walked = walked
         self.found_by = found_by
         self.column = column or text
+        self.sample = WordSample(text)
         self._matching = Question(self._build)
 
     def read_from_replica(self) -> None:
         """For lists that are read from a replica: the keys must be those of the same server."""
         self._matching = Question(self._build, from_replica=True)
 
-    def _build(self, indexed: int, has_others: bool) -> models.QuerySet[Any]:
+    def _build(self, indexed: int, has_others: bool, is_compared: bool) -> models.QuerySet[Any]:
         rows = self.rows()
         for number in range(indexed):
             rows = rows.filter(**{f"{self.text}__contains": Param(f"word{number}", TEXT)})
-        if has_others:
-            rows = rows.filter(HasWords(F(self.text), Param("others", TEXTS)))
-        return rows.values_list("pk")
+        matches = HasWords(F(self.text), Param("others", TEXTS)) if has_others else None
+        if is_compared:
+            return rows.annotate(is_match=matches).values_list("pk", "is_match")
+        return (rows if matches is None else rows.filter(matches)).values_list("pk")
+
+    def may_find(self, words: Sequence[str]) -> bool:
+        """Whether an index could find the rows that match, and it is not known that there are more than `MANY`."""
+        return any(map(is_indexable, words)) and not (len(words) == 1 and self._is_common(words[0]))
 
     def found(self, words: Sequence[str], *, up_to: int) -> list[str] | None:
         """The keys of all rows that match; None if there are more than `up_to`, or no index could find them."""
         indexed = [word for word in words if is_indexable(word)][:INDEXED_WORDS]
         if not indexed:
             return None
+        rare = [word for word in indexed if not self._is_common(word)] if len(indexed) > 1 else indexed
+        if rare and len(rare) < len(indexed):
+            # The index would read all its entries of each common word between those of the rare ones.
+            keys = self._found_by(rare, words, up_to=up_to, is_compared=True)
+            if keys is not None:
+                return keys
+        return self._found_by(indexed, words, up_to=up_to, is_compared=False)
+
+    def _found_by(
+        self, indexed: Sequence[str], words: Sequence[str], *, up_to: int, is_compared: bool
+    ) -> list[str] | None:
+        """The index is asked for the words `indexed`. With `is_compared`, at most `up_to` rows may have them."""
         others = patterns([word for word in words if word not in indexed])
         given: dict[str, Any] = {f"word{number}": word for number, word in enumerate(indexed)}
-        found = self._matching.rows(len(indexed), bool(others), limit=up_to + 1, others=others, **given)
-        return None if len(found) > up_to else [pk for (pk,) in found]
+        shape = (len(indexed), bool(others), is_compared)
+        found = self._matching.rows(*shape, limit=up_to + 1, others=others, **given)
+        if len(found) > up_to:
+            return None
+        return [pk for pk, *is_match in found if all(is_match)]
+
+    def _is_common(self, word: str) -> bool:
+        return self.sample.rows_with(self.rows().model, word) > 2 * MANY

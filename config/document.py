@@ -9,7 +9,8 @@ from common.api import TITLES
 from common.examples import give_examples
 from common.schema import codes
 from config.property_texts import describe
-from livestreams.models import LIFECYCLE, lifecycle_diagram
+from livestreams.diagram import lifecycle_diagram
+from livestreams.models import LIFECYCLE
 
 INTRODUCTION = """\
 Kumanda is the control plane for live streaming that platforms run themselves: it schedules streams, runs

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.services import UserMissing
 from common.orders import Order, Part, RankedOrder
 from common.pagination import Listing
-from common.queries import ID, TEXT, TIME, Param, Question
+from common.queries import ID, PLANNED_TIME, TEXT, TIME, Param, Question
 from common.word_search import Search
 from livestreams.models import BEGIN, OPEN, OVER, LiveStream, Status
 from livestreams.serializers import (
@@ -154,7 +154,7 @@ _RANKED = RankedOrder(
 
 
 def _sorted_streams(name: str, *, walked: int = 2_500) -> Listing:
-    values = {"creator": ID, "guest": ID, "interest": TEXT, "planned_from": TIME, "planned_to": TIME}
+    values = {"creator": ID, "guest": ID, "interest": TEXT, "planned_from": PLANNED_TIME, "planned_to": PLANNED_TIME}
     orders = {sort: _order(column) for sort, column in SORTABLE.items()} | {RANK: _RANKED}
     search = Search(LiveStream.objects.all, text="title_folded", walked=walked)
     return Listing(
@@ -200,6 +200,8 @@ UPCOMING = Listing(
     orders={"begin": Order(BEGIN)},
     detail=_with_reminder,
     from_replica=True,
+    of_detail=["now", "viewer"],
+    counted_in_order=["latest"],
 )
 
 
@@ -215,6 +217,7 @@ MY_UPCOMING = Listing(
     orders={"begin": Order(BEGIN)},
     detail=_with_reminder,
     from_replica=True,
+    of_detail=["now", "viewer"],
 )
 
 
@@ -249,7 +252,8 @@ def upcoming_streams(
     query: Mapping[str, Any], *, caller: str | None, now: datetime, member: str | None = None
 ) -> Response:
     """Upcoming streams; with `member` only those of this creator or accepted guest. `query` has the window."""
-    return UPCOMING.page(query, caller=caller, viewer=caller, member=member, now=now)
+    window = {"earliest": query["earliest"], "latest": query["latest"]}  # they follow the clock
+    return UPCOMING.page(query, caller=caller, viewer=caller, member=member, now=now, **window)
 
 
 def my_upcoming_streams(query: Mapping[str, Any], *, caller: str, now: datetime) -> Response:

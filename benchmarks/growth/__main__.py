@@ -5,6 +5,7 @@ process.
 """
 
 import argparse
+import re
 import statistics
 import sys
 from collections.abc import Sequence
@@ -120,10 +121,13 @@ class Measuring:
         return answer, Cost(spent * 1000, whole * 1000)
 
 
-def measured(document: dict[str, Any]) -> Costs:
+def measured(document: dict[str, Any], only: re.Pattern[str]) -> Costs:
+    """The costs of the cases whose text has a match of `only`."""
     measuring = Measuring()
     found: Costs = {}
     for case in cases(document):
+        if not only.search(str(case)):
+            continue
         for after in (False, True) if case.has_pages and "page" not in case.query else (False,):
             cost = measuring.cost(case, after=after)
             if cost is not None:
@@ -169,13 +173,19 @@ def main() -> int:
     parser.add_argument(
         "--sizes", type=int, choices=[1, 2, 3], default=2, help="how many worlds, from the smallest (2)"
     )
+    parser.add_argument(
+        "--only",
+        type=re.compile,
+        metavar="PATTERN",
+        help="measure only the cases of which a part matches this regular expression, and write no report",
+    )
     options = parser.parse_args()
     report.load_before()
     with own_database("growth"):
-        return run(SIZES[: options.sizes])
+        return run(SIZES[: options.sizes], options.only)
 
 
-def run(sizes: Sequence[Size]) -> int:
+def run(sizes: Sequence[Size], only: re.Pattern[str] | None = None) -> int:
     import django  # noqa: PLC0415 - after the environment is set
 
     django.setup()
@@ -194,11 +204,11 @@ def run(sizes: Sequence[Size]) -> int:
             cursor.execute("VACUUM (ANALYZE)")
             cursor.execute("CHECKPOINT")
         say(f"Loaded in {perf_counter() - began:.0f} s")
-        found.append(measured(document))
+        found.append(measured(document, only or re.compile("")))
         say(f"Measured, {perf_counter() - began:.0f} s")
     text = written(sizes, found)
     print(text)
-    if len(sizes) > 1:
+    if len(sizes) > 1 and only is None:
         plot.draw([size.streams for size in sizes], found)
         report.write(text, "lists.md")
     return 0

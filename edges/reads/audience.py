@@ -1,6 +1,6 @@
 """Queries of viewers and revocations: wire dictionaries and pages of lists."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from accounts.models import User
 from common.orders import Order
 from common.pagination import Listing
-from common.queries import ID, TIME, CountUpTo, Param, Question
+from common.queries import ID, TIME, CountUpTo, Param, Question, Unindexed
 from common.times import optional_wire_time, wire_time
 from common.word_search import Search
 from edges.models import Participant, ViewerCount
@@ -59,8 +59,17 @@ _AUDIENCE = Question(_with_audience)
 _COUNT = Question(_counted)
 
 
+def _crowd(*, stream: Any, seen_after: Any) -> models.QuerySet[Any]:
+    return Participant.objects.crowd(stream=stream, seen_after=seen_after)
+
+
 def _present(*, stream: Any, seen_after: Any) -> models.QuerySet[Any]:
     return Participant.objects.audience(stream=stream, seen_after=seen_after)
+
+
+def _few(*, stream: Any, seen_after: Any) -> models.QuerySet[Any]:
+    # Counted in the order of the index that has those who were seen last.
+    return _present(stream=stream, seen_after=seen_after).order_by("last_seen_hour")
 
 
 def _joined(*, stream: Any, **_others: Any) -> models.QuerySet[Any]:
@@ -68,25 +77,40 @@ def _joined(*, stream: Any, **_others: Any) -> models.QuerySet[Any]:
     return Participant.objects.filter(stream=stream)
 
 
-# Users in the order of their first join, so that renewing a join token moves nobody to another page.
-VIEWERS = Listing(
-    "viewers",
-    ViewerSerializer,
-    _present,
-    values={"stream": ID, "seen_after": TIME},
-    orders={"joined": Order(F("first_seen_at"))},
-    places=_joined,
-    subject="user",
-    of_row=["first_seen_at"],
-    search=Search(
-        User.objects.all,
-        text="names_folded",
-        found_by="user",
-        column="user__names_folded",
-        walked=1_000,
-    ),
-    from_replica=True,
+def _viewers(
+    select: Callable[..., models.QuerySet[Any]], key: Any, counted: Callable[..., models.QuerySet[Any]] | None = None
+) -> Listing:
+    return Listing(
+        "viewers",
+        ViewerSerializer,
+        select,
+        values={"stream": ID, "seen_after": TIME},
+        orders={"joined": Order(key)},
+        places=_joined,
+        counted=counted,
+        subject="user",
+        of_row=["first_seen_at"],
+        search=Search(
+            User.objects.all,
+            text="names_folded",
+            found_by="user",
+            column="user__names_folded",
+            walked=1_000,
+        ),
+        from_replica=True,
+    )
+
+
+_PRESENT = Question(
+    lambda: _few(stream=Param("stream", ID), seen_after=Param("seen_after", TIME)).values_list("pk"), from_replica=True
 )
+
+
+# Users in the order of their first join, so that renewing a join token moves nobody to another page. The rows, order
+# and cursors of the two are the same. Many viewers are read in this order. Few are found by when they were seen last,
+# and sorted: of those who joined, many more may have left. PostgreSQL does not know which of the two a stream has.
+CROWD = _viewers(_crowd, F("first_seen_at"), counted=_present)
+VIEWERS = _viewers(_few, Unindexed(F("first_seen_at")))
 
 
 def viewers(stream_id: str, query: Mapping[str, Any], *, caller: str, now: datetime) -> Response:
@@ -95,7 +119,10 @@ def viewers(stream_id: str, query: Mapping[str, Any], *, caller: str, now: datet
     Raises StreamMissing, and Banned when a ban blocks `caller` from the stream.
     """
     counted, kept, settled_at = readable(_AUDIENCE.rows(id=stream_id, caller=caller, now=now))
-    page = VIEWERS.page(query, caller=caller, stream=stream_id, seen_after=seen_after(now))
+    given: dict[str, Any] = {"stream": stream_id, "seen_after": seen_after(now)}
+    more = COUNTED_EACH_TIME + 1
+    is_crowd = counted == more and _PRESENT.count(up_to=more, **given) == more
+    page = (CROWD if is_crowd else VIEWERS).page(query, caller=caller, **given)
     page.data["participantAudienceTotal"] = kept if settled_at else current_number(counted, kept or 0)
     return page
 

@@ -3,6 +3,7 @@
 import base64
 import re
 import sys
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -165,7 +166,10 @@ def test_every_list_has_a_unique_name() -> None:
     # Nothing else checks that the names differ.
     modules = [module for name, module in sys.modules.items() if name.partition(".")[2].startswith("reads")]
     found = {id(each): each.name for module in modules for each in vars(module).values() if isinstance(each, Listing)}
-    assert len(found) == len(set(found.values())) >= 8
+    numbers = Counter(found.values())
+    # The viewers of a crowd and of others are one list: see `edges/reads/audience.py`.
+    assert {name: number for name, number in numbers.items() if number > 1} == {"viewers": 2}
+    assert len(numbers) >= 8
 
 
 ANY_BYTES = st.binary(min_size=27, max_size=27)

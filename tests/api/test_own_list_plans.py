@@ -10,7 +10,7 @@ from benchmarks.growth.cases import cases
 from benchmarks.growth.rows import Size, fill_in_bulk
 from livestreams.models import LiveStream
 from tests.api.operations import document
-from tests.api.test_list_plans import LIMIT, MOST_READ, faults, plans
+from tests.api.test_list_plans import LIMIT, MOST_READ, as_vacuumed, faults, plans
 from tests.conftest import PASSWORD, Api
 from tests.envelope import data_of
 
@@ -30,6 +30,7 @@ def user_of_many(db: None) -> User:
     """It is never committed, so it is gone as soon as the test ends."""
     with connection.cursor() as cursor:
         fill_in_bulk(cursor, SIZE)
+        as_vacuumed(cursor)
     user = User.objects.get(username="user7")
     user.set_password(PASSWORD)
     user.save()

@@ -13,7 +13,8 @@ from django.db import IntegrityError, connection, transaction
 from accounts.models import User
 from common.models import AuditEntry
 from livestreams import services
-from livestreams.models import LIFECYCLE, Action, LiveStream, Status, allowed, lifecycle_diagram, next_status
+from livestreams.diagram import lifecycle_diagram
+from livestreams.models import LIFECYCLE, Action, LiveStream, Status, allowed, next_status
 from livestreams.services import lifecycle
 from tests.streams import make_stream
 

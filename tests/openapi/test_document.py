@@ -12,7 +12,8 @@ from django.test import Client
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from common.schema import WARNING
-from livestreams.models import LIFECYCLE, lifecycle_diagram
+from livestreams.diagram import lifecycle_diagram
+from livestreams.models import LIFECYCLE
 from tests.envelope import assert_refused
 from tests.openapi.contents import Document, fits, operations, parameters, responses
 
