@@ -4,34 +4,55 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.core.paginator import Paginator
-from django.db.models import QuerySet, TextField, Value
+from django.db.models import Count, QuerySet, TextField, Value
 from django.utils.functional import cached_property
 
 COUNTED = 5_000  # rows of a list; pages after them are reached with filters or a search
 COUNTED_BESIDE = 100  # rows that a number beside a link counts
 
 
+class _FirstOf(ArrayAgg):
+    """The first `most` values, in no order."""
+
+    template = "(%(function)s(%(expressions)s))[:%(most)s]"
+
+
 class BoundedPaginator(Paginator):
-    """Pages of at most the first `COUNTED` rows. `is_bounded` says whether there are more."""
+    """Pages of at most the first `COUNTED` rows. `is_bounded` says whether there are more.
+
+    Counting also finds the keys of rows that fit on one page: what is expensive is to find few rows among many.
+    """
 
     @cached_property
-    def _counted(self) -> int:
+    def _counted(self) -> tuple[int, list[str]]:
+        """The number of rows, and the keys of at most one page of them."""
         rows: Any = self.object_list
         if not isinstance(rows, QuerySet):
-            return len(rows)
-        return int(self._to_count(rows)[: COUNTED + 1].count())
+            return len(rows), []
+        rows = self._to_count(rows)[: COUNTED + 1]
+        if rows.query.combinator:
+            return rows.count(), []
+        found = rows.values("pk").aggregate(count=Count("pk"), keys=_FirstOf("pk", most=self.per_page))
+        return found["count"], found["keys"] or []
 
     def _to_count(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         return rows.order_by()
 
     @property
     def count(self) -> int:
-        return min(self._counted, COUNTED)
+        return min(self._counted[0], COUNTED)
 
     @property
     def is_bounded(self) -> bool:
-        return self._counted > COUNTED
+        return self._counted[0] > COUNTED
+
+    @property
+    def keys_of_all(self) -> list[str] | None:
+        """The keys of all rows, in no order; None if they are unknown, or more than a page."""
+        count, keys = self._counted
+        return keys if len(keys) == count <= COUNTED else None
 
 
 class IndexedPaginator(BoundedPaginator):
