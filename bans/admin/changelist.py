@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.paginator import Page
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -23,10 +22,7 @@ def queues_in(request: HttpRequest) -> list[Queue] | None:
 
 
 class QueuePaginator(BoundedPaginator):
-    """Finds the keys of a page before its rows.
-
-    Few rows are sorted. Of more than are counted, each part of the queue is read by its index, unless a column sorts.
-    """
+    """Sorts few rows. Of more than are counted, it reads each part of the queue by its index, unless a column sorts."""
 
     queues: list[Queue] | None = None
 
@@ -35,17 +31,12 @@ class QueuePaginator(BoundedPaginator):
             return super()._to_count(rows)
         return rows.keys_of(self.queues, timezone.now()) if self.queues else rows.none()
 
-    def page(self, number: int | str) -> Page:
+    def _keys(self, first: int, last: int) -> list[str]:
         bans: Any = self.object_list
-        number = self.validate_number(number)
-        first = (number - 1) * self.per_page
-        last = first + self.per_page
-        if self.is_bounded and bans.query.order_by == SORTED:
-            found = bans.page_of_queue(timezone.now(), first, last, queues=self.queues)
-        else:
-            found = list(bans.values_list("pk", flat=True)[first:last])
-        rows = {row.pk: row for row in bans.order_by().filter(pk__in=found)}
-        return self._get_page([rows[pk] for pk in found if pk in rows], number, self)  # type: ignore[attr-defined]
+        if not self.is_bounded or bans.query.order_by != SORTED:
+            return super()._keys(first, last)
+        found: list[str] = bans.page_of_queue(timezone.now(), first, last, queues=self.queues)
+        return found
 
 
 class BanChangeList(DeclaredChangeList):

@@ -1,4 +1,4 @@
-"""What PostgreSQL reads for filters, orders and searches of lists, with 100,000 rows of each kind."""
+"""What PostgreSQL reads for filters, orders and searches of lists, with 200,000 rows of each kind."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,15 +22,17 @@ from tests.api.test_list_plans import nodes
 
 pytestmark = pytest.mark.slow
 
-SIZE = MILLIONS.divided(10)._replace(audited=1_000)
-# The count of a list, whose rows may have to be looked up elsewhere too; a search also compares what it finds.
-MOST_READ = 2.5 * COUNTED
+SIZE = MILLIONS.divided(5)._replace(audited=1_000)
+# The rows of a list that are counted, and for each of them those of other tables. Of the appeals, which are a tenth of the
+# bans, all may be read for a page.
+MOST_READ = 6 * COUNTED
 TODAY = f"{timezone.localdate():%Y-%m-%d}"
-ONE_DAY = "2026-01-02"  # rows are made from the start of 2026 on, one every three seconds
 
 
-def _range(name: str, day: str) -> dict[str, str]:
-    return {f"{name}_from_0": day, f"{name}_to_0": day}
+def an_hour(name: str) -> dict[str, str]:
+    """Rows are made from the start of 2026 on, one every three seconds."""
+    day, begin, end = "2026-01-03", "12:00", "13:00"
+    return {f"{name}_from_0": day, f"{name}_from_1": begin, f"{name}_to_0": day, f"{name}_to_1": end}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,8 @@ def root(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
 
 
 @pytest.fixture
-def client(root: User, db: None) -> Client:
+def client(root: User, db: None, settings: Any) -> Client:
+    settings.NOTIFICATION_CHANNELS = dict(settings.KNOWN_CHANNELS)  # the values of a filter
     client = Client()
     client.force_login(root)
     return client
@@ -73,7 +76,7 @@ def faults_of(client: Client, model: type[Any], query: dict[str, str]) -> list[s
         *({"o": order} for order in ("1", "-2", "7", "-8")),
         *({"status__exact": status} for status in Status),
         {"deleted": "yes"}, {"deleted": "no"}, {"deleted": "yes", "status__exact": "ended"},
-        _range("planned_start_at", ONE_DAY), {"planned_start_at_from_0": TODAY}, {"q": "ada"}, {"q": "user77"},
+        an_hour("planned_start_at"), {"planned_start_at_from_0": TODAY}, {"q": "ada"}, {"q": "user77"},
     ],
     ids=str,
 )  # fmt: skip
@@ -84,10 +87,10 @@ def test_streams(query: dict[str, str], client: Client) -> None:
 @pytest.mark.parametrize(
     "query",
     [
-        {}, {"o": "1"}, {"o": "-3"}, {"q": "user77"}, {"q": "ada"}, {"q": "ada demir"}, {"q": "friends 12"},
+        {}, {"o": "1"}, {"o": "-3"}, {"q": "user77"}, {"q": "ada"}, {"q": "ada demir"},
         {"holding": "soon"}, {"holding": "ended"}, {"appeal": "pending"}, {"appeal": "pending", "waiting": "live"},
         {"batch": "newest"}, {"reviewed_by__id__exact": "moderator"}, {"reviewed_by__id__exact": "nobody"},
-        _range("created_at", ONE_DAY),
+        an_hour("created_at"),
     ],
     ids=str,
 )  # fmt: skip
@@ -102,12 +105,12 @@ def test_bans(query: dict[str, str], client: Client) -> None:
 @pytest.mark.parametrize(
     ("model", "query"),
     [
-        (Reminder, {}), (Reminder, {"created_at_from_0": TODAY}), (Reminder, _range("created_at", ONE_DAY)),
-        (Round, {}), (Round, {"due_at_from_0": TODAY}), (Round, _range("due_at", ONE_DAY)),
-        (Chunk, {}), (Chunk, {"due_at_from_0": TODAY}), (Chunk, _range("due_at", ONE_DAY)),
+        (Reminder, {}), (Reminder, {"created_at_from_0": TODAY}), (Reminder, an_hour("created_at")),
+        (Round, {}), (Round, {"due_at_from_0": TODAY}), (Round, an_hour("due_at")),
+        (Chunk, {}), (Chunk, {"due_at_from_0": TODAY}), (Chunk, an_hour("due_at")),
         (Delivery, {}), (Delivery, {"p": "3"}), (Delivery, {"state__exact": "failed"}),
         (Delivery, {"channel": "email"}),
-        (Delivery, {"q": "503"}), (Delivery, {"q": "no such thing"}), (Delivery, _range("created_at", ONE_DAY)),
+        (Delivery, {"q": "503"}), (Delivery, {"q": "no such thing"}), (Delivery, an_hour("created_at")),
     ],
     ids=str,
 )  # fmt: skip
