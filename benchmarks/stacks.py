@@ -15,7 +15,6 @@ import psutil
 
 from benchmarks.load import Asked
 from benchmarks.world import ROOT, World
-from config.server import PROGRAM
 
 WORKERS = 2
 # Threads of each Granian worker of the peers. With two, one request runs while another waits for PostgreSQL.
@@ -48,7 +47,8 @@ class Stack:
     settings: str = ""
 
 
-KUMANDA = Stack("kumanda", "Kumanda", [*PROGRAM, "--workers", str(WORKERS)], "config.settings")
+SERVE = [sys.executable, "manage.py", "serve"]
+KUMANDA = Stack("kumanda", "Kumanda", [*SERVE, "--workers", str(WORKERS)], "config.settings")
 BARE = Stack("bare", "bare WSGI, the limit", granian("benchmarks.peers.bare.app:application"))
 FASTAPI = Stack("fastapi", "FastAPI + SQLAlchemy async ORM", uvicorn("benchmarks.peers.fastapi_sqlalchemy.app:app"))
 DRF = Stack(

@@ -20,7 +20,10 @@ from django.views.decorators.csrf import csrf_exempt
 from common.api import HTTP_CODES, error_answer, success_answer
 from common.hooks import READINESS_FACTS
 from common.languages import preferred_language
+from common.postgres.faults import close_after
+from common.postgres.pool import NoConnectionFree
 from common.refusals import Unavailable
+from common.server import draining
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +51,12 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 @_only_read
 def ready(request: HttpRequest) -> HttpResponse:
-    """Readiness: the database answers and has all migrations. The reason and the facts are for operators only."""
+    """Readiness: the process is not stopping, and the database answers and has all migrations.
+
+    The reason and the facts are for operators only.
+    """
     operator = _is_operator(request)
-    problem = _probe.problem()
+    problem = "the server is stopping" if draining.is_stopping() else _probe.problem()
     if problem is None:
         return success_answer({"status": "ready", **(_facts() if operator else {})})
     with override(preferred_language(request.META)):
@@ -97,8 +103,10 @@ def unreadiness() -> str | None:
         if connection.connection is not None and not connection.is_usable():
             connection.close()
         missing = _known_migrations().keys() - _applied_migrations()
-    except DatabaseError:
-        connection.close()
+    except (DatabaseError, InterfaceError) as error:
+        if isinstance(error.__cause__, NoConnectionFree):
+            return "all connections to the database are in use"
+        close_after(error, connection)
         return "the database does not answer"
     return f"{len(missing)} migrations are not applied; run manage.py migrate" if missing else None
 

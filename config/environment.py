@@ -1,5 +1,6 @@
 """Environment variables, and the `.env` file of a checkout."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,13 @@ class Env(environ.Env):
 
 
 env = Env()
+_given = set(os.environ)
 env.read_env(BASE_DIR / ".env")
+_FROM_FILE = {name: value for name, value in os.environ.items() if name not in _given}
 # The embedded database, uploaded files, and archives of the audit trail.
 DATA_DIR = (BASE_DIR / env.str("KUMANDA_DATA", default=".data")).resolve()
+
+
+def given_environment() -> dict[str, str]:
+    """The environment without what `.env` has added, so that another process reads the file again."""
+    return {name: value for name, value in os.environ.items() if _FROM_FILE.get(name) != value}

@@ -1,41 +1,35 @@
-"""The production server: Granian over RSGI, with the settings that were fastest in the benchmarks.
+"""`serve`: server processes with the settings that were fastest in the benchmarks, and what signals do to them.
 
-It always runs as a separate program. Its workers are forks, and a fork of a process that uses threads or cryptography,
+Each process is a program of its own (common/server/process.py). A fork of a process that uses threads or cryptography,
 as a management command does, can inherit a locked mutex that is never released.
 """
 
-import ctypes
 import os
 import resource
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from django.conf import settings
 from django.core.management.base import CommandError
 
-# Open connections of one process. Each needs a file descriptor and, when idle, about 20 KB. More connections wait in
-# the backlog; a service with more needs a reverse proxy in front.
-CONNECTIONS = 4096
-# Granian with the application of config/rsgi.py. Reverse proxies use HTTP/1 upstream. Granian's warnings do not help an
-# operator, so it logs errors only.
-PROGRAM = (
-    *(sys.executable, "-m", "granian", "--interface", "rsgi", "--loop", "uvloop", "--http", "1", "--no-ws"),
-    *("--backpressure", str(CONNECTIONS), "--backlog", str(CONNECTIONS)),
-    *("--log-level", "error", "--respawn-failed-workers", "config.rsgi:application"),
-)
-# For glibc's malloc. Without these it has an arena for each thread and keeps large blocks in them: after uploads the
-# memory of a process grew by 12 % within minutes, with these by 2 %.
-ALLOCATOR = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "262144"}
-SECONDS_UNTIL_READY = 60
-SECONDS_TO_STOP = 5
-PR_SET_PDEATHSIG = 1  # of linux/prctl.h
+from common.processes import end_with_parent
+from common.server.sockets import CONNECTIONS, bound_sockets
+from common.server.supervisor import GaveUp, Supervisor
+from common.systemd import Watchdog, notify, notify_reloading
+from config.environment import given_environment
+
+APPLICATION = "config.rsgi:application"
+SECONDS_BETWEEN_TICKS = 0.1
+SECONDS_TO_STOP = 5  # of a program beside the server
 
 
 def port_number(text: str) -> int:
@@ -47,7 +41,7 @@ def port_number(text: str) -> int:
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    """Raises CommandError when another program listens there. Granian itself would not report it."""
+    """Raises CommandError when another program listens there. The server's sockets would share the port with it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -67,28 +61,106 @@ def serve(
     workers: int | None = None,
     beside: Sequence[str] = (),
     when_ready: Callable[[], None] | None = None,
+    reloads: bool = True,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP; `workers` is the number of processes, by default one per core.
+    """Serve until SIGINT or SIGTERM; `workers` is the number of processes, by default one per core.
 
+    The first of these signals lets the processes drain and finish their calls; another one stops at once. SIGHUP
+    exchanges the processes for new ones or, unless `reloads`, stops: then it means that the terminal was closed.
     `beside` are management commands that run as long as the server. `when_ready` is called when `/readyz` answers 200.
-    Raises CommandError when the port is taken, or when one of the programs exits.
+    Raises CommandError when the port is taken, when a server process does not come up, or a program beside it exits.
     """
     refuse_taken_port(host, port)
     _allow_open_files()
-    stopped = threading.Event()
-    # SIGHUP: the terminal was closed.
+    settings.MEDIA_ROOT.mkdir(parents=True, exist_ok=True)
+    signals: SimpleQueue[int] = SimpleQueue()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, lambda *_: stopped.set())
-    server = _started(_command(host, port, workers))
-    programs = [server, *(_started([sys.executable, "manage.py", command]) for command in beside)]
-    if when_ready and _becomes_ready(server, stopped, f"http://{host}:{port}/readyz"):
-        when_ready()
-    while all(program.poll() is None for program in programs) and not stopped.wait(0.2):
-        pass
-    for program in programs:
-        _stop(program)
-    if not stopped.is_set():
-        raise CommandError("The server, or a program that ran beside it, exited; its output is above.")
+        signal.signal(signum, lambda number, _frame: signals.put(number))
+    sockets = bound_sockets(host, port, workers or os.cpu_count() or 1)
+    supervisor = Supervisor(APPLICATION, sockets, _home(), given_environment())
+    supervisor.start()
+    programs = [_started([sys.executable, "manage.py", command]) for command in beside]
+    try:
+        _Service(supervisor, programs, f"http://{host}:{port}/readyz", when_ready, reloads).run(signals)
+    finally:
+        supervisor.kill()
+        for program in programs:
+            _stop(program)
+
+
+def _home() -> Path:
+    """The folder of manage.py as it was named: a reload follows a link that leads to a newer version by then."""
+    program = Path(sys.argv[0])
+    return program.parent if program.is_absolute() and program.name == "manage.py" else settings.BASE_DIR
+
+
+class _Service:
+    """The loop of `serve`."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        programs: "Sequence[subprocess.Popen[bytes]]",
+        address: str,
+        when_ready: Callable[[], None] | None,
+        reloads: bool,
+    ) -> None:
+        self._supervisor = supervisor
+        self._programs = programs
+        self._address = address
+        self._when_ready = when_ready
+        self._reloads = reloads
+        self._is_stopping = self._is_announced = False
+        self._failure = ""
+
+    def run(self, signals: "SimpleQueue[int]") -> None:
+        watchdog = Watchdog()
+        while not (self._is_stopping and self._supervisor.has_ended):
+            with suppress(Empty):
+                self._obey(signals.get(timeout=SECONDS_BETWEEN_TICKS))
+            self._tick()
+            watchdog.beat()
+        if self._failure:
+            raise CommandError(self._failure)
+
+    def _obey(self, number: int) -> None:
+        if number != signal.SIGHUP or not self._reloads:
+            if self._is_stopping:
+                self._supervisor.kill()
+            else:
+                self._stop()
+        elif not self._is_stopping:
+            self._supervisor.reload()
+            notify_reloading()
+            self._is_announced = False
+
+    def _stop(self, failure: str = "") -> None:
+        notify("STOPPING=1")
+        self._is_stopping, self._failure = True, failure
+        self._supervisor.stop()
+        for program in self._programs:
+            program.terminate()
+
+    def _tick(self) -> None:
+        try:
+            self._supervisor.tick()
+        except GaveUp:
+            self._stop("A server process did not come up; its output is above.")
+        if self._is_stopping:
+            return
+        if any(program.poll() is not None for program in self._programs):
+            self._stop("A program that ran beside the server exited; its output is above.")
+        elif self._supervisor.is_serving and not self._supervisor.is_reloading:
+            if not self._is_announced:
+                self._is_announced = True
+                notify("READY=1")
+            self._announce()
+
+    def _announce(self) -> None:
+        if self._when_ready:
+            with suppress(OSError), urllib.request.urlopen(self._address, timeout=5):  # noqa: S310 - our own address
+                self._when_ready()
+                self._when_ready = None
 
 
 def _allow_open_files() -> None:
@@ -100,29 +172,21 @@ def _allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
+# --- programs beside the server -------------------------------------------------------------------
+
+
 def _started(command: list[str]) -> "subprocess.Popen[bytes]":
     # In a new session, so that Ctrl-C in a terminal reaches only this process, which stops the programs itself.
     return subprocess.Popen(
         command,
         cwd=settings.BASE_DIR,
-        env=ALLOCATOR | os.environ,
         start_new_session=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - this process has one thread
+        preexec_fn=partial(end_with_parent, signal.SIGTERM),  # noqa: PLW1509 - this process has one thread
     )
 
 
-def _die_with_parent() -> None:
-    """Let Linux send SIGTERM to the program when this process dies, also by SIGKILL."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
 def _stop(program: "subprocess.Popen[bytes]") -> None:
-    """Stop gracefully, and leave no process of the program's session behind.
-
-    Sometimes a worker misses the stop request of its parent, and the parent waits for it for ever. Then SIGTERM goes to
-    the whole process group, and at last SIGKILL.
-    """
+    """Stop gracefully, and leave no process of the program's session behind."""
     program.terminate()
     for harder in (signal.SIGTERM, signal.SIGKILL):
         with suppress(subprocess.TimeoutExpired):
@@ -142,16 +206,3 @@ def _is_gone(group: int) -> bool:
             time.sleep(0.02)
         return False
     return True
-
-
-def _command(host: str, port: int, workers: int | None) -> list[str]:
-    settings.MEDIA_ROOT.mkdir(parents=True, exist_ok=True)
-    return [*PROGRAM, "--host", host, "--port", str(port), "--workers", str(workers or os.cpu_count() or 1)]
-
-
-def _becomes_ready(server: "subprocess.Popen[bytes]", stopped: threading.Event, address: str) -> bool:
-    until = time.monotonic() + SECONDS_UNTIL_READY
-    while server.poll() is None and time.monotonic() < until and not stopped.wait(0.1):
-        with suppress(OSError), urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own address
-            return True
-    return False

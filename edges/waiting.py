@@ -1,5 +1,7 @@
 """Waiting for revocations: one connection of each process runs LISTEN and wakes the threads that wait.
 
+It is a direct connection outside the pool; the threads that wait have none.
+
 A spurious wake-up costs one query; a missed one leaves a banned viewer in. So a thread queries only after LISTEN is
 active, and all threads are woken when the connection was lost and is back.
 """
@@ -14,8 +16,11 @@ from time import monotonic, sleep
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from common.direct import direct_connection
+from common.server import draining
 from common.server.threads import begin_wait
 from edges.services import CHANNEL, Cursor, RevocationPage, revocations_after
 
@@ -80,13 +85,14 @@ class _Listener:
     def _listen(self) -> None:
         while True:
             lost = False
+            own = direct_connection()
             try:
-                self._listen_until_done()
+                self._listen_until_done(own)
             except (DatabaseError, psycopg.Error) as error:
                 lost = True
                 logger.warning("lost the connection that listens for revocations", exc_info=error)
             finally:
-                connection.close()
+                own.close()
             with self._changed:
                 self._is_listening = False
                 if self._is_done():
@@ -95,18 +101,18 @@ class _Listener:
             if lost:
                 sleep(1)
 
-    def _listen_until_done(self) -> None:
+    def _listen_until_done(self, own: BaseDatabaseWrapper) -> None:
         """Returns when no thread waits any more."""
-        connection.ensure_connection()
-        listening: psycopg.Connection = connection.connection
+        own.ensure_connection()
+        listening: psycopg.Connection = own.connection
         listening.execute(f"LISTEN {CHANNEL}".encode())
         with self._changed:
             self._is_listening = True
             self._changed.notify_all()
-        self._wake(None)
+        self.wake(None)
         while not self._is_done():
             for notice in listening.notifies(timeout=SECONDS_BETWEEN_CHECKS):
-                self._wake(notice.payload)
+                self.wake(notice.payload)
                 if self._is_done():
                     return
             listening.execute("SELECT 1")
@@ -114,7 +120,7 @@ class _Listener:
     def _is_done(self) -> bool:
         return self._closing or not self._waiting
 
-    def _wake(self, stream_id: str | None) -> None:
+    def wake(self, stream_id: str | None) -> None:
         """Wake the threads that wait for this stream; with None all of them."""
         with self._changed:
             streams = list(self._waiters) if stream_id is None else [stream_id]
@@ -124,6 +130,7 @@ class _Listener:
 
 
 LISTENER = _Listener()
+draining.call_at_end(lambda: LISTENER.wake(None))  # the calls get an empty page, and call another process
 
 
 def polled_revocations(cursor: Cursor, *, waits: bool) -> tuple[RevocationPage, bool]:
@@ -148,6 +155,7 @@ def awaited_revocations(cursor: Cursor) -> RevocationPage | None:
             event.clear()
             page = revocations_after(cursor, now=timezone.now())
             left = until - monotonic()
-            if left <= 0 or page.cursor != cursor:
+            if left <= 0 or page.cursor != cursor or draining.has_ended_waits():
                 return page
+            begin_wait()
             event.wait(left)

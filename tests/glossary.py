@@ -22,6 +22,9 @@ READ = (
     ".yml",
     ".in",
     ".example",
+    ".conf",
+    ".service",
+    "Containerfile",
     "Makefile",
     "run",
 )

@@ -12,11 +12,11 @@ from tests.glossary import files
 
 ROOT = Path(settings.BASE_DIR)
 PAGES = [path for path in files() if path.suffix == ".md"]
-APPS = "accounts|bans|benchmarks|common|config|docs|edges|livestreams|reminders|tests"
+APPS = "accounts|bans|benchmarks|common|config|deploy|docs|edges|livestreams|reminders|tests"
 # Pages about the past may name files that no longer exist.
 PAST = {"CHANGELOG.md", "docs/decisions/0012-bodies-before-threads.md"}
 # A path from the root of the checkout that is not the end of a longer path.
-NAMED = re.compile(rf"(?<![\w/.:{{}}-])(?:{APPS})/[\w/-]+\.(?:py|md|yaml|yml|toml|in|lock)\b")
+NAMED = re.compile(rf"(?<![\w/.:{{}}-])(?:{APPS})/[\w/-]+\.(?:py|md|yaml|yml|toml|in|lock|conf|service)\b")
 
 
 def name_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
 
@@ -15,15 +16,20 @@ from common import api
 from common.entry_points import EntryPoint, called_through
 from common.languages import preferred_language
 from common.middleware import request_id_of, with_common_headers
-from common.server.bodies import BodyReader, ClientGone, Receiving
+from common.refusals import Unavailable
+from common.server import draining
+from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
 from common.server.requests import Scope, body_length, environ_of, refuse_oversized
-from common.server.threads import RequestThreads
+from common.server.threads import RequestThreads, begin_wait
+from common.storage import presence
 
 logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT = 30.0  # seconds for each part of a streamed answer
 HEALTH = "/healthz"
+READINESS = "/readyz"
+READINESS_SECONDS = 1.8
 FILES = "/media/"
 
 
@@ -52,35 +58,59 @@ class Application:
         self._wsgi = wsgi
         self._threads = RequestThreads(threads, at_once=at_once)
         self._bodies = BodyReader()
-        self._files = StoredFiles(settings.MEDIA_ROOT)
+        # A bucket is served by others. An earlier folder may have pictures of what was deleted since.
+        self._files = StoredFiles(settings.MEDIA_ROOT) if settings.SERVES_MEDIA else None
+        self._probe = RequestThreads(1, at_once=1)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
+        presence.keep_noting()
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        if scope.method in ("GET", "HEAD"):
-            # Without a thread, so that it answers even while all threads wait for the database.
-            if scope.path == HEALTH:
-                return self._send(protocol, environ_of(scope), api.success_answer({"status": "alive"}))
-            if scope.path.startswith(FILES):
-                return self._send_file(protocol, environ_of(scope), scope.path.removeprefix(FILES))
         environ = environ_of(scope)
+        incoming = Incoming(protocol, body_length(environ))
         try:
+            if scope.method in ("GET", "HEAD"):
+                # Without a thread, so that it answers even while all threads wait for the database.
+                if scope.path == HEALTH:
+                    await self._send(incoming, protocol, environ, api.success_answer({"status": "alive"}))
+                    return
+                if scope.path.startswith(FILES):
+                    await self._send_file(incoming, protocol, environ, scope.path.removeprefix(FILES))
+                    return
             refuse_oversized(environ)
-            await self._answer(environ, protocol)
+            if scope.path == READINESS and scope.method in ("GET", "HEAD"):
+                await self._answer_readiness(environ, incoming, protocol)
+            else:
+                await self._answer(environ, incoming, protocol)
         except ClientGone:
             pass
         except Exception as error:
-            self._send(protocol, environ, _refusal(environ, error))
+            await self._send(incoming, protocol, environ, _refusal(environ, error))
 
-    async def _answer(self, environ: dict[str, Any], protocol: HTTPProtocol) -> None:
+    async def _answer_readiness(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
+        """In a thread of its own and in limited time: a busy server is ready, one with a silent database is not.
+
+        Raises Unavailable.
+        """
+        await drop(incoming)
+        answer: list[Any] = []
+        try:
+            async with asyncio.timeout(READINESS_SECONDS):
+                await self._probe.run(lambda: answer.extend(_answered(self._wsgi, dict(environ))))
+        except TimeoutError as error:
+            raise Unavailable from error
+        status, headers, content = answer
+        protocol.response_bytes(status, _closing(headers, is_last=not incoming.is_complete), content)
+        await linger(incoming)
+
+    async def _answer(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
         body = b""
-        length = body_length(environ)
-        if length != 0:
+        if not incoming.is_complete:
             is_form = environ.get("CONTENT_TYPE", "").lower().startswith("multipart/form-data")
             limit = settings.UPLOAD_BODY_LIMIT if is_form else settings.LARGE_JSON_BODY_LIMIT
-            body = await self._bodies.read(protocol, length=length, limit=limit)
+            body = await self._bodies.read(incoming, limit=limit)
             # Django treats a body without a length as empty.
             environ["CONTENT_LENGTH"] = str(len(body))
             environ.pop("HTTP_TRANSFER_ENCODING", None)
@@ -90,21 +120,44 @@ class Application:
         finally:
             self._bodies.release(body)
 
-    def _send(self, protocol: HTTPProtocol, environ: Mapping[str, Any], response: HttpResponse) -> None:
+    async def _send(
+        self,
+        incoming: Incoming,
+        protocol: HTTPProtocol,
+        environ: Mapping[str, Any],
+        response: HttpResponse,
+        file: str = "",
+    ) -> None:
+        """Answer with `response`, and with the content of `file` if one is named, whether the body was read or not."""
+        await drop(incoming)
         with_common_headers(response, request_id_of(environ))
-        protocol.response_bytes(response.status_code, list(response.items()), response.content)
-
-    def _send_file(self, protocol: HTTPProtocol, environ: Mapping[str, Any], name: str) -> None:
-        found = self._files.find(name)
-        if found is None:
-            self._send(protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
-            return
-        response = with_common_headers(HttpResponse(headers=found.headers), request_id_of(environ))
-        if found.is_known(environ):
-            del response.headers["Content-Length"]
-            protocol.response_empty(304, list(response.items()))
+        headers = _closing(response.items(), is_last=not incoming.is_complete)
+        if file:
+            protocol.response_file(200, headers, file)
+        elif response.status_code == HTTPStatus.NOT_MODIFIED:
+            protocol.response_empty(304, headers)
         else:
-            protocol.response_file(200, list(response.items()), found.path)
+            protocol.response_bytes(response.status_code, headers, response.content)
+        await linger(incoming)
+
+    async def _send_file(
+        self, incoming: Incoming, protocol: HTTPProtocol, environ: Mapping[str, Any], name: str
+    ) -> None:
+        found = None if self._files is None else self._files.find(name)
+        if found is None:
+            await self._send(incoming, protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
+        elif found.is_known(environ):
+            headers = {name: value for name, value in found.headers.items() if name != "Content-Length"}
+            await self._send(incoming, protocol, environ, HttpResponse(status=304, headers=headers))
+        else:
+            await self._send(incoming, protocol, environ, HttpResponse(headers=found.headers), found.path)
+
+
+def _closing(headers: Iterable[tuple[str, str]], *, is_last: bool = False) -> list[tuple[str, str]]:
+    """The headers, with `Connection: close` if this is the last answer on its connection."""
+    if is_last or draining.closes_connections():
+        return [*headers, ("Connection", "close")]
+    return list(headers)
 
 
 def _eager_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
@@ -127,12 +180,22 @@ def _answer_by(
     try:
         # Files are static ones, which are small: sending them in parts would keep the thread while a slow client reads.
         if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
-            _stream(response, protocol.response_stream(status, headers), loop)
+            _stream(response, protocol.response_stream(status, _closing(headers)), loop)
             return
         content = b"".join(response)
     finally:
         response.close()
-    protocol.response_bytes(status, headers, content)
+    protocol.response_bytes(status, _closing(headers), content)
+
+
+def _answered(wsgi: Callable[..., Any], environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Status, headers and body of the answer to a request without a body."""
+    started: list[Any] = []
+    response = wsgi(environ | {"wsgi.input": BytesIO()}, lambda *given: started.extend(given))
+    try:
+        return int(started[0][:3]), started[1], b"".join(response)
+    finally:
+        response.close()
 
 
 def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.AbstractEventLoop) -> None:
@@ -149,6 +212,7 @@ def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.Abstract
         for part in filter(None, parts):
             sending = asyncio.run_coroutine_threadsafe(send(part), loop)
             try:
+                begin_wait()  # for a client that may read slowly
                 sending.result(SEND_TIMEOUT)
             finally:
                 sending.cancel()  # after a timeout it would keep the connection open; else it is done

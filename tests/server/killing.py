@@ -1,7 +1,8 @@
-"""Middleware that lets a server process die (SIGKILL) at a chosen moment of a request with an Idempotency-Key."""
+"""Middleware that lets a server process die (SIGKILL) at a chosen moment of a request, or be slow."""
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -10,6 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from common import idempotency
 
 AT_ONCE = "/api/v1/killed"  # kills the process that answers it
+SLOW = "/api/v1/slow"  # is answered with 404 after SLOW_SECONDS
+SLOW_SECONDS = 3
 
 
 def kill(*_: Any, **__: Any) -> NoReturn:
@@ -36,5 +39,14 @@ def killed_after_commit(get_response: Callable[[HttpRequest], HttpResponse]) -> 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
         return kill() if idempotency.META in request.META else response
+
+    return middleware
+
+
+def slowed(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path == SLOW:
+            time.sleep(SLOW_SECONDS)
+        return get_response(request)
 
     return middleware

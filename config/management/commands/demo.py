@@ -74,7 +74,7 @@ class Command(BaseCommand):
             self.stdout.write(announcement)
             self.stdout.flush()
 
-        serve("127.0.0.1", options["port"], beside=["worker"], when_ready=announce)
+        serve("127.0.0.1", options["port"], beside=["worker"], when_ready=announce, reloads=False)
 
     def _seed(self, options: dict[str, Any]) -> list[Account]:
         """The accounts of the new demo data, or the default accounts if there is demo data already."""

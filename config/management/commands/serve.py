@@ -9,7 +9,10 @@ from config.server import port_number, serve
 
 
 class Command(BaseCommand):
-    help = "Serve the API, the playground and the admin with the production server, until Ctrl-C or SIGTERM."
+    help = (
+        "Serve the API, the playground and the admin with the production server, until Ctrl-C or SIGTERM. "
+        "A second one stops at once. SIGHUP reloads code and settings."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

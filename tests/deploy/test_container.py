@@ -1,0 +1,97 @@
+"""The container file: a linter accepts it, and the files that it copies are all that the service needs."""
+
+import fnmatch
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests.patience import PATIENCE, wait_until
+from tests.servers import Server, free_port, serving
+
+ROOT = Path(settings.BASE_DIR)
+CONTAINERFILE = ROOT / "deploy" / "Containerfile"
+HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
+
+
+def copied() -> list[str]:
+    """The paths that the image gets from the checkout."""
+    lines = re.findall(r"(?m)^COPY (?!--from)(.+)$", CONTAINERFILE.read_text())
+    return [name for line in lines for name in line.split()[:-1]]
+
+
+@pytest.mark.skipif(HADOLINT is None, reason="needs hadolint, which is a wheel for Linux, macOS and Windows")
+def test_the_linter_accepts_the_container_file() -> None:
+    line = [str(HADOLINT), "--failure-threshold", "style", str(CONTAINERFILE)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_image_is_not_root_and_has_hashes_and_no_secret() -> None:
+    text = CONTAINERFILE.read_text()
+    assert re.search(r"(?m)^USER [1-9]\d*:[1-9]\d*$", text)
+    assert "--require-hashes" in text
+    assert not re.search(r"SECRET|TOKEN|PASSWORD|SIGNING", text)
+    assert "HEALTHCHECK" in text
+
+
+def test_the_context_contains_what_is_copied_and_nothing_else() -> None:
+    lines = [line for line in (ROOT / ".containerignore").read_text().splitlines() if line and line[0] != "#"]
+    assert lines[0] == "*", "everything is left out that is not named"
+    assert {line[1:] for line in lines if line[0] == "!"} == set(copied())
+    assert any(fnmatch.fnmatch("config/__pycache__", line) for line in lines[1:] if line[0] != "!")
+    assert (ROOT / ".dockerignore").read_text() == (ROOT / ".containerignore").read_text()
+
+
+def installed(folder: Path, origin: str) -> Path:
+    """A folder as /srv/kumanda in the image, with a .env that lets pages of `origin` call the API."""
+    for name in copied():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, target)
+    allow(folder, origin)
+    return folder
+
+
+def allow(folder: Path, origin: str) -> None:
+    (folder / ".env").write_text(f"CORS_ALLOWED_ORIGINS={origin}\n")
+
+
+def allows(server: Server, origin: str) -> bool:
+    headers = server.call("GET", "/api/v1/live-stream/upcoming", Origin=origin).headers
+    return {name.lower(): value for name, value in headers.items()}.get("access-control-allow-origin") == origin
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_files_of_the_image_are_enough_and_a_reload_takes_new_settings_and_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second version is another folder, to which the link in the command of the service leads."""
+    monkeypatch.delenv("CORS_ALLOWED_ORIGINS", raising=False)  # of the .env of this checkout; it would win
+    link = tmp_path / "current"
+    link.symlink_to(installed(tmp_path / "1", "https://1.example"))
+    environment = {"SECRET_KEY": "s" * 50, "JWT_SIGNING_KEY": "j" * 50, "KUMANDA_DATA": str(tmp_path / "data")}
+    with serving(free_port(), link, environment) as server:
+        for path in ("/api/docs/", "/api/schema/", "/admin/login/", "/api/v1/live-stream/upcoming"):
+            assert server.call("GET", path, Accept_Language="tr").status == 200, path
+        assert allows(server, "https://1.example")
+        assert not allows(server, "https://1b.example")
+
+        allow(link, "https://1b.example")
+        server.signal(signal.SIGHUP)
+        wait_until(lambda: allows(server, "https://1b.example"))
+
+        link.unlink()
+        link.symlink_to(installed(tmp_path / "2", "https://2.example"))
+        server.signal(signal.SIGHUP)
+        wait_until(lambda: allows(server, "https://2.example"))
+    line = [sys.executable, "manage.py", "worker", "--help"]
+    assert subprocess.run(line, cwd=link, capture_output=True, timeout=PATIENCE, check=False).returncode == 0

@@ -1,0 +1,67 @@
+"""Server processes that die are logged and replaced; when none comes up any more, `serve` ends."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.patience import PATIENCE, wait_until
+from tests.server.logs import Logged
+from tests.servers import Server, running_server
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def processes(server: Server) -> list[int]:
+    assert server.process is not None
+    return sorted(child.pid for child in psutil.Process(server.process.pid).children())
+
+
+def test_a_killed_process_is_logged_and_replaced_and_the_others_serve(capfd: pytest.CaptureFixture[str]) -> None:
+    logged = Logged(capfd)
+    with running_server(workers=2) as server:
+        before = processes(server)
+        for number, killed in enumerate(before, 1):
+            os.kill(killed, signal.SIGKILL)
+            died = time.monotonic()
+            wait_until(lambda n=number: len(logged.lines("a server process died")) == n)  # type: ignore[misc]
+            line = logged.lines("a server process died")[-1]
+            assert (line["pid"], line["signal"], line["level"]) == (killed, "SIGKILL", "error")
+            # It is started within a tick; how long it takes to start depends on the machine.
+            wait_until(lambda: len(processes(server)) == 2)
+            assert time.monotonic() - died < 5
+            assert all(server.call("GET", "/readyz").status == 200 for _ in range(20))
+        assert not set(before) & set(processes(server))
+
+
+def test_a_process_that_ends_by_itself_is_logged_with_its_exit_code(capfd: pytest.CaptureFixture[str]) -> None:
+    logged = Logged(capfd)
+    with running_server(workers=2) as server:
+        os.kill(processes(server)[0], signal.SIGINT)  # a process stops at SIGINT
+        (line,) = logged.wait_for("a server process died")
+        assert (line["exit_code"], "signal" in line) == (0, False)
+        wait_until(lambda: len(processes(server)) == 2)
+        assert server.call("GET", "/readyz").status == 200
+
+
+def test_processes_that_do_not_come_up_again_are_tried_a_few_times_and_then_serve_fails(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logged = Logged(capfd)
+    module = tmp_path / "failing_settings.py"
+    module.write_text("from config.settings import *\n")
+    environment = {"DJANGO_SETTINGS_MODULE": module.stem, "PYTHONPATH": str(tmp_path)}
+    with running_server(workers=2, **environment) as server:
+        module.write_text("raise SystemExit(7)\n")
+        os.kill(processes(server)[0], signal.SIGKILL)
+        assert server.process is not None
+        # The other process serves meanwhile.
+        wait_until(lambda: len(logged.lines("a server process died")) >= 2)
+        assert server.process.wait(timeout=PATIENCE) == 1
+    lines = logged.lines("a server process died")
+    assert [line.get("signal") for line in lines] == ["SIGKILL"] + [None] * 5
+    assert [line.get("exit_code") for line in lines[1:]] == [7] * 5
+    assert "did not come up" in logged.text
