@@ -22,7 +22,7 @@ def queues_in(request: HttpRequest) -> list[Queue] | None:
 
 
 class QueuePaginator(BoundedPaginator):
-    """Sorts few rows. Of more than are counted, it reads each part of the queue by its index, unless a column sorts."""
+    """Reads each queue by its index. Without a filter of queues, it sorts the rows if they are few."""
 
     queues: list[Queue] | None = None
 
@@ -33,7 +33,7 @@ class QueuePaginator(BoundedPaginator):
 
     def _keys(self, first: int, last: int) -> list[str]:
         bans: Any = self.object_list
-        if not self.is_bounded or bans.query.order_by != SORTED:
+        if bans.query.order_by != SORTED or (self.queues is None and not self.is_bounded):
             return super()._keys(first, last)
         found: list[str] = bans.page_of_queue(timezone.now(), first, last, queues=self.queues)
         return found

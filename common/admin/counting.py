@@ -80,6 +80,7 @@ def _sorted(rows: QuerySet[Any]) -> QuerySet[Any]:
     For the few rows of a page it would read an index of the order until it has found them, among all other rows. But
     of lists that are counted to the end it can sort all rows.
     """
+    first: Any
     first, *others = rows.query.order_by or (None,)
     if first is None or (isinstance(first, str) and first.lstrip("-") in rows.query.annotations):
         return rows

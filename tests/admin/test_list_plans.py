@@ -23,8 +23,8 @@ from tests.api.test_list_plans import nodes
 pytestmark = pytest.mark.slow
 
 SIZE = MILLIONS.divided(5)._replace(audited=1_000)
-# The rows of a list that are counted, and for each of them those of other tables. Of the appeals, which are a tenth of the
-# bans, all may be read for a page.
+# The rows of a list that are counted, and for each of them those of other tables. All appeals may be read for a page:
+# they are a tenth of the bans.
 MOST_READ = 6 * COUNTED
 TODAY = f"{timezone.localdate():%Y-%m-%d}"
 
