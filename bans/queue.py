@@ -36,9 +36,13 @@ class Queue(models.TextChoices):
 
 
 class _Part(NamedTuple):
-    """Rows of one queue, or those that do not wait. `place` sorts them, and after it their ids."""
+    """Rows of one queue, or those that do not wait. `place` sorts them, and after it their ids.
+
+    `own` holds for the rows of this part and may hold for rows of earlier ones, `condition` for no row of another part.
+    """
 
     queue: Queue | None
+    own: Q
     condition: Q
     place: Combinable
     order: str | Combinable
@@ -54,8 +58,10 @@ def _pending_appeals() -> models.QuerySet[Any]:
 
 
 def _parts(now: Any) -> list[_Part]:
-    """In the order of the queue. Each condition holds for no row of another part."""
+    """In the order of the queue."""
+    pending = Q(appeal__state="pending")
     appealed = Exists(_pending_appeals())
+    is_live = Exists(LiveStream.all_objects.filter(pk=OuterRef("stream"), status=Status.ACTIVE))
     # IN is planned from the few live streams; NOT IN looks each row up in a hash table of them.
     live = Q(stream__in=LiveStream.all_objects.filter(status=Status.ACTIVE).values("pk"))
     ending = Q(expires_at__gt=now, expires_at__lte=now + ENDING_WITHIN)
@@ -65,11 +71,11 @@ def _parts(now: Any) -> list[_Part]:
     # Bans on live streams are among the newest. In the order of an index, PostgreSQL would read all older ones first.
     unindexed = ExpressionWrapper(F("created_at") + timedelta(0), output_field=models.DateTimeField())
     return [
-        _Part(Queue.APPEALS, Q(appeal__state="pending"), F("appeal__created_at"), "appeal__created_at"),
-        _Part(Queue.LIVE, waiting & live, F("created_at"), unindexed),
-        _Part(Queue.ENDING, waiting & ~live & ending, F("expires_at"), "expires_at"),
-        _Part(Queue.REST, waiting & ~live & later, F("created_at"), "created_at"),
-        _Part(None, SETTLED & ~Q(appealed), mirrored, "-created_at"),
+        _Part(Queue.APPEALS, pending, pending, F("appeal__created_at"), "appeal__created_at"),
+        _Part(Queue.LIVE, UNREVIEWED & Q(is_live), waiting & live, F("created_at"), unindexed),
+        _Part(Queue.ENDING, UNREVIEWED & ending, waiting & ~live & ending, F("expires_at"), "expires_at"),
+        _Part(Queue.REST, UNREVIEWED, waiting & ~live & later, F("created_at"), "created_at"),
+        _Part(None, SETTLED, SETTLED & ~Q(appealed), mirrored, "-created_at"),
     ]
 
 
@@ -102,8 +108,8 @@ class QueueQuerySet[T: models.Model](LockingQuerySet[T]):
         `before` are sort keys that come first. Sorts all rows; see `page_of_queue` for the rows of one page.
         """
         parts = _parts(now)
-        ranks = [When(part.condition, then=Value(rank)) for rank, part in enumerate(parts)]
-        places = [When(part.condition, then=part.place) for part in parts]
+        ranks = [When(part.own, then=Value(rank)) for rank, part in enumerate(parts)]
+        places = [When(part.own, then=part.place) for part in parts]
         sorted_by = self.alias(
             queue_rank=Case(*ranks, default=Value(len(parts)), output_field=models.IntegerField()),
             queue_place=Case(*places, output_field=models.DateTimeField()),

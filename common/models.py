@@ -1,10 +1,12 @@
 """Bases of models: ids, timestamps, soft delete, row locks; and the models of the audit trail."""
 
-from typing import Self
+from functools import cache
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.encoding import force_str
 from django.utils.translation import gettext_lazy as _
 
 from common.entry_points import EntryPoint
@@ -12,11 +14,21 @@ from common.fields import ObjectIdField, ObjectIdKey
 from common.refusals import Missing
 
 
+@cache
+def _names_of_choices(field: "models.Field[Any, Any]") -> dict[Any, Any]:
+    return dict(field.flatchoices)
+
+
 class IdentifiedModel(models.Model):
     id = ObjectIdKey()
 
     class Meta:
         abstract = True
+
+    def _get_FIELD_display(self, field: "models.Field[Any, Any]") -> Any:  # noqa: N802 - the name in Django
+        """As Django's, which makes the dictionary of all names for each value, and translates them all."""
+        value = getattr(self, field.attname)
+        return force_str(_names_of_choices(field).get(value, value), strings_only=True)
 
 
 class TimestampedModel(IdentifiedModel):

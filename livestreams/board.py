@@ -16,7 +16,7 @@ _PLACES = {
     "cancelled_by_guest": 5,
 }
 CANCELLED = _PLACES["cancelled_by_host"]
-_DELETED = 6
+DELETED = 6
 _OF_STATUS = " ".join(f"WHEN '{status}' THEN {place}" for status, place in _PLACES.items())
 
 
@@ -33,4 +33,9 @@ class BoardPlace(Func):
 
     def as_sql(self, compiler: SQLCompiler, connection: Any, **context: Any) -> tuple[str, Any]:  # type: ignore[override]
         (deleted_at, _), (status, _) = map(compiler.compile, self.source_expressions)
-        return f"CASE WHEN {deleted_at} IS NOT NULL THEN {_DELETED} ELSE CASE {status} {_OF_STATUS} END END", []
+        return f"CASE WHEN {deleted_at} IS NOT NULL THEN {DELETED} ELSE CASE {status} {_OF_STATUS} END END", []
+
+
+def places_of(status: str) -> list[int]:
+    """The places of streams with this status, which may be deleted."""
+    return [_PLACES[status], DELETED]

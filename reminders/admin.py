@@ -272,7 +272,7 @@ class DeliveryAdmin(ActionAdmin):
     )  # fmt: skip
     list_display_links = ("way",)
     list_filter = (("state", ChoicesDropdownFilter), ChannelFilter, ("created_at", MomentRangeFilter))
-    ordering = ("-created_at", "-id")
+    ordering = ("-id",)
     sortable_by = ()
     search_fields = ("last_error",)
     search_help_text = _("Words of the last error, or id of a delivery, a chunk, a round or a stream")
@@ -286,7 +286,7 @@ class DeliveryAdmin(ActionAdmin):
         return super().get_queryset(request).select_related("chunk__round__stream")
 
     def search(self, queryset: QuerySet[Any], text: str) -> QuerySet[Any]:
-        return queryset.filter(last_error__icontains=text)
+        return queryset.exclude(last_error="").filter(last_error__icontains=text)
 
     def version_of(self, row: Delivery) -> str:
         return f"{row.state} {row.attempts}"

@@ -93,7 +93,7 @@ class UserAdmin(ActionAdmin):
         ("created_at", MomentRangeFilter),
     )
     ordering = ("-created_at", "-id")
-    sortable_by = ("person", "created_at")  # no index has the others
+    sortable_by = indexed_columns = ("person", "created_at")
     search_fields = ("username",)
     search_help_text = _("Username, name, email or id")
     word_search = WordSearch(SearchedColumn(User.objects.all, "names_folded"))

@@ -2,41 +2,41 @@
 
 from typing import Any
 
-from django.contrib import messages
-from django.core.paginator import Page
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext
 
+from bans.models import Appeal
 from bans.queue import SORTED, Queue
 from common.admin.changelist import DeclaredChangeList
-from common.admin.counting import COUNTED, BoundedPaginator
+from common.admin.counting import BoundedPaginator
 
 
 def queues_in(request: HttpRequest) -> list[Queue] | None:
-    """The queues that the filter of waiting bans shows; None without it."""
+    """The queues that have all rows with the filters of this request; None if there may be others."""
     chosen = request.GET.get("waiting")
-    return None if not chosen else [Queue(chosen)] if chosen in Queue else list(Queue)
+    queues = None if not chosen else [Queue(chosen)] if chosen in Queue else list(Queue)
+    if request.GET.get("appeal") != Appeal.State.PENDING:
+        return queues
+    return [queue for queue in queues or Queue if queue == Queue.APPEALS]
 
 
 class QueuePaginator(BoundedPaginator):
-    """Finds a page in the order of the queue by the index of each part, unless a column sorts the rows."""
+    """Reads each queue by its index. Without a filter of queues, it sorts the rows if they are few."""
 
     queues: list[Queue] | None = None
 
     def _to_count(self, rows: Any) -> Any:
-        return super()._to_count(rows if self.queues is None else rows.keys_of(self.queues, timezone.now()))
+        if self.queues is None:
+            return super()._to_count(rows)
+        return rows.keys_of(self.queues, timezone.now()) if self.queues else rows.none()
 
-    def page(self, number: int | str) -> Page:
+    def _keys(self, first: int, last: int) -> list[str]:
         bans: Any = self.object_list
-        if bans.query.order_by != SORTED:
-            return super().page(number)
-        number = self.validate_number(number)
-        first = (number - 1) * self.per_page
-        found = bans.page_of_queue(timezone.now(), first, first + self.per_page, queues=self.queues)
-        rows = {row.pk: row for row in bans.order_by().filter(pk__in=found)}
-        return self._get_page([rows[pk] for pk in found if pk in rows], number, self)  # type: ignore[attr-defined]
+        if bans.query.order_by != SORTED or (self.queues is None and not self.is_bounded):
+            return super()._keys(first, last)
+        found: list[str] = bans.page_of_queue(timezone.now(), first, last, queues=self.queues)
+        return found
 
 
 class BanChangeList(DeclaredChangeList):
@@ -47,9 +47,4 @@ class BanChangeList(DeclaredChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         bans: Any = super().get_queryset(request, exclude_parameters)
-        columns = bans.query.order_by
-        if columns and bans.order_by()[: COUNTED + 1].count() > COUNTED:
-            columns = ()
-            text = gettext("A column sorts up to %(most)d rows. Filter the list first.") % {"most": COUNTED}
-            messages.warning(request, text)
-        return bans.in_queue_order(timezone.now(), *columns)
+        return bans.in_queue_order(timezone.now(), *bans.query.order_by)

@@ -46,10 +46,11 @@ def counted(request: HttpRequest, tabs: Mapping[str, QuerySet[Any]] | None = Non
     One statement in a request, which reads a bounded number of rows, because it runs on every page.
     """
     if tabs is not None or not hasattr(request, "counted_for_badges"):
-        # In the order of an index, which finds them: few appeals of a large table are pending.
+        # In the order of an index, which finds them: few rows of these large tables wait.
         pending = Appeal.objects.filter(state=Appeal.State.PENDING).order_by("-created_at", "-id")
-        unreviewed = LiveStreamBan.objects.filter(UNREVIEWED).filter(~Exists(pending.filter(ban=OuterRef("pk"))))
-        open_cases = ReportCase.objects.filter(state=ReportCase.State.OPEN).order_by()
+        waiting_bans = LiveStreamBan.objects.filter(UNREVIEWED).order_by("created_at", "id")
+        unreviewed = waiting_bans.filter(~Exists(pending.filter(ban=OuterRef("pk"))))
+        open_cases = ReportCase.objects.filter(state=ReportCase.State.OPEN).order_by("stream_id")
         waiting = [("bans", pending), ("bans", unreviewed), ("cases", open_cases), *(tabs or {}).items()]
         request.counted_for_badges = numbers_of(waiting)  # type: ignore[attr-defined]
     numbers: Counter[str] = request.counted_for_badges  # type: ignore[attr-defined]
@@ -118,7 +119,7 @@ class HoldingFilter(DropdownFilter):
             case "yes":
                 return queryset.holding(now)  # type: ignore[attr-defined]
             case "soon":
-                return queryset.holding(now).filter(expires_at__lte=now + SOON)  # type: ignore[attr-defined]
+                return queryset.filter(deleted_at__isnull=True, expires_at__gt=now, expires_at__lte=now + SOON)
             case "ended":
                 return queryset.filter(deleted_at__isnull=True, expires_at__lte=now)
             case "lifted":

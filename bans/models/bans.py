@@ -119,7 +119,7 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
     batch_id = ObjectIdField(null=True, editable=False)
 
     review = models.CharField(_("review"), max_length=10, choices=Review, default=Review.UNREVIEWED, editable=False)
-    # `ban_by_reviewer` is the index of this key.
+    # `ban_of_reviewer` is the index of this key.
     reviewed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -184,11 +184,11 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
             models.Index(fields=["target", "-created_at", "-id"], name="ban_by_target"),
             models.Index(fields=["batch_id"], condition=Q(batch_id__isnull=False), name="ban_by_batch"),
             models.Index(fields=["review", "-created_at", "-id"], name="ban_by_review"),
-            # The last decisions of a moderator.
+            # The last decisions of a moderator. Any condition on the reviewer implies that there is one.
             models.Index(
                 fields=["reviewed_by", "-reviewed_at", "-id"],
-                condition=Q(reviewed_at__isnull=False),
-                name="ban_by_reviewer",
+                condition=Q(reviewed_by__isnull=False),
+                name="ban_of_reviewer",
             ),
             # The figures of all moderators.
             models.Index(
@@ -204,13 +204,14 @@ class LiveStreamBan(TimestampedModel, SoftDeleteModel):
                 name="ban_waiting_by_batch",
             ),
             # The queue of moderators (bans/queue.py): an index for each of its parts, except that of appeals.
-            models.Index(fields=["created_at", "id"], condition=UNREVIEWED, name="ban_waiting"),
-            models.Index(fields=["stream", "created_at", "id"], condition=UNREVIEWED, name="ban_waiting_by_stream"),
+            # `ban_by_end` also has reviewed bans, because lists of bans are filtered by their end.
             models.Index(
                 fields=["expires_at", "id"],
-                condition=UNREVIEWED & Q(expires_at__isnull=False),
-                name="ban_waiting_by_end",
+                condition=Q(deleted_at__isnull=True, expires_at__isnull=False),
+                name="ban_by_end",
             ),
+            models.Index(fields=["created_at", "id"], condition=UNREVIEWED, name="ban_waiting"),
+            models.Index(fields=["stream", "created_at", "id"], condition=UNREVIEWED, name="ban_waiting_by_stream"),
             models.Index(fields=["-created_at", "id"], condition=SETTLED, name="ban_settled"),
             # The numbers of bans of each hour.
             models.Index(fields=["action_type", "created_at"], name="ban_by_kind"),

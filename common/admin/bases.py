@@ -1,13 +1,16 @@
 """Base classes of read-only admin pages: lists, and the page of one row with its audit trail."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import unfold.fields
 from django.contrib import admin
 from django.contrib.admin import ActionLocation, helpers, options, sites, utils
 from django.contrib.admin.utils import unquote
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, Value
+from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -44,6 +47,8 @@ class ReadOnlyAdmin(ModelAdmin):
     show_full_result_count = False
     list_per_page = 50
     paginator = BoundedPaginator
+    indexed_columns: tuple[str, ...] = ()
+    """Columns whose order an index has. The others sort lists of up to `COUNTED` rows."""
     added_columns_after: str | None = None
     """The column after which `add_columns` puts those of other apps; None puts them at the end."""
     list_filter_submit = True
@@ -120,10 +125,7 @@ class ReadOnlyAdmin(ModelAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         wanted = search_term.strip().lower()
         if OBJECT_ID.fullmatch(wanted):
-            same_id = Q()
-            for field in self.id_fields:
-                same_id |= Q(**{field: wanted})
-            return queryset.filter(same_id), False
+            return queryset.filter(self._with_id(wanted)), False
         if not wanted:
             return queryset, False
         found = self.search(queryset, search_term.strip())
@@ -132,6 +134,19 @@ class ReadOnlyAdmin(ModelAdmin):
                 self.message_user(request, _("Too many rows have these words: some may be missing here. Add a word."))
             found = found.rows
         return found, False
+
+    def _with_id(self, wanted: str) -> Q:
+        """One of `id_fields` is `wanted`. One statement if they are columns of several tables.
+
+        OR over several tables would read all rows. But an id is that of a person, or of a stream, etc., so the columns
+        that have it are found first.
+        """
+        fields: Iterable[str] = self.id_fields
+        if any(LOOKUP_SEP in field for field in fields):
+            rows = self.model._base_manager.order_by()
+            first, *others = (rows.filter(**{one: wanted}).values_list(Value(one))[:1] for one in fields)
+            fields = [field for (field,) in first.union(*others, all=True)]
+        return reduce(or_, (Q(**{field: wanted}) for field in fields), Q(pk__in=[]))
 
     @property
     def _list_name(self) -> str:

@@ -6,16 +6,19 @@ view a list could then find out the values of columns that it does not show, wit
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import FieldListFilter, ListFilter
 from django.contrib.admin.utils import get_fields_from_path
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import InvalidPage
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
+from common.admin import counting
 from common.admin.columns import columns_for, with_values
 from common.admin.filters import MOST_SHOWN, MomentRangeFilter, refuse_wrong_values
+from common.admin.rows import Table, table_of
 from common.error_pages import RefusedParameter
 
 
@@ -41,14 +44,47 @@ class DeclaredChangeList(ChangeList):
                 shown.refuse_wrong()
         return found
 
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        """In the order of the columns that the query string names, if an index has it or the rows are few enough."""
+        rows: QuerySet[Any] = super().get_queryset(request, exclude_parameters)
+        if not self._sorts_without_an_index():
+            return rows
+        order = self.root_queryset.query.order_by
+        in_order = rows.order_by(*(order or ("pk",)))
+        paginator: Any = self.model_admin.get_paginator(request, in_order, self.list_per_page)
+        if not paginator.is_bounded:
+            return rows
+        text = _("A column sorts up to %(most)d rows. Filter the list first.") % {"most": counting.COUNTED}
+        messages.warning(request, text)
+        return rows.order_by(*order)
+
+    def _sorts_without_an_index(self) -> bool:
+        """PostgreSQL would read and sort all rows of the list for one page."""
+        if ORDER_VAR not in self.params:
+            return False
+        names = [
+            self.list_display[place] for place in self.get_ordering_field_columns() if place < len(self.list_display)
+        ]
+        sorting = [name for name in names if self.get_ordering_field(name)]
+        # An index with the first column leaves few equal rows to be sorted by the others.
+        model_admin: Any = self.model_admin
+        return bool(sorting) and sorting[0] not in model_admin.indexed_columns
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        keys = getattr(self.paginator, "keys_of_all", None)
+        if not self.multi_page and keys is not None:
+            self.result_list = self.queryset.filter(pk__in=keys)
         if not self.params or getattr(self.paginator, "is_bounded", False):
             # Then the heading of Unfold does not say how many of all rows are shown: all are, or nobody has counted.
             self.full_result_count = self.result_count
         if columns := columns_for(request, self.model):
             self.result_list = list(self.result_list)
             with_values(columns, self.result_list)
+
+    def table(self) -> Table:
+        """What the template of the list shows."""
+        return table_of(self)
 
     def get_ordering_field(self, field_name: Any) -> Any:
         """None, which does not sort, for a column that is not in `sortable_by`: Django only hides its link."""

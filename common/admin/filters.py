@@ -73,9 +73,13 @@ class MomentRangeFilter(RangeDateTimeFilter):
     form_class = DayRangeForm
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**self.wanted())
+
+    def wanted(self) -> dict[str, datetime]:
+        """The conditions, by the names that `filter` takes. Raises `RefusedParameter` for an invalid date or time."""
         first, last = self.ends()
         wanted = {f"{self.parameter_name}__gte": first, f"{self.parameter_name}__lte": last}
-        return queryset.filter(**{name: moment for name, moment in wanted.items() if moment is not None})
+        return {name: moment for name, moment in wanted.items() if moment is not None}
 
     def refuse_wrong(self) -> None:
         """Raises `RefusedParameter` for an invalid date or time."""

@@ -1,14 +1,11 @@
 """Texts of the frame around all pages of the admin, which no view gives."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
 from django.db.models.options import Options
 from django.utils import timezone
-from django.utils.html import escape
-from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
@@ -60,19 +57,6 @@ def counted_noun(opts: "Options[Any]", count: int) -> str:
 def capfirst(value: Any) -> str:
     """Django's filter of this name, with the capitals of the language: İ for the i of Turkish."""
     return str(capitalized(str(value)))
-
-
-@register.filter
-def with_column_names(cells: Iterable[str], headers: Iterable[Mapping[str, Any]]) -> list[SafeString]:
-    """The cells of a row of a list as Unfold made them (`<td …>…</td>`), with the names of their columns as labels."""
-    return [_labelled(cell, header) for cell, header in zip(cells, headers, strict=False)]
-
-
-def _labelled(cell: str, header: Mapping[str, Any]) -> SafeString:
-    if "action-checkbox" in str(header.get("class_attrib", "")):
-        return SafeString(cell)
-    name = escape(capitalized(str(header["text"])))
-    return SafeString(re.sub(r"^\s*<(t[dh])\b", rf'<\1 data-label="{name}"', cell, count=1))
 
 
 @register.simple_tag

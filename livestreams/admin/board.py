@@ -6,13 +6,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.db.models.lookups import Exact
+from django.db.models.lookups import Exact, In
 from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import pgettext, pgettext_lazy
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
+from common.admin import DeletedFilter, MomentRangeFilter
 from common.admin.counting import numbers_of, written_count
-from livestreams.board import CANCELLED, BoardPlace
+from livestreams.board import CANCELLED, DELETED, BoardPlace, places_of
 from livestreams.models import LiveStream, Status
 
 STATE = "state"
@@ -76,6 +78,34 @@ def tabs(request: HttpRequest) -> list[tuple[str, str, bool]]:
         ),
         every,
     ]
+
+
+class StatusFilter(ChoicesDropdownFilter):
+    """Says in which places of the board streams with this status are, so that its index finds them."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any] | None:
+        found: QuerySet[Any] | None = super().queryset(request, queryset)
+        if found is None or not (status := self.value()):
+            return found
+        return found.filter(In(BoardPlace(), places_of(status)))
+
+
+class OnBoardFilter(DeletedFilter):
+    """Deleted streams are at the end of the board."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        found = super().queryset(request, queryset)
+        return found.filter(Exact(BoardPlace(), DELETED)) if self.value() == "yes" else found
+
+
+class PlannedStartFilter(MomentRangeFilter):
+    """Looks for living and for deleted streams, each of which have an index of their own."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = Q(**self.wanted())
+        if not wanted:
+            return queryset
+        return queryset.filter(wanted & Q(deleted_at=None) | wanted & Q(deleted_at__isnull=False))
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
@@ -70,7 +71,10 @@ class Reminder(TimestampedModel):
                 condition=Q(minute__isnull=True) | Q(minute__range=(0, LONGEST_LEAD)), name="reminder_lead_in_a_week"
             ),
         ]
-        indexes = [models.Index(fields=["user", "-created_at", "-id"], name="reminder_by_user")]
+        indexes = [
+            models.Index(fields=["user", "-created_at", "-id"], name="reminder_by_user"),
+            BrinIndex(fields=["created_at"], name="reminder_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.stream_id}"
@@ -157,6 +161,7 @@ class Round(IdentifiedModel):
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state="open"), name="round_open"),
             models.Index(fields=["-opened_at", "-id"], name="round_newest"),
+            BrinIndex(fields=["due_at"], name="round_by_due_time"),
         ]
 
     def __str__(self) -> str:
@@ -192,7 +197,10 @@ class Chunk(IdentifiedModel):
         verbose_name_plural = _("chunks")
         default_permissions = ("view",)
         constraints = [models.UniqueConstraint(fields=["round", "number"], name="chunk_once")]
-        indexes = [models.Index(fields=["due_at"], condition=Q(state="waiting"), name="chunk_waiting")]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state="waiting"), name="chunk_waiting"),
+            BrinIndex(fields=["due_at"], name="chunk_by_due_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.round_id} {self.number}"
@@ -291,6 +299,9 @@ class Delivery(IdentifiedModel):
         indexes = [
             models.Index(fields=["next_attempt_at"], condition=Q(state="pending"), name="delivery_pending"),
             models.Index(fields=["state", "-created_at", "-id"], name="delivery_by_state"),
+            # A search for an error reads those that have one.
+            models.Index(fields=["-id"], condition=~Q(last_error=""), name="delivery_with_error"),
+            BrinIndex(fields=["created_at"], name="delivery_by_time"),
         ]
 
     def __str__(self) -> str:

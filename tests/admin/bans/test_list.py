@@ -7,9 +7,9 @@ from django.db import connection
 from django.urls import reverse
 
 from accounts.models import User
-from bans.admin import BanAdmin, changelist
+from bans.admin import BanAdmin
 from bans.models import LiveStreamBan
-from common.admin import described
+from common.admin import counting, described
 from common.times import written
 from livestreams.models import LiveStream
 from tests.admin.bans.reviewing import listed
@@ -32,7 +32,7 @@ def test_among_equal_rows_of_a_column_the_order_of_the_queue_stays(
     kind = str(BanAdmin.list_display.index("kind") + 1)  # after the column of boxes
     assert listed(client, o=kind) == [*(name for name in ALL if name != "silenced"), "silenced"]
 
-    monkeypatch.setattr(changelist, "COUNTED", 5)
+    monkeypatch.setattr(counting, "COUNTED", 5)
     assert listed(client, o=kind) == ALL
     assert "A column sorts up to 5 rows." in text_of(client.get(list_url(LiveStreamBan), {"o": kind}))
 
