@@ -145,11 +145,10 @@ class Listing:
     `subject`, a foreign key, each row is written as the object that it refers to, and its id is the id of the row;
     the columns `of_row` of the serializer are those of the row itself.
     `places` takes the filters and returns the rows whose ids are places in the list, by default all of the model.
-    `partitioned_by` has the key of the partitions of the model's table. `from_replica` is that of `Question`.
-    `counted` returns the rows of `select` in the form and order in which they are counted, if these are others. The
-    filters `of_detail` select no rows.
-    With one of the filters `counted_in_order`, which bound the key of the first order, the rows are counted in this
-    order: PostgreSQL does not know how many rows such a filter leaves, and would read the table from its start.
+    `partitioned_by` has the key of the partitions of the model's table. `from_replica` is that of `Question`. `counted`
+    returns the rows of `select` in the form and order in which they are counted. Filters `of_detail` select no rows.
+    With one of the filters `counted_in_order`, which bound the key of the first order, rows are counted in this order:
+    PostgreSQL does not know how many such a filter leaves, and would read the table from its start.
 
     A page is found in two steps of one statement: a `Window` of keys in the order of an index, then the joins for
     these keys alone. Totals are counted up to `EXACT_UP_TO`, and not at each call where they are known to be larger.

@@ -24,6 +24,7 @@ SETTINGS = [
     "READINESS_FACTS",
     "REMINDER_WAITS",
     "RETENTION",
+    "STORED_FILES",
     "STREAM_BANS",
     "STREAM_FOLLOWERS",
     "STREAM_REMINDERS",
@@ -57,6 +58,8 @@ def test_every_setting_with_paths_of_our_functions_is_a_hook() -> None:
         "AUTH_USER_MODEL",
         "CSRF_FAILURE_VIEW",
         "DATABASES",
+        "REQUEST_DATABASE",  # an entry of DATABASES
+        "STORAGES",
         "FILE_UPLOAD_HANDLERS",
         "FORMAT_MODULE_PATH",
         "GUIDES",  # common/guides.py resolves them when it renders; tests render all guides
