@@ -205,7 +205,7 @@ def lost_database() -> Iterator[None]:
 
 
 def _await_pooler() -> None:
-    """Return when a pooler has a connection to the database again: it pauses for a second after it failed to open one."""
+    """Return when a pooler has connections again: it pauses for a second after it failed to open one."""
     until = time.monotonic() + PATIENCE
     while True:
         connection.close()
