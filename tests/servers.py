@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from psycopg import sql
 
 from common.direct import direct_connection
@@ -200,3 +200,20 @@ def lost_database() -> Iterator[None]:
             yield
         finally:
             other.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+            if pooled_environment:
+                _await_pooler()
+
+
+def _await_pooler() -> None:
+    """Return when a pooler has connections again: it pauses for a second after it failed to open one."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        connection.close()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except OperationalError:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        else:
+            return

@@ -93,8 +93,10 @@ def stream_at(planned: datetime, number: int, creator: User, now: datetime) -> L
 
 def cpu_of_postgresql() -> float:
     """CPU seconds of the PostgreSQL backend of this connection."""
-    connection.ensure_connection()
-    fields = Path(f"/proc/{connection.connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")  # what a pooler says at the start is not the number of a process
+        (process,) = cursor.fetchone()
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) * TICK
 
 
