@@ -16,7 +16,7 @@ from django.core.exceptions import (
 )
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, override
@@ -28,6 +28,8 @@ from common.accept import rank
 from common.entry_points import current_context
 from common.keys import shown
 from common.languages import preferred_language
+from common.postgres.faults import close_after, is_unavailable
+from common.postgres.pool import NoConnectionFree
 from common.refusals import (
     BadInput,
     Conflict,
@@ -41,6 +43,7 @@ from common.refusals import (
     Unavailable,
     Unprocessable,
 )
+from common.server.threads import ServerBusy
 from common.times import wire_now
 
 logger = logging.getLogger(__name__)
@@ -317,13 +320,11 @@ def answer_to(  # noqa: C901 - a flat table of kinds
             code = HTTP_CODES.get(error.status_code, "malformed_request")
             named = getattr(error, "headers", None)
             return error_answer(meta, error.status_code, code, reasons_of(error.detail), named)
-        case OperationalError() | InterfaceError():
+        case _ if is_unavailable(error):
             logger.error("the database does not answer: %s", error)
-            # Close a dead connection, so that the next request on this thread opens a new one. After a statement
-            # timeout the connection is still usable.
-            if not connection.is_usable():
-                connection.close()
-            return error_answer(meta, 503, HTTP_CODES[503], [str(Unavailable.message)])
+            close_after(error, connection)
+            refusal = ServerBusy if isinstance(error.__cause__, NoConnectionFree) else Unavailable
+            return error_answer(meta, 503, refusal.code, [str(refusal.message)])
         case RequestDataTooBig():
             return error_answer(meta, 413, HTTP_CODES[413])
         case BadRequest() | SuspiciousOperation() | TooManyFilesSent():
@@ -389,7 +390,7 @@ def crashed(request: HttpRequest) -> HttpResponse:
     error = sys.exception()
     if error_pages.is_inside(request):
         return error_pages.crashed(request, error)
-    if isinstance(error, (OperationalError, InterfaceError)):
+    if isinstance(error, Exception) and is_unavailable(error):
         with override(preferred_language(request.META)):
             return answer_to(error, request.META, request)
     return error_answer(request.META, 500, HTTP_CODES[500])

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import chain
+from os import PathLike
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,15 +15,14 @@ import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
 from django.db import DatabaseError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from common.fields import new_object_id
 from common.hooks import DOCTOR_CHECKS
+from common.storage import probing
 
 OLDEST_POSTGRES = 15
 CONNECT_WITHIN = 5  # seconds
@@ -183,21 +183,14 @@ def _is_weak(key: str, shortest: int) -> bool:
 
 
 def _storage() -> Iterator[Finding]:
-    try:
-        name = default_storage.save(f".doctor-{new_object_id()}", ContentFile(b"can it be written?"))
-        default_storage.delete(name)
-    except Exception as problem:  # Storages elsewhere raise the errors of their own libraries.
-        yield error(
-            "storage_unwritable",
-            f"Pictures cannot be stored: {_first_line(problem)}",
-            "Let the service's user write to the folder media in KUMANDA_DATA, or name another KUMANDA_DATA.",
-        )
-        return
-    if isinstance(default_storage, FileSystemStorage) or hasattr(default_storage, "location"):
+    found = list(probing.problems())
+    for problem in found:
+        yield Finding(problem.code, Severity(problem.severity), problem.meaning, problem.remedy)
+    if isinstance(default_storage, FileSystemStorage) and not found:
         yield from _free_space(default_storage.location)
 
 
-def _free_space(folder: str) -> Iterator[Finding]:
+def _free_space(folder: str | PathLike[str]) -> Iterator[Finding]:
     free = shutil.disk_usage(folder).free
     if free >= LITTLE_FREE:
         return

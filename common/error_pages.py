@@ -12,7 +12,6 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import BadRequest, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -20,6 +19,8 @@ from django.utils.translation import get_language_from_request, override
 from django.utils.translation import gettext_lazy as _
 
 from common.entry_points import current_context
+from common.postgres.faults import is_unavailable
+from common.refusals import Unavailable
 
 # Heading and advice of each status.
 TEXTS: dict[int, tuple[Any, Any]] = {
@@ -41,6 +42,7 @@ CSRF_TEXTS = (
     _("This form is not valid any more"),
     _("It was open for long, or your browser keeps no cookies. Go back, reload the page, and send the form again."),
 )
+UNAVAILABLE_TEXTS = (_("This does not work at the moment"), _("Try again later. Tell your operators if it lasts."))
 
 
 class RefusedParameter(BadRequest):
@@ -59,7 +61,9 @@ def bad_request(request: HttpRequest, exception: Exception | None = None) -> Htt
 
 def crashed(request: HttpRequest, exception: BaseException | None) -> HttpResponse:
     """Runs no query, because the database may be what failed."""
-    status = 503 if isinstance(exception, (OperationalError, InterfaceError)) else 500
+    if isinstance(exception, Unavailable):
+        return error_page(_of_nobody(request), 503, texts=UNAVAILABLE_TEXTS, reason=str(exception.message))
+    status = 503 if exception is not None and is_unavailable(exception) else 500
     return error_page(_of_nobody(request), status)
 
 

@@ -20,6 +20,8 @@ from django.views.decorators.csrf import csrf_exempt
 from common.api import HTTP_CODES, error_answer, success_answer
 from common.hooks import READINESS_FACTS
 from common.languages import preferred_language
+from common.postgres.faults import close_after
+from common.postgres.pool import NoConnectionFree
 from common.refusals import Unavailable
 from common.server import draining
 
@@ -101,8 +103,10 @@ def unreadiness() -> str | None:
         if connection.connection is not None and not connection.is_usable():
             connection.close()
         missing = _known_migrations().keys() - _applied_migrations()
-    except DatabaseError:
-        connection.close()
+    except (DatabaseError, InterfaceError) as error:
+        if isinstance(error.__cause__, NoConnectionFree):
+            return "all connections to the database are in use"
+        close_after(error, connection)
         return "the database does not answer"
     return f"{len(missing)} migrations are not applied; run manage.py migrate" if missing else None
 

@@ -38,8 +38,9 @@ KEY = re.compile(rf"[\x21-\x7e]{{1,{LONGEST_KEY}}}")
 KEPT = frozenset([200, 201, 202, 204, 400, 403, 404, 409, 415, 422])
 ANSWERS = "stored answers"  # the purpose of their encryption
 
-# A picture is decoded inside the transaction: longer than `common.pictures` waits and works at most.
-SECONDS_FOR_PICTURES = 30
+# A picture is decoded and stored inside the transaction: longer than `common.pictures` and `common.storage` wait and
+# work at most.
+SECONDS_FOR_PICTURES = 60
 
 RUNNING = AdvisoryLock("idempotency key")
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from hashlib import blake2b
 
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 REGISTRY: dict[bytes, "AdvisoryLock"] = {}
 
@@ -46,14 +47,16 @@ class AdvisoryLock:
         return bool(_call("pg_try_advisory_xact_lock", self.key(row_id)))
 
     @contextmanager
-    def tried_by_session(self, row_id: str = "") -> Iterator[bool]:
+    def tried_by_session(self, row_id: str = "", *, using: BaseDatabaseWrapper | None = None) -> Iterator[bool]:
         """Yields whether the lock was taken, without waiting. It is held to the end of the block, across transactions.
 
-        It belongs to the connection and ends with it, also when the process is killed.
+        It belongs to the connection, `using` or that of this thread, and ends with it, also when the process is killed.
+        So it is for commands and workers, whose connections are direct: a pooler may lend the server connection to
+        others between two transactions.
         """
         key = self.key(row_id)
         # One cursor, because Django may open another connection meanwhile, which could not release the lock.
-        with connection.cursor() as cursor:
+        with (using or connection).cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
             is_taken = bool(cursor.fetchone()[0])
             try:

@@ -63,6 +63,10 @@ def logging_config(*, level: str, secrets_after: Sequence[str]) -> dict[str, Any
             "django.request": {"level": "CRITICAL"},
             # Several lines for each job, thousands of which may run in a second.
             "procrastinate": {"level": "WARNING"},
+            # At DEBUG they log the headers of each call, which have the session token of a temporary key.
+            "boto3": {"level": "INFO"},
+            "botocore": {"level": "INFO"},
+            "urllib3": {"level": "INFO"},
             # The server and Django's development server give these loggers handlers of their own, which write paths as
             # they are. The first is silent unless the operator sets GRANIAN_LOG_ACCESS_ENABLED.
             "granian.access": {"level": "INFO", "handlers": ["console"], "propagate": False},

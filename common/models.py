@@ -118,6 +118,20 @@ class RateCounter(models.Model):
         return str(self.key)
 
 
+class StoragePlace(models.Model):
+    """Where the processes of a machine store pictures: see `common/storage/presence.py`."""
+
+    host = models.CharField(max_length=255, primary_key=True)
+    place = models.CharField(max_length=400)
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.host}: {self.place}"
+
+
 class AppendOnlyModel(models.Model):
     """A table of which the database refuses UPDATE, DELETE and TRUNCATE: see `common/audit_guard.py`.
 

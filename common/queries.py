@@ -19,7 +19,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from psycopg.sql import Literal
 
 from common.fields import ObjectIdField
-from common.postgres.base import ServerSilent
+from common.postgres.bounded import ServerSilent
 from common.writes import Write, with_writes
 
 # Types of parameters.

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from django.db import InterfaceError, OperationalError
+
 _undo: ContextVar[list[Callable[[], object]] | None] = ContextVar("undo", default=None)
 
 
@@ -32,3 +34,18 @@ def on_rollback(undo: Callable[[], object]) -> None:
     """
     if (registered := _undo.get()) is not None:
         registered.append(undo)
+
+
+# Connection exceptions, and the end of a server process, which may come while COMMIT waits for a replica.
+_LOST = ("08", "57P")
+
+
+def may_be_committed(error: BaseException | None) -> bool:
+    """Whether a transaction that ended with this error is perhaps committed: its connection was lost.
+
+    An error that the server reported for a statement, such as a time limit, has a code, and is a rollback.
+    """
+    if not isinstance(error, (OperationalError, InterfaceError)):
+        return False
+    code = getattr(error.__cause__, "sqlstate", None)
+    return code is None or code.startswith(_LOST)

@@ -1,9 +1,10 @@
-"""Periodic tasks that maintain the job queue and the counters of rate limits."""
+"""Tasks that maintain the job queue and the counters of rate limits, and remove stored files."""
 
 from procrastinate import JobContext
 
-from common.jobs import FIRST, maintenance, periodic
+from common.jobs import FIRST, PATIENT, SLOW_QUEUE, maintenance, periodic, task
 from common.rate_limits import counters
+from common.storage import storage
 
 EVERY_TEN_SECONDS = "* * * * * */10"  # the seconds are the last field
 EVERY_FIVE_MINUTES = "*/5 * * * *"
@@ -18,3 +19,10 @@ async def take_over_stalled_jobs(context: JobContext, timestamp: int) -> None:
 def forget_rate_counters(timestamp: int) -> None:
     """Delete the counters whose window is over."""
     counters.delete_expired()
+
+
+@task(queue=SLOW_QUEUE, retry=PATIENT)
+def remove_files(names: list[str]) -> None:
+    """Remove stored files that no row names any more."""
+    for name in names:
+        storage().delete(name)

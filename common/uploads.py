@@ -1,5 +1,6 @@
 """Multipart bodies, bounded before they are parsed: in bytes and in parts, for the API and for forms of the admin."""
 
+from contextlib import suppress
 from io import BytesIO
 from typing import IO, Any
 
@@ -15,6 +16,8 @@ from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
 from rest_framework import parsers
 from rest_framework.exceptions import ParseError
+
+from common.storage.files import refusal_of
 
 MOST_PARTS = 100
 
@@ -40,7 +43,9 @@ class BoundedUploadHandler(FileUploadHandler):
         boundary: Any,  # bytes, whatever the type stubs say
         encoding: str | None = None,
     ) -> tuple[Any, Any]:
-        """The fields and the files. Raises RequestDataTooBig, MultiPartParserError."""
+        """The fields and the files. Raises RequestDataTooBig, MultiPartParserError; StorageFull, StorageUnavailable
+        when a large file cannot be written to the folder of temporary files.
+        """
         limit = settings.UPLOAD_BODY_LIMIT
         if content_length > limit:
             raise RequestDataTooBig(f"a form of more than {limit} bytes")
@@ -48,8 +53,15 @@ class BoundedUploadHandler(FileUploadHandler):
         # The last part ends with the boundary too.
         if body.count(b"--" + boundary) > MOST_PARTS + 1:
             raise MultiPartParserError(_("more than %(limit)d parts") % {"limit": MOST_PARTS})
-        handlers = [MemoryFileUploadHandler(), TemporaryFileUploadHandler()]
-        return DjangoParser(META, BytesIO(body), handlers, encoding).parse()
+        temporary = TemporaryFileUploadHandler()
+        handlers = [MemoryFileUploadHandler(), temporary]
+        try:
+            return DjangoParser(META, BytesIO(body), handlers, encoding).parse()
+        except OSError as error:
+            # Closing removes the file. What is still buffered does not fit either.
+            with suppress(AttributeError, OSError):
+                temporary.file.close()
+            raise refusal_of(error) from error
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes | None:
         return raw_data

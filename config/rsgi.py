@@ -13,12 +13,17 @@ from django.db import connections  # noqa: E402
 from common.hooks import require_hooks  # noqa: E402
 from common.server.application import Application  # noqa: E402 - needs the settings
 from common.server.handler import LenientHandler  # noqa: E402
+from common.server.threads import seconds_to_wait  # noqa: E402
 
 # Granian runs no system checks.
 require_hooks()
-# Requests have time limits. Commands and workers have none, because a migration or an export may take long.
-connections.settings["default"]["TIME_LIMITS"] = settings.REQUEST_TIME_LIMITS
-# Each thread keeps a database connection. Calls that wait for revocations or for a password hash get extra threads.
+# Requests share a pool of connections, perhaps behind a pooler, and have time limits. settings.DATABASES stays as it
+# is, for connections of their own (see common/direct.py), but for their name.
+settings.DATABASES["default"]["OPTIONS"]["application_name"] = settings.REQUEST_DATABASE["OPTIONS"]["application_name"]
+connections.settings = connections.settings | {
+    "default": settings.DATABASES["default"] | settings.REQUEST_DATABASE | {"POOL_WAIT": seconds_to_wait}
+}
+# Calls that wait for revocations or for a password hash get extra threads. They have no connection meanwhile.
 THREADS = (
     settings.REQUESTS_AT_ONCE
     + settings.WAITING_POLLS

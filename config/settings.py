@@ -14,8 +14,27 @@ from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
 from config.csp import NOTHING, admin_policy
-from config.database import DATABASES, REQUEST_TIME_LIMITS  # noqa: F401 - settings
+from config.database import (  # noqa: F401 - settings
+    COMMAND_TIME_LIMITS,
+    DATABASE_POOL_SIZE,
+    DATABASES,
+    IS_TRANSACTION_POOLED,
+    MIGRATE_LOCK_SECONDS,
+    REQUEST_DATABASE,
+    REQUEST_TIME_LIMITS,
+    REQUESTS_AT_ONCE,
+)
 from config.environment import BASE_DIR, DATA_DIR, env
+from config.identity import (  # noqa: F401 - settings
+    IDENTITY_ALGORITHMS,
+    IDENTITY_ALGORITHMS_KNOWN,
+    IDENTITY_AUDIENCE,
+    IDENTITY_ISSUER,
+    IDENTITY_JWKS_URL,
+    IDENTITY_PUBLIC_KEY,
+    IDENTITY_TOKEN_MAX_SECONDS,
+)
+from config.media import read_bucket, storages
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.reporting import DEFAULT_REASONS, check_reasons
@@ -129,14 +148,12 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 SESSION_COOKIE_AGE = 3600 * env.int("ADMIN_SESSION_HOURS", default=12)
-# Requests that a server process handles at the same time. One that takes longer than 20 ms no longer counts.
-REQUESTS_AT_ONCE = env.int("REQUESTS_AT_ONCE", default=2)
 # Password hashes that a server process computes at the same time, each on one core. Further logins wait in the queue,
 # each in a thread: see config/rsgi.py.
 PASSWORD_HASHING_SLOTS = env.int("PASSWORD_HASHING_SLOTS", default=1)
 PASSWORD_HASHING_QUEUE = 4
-if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1 or REQUESTS_AT_ONCE < 1:
-    raise ImproperlyConfigured("ADMIN_SESSION_HOURS, PASSWORD_HASHING_SLOTS and REQUESTS_AT_ONCE must be at least 1.")
+if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1:
+    raise ImproperlyConfigured("ADMIN_SESSION_HOURS and PASSWORD_HASHING_SLOTS must be at least 1.")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 CSRF_FAILURE_VIEW = "common.error_pages.csrf_failure"
 
@@ -151,24 +168,6 @@ SIMPLE_JWT = {
     "USER_ID_CLAIM": "sub",
     "LEEWAY": CLOCK_LEEWAY,
 }
-# An identity provider of the platform, if there is one: its tokens are accepted beside Kumanda's.
-IDENTITY_ISSUER = env.str("IDENTITY_ISSUER", default="")
-IDENTITY_AUDIENCE = env.str("IDENTITY_AUDIENCE", default="")
-IDENTITY_PUBLIC_KEY = env.str("IDENTITY_PUBLIC_KEY", default="", multiline=True)
-IDENTITY_JWKS_URL = env.str("IDENTITY_JWKS_URL", default="")
-IDENTITY_ALGORITHMS = env.list("IDENTITY_ALGORITHMS", default=["RS256", "ES256"])
-IDENTITY_TOKEN_MAX_SECONDS = env.int("IDENTITY_TOKEN_MAX_SECONDS", default=86_400)
-if IDENTITY_TOKEN_MAX_SECONDS < 60:
-    raise ImproperlyConfigured("IDENTITY_TOKEN_MAX_SECONDS must be at least 60.")
-if IDENTITY_ISSUER and not (IDENTITY_AUDIENCE and bool(IDENTITY_PUBLIC_KEY) != bool(IDENTITY_JWKS_URL)):
-    raise ImproperlyConfigured(
-        "IDENTITY_ISSUER is set: set IDENTITY_AUDIENCE too, "
-        "and exactly one of IDENTITY_PUBLIC_KEY and IDENTITY_JWKS_URL."
-    )
-# Asymmetric signatures only: with HS* anybody who knows the verification key could sign.
-IDENTITY_ALGORITHMS_KNOWN = frozenset(["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"])
-if not set(IDENTITY_ALGORITHMS) <= IDENTITY_ALGORITHMS_KNOWN:
-    raise ImproperlyConfigured("IDENTITY_ALGORITHMS may name RS*, PS* and ES* algorithms only.")
 
 # --- the API --------------------------------------------------------------------------------------
 
@@ -318,8 +317,10 @@ if not 0 <= DRAIN_SECONDS <= 600:
 READINESS_FACTS = {"dispatch": "reminders.services.dispatch_state"}
 # What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
+    "common.connection_doctor.examine",
     "common.audit_doctor.examine",
     "common.partitions.examine",
+    "common.storage.doctor.examine",
     "accounts.doctor.examine",
     "reminders.doctor.examine",
     "config.doctor.examine",
@@ -377,6 +378,13 @@ except (ValueError, ZoneInfoNotFoundError) as error:
 STATIC_URL = "/static/"
 MEDIA_URL = env.str("MEDIA_URL", default=f"{PUBLIC_URL}/media/")
 MEDIA_ROOT = DATA_DIR / "media"
+_STORAGE_KIND = env.str("MEDIA_STORAGE_KIND", default="local")
+STORAGES = storages(
+    _STORAGE_KIND, read_bucket(), media_url=MEDIA_URL, is_media_url_set=bool(env.str("MEDIA_URL", default=""))
+)
+SERVES_MEDIA = _STORAGE_KIND == "local"  # whether `serve` answers /media/ from MEDIA_ROOT
+# Which rows name stored files: see common/storage/sources.py.
+STORED_FILES = ["accounts.stored_files.sources", "livestreams.stored_files.sources"]
 # Content security policies: the default, and that of the admin.
 SECURE_CSP = NOTHING
 ADMIN_CSP = admin_policy(MEDIA_URL)

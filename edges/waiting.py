@@ -1,5 +1,7 @@
 """Waiting for revocations: one connection of each process runs LISTEN and wakes the threads that wait.
 
+It is a direct connection outside the pool; the threads that wait have none.
+
 A spurious wake-up costs one query; a missed one leaves a banned viewer in. So a thread queries only after LISTEN is
 active, and all threads are woken when the connection was lost and is back.
 """
@@ -14,8 +16,10 @@ from time import monotonic, sleep
 import psycopg
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
+from common.direct import direct_connection
 from common.server import draining
 from common.server.threads import begin_wait
 from edges.services import CHANNEL, Cursor, RevocationPage, revocations_after
@@ -81,13 +85,14 @@ class _Listener:
     def _listen(self) -> None:
         while True:
             lost = False
+            own = direct_connection()
             try:
-                self._listen_until_done()
+                self._listen_until_done(own)
             except (DatabaseError, psycopg.Error) as error:
                 lost = True
                 logger.warning("lost the connection that listens for revocations", exc_info=error)
             finally:
-                connection.close()
+                own.close()
             with self._changed:
                 self._is_listening = False
                 if self._is_done():
@@ -96,10 +101,10 @@ class _Listener:
             if lost:
                 sleep(1)
 
-    def _listen_until_done(self) -> None:
+    def _listen_until_done(self, own: BaseDatabaseWrapper) -> None:
         """Returns when no thread waits any more."""
-        connection.ensure_connection()
-        listening: psycopg.Connection = connection.connection
+        own.ensure_connection()
+        listening: psycopg.Connection = own.connection
         listening.execute(f"LISTEN {CHANNEL}".encode())
         with self._changed:
             self._is_listening = True
@@ -152,4 +157,5 @@ def awaited_revocations(cursor: Cursor) -> RevocationPage | None:
             left = until - monotonic()
             if left <= 0 or page.cursor != cursor or draining.has_ended_waits():
                 return page
+            begin_wait()
             event.wait(left)

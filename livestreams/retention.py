@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.core.files.storage import default_storage
 from django.db import IntegrityError
 
 from common.retention import CHUNK, Removal, Retention
+from common.storage import forget
 from livestreams.models import LiveStream
 from livestreams.services import purge_stream
 
@@ -27,8 +27,8 @@ def _remove_streams(now: datetime, removal: Removal) -> None:
                 continue  # restored, or removed by another process
             removal.count += 1
             removal.ids.append(stream_id)
-            if thumbnail and not _is_removed(thumbnail):
-                removal.files_left.append(thumbnail)
+            if thumbnail:
+                removal.files_left += forget([thumbnail])
 
 
 def _ids(now: datetime) -> Iterator[str]:
@@ -37,11 +37,3 @@ def _ids(now: datetime) -> Iterator[str]:
     while page:
         yield from page
         page = list(due.filter(pk__gt=page[-1])[:CHUNK])
-
-
-def _is_removed(file: str) -> bool:
-    try:
-        default_storage.delete(file)
-    except OSError:
-        return False
-    return True

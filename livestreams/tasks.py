@@ -1,31 +1,33 @@
 """Tasks of streams."""
 
-from django.core.files.storage import default_storage
+import logging
+
 from django.utils import timezone
-from procrastinate import RetryStrategy
 
 from common.items import for_each
-from common.jobs import SLOW_QUEUE, periodic, task
+from common.jobs import PATIENT, SLOW_QUEUE, periodic, task
+from common.storage import storage
 from livestreams.models import LiveStream
 from livestreams.services import expire_stream
-from livestreams.thumbnails import rename
 
-# 100 attempts, each delay 20 seconds longer than the one before: about a day in all. If the storage is unavailable
-# longer, the job fails and the doctor reports it.
-PATIENT = RetryStrategy(max_attempts=100, linear_wait=20)
+logger = logging.getLogger(__name__)
+
 EVERY_MINUTE = "* * * * *"
 
 
 @task(queue=SLOW_QUEUE, retry=PATIENT)
 def rename_thumbnail(old: str, new: str) -> None:
     """Rename the thumbnail of a deleted stream, so that its published address no longer works."""
-    rename(old, new)
+    try:
+        storage().move(old, new)
+    except FileNotFoundError:
+        logger.warning("there is neither %s nor %s; media check will report it", old, new)
 
 
 @task(queue=SLOW_QUEUE, retry=PATIENT)
 def remove_thumbnail(name: str) -> None:
     """Delete the thumbnail that a stream had before it got another one."""
-    default_storage.delete(name)
+    storage().delete(name)
 
 
 @periodic(EVERY_MINUTE)

@@ -5,39 +5,34 @@ from contextlib import contextmanager
 from secrets import token_hex
 from typing import IO
 
-from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
 from procrastinate.contrib.django import app
 
 from common.jobs import SLOW_QUEUE
 from common.pictures import reencoded
-from common.rollbacks import on_rollback
+from common.storage import stored
 
 LONGEST_SIDE = 1280  # pixels
+FOLDER = "thumbnails/"
 
 
 def new_name() -> str:
     """128 random bits, so that the address of a file cannot be guessed."""
-    return f"thumbnails/{token_hex(16)}.webp"
+    return f"{FOLDER}{token_hex(16)}.webp"
 
 
 @contextmanager
 def stored_thumbnail(picture: IO[bytes] | None) -> Iterator[str]:
     """Store the picture and yield its file name, "" without a picture. The file is deleted when the block raises.
 
-    Raises the errors of `reencoded` for the field `thumbnail`.
+    Raises the errors of `reencoded` for the field `thumbnail`, and those of `stored`.
     """
     if picture is None:
         yield ""
         return
     content = reencoded(picture, field="thumbnail", max_side=LONGEST_SIDE)
-    name = default_storage.save(new_name(), ContentFile(content))
-    on_rollback(lambda: default_storage.delete(name))
-    try:
+    name = new_name()
+    with stored({name: content}):
         yield name
-    except BaseException:
-        default_storage.delete(name)
-        raise
 
 
 def renamed_later(name: str, *, stream_id: str) -> str:
@@ -59,13 +54,3 @@ def _defer(task: str, stream_id: str, **arguments: str) -> None:
     # Procrastinate runs jobs with the same lock one after the other, in the order in which they were inserted.
     configured = app.configure_task(f"livestreams.tasks.{task}", queue=SLOW_QUEUE, lock=f"thumbnail-{stream_id}")
     configured.defer(**arguments)
-
-
-def rename(old: str, new: str) -> None:
-    """Copy and delete, because storages cannot rename. Idempotent, also after an interruption."""
-    if not default_storage.exists(old):
-        return
-    default_storage.delete(new)  # an incomplete copy of an interrupted run
-    with default_storage.open(old) as content:
-        default_storage.save(new, content)
-    default_storage.delete(old)

@@ -24,6 +24,7 @@ from common.rate_limits import counters
 from tests.databases import database
 from tests.flush import flush
 from tests.kept import KEPT, owner_of
+from tests.poolers import pooled_if_chosen
 from tests.servers import database_url
 
 PASSWORD = "correct horse battery staple"
@@ -34,6 +35,7 @@ STARTS_PROCESSES = {
     "subprocess",
     "Popen",
     "running_server",
+    "private_server",
     "serving",
     "running_workers",
     "start_worker",
@@ -159,6 +161,8 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     """Commits do not wait for the disk. After a crash of the machine the test database is created again anyway."""
     options = connection.settings_dict["OPTIONS"]
     options["options"] = f"{options.get('options', '')} -c synchronous_commit=off".strip()
+    # Tests hold transactions for as long as they take.
+    connection.settings_dict["TIME_LIMITS"] = {}
 
 
 @pytest.fixture(scope="session")
@@ -175,8 +179,11 @@ def django_db_setup(
     # The folder of a process of pytest-xdist is in that of the run.
     shared = tmp_path_factory.getbasetemp().parent if hasattr(request.config, "workerinput") else None
     verbosity: int = request.config.option.verbose
-    with database(
-        django_db_blocker, verbosity=verbosity, keep=django_db_keepdb, recreate=django_db_createdb, shared=shared
+    with (
+        database(
+            django_db_blocker, verbosity=verbosity, keep=django_db_keepdb, recreate=django_db_createdb, shared=shared
+        ),
+        pooled_if_chosen(django_db_blocker),
     ):
         yield
 

@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
+from common.direct import direct_connection
 from common.rate_limits.policies import NAMES, OFF, setting_of
 from tests.patience import PATIENCE
 
@@ -60,13 +61,16 @@ class Server:
 
         `named` are further headers, with _ instead of -.
         """
-        connected = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         headers |= {name.replace("_", "-"): value for name, value in named.items()}
         if token:
             headers["Authorization"] = f"Bearer {token}"
+        return self.send(method, path, None if body is None else json.dumps(body).encode(), headers)
+
+    def send(self, method: str, path: str, raw: bytes | None, headers: Mapping[str, str]) -> Answer:
+        connected = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
-            connected.request(method, path, None if body is None else json.dumps(body), headers)
+            connected.request(method, path, raw, dict(headers))
             response = connected.getresponse()
             return Answer(response.status, dict(response.getheaders()), response.read())
         finally:
@@ -88,9 +92,16 @@ def wait_for_port(port: int) -> None:
     raise AssertionError(f"nothing listens on port {port}")
 
 
-def database_url() -> str:
-    """The URL of the database of this test, for other processes."""
-    place = connection.get_connection_params()
+# What a process needs beside DATABASE_URL when that leads through a pooler: see tests/poolers.py.
+pooled_environment: dict[str, str] = {}
+
+
+def direct_place() -> dict[str, Any]:
+    """The parameters of a connection to the database of this test, past a pooler."""
+    return direct_connection().get_connection_params()
+
+
+def url_of(place: Mapping[str, Any]) -> str:
     user = quote(place.get("user", ""))
     if password := place.get("password"):
         user += f":{quote(password)}"
@@ -98,6 +109,11 @@ def database_url() -> str:
     # The folder of a socket is part of the path.
     where = f"/{quote(host)}" if host.startswith("/") else f"{host}:{place.get('port') or 5432}"
     return f"postgresql://{user}@{where}/{place['dbname']}"
+
+
+def database_url() -> str:
+    """The URL of the database of this test, for other processes."""
+    return url_of(connection.get_connection_params())
 
 
 # Tests call more often than any app; those of the limits set some of these again.
@@ -116,7 +132,7 @@ def serving(
     port: int, home: Path, environment: Mapping[str, str], *, workers: int = 1, database: str | None = ""
 ) -> Iterator[Server]:
     """The same with the checkout in the folder `home`, on a port that was chosen before."""
-    place = without_database_url() if database is None else os.environ | {"DATABASE_URL": database or database_url()}
+    place = without_database_url() if database is None else with_database_url(database)
     process = subprocess.Popen(
         [sys.executable, str(home / "manage.py"), "serve", "--port", str(port), "--workers", str(workers)],
         cwd=home,
@@ -143,6 +159,11 @@ def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]") -> Non
     raise AssertionError("the server did not become ready")
 
 
+def with_database_url(database: str = "") -> dict[str, str]:
+    """The environment of a process that uses the database of this test, or `database`."""
+    return os.environ | pooled_environment | {"DATABASE_URL": database or database_url()}
+
+
 def without_database_url() -> dict[str, str]:
     """The environment of a process that uses its own embedded database."""
     return {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
@@ -151,10 +172,10 @@ def without_database_url() -> dict[str, str]:
 @contextmanager
 def _superuser() -> Iterator[tuple[psycopg.Connection, str]]:
     """A connection to another database of the same server, and the name of the database of this test."""
-    connection.ensure_connection()
-    info = connection.connection.info
-    with psycopg.connect(host=info.host, port=info.port, user=info.user, dbname="postgres", autocommit=True) as other:
-        yield other, info.dbname
+    place = direct_place()
+    address = {name: place[name] for name in ("host", "port", "user", "password") if name in place}
+    with psycopg.connect(**address, dbname="postgres", autocommit=True) as other:
+        yield other, place["dbname"]
 
 
 def _terminate(other: psycopg.Connection, name: str) -> None:

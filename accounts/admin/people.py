@@ -21,8 +21,7 @@ from accounts.admin.card import AVAILABILITY_COLOURS
 from accounts.models import User
 from accounts.serializers import file_url
 from common.admin import ActionAdmin, AdminAction, Found, MomentRangeFilter, SearchedColumn, WordSearch, page_of
-from common.pictures import PictureSlotsFull
-from common.refusals import Invalid
+from common.refusals import Invalid, Unavailable
 
 
 class PhotoForm(forms.Form):
@@ -167,7 +166,7 @@ class UserAdmin(ActionAdmin):
                 )
             except Invalid as refusal:
                 form.add_error("photo", str(refusal.rule))
-            except PictureSlotsFull as refusal:
+            except Unavailable as refusal:
                 form.add_error("photo", str(refusal.message))
             else:
                 self.message_user(request, _("The profile photo was set."), messages.SUCCESS)

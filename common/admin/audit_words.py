@@ -16,6 +16,9 @@ add_kind(
         _("run"),
         fields={
             "removed": _("removed"),
+            "renamed": _("renamed"),
+            "copied": _("copied"),
+            "files": _("files"),
             "rows": _("rows"),
             "format": _("format"),
             "filter": _("filter"),
@@ -36,6 +39,27 @@ for action in (
         SYSTEM,
         _("remove what is past its retention"),
         _("%(actor)s removed %(removed)s rows past their retention (%(target)s)"),
+    ),
+    Action(
+        "delete_stored_files",
+        RUN,
+        SYSTEM,
+        _("delete stored files that no row names"),
+        _("%(actor)s deleted %(removed)s stored files that no row names"),
+    ),
+    Action(
+        "rename_stored_files",
+        RUN,
+        SYSTEM,
+        _("rename stored files of deleted rows"),
+        _("%(actor)s gave %(renamed)s stored files of deleted rows their new names"),
+    ),
+    Action(
+        "copy_stored_files",
+        RUN,
+        SYSTEM,
+        _("copy stored files to another storage"),
+        _("%(actor)s copied %(copied)s stored files to another storage"),
     ),
     Action(
         "archive_audit_rows",

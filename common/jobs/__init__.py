@@ -7,12 +7,13 @@ module of every installed app, and the entry point of what a worker's job change
 """
 
 from common.jobs.batches import defer_in_batches, run_batch
-from common.jobs.declaring import FAST_QUEUE, FIRST, SLOW_QUEUE, URGENT, periodic, task
+from common.jobs.declaring import FAST_QUEUE, FIRST, PATIENT, SLOW_QUEUE, URGENT, periodic, task
 from common.jobs.deferring import defer, defer_each
 
 __all__ = [
     "FAST_QUEUE",
     "FIRST",
+    "PATIENT",
     "SLOW_QUEUE",
     "URGENT",
     "defer",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 # A worker runs each queue in threads of its own, so that slow jobs do not starve the fast ones. The names of queues are
@@ -13,6 +14,10 @@ SLOW_QUEUE = "delivering"  # for jobs that may wait long for something outside, 
 # Jobs with a higher priority run first; the default is 0.
 URGENT = 10  # users wait for the result
 FIRST = 2 * URGENT  # the other jobs depend on it
+
+# 100 attempts, each delay 20 seconds longer than the one before: about a day in all. If what a job waits for is
+# unavailable longer, the job fails and the doctor reports it.
+PATIENT = RetryStrategy(max_attempts=100, linear_wait=20)
 
 
 def task(*, queue: str = FAST_QUEUE, **options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -18,13 +18,17 @@ from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.contrib.django.utils import connector_params
 from procrastinate.jobs import DeleteJobCondition
 from procrastinate.worker import Worker
+from psycopg_pool import AsyncConnectionPool
 
 from common.entry_points import EntryPoint, called_through
 from common.jobs import stopping
+from common.storage import presence
 
 logger = logging.getLogger(__name__)
 
-SECONDS_UNTIL_NEW_TRY = 2
+# Together they bound how long a worker needs to notice that the database is back.
+SECONDS_UNTIL_NEW_TRY = 1
+SECONDS_TO_OPEN = 3
 
 
 def _run_task(call_next: Callable[[], Any], context: JobContext, _worker: Worker) -> Any:
@@ -42,6 +46,13 @@ OPTIONS: dict[str, Any] = {
     "install_signal_handlers": False,
     "task_middleware": [_run_task],
 }
+
+
+class _ConnectionPool(AsyncConnectionPool[Any]):
+    """Fails soon if the database is away, instead of trying at ever longer intervals for half a minute."""
+
+    async def open(self, wait: bool = False, timeout: float = SECONDS_TO_OPEN) -> None:
+        await super().open(wait, timeout)
 
 
 class _WorkerConnector(PsycopgConnector):
@@ -95,5 +106,7 @@ def run(jobs_at_once: Mapping[str, int], *, until_idle: bool = False) -> None:
 
     `until_idle` returns when no job is left to run now. While the database is unavailable this retries.
     """
-    with app.replace_connector(_WorkerConnector(kwargs=connector_params())):
+    presence.keep_noting()
+    connector = _WorkerConnector(pool_factory=_ConnectionPool, min_size=1, max_size=4, kwargs=connector_params())
+    with app.replace_connector(connector):
         asyncio.run(_work(jobs_at_once, until_idle=until_idle))

@@ -16,16 +16,20 @@ from common import api
 from common.entry_points import EntryPoint, called_through
 from common.languages import preferred_language
 from common.middleware import request_id_of, with_common_headers
+from common.refusals import Unavailable
 from common.server import draining
 from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
 from common.server.requests import Scope, body_length, environ_of, refuse_oversized
-from common.server.threads import RequestThreads
+from common.server.threads import RequestThreads, begin_wait
+from common.storage import presence
 
 logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT = 30.0  # seconds for each part of a streamed answer
 HEALTH = "/healthz"
+READINESS = "/readyz"
+READINESS_SECONDS = 1.8
 FILES = "/media/"
 
 
@@ -54,11 +58,14 @@ class Application:
         self._wsgi = wsgi
         self._threads = RequestThreads(threads, at_once=at_once)
         self._bodies = BodyReader()
-        self._files = StoredFiles(settings.MEDIA_ROOT)
+        # A bucket is served by others. An earlier folder may have pictures of what was deleted since.
+        self._files = StoredFiles(settings.MEDIA_ROOT) if settings.SERVES_MEDIA else None
+        self._probe = RequestThreads(1, at_once=1)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
+        presence.keep_noting()
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         environ = environ_of(scope)
@@ -73,11 +80,30 @@ class Application:
                     await self._send_file(incoming, protocol, environ, scope.path.removeprefix(FILES))
                     return
             refuse_oversized(environ)
-            await self._answer(environ, incoming, protocol)
+            if scope.path == READINESS and scope.method in ("GET", "HEAD"):
+                await self._answer_readiness(environ, incoming, protocol)
+            else:
+                await self._answer(environ, incoming, protocol)
         except ClientGone:
             pass
         except Exception as error:
             await self._send(incoming, protocol, environ, _refusal(environ, error))
+
+    async def _answer_readiness(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
+        """In a thread of its own and in limited time: a busy server is ready, one with a silent database is not.
+
+        Raises Unavailable.
+        """
+        await drop(incoming)
+        answer: list[Any] = []
+        try:
+            async with asyncio.timeout(READINESS_SECONDS):
+                await self._probe.run(lambda: answer.extend(_answered(self._wsgi, dict(environ))))
+        except TimeoutError as error:
+            raise Unavailable from error
+        status, headers, content = answer
+        protocol.response_bytes(status, _closing(headers, is_last=not incoming.is_complete), content)
+        await linger(incoming)
 
     async def _answer(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
         body = b""
@@ -115,7 +141,7 @@ class Application:
     async def _send_file(
         self, incoming: Incoming, protocol: HTTPProtocol, environ: Mapping[str, Any], name: str
     ) -> None:
-        found = self._files.find(name)
+        found = None if self._files is None else self._files.find(name)
         if found is None:
             await self._send(incoming, protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
         elif found.is_known(environ):
@@ -169,6 +195,16 @@ def _answer_by(
     protocol.response_bytes(status, _closing(headers), content)
 
 
+def _answered(wsgi: Callable[..., Any], environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Status, headers and body of the answer to a request without a body."""
+    started: list[Any] = []
+    response = wsgi(environ | {"wsgi.input": BytesIO()}, lambda *given: started.extend(given))
+    try:
+        return int(started[0][:3]), started[1], b"".join(response)
+    finally:
+        response.close()
+
+
 def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.AbstractEventLoop) -> None:
     """Send each part before the next one is made, so that memory does not grow with the body.
 
@@ -183,6 +219,7 @@ def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.Abstract
         for part in filter(None, parts):
             sending = asyncio.run_coroutine_threadsafe(send(part), loop)
             try:
+                begin_wait()  # for a client that may read slowly
                 sending.result(SEND_TIMEOUT)
             finally:
                 sending.cancel()  # after a timeout it would keep the connection open; else it is done

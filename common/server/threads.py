@@ -10,8 +10,10 @@ from functools import partial
 from queue import SimpleQueue
 from typing import Any
 
+from django.db import connections
 from django.utils.translation import gettext_lazy as _
 
+from common.postgres.base import DatabaseWrapper
 from common.refusals import Unavailable
 
 # A call that has run for longer is assumed to wait, for instance for a lock in the database. It keeps its thread, and
@@ -19,9 +21,11 @@ from common.refusals import Unavailable
 LONG_SECONDS = 0.02
 # The interval at which the event loop checks for such calls, and for calls that have ended.
 CHECK_SECONDS = 0.01
-# How long a call waits for a thread. With the time limits of database statements, the longest call takes less than five
-# seconds.
+# How long a call waits for a thread and for a database connection together. With the time limits of statements, the
+# longest call takes less than five seconds.
 WAIT_SECONDS = 1.5
+# How long it waits for a connection at least, even if it has waited long for its thread.
+LEAST_SECONDS = 0.1
 
 _here = threading.local()
 
@@ -34,10 +38,20 @@ class ServerBusy(Unavailable):
 def begin_wait() -> None:
     """Call it before waiting for anything but the database, so that another call may start at once.
 
+    Outside of a transaction it also returns the connection of this thread to the pool; the next query takes one again.
     Outside of a request it does nothing.
     """
     if (begin := getattr(_here, "begin_wait", None)) is not None:
+        for connection in connections.all(initialized_only=True):
+            if isinstance(connection, DatabaseWrapper) and connection.pool and not connection.in_atomic_block:
+                connection.close()
         begin()
+
+
+def seconds_to_wait() -> float:
+    """How long the call of this thread may wait for a database connection."""
+    until: float | None = getattr(_here, "wait_until", None)
+    return WAIT_SECONDS if until is None else max(until - time.monotonic(), LEAST_SECONDS)
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +59,8 @@ class _Call:
     function: Callable[..., None]
     args: tuple[Any, ...]
     ended: asyncio.Future[None]
-    since: float  # on the monotonic clock: when it began to wait, then when it began to run
+    arrived: float  # on the monotonic clock
+    since: float  # when it began to wait, then when it began to run
     is_active: bool = False  # it runs, and is not assumed to wait for something
     error: BaseException | None = None
 
@@ -91,7 +106,7 @@ class RequestThreads:
         loop = asyncio.get_running_loop()
         self._notice_ended()
         now = time.monotonic()
-        call = _Call(function, args, loop.create_future(), now)
+        call = _Call(function, args, loop.create_future(), now, now)
         with self._lock:
             self._pending.append(call)
             self._start(loop, now)
@@ -150,6 +165,7 @@ class RequestThreads:
             call: _Call | None = self._started.get()
             while call is not None:
                 _here.begin_wait = partial(self._begin_wait, call, loop)
+                _here.wait_until = call.arrived + WAIT_SECONDS
                 try:
                     call.function(*call.args)
                 except BaseException as error:
@@ -161,6 +177,7 @@ class RequestThreads:
                 call = self._end(call)
 
     def _begin_wait(self, call: _Call, loop: asyncio.AbstractEventLoop) -> None:
+        _here.wait_until = None  # afterwards it may wait for a connection as long as a new call
         with self._lock:
             self._deactivate(call)
             self._start(loop, time.monotonic())

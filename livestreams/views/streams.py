@@ -12,6 +12,7 @@ from common.pagination import PageQuery
 from common.pictures import PictureSlotsFull
 from common.refusals import Refusal
 from common.schema import page_of
+from common.storage import StorageFull, StorageUnavailable
 from common.views import ApiViewSet
 from livestreams import reads, services
 from livestreams.permissions import refuse_unless_creator, refuse_unless_creator_or_guest
@@ -35,7 +36,7 @@ class LiveStreamViewSet(ApiViewSet):
 
     serializer_class = LiveStreamSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
-        "create": [PictureSlotsFull],
+        "create": [PictureSlotsFull, StorageFull, StorageUnavailable],
         "retrieve": [StreamMissing, services.Banned],
         "partial_update": [StreamMissing, NotTheCreator, services.StreamNotEditable],
         "destroy": [StreamMissing, NotTheCreator, services.StreamNotDeletable],

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from common.pictures import PictureSlotsFull
 from common.refusals import Refusal
+from common.storage import StorageFull, StorageUnavailable
 from common.views import ApiViewSet
 from livestreams import reads, services
 from livestreams.permissions import refuse_unless_creator
@@ -22,7 +23,7 @@ class ThumbnailViewSet(ApiViewSet):
 
     serializer_class = LiveStreamSerializer
     refusals: ClassVar[dict[str, list[type[Refusal]]]] = {
-        "update": [StreamMissing, NotTheCreator, PictureSlotsFull],
+        "update": [StreamMissing, NotTheCreator, PictureSlotsFull, StorageFull, StorageUnavailable],
         "destroy": [StreamMissing, NotTheCreator],
     }
 

@@ -19,19 +19,21 @@ from accounts.models import RefreshedPair
 from bans.services import lift_ban
 from common import idempotency, pagination
 from common.fields import new_object_id
-from common.pictures import process
 from common.rate_limits.policies import NAMES, Limits, Policy
 from livestreams.models import LiveStream, Status
 from livestreams.services import delete_stream, edit_stream
 from tests import servers
 from tests.api.at_the_server import large_headers, long_address, no_free_thread, slow_body
+from tests.api.of_pictures import (
+    while_others_decode_pictures,
+    while_the_disk_is_full,
+    while_the_folder_cannot_be_written,
+)
 from tests.api.of_viewers import as_the_creator, before_the_end
-from tests.api.operations import PICTURE_FORM, UNCHANGED, Operation, World
+from tests.api.operations import UNCHANGED, Operation, World
 from tests.bans.people import lapsed_ban, make_ban, permitted
 from tests.conftest import make_user
 from tests.envelope import data_of
-from tests.hostile_forms import CONTENT_TYPE, form_with
-from tests.hostile_pictures import small_png
 from tests.servers import free_port
 from tests.streams import make_stream
 
@@ -286,12 +288,6 @@ def lost_identity_provider(world: World, operation: Operation, patch: pytest.Mon
     return world.call(operation, authorization=f"Bearer {token}")
 
 
-def while_others_decode_pictures(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
-    patch.setattr(process, "slots", process.Slots(0))
-    raw = PICTURE_FORM if operation.takes_form else form_with(small_png())
-    return world.call(operation, raw=raw, content_type=CONTENT_TYPE)
-
-
 def while_the_first_is_running(world: World, operation: Operation, patch: pytest.MonkeyPatch) -> Any:
     """As if another connection held the lock; tests/server/test_repeats.py has two servers."""
     patch.setattr(idempotency.RUNNING, "try_take", lambda *_: False)
@@ -370,6 +366,8 @@ SCENARIOS: dict[str, Scenario] = {
     "server_busy": no_free_thread,
     "service_unavailable": lost_database,
     "session_ended": token_after_logout,
+    "storage_full": while_the_disk_is_full,
+    "storage_unavailable": while_the_folder_cannot_be_written,
     "stream_is_over": on_a_stream_that_is(Status.ENDED),
     "stream_not_active": not_active,
     "stream_not_awaited": on_a_stream_that_is(Status.ENDED),

@@ -19,7 +19,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from tests.patience import PATIENCE
-from tests.servers import database_url
+from tests.servers import database_url, pooled_environment
 
 type Start = Callable[..., subprocess.Popen[str]]
 
@@ -30,6 +30,7 @@ def place(transactional_db: None, tmp_path: Path) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "DATABASE_URL": database_url(),
+        **pooled_environment,
         "SECRET_KEY": "q8Zr2vN5xLw0TbY7cHj4KmP1sDf6GuE9aRiXoWnBtVzJyQhMlC",
         "JWT_SIGNING_KEY": "U3eK8pXy5RwZ1tNc7LqV0bHsMj4GdF9oAiT6nQzBrWm2YvElDkJx",
         "DEBUG": "false",

@@ -35,6 +35,7 @@ CHANGING = [
     "expire_streams",
     "grant_service_role",
     "import_bans",
+    "media",
     "purge",
     "rename_user",
     "rotate_join_key",
@@ -69,6 +70,7 @@ def required_arguments(command: str, files: Path) -> list[str]:
         "export_bans": ["--output", os.devnull],
         "grant_service_role": [SERVICE_ROLE],
         "import_bans": [str(files / "bans.ndjson")],
+        "media": ["check"],
         "rename_user": ["viewer", "other.viewer"],
     }.get(command, [])
 
@@ -117,6 +119,7 @@ def test_the_list_of_operator_commands() -> None:
         "export_bans",
         "grant_service_role",
         "import_bans",
+        "media",
         "purge",
         "rename_user",
         "rotate_join_key",

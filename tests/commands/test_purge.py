@@ -18,10 +18,10 @@ from procrastinate.contrib.django import app
 from accounts.models import User
 from common.models import AuditEntry
 from common.retention import kinds
+from common.storage import storage
 from config import tasks
 from livestreams import services
 from livestreams.models import LiveStream
-from livestreams.thumbnails import rename
 from tests.commands.conftest import Start, waiting_for_streams
 from tests.patience import PATIENCE
 from tests.streams import make_stream
@@ -84,7 +84,7 @@ def test_the_thumbnail_is_removed_with_its_stream(creator: User, now: datetime) 
     name = default_storage.save("thumbnails/one.webp", ContentFile(b"picture"))
     kept = default_storage.save("thumbnails/two.webp", ContentFile(b"picture"))
     hidden = long_deleted(creator, now, thumbnail=name).thumbnail
-    rename(name, hidden)  # as a worker did
+    storage().move(name, hidden)  # as a worker did
     make_stream(creator, thumbnail=kept)
 
     run_purge()

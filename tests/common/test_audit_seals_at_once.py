@@ -1,6 +1,5 @@
 """Sealing concurrently with late commits and with other sealing processes, and when its process is killed."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -20,7 +19,7 @@ from common.models import AuditEntry, AuditSeal
 from tests.common.sealing import sealed
 from tests.patience import wait_until
 from tests.races import at_once
-from tests.servers import database_url
+from tests.servers import with_database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -174,7 +173,7 @@ def test_a_process_that_is_killed_while_it_seals_leaves_complete_seals(creator: 
         process = subprocess.Popen(
             [sys.executable, "manage.py", "seal_audit_trail"],
             cwd=settings.BASE_DIR,
-            env=os.environ | {"DATABASE_URL": database_url()},
+            env=with_database_url(),
             stderr=subprocess.DEVNULL,
         )
         wait_until(lambda: bool(execute(f"SELECT pid {SLEEPING}")))

@@ -121,6 +121,8 @@ FROZEN = {
     "picture_slots_full": 503,
     "server_busy": 503,
     "service_unavailable": 503,
+    "storage_full": 503,
+    "storage_unavailable": 503,
 }
 
 

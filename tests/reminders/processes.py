@@ -1,6 +1,5 @@
 """Real worker processes on the database of the test, and many users with reminders on a stream."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from livestreams.models import LiveStream
 from tests.patience import wait_until
 from tests.reminders.receiver import Gateway
 from tests.reminders.sending import SECRET
-from tests.servers import database_url
+from tests.servers import with_database_url
 
 type Process = subprocess.Popen[bytes]
 
@@ -68,7 +67,7 @@ def start_worker(environment: Mapping[str, str] = MappingProxyType({})) -> Proce
     return subprocess.Popen(
         [sys.executable, "manage.py", "worker"],
         cwd=settings.BASE_DIR,
-        env=os.environ | {"DATABASE_URL": database_url(), "LOG_LEVEL": "WARNING"} | QUICK | dict(environment),
+        env=with_database_url() | {"LOG_LEVEL": "WARNING"} | QUICK | dict(environment),
     )
 
 

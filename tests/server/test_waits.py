@@ -1,28 +1,25 @@
 """Calls end in time: with a locked table, a database that does not answer, and connections that it has closed."""
 
 import signal
-import subprocess
-import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
 from accounts import services, tokens
 from accounts.models import Session, User
 from tests.conftest import make_user, session_of, token_of
-from tests.patience import PATIENCE
 from tests.server.conftest import usual, watched_health
-from tests.servers import Answer, running_server, terminated_connections, without_database_url
+from tests.server.private import private_server
+from tests.servers import Answer, running_server, terminated_connections
 from tests.streams import make_stream
 
 LONGEST_ANSWER = 5.0  # seconds, as the operations page promises
@@ -116,56 +113,72 @@ def test_connections_that_the_database_has_closed_fail_no_call() -> None:
 
 # --- a database that is stopped -------------------------------------------------------------------
 
-CREATE_USER = """
-from django.utils import timezone
-from accounts import services, tokens
-now = timezone.now()
-user = services.create_user("creator", "correct horse battery staple", by=None, now=now)
-print(tokens.AccessToken.of(services.log_in("creator", "correct horse battery staple", now=now), now=now))
-"""
-
-
-@contextmanager
-def stopped_database(data: Path) -> Iterator[None]:
-    """All processes of the private database server in `data` are stopped by SIGSTOP while the block runs."""
-    postmaster = psutil.Process(int((data / "postgres" / "postmaster.pid").read_text().split()[0]))
-    family = [postmaster, *postmaster.children(recursive=True)]
-    for process in family:
-        process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in family:
-            process.send_signal(signal.SIGCONT)
+READY_WITHIN = 2.0
 
 
 def test_calls_end_in_time_while_the_database_is_stopped_and_succeed_afterwards(tmp_path: Path) -> None:
-    """With a private database server, because concurrent tests need theirs."""
-    environment = without_database_url() | {"KUMANDA_DATA": str(tmp_path)}
-
-    def manage(*command: str) -> str:
-        line = [sys.executable, "manage.py", *command]
-        done = subprocess.run(
-            line, cwd=settings.BASE_DIR, env=environment, check=False, capture_output=True, text=True, timeout=PATIENCE
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
-
-    manage("migrate", "--verbosity", "0")
-    token = manage("shell", "--no-imports", "--verbosity", "0", "-c", CREATE_USER)
-    with running_server(workers=2, database=None, KUMANDA_DATA=str(tmp_path)) as server:
-        reads: list[Callable[[], Answer]] = [lambda: server.call("GET", "/api/v1/users/me", token=token)] * 45
+    with private_server(tmp_path) as private:
+        server = private.server
+        reads: list[Callable[[], Answer]] = [private.read] * 45
         assert Timed(reads).statuses == {200: 45}
-        with stopped_database(tmp_path), watched_health(server) as health:
+        with private.stopped_database(), watched_health(server) as health:
             for _round in ("open connections", "new connections"):
-                answers = Timed(reads)
-                assert answers.statuses == {503: 45}
+                answers = Timed([*reads, lambda: server.call("GET", "/readyz")])
+                assert answers.statuses == {503: 46}
                 answers.assert_unavailable_in_the_envelope()
                 assert answers.longest < LONGEST_ANSWER
+                readiness = Timed([lambda: server.call("GET", "/readyz")] * 4)
+                assert readiness.statuses == {503: 4}
+                assert readiness.longest < READY_WITHIN
         assert usual(health) < HEALTH_WITHIN
 
         assert _first_good(reads[0]) < LONGEST_ANSWER
         assert Timed(reads).statuses == {200: 45}
+
+
+def test_after_restarts_of_the_database_under_load_calls_succeed_within_seconds(tmp_path: Path) -> None:
+    with private_server(tmp_path) as private, ThreadPoolExecutor(4) as pool:
+        ended = threading.Event()
+        answers: list[Answer] = []
+
+        def call_on() -> None:
+            while not ended.is_set():
+                answers.append(private.read())
+
+        callers = [pool.submit(call_on) for _ in range(4)]
+        try:
+            for how in (signal.SIGINT, signal.SIGQUIT):  # fast and immediate shutdown; a new connection starts it again
+                time.sleep(0.5)
+                private.postmaster.send_signal(how)
+                time.sleep(0.2)
+                assert _first_good(private.read) < LONGEST_ANSWER
+        finally:
+            ended.set()
+        for caller in callers:
+            caller.result()
+        statuses = Counter(answer.status for answer in answers)
+        assert set(statuses) <= {200, 503}
+        assert statuses[200] > statuses[503]
+        for answer in answers:
+            assert list(answer.json()) == ENVELOPE
+
+
+def test_calls_are_refused_while_the_database_has_no_connection_left_and_succeed_afterwards(tmp_path: Path) -> None:
+    with private_server(tmp_path, workers=1) as private, ExitStack() as others:
+        with private.connect() as own:
+            own.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ~ 'serve$'")
+        with suppress(psycopg.OperationalError):
+            while True:
+                others.enter_context(closing(private.connect()))
+
+        answers = Timed([private.read] * 20)
+        assert answers.statuses == {503: 20}
+        answers.assert_unavailable_in_the_envelope()
+        assert answers.longest < LONGEST_ANSWER
+        assert private.server.call("GET", "/readyz").status == 503
+
+        others.close()
+        assert _first_good(private.read) < LONGEST_ANSWER
 
 
 def _first_good(call: Callable[[], Answer]) -> float:

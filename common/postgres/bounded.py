@@ -1,0 +1,72 @@
+"""A psycopg connection that limits each wait for the server."""
+
+import select
+from typing import Any
+
+import psycopg
+from psycopg.errors import _WaitTimeout
+from psycopg.pq import TransactionStatus
+
+# Added to statement_timeout, so that the error of the server itself arrives first.
+GRACE_SECONDS = 0.25
+# How long a request to cancel a statement may take.
+CANCEL_SECONDS = 0.1
+
+
+class ServerSilent(psycopg.OperationalError):
+    """The server has not answered in time. Whether it has executed the statement is unknown."""
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """Limits the wait for the server: one that is stopped or unreachable cannot enforce statement_timeout."""
+
+    # Seconds; without them it waits like any other connection.
+    answer_seconds: float | None = None
+    # Whether a silent server is asked to cancel the statement. That is for a pooler whose server connections may lack
+    # a statement_timeout: they would go on waiting, for instance for a lock, when the client has gone.
+    cancels = False
+    # For a pool: whether the backend has prepared it for use, and when it was returned, on the monotonic clock.
+    is_prepared = False
+    idle_since = 0.0
+    _poll: "select.poll | None" = None
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        if timeout is not None or self.answer_seconds is None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.answer_seconds)
+        except _WaitTimeout as error:
+            if self.cancels:
+                self._cancel()
+            # Closed without notice to the server: a rollback would wait for an answer too.
+            self.pgconn.finish()
+            raise ServerSilent(f"the server has not answered within {self.answer_seconds} seconds") from error
+
+    def is_alive(self) -> bool:
+        """Whether it can be used. The server is queried only if the socket is readable.
+
+        The end of a connection, like every unrequested message of the server, makes its socket readable. So this costs
+        no round trip as a rule.
+        """
+        if self.closed:
+            return False
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.fileno(), select.POLLIN)
+        if not self._poll.poll(0):
+            return True
+        try:
+            self.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
+    def is_at_rest(self) -> bool:
+        """Whether it is open, outside a transaction, and in autocommit mode."""
+        return self.pgconn.transaction_status == TransactionStatus.IDLE and self.autocommit
+
+    def _cancel(self) -> None:
+        try:
+            self.cancel_safe(timeout=CANCEL_SECONDS)
+        except psycopg.Error:
+            return  # the pooler does not answer either
