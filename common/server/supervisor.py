@@ -219,22 +219,26 @@ class Supervisor:
         if self._shall_reload and not self._new and self.is_serving:
             self._shall_reload = False
             logger.warning("reloading: new server processes are starting")
-            self._new = {slot: self._started(slot, "--replaces") for slot in self._current}
+            self._new = {0: self._started(0, "--replaces")}
         failed = [each for each in self._new.values() if each.has_ended]
         if failed and not self._is_stopping:
             problem = failed[0].problem or "it ended; its output is above"
             logger.error("not reloaded: a new server process is not ready: %s", problem, extra=failed[0].ending)
-            self._discard_new()
+            self._end(self._new)
+            self._new = {}
         elif self._new and all(each.is_serving for each in self._new.values()) and not self._is_stopping:
-            for old in self._current.values():
-                old.send(signal.SIGHUP)
-            self._old += self._current.values()
+            if (slot := len(self._new)) < len(self._sockets):
+                # One after the other, because the present ones need the processor.
+                self._new[slot] = self._started(slot, "--replaces")
+                return
+            self._end(self._current)
             self._current, self._new = self._new, {}
+            self._starts.clear()  # of slots whose old process died meanwhile
             logger.warning("reloaded: the new server processes serve")
         self._new = {slot: each for slot, each in self._new.items() if not self._is_gone(each)}
 
-    def _discard_new(self) -> None:
-        for each in self._new.values():
-            each.kill()
-        self._old += self._new.values()
-        self._new = {}
+    def _end(self, processes: Mapping[int, ServerProcess]) -> None:
+        """Let other processes take the place of these."""
+        for each in processes.values():
+            each.send(signal.SIGHUP)
+        self._old += processes.values()
