@@ -83,9 +83,11 @@ def servers_reloaded(place: Installation, seconds: float) -> None:
 
 def picture_disk_full(place: Installation, seconds: float) -> None:
     filler = place.media / "filler"
-    with filler.open("wb", buffering=0) as file, suppress(OSError):
-        while file.write(b"x" * 65_536):
-            pass
+    with filler.open("wb", buffering=0) as file:
+        for size in (65_536, 4096, 1):
+            with suppress(OSError):
+                while file.write(b"x" * size):
+                    pass
     time.sleep(seconds)
     filler.unlink()
 

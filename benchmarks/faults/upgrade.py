@@ -1,7 +1,8 @@
 """`make faults ARGS=upgrade`: an upgrade from the version before this one, under load, without a failed call.
 
-The servers of the old version run behind the proxy while `migrate` of this checkout changes their database. Then
-servers and workers are restarted one after the other with the code of this checkout.
+As docs/operations.md describes it: the workers are stopped, and the servers of the old version run behind the proxy
+while `migrate` of this checkout changes their database. Then the servers are restarted one after the other with the
+code of this checkout, and its workers are started.
 """
 
 import io
@@ -84,16 +85,17 @@ class Locks:
 
 
 def upgrade(place: Installation, locks: Locks) -> None:
+    environment = {**place.servers[0].environment, "PYTHONPATH": str(ROOT)}
     with locks.sampled(place):
-        environment = place.servers[0].environment
+        for worker in place.workers:
+            worker.stop()
         command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
         with place.servers[0].log.open("ab") as log:
-            direct = {**environment, "PYTHONPATH": str(ROOT)}
-            subprocess.run(command, cwd=ROOT, env=direct, check=True, stderr=log, timeout=120)
+            subprocess.run(command, cwd=ROOT, env=environment, check=True, stderr=log, timeout=120)
         for program in (*place.servers, *place.workers):
-            program.stop()
-            program.checkout = ROOT
-            program.environment = {**environment, "PYTHONPATH": str(ROOT)}
+            if program.is_running:
+                program.stop()
+            program.checkout, program.environment = ROOT, environment
             program.start()
             program.await_ready()
 

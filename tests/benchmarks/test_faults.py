@@ -104,7 +104,7 @@ def test_the_outcome_of_an_answer(reply: Reply, outcome: str) -> None:
 # --- against an installation ----------------------------------------------------------------------
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 @pytest.mark.skipif(bool(lacking()), reason=f"needs {lacking()}")
 def test_some_faults_for_a_moment_lose_nothing_and_break_no_bound() -> None:
     faults = [BY_NAME[name] for name in ("crash", "worker", "locked")]

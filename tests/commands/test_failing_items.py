@@ -207,6 +207,7 @@ def test_the_task_that_expires_streams_continues_and_then_fails(
     assert_logged(caplog, "expire_stream", failing_id)
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("task", "argument", "service"),
     [("cut_rounds", "round_ids", "cut_round"), ("notify_chunks", "chunk_ids", "notify_chunk")],
