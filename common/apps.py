@@ -11,6 +11,7 @@ class CommonConfig(AppConfig):
 
     def ready(self) -> None:
         from common import hooks  # noqa: F401, PLC0415 - registers its system check
+        from common.storage import sources  # noqa: F401, PLC0415 - declares its hook to the system check
 
         post_migrate.connect(add_months, sender=self)
 
