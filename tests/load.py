@@ -13,6 +13,8 @@ from tests.conftest import token_of
 from tests.streams import make_stream, stream_url
 
 THREADS = 16
+# As many connections to the database as calls at once, so that a busy machine of tests answers none with 503.
+PLENTY = {"DATABASE_POOL_SIZE": "20"}
 
 
 class Asked(NamedTuple):

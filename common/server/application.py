@@ -94,7 +94,7 @@ class Application:
 
         Raises Unavailable.
         """
-        await drop(incoming)
+        await drop(incoming)  # not within these seconds
         answer: list[Any] = []
         try:
             async with asyncio.timeout(READINESS_SECONDS):
@@ -102,8 +102,7 @@ class Application:
         except TimeoutError as error:
             raise Unavailable from error
         status, headers, content = answer
-        protocol.response_bytes(status, _closing(headers, is_last=not incoming.is_complete), content)
-        await linger(incoming)
+        await _finish(incoming, headers, lambda named: protocol.response_bytes(status, named, content))
 
     async def _answer(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
         body = b""

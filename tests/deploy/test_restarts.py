@@ -9,14 +9,14 @@ import pytest
 from django.conf import settings
 
 from tests.conftest import make_user
-from tests.load import load, mixed_calls
+from tests.load import PLENTY, load, mixed_calls
 from tests.nginx import BEHIND, Proxy, needs_nginx, running_proxy
 from tests.servers import Server, free_port, serving
 
 pytestmark = [needs_nginx, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 RATE = 80
 # In production 15 seconds, and 10 for idle connections of the proxy. In the same relation, so that the test is shorter.
-DRAIN = {"DRAIN_SECONDS": "6"}
+DRAIN = {"DRAIN_SECONDS": "6", **PLENTY}
 IDLE = {"keepalive_timeout 10s;": "keepalive_timeout 4s;"}
 
 

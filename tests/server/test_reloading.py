@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import make_user
-from tests.load import load, mixed_calls
+from tests.load import PLENTY, load, mixed_calls
 from tests.patience import PATIENCE, wait_until
 from tests.server.logs import Logged
 from tests.servers import Server, running_server
@@ -25,7 +25,7 @@ def changeable(folder: Path, **environment: str) -> Iterator[tuple[Server, Path]
     """A server, and the module of its settings."""
     module = folder / "changed_settings.py"
     write(module, "OLD")
-    named = {"DJANGO_SETTINGS_MODULE": module.stem, "PYTHONPATH": str(folder)}
+    named = {"DJANGO_SETTINGS_MODULE": module.stem, "PYTHONPATH": str(folder), **PLENTY}
     with running_server(workers=2, **named | environment) as server:
         yield server, module
 
