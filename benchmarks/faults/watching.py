@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from benchmarks.faults.driver import CUT, PATIENCE, SERVED, Seen
 from benchmarks.faults.installation import Installation
@@ -85,3 +85,6 @@ def loaded(place: Installation, rate: int) -> Iterator[Load]:
     finally:
         process.kill()
         process.wait()
+        process.stdout.close()
+        with suppress(OSError):  # it may have ended before it has read its job
+            process.stdin.close()
