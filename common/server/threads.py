@@ -23,9 +23,10 @@ LONG_SECONDS = 0.02
 CHECK_SECONDS = 0.01
 # How long a call waits for a thread and for a database connection together. With the time limits of statements, the
 # longest call takes less than five seconds.
-WAIT_SECONDS = 1.5
-# How long it waits for a connection at least, even if it has waited long for its thread.
-LEAST_SECONDS = 0.1
+WAIT_SECONDS = 1.2
+# How long it waits for a connection at least, even if it has waited long for its thread: processes that have just
+# started serve their first calls slowly.
+LEAST_SECONDS = 0.5
 
 _here = threading.local()
 
