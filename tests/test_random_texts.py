@@ -25,6 +25,7 @@ from accounts.models import User
 from accounts.services import user_of_identity
 from bans.models import LiveStreamBan
 from common.models import AuditEntry
+from common.rate_limits.policies import NAMES, policies_of
 from common.texts import folded
 from edges.services import admit
 from livestreams.models import LiveStream, Status
@@ -53,6 +54,12 @@ MANY_LINES_RULES = (
     "must not have control characters other than line breaks and tabs, such as U+",
 )
 numbers = count()
+
+
+@pytest.fixture(autouse=True)
+def _without_rate_limits(settings: Any) -> None:
+    """A fast machine makes more than 600 searches in a minute."""
+    settings.RATE_LIMITS = policies_of(dict.fromkeys(NAMES, "0"))
 
 
 def tried(examples: int) -> Callable[..., Any]:
