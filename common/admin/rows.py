@@ -117,7 +117,7 @@ class _Cells:
 
     def _is_time(self, field: Any, value: Any) -> bool:
         if field is None or field.auto_created:
-            return isinstance(value, date | time)
+            return isinstance(value, (date, time))
         return isinstance(field, models.DateField | models.TimeField | models.ForeignKey)
 
     def _shown_by(self, field: Any, attribute: Any) -> Shown:
