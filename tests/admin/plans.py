@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoDbBlocker
 
 from benchmarks.growth.rows import Size, fill_in_bulk
+from tests.databases import remove_dead_rows
 
 type Plan = dict[str, Any]
 
@@ -18,10 +19,12 @@ type Plan = dict[str, Any]
 @contextmanager
 def never_committed(blocker: DjangoDbBlocker) -> Iterator[CursorWrapper]:
     """A transaction that is rolled back, for a fixture of a module. Each of its tests has a savepoint in it."""
-    with blocker.unblock(), transaction.atomic():
-        with connection.cursor() as cursor:
-            yield cursor
-        transaction.set_rollback(True)
+    with blocker.unblock():
+        remove_dead_rows()
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                yield cursor
+            transaction.set_rollback(True)
 
 
 @contextmanager

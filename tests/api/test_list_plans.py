@@ -25,6 +25,7 @@ from common.word_search import MANY
 from livestreams.models import LiveStream
 from tests.api.operations import document
 from tests.conftest import Api, make_user
+from tests.databases import remove_dead_rows
 from tests.envelope import assert_refused, data_of
 from tests.streams import STREAMS
 
@@ -66,12 +67,14 @@ type Plan = dict[str, Any]
 @pytest.fixture(scope="module")
 def _many(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """A world of `SIZE` for all tests of the module, each in a savepoint. It is never committed."""
-    with django_db_blocker.unblock(), transaction.atomic():
-        with connection.cursor() as cursor:
-            fill_in_bulk(cursor, SIZE, MORE)
-            as_vacuumed(cursor)
-        yield
-        transaction.set_rollback(True)
+    with django_db_blocker.unblock():
+        remove_dead_rows()
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                fill_in_bulk(cursor, SIZE, MORE)
+                as_vacuumed(cursor)
+            yield
+            transaction.set_rollback(True)
 
 
 def as_vacuumed(cursor: CursorWrapper) -> None:

@@ -16,6 +16,7 @@ from edges.services.viewer_counts import COUNTED_EACH_TIME
 from livestreams.models import LiveStream
 from tests.api.test_list_plans import as_vacuumed, nodes, plans, rows_read
 from tests.conftest import Api, make_user
+from tests.databases import remove_dead_rows
 from tests.envelope import data_of
 
 pytestmark = pytest.mark.slow
@@ -28,12 +29,14 @@ STAYED = 300
 
 @pytest.fixture(scope="module")
 def _crowd(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock(), transaction.atomic():
-        with connection.cursor() as cursor:
-            fill_in_bulk(cursor, SIZE)
-            as_vacuumed(cursor)
-        yield
-        transaction.set_rollback(True)
+    with django_db_blocker.unblock():
+        remove_dead_rows()
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                fill_in_bulk(cursor, SIZE)
+                as_vacuumed(cursor)
+            yield
+            transaction.set_rollback(True)
 
 
 @pytest.fixture
