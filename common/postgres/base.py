@@ -108,7 +108,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _bound(self, connection: BoundedConnection) -> None:
         if seconds := (self.settings_dict.get("TIME_LIMITS") or {}).get("statement_timeout"):
             connection.answer_seconds = seconds + GRACE_SECONDS
-            connection.cancels = self._is_transaction_pooled
+            # PgBouncer 1.18 ends with a crash when it gets many of these requests while the server is silent. A pooler
+            # that keeps prepared statements is newer.
+            keeps_statements = self.settings_dict["OPTIONS"].get("prepare_threshold") is not None
+            connection.cancels = self._is_transaction_pooled and keeps_statements
 
     @property
     def _is_transaction_pooled(self) -> bool:

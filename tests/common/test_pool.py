@@ -189,6 +189,16 @@ def test_a_silent_server_is_asked_to_cancel_what_it_could_go_on_with(pooled: Cal
     other.close()
 
 
+def test_a_pooler_that_keeps_no_statements_is_not_asked_to_cancel(
+    pooled: Callable[..., DatabaseWrapper], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PgBouncer 1.18 crashes when it gets many of these requests while the database is stopped."""
+    own = pooled(IS_TRANSACTION_POOLED=True)
+    monkeypatch.setitem(own.settings_dict, "OPTIONS", own.settings_dict["OPTIONS"] | {"prepare_threshold": None})
+    value(own, "SELECT 1")
+    assert not own.connection.cancels
+
+
 def test_a_pool_needs_connections_that_do_not_persist() -> None:
     with pytest.raises(ImproperlyConfigured, match="POOL_SIZE needs CONN_MAX_AGE 0"):
         direct_connection(POOL_SIZE=2, CONN_MAX_AGE=None).ensure_connection()
