@@ -1,7 +1,6 @@
 """Settings. What differs between installations is an environment variable; `.env.example` lists them all."""
 
 from datetime import timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
@@ -9,7 +8,6 @@ from django.urls import reverse_lazy
 
 from common.addresses import networks
 from common.logging import logging_config
-from common.rate_limits.policies import policies_of
 from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
@@ -37,8 +35,19 @@ from config.identity import (  # noqa: F401 - settings
 from config.media import read_bucket, storages
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
+from config.rate_limits import RATE_LIMITS  # noqa: F401 - a setting
 from config.replica import DATABASE_REPLICA_MAX_LAG_SECONDS, DATABASE_REPLICA_URL, with_replica  # noqa: F401 - settings
 from config.reporting import DEFAULT_REASONS, check_reasons
+from config.retention import (  # noqa: F401 - settings
+    AUDIT_ARCHIVE_FOLDER,
+    AUDIT_RETENTION_YEARS,
+    DELETED_RETENTION,
+    JOB_RETENTION,
+    NOTIFICATION_RETENTION_MONTHS,
+    REPORT_RETENTION,
+    SESSION_RETENTION,
+    STREAM_RECORD_RETENTION,
+)
 from config.reviewing import (  # noqa: F401 - settings
     FOUR_EYES_ABOVE,
     FOUR_EYES_WAIT,
@@ -192,20 +201,6 @@ IGNORED_KEYS = frozenset(env.list("IGNORED_KEYS", default=[]))
 IDEMPOTENCY_LIFETIME = timedelta(hours=env.int("IDEMPOTENCY_KEY_HOURS", default=24))
 if not timedelta(hours=1) <= IDEMPOTENCY_LIFETIME <= timedelta(days=30):
     raise ImproperlyConfigured("IDEMPOTENCY_KEY_HOURS must be between 1 and 720.")
-# The calls that one user or one network may make, by the names of the policies in common/rate_limits.
-try:
-    RATE_LIMITS = policies_of(
-        {
-            "read": env.str("RATE_LIMIT_READ", default="3000/60"),
-            "search": env.str("RATE_LIMIT_SEARCH", default="600/60"),
-            "write": env.str("RATE_LIMIT_WRITE", default="600/60"),
-            "anonymous": env.str("RATE_LIMIT_ANONYMOUS", default="6000/60"),
-            "anonymous-write": env.str("RATE_LIMIT_ANONYMOUS_WRITE", default="1200/60"),
-            "address": env.str("RATE_LIMIT_ADDRESS", default="60000/60"),
-        }
-    )
-except ValueError as error:
-    raise ImproperlyConfigured(str(error)) from error
 # Users with it have no limits: the accounts of media servers and chat servers.
 UNLIMITED_PERMISSION = "livestreams.enforce"
 JSON_BODY_LIMIT = 65_536  # bytes
@@ -237,21 +232,6 @@ PLAYGROUND_ACCOUNTS = env.json("PLAYGROUND_ACCOUNTS", default=[])
 
 NO_SHOW_GRACE = timedelta(minutes=env.int("NO_SHOW_GRACE_MINUTES", default=60))
 PREPARING_GRACE = timedelta(minutes=env.int("PREPARING_GRACE_MINUTES", default=1440))
-DELETED_RETENTION = timedelta(days=env.int("DELETED_RETENTION_DAYS", default=30))
-SESSION_RETENTION = timedelta(days=env.int("SESSION_RETENTION_DAYS", default=30))
-JOB_RETENTION = timedelta(days=env.int("JOB_RETENTION_DAYS", default=7))
-STREAM_RECORD_RETENTION = timedelta(days=env.int("STREAM_RECORD_RETENTION_DAYS", default=365))
-REPORT_RETENTION = timedelta(days=env.int("REPORT_RETENTION_DAYS", default=365))
-NOTIFICATION_RETENTION_MONTHS = env.int("NOTIFICATION_RETENTION_MONTHS", default=12)
-AUDIT_RETENTION_YEARS = env.int("AUDIT_RETENTION_YEARS", default=7)  # 0: for ever
-AUDIT_ARCHIVE_FOLDER = Path(env.str("AUDIT_ARCHIVE_FOLDER", default="") or DATA_DIR / "audit-archive")
-if NOTIFICATION_RETENTION_MONTHS < 1 or AUDIT_RETENTION_YEARS < 0:
-    raise ImproperlyConfigured("NOTIFICATION_RETENTION_MONTHS must be at least 1, AUDIT_RETENTION_YEARS at least 0.")
-if min(DELETED_RETENTION, SESSION_RETENTION, JOB_RETENTION, STREAM_RECORD_RETENTION, REPORT_RETENTION) < timedelta(0):
-    raise ImproperlyConfigured("DELETED_, SESSION_, JOB_, STREAM_RECORD_ and REPORT_RETENTION_DAYS must be at least 0.")
-# A reminder is shown as sent because its notification exists, so that must not be removed first.
-if timedelta(days=NOTIFICATION_RETENTION_MONTHS * 365 // 12) < STREAM_RECORD_RETENTION:
-    raise ImproperlyConfigured("STREAM_RECORD_RETENTION_DAYS must not be longer than NOTIFICATION_RETENTION_MONTHS.")
 JOIN_TOKEN_LIFETIME = timedelta(seconds=env.int("JOIN_TOKEN_SECONDS", default=120))
 if not timedelta(seconds=10) <= JOIN_TOKEN_LIFETIME <= timedelta(hours=1):
     raise ImproperlyConfigured("JOIN_TOKEN_SECONDS must be between 10 and 3600.")
