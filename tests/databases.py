@@ -88,3 +88,11 @@ def _locked(folder: Path | None) -> Iterator[Path | None]:
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield path
+
+
+def locks_on(table: str) -> str:
+    """A query for the modes of all locks on a table. The OID of a table is the same in databases that were copied."""
+    return (
+        "SELECT mode FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+        f" WHERE datname = current_database() AND relation = to_regclass('{table}')"
+    )
