@@ -113,6 +113,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
             keeps_statements = self.settings_dict["OPTIONS"].get("prepare_threshold") is not None
             connection.cancels = self._is_transaction_pooled and keeps_statements
 
+    def set_autocommit(self, autocommit: bool, *args: Any, **options: Any) -> None:
+        """After a transaction that has lost its connection, Django would open one to set what each new one has."""
+        if self.connection is not None or not autocommit:
+            super().set_autocommit(autocommit, *args, **options)
+
     @property
     def _is_transaction_pooled(self) -> bool:
         return bool(self.settings_dict.get("IS_TRANSACTION_POOLED"))
