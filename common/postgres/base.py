@@ -36,6 +36,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     `POOL_SIZE` is the number of connections that the threads of this process share; CONN_MAX_AGE must be 0. Each
     thread waits for one as long as `POOL_WAIT` says, a function that returns seconds.
+
+    A thread may have a deadline: see `common/postgres/deadlines.py`.
     """
 
     _pools: dict[str, Pool] = {}
