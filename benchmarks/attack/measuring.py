@@ -14,12 +14,14 @@ from typing import Any
 
 import psutil
 
-from benchmarks.attack import floods, proxy
+from benchmarks.attack import floods
 from benchmarks.attack.attacks import Attack
 from benchmarks.attack.calls import Reply, call, encoded
 from benchmarks.attack.outcomes import Outcome, repeated
+from benchmarks.attack.proxy import nginx_before
 from benchmarks.attack.service import WORKERS, Place, Target, ended, family, running
 from benchmarks.attack.watch import Seen
+from benchmarks.nginx import NGINX
 from benchmarks.world import ROOT
 
 SAMPLE_EVERY = 0.1  # seconds
@@ -54,12 +56,12 @@ class Figures:
 
 def measured(attack: Attack, place: Place, *, seconds: float, memory_limit: int) -> Figures | None:
     """None when the attack needs nginx and it is not installed."""
-    if attack.through_proxy and proxy.NGINX is None:
+    if attack.through_proxy and NGINX is None:
         return None
     with running(place) as (process, direct), ExitStack() as stack:
         target = direct
         if attack.through_proxy:
-            target = replace(direct, proxy_port=stack.enter_context(proxy.nginx_before(direct.port)))
+            target = replace(direct, proxy_port=stack.enter_context(nginx_before(direct.port)))
         _warm_up(target)
         memory = Memory(process, memory_limit)
         before = memory.now()
