@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import threading
 import time
 from base64 import b64decode
 from collections.abc import Awaitable, Coroutine, Iterator
@@ -22,6 +21,7 @@ from benchmarks.attack.proxy import nginx_before
 from benchmarks.attack.service import WORKERS, Place, Target, ended, family, running
 from benchmarks.attack.watch import Seen
 from benchmarks.nginx import NGINX
+from benchmarks.sampling import sampled
 from benchmarks.world import ROOT
 
 SAMPLE_EVERY = 0.1  # seconds
@@ -65,7 +65,7 @@ def measured(attack: Attack, place: Place, *, seconds: float, memory_limit: int)
         _warm_up(target)
         memory = Memory(process, memory_limit)
         before = memory.now()
-        with memory.sampled():
+        with sampled(memory.sample, every=SAMPLE_EVERY):
             outcome, stopped, seen = _attacked(attack, target, seconds, memory)
         place.resume()
         time.sleep(SETTLE_SECONDS)
@@ -100,25 +100,13 @@ class Memory:
                 total += member.memory_info().rss
         return total
 
-    @contextmanager
-    def sampled(self) -> Iterator[None]:
-        over = threading.Event()
-
-        def sample() -> None:
-            while not over.wait(SAMPLE_EVERY):
-                self.peak = max(self.peak, self.now())
-                if self.peak > self.limit:
-                    self.exceeded = True
-                    ended(self.process)
-                    return
-
-        sampling = threading.Thread(target=sample)
-        sampling.start()
-        try:
-            yield
-        finally:
-            over.set()
-            sampling.join()
+    def sample(self) -> bool:
+        """Returns whether the processes were killed."""
+        self.peak = max(self.peak, self.now())
+        self.exceeded = self.peak > self.limit
+        if self.exceeded:
+            ended(self.process)
+        return self.exceeded
 
 
 def _attacked(attack: Attack, target: Target, seconds: float, memory: Memory) -> tuple[Outcome, str, Seen]:
