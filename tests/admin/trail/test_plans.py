@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.admin.audit_walk import AT_ENDS, LOOKED_AT
-from tests.admin.plans import never_committed
 from tests.admin.trail.conftest import TRAIL, at
 from tests.conftest import make_user
+from tests.databases import never_committed
 
 ROWS = 200_000
 
