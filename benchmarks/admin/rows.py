@@ -58,8 +58,8 @@ FROM (SELECT one.id, moderators[1 + spread %% {MODERATORS}] AS reviewer,
 WHERE decided.id = ban.id
 """
 
-# Bans of the last day on active streams: one in three in raids of fifty, one in ten appealed, many that end soon. Nobody
-# is banned twice from a stream: the constraint against it is added later.
+# Bans of the last day on active streams: a third in raids of fifty, a tenth appealed, many that end soon. None is of a
+# person who is banned from the stream already: the constraint against a second ban is missing here.
 _EVENING = f"""
 WITH live AS (
     SELECT array_agg(id) AS ids, array_agg(creator_id) AS hosts FROM (

@@ -7,6 +7,7 @@ import pytest
 
 from common.server.bodies import DROPPED_BYTES
 from tests.conftest import make_user
+from tests.patience import PATIENCE
 from tests.servers import Server, running_server
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
@@ -31,7 +32,7 @@ def server(database_of_tests: str) -> Iterator[Server]:
 
 class Connection:
     def __init__(self, server: Server) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
         self._received = b""
 
     def head(self) -> bytes:
