@@ -13,9 +13,9 @@ from benchmarks.growth.rows import Size
 from edges.models import Participant
 from edges.services.viewer_counts import COUNTED_EACH_TIME
 from livestreams.models import LiveStream
-from tests.admin.plans import many_rows
-from tests.api.test_list_plans import as_vacuumed, nodes, plans, rows_read
+from tests.api.test_list_plans import nodes, plans, rows_read
 from tests.conftest import Api, make_user
+from tests.databases import many_rows
 from tests.envelope import data_of
 
 pytestmark = pytest.mark.slow
@@ -28,8 +28,7 @@ STAYED = 300
 
 @pytest.fixture(scope="module")
 def _crowd(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with many_rows(django_db_blocker, SIZE) as cursor:
-        as_vacuumed(cursor)
+    with many_rows(django_db_blocker, SIZE):
         yield
 
 

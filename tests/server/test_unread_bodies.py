@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from common.server.bodies import DROPPED_BYTES
+from tests.patience import PATIENCE
 from tests.servers import Server
 
 pytestmark = pytest.mark.slow
@@ -21,7 +22,7 @@ each_early = pytest.mark.parametrize("name", EARLY)
 
 class Connection:
     def __init__(self, server: Server) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
         self._received = b""
 
     def head(self) -> bytes:
