@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import services, tokens
 from accounts.models import Session, User
 from tests.conftest import make_user, session_of, token_of
-from tests.patience import PATIENCE, wait_until
+from tests.patience import wait_until
 from tests.server.conftest import usual, watched_health
 from tests.server.private import private_server
 from tests.servers import Answer, running_server, terminated_connections
