@@ -12,7 +12,12 @@ from collections.abc import Callable
 
 import psycopg
 
+from common.metrics import Counter
 from common.postgres.bounded import BoundedConnection
+
+WAITS = Counter("database_pool_waits_total", "Callers who waited for a connection of the pool", ["pool"])
+WAIT_SECONDS = Counter("database_pool_wait_seconds_total", "How long they waited", ["pool"])
+FAILURES = Counter("database_pool_failures_total", "Callers who got no connection", ["pool", "reason"])
 
 # Seconds after which a connection that nobody needed is closed.
 IDLE_SECONDS = 600.0
@@ -27,11 +32,12 @@ class Pool:
 
     The connection that was returned last is lent first: a burst opens connections that are closed when they are idle
     for long, and the others stay in the caches of their server processes. Callers who wait are served in their order.
-    `seconds_to_wait` is called by each of them.
+    `seconds_to_wait` is called by each of them. `name` is that of the pool in metrics.
     """
 
-    def __init__(self, size: int, seconds_to_wait: Callable[[], float]) -> None:
+    def __init__(self, size: int, seconds_to_wait: Callable[[], float], name: str = "") -> None:
         self.size = size
+        self.name = name
         self._seconds_to_wait = seconds_to_wait
         # The lock guards the next three. The lent and the idle connections together are never more than `size`.
         self._lock = threading.Lock()
@@ -51,6 +57,7 @@ class Pool:
         except BaseException:
             with self._lock:
                 self._pass_on()
+            FAILURES.inc(self.name, "connect")
             raise
         connection._pool = self  # type: ignore[assignment]  # where Django's backend returns it to
         return connection
@@ -81,6 +88,11 @@ class Pool:
         for connection in idle:
             connection.close()
 
+    def connections(self) -> dict[str, int]:
+        """How many are in use and idle, and how many callers wait for one."""
+        with self._lock:
+            return {"used": self._lent, "idle": len(self._idle), "awaited": len(self._waiting)}
+
     def _wait_for_one(self) -> None:
         with self._lock:
             if self._lent < self.size:
@@ -90,12 +102,17 @@ class Pool:
             served.acquire()
             self._waiting.append(served)
         seconds = self._seconds_to_wait()
-        if served.acquire(timeout=seconds):
+        began = time.monotonic()
+        is_served = served.acquire(timeout=seconds)
+        WAITS.inc(self.name)
+        WAIT_SECONDS.inc(self.name, by=time.monotonic() - began)
+        if is_served:
             return
         with self._lock:
             if served not in self._waiting:  # served in the last moment
                 return
             self._waiting.remove(served)
+        FAILURES.inc(self.name, "timeout")
         raise NoConnectionFree(
             f"all {self.size} connections are in use, and none was returned in {seconds:.1f} seconds"
         )

@@ -15,7 +15,7 @@ from storages.backends.s3 import S3Storage
 from storages.utils import clean_name
 
 from common.server.files import SECONDS_CACHED
-from common.storage.files import StorageFull, StorageUnavailable, StoredFile
+from common.storage.files import StorageFull, StorageUnavailable, StoredFile, counted
 
 CONNECT_SECONDS = 3
 READ_SECONDS = 10
@@ -141,9 +141,9 @@ def _refused() -> Iterator[None]:
     except ClientError as error:
         if _is_missing(error.response):
             raise FileNotFoundError(str(error)) from error
-        raise (StorageFull() if _is_full(error.response) else StorageUnavailable()) from error
+        raise counted(StorageFull() if _is_full(error.response) else StorageUnavailable()) from error
     except BotoCoreError as error:
-        raise StorageUnavailable from error
+        raise counted(StorageUnavailable()) from error
 
 
 def _is_missing(response: Mapping[str, Any]) -> bool:
