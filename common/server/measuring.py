@@ -1,4 +1,4 @@
-"""Counts and times of the answers of a server process, by the template of their address, never by the address itself."""
+"""Counts and times of the answers of a server process, by the template of the address, never by the address."""
 
 import re
 from functools import lru_cache
@@ -14,7 +14,7 @@ BEGAN = "server.began"  # in the environ
 ROUTE = "server.route"  # in the environ: the route as Django writes it
 UNMATCHED = "unmatched"
 CLIENT_GONE = 499  # what nginx writes for a client that left before the end of its request
-METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])  # clients choose others freely
 # A part of a route that stands for a value, as Django writes it in paths and in regular expressions.
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 

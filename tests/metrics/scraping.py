@@ -1,7 +1,7 @@
 """Scrapes: what Prometheus gets from a port of metrics."""
 
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from prometheus_client.parser import text_string_to_metric_families
