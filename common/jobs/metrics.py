@@ -37,7 +37,10 @@ _STORED = f"""
         ) AS oldest WHERE status = 'failed')
     ) AS counted GROUP BY state, queue_name
 """  # noqa: S608 - the limit is ours
-_HEARTBEAT = "SELECT extract(epoch FROM %(now)s - max(last_heartbeat))::float FROM procrastinate_workers"
+# Infinity if no worker ever ran.
+_HEARTBEAT = """
+    SELECT coalesce(extract(epoch FROM %(now)s - max(last_heartbeat))::float, 'Infinity') FROM procrastinate_workers
+"""
 STATES = ("due", "scheduled", "running", "failed")
 
 
@@ -68,5 +71,4 @@ def read(now: datetime) -> Iterator[Reading]:
     for queue in sorted({queue for _, queue in counts} | set(settings.WORKER_QUEUES)):
         for state in STATES:
             yield Reading("jobs", about, counts.get((state, queue), 0), {"queue": queue, "state": state})
-    if heartbeat is not None:
-        yield Reading("worker_heartbeat_age_seconds", "Since the last heartbeat of any worker", max(0.0, heartbeat))
+    yield Reading("worker_heartbeat_age_seconds", "Since the last heartbeat of any worker", max(0.0, heartbeat))

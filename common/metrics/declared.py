@@ -87,7 +87,7 @@ class Histogram(Metric):
     def _make(self, *args: Any, **options: Any) -> Any:
         from prometheus_client import Histogram  # noqa: PLC0415 - see the module
 
-        return Histogram(*args, **options, buckets=self.buckets)
+        return Histogram(*args, **options | {"buckets": self.buckets})
 
 
 class Gauge(Metric):
@@ -122,7 +122,7 @@ class Gauge(Metric):
     def _make(self, *args: Any, **options: Any) -> Any:
         from prometheus_client import Gauge  # noqa: PLC0415 - see the module
 
-        return Gauge(*args, **options, multiprocess_mode=self.across)
+        return Gauge(*args, **options | {"multiprocess_mode": self.across})
 
 
 def enable(prefix: str, *, folder: Path | None = None) -> "CollectorRegistry":

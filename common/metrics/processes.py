@@ -20,6 +20,9 @@ from common.metrics.stored import StoredValues
 
 logger = logging.getLogger(__name__)
 
+# How server processes die.
+USUAL_ENDINGS = ("exit", "SIGKILL", "SIGSEGV", "SIGBUS", "SIGABRT")
+
 
 class Supervised(Protocol):
     """What is known about the server processes. Called in other threads than that of the supervisor."""
@@ -34,7 +37,8 @@ class Supervised(Protocol):
 class ServerMetrics:
     """The metrics of one `serve`, which shows them for its processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: Address) -> None:
+        self._address = address
         self._folder = SharedFolder()
         self._exporter: Exporter | None = None
 
@@ -44,7 +48,7 @@ class ServerMetrics:
         if settings.METRICS_SERVE_ADDRESS is None:
             return None
         try:
-            return cls()
+            return cls(settings.METRICS_SERVE_ADDRESS)
         except OSError as error:
             logger.error("metrics are off, because their folder cannot be made: %s", error)  # noqa: TRY400 - says all
             return None
@@ -68,7 +72,7 @@ class ServerMetrics:
             StoredValues(prefix),
         ):
             registry.register(collector)
-        self._exporter = _started(registry, settings.METRICS_SERVE_ADDRESS)
+        self._exporter = _started(registry, self._address)
 
     def stop(self) -> None:
         if self._exporter is not None:
@@ -136,6 +140,7 @@ class _ServerProcesses:
             with suppress(psutil.Error):  # it has just ended
                 memory.add_metric([str(slot)], psutil.Process(pid).memory_info().rss)
         deaths = CounterMetricFamily(f"{prefix}_deaths", "Server processes that died", labels=["reason"])
-        for reason, number in self._supervised.died().items():
+        # Series that begin at 0: see `known` in declared.py.
+        for reason, number in (dict.fromkeys(USUAL_ENDINGS, 0) | dict(self._supervised.died())).items():
             deaths.add_metric([reason], number)
         return [count, memory, deaths]

@@ -15,9 +15,15 @@ import psycopg
 from common.metrics import Counter
 from common.postgres.bounded import BoundedConnection
 
-WAITS = Counter("database_pool_waits_total", "Callers who waited for a connection of the pool", ["pool"])
-WAIT_SECONDS = Counter("database_pool_wait_seconds_total", "How long they waited", ["pool"])
-FAILURES = Counter("database_pool_failures_total", "Callers who got no connection", ["pool", "reason"])
+_USUAL = [("default",)]  # of DATABASES
+WAITS = Counter("database_pool_waits_total", "Callers who waited for a connection", ["pool"], known=_USUAL)
+WAIT_SECONDS = Counter("database_pool_wait_seconds_total", "How long they waited", ["pool"], known=_USUAL)
+FAILURES = Counter(
+    "database_pool_failures_total",
+    "Callers who got no connection: none was opened (connect) or returned (timeout)",
+    ["pool", "reason"],
+    known=[("default", "connect"), ("default", "timeout")],
+)
 
 # Seconds after which a connection that nobody needed is closed.
 IDLE_SECONDS = 600.0

@@ -39,7 +39,7 @@ FAILURES = Counter(
 )
 
 
-def counted[Refused: (StorageFull, StorageUnavailable)](refusal: Refused) -> Refused:
+def counted[Refused: StorageFull | StorageUnavailable](refusal: Refused) -> Refused:
     """The refusal, for the caller to raise."""
     FAILURES.inc(refusal.code)
     return refusal

@@ -60,7 +60,7 @@ STORE_PROGRESS_EVERY = 50  # users; a killed worker repeats at most so many mess
 SENDING = AdvisoryLock("delivery")
 
 # By the state of the delivery afterwards.
-OUTCOMES = {
+OUTCOMES: dict[str, str] = {
     Delivery.State.DELIVERED: "delivered",
     Delivery.State.PENDING: "retried",
     Delivery.State.FAILED: "given_up",
