@@ -17,12 +17,14 @@ from common import clock
 from common.direct import direct_connection
 from common.hooks import METRICS_READINGS
 from common.metrics.readings import Reading
+from common.postgres import deadlines
 
 logger = logging.getLogger(__name__)
 
 # How long values are shown again without being read again.
 KEPT_SECONDS = 5.0
-# How long a scrape waits for them. A reading that takes longer goes on, and no other one begins before it has ended.
+# How long a scrape waits for them, and how long a reading may wait for the database. One that takes longer all the same
+# goes on, and no other one begins before it has ended.
 WAIT_SECONDS = 2.0
 # For each statement, in seconds.
 TIME_LIMITS = {"statement_timeout": 0.5, "lock_timeout": 0.2, "idle_in_transaction_session_timeout": 2.0}
@@ -63,6 +65,7 @@ class StoredValues:
     def _read(self) -> list[Metric]:
         """Runs in the thread of the pool, on a connection of its own, which is closed at the end."""
         connections["default"] = direct_connection(TIME_LIMITS=TIME_LIMITS)
+        deadlines.begin(monotonic() + WAIT_SECONDS)
         readings: dict[str, list[Reading]] = {}
         succeeded = dict.fromkeys(METRICS_READINGS.functions(), 0.0)
         try:

@@ -14,6 +14,7 @@ import psycopg
 
 from common.metrics import Counter
 from common.postgres.bounded import BoundedConnection
+from common.postgres.deadlines import seconds_left
 
 _USUAL = [("default",)]  # of DATABASES
 WAITS = Counter("database_pool_waits_total", "Callers who waited for a connection", ["pool"], known=_USUAL)
@@ -38,7 +39,7 @@ class Pool:
 
     The connection that was returned last is lent first: a burst opens connections that are closed when they are idle
     for long, and the others stay in the caches of their server processes. Callers who wait are served in their order.
-    `seconds_to_wait` is called by each of them. `name` is that of the pool in metrics.
+    `seconds_to_wait` is called by each of them; none waits beyond the deadline of its thread. `name` is for metrics.
     """
 
     def __init__(self, size: int, seconds_to_wait: Callable[[], float], name: str = "") -> None:
@@ -107,7 +108,7 @@ class Pool:
             served = threading.Lock()
             served.acquire()
             self._waiting.append(served)
-        seconds = self._seconds_to_wait()
+        seconds = min(self._seconds_to_wait(), seconds_left())
         began = time.monotonic()
         is_served = served.acquire(timeout=seconds)
         WAITS.inc(self.name)
