@@ -12,10 +12,12 @@ from django.conf import settings  # noqa: E402
 from django.db import connections  # noqa: E402
 
 from common.hooks import require_hooks  # noqa: E402
+from common.metrics.in_server import enable_in_folder  # noqa: E402
 from common.server.application import Application  # noqa: E402 - needs the settings
 from common.server.handler import LenientHandler  # noqa: E402
 from common.server.threads import seconds_to_wait  # noqa: E402
 
+enable_in_folder(settings.METRICS_PREFIX)
 # Granian runs no system checks.
 require_hooks()
 # Requests share a pool of connections, perhaps behind a pooler, and have time limits. settings.DATABASES stays as it
