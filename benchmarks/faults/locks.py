@@ -42,7 +42,9 @@ class Locks:
     @contextmanager
     def sampled(self, connection: "psycopg.Connection[Any]") -> Iterator[None]:
         """While the block runs, over a connection for this purpose, in autocommit."""
-        (tables,) = connection.execute(_TABLES).fetchone() or (None,)
+        found = connection.execute(_TABLES).fetchone()
+        assert found is not None
+        tables: list[int] = found[0]
         with sampled(lambda: self._sample(connection, tables), every=SAMPLE_EVERY):
             yield
 

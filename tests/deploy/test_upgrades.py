@@ -108,7 +108,7 @@ def test_an_upgrade_under_load_fails_no_call_and_locks_no_table_for_long(tmp_pat
     with own_database() as place, ExitStack() as running:
         url = url_of(place)
         database: psycopg.Connection[Any] = running.enter_context(closing(psycopg.connect(**place, autocommit=True)))
-        fill(database.execute, Size(users=1_000, streams=30_000, bans=30_000))  # type: ignore[arg-type]
+        fill(database.execute, Size(users=1_000, streams=30_000, bans=30_000))
         for app, name in left.items():
             manage(ROOT, url, "migrate", app, name, "--verbosity", "0")
 
