@@ -5,13 +5,11 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from django.conf import settings
-
 from common.metrics import Counter, Gauge, Histogram
 from common.server.threads import RequestThreads
 
 BEGAN = "server.began"  # in the environ
-ROUTE = "server.route"  # in the environ: the route as Django writes it
+ROUTE = "server.route"  # in the environ: the route as Django writes it; missing for what no route matches
 UNMATCHED = "unmatched"
 CLIENT_GONE = 499  # what nginx writes for a client that left before the end of its request
 METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])  # clients choose others freely
@@ -62,7 +60,7 @@ def record(environ: dict[str, Any], status: int, *, database_calls: int = 0) -> 
     if began is None:
         return
     method = environ["REQUEST_METHOD"]
-    key = (environ.get(ROUTE) or _unrouted(environ["PATH_INFO"]), method if method in METHODS else "other", status)
+    key = (environ.get(ROUTE, UNMATCHED), method if method in METHODS else "other", status)
     found = _series.get(key) or _found(*key)
     found.requests.inc()
     found.seconds.observe(perf_counter() - began)
@@ -82,16 +80,6 @@ def _found(route: str, method: str, status: int) -> _Series:
 @lru_cache(maxsize=1024)
 def template_of(route: str) -> str:
     """The route as the API document writes it: `/things/{id}`."""
-    if route in {UNMATCHED, "*"}:
+    if route == UNMATCHED:
         return route
     return "/" + _VARIABLE.sub(r"{\1\2}", route).strip("^$").removeprefix("/")
-
-
-def _unrouted(path: str) -> str:
-    """A route for what is answered without Django's URLs."""
-    if path == "/healthz":
-        return path
-    for prefix in ("/media/", settings.STATIC_URL):
-        if path.startswith(prefix):
-            return f"{prefix}<path:name>"
-    return UNMATCHED
