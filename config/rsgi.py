@@ -36,4 +36,10 @@ THREADS = (
     + settings.PASSWORD_HASHING_SLOTS
     + settings.PASSWORD_HASHING_QUEUE
 )
-application = Application(LenientHandler(), threads=THREADS, at_once=settings.REQUESTS_AT_ONCE)
+application = Application(
+    LenientHandler(),
+    threads=THREADS,
+    at_once=settings.REQUESTS_AT_ONCE,
+    # One call for operators and one of the API.
+    first_paths=["/readyz", f"{settings.API_PREFIX}v1/live-stream/upcoming"],
+)

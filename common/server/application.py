@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from common.refusals import Unavailable
 from common.server import draining, measuring
 from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
-from common.server.requests import Scope, body_length, environ_of, refuse_oversized
+from common.server.requests import Scope, body_length, environ_of, own_environ, refuse_oversized
 from common.server.threads import RequestThreads, begin_wait
 from common.storage import presence
 
@@ -53,17 +53,32 @@ class Transport(Protocol):
 class Application:
     """Answers `HEALTH` and files itself; everything else is answered by `wsgi` in one of `threads` threads.
 
-    `at_once` is for `RequestThreads`.
+    `at_once` is for `RequestThreads`. `first_paths` are those of `warm_up`.
     """
 
-    def __init__(self, wsgi: Callable[..., Any], *, threads: int, at_once: int) -> None:
+    def __init__(
+        self, wsgi: Callable[..., Any], *, threads: int, at_once: int, first_paths: Sequence[str] = ()
+    ) -> None:
         self._wsgi = wsgi
+        self._first_paths = first_paths
         self._threads = RequestThreads(threads, at_once=at_once)
         self._bodies = BodyReader()
         # A bucket is served by others. An earlier folder may have pictures of what was deleted since.
         self._files = StoredFiles(settings.MEDIA_ROOT) if settings.SERVES_MEDIA else None
         self._probe = RequestThreads(1, at_once=1)
         measuring.watch(self._threads)
+
+    def warm_up(self) -> None:
+        """Answer a request of this process itself at each of the first paths.
+
+        This imports the addresses with all views, opens a connection to the database and compiles its first queries:
+        some tenths of a second of CPU time, on a busy machine seconds. The first calls would all wait for it, and many
+        of them for longer than a call may. A database that does not answer is waited for once.
+        """
+        for path in self._first_paths:
+            status, _headers, _body = _answered(self._wsgi, own_environ(path))
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                return
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # Start each request at once, not in the next iteration of the loop.

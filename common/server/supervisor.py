@@ -226,7 +226,7 @@ class Supervisor:
         logger.error("a server process died", extra=dead.ending)
         self._died[dead.ending.get("signal", "exit")] += 1
         # What cannot start at first will not start later, and the operator waits for the error.
-        if not self._has_served or deaths >= len(SECONDS_BETWEEN_STARTS):
+        if not (self._has_served or dead.is_serving) or deaths >= len(SECONDS_BETWEEN_STARTS):
             raise GaveUp
         self._starts[dead.slot] = monotonic() + SECONDS_BETWEEN_STARTS[deaths]
         self._deaths[dead.slot] += 1
