@@ -55,6 +55,8 @@ def mark_entry_point(get_response: GetResponse) -> GetResponse:
             response = get_response(request)
         if request.resolver_match is not None:
             request.META[ROUTE] = request.resolver_match.route
+        elif request.path_info.startswith(settings.STATIC_URL):
+            request.META[ROUTE] = f"{settings.STATIC_URL}<path>"
         return with_common_headers(compressed(response, request.META), request_id)
 
     return middleware

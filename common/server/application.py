@@ -94,6 +94,7 @@ class Application:
             if scope.method in ("GET", "HEAD"):
                 # Without a thread, so that it answers even while all threads wait for the database.
                 if scope.path == HEALTH:
+                    environ[measuring.ROUTE] = HEALTH
                     await self._send(incoming, protocol, environ, api.success_answer({"status": "alive"}))
                     return
                 if scope.path.startswith(FILES):
@@ -161,6 +162,7 @@ class Application:
             await _finish(incoming, response.items(), lambda named: protocol.response_bytes(status, named, content))
 
     async def _send_file(self, incoming: Incoming, protocol: HTTPProtocol, environ: dict[str, Any], name: str) -> None:
+        environ[measuring.ROUTE] = f"{FILES}<name>"
         found = None if self._files is None else self._files.find(name)
         if found is None:
             await self._send(incoming, protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
