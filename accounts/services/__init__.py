@@ -11,6 +11,7 @@ from accounts.services.notes import NoteMissing, NotTheAuthor, add_note, delete_
 from accounts.services.people import (
     AlreadyActive,
     AlreadyInactive,
+    LastSuperuser,
     Oneself,
     OnlyBySuperuser,
     activate_user,
@@ -22,6 +23,16 @@ from accounts.services.people import (
 )
 from accounts.services.photos import set_own_photo, set_profile_photo
 from accounts.services.preferences import change_preferences, time_zones
+from accounts.services.roles import (
+    NoServiceAccount,
+    RoleMissing,
+    SignToken,
+    end_token,
+    grant_role,
+    issue_token,
+    revoke_role,
+    roles_of,
+)
 from accounts.services.sessions import (
     RETRY_WINDOW,
     SESSION_LIFETIME,
@@ -45,6 +56,8 @@ __all__ = [
     "SESSION_LIFETIME",
     "AlreadyActive",
     "AlreadyInactive",
+    "LastSuperuser",
+    "NoServiceAccount",
     "NoSession",
     "NotTheAuthor",
     "NoteMissing",
@@ -54,6 +67,8 @@ __all__ = [
     "RefreshInProgress",
     "RefreshTokenInvalid",
     "RefreshTokenReused",
+    "RoleMissing",
+    "SignToken",
     "UserMissing",
     "WrongCredentials",
     "activate_user",
@@ -64,7 +79,10 @@ __all__ = [
     "create_user",
     "deactivate_user",
     "delete_note",
+    "end_token",
     "forget_refreshed_pairs",
+    "grant_role",
+    "issue_token",
     "log_in",
     "log_out",
     "logged_out_since",
@@ -76,6 +94,8 @@ __all__ = [
     "rename_user",
     "replace_password",
     "revoke",
+    "revoke_role",
+    "roles_of",
     "set_own_photo",
     "set_profile_photo",
     "time_zones",
