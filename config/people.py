@@ -10,3 +10,13 @@ ROLES = {
     "service-account": Role("Service accounts", is_staff=False, has_tokens=True),
 }
 SERVICE_TOKEN_DAYS = 365
+# What is stored about a person: the order in which it is exported and erased.
+PERSONAL_DATA = [
+    "reminders.personal_data.declarations",
+    "bans.personal_data.declarations",
+    "edges.personal_data.declarations",
+    "livestreams.personal_data.declarations",
+    "config.personal_data.declarations",
+    "common.own_personal_data.declarations",
+    "accounts.personal_data.declarations",
+]

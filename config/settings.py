@@ -34,7 +34,7 @@ from config.identity import (  # noqa: F401 - settings
 )
 from config.media import read_bucket, storages
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
-from config.people import ROLES, SERVICE_TOKEN_DAYS  # noqa: F401 - settings
+from config.people import PERSONAL_DATA, ROLES, SERVICE_TOKEN_DAYS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.rate_limits import RATE_LIMITS  # noqa: F401 - a setting
 from config.replica import DATABASE_REPLICA_MAX_LAG_SECONDS, DATABASE_REPLICA_URL, with_replica  # noqa: F401 - settings

@@ -1,5 +1,14 @@
 """Commands of accounts: all changes of users, sessions and photos. API, admin and management commands call them."""
 
+from accounts.services.erasure import (
+    ERASING,
+    NotErasable,
+    close_account,
+    erase_account,
+    erased_person,
+    is_erased,
+    refuse_erasure,
+)
 from accounts.services.logins import (
     WrongCredentials,
     change_own_password,
@@ -52,6 +61,7 @@ from accounts.services.sessions import (
 )
 
 __all__ = [
+    "ERASING",
     "RETRY_WINDOW",
     "SESSION_LIFETIME",
     "AlreadyActive",
@@ -59,6 +69,7 @@ __all__ = [
     "LastSuperuser",
     "NoServiceAccount",
     "NoSession",
+    "NotErasable",
     "NotTheAuthor",
     "NoteMissing",
     "Oneself",
@@ -76,12 +87,16 @@ __all__ = [
     "change_own_password",
     "change_preferences",
     "check_credentials",
+    "close_account",
     "create_user",
     "deactivate_user",
     "delete_note",
     "end_token",
+    "erase_account",
+    "erased_person",
     "forget_refreshed_pairs",
     "grant_role",
+    "is_erased",
     "issue_token",
     "log_in",
     "log_out",
@@ -89,6 +104,7 @@ __all__ = [
     "may_be_logged_in",
     "may_delete_note",
     "refresh",
+    "refuse_erasure",
     "refuse_log_out",
     "refuse_set_active",
     "rename_user",

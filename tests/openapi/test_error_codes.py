@@ -77,6 +77,7 @@ FROZEN = {
     "last_superuser": 409,
     "no_service_account": 409,
     "no_session": 409,
+    "not_erasable": 409,
     "no_verdict_to_undo": 409,
     "own_ban_waits_for_others": 409,
     "ban_changed_since": 409,

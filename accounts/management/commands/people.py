@@ -2,13 +2,14 @@
 
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 
-from accounts.management import people
+from accounts.management import erasing, people
 from accounts.management.people import found
 from common.commands import OperatorCommand, Outcome
 from common.refusals import Invalid, Missing, Refusal
@@ -33,6 +34,10 @@ class Command(OperatorCommand):
         "python manage.py people password ada --stdin",
         "python manage.py people token chat.server --end-others",
         "python manage.py people show ada",
+        "python manage.py people export ada --output ada.json",
+        "python manage.py people export ada",
+        "python manage.py people erase ada --dry-run",
+        "python manage.py people erase ada --yes --reason 'Request 17'",
     )
     changes_data = True
 
@@ -66,13 +71,17 @@ class Command(OperatorCommand):
         other = token.add_mutually_exclusive_group()
         other.add_argument("--end-others", action="store_true", help="end all tokens from before at once")
         other.add_argument("--end", metavar="ID", help="end the token with this id, and issue none")
+        add("show", "show what an account may do, and its sessions")
+        export = add("export", "write all that is stored about a person as one JSON object")
+        export.add_argument("--output", metavar="FILE", help="default: the standard output; the text is then left out")
+        erase = add("erase", "replace the name of a person everywhere, and remove what is stored about them")
+        erase.add_argument("--yes", action="store_true", help="ask no question")
         for name in ("create", "token"):
             actions.choices[name].add_argument(
                 "--days", type=int, default=settings.SERVICE_TOKEN_DAYS, help="how long the token holds"
             )
-        for name in ("create", "grant", "revoke", "deactivate", "activate", "token"):
+        for name in ("create", "grant", "revoke", "deactivate", "activate", "token", "erase"):
             actions.choices[name].add_argument("--reason", default="", help="what the audit trail keeps as the reason")
-        add("show", "show what an account may do, and its sessions")
 
     def work(self, **options: Any) -> Outcome:
         action, dry_run = options.pop("action"), options["dry_run"]
@@ -80,12 +89,23 @@ class Command(OperatorCommand):
             raise CommandError(f"--days: must be between 1 and {LONGEST_TOKEN_DAYS}", returncode=2)
         if "user" in options:
             options["user"] = found(options["user"])
-        do: Callable[..., Outcome] = getattr(people, action)
         try:
-            with transaction.atomic():
-                outcome = do(**options)
-                transaction.set_rollback(dry_run)
+            outcome = self._done(action, **options)
         except Refusal as refusal:
             is_wrong_use = isinstance(refusal, Invalid | Missing)
             raise CommandError("; ".join(refusal.reasons), returncode=2 if is_wrong_use else 1) from refusal
+        if action == "export" and not options["output"]:
+            self.stdout = self.stderr
         return Outcome({"dry_run": dry_run, "action": action} | outcome.facts, outcome.text, outcome.problem)
+
+    def _done(self, action: str, **options: Any) -> Outcome:
+        """Export and erasure are no single transaction: a person may have 100,000 rows."""
+        if action == "export":
+            return erasing.export(write=partial(self.stdout.write, ending=""), **options)
+        if action == "erase":
+            return erasing.erase(bar=self.advancing, **options)
+        do: Callable[..., Outcome] = getattr(people, action)
+        with transaction.atomic():
+            outcome = do(**options)
+            transaction.set_rollback(options["dry_run"])
+        return outcome
