@@ -11,9 +11,9 @@ from livestreams.models import OPEN, LiveStream
 from livestreams.thumbnails import removed_later
 
 ID_ONLY = Keep("the id only")
-OF_CREATOR = dict.fromkeys(
-    ["title", "title_folded", "channel_name", "thumbnail", "interest", "motivation"], "erased with the creator"
-)
+TEXTS = ("title", "title_folded", "channel_name", "thumbnail", "interest", "motivation")
+OF_CREATOR = dict.fromkeys(TEXTS, "erased with the creator")
+BY_CREATOR = dict.fromkeys(TEXTS, "of the creator")
 # Unique, and of the form of channel names.
 _CHANNEL_NAME = Concat(Value("erased-"), Func(F("pk"), Value("hex"), function="encode", output_field=CharField()))
 
@@ -30,8 +30,10 @@ def declarations() -> Iterator[Declaration]:
         withheld={"title_folded": "made of the title", "deleted_by": "who did it, if it was not the person"},
         created_by="create_stream",
     )
-    yield Source("streams_as_guest", LiveStream, "guest", ID_ONLY, kept=OF_CREATOR, is_about=False)
-    yield Source("streams_deleted", LiveStream, "deleted_by", ID_ONLY, kept=OF_CREATOR, is_about=False)
+    yield Source("streams_as_guest", LiveStream, "guest", ID_ONLY, withheld=BY_CREATOR, kept=OF_CREATOR, is_about=False)
+    yield Source(
+        "streams_deleted", LiveStream, "deleted_by", ID_ONLY, withheld=BY_CREATOR, kept=OF_CREATOR, is_about=False
+    )
     yield Obstacle(_open_streams)
     yield TrailKeys(
         "livestream",

@@ -178,14 +178,8 @@ def test_an_unchanged_audit_trail_verifies(three_hours: datetime, creator: User,
     facts = doctor()
     newest = AuditSeal.objects.get(pk=3)
     assert facts["by_code"] == {}
-    assert facts["audit"] == {
-        "seals": 3,
-        "rows": 9,
-        "unsealed_rows": 1,
-        "redacted_rows": 0,
-        "redacted_people": 0,
-        "newest_seal": f"3:{newest.digest}",
-    }
+    counts = {"seals": 3, "rows": 9, "unsealed_rows": 1, "redacted_rows": 0, "redacted_people": 0}
+    assert facts["audit"] == counts | {"newest_seal": f"3:{newest.digest}"}
 
 
 COLUMNS = sorted(str(field.column) for field in AuditEntry._meta.concrete_fields if not field.primary_key)
