@@ -49,12 +49,12 @@ def redact(erased: Erased, *, now: datetime, dry_run: bool, advance: Callable[[i
     done = Redacted()
     in_files = _search_files(erased, advance)
     seals_of_table = AuditSeal.objects.filter(first_id__gt=in_files.last_id).order_by("number")
-    telling, end = [], in_files.last_id
+    with_names, end = [], in_files.last_id
     for seal in seals_of_table.iterator():
         changed = _found(erased, seal.first_id, seal.last_id)
         last = {key for key, row in changed.items() if erased.has_own_names(row)} if not dry_run else set()
         if last:
-            telling.append(seal)
+            with_names.append(seal)
         others = {key: row for key, row in changed.items() if key not in last}
         _redact_seal(seal, others, erased, done, now=now, dry_run=dry_run)
         advance(seal.rows)
@@ -66,7 +66,7 @@ def redact(erased: Erased, *, now: datetime, dry_run: bool, advance: Callable[[i
         return done
     if in_files.changed:
         _replace_files(in_files, erased, done, now=now)
-    for seal in telling:
+    for seal in with_names:
         _redact_seal(seal, _found(erased, seal.first_id, seal.last_id), erased, done, now=now, dry_run=dry_run)
     return done
 
