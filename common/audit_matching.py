@@ -6,13 +6,15 @@ from typing import Any
 
 import orjson
 
-from common.canonical import Row
+from common.canonical import COLUMNS, Row
 from common.personal_data import ERASED, ids_of_kinds, texts_of_kinds, trail_keys
 from common.texts import folded
 from common.word_search import words_of
 
 # The places of a row in the canonical form.
-ID, ACTOR, NAME, ACTION, KIND, TARGET, BEFORE, AFTER, REASON = 0, 3, 4, 5, 6, 7, 8, 9, 10
+ID, ACTOR, NAME, ACTION, KIND, TARGET, BEFORE, AFTER, REASON = map(
+    COLUMNS.index, ["id", "actor_id", "actor_name", "action", "target_type", "target_id", "before", "after", "reason"]
+)
 
 
 @dataclass(frozen=True)

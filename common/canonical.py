@@ -9,6 +9,12 @@ import orjson
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# Of an entry of the audit trail. `at` is in microseconds since EPOCH, ids are hexadecimal text, JSON is text.
+COLUMNS = (
+    "id", "at", "entry_point", "actor_id", "actor_name", "action", "target_type", "target_id", "before", "after",
+    "reason", "request_id",
+)  # fmt: skip
+
 type Row = Sequence[Any]
 
 

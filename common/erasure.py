@@ -1,18 +1,21 @@
 """Erasing and exporting what `common.personal_data` declares about a person, in chunks."""
 
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 from django.db import models, transaction
 from django.db.models import QuerySet
 
-from common import audit
+from common import audit, audit_archive
+from common.audit_matching import ACTOR, TARGET
+from common.canonical import COLUMNS, EPOCH
 from common.personal_data import Remove, Replace, Rewrite, Source, sources
 
 CHUNK = 1_000  # rows that one transaction changes
 ROWS_AT_ONCE = 2_000  # that an export reads
+ARCHIVED = "audit_trail_archived"
 FORMAT = 1  # of an export; a change that removes or renames keys gets a higher number
 
 
@@ -104,33 +107,52 @@ def _record(source: Source, person: models.Model, rows: int, *, now: datetime) -
 # --- exporting ------------------------------------------------------------------------------------
 
 
-def export(person: models.Model, write: Callable[[str], object], *, now: datetime) -> dict[str, int]:
+def export(
+    person: models.Model, write: Callable[[str], object], *, now: datetime, report: Callable[[str], None]
+) -> dict[str, int]:
     """Write one JSON object: for each source the list of its rows, each on a line. Returns the number of rows of each.
 
     Rows are read and written one after the other, so memory does not grow with their number. They are not of one
-    moment: what changes meanwhile may be missing or new.
+    moment: what changes meanwhile may be missing or new. `report` gets a sentence for each archive of the audit trail
+    that cannot be read.
     """
     head = {"format": FORMAT, "id": person.pk, "exported_at": now}
-    write(f"{orjson.dumps(head).decode()[:-1]},\n")
-    counts: dict[str, int] = {}
-    for number, source in enumerate(sources()):
-        write(f"{',' if number else ''}{orjson.dumps(source.name).decode()}:[")
-        counts[source.name] = _export_rows(source, person, write)
-        write("]\n")
-    write("}\n")
+    write(orjson.dumps(head).decode().removesuffix("}"))
+    counts = {source.name: _written(source.name, _rows(source, person), write) for source in sources()}
+    counts[ARCHIVED] = _written(ARCHIVED, _archived_rows(str(person.pk), report), write)
+    write("\n}\n")
     return counts
 
 
-def _export_rows(source: Source, person: models.Model, write: Callable[[str], object]) -> int:
+def _written(name: str, rows: Iterable[dict[str, Any]], write: Callable[[str], object]) -> int:
+    write(f",\n{orjson.dumps(name).decode()}:[")
+    count = 0
+    for row in rows:
+        write(f"{',' if count else ''}\n{orjson.dumps(row, default=_text).decode()}")
+        count += 1
+    write("]")
+    return count
+
+
+def _rows(source: Source, person: models.Model) -> Iterator[dict[str, Any]]:
     columns = source.columns()
     names = [column.name for column in columns]
     rows = source.rows(str(person.pk)).order_by("pk").values_list(*(column.attname for column in columns))
-    count = 0
     for row in rows.iterator(ROWS_AT_ONCE):
-        line = orjson.dumps(dict(zip(names, row, strict=True)), default=_text).decode()
-        write(f"{',' if count else ''}\n{line}")
-        count += 1
-    return count
+        yield dict(zip(names, row, strict=True))
+
+
+def _archived_rows(person_id: str, report: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """Entries of the audit trail whose actor or target is the person, from files."""
+    for page in audit_archive.pages(report):
+        for row in page:
+            if person_id in {row[ACTOR], row[TARGET]}:
+                entry = dict(zip(COLUMNS, row, strict=True))
+                entry |= {name: orjson.loads(entry[name]) for name in ("before", "after")}
+                entry["at"] = EPOCH + timedelta(microseconds=entry["at"])
+                if row[ACTOR] != person_id:
+                    del entry["actor_id"], entry["actor_name"]
+                yield entry
 
 
 def _text(value: Any) -> str:

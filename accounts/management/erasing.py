@@ -29,18 +29,24 @@ def export(user: User, *, output: str | None, write: Callable[[str], object], js
     """`write` writes to the standard output."""
     if output is None and json:
         raise CommandError("--json needs --output: the standard output is where the export goes", returncode=2)
-    counts = _to_file(user, Path(output)) if output else erasure.export(user, write, now=timezone.now())
-    facts = {"id": user.pk, "username": user.username, "output": output, "rows": counts}
-    return Outcome(facts, f"{sum(counts.values())} rows about {user.username} (id {user.pk}) were exported.")
+    problems: list[str] = []
+
+    def export_to(write: Callable[[str], object]) -> dict[str, int]:
+        return erasure.export(user, write, now=timezone.now(), report=problems.append)
+
+    counts = _to_file(Path(output), export_to) if output else export_to(write)
+    facts = {"id": user.pk, "username": user.username, "output": output, "rows": counts, "problems": problems}
+    text = f"{sum(counts.values())} rows about {user.username} (id {user.pk}) were exported."
+    return Outcome(facts, text, "; ".join(problems))
 
 
-def _to_file(user: User, path: Path) -> dict[str, int]:
+def _to_file(path: Path, export_to: Callable[[Callable[[str], object]], dict[str, int]]) -> dict[str, int]:
     """Only the owner may read the file. It is complete before it has its name."""
     draft = path if path.exists() and not path.is_file() else path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         opened = os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600)
         with open(opened, "w", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
-            counts = erasure.export(user, file.write, now=timezone.now())
+            counts = export_to(file.write)
         if draft != path:
             draft.replace(path)
     except OSError as error:

@@ -299,7 +299,7 @@ def test_a_second_process_does_not_wait(world: World) -> None:
 def test_an_export_of_an_erased_person_has_what_is_kept(world: World, now: datetime) -> None:
     erase(world.person)
     lines: list[str] = []
-    counts = erasure.export(world.person, lines.append, now=now + timedelta(hours=1))
+    counts = erasure.export(world.person, lines.append, now=now + timedelta(hours=1), report=lines.append)
     assert WORD not in "".join(lines)
     assert counts["participations"] == counts["bans"] == counts["account"] == 1
     assert counts["reminders"] == counts["sessions"] == 0

@@ -82,7 +82,7 @@ def test_an_interrupted_export_leaves_no_file(world: World, tmp_path: Path, monk
     def interrupted(*_: Any) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(erasure, "_export_rows", interrupted)
+    monkeypatch.setattr(erasure, "_written", interrupted)
     with pytest.raises(KeyboardInterrupt):
         call_command("people", "export", NAME, "--output", str(tmp_path / "mia.json"), stderr=StringIO())
     assert not [each for each in tmp_path.iterdir() if each.is_file()]
@@ -91,7 +91,7 @@ def test_an_interrupted_export_leaves_no_file(world: World, tmp_path: Path, monk
 def test_memory_does_not_grow_with_the_number_of_rows(world: World, now: datetime) -> None:
     def peak() -> int:
         tracemalloc.start()
-        erasure.export(world.person, lambda _: None, now=now)
+        erasure.export(world.person, lambda _: None, now=now, report=print)
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most

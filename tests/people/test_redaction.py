@@ -21,7 +21,7 @@ from common.models import AuditArchive, AuditEntry, AuditRedaction, AuditSeal
 from common.retention import Removal
 from livestreams.services import cancel_stream
 from tests.common.sealing import sealed
-from tests.people.commands import erase, refused
+from tests.people.commands import erase, export, refused
 from tests.people.world import NAME, WORD, World
 
 LATER = timedelta(hours=1)
@@ -253,6 +253,16 @@ def test_a_damaged_archive_is_not_redacted(damage: Callable[[Path], None], archi
     with pytest.raises(CommandError, match="The audit trail was not redacted: the archive"):
         call_command("people", "erase", NAME, "--yes")
     assert not AuditRedaction.objects.exists()
+
+
+def test_an_export_has_the_entries_in_files(archived: World) -> None:
+    (line,) = [line for line in export(archived.person)["audit_trail_archived"] if line["action"] == "rename_user"]
+    assert line["after"] == {"username": NAME}
+    assert line["at"].startswith("20")
+    assert "actor_name" not in line
+    files()[0].unlink()
+    code, message = refused("export", NAME)
+    assert (code, "cannot be read from AUDIT_ARCHIVE_FOLDER" in message) == (1, True)
 
 
 def test_a_dry_run_counts_rows_in_files_and_changes_none(archived: World) -> None:
