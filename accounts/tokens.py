@@ -79,6 +79,13 @@ def signed_pair(session: Session, *, now: datetime) -> Pair:
     return Pair(str(AccessToken.of(session, now=now)), str(RefreshToken.of(session, now=now)))
 
 
+def service_token(session: Session, *, now: datetime) -> str:
+    """An access token for a server, which logs in once: it holds as long as its session."""
+    token = AccessToken.of(session, now=now)
+    token.set_exp(from_time=now, lifetime=session.expires_at - now)
+    return str(token)
+
+
 class RefreshClaims(NamedTuple):
     session_id: str
     refresh_id: str

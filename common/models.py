@@ -260,3 +260,29 @@ class AuditArchive(AppendOnlyModel):
 
     def __str__(self) -> str:
         return self.file
+
+
+class AuditRedaction(AppendOnlyModel):
+    """Names and texts of a person were replaced in rows of one seal or one archive; see `common/audit_redaction.py`.
+
+    The newest redaction of a seal has the digest that its rows have now; the same for an archive, and its file.
+    """
+
+    number = models.BigIntegerField(primary_key=True)  # 1, 2, 3, ... without gaps
+    person = ObjectIdField()
+    seal = models.BigIntegerField(null=True)  # its number
+    archive = models.BigIntegerField(null=True)  # its number
+    file = models.CharField(max_length=100, blank=True)  # of the archive, from now on
+    rows = models.BigIntegerField()  # that were changed
+    old_digest = models.CharField(max_length=64)  # of the rows as text, SHA-256, hexadecimal
+    new_digest = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)  # over the other fields and the digest of the redaction before
+    made_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("audit redaction")
+        verbose_name_plural = _("audit redactions")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.digest}"

@@ -40,6 +40,7 @@ from config.metrics import (  # noqa: F401 - settings
     METRICS_WORKER_ADDRESS,
 )
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
+from config.people import PERSONAL_DATA, ROLES, SERVICE_TOKEN_DAYS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.rate_limits import RATE_LIMITS  # noqa: F401 - a setting
 from config.replica import DATABASE_REPLICA_MAX_LAG_SECONDS, DATABASE_REPLICA_URL, with_replica  # noqa: F401 - settings
@@ -100,7 +101,6 @@ INSTALLED_APPS = [
     "unfold.contrib.filters",
     # config/urls.py imports the pages of the admin, so that commands and workers, which need none, start sooner.
     "django.contrib.admin.apps.SimpleAdminConfig",
-    "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
@@ -111,7 +111,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "common",
-    "accounts",
+    "accounts",  # before django.contrib.auth, whose createsuperuser and changepassword it replaces
+    "django.contrib.auth",
     "livestreams",
     "edges",
     "bans",

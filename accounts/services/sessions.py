@@ -210,8 +210,12 @@ def logged_out_since(user: User, *, issued_at: float) -> bool:
 
 
 def _end(session: Session, *, now: datetime, reason: str = "") -> None:
-    if session.ended_at is not None:
-        return
+    if session.ended_at is None:
+        end_session(session, by=session.user, now=now, reason=reason)
+
+
+def end_session(session: Session, *, by: User | None, now: datetime, reason: str) -> None:
+    """End a session whose row is locked, and that has not ended."""
     before = session_state(session)
     session.ended_at = now
     session.save(update_fields=["ended_at"])
@@ -219,7 +223,7 @@ def _end(session: Session, *, now: datetime, reason: str = "") -> None:
     audit.record(
         "end_session",
         session,
-        by=session.user,
+        by=by,
         now=now,
         before=before,
         after=session_state(session),
