@@ -72,6 +72,7 @@ add_kind(
 
 for action in (
     Action("log_in", "session", SIGN_INS, _("log in"), _("%(actor)s logged in")),
+    # Of rows from before decision 49: a refresh leaves none now.
     Action("refresh_session", "session", SIGN_INS, _("renew a session"), _("%(actor)s renewed a session")),
     Action(
         "end_session",
@@ -79,6 +80,13 @@ for action in (
         SIGN_INS,
         _("end a session"),
         _("%(actor)s ended a session of %(person)s"),
+    ),
+    Action(
+        "expire_session",
+        "session",
+        SIGN_INS,
+        _("a session expired"),
+        _("a session of %(person)s expired"),
     ),
     Action("log_out", "user", SIGN_INS, _("end all sessions"), _("%(actor)s ended all sessions of %(person)s")),
     Action(

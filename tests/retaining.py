@@ -8,7 +8,16 @@ from common.retention import Removal, kinds
 
 def remove(name: str, *, now: datetime, dry_run: bool = False) -> int:
     """How many rows of the kind were removed, or would be."""
+    return _removal(name, now=now, dry_run=dry_run).count
+
+
+def foreseen(name: str, *, now: datetime) -> Removal:
+    """What a dry run finds."""
+    return _removal(name, now=now, dry_run=True)
+
+
+def _removal(name: str, *, now: datetime, dry_run: bool) -> Removal:
     (kind,) = (kind for kind in kinds() if kind.name == name)
     removal = Removal(dry_run, Items("purge"))
     kind.remove(now, removal)
-    return removal.count
+    return removal
