@@ -82,11 +82,11 @@ for action in (
         _("%(actor)s ended a session of %(person)s"),
     ),
     Action(
-        "expire_session",
+        "remove_expired_session",
         "session",
         SIGN_INS,
-        _("a session expired"),
-        _("a session of %(person)s expired"),
+        _("remove an expired session"),
+        _("%(actor)s removed an expired session of %(person)s"),
     ),
     Action("log_out", "user", SIGN_INS, _("end all sessions"), _("%(actor)s ended all sessions of %(person)s")),
     Action(

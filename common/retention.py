@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 from django.db import connection, models, transaction
 from django.db.models import Count, Min, Q, QuerySet
-from django.db.models.deletion import get_candidate_relations_to_delete
 
 from common import audit
 from common.hooks import Hook
@@ -173,8 +172,8 @@ def remove_dependents(row: models.Model, *, lock: Callable[[], bool], size: int 
 
 
 def _remove_referring(rows: QuerySet[Any], lock: Callable[[], bool], size: int) -> bool:
-    for relation in get_candidate_relations_to_delete(rows.model._meta):
-        if relation.on_delete is not models.CASCADE:
+    for relation in rows.model._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, models.ManyToOneRel) or relation.on_delete is not models.CASCADE:
             continue
         referring = relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": rows})
         if not (_remove_referring(referring, lock, size) and _remove_chunks(referring, lock, size)):

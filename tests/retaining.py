@@ -1,6 +1,10 @@
 """Running single kinds of retention."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
+
+import pytest
 
 from common.items import Items
 from common.retention import Removal, kinds
@@ -21,3 +25,8 @@ def _removal(name: str, *, now: datetime, dry_run: bool) -> Removal:
     removal = Removal(dry_run, Items("purge"))
     kind.remove(now, removal)
     return removal
+
+
+def in_chunks(monkeypatch: pytest.MonkeyPatch, function: Callable[..., Any], *, size: int) -> None:
+    """Let a function of `common.retention` remove so many rows in one transaction."""
+    monkeypatch.setitem(function.__kwdefaults__ or {}, "size", size)

@@ -233,8 +233,9 @@ def record_expiry(sessions: list[Session], *, now: datetime) -> None:
     """Write the audit rows of those of the sessions that expired. Call it in the transaction that removes them."""
     expired = [session for session in sessions if session.ended_at is None]
     if expired:
-        changes = [(session, session_state(session), {}) for session in expired]
-        audit.record_many("expire_session", changes, by=None, now=now)
+        nothing: dict[str, Any] = {}
+        changes = [(session, session_state(session), nothing) for session in expired]
+        audit.record_many("remove_expired_session", changes, by=None, now=now)
 
 
 def session_state(session: Session) -> dict[str, Any]:

@@ -109,7 +109,10 @@ def test_a_session_that_expired_leaves_an_audit_row_when_it_is_removed(creator: 
 
     assert remove("sessions", now=now) == 2
 
-    assert list(AuditEntry.objects.order_by("id").values_list("action", flat=True)) == ["end_session", "expire_session"]
-    entry = AuditEntry.objects.get(action="expire_session")
+    assert list(AuditEntry.objects.order_by("id").values_list("action", flat=True)) == [
+        "end_session",
+        "remove_expired_session",
+    ]
+    entry = AuditEntry.objects.get(action="remove_expired_session")
     assert (entry.target_id, entry.before["user"], entry.before["refreshes"]) == (expired.pk, creator.pk, 7)
     assert datetime.fromisoformat(entry.before["expires_at"]) == long_ago

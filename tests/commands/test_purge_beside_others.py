@@ -27,7 +27,7 @@ from tests.common.sealing import sealed
 from tests.conftest import session_of
 from tests.patience import PATIENCE
 from tests.races import at_once
-from tests.retaining import remove
+from tests.retaining import in_chunks, remove
 from tests.streams import make_stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,13 +86,15 @@ def test_others_write_the_table_and_its_other_rows_meanwhile(
 def test_a_transaction_removes_some_thousand_rows_at_most_also_of_a_large_stream(
     creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(retention.remove_dependents.__kwdefaults__, "size", 10)
+    in_chunks(monkeypatch, retention.remove_dependents, size=10)
     long_ago = now - settings.DELETED_RETENTION - timedelta(days=1)
     stream = make_stream(creator, now=long_ago)
     delete_stream(stream.pk, by=creator, now=long_ago)
     people = User.objects.bulk_create(User(username=f"u{number}", username_key=f"u{number}") for number in range(25))
-    for model, times in ((Participant, ("first_seen_at", "last_seen_at")), (Notification, ("created_at",))):
-        model.objects.bulk_create(model(stream=stream, user=user, **dict.fromkeys(times, now)) for user in people)
+    Participant.objects.bulk_create(
+        Participant(stream=stream, user=user, first_seen_at=now, last_seen_at=now) for user in people
+    )
+    Notification.objects.bulk_create(Notification(stream=stream, user=user, created_at=now) for user in people)
     counts: list[int] = []
 
     with after_each_delete(lambda cursor: counts.append(cursor.rowcount)):
@@ -132,7 +134,7 @@ def test_several_at_once_remove_each_row_once(kind: str, world: World) -> None:
 def test_several_at_once_remove_many_rows_once_and_record_each_once(
     creator: User, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(retention.remove_rows.__kwdefaults__, "size", 10)
+    in_chunks(monkeypatch, retention.remove_rows, size=10)
     expired = now - settings.SESSION_RETENTION - timedelta(days=1)
     begun = expired - timedelta(days=1)
     sessions = [Session(user=creator, refresh_id=str(n), created_at=begun, expires_at=expired) for n in range(205)]
@@ -141,7 +143,7 @@ def test_several_at_once_remove_many_rows_once_and_record_each_once(
     counts = at_once(4, lambda _: remove("sessions", now=now))
 
     assert sum(counts) == 205
-    recorded = AuditEntry.objects.filter(action="expire_session").values_list("target_id", flat=True)
+    recorded = AuditEntry.objects.filter(action="remove_expired_session").values_list("target_id", flat=True)
     assert sorted(recorded) == sorted(session.pk for session in sessions)
 
 
@@ -163,7 +165,7 @@ def test_several_at_once_remove_a_month_of_notifications_once(creator: User) -> 
 def test_what_was_removed_before_an_interruption_stays_removed_and_the_next_run_removes_the_rest(
     now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(retention.remove_rows.__kwdefaults__, "size", 10)
+    in_chunks(monkeypatch, retention.remove_rows, size=10)
     long_ago = now - timedelta(days=1)
     LoginCounter.objects.bulk_create(
         LoginCounter(key=bytes([number]), count=1, window_started_at=long_ago) for number in range(25)
@@ -203,7 +205,7 @@ def test_a_killed_process_leaves_finished_kinds_done_and_no_lock(
 
     assert finished.returncode == 0, finished.stderr
     assert not AdminSession.objects.exists()
-    assert AuditEntry.objects.filter(action="expire_session").count() == 1
+    assert AuditEntry.objects.filter(action="remove_expired_session").count() == 1
 
 
 def test_an_archive_that_was_interrupted_is_written_again(

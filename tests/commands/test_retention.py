@@ -25,7 +25,7 @@ from tests.commands.retained import (
     make_sessions,
     make_world,
 )
-from tests.retaining import foreseen, remove
+from tests.retaining import foreseen, in_chunks, remove
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_the_rows_past_their_retention_are_removed_and_others_stay(
     kind: str, chunk: int, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "CHUNK", chunk)
-    monkeypatch.setitem(retention.remove_rows.__kwdefaults__, "size", chunk)
+    in_chunks(monkeypatch, retention.remove_rows, size=chunk)
     model = MAKERS[kind](world)
     keys = set(model._base_manager.values_list("pk", flat=True))
 
