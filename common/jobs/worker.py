@@ -22,6 +22,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from common.entry_points import EntryPoint, called_through
 from common.jobs import stopping
+from common.secret_keys import running
 from common.storage import presence
 
 logger = logging.getLogger(__name__)
@@ -112,6 +113,7 @@ def run(jobs_at_once: Mapping[str, int], *, until_idle: bool = False) -> None:
     `until_idle` returns when no job is left to run now. While the database is unavailable this retries.
     """
     presence.keep_noting()
+    running.keep_noting("worker")
     connector = _WorkerConnector(pool_factory=_ConnectionPool, min_size=1, max_size=4, kwargs=connector_params())
     with app.replace_connector(connector):
         asyncio.run(_work(jobs_at_once, until_idle=until_idle))

@@ -17,6 +17,7 @@ from common.entry_points import EntryPoint, called_through
 from common.languages import preferred_language
 from common.middleware import request_id_of, with_common_headers
 from common.refusals import Unavailable
+from common.secret_keys import running
 from common.server import draining
 from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
@@ -66,6 +67,7 @@ class Application:
         # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
         presence.keep_noting()
+        running.keep_noting("serve")
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         environ = environ_of(scope)
