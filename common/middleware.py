@@ -142,7 +142,8 @@ class BrowserAuthenticationMiddleware(ForBrowsers, AuthenticationMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
         if settings.SECRET_KEY_FALLBACKS:
-            request.user = SimpleLazyObject(lambda: _user_of_fallback(request) or get_user(request))
+            user: Any = SimpleLazyObject(lambda: _user_of_fallback(request) or get_user(request))
+            request.user = user
 
 
 def _user_of_fallback(request: HttpRequest) -> Any:
@@ -151,7 +152,7 @@ def _user_of_fallback(request: HttpRequest) -> Any:
     if not written or request.session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
         return None
     backend = load_backend(request.session[BACKEND_SESSION_KEY])
-    user: Any = backend.get_user(request.session[SESSION_KEY])  # type: ignore[attr-defined]
+    user: Any = backend.get_user(request.session[SESSION_KEY])
     if user is None or not any(constant_time_compare(written, each) for each in user.get_session_auth_fallback_hash()):
         return None
     return user

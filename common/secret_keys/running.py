@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from datetime import timedelta
+from typing import Any
 
 import psutil
 from django.db import DatabaseError, InterfaceError, connection
@@ -65,9 +66,16 @@ def note(role: str, *, host: str = "", pid: int = 0) -> None:
     keys = fingerprints.own()
     used = [(name, each, place == 0) for name, noted in keys.items() for place, each in enumerate(noted)]
     names, each, signs = map(list, zip(*used, strict=True))
-    values = {"id": f"{host}:{pid}", "host": host, "pid": pid, "role": role, "keys": Jsonb(keys), "began": _began(pid)}
+    values: dict[str, Any] = {
+        "id": f"{host}:{pid}",
+        "host": host,
+        "pid": pid,
+        "role": role,
+        "keys": Jsonb(keys),
+        "began": _began(pid),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_NOTE, values)
+        cursor.execute(_NOTE, values | {"keys": Jsonb(keys)})
         cursor.execute(_NOTE_USE, {"names": names, "fingerprints": each, "signs": signs})
     RunningProcess.objects.filter(seen_at__lt=Now() - FORGOTTEN_AFTER).delete()
 

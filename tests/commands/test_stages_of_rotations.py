@@ -1,6 +1,7 @@
 """Which stage `rotate_keys` finds for what processes have noted, and what `doctor` says of it."""
 
 from datetime import timedelta
+from socket import gethostname
 from typing import Any
 
 import pytest
@@ -53,7 +54,7 @@ def test_one_rotation_has_its_stages_in_order(noted: Any) -> None:
     assert [each.stage for each in stages] == [
         "settled", "adding", "accepted", "switching", "signing", "removing", "settled"
     ]  # fmt: skip
-    behind = [{label.partition(" ")[0] for label in each.behind} - {running.socket.gethostname()} for each in stages]
+    behind = [{label.partition(" ")[0] for label in each.behind} - {gethostname()} for each in stages]
     assert behind == [set(), {"b"}, set(), {"b"}, set(), {"b"}, set()]
 
 
