@@ -85,6 +85,7 @@ for action in (
         _("issue a token"),
         _("%(actor)s issued a token for %(person)s"),
     ),
+    # Of rows from before decision 49: a refresh leaves none now.
     Action("refresh_session", "session", SIGN_INS, _("renew a session"), _("%(actor)s renewed a session")),
     Action(
         "end_session",
@@ -92,6 +93,13 @@ for action in (
         SIGN_INS,
         _("end a session"),
         _("%(actor)s ended a session of %(person)s"),
+    ),
+    Action(
+        "remove_expired_session",
+        "session",
+        SIGN_INS,
+        _("remove an expired session"),
+        _("%(actor)s removed an expired session of %(person)s"),
     ),
     Action("log_out", "user", SIGN_INS, _("end all sessions"), _("%(actor)s ended all sessions of %(person)s")),
     Action(

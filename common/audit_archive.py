@@ -51,10 +51,11 @@ def archive_old_months(now: datetime, removal: Removal) -> None:
 
 def _archive_each(months: list[Partition], now: datetime, removal: Removal) -> None:
     for partition in months:
-        count = partitions.rows_in(partition.table)
         if removal.dry_run:
-            removal.count += count
-        elif not _is_owner():
+            removal.foresee(*partitions.rows_and_oldest(partition.table, "at"))
+            continue
+        count = partitions.rows_in(partition.table)
+        if not _is_owner():
             removal.notes.append(
                 f"{partition.table} is past AUDIT_RETENTION_YEARS; run purge as the owner of the tables to archive it."
             )
@@ -106,6 +107,8 @@ def _archive(partition: Partition, now: datetime) -> None:
     )
     folder = Path(settings.AUDIT_ARCHIVE_FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".audit-*"):  # by a process that was killed: LOCK is ours
+        left.unlink()
     draft = folder / f".{archive.file}.{os.getpid()}"
     try:
         archive.rows, archive.sha256 = write(draft, seals.pages_of_table(first, last))

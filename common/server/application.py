@@ -19,6 +19,7 @@ from common.metrics.in_server import keep_sampling
 from common.middleware import request_id_of, with_common_headers
 from common.postgres.bounded import tally
 from common.refusals import Unavailable
+from common.secret_keys import running
 from common.server import draining, measuring
 from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
@@ -84,6 +85,7 @@ class Application:
         # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
         presence.keep_noting()
+        running.keep_noting("serve")
         keep_sampling(loop)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
