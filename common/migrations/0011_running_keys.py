@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("common", "0009_last_write"),
+        ("common", "0010_audit_redaction"),
     ]
 
     operations = [
