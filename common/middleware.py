@@ -23,6 +23,7 @@ from common import etags
 from common.compression import compressed, is_compressed_type, with_fixed_body
 from common.entry_points import EntryPoint, called_through
 from common.languages import understood
+from common.server.measuring import ROUTE
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -52,6 +53,8 @@ def mark_entry_point(get_response: GetResponse) -> GetResponse:
         request_id = request_id_of(request.META)
         with called_through(EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API, request_id):
             response = get_response(request)
+        if request.resolver_match is not None:
+            request.META[ROUTE] = request.resolver_match.route
         return with_common_headers(compressed(response, request.META), request_id)
 
     return middleware

@@ -33,6 +33,12 @@ from config.identity import (  # noqa: F401 - settings
     IDENTITY_TOKEN_MAX_SECONDS,
 )
 from config.media import read_bucket, storages
+from config.metrics import (  # noqa: F401 - settings
+    METRICS_PREFIX,
+    METRICS_READINGS,
+    METRICS_SERVE_ADDRESS,
+    METRICS_WORKER_ADDRESS,
+)
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.rate_limits import RATE_LIMITS  # noqa: F401 - a setting

@@ -22,6 +22,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from common.entry_points import EntryPoint, called_through
 from common.jobs import stopping
+from common.jobs.metrics import measured
+from common.metrics.processes import show_metrics_of_worker
 from common.storage import presence
 
 logger = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ OPTIONS: dict[str, Any] = {
     "delete_jobs": DeleteJobCondition.SUCCESSFUL,
     "install_signal_handlers": False,
     "task_middleware": [_run_task],
+    "worker_middleware": [measured],
 }
 
 
@@ -111,6 +114,7 @@ def run(jobs_at_once: Mapping[str, int], *, until_idle: bool = False) -> None:
 
     `until_idle` returns when no job is left to run now. While the database is unavailable this retries.
     """
+    show_metrics_of_worker()
     presence.keep_noting()
     connector = _WorkerConnector(pool_factory=_ConnectionPool, min_size=1, max_size=4, kwargs=connector_params())
     with app.replace_connector(connector):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
@@ -15,12 +15,14 @@ from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defi
 from common import api
 from common.entry_points import EntryPoint, called_through
 from common.languages import preferred_language
+from common.metrics.in_server import keep_sampling
 from common.middleware import request_id_of, with_common_headers
+from common.postgres.bounded import tally
 from common.refusals import Unavailable
-from common.server import draining
+from common.server import draining, measuring
 from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
-from common.server.requests import Scope, body_length, environ_of, refuse_oversized
+from common.server.requests import Scope, body_length, environ_of, own_environ, refuse_oversized
 from common.server.threads import RequestThreads, begin_wait
 from common.storage import presence
 
@@ -51,24 +53,42 @@ class Transport(Protocol):
 class Application:
     """Answers `HEALTH` and files itself; everything else is answered by `wsgi` in one of `threads` threads.
 
-    `at_once` is for `RequestThreads`.
+    `at_once` is for `RequestThreads`. `first_paths` are those of `warm_up`.
     """
 
-    def __init__(self, wsgi: Callable[..., Any], *, threads: int, at_once: int) -> None:
+    def __init__(
+        self, wsgi: Callable[..., Any], *, threads: int, at_once: int, first_paths: Sequence[str] = ()
+    ) -> None:
         self._wsgi = wsgi
+        self._first_paths = first_paths
         self._threads = RequestThreads(threads, at_once=at_once)
         self._bodies = BodyReader()
         # A bucket is served by others. An earlier folder may have pictures of what was deleted since.
         self._files = StoredFiles(settings.MEDIA_ROOT) if settings.SERVES_MEDIA else None
         self._probe = RequestThreads(1, at_once=1)
+        measuring.watch(self._threads)
+
+    def warm_up(self) -> None:
+        """Answer a request of this process itself at each of the first paths.
+
+        This imports the addresses with all views, opens a connection to the database and compiles its first queries:
+        some tenths of a second of CPU time, on a busy machine seconds. The first calls would all wait for it, and many
+        of them for longer than a call may. A database that does not answer is waited for once.
+        """
+        for path in self._first_paths:
+            status, _headers, _body = _answered(self._wsgi, own_environ(path))
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                return
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
         presence.keep_noting()
+        keep_sampling(loop)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         environ = environ_of(scope)
+        measuring.begin(environ)
         incoming = Incoming(protocol, body_length(environ))
         try:
             if scope.method in ("GET", "HEAD"):
@@ -85,7 +105,7 @@ class Application:
             else:
                 await self._answer(environ, incoming, protocol)
         except ClientGone:
-            pass
+            measuring.record(environ, measuring.CLIENT_GONE)
         except Exception as error:
             await self._send(incoming, protocol, environ, _refusal(environ, error))
 
@@ -94,6 +114,7 @@ class Application:
 
         Raises Unavailable.
         """
+        environ[measuring.ROUTE] = READINESS
         await drop(incoming)  # not within these seconds
         answer: list[Any] = []
         try:
@@ -102,6 +123,7 @@ class Application:
         except TimeoutError as error:
             raise Unavailable from error
         status, headers, content = answer
+        measuring.record(environ, status)
         await _finish(incoming, headers, lambda named: protocol.response_bytes(status, named, content))
 
     async def _answer(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
@@ -123,11 +145,12 @@ class Application:
         self,
         incoming: Incoming,
         protocol: HTTPProtocol,
-        environ: Mapping[str, Any],
+        environ: dict[str, Any],
         response: HttpResponse,
         file: str = "",
     ) -> None:
         """Answer with `response`, and with the content of `file` if one is named, whether the body was read or not."""
+        measuring.record(environ, response.status_code)
         with_common_headers(response, request_id_of(environ))
         if file:
             await _finish(incoming, response.items(), lambda named: protocol.response_file(200, named, file))
@@ -137,9 +160,7 @@ class Application:
             status, content = response.status_code, response.content
             await _finish(incoming, response.items(), lambda named: protocol.response_bytes(status, named, content))
 
-    async def _send_file(
-        self, incoming: Incoming, protocol: HTTPProtocol, environ: Mapping[str, Any], name: str
-    ) -> None:
+    async def _send_file(self, incoming: Incoming, protocol: HTTPProtocol, environ: dict[str, Any], name: str) -> None:
         found = None if self._files is None else self._files.find(name)
         if found is None:
             await self._send(incoming, protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
@@ -182,15 +203,18 @@ def _answer_by(
         nonlocal status, headers
         status, headers = int(line[:3]), named
 
+    tally.calls = 0
     response = wsgi(environ, start_response)
     try:
         # Files are static ones, which are small: sending them in parts would keep the thread while a slow client reads.
         if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
+            measuring.record(environ, status, database_calls=tally.calls)
             _stream(response, protocol.response_stream(status, _closing(headers)), loop)
             return
         content = b"".join(response)
     finally:
         response.close()
+    measuring.record(environ, status, database_calls=tally.calls)
     protocol.response_bytes(status, _closing(headers), content)
 
 
@@ -218,7 +242,7 @@ def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.Abstract
         for part in filter(None, parts):
             sending = asyncio.run_coroutine_threadsafe(send(part), loop)
             try:
-                begin_wait()  # for a client that may read slowly
+                begin_wait(is_long=True)  # for a client that may read slowly
                 sending.result(SEND_TIMEOUT)
             finally:
                 sending.cancel()  # after a timeout it would keep the connection open; else it is done

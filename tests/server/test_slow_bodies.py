@@ -4,14 +4,12 @@ import json
 import resource
 import socket
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
 from common.server.bodies import BODY_SECONDS
-from tests.conftest import make_user
 from tests.patience import PATIENCE
 from tests.server.conftest import usual, watched_health
 from tests.servers import Server, running_server
@@ -21,17 +19,6 @@ LOGIN = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: a
 ANNOUNCED = LOGIN + b"Content-Length: 100\r\n\r\n{"
 CHUNKED = LOGIN + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
 HEALTH_WITHIN = 0.2
-
-
-@pytest.fixture(autouse=True)
-def _viewer(transactional_db: None) -> None:
-    make_user("viewer")
-
-
-@pytest.fixture(scope="module")
-def server(database_of_tests: str) -> Iterator[Server]:
-    with running_server(workers=1, database=database_of_tests) as running:
-        yield running
 
 
 def exchanged(server: Server, sent: bytes, *, within: float) -> tuple[bytes, float]:

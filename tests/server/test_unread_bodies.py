@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from common.server.bodies import DROPPED_BYTES
-from tests.conftest import make_user
 from tests.patience import PATIENCE
-from tests.servers import Server, running_server
+from tests.servers import Server
+
+pytestmark = pytest.mark.slow
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 NOTHING = b"GET /media/nothing HTTP/1.1\r\nHost: localhost\r\n"
@@ -17,17 +18,6 @@ LONG = b"POST /%s HTTP/1.1\r\nHost: localhost\r\n" % (b"x" * 9_000)
 READY = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n"
 EARLY = {"health": (HEALTH, 200), "ready": (READY, 200), "file": (NOTHING, 404), "long": (LONG, 414)}
 each_early = pytest.mark.parametrize("name", EARLY)
-
-
-@pytest.fixture(autouse=True)
-def _viewer(transactional_db: None) -> None:
-    make_user("viewer")
-
-
-@pytest.fixture(scope="module")
-def server(database_of_tests: str) -> Iterator[Server]:
-    with running_server(workers=1, database=database_of_tests) as running:
-        yield running
 
 
 class Connection:
