@@ -86,6 +86,12 @@ def own_database() -> Iterator[dict[str, Any]]:
             cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+def remove_dead_rows(blocker: DjangoDbBlocker) -> None:
+    """Rows of earlier tests that were rolled back keep tables large, and PostgreSQL plans by their size."""
+    with blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("VACUUM")
+
+
 @contextmanager
 def rolled_back(blocker: DjangoDbBlocker) -> Iterator[None]:
     """A transaction for rows that all tests of a module share. Each test has a savepoint in it."""
@@ -96,13 +102,8 @@ def rolled_back(blocker: DjangoDbBlocker) -> Iterator[None]:
 
 @contextmanager
 def never_committed(blocker: DjangoDbBlocker) -> Iterator[CursorWrapper]:
-    """The same for many rows.
-
-    Rows of earlier tests that were rolled back are removed before: they keep tables large, and PostgreSQL plans by
-    their size.
-    """
-    with blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("VACUUM")
+    """The same for many rows."""
+    remove_dead_rows(blocker)
     with rolled_back(blocker), connection.cursor() as cursor:
         yield cursor
 
