@@ -21,7 +21,7 @@ import config.urls  # noqa: F401 - registers the pages of the admin, over which 
 from accounts import services, tokens
 from accounts.models import Session, User
 from common.rate_limits import counters
-from tests.databases import database
+from tests.databases import database, remove_dead_rows
 from tests.flush import flush
 from tests.kept import KEPT, owner_of
 from tests.poolers import pooled_if_chosen
@@ -194,6 +194,12 @@ def database_of_tests(django_db_setup: None, django_db_blocker: Any) -> str:
     """The URL of the test database, for a server that all tests of a module share."""
     with django_db_blocker.unblock():
         return database_url()
+
+
+@pytest.fixture(scope="module")
+def no_dead_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """For a test of a plan. It is set up before the transaction of the test begins, as fixtures of a module are."""
+    remove_dead_rows(django_db_blocker)
 
 
 @pytest.fixture
