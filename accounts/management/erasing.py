@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import User
-from common import audit, audit_redaction, erasure, seals
+from common import audit, audit_doctor, audit_redaction, erasure, seals
 from common.commands import Outcome
 from common.locks import AdvisoryLock
 
@@ -79,7 +79,7 @@ def _is_confirmed(user: User) -> bool:
 
 
 def _counted(user: User, bar: Bar) -> Outcome:
-    with bar(total=audit_redaction.rows_to_search(), label="Searching the audit trail") as advance:
+    with bar(total=audit_doctor.rows_to_verify(), label="Searching the audit trail") as advance:
         redacted = audit_redaction.redact(
             services.erased_person(user), now=timezone.now(), dry_run=True, advance=advance
         )
@@ -98,7 +98,7 @@ def _erased(user: User, reason: str, bar: Bar) -> Outcome:
         # Only sealed rows are redacted: a seal that is being made would have the names.
         seals.seal_rows(now=timezone.now(), report=seals.log_seal)
         audit_redaction.remove_outdated_files()
-        with bar(total=audit_redaction.rows_to_search(), label="Redacting the audit trail") as advance:
+        with bar(total=audit_doctor.rows_to_verify(), label="Redacting the audit trail") as advance:
             redacted = audit_redaction.redact(erased, now=timezone.now(), dry_run=False, advance=advance)
     except (seals.StillWriting, audit_redaction.NotRedacted) as problem:
         raise CommandError(f"The audit trail was not redacted: {problem}. Run the command again.") from problem
