@@ -67,9 +67,7 @@ def logging_config(*, level: str, secrets_after: Sequence[str]) -> dict[str, Any
             "boto3": {"level": "INFO"},
             "botocore": {"level": "INFO"},
             "urllib3": {"level": "INFO"},
-            # The server and Django's development server give these loggers handlers of their own, which write paths as
-            # they are. The first is silent unless the operator sets GRANIAN_LOG_ACCESS_ENABLED.
-            "granian.access": {"level": "INFO", "handlers": ["console"], "propagate": False},
+            # Django's development server gives this logger a handler of its own, which writes paths as they are.
             "django.server": {"level": "INFO", "handlers": ["console"], "propagate": False},
         },
         "root": {"handlers": ["console"], "level": level},

@@ -19,7 +19,7 @@ from django.middleware.locale import LocaleMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
-from common import etags
+from common import access_log, etags
 from common.compression import compressed, is_compressed_type, with_fixed_body
 from common.entry_points import EntryPoint, called_through
 from common.languages import understood
@@ -30,7 +30,12 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 
 def request_id_of(meta: Mapping[str, Any]) -> str:
-    """The id that the caller gave to the request, if well-formed; else a new one. `meta` is the request's environ."""
+    """The id that the caller gave to the request, if well-formed; else a new one. `meta` is the request's environ.
+
+    The server decides it when the request arrives.
+    """
+    if (known := meta.get(access_log.REQUEST_ID)) is not None:
+        return str(known)
     sent: str = meta.get("HTTP_X_REQUEST_ID", "")
     return sent if REQUEST_ID.fullmatch(sent) else uuid4().hex
 
@@ -52,6 +57,7 @@ def mark_entry_point(get_response: GetResponse) -> GetResponse:
         request_id = request_id_of(request.META)
         with called_through(EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API, request_id):
             response = get_response(request)
+        access_log.note(request)
         return with_common_headers(compressed(response, request.META), request_id)
 
     return middleware

@@ -7,7 +7,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from common.addresses import networks
-from common.logging import logging_config
 from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
@@ -31,6 +30,13 @@ from config.identity import (  # noqa: F401 - settings
     IDENTITY_JWKS_URL,
     IDENTITY_PUBLIC_KEY,
     IDENTITY_TOKEN_MAX_SECONDS,
+)
+from config.logs import (  # noqa: F401 - settings
+    ACCESS_LOG,
+    ACCESS_LOG_HEALTH,
+    ACCESS_LOG_SAMPLE,
+    LOG_CLIENT_ADDRESS,
+    LOGGING,
 )
 from config.media import read_bucket, storages
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
@@ -343,7 +349,7 @@ WORKER_LOST_AFTER = env.int("WORKER_LOST_AFTER_SECONDS", default=15)
 if not 0 < 2 * WORKER_HEARTBEAT <= WORKER_LOST_AFTER:
     raise ImproperlyConfigured("WORKER_LOST_AFTER_SECONDS must be at least two WORKER_HEARTBEAT_SECONDS.")
 
-# --- languages, files, logs -----------------------------------------------------------------------
+# --- languages, files -----------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
@@ -376,5 +382,3 @@ ADMIN_CSP = admin_policy(MEDIA_URL)
 # Served from the installed packages, which are scanned once at the start. No collectstatic is needed.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
-
-LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"), secrets_after=["/calendar/", "/unsubscribe/"])

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -121,23 +121,36 @@ UNLIMITED = dict.fromkeys(map(setting_of, NAMES), OFF)
 
 
 @contextmanager
-def running_server(*, workers: int = 2, database: str | None = "", **environment: str) -> Iterator[Server]:
-    """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database."""
-    with serving(free_port(), settings.BASE_DIR, environment, workers=workers, database=database) as server:
+def running_server(
+    *, workers: int = 2, database: str | None = "", log: Path | None = None, **environment: str
+) -> Iterator[Server]:
+    """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database.
+
+    `log` is a file for its standard error; by default it has that of the test.
+    """
+    with serving(free_port(), settings.BASE_DIR, environment, workers=workers, database=database, log=log) as server:
         yield server
 
 
 @contextmanager
 def serving(
-    port: int, home: Path, environment: Mapping[str, str], *, workers: int = 1, database: str | None = ""
+    port: int,
+    home: Path,
+    environment: Mapping[str, str],
+    *,
+    workers: int = 1,
+    database: str | None = "",
+    log: Path | None = None,
 ) -> Iterator[Server]:
     """The same with the checkout in the folder `home`, on a port that was chosen before."""
     place = without_database_url() if database is None else with_database_url(database)
-    process = subprocess.Popen(
-        [sys.executable, str(home / "manage.py"), "serve", "--port", str(port), "--workers", str(workers)],
-        cwd=home,
-        env=place | UNLIMITED | dict(environment),
-    )
+    with log.open("ab") if log else nullcontext() as stderr:
+        process = subprocess.Popen(
+            [sys.executable, str(home / "manage.py"), "serve", "--port", str(port), "--workers", str(workers)],
+            cwd=home,
+            env=place | UNLIMITED | dict(environment),
+            stderr=stderr,
+        )
     try:
         server = Server(port, process)
         _wait_until_ready(server, process)

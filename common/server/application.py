@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from django.http import FileResponse, HttpResponse
 from django.utils.translation import override
 from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]  # exported without a promise
 
-from common import api
+from common import access_log, api
 from common.entry_points import EntryPoint, called_through
 from common.languages import preferred_language
 from common.middleware import request_id_of, with_common_headers
@@ -69,11 +69,13 @@ class Application:
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         environ = environ_of(scope)
+        access_log.begin(environ, request_id_of(environ))
         incoming = Incoming(protocol, body_length(environ))
         try:
             if scope.method in ("GET", "HEAD"):
                 # Without a thread, so that it answers even while all threads wait for the database.
                 if scope.path == HEALTH:
+                    environ[access_log.ROUTE] = HEALTH
                     await self._send(incoming, protocol, environ, api.success_answer({"status": "alive"}))
                     return
                 if scope.path.startswith(FILES):
@@ -85,7 +87,7 @@ class Application:
             else:
                 await self._answer(environ, incoming, protocol)
         except ClientGone:
-            pass
+            access_log.write(environ, None)
         except Exception as error:
             await self._send(incoming, protocol, environ, _refusal(environ, error))
 
@@ -94,6 +96,7 @@ class Application:
 
         Raises Unavailable.
         """
+        environ[access_log.ROUTE] = READINESS
         await drop(incoming)  # not within these seconds
         answer: list[Any] = []
         try:
@@ -102,7 +105,7 @@ class Application:
         except TimeoutError as error:
             raise Unavailable from error
         status, headers, content = answer
-        await _finish(incoming, headers, lambda named: protocol.response_bytes(status, named, content))
+        await _finish(incoming, environ, status, headers, lambda named: protocol.response_bytes(status, named, content))
 
     async def _answer(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
         body = b""
@@ -123,23 +126,26 @@ class Application:
         self,
         incoming: Incoming,
         protocol: HTTPProtocol,
-        environ: Mapping[str, Any],
+        environ: dict[str, Any],
         response: HttpResponse,
         file: str = "",
     ) -> None:
         """Answer with `response`, and with the content of `file` if one is named, whether the body was read or not."""
         with_common_headers(response, request_id_of(environ))
-        if file:
-            await _finish(incoming, response.items(), lambda named: protocol.response_file(200, named, file))
-        elif response.status_code == HTTPStatus.NOT_MODIFIED:
-            await _finish(incoming, response.items(), lambda named: protocol.response_empty(304, named))
-        else:
-            status, content = response.status_code, response.content
-            await _finish(incoming, response.items(), lambda named: protocol.response_bytes(status, named, content))
+        status = response.status_code
 
-    async def _send_file(
-        self, incoming: Incoming, protocol: HTTPProtocol, environ: Mapping[str, Any], name: str
-    ) -> None:
+        def send(named: list[tuple[str, str]]) -> None:
+            if file:
+                protocol.response_file(status, named, file)
+            elif status == HTTPStatus.NOT_MODIFIED:
+                protocol.response_empty(status, named)
+            else:
+                protocol.response_bytes(status, named, response.content)
+
+        await _finish(incoming, environ, status, response.items(), send)
+
+    async def _send_file(self, incoming: Incoming, protocol: HTTPProtocol, environ: dict[str, Any], name: str) -> None:
+        environ[access_log.ROUTE] = f"{FILES}<name>"
         found = None if self._files is None else self._files.find(name)
         if found is None:
             await self._send(incoming, protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
@@ -151,11 +157,16 @@ class Application:
 
 
 async def _finish(
-    incoming: Incoming, headers: Iterable[tuple[str, str]], send: Callable[[list[tuple[str, str]]], None]
+    incoming: Incoming,
+    environ: dict[str, Any],
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    send: Callable[[list[tuple[str, str]]], None],
 ) -> None:
     """Let `send` answer a request whose body may not have been read."""
     await drop(incoming)
     send(_closing(headers, is_last=not incoming.is_complete))
+    access_log.write(environ, status, headers)
     await linger(incoming)
 
 
@@ -187,11 +198,13 @@ def _answer_by(
         # Files are static ones, which are small: sending them in parts would keep the thread while a slow client reads.
         if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
             _stream(response, protocol.response_stream(status, _closing(headers)), loop)
+            access_log.write(environ, status, headers)
             return
         content = b"".join(response)
     finally:
         response.close()
     protocol.response_bytes(status, _closing(headers), content)
+    access_log.write(environ, status, headers)
 
 
 def _answered(wsgi: Callable[..., Any], environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -229,7 +242,5 @@ def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.Abstract
 
 
 def _refusal(environ: dict[str, Any], error: Exception) -> HttpResponse:
-    # One id for the body, the log and the header.
-    environ["HTTP_X_REQUEST_ID"] = request_id_of(environ)
     with called_through(EntryPoint.API, request_id_of(environ)), override(preferred_language(environ)):
         return api.answer_to(error, environ)

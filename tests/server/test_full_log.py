@@ -19,7 +19,7 @@ FULL = Path("/dev/full")  # each write fails as on a full disk
 @pytest.mark.django_db(transaction=True)
 def test_a_server_serves_although_its_log_is_on_a_full_disk() -> None:
     port = free_port()
-    logging = {"GRANIAN_LOG_ACCESS_ENABLED": "true", "LOG_LEVEL": "DEBUG"}
+    logging = {"LOG_LEVEL": "DEBUG"}
     with FULL.open("wb") as full:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve", "--port", str(port), "--workers", "1"],
