@@ -55,7 +55,8 @@ def mark_entry_point(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = request_id_of(request.META)
-        with called_through(EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API, request_id):
+        point = EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API
+        with called_through(point, request_id, request.META):
             response = get_response(request)
         access_log.note(request)
         return with_common_headers(compressed(response, request.META), request_id)

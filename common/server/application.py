@@ -242,5 +242,5 @@ def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.Abstract
 
 
 def _refusal(environ: dict[str, Any], error: Exception) -> HttpResponse:
-    with called_through(EntryPoint.API, request_id_of(environ)), override(preferred_language(environ)):
+    with called_through(EntryPoint.API, request_id_of(environ), environ), override(preferred_language(environ)):
         return api.answer_to(error, environ)

@@ -29,6 +29,7 @@ from granian._granian import RSGIWorker, SocketHolder, WorkerSignal
 from granian._loops import loops
 from granian.rsgi import _callback_wrapper
 
+from common.logging import log_uncaught
 from common.processes import end_with_parent
 from common.server import draining
 from common.server.sockets import CONNECTIONS, drop_new_connections, stop_accepting
@@ -124,6 +125,7 @@ def main() -> int:
     end_with_parent(signal.SIGINT)
     module, _colon, variable = given.application.partition(":")
     application = getattr(import_module(module), variable)
+    log_uncaught()
     # Of Granian's messages only errors help an operator.
     logging.getLogger("_granian").setLevel(logging.ERROR)
     seconds: float = import_module("django.conf").settings.DRAIN_SECONDS
