@@ -23,10 +23,8 @@ class SessionEnded(Unauthenticated):
     message = _("the session of this access token has ended; log in again")
 
 
-# Each with the position of the last write of the user, if there is a replica.
-
-
 def _of_session(has_replica: bool) -> QuerySet[User]:
+    """With `has_replica`, with the position of the last write of the user."""
     found = User.objects.filter(
         pk=Param("user", ID),
         is_active=True,
@@ -37,6 +35,7 @@ def _of_session(has_replica: bool) -> QuerySet[User]:
 
 
 def _of_identity(has_replica: bool) -> QuerySet[User]:
+    """`has_replica` as above."""
     found = User.objects.filter(
         identity_issuer=Param("issuer", CharField()), identity_subject=Param("subject", CharField())
     ).only(*COLUMNS, "identity_tokens_from")

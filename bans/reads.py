@@ -103,7 +103,7 @@ BANS = Listing(
         "made_to": TIME,
     },
     orders=_NEWEST_FIRST,
-    counted_in_order=["made_from", "made_to"],
+    counted_in_order={"made_from", "made_to"},
 )
 # Bans of one user, also those that are over.
 MY_BANS = Listing(

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import signal
 import sys
 from collections.abc import Iterable, Sequence
@@ -42,6 +43,19 @@ def load_before() -> float:
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def between(text: str, begin: str, end: str, content: str) -> str:
+    """The page `text` with `content` between its marks. Raises ValueError unless it has the marks once."""
+    made = f"{begin}\n\n{content}\n\n{end}"
+    changed, count = re.subn(f"{re.escape(begin)}.*{re.escape(end)}", lambda _: made, text, flags=re.DOTALL)
+    if count != 1:
+        raise ValueError(f"the page needs the marks {begin} and {end} once")
+    return changed
+
+
+def machine(load_before: float) -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d}, {hardware()}, load average before the run {load_before:.1f}."
 
 
 def machine_of(world: World, *, packages: Sequence[str], load_before: float) -> str:

@@ -127,6 +127,16 @@ def free_ports(count: int) -> list[int]:
         return [server.getsockname()[1] for server in sockets]
 
 
+def await_port(port: int, *, seconds: float = START_TIMEOUT) -> None:
+    """Return when something listens there. Raises RuntimeError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"nothing listens on port {port} after {seconds:.0f} seconds")
+
+
 def _await(server: Running, process: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:

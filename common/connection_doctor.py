@@ -55,14 +55,15 @@ def _number_of_connections() -> Iterator[Finding]:
             {"serve": settings.REQUEST_DATABASE["OPTIONS"]["application_name"], "own": f"{_prefix()} %"},
         )
         allowed, hosts, others = cursor.fetchone()
-    servers, worker = max(hosts, 1) * connections_of_server(), connections_of_worker()
+    hosts = max(hosts, 1)  # connections over a Unix socket have no address
+    servers, worker = hosts * connections_of_server(), connections_of_worker()
     needed = servers + worker + others + FOR_COMMANDS
     if needed <= allowed:
         return
     yield warning(
         "connections_scarce",
         f"The database allows {allowed} connections, and up to {needed} are needed: {servers} by servers on "
-        f"{max(hosts, 1)} machine(s), {worker} by a worker, {others} by other programs, {FOR_COMMANDS} by commands. "
+        f"{hosts} machine(s), {worker} by a worker, {others} by other programs, {FOR_COMMANDS} by commands. "
         "When all are in use, calls are answered with 503.",
         "Raise max_connections of PostgreSQL, lower DATABASE_POOL_SIZE or the number of processes (serve --workers), "
         "or put PgBouncer in between.",
@@ -95,7 +96,7 @@ def _pooler() -> Iterator[Finding]:
             "Set DATABASE_DIRECT_URL to the address of PostgreSQL itself.",
         )
     try:
-        yield from _of_requests(request_connection(), request_connection())
+        yield from _of_requests(_request_connection(), _request_connection())
     except (DatabaseError, psycopg.Error) as problem:
         yield error(
             "pooler_unreachable",
@@ -104,7 +105,7 @@ def _pooler() -> Iterator[Finding]:
         )
 
 
-def request_connection() -> DatabaseWrapper:
+def _request_connection() -> DatabaseWrapper:
     """A new connection as requests have it, outside of any pool of this process."""
     return direct_connection(**settings.REQUEST_DATABASE | {"POOL_SIZE": 0})
 

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 from os import PathLike
-from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
@@ -21,6 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
+from common.error_texts import first_line
 from common.hooks import DOCTOR_CHECKS
 from common.storage import probing
 
@@ -87,7 +87,7 @@ def _database() -> Iterator[Finding]:
     except (DatabaseError, ImproperlyConfigured) as problem:
         yield error(
             "database_unreachable",
-            f"The database does not answer, so nothing works: {_first_line(problem)}",
+            f"The database does not answer, so nothing works: {first_line(problem)}",
             "Start PostgreSQL, or correct DATABASE_URL: its host, port, user, password and name.",
         )
     finally:
@@ -276,7 +276,7 @@ def _identity_provider() -> Iterator[Finding]:
     except (jwt.PyJWTError, OSError, ValueError) as problem:
         yield error(
             "identity_keys_unreadable",
-            f"The identity provider's keys cannot be read, so its tokens are refused: {_first_line(problem)}",
+            f"The identity provider's keys cannot be read, so its tokens are refused: {first_line(problem)}",
             "Correct IDENTITY_JWKS_URL, which must answer this machine with a JSON Web Key Set, or "
             "IDENTITY_PUBLIC_KEY, a public key in PEM form.",
         )
@@ -286,7 +286,3 @@ def _identity_provider() -> Iterator[Finding]:
             "The identity provider's keys are not encrypted: whoever alters them can forge tokens of any user.",
             "Set IDENTITY_JWKS_URL to an https address.",
         )
-
-
-def _first_line(problem: Any) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.db import models
 from django.db.models import F, Q
 
 from common import cursors
-from common.orders import Order, Part, is_column
+from common.orders import Part, is_column
 from common.queries import ID, Beyond, CountUpTo, InWindow, Param, Question, Window
-from common.rows import ReadSerializer
-from common.word_search import IDS, TEXTS, AnyOf, HasWords, Search
+from common.word_search import IDS, TEXTS, AnyOf, HasWords
+
+if TYPE_CHECKING:
+    from common.pagination import Listing
 
 EXACT_UP_TO = 10_000  # items; above it, a total says "at least"
 
@@ -30,43 +32,22 @@ class Kind(NamedTuple):
 
 
 class ListStatements:
-    """Statements for the arguments of a `Listing`.
+    """The statements of a `Listing`.
 
     Two filters are set by the list itself: `found`, the keys that a search found, and `words`, the patterns that each
     row of a walk is compared with. The keys of the rows that a walk found are the parameter `keys`.
     """
 
-    def __init__(
-        self,
-        *,
-        serializer: type[ReadSerializer],
-        select: Callable[..., models.QuerySet[Any]],
-        counted: Callable[..., models.QuerySet[Any]] | None,
-        values: Mapping[str, models.Field[Any, Any]],
-        orders: Mapping[str, Order],
-        detail: Callable[..., models.QuerySet[Any]] | None,
-        places: Callable[..., models.QuerySet[Any]] | None,
-        subject: str | None,
-        of_row: Collection[str],
-        search: Search | None,
-        partitioned_by: Sequence[str],
-        from_replica: bool,
-        counted_in_order: Collection[str],
-    ) -> None:
-        self._select = select
-        self._counted = counted or select
-        self._values = {**values, "found": IDS, "words": TEXTS}
-        self._orders = orders
-        self._detail = detail
-        self._places = places
-        self._search = search
-        self._counted_in_order = frozenset(counted_in_order)
-        self._keys = ["pk", *partitioned_by]
+    def __init__(self, declared: Listing) -> None:
+        self._list = declared
+        self._values = {**declared.values, "found": IDS, "words": TEXTS}
+        self._keys = ["pk", *declared.partitioned_by]
+        subject, columns, from_replica = declared.subject, declared.serializer.columns(), declared.from_replica
         self._id = f"{subject}_id" if subject else "pk"
         self._columns = [
-            f"{subject}__{column}" if subject and column not in of_row else column for column in serializer.columns()
+            f"{subject}__{column}" if subject and column not in declared.of_row else column for column in columns
         ]
-        self._id_at = serializer.columns().index("id")
+        self._id_at = columns.index("id")
         self.rows = Question(self._build_rows, from_replica=from_replica)
         self.walked = Question(self._build_walked, from_replica=from_replica)
         self.rows_walked = Question(self._build_rows_walked, from_replica=from_replica)
@@ -83,7 +64,7 @@ class ListStatements:
         """The positions in a row of the value that it is sorted by, None if by its id alone, and of its id."""
         known = self._positions.get((sort, part))
         if known is None:
-            key, columns = self._orders[sort].parts[part].key, self._columns
+            key, columns = self._list.orders[sort].parts[part].key, self._columns
             at: int | None = None
             if key is not None:
                 at = columns.index(key.name) if is_column(key, columns) else len(columns)
@@ -94,7 +75,7 @@ class ListStatements:
         """The field of the parameter that takes a value to sort by."""
         kind = self._kinds.get((sort, part))
         if kind is None:
-            rows = self._filtered(shape).alias(sort_key=self._orders[sort].parts[part].key)
+            rows = self._filtered(shape).alias(sort_key=self._list.orders[sort].parts[part].key)
             kind = self._kinds[sort, part] = cursors.kind_of(rows.query.annotations["sort_key"].output_field)
         return kind
 
@@ -108,35 +89,36 @@ class ListStatements:
         }
 
     def _filtered(self, shape: Shape, *, counts: bool = False) -> models.QuerySet[Any]:
-        rows = (self._counted if counts else self._select)(**self._params(shape))
-        if self._search is not None and ("found", None) in shape:
-            rows = rows.filter(AnyOf(F(self._search.found_by), Param("found", IDS)))
+        select = (self._list.counted if counts else None) or self._list.select
+        rows = select(**self._params(shape))
+        if self._list.search is not None and ("found", None) in shape:
+            rows = rows.filter(AnyOf(F(self._list.search.found_by), Param("found", IDS)))
         return rows
 
     def _build_matching(self, shape: Shape, part: int | None, sort: str) -> models.QuerySet[Any]:
         rows = self._filtered(shape, counts=True)
         if part is None:
             return rows.order_by(*self._order_of_count(rows, shape)).values_list("pk")
-        return self._orders[sort].parts[part].of(rows).order_by().values_list("pk")
+        return self._list.orders[sort].parts[part].of(rows).order_by().values_list("pk")
 
     def _build_anchor(self, shape: Shape, sort: str, part: int) -> models.QuerySet[Any]:
         # A row that is deleted or no longer matches the filters is still a place in the order.
-        found = self._orders[sort].parts[part]
+        found = self._list.orders[sort].parts[part]
         rows = found.of(self._all(shape)).filter(**{self._id: Param("after", ID)})
         return rows.values_list("pk" if found.key is None else found.key)
 
     def _all(self, shape: Shape) -> models.QuerySet[Any]:
         """All rows of the model, with what the keys of the orders need."""
-        if self._places is not None:
-            return self._places(**self._params(shape))
+        if self._list.places is not None:
+            return self._list.places(**self._params(shape))
         return self._filtered(shape).model._base_manager.all()
 
     def _detailed(self, shape: Shape) -> models.QuerySet[Any]:
-        return self._all(shape) if self._detail is None else self._detail(**self._params(shape))
+        return self._all(shape) if self._list.detail is None else self._list.detail(**self._params(shape))
 
     def _from_place(self, shape: Shape, sort: str, kind: Kind) -> tuple[Part, models.QuerySet[Any]]:
         """The part and its rows, from the place on."""
-        part = self._orders[sort].parts[kind.part]
+        part = self._list.orders[sort].parts[kind.part]
         rows, after = part.of(self._filtered(shape)), Param("after", ID)
         descending = part.descends(asked=kind.is_descending)
         if kind.begins_here and part.key is None:
@@ -152,12 +134,12 @@ class ListStatements:
 
     def _build_walked(self, shape: Shape, sort: str, kind: Kind) -> models.QuerySet[Any]:
         """The rows of a part, for `Question.walk`."""
-        assert self._search is not None  # noqa: S101 - nothing else walks
+        assert self._list.search is not None  # noqa: S101 - nothing else walks
         part, rows = self._from_place(shape, sort, kind)
         pk = F(self._id)
         return (
             rows.annotate(
-                is_match=HasWords(F(self._search.column), Param("words", TEXTS)),
+                is_match=HasWords(F(self._list.search.column), Param("words", TEXTS)),
                 sort_key=pk if part.key is None else part.key,
                 sort_id=pk,
             )
@@ -167,7 +149,7 @@ class ListStatements:
 
     def _build_rows_walked(self, shape: Shape, sort: str, kind: Kind) -> models.QuerySet[Any]:
         # With the filters again, because rows may have been deleted or changed since the walk.
-        part = self._orders[sort].parts[kind.part]
+        part = self._list.orders[sort].parts[kind.part]
         keys = part.of(self._filtered(shape)).filter(AnyOf(F("pk"), Param("keys", IDS))).values("pk")
         rows = self._detailed(shape).filter(pk__in=keys).order_by(*self._sorted(part, kind))
         return rows.values_list(*self._columns, *self._beside(part))
@@ -188,9 +170,9 @@ class ListStatements:
         names = {name for name, _ in shape}
         if "found" in names:
             return []
-        if rows.query.order_by or self._counted_in_order.isdisjoint(names):
+        if rows.query.order_by or self._list.counted_in_order.isdisjoint(names):
             return rows.query.order_by
-        (part,) = next(iter(self._orders.values())).parts
+        (part,) = next(iter(self._list.orders.values())).parts
         return self._sorted(part, Kind(is_descending=True, part=0))
 
     def _beside(self, part: Part) -> list[Any]:

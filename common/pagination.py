@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence, Set
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -135,6 +136,7 @@ def _stay_on_server(after: str | Cursor | None) -> None:
         stay_on_primary()
 
 
+@dataclass(eq=False, repr=False)
 class Listing:
     """A list endpoint: its rows, its orders and its serializer.
 
@@ -158,50 +160,30 @@ class Listing:
     then it has fewer rows than asked for, and the next page goes on from there.
     """
 
+    name: str
+    serializer: type[ReadSerializer]
+    select: Callable[..., models.QuerySet[Any]]
+    _: KW_ONLY
+    values: Mapping[str, models.Field[Any, Any]]
+    orders: Mapping[str, Order]
+    detail: Callable[..., models.QuerySet[Any]] | None = None
+    places: Callable[..., models.QuerySet[Any]] | None = None
+    subject: str | None = None
+    of_row: Collection[str] = ()
+    search: Search | None = None
+    partitioned_by: Sequence[str] = ()
+    from_replica: bool = False
+    counted: Callable[..., models.QuerySet[Any]] | None = None
+    of_detail: Set[str] = frozenset()
+    counted_in_order: Set[str] = frozenset()
+
     large_totals: ClassVar[LargeTotals] = LargeTotals()
     filters_not_rows: ClassVar[frozenset[str]] = frozenset({"page", "limit", "after", "sort_by", "sort_order"})
 
-    def __init__(
-        self,
-        name: str,
-        serializer: type[ReadSerializer],
-        select: Callable[..., models.QuerySet[Any]],
-        *,
-        values: Mapping[str, models.Field[Any, Any]],
-        orders: Mapping[str, Order],
-        detail: Callable[..., models.QuerySet[Any]] | None = None,
-        places: Callable[..., models.QuerySet[Any]] | None = None,
-        subject: str | None = None,
-        of_row: Collection[str] = (),
-        search: Search | None = None,
-        partitioned_by: Sequence[str] = (),
-        from_replica: bool = False,
-        counted: Callable[..., models.QuerySet[Any]] | None = None,
-        of_detail: Collection[str] = (),
-        counted_in_order: Collection[str] = (),
-    ) -> None:
-        if from_replica and search is not None:
-            search.read_from_replica()
-        self.name = name
-        self.serializer = serializer
-        self.orders = orders
-        self.search = search
-        self.of_detail = frozenset(of_detail)
-        self.statements = ListStatements(
-            serializer=serializer,
-            select=select,
-            counted=counted,
-            values=values,
-            orders=orders,
-            detail=detail,
-            places=places,
-            subject=subject,
-            of_row=of_row,
-            search=search,
-            partitioned_by=partitioned_by,
-            from_replica=from_replica,
-            counted_in_order=counted_in_order,
-        )
+    def __post_init__(self) -> None:
+        if self.from_replica and self.search is not None:
+            self.search.read_from_replica()
+        self.statements = ListStatements(self)
 
     def page(self, query: Mapping[str, Any], *, caller: str | None, **given: Any) -> Response:
         """The answer to a validated query. `given` are further filters, which do not come from the query.
@@ -298,21 +280,24 @@ class Listing:
     def _searched(
         self, asked: _Asked, words: Sequence[str], place: _Place | None, *, limit: int, offset: int
     ) -> _Found:
+        """See `Search`. Raises PageTooDeep when walks do not reach the page."""
         assert self.search is not None  # noqa: S101 - other lists have no such filter
-        keys = self.search.found(words, up_to=FEW) if self.search.may_find(words) else None
-        if keys is None:
-            walk = partial(self._walked, self._with(asked, "words", patterns(words)), place, limit=limit, offset=offset)
-            found: _Found | None = None
-            if self.search.may_find(words):
-                found = walk(most=1)
-                keys = None if found.ended_at is None else self.search.found(words, up_to=MANY)
-            if keys is None:
-                if found is None or found.ended_at is not None:
-                    found = walk(most=WALKS)
-                if found.ended_at is not None and offset and not found.rows:
-                    raise PageTooDeep(walked=True)
-                return found
-        return self._found(self._with(asked, "found", keys), place, limit=limit, offset=offset)
+
+        def matching(keys: list[str]) -> _Found:
+            return self._found(self._with(asked, "found", keys), place, limit=limit, offset=offset)
+
+        walk = partial(self._walked, self._with(asked, "words", patterns(words)), place, limit=limit, offset=offset)
+        if self.search.may_find(words):
+            if (keys := self.search.found(words, up_to=FEW)) is not None:
+                return matching(keys)
+            if (walked := walk(most=1)).ended_at is None:
+                return walked
+            if (keys := self.search.found(words, up_to=MANY)) is not None:
+                return matching(keys)
+        walked = walk(most=WALKS)
+        if walked.ended_at is not None and offset and not walked.rows:
+            raise PageTooDeep(walked=True)
+        return walked
 
     def _with(self, asked: _Asked, name: str, value: Any) -> _Asked:
         filters = {**asked.filters, name: value}

@@ -9,15 +9,29 @@ from django.core.exceptions import ImproperlyConfigured
 from config.environment import env
 
 KINDS = ("local", "s3")
-ADDRESSING = ("auto", "virtual", "path")
 # The rules of Amazon, which those of other servers include.
-BUCKET = re.compile(r"(?=.{3,63}\Z)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])")
-REGION = re.compile(r"[a-z0-9-]{1,32}")
-PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
-# Servers that know no regions accept this one.
-ANY_REGION = "us-east-1"
+BUCKET = re.compile(r"(?=.{3,63}\Z)(?!.*\.\.)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])")
 # Printable ASCII without spaces: others would end the header that they are part of.
 KEY = re.compile(r"[!-~]{1,256}")
+SECONDS = re.compile(r"[1-9]|[1-5][0-9]|60")
+# The pattern of each setting that is not empty, and the rule in words.
+RULES = {
+    "region": (re.compile(r"[a-z0-9-]{1,32}"), "be the name of a region, such as eu-central-1"),
+    "access_key": (KEY, "have visible ASCII characters only"),
+    "secret_key": (KEY, "have visible ASCII characters only"),
+    "prefix": (
+        re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*"),
+        "be a path of letters, digits, dots, hyphens and underscores, with slashes only inside, such as kumanda/media",
+    ),
+    "addressing": (re.compile(r"auto|virtual|path"), "be one of auto, virtual, path"),
+    "connect_seconds": (SECONDS, "be a whole number from 1 to 60"),
+    "answer_seconds": (SECONDS, "be a whole number from 1 to 60"),
+}
+# Servers that know no regions accept this one.
+ANY_REGION = "us-east-1"
+# An upload inside a transaction must fail before the database ends the transaction, which is idle meanwhile.
+CONNECT_SECONDS = 3
+ANSWER_SECONDS = 6
 
 
 class Bucket(NamedTuple):
@@ -30,6 +44,8 @@ class Bucket(NamedTuple):
     secret_key: str = ""
     prefix: str = ""
     addressing: str = ""
+    connect_seconds: str = ""
+    answer_seconds: str = ""
 
 
 def read_bucket() -> Bucket:
@@ -41,6 +57,8 @@ def read_bucket() -> Bucket:
         secret_key=env.str("MEDIA_STORAGE_SECRET_KEY", default=""),
         prefix=env.str("MEDIA_STORAGE_PREFIX", default=""),
         addressing=env.str("MEDIA_STORAGE_ADDRESSING", default=""),
+        connect_seconds=env.str("MEDIA_STORAGE_CONNECT_SECONDS", default=""),
+        answer_seconds=env.str("MEDIA_STORAGE_ANSWER_SECONDS", default=""),
     )
 
 
@@ -75,11 +93,13 @@ def _options(bucket: Bucket) -> dict[str, Any]:
         "secret_key": bucket.secret_key or None,
         "location": bucket.prefix,
         "addressing_style": bucket.addressing or "auto",
+        "connect_seconds": int(bucket.connect_seconds or CONNECT_SECONDS),
+        "answer_seconds": int(bucket.answer_seconds or ANSWER_SECONDS),
     }
 
 
 def _check_bucket(bucket: Bucket) -> None:
-    if not BUCKET.fullmatch(bucket.bucket) or ".." in bucket.bucket:
+    if not BUCKET.fullmatch(bucket.bucket):
         raise ImproperlyConfigured(
             "MEDIA_STORAGE_BUCKET must be the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens."
         )
@@ -90,20 +110,11 @@ def _check_bucket(bucket: Bucket) -> None:
         )
     if not bucket.endpoint_url and not bucket.region:
         raise ImproperlyConfigured("MEDIA_STORAGE_REGION must be set unless MEDIA_STORAGE_ENDPOINT_URL is.")
-    if bucket.region and not REGION.fullmatch(bucket.region):
-        raise ImproperlyConfigured("MEDIA_STORAGE_REGION must be the name of a region, such as eu-central-1.")
     if bool(bucket.access_key) != bool(bucket.secret_key):
         raise ImproperlyConfigured("MEDIA_STORAGE_ACCESS_KEY and MEDIA_STORAGE_SECRET_KEY must be set together.")
-    for name in ("access_key", "secret_key"):
-        if (key := getattr(bucket, name)) and not KEY.fullmatch(key):
-            raise ImproperlyConfigured(f"MEDIA_STORAGE_{name.upper()} must have visible ASCII characters only.")
-    if bucket.prefix and not PREFIX.fullmatch(bucket.prefix):
-        raise ImproperlyConfigured(
-            "MEDIA_STORAGE_PREFIX must be a path of letters, digits, dots, hyphens and underscores without a slash at "
-            "its begin and end, such as kumanda/media."
-        )
-    if bucket.addressing and bucket.addressing not in ADDRESSING:
-        raise ImproperlyConfigured(f"MEDIA_STORAGE_ADDRESSING must be one of {', '.join(ADDRESSING)}.")
+    for name, (pattern, rule) in RULES.items():
+        if (value := getattr(bucket, name)) and not pattern.fullmatch(value):
+            raise ImproperlyConfigured(f"MEDIA_STORAGE_{name.upper()} must {rule}.")
 
 
 def _split(url: str) -> SplitResult:

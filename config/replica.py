@@ -16,7 +16,7 @@ if DATABASE_REPLICA_MAX_LAG_SECONDS != 0 and not 2 <= DATABASE_REPLICA_MAX_LAG_S
 # a request may take. psycopg waits at least two seconds for a new connection.
 LONGEST_STATEMENT = 0.5
 LONGEST_CONNECT = 2
-# And it waits so long for a connection of the pool, if all are in use.
+# A call waits this long for a connection to the replica if all of the pool are in use; then it uses the primary.
 LONGEST_WAIT = 0.2
 
 

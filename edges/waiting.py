@@ -48,7 +48,7 @@ class _Listener:
         if event is None:
             yield None
             return
-        begin_wait()
+        begin_wait(is_long=True)
         try:
             with self._changed:
                 is_listening = self._changed.wait_for(lambda: self._is_listening, SECONDS_TO_CONNECT)
@@ -157,5 +157,5 @@ def awaited_revocations(cursor: Cursor) -> RevocationPage | None:
             left = until - monotonic()
             if left <= 0 or page.cursor != cursor or draining.has_ended_waits():
                 return page
-            begin_wait()
+            begin_wait(is_long=True)
             event.wait(left)

@@ -200,8 +200,8 @@ UPCOMING = Listing(
     orders={"begin": Order(BEGIN)},
     detail=_with_reminder,
     from_replica=True,
-    of_detail=["now", "viewer"],
-    counted_in_order=["latest"],
+    of_detail={"now", "viewer"},
+    counted_in_order={"latest"},
 )
 
 
@@ -217,7 +217,7 @@ MY_UPCOMING = Listing(
     orders={"begin": Order(BEGIN)},
     detail=_with_reminder,
     from_replica=True,
-    of_detail=["now", "viewer"],
+    of_detail={"now", "viewer"},
 )
 
 

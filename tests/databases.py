@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from django.db import connection
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
+
+from benchmarks.growth.rows import Size, fill_in_bulk
 
 
 @contextmanager
@@ -69,13 +72,38 @@ def _copied() -> str:
     return f"{name}_copy"
 
 
-def remove_dead_rows() -> None:
-    """For tests of plans, before they begin a transaction with many rows.
+@contextmanager
+def never_committed(blocker: DjangoDbBlocker) -> Iterator[CursorWrapper]:
+    """A transaction for the many rows of a module. It is rolled back; each test of the module has a savepoint in it.
 
-    The rows of earlier such tests, which were rolled back, keep tables large, and PostgreSQL plans by their size.
+    Rows of earlier tests that were rolled back are removed before: they keep tables large, and PostgreSQL plans by
+    their size.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM")
+    with blocker.unblock():
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM")
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                yield cursor
+            transaction.set_rollback(True)
+
+
+@contextmanager
+def many_rows(blocker: DjangoDbBlocker, *sizes: Size) -> Iterator[CursorWrapper]:
+    """The same, with rows of all models. PostgreSQL plans as if their tables had been vacuumed."""
+    with never_committed(blocker) as cursor:
+        fill_in_bulk(cursor, *sizes)
+        # No transaction can vacuum.
+        cursor.execute("UPDATE pg_class SET relallvisible = relpages WHERE relkind = 'r' AND relpages > 0")
+        yield cursor
+
+
+def locks_on(table: str) -> str:
+    """A query for the modes of all locks on a table. The OID of a table is the same in databases that were copied."""
+    return (
+        "SELECT mode FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+        f" WHERE datname = current_database() AND relation = to_regclass('{table}')"
+    )
 
 
 @contextmanager

@@ -1,12 +1,10 @@
-"""PgBouncer in transaction mode, as docs/connections.md configures it, in front of the database of the tests.
+"""PgBouncer in front of the database of the tests: see benchmarks/pgbouncer.py.
 
-`PGBOUNCER` names another program than that of the package. With `DATABASE_POOLER=pgbouncer`, tests and the servers that
-they start reach the database through it.
+With `DATABASE_POOLER=pgbouncer`, tests and the servers that they start reach the database through it.
 """
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,22 +17,16 @@ from django.conf import settings
 from django.db import connection, connections
 from pytest_django import DjangoDbBlocker
 
+from benchmarks.pgbouncer import PGBOUNCER, configuration, started
 from common.postgres.account import Account, account_for
 from tests.patience import PATIENCE
-from tests.servers import direct_place, free_port, pooled_environment, url_of, wait_for_port
+from tests.servers import direct_place, free_port, pooled_environment, url_of
 
-PGBOUNCER = os.environ.get("PGBOUNCER") or shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin")
 IS_CHOSEN = os.environ.get("DATABASE_POOLER", "") == "pgbouncer"
 needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="needs pgbouncer, from the Debian package pgbouncer")
 
 # Tests hold transactions for longer than requests may.
 WITHOUT_LIMITS = "SET jit = off"
-
-
-def example() -> str:
-    page = (Path(settings.BASE_DIR) / "docs" / "connections.md").read_text()
-    (found,) = re.findall(r"```ini\n(\[databases\].*?)```", page, re.DOTALL)
-    return str(found)
 
 
 def keeps_statements() -> bool:
@@ -45,30 +37,19 @@ def keeps_statements() -> bool:
     return (int(found[1]), int(found[2])) >= (1, 21)
 
 
-def _configured(place: dict[str, Any], port: int, **changed: str) -> str:
-    """The example with the address of the test, and with settings of its second section replaced."""
+def _configuration(place: dict[str, Any], port: int, connect_query: str, changed: dict[str, str | None]) -> str:
+    """The example with the address of the database of this test."""
     server = f"host={place['host']} port={place.get('port') or 5432} dbname={place['dbname']} user={place['user']}"
     if password := place.get("password"):
         server += f" password={password}"
-    text = example()
-    changed = {
+    changes = {
         "listen_port": str(port),
         "auth_type": "any",  # the client is who the server address says
-        "auth_file": "",
+        "auth_file": None,
         "unix_socket_dir": "",
-        "max_prepared_statements": "200" if keeps_statements() else "",
-    } | changed
-    for old in ("kumanda = ", "host=db.internal port=5432 dbname=kumanda"):
-        assert text.count(old) == 1, old
-    text = text.replace("kumanda = ", f"{place['dbname']} = ").replace(
-        "host=db.internal port=5432 dbname=kumanda", server
-    )
-    if query := changed.pop("connect_query", ""):
-        text = re.sub(r"connect_query='[^']*'", f"connect_query='{query}'", text)
-    for name, value in changed.items():
-        text = re.sub(rf"(?m)^;? ?{name} = .*\n", "", text)
-        text += f"{name} = {value}\n" if value or name == "unix_socket_dir" else ""
-    return text
+        "max_prepared_statements": "200" if keeps_statements() else None,
+    }
+    return configuration(place["dbname"], server, changes | changed, connect_query)
 
 
 def _account(host: str) -> Account:
@@ -78,24 +59,15 @@ def _account(host: str) -> Account:
 
 
 @contextmanager
-def pgbouncer(**changed: str) -> Iterator[int]:
+def pgbouncer(*, connect_query: str = "", **changed: str | None) -> Iterator[int]:
     """Run it before the database of this test. Yields its port on the loopback interface."""
     place = direct_place()
-    account = _account(str(place["host"]))
     port = free_port()
     with TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "pgbouncer.ini").write_text(_configured(place, port, **changed))
-        account.own(folder)
-        process = subprocess.Popen(
-            [str(PGBOUNCER), "-q", str(folder / "pgbouncer.ini")],
-            user=account.user,
-            group=account.group,
-            extra_groups=account.extra_groups,
-            cwd=folder,
-        )
+        (folder / "pgbouncer.ini").write_text(_configuration(place, port, connect_query, changed))
+        process = started(folder, port, _account(str(place["host"])))
         try:
-            wait_for_port(port)
             yield port
         finally:
             process.terminate()

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from django.db import connection, connections
+from django.db import connections
 
-from tests.patience import PATIENCE
-
-# Who waits for a row waits for the end of a transaction, which `pg_locks` lists without a database.
-_WAITING = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+from tests.backends import backends
+from tests.patience import PATIENCE, wait_until
 
 
 def at_once[Result](count: int, call: Callable[[int], Result]) -> list[Result]:
@@ -28,11 +26,5 @@ def at_once[Result](count: int, call: Callable[[int], Result]) -> list[Result]:
 
 
 def until_another_waits() -> None:
-    """Return once another connection waits for a lock, or after ten seconds."""
-    with connection.cursor() as cursor:
-        for _ in range(500):
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(_WAITING)
-            if cursor.rowcount:
-                return
-            cursor.execute("SELECT pg_sleep(0.02)")
+    """Return once another connection waits for a lock."""
+    wait_until(lambda: backends("wait_event_type = 'Lock'") > 0)

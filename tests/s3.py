@@ -1,16 +1,17 @@
-"""A server that speaks S3 (moto, as a process), and a gate in front of it that hangs, breaks off or answers itself."""
+"""A server that speaks S3 (moto, as a process), and a gate before it that hangs, slows down, breaks off or answers."""
 
 import json
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from secrets import token_hex
-from socket import SHUT_RDWR, create_connection, socket
+from socket import SHUT_RDWR, SO_RCVBUF, SOL_SOCKET, create_connection, socket
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
@@ -33,8 +34,8 @@ KEY, SECRET = "access-key-of-tests", "secret-key-of-tests"
 class Gate(ThreadingTCPServer):
     """Passes connections on to a port. `mode` says what it does instead:
 
-    `hang`: it reads and never answers. `cut`: it breaks off after `most` bytes of a request. An `answer` is sent to
-    whoever sends a PUT.
+    `hang`: it reads and never answers. `cut`: it breaks off after `most` bytes of a request. `slow`: it reads `rate`
+    bytes a second. An `answer` is sent to whoever sends a PUT.
     """
 
     daemon_threads = True
@@ -44,9 +45,16 @@ class Gate(ThreadingTCPServer):
         self.behind = port
         self.mode = ""
         self.most = 0
+        self.rate = 0
         self.answer = b""
-        self.requests = 0
+        self.requests = 0  # and pieces of their bodies
+        self.puts = 0
         super().__init__(("127.0.0.1", 0), _Passing)
+
+    def server_bind(self) -> None:
+        # Connections inherit it: otherwise the kernel takes megabytes from the client before they are read.
+        self.socket.setsockopt(SOL_SOCKET, SO_RCVBUF, 65_536)
+        super().server_bind()
 
     @property
     def port(self) -> int:
@@ -64,6 +72,7 @@ class _Passing(BaseRequestHandler):
             passed = 0
             while piece := self.request.recv(65_536):
                 gate.requests += 1
+                gate.puts += piece.startswith(b"PUT")
                 if gate.answer and piece.startswith(b"PUT"):
                     self.request.sendall(gate.answer)
                     return
@@ -71,6 +80,8 @@ class _Passing(BaseRequestHandler):
                     continue
                 if gate.mode == "cut":
                     piece = piece[: max(0, gate.most - passed)]
+                if gate.mode == "slow":
+                    time.sleep(len(piece) / gate.rate)
                 passed += len(piece)
                 behind.sendall(piece)
                 if gate.mode == "cut" and passed >= gate.most:
@@ -146,11 +157,11 @@ class TestBucket:
         below = f"{self.prefix}/" if self.prefix else ""
         return f"http://127.0.0.1:{self.server.port}/{self.name}/{below}"
 
-    def use(self, settings: Any) -> None:
-        """Let this process store pictures here."""
+    def use(self, settings: Any, **changed: str) -> None:
+        """Let this process store pictures here. `changed` are fields of `Bucket`."""
         environment = self.environment
         chosen = {name: environment.get(f"MEDIA_STORAGE_{name.upper()}", "") for name in Bucket._fields}
-        settings.STORAGES = storages("s3", Bucket(**chosen), media_url=self.url, is_media_url_set=True)
+        settings.STORAGES = storages("s3", Bucket(**chosen | changed), media_url=self.url, is_media_url_set=True)
         settings.MEDIA_URL = self.url
 
     def objects(self) -> dict[str, Any]:

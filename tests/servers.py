@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import OperationalError, connection
 from psycopg import sql
 
+from benchmarks.stacks import await_port
 from common.direct import direct_connection
 from common.rate_limits.policies import NAMES, OFF, setting_of
 from tests.patience import PATIENCE
@@ -84,12 +85,7 @@ def free_port() -> int:
 
 
 def wait_for_port(port: int) -> None:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"nothing listens on port {port}")
+    await_port(port, seconds=PATIENCE)
 
 
 # What a process needs beside DATABASE_URL when that leads through a pooler: see tests/poolers.py.

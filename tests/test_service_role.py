@@ -172,7 +172,7 @@ def test_the_service_and_a_worker_work_with_a_role_that_owns_no_tables(installat
             "_id"
         ]
         call(server, "DELETE", f"/live-stream-ban/{ban}", creator)
-        wait_until(lambda: installation.ask("SELECT count(*) FROM reminders_notification") == [(1,)], seconds=60)
+        wait_until(lambda: installation.ask("SELECT count(*) FROM reminders_notification") == [(1,)])
         call(server, "POST", "/live-stream/join", viewer, {"liveStreamId": stream})
         call(server, "POST", f"/live-stream/{stream}/end", creator)
         call(server, "DELETE", f"/live-stream/{stream}", creator)

@@ -58,7 +58,8 @@ FROM (SELECT one.id, moderators[1 + spread %% {MODERATORS}] AS reviewer,
 WHERE decided.id = ban.id
 """
 
-# Bans of the last day on active streams: one in three in raids of fifty, one in ten appealed, many that end soon.
+# Bans of the last day on active streams: a third in raids of fifty, a tenth appealed, many that end soon. None is of a
+# person who is banned from the stream already: the constraint against a second ban is missing here.
 _EVENING = f"""
 WITH live AS (
     SELECT array_agg(id) AS ids, array_agg(creator_id) AS hosts FROM (
@@ -75,6 +76,8 @@ WITH live AS (
     FROM (SELECT n, now() - n::float8 / total * interval '1 day' AS at, users,
             1 + CASE WHEN n %% 3 = 0 THEN n / 150 ELSE n END %% cardinality(ids) AS place, ids, hosts
         FROM live, (VALUES (%s::bigint, %s::bigint)) AS given (total, users), generate_series(0, total - 1) AS n) AS one
+    WHERE NOT EXISTS (SELECT FROM bans_livestreamban AS known
+        WHERE known.stream_id = ids[place] AND known.target_id = {user_id("(users - 1 - n)")})
     ON CONFLICT DO NOTHING RETURNING id, created_at
 )
 INSERT INTO bans_appeal (id, created_at, updated_at, ban_id, text, state)

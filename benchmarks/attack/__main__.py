@@ -13,7 +13,7 @@ from benchmarks.attack import report
 from benchmarks.attack.attacks import ATTACKS, BY_NAME, Attack
 from benchmarks.attack.measuring import Figures, measured
 from benchmarks.attack.service import place
-from benchmarks.report import interrupt_on_sigterm, load_before, say
+from benchmarks.report import interrupt_on_sigterm, load_before, machine, say
 from benchmarks.world import ROOT
 
 GIBIBYTE = 2**30
@@ -73,7 +73,7 @@ def main() -> int:
     except KeyboardInterrupt:
         say("Stopped")
         return 130
-    made = report.Run(_commit(options.checkout), report.machine(load), found)
+    made = report.Run(_commit(options.checkout), machine(load), found)
     if options.save:
         report.saved(made, options.save)
         return 0

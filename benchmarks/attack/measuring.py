@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import threading
 import time
 from base64 import b64decode
 from collections.abc import Awaitable, Coroutine, Iterator
@@ -14,12 +13,15 @@ from typing import Any
 
 import psutil
 
-from benchmarks.attack import floods, proxy
+from benchmarks.attack import floods
 from benchmarks.attack.attacks import Attack
 from benchmarks.attack.calls import Reply, call, encoded
 from benchmarks.attack.outcomes import Outcome, repeated
+from benchmarks.attack.proxy import nginx_before
 from benchmarks.attack.service import WORKERS, Place, Target, ended, family, running
 from benchmarks.attack.watch import Seen
+from benchmarks.nginx import NGINX
+from benchmarks.sampling import sampled
 from benchmarks.world import ROOT
 
 SAMPLE_EVERY = 0.1  # seconds
@@ -54,16 +56,16 @@ class Figures:
 
 def measured(attack: Attack, place: Place, *, seconds: float, memory_limit: int) -> Figures | None:
     """None when the attack needs nginx and it is not installed."""
-    if attack.through_proxy and proxy.NGINX is None:
+    if attack.through_proxy and NGINX is None:
         return None
     with running(place) as (process, direct), ExitStack() as stack:
         target = direct
         if attack.through_proxy:
-            target = replace(direct, proxy_port=stack.enter_context(proxy.nginx_before(direct.port)))
+            target = replace(direct, proxy_port=stack.enter_context(nginx_before(direct.port)))
         _warm_up(target)
         memory = Memory(process, memory_limit)
         before = memory.now()
-        with memory.sampled():
+        with sampled(memory.sample, every=SAMPLE_EVERY):
             outcome, stopped, seen = _attacked(attack, target, seconds, memory)
         place.resume()
         time.sleep(SETTLE_SECONDS)
@@ -98,25 +100,13 @@ class Memory:
                 total += member.memory_info().rss
         return total
 
-    @contextmanager
-    def sampled(self) -> Iterator[None]:
-        over = threading.Event()
-
-        def sample() -> None:
-            while not over.wait(SAMPLE_EVERY):
-                self.peak = max(self.peak, self.now())
-                if self.peak > self.limit:
-                    self.exceeded = True
-                    ended(self.process)
-                    return
-
-        sampling = threading.Thread(target=sample)
-        sampling.start()
-        try:
-            yield
-        finally:
-            over.set()
-            sampling.join()
+    def sample(self) -> bool:
+        """Returns whether the processes were killed."""
+        self.peak = max(self.peak, self.now())
+        self.exceeded = self.peak > self.limit
+        if self.exceeded:
+            ended(self.process)
+        return self.exceeded
 
 
 def _attacked(attack: Attack, target: Target, seconds: float, memory: Memory) -> tuple[Outcome, str, Seen]:

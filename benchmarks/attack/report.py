@@ -1,11 +1,9 @@
 """The table of the attacks in Markdown, and the list of broken bounds."""
 
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import report
@@ -112,18 +110,11 @@ def _text(figures: Figures | None, attack: Attack) -> str:
 
 def page_with(text: str, before: Run, now: Run) -> str:
     """The page `text` with the table between its marks. Raises ValueError when the marks are missing."""
-    made = f"{BEGIN}\n\n{table(before, now)}\n\nBefore: {before.commit}, {before.machine}\nNow: {now.machine}\n\n{END}"
-    changed, count = re.subn(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: made, text, flags=re.DOTALL)
-    if count != 1:
-        raise ValueError(f"{PAGE.name} needs the marks {BEGIN} and {END} once")
-    return changed
+    content = f"{table(before, now)}\n\nBefore: {before.commit}, {before.machine}\nNow: {now.machine}"
+    return report.between(text, BEGIN, END, content)
 
 
 # --- files --------------------------------------------------------------------------------------
-
-
-def machine(load_before: float) -> str:
-    return f"{datetime.now(UTC):%Y-%m-%d}, {report.hardware()}, load average before the run {load_before:.1f}."
 
 
 def saved(run: Run, path: Path) -> None:

@@ -9,16 +9,15 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.attack.proxy import NGINX
-from benchmarks.attack.report import machine
 from benchmarks.faults import report, upgrade
 from benchmarks.faults.driver import REFUSED
 from benchmarks.faults.faults import BY_NAME, FAULTS, Fault
 from benchmarks.faults.installation import installation
 from benchmarks.faults.measuring import Figures, measured
 from benchmarks.faults.mix import RATE
-from benchmarks.faults.pooler import PGBOUNCER
-from benchmarks.report import interrupt_on_sigterm, load_before, say
+from benchmarks.nginx import NGINX
+from benchmarks.pgbouncer import PGBOUNCER
+from benchmarks.report import interrupt_on_sigterm, load_before, machine, say
 
 
 def run(

@@ -1,6 +1,5 @@
 """The table of the faults in Markdown, and the list of broken bounds."""
 
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -88,11 +87,7 @@ def _marked(text: str, is_broken: bool) -> str:
 
 def page_with(text: str, run: Run, machine: str) -> str:
     """The page `text` with the table between its marks. Raises ValueError when the marks are missing."""
-    made = f"{BEGIN}\n\n{table(run)}\n\n{machine}\n\n{END}"
-    changed, count = re.subn(f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: made, text, flags=re.DOTALL)
-    if count != 1:
-        raise ValueError(f"{PAGE.name} needs the marks {BEGIN} and {END} once")
-    return changed
+    return report.between(text, BEGIN, END, f"{table(run)}\n\n{machine}")
 
 
 def printed(run: Run) -> int:

@@ -10,13 +10,16 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from benchmarks.faults.faults import Fault
 from benchmarks.faults.installation import Installation
+from benchmarks.sampling import sampled
 from benchmarks.world import ROOT
 
 OLD = "594c5d0"
@@ -40,37 +43,32 @@ _TABLES = """
 
 
 class Locks:
-    """Samples the locks of a database while a block runs. Times in seconds."""
+    """Samples the locks of a database. Times in seconds."""
 
     def __init__(self) -> None:
         self.longest_wait = 0.0
         self.longest_held = 0.0
         self.held = ""
+        self._samples: dict[str, int] = {}  # of each strong lock, in which it has been held without a break
 
     @contextmanager
     def sampled(self, place: Installation) -> Iterator[None]:
-        over = threading.Event()
-
-        def sample() -> None:
-            with place.primary.connect() as connection:
-                tables = place.primary.value(_TABLES)
-                seconds: dict[str, int] = {}
-                while not over.wait(SAMPLE_EVERY):
-                    row = connection.execute(_LOCKS, {"tables": tables}).fetchone()
-                    assert row is not None
-                    self.longest_wait = max(self.longest_wait, row[0])
-                    seconds = {lock: seconds.get(lock, 0) + 1 for lock in row[1] or ()}
-                    for lock, count in seconds.items():
-                        if count * SAMPLE_EVERY > self.longest_held:
-                            self.longest_held, self.held = count * SAMPLE_EVERY, lock
-
-        sampling = threading.Thread(target=sample)
-        sampling.start()
-        try:
+        """While the block runs."""
+        tables = place.primary.value(_TABLES)
+        with (
+            place.primary.connect() as connection,
+            sampled(lambda: self._sample(connection, tables), every=SAMPLE_EVERY),
+        ):
             yield
-        finally:
-            over.set()
-            sampling.join()
+
+    def _sample(self, connection: "psycopg.Connection[Any]", tables: list[int]) -> None:
+        row = connection.execute(_LOCKS, {"tables": tables}).fetchone()
+        assert row is not None
+        self.longest_wait = max(self.longest_wait, row[0])
+        self._samples = {lock: self._samples.get(lock, 0) + 1 for lock in row[1] or ()}
+        for lock, count in self._samples.items():
+            if count * SAMPLE_EVERY > self.longest_held:
+                self.longest_held, self.held = count * SAMPLE_EVERY, lock
 
     @property
     def text(self) -> str:

@@ -237,30 +237,49 @@ _INDEXES = """
     JOIN pg_class ON pg_class.oid = indexrelid
     WHERE NOT indisunique AND NOT indisexclusion AND NOT relispartition AND indrelid::regclass::text = ANY(%s)
 """
+# They are GiST indexes, into which rows are inserted ten times slower than into others.
+_EXCLUSIONS = """
+    SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE contype = 'x' AND conrelid::regclass::text = ANY(%s)
+"""
 
 
 def fill_in_bulk(
     cursor: Any, *sizes: Size, beside: Callable[[Any], None] = lambda cursor: None, tables: Sequence[str] = ()
 ) -> None:
-    """`fill` with each size, without the indexes that enforce nothing, which are then built again. For many rows.
+    """`fill` with each size, without indexes and exclusion constraints, which are then built again. For many rows.
 
-    `beside` is called with the cursor before that, and may insert rows into `tables`, too.
+    Unique indexes stay: they say which rows are missing.
+
+    `beside` is called with the cursor before that, and may insert rows into `tables`, too. Raises IntegrityError for
+    rows that an exclusion constraint forbids.
     """
     cursor.execute(_INDEXES, [[*TABLES, *tables]])
     indexes = cursor.fetchall()
     for name, _ in indexes:
         cursor.execute(f"DROP INDEX {name}")
+    cursor.execute(_EXCLUSIONS, [[*TABLES, *tables]])
+    exclusions = cursor.fetchall()
+    for table, name, _ in exclusions:
+        cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     for size in sizes:
-        fill(cursor.execute, size)
+        _insert(cursor.execute, size)
     beside(cursor)
     for _, definition in indexes:
         # Of a partitioned table with its partitions.
         cursor.execute(definition.replace(" ON ONLY ", " ON ", 1))
+    for table, name, definition in exclusions:
+        cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
     cursor.execute("ANALYZE")
 
 
 def fill(execute: Execute, size: Size) -> None:
     """Insert what is missing of these rows. Triggers and foreign keys are not checked."""
+    _insert(execute, size)
+    execute("ANALYZE", [])
+
+
+def _insert(execute: Execute, size: Size) -> None:
     execute("SET session_replication_role = replica", [])
     execute(_USERS, [size.users])
     execute(_STREAMS, [size.streams, size.users])
@@ -276,4 +295,3 @@ def fill(execute: Execute, size: Size) -> None:
     execute(_CASES, [size.reports, size.streams])
     execute(_REPORTS, [size.reports, size.users, size.streams])
     execute("SET session_replication_role = DEFAULT", [])
-    execute("ANALYZE", [])

@@ -72,10 +72,10 @@ class DeclaredChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        keys = getattr(self.paginator, "keys_of_all", None)
-        if not self.multi_page and keys is not None:
+        paginator: Any = self.paginator
+        if not self.multi_page and (keys := paginator.keys_of_all) is not None:
             self.result_list = self.queryset.filter(pk__in=keys)
-        if not self.params or getattr(self.paginator, "is_bounded", False):
+        if not self.params or paginator.is_bounded:
             # Then the heading of Unfold does not say how many of all rows are shown: all are, or nobody has counted.
             self.full_result_count = self.result_count
         if columns := columns_for(request, self.model):

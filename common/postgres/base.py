@@ -36,6 +36,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     `POOL_SIZE` is the number of connections that the threads of this process share; CONN_MAX_AGE must be 0. Each
     thread waits for one as long as `POOL_WAIT` says, a function that returns seconds.
+
+    A thread may have a deadline: see `common/postgres/deadlines.py`.
     """
 
     _pools: dict[str, Pool] = {}
@@ -112,6 +114,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
             # that keeps prepared statements is newer.
             keeps_statements = self.settings_dict["OPTIONS"].get("prepare_threshold") is not None
             connection.cancels = self._is_transaction_pooled and keeps_statements
+
+    def set_autocommit(self, autocommit: bool, *args: Any, **options: Any) -> None:
+        """After a transaction that has lost its connection, Django would open one to set what each new one has."""
+        if self.connection is not None or not autocommit:
+            super().set_autocommit(autocommit, *args, **options)
 
     @property
     def _is_transaction_pooled(self) -> bool:

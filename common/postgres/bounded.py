@@ -1,11 +1,16 @@
 """A psycopg connection that limits each wait for the server."""
 
 import select
+from collections.abc import Generator
+from math import inf
+from time import monotonic
 from typing import Any
 
 import psycopg
-from psycopg.errors import _WaitTimeout
+from psycopg.errors import ConnectionTimeout, _WaitTimeout
 from psycopg.pq import TransactionStatus
+
+from common.postgres.deadlines import seconds_left
 
 # Added to statement_timeout, so that the error of the server itself arrives first.
 GRACE_SECONDS = 0.25
@@ -18,10 +23,13 @@ class ServerSilent(psycopg.OperationalError):
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """Limits the wait for the server: one that is stopped or unreachable cannot enforce statement_timeout."""
+    """Limits the wait for the server: one that is stopped or unreachable cannot enforce statement_timeout.
 
-    # Seconds; without them it waits like any other connection.
-    answer_seconds: float | None = None
+    It waits until the deadline of the thread (`common/postgres/deadlines.py`), and at most `answer_seconds`. Without
+    both it waits like any other connection.
+    """
+
+    answer_seconds = inf
     # Whether a silent server is asked to cancel the statement. That is for a pooler whose server connections may lack
     # a statement_timeout: they would go on waiting, for instance for a lock, when the client has gone.
     cancels = False
@@ -31,16 +39,33 @@ class BoundedConnection(psycopg.Connection[Any]):
     _poll: "select.poll | None" = None
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        if timeout is not None or self.answer_seconds is None:
+        if timeout is not None:
             return super().wait(gen, interval, timeout)
+        seconds = min(self.answer_seconds, seconds_left())
         try:
-            return super().wait(gen, interval, self.answer_seconds)
+            return super().wait(gen, interval, None if seconds == inf else seconds)
         except _WaitTimeout as error:
             if self.cancels:
                 self._cancel()
             # Closed without notice to the server: a rollback would wait for an answer too.
             self.pgconn.finish()
-            raise ServerSilent(f"the server has not answered within {self.answer_seconds} seconds") from error
+            raise ServerSilent(f"the server has not answered within {seconds:.2f} seconds") from error
+
+    @classmethod
+    def _connect_gen(cls, conninfo: str = "") -> Generator[Any, Any, Any]:
+        """As psycopg's, until the deadline: `connect_timeout` is in whole seconds, at least two, for each host.
+
+        psycopg continues it at least every 0.1 seconds.
+        """
+        connecting = super()._connect_gen(conninfo)
+        until = monotonic() + seconds_left()
+        try:
+            awaited = next(connecting)
+            while monotonic() < until:
+                awaited = connecting.send((yield awaited))
+        except StopIteration as end:
+            return end.value
+        raise ConnectionTimeout("the server has not accepted the connection in time")
 
     def is_alive(self) -> bool:
         """Whether it can be used. The server is queried only if the socket is readable.

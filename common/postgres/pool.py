@@ -13,6 +13,7 @@ from collections.abc import Callable
 import psycopg
 
 from common.postgres.bounded import BoundedConnection
+from common.postgres.deadlines import seconds_left
 
 # Seconds after which a connection that nobody needed is closed.
 IDLE_SECONDS = 600.0
@@ -27,7 +28,7 @@ class Pool:
 
     The connection that was returned last is lent first: a burst opens connections that are closed when they are idle
     for long, and the others stay in the caches of their server processes. Callers who wait are served in their order.
-    `seconds_to_wait` is called by each of them.
+    `seconds_to_wait` is called by each of them; none waits beyond the deadline of its thread.
     """
 
     def __init__(self, size: int, seconds_to_wait: Callable[[], float]) -> None:
@@ -89,7 +90,7 @@ class Pool:
             served = threading.Lock()
             served.acquire()
             self._waiting.append(served)
-        seconds = self._seconds_to_wait()
+        seconds = min(self._seconds_to_wait(), seconds_left())
         if served.acquire(timeout=seconds):
             return
         with self._lock:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from django.db import Error, connection, connections
 
-from common.postgres.faults import close_after
+from common.error_texts import first_line
+from common.postgres.faults import close_after, is_unavailable
 from common.replica.last_writes import position_of_primary
 from common.replica.state import CHECK_SECONDS, STATE
 
@@ -107,9 +108,9 @@ class Checker:
             # Whatever happens, the next check may succeed; without checks the replica is not read.
             try:
                 self.check()
-            except Exception:
-                STATE.leave_out("it cannot be checked")
-                logger.exception("a check of the replica failed")
+            except Exception as error:
+                STATE.leave_out(f"it cannot be checked: {first_line(error)}")
+                self._log(with_trace=True)
             self._stopped.wait(CHECK_SECONDS)
         connections.close_all()
 
@@ -129,9 +130,11 @@ class Checker:
             primary = position_of_primary()
             identity = identity_of(connection)
         except Error as error:
+            close_after(error, connection)
+            if not is_unavailable(error):
+                raise
             # What was known of the replica stays true, and gets old.
             logger.debug("the primary does not answer the check of the replica: %s", error)
-            close_after(error, connection)
             return
         replica = connections[REPLICA]
         try:
@@ -140,24 +143,20 @@ class Checker:
         except NotAReplica as error:
             STATE.forget(str(error))
         except Error as error:
-            STATE.leave_out(f"it does not answer: {_first_line(error)}")
+            STATE.leave_out(f"it does not answer: {first_line(error)}")
             close_after(error, replica)
         else:
             STATE.confirm(at=at, primary=primary, replica=replayed)
 
-    def _log(self) -> None:
+    def _log(self, *, with_trace: bool = False) -> None:
         problem = STATE.report().problem
         if problem == self._logged:
             return
         if problem is None:
             logger.info("the replica is read")
         else:
-            logger.warning("the replica is not read: %s", problem)
+            logger.warning("the replica is not read: %s", problem, exc_info=with_trace)
         self._logged = problem
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 CHECKER = Checker()

@@ -9,6 +9,7 @@ from django.db import Error, connection, connections
 from django.db.migrations.recorder import MigrationRecorder
 
 from common.doctor import Finding, error, warning
+from common.error_texts import first_line
 from common.replica.checks import REPLICA, NotAReplica, identity_of, refuse_other_server, replayed_by
 from common.replica.last_writes import position_of_primary
 from common.replica.state import is_configured
@@ -34,7 +35,7 @@ def examine() -> Iterator[Finding]:
     except Error as problem:
         yield warning(
             "replica_unreachable",
-            f"The replica does not answer, so lists are read from the primary: {_first_line(problem)}",
+            f"The replica does not answer, so lists are read from the primary: {first_line(problem)}",
             "Start it, or correct DATABASE_REPLICA_URL: its host, port, user, password and name.",
         )
     finally:
@@ -75,9 +76,4 @@ def _lag(replica: Any, *, most: float) -> float | None:
 
 
 def _migrations(server: Any) -> set[tuple[str, str]]:
-    recorder = MigrationRecorder(server)
-    return set(recorder.applied_migrations())
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0]
+    return set(MigrationRecorder(server).applied_migrations())

@@ -15,6 +15,8 @@ from typing import Any
 from django.db import Error, connection, connections
 from django.db.utils import NotSupportedError, ProgrammingError
 
+from common.error_texts import first_line
+from common.postgres.faults import close_after
 from common.postgres.pool import NoConnectionFree
 from common.replica.checks import CHECKER, REPLICA
 from common.replica.state import STATE, is_configured
@@ -112,17 +114,13 @@ def fetched_from_replica(sql: str, values: Sequence[Any]) -> Rows:
 
 
 def _note_failure(error: Error) -> None:
-    code = getattr(error.__cause__, "sqlstate", None)
-    is_kept = code in CANCELLED or isinstance(error.__cause__, NoConnectionFree)
-    replica = connections[REPLICA]
-    if replica.connection is not None and (not is_kept or replica.connection.closed):
-        replica.connection.close()  # a pool keeps no closed connection
-        replica.close()
-    if is_kept:
+    close_after(error, connections[REPLICA])
+    is_cancelled = getattr(error.__cause__, "sqlstate", None) in CANCELLED
+    if is_cancelled or isinstance(error.__cause__, NoConnectionFree):
         logger.info("a statement was not answered by the replica, and is repeated on the primary: %s", error)
     elif isinstance(error, (ProgrammingError, NotSupportedError)):
         # It has not replayed a migration yet, or has just replayed one.
         logger.warning("a statement failed on the replica, and is repeated on the primary: %s", error)
     else:
-        STATE.leave_out(f"a statement failed: {error}")
+        STATE.leave_out(f"a statement failed: {first_line(error)}")
         logger.warning("the replica failed, and is not read before it has been checked: %s", error)

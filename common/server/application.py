@@ -231,7 +231,7 @@ def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.Abstract
         for part in filter(None, parts):
             sending = asyncio.run_coroutine_threadsafe(send(part), loop)
             try:
-                begin_wait()  # for a client that may read slowly
+                begin_wait(is_long=True)  # for a client that may read slowly
                 sending.result(SEND_TIMEOUT)
             finally:
                 sending.cancel()  # after a timeout it would keep the connection open; else it is done

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connections
 from django.utils.translation import gettext_lazy as _
 
+from common.postgres import deadlines
 from common.postgres.base import DatabaseWrapper
 from common.refusals import Unavailable
 
@@ -21,8 +22,10 @@ from common.refusals import Unavailable
 LONG_SECONDS = 0.02
 # The interval at which the event loop checks for such calls, and for calls that have ended.
 CHECK_SECONDS = 0.01
-# How long a call waits for a thread and for a database connection together. With the time limits of statements, the
-# longest call takes less than five seconds.
+# How long a call may wait for a thread and for the database altogether. Each wait that begins later is short
+# (`deadlines.LEAST_SECONDS`), so that the longest call takes less than five seconds.
+CALL_SECONDS = 4.0
+# How long a call waits for a thread and for a database connection together.
 WAIT_SECONDS = 1.2
 # How long it waits for a connection at least, even if it has waited long for its thread: processes that have just
 # started serve their first calls slowly.
@@ -36,16 +39,18 @@ class ServerBusy(Unavailable):
     message = _("too many calls are in progress; try again shortly")
 
 
-def begin_wait() -> None:
+def begin_wait(*, is_long: bool = False) -> None:
     """Call it before waiting for anything but the database, so that another call may start at once.
 
     Outside of a transaction it also returns the connection of this thread to the pool; the next query takes one again.
-    Outside of a request it does nothing.
+    The time of the wait is not part of `CALL_SECONDS`, and after one that `is_long` they begin anew. Outside of a
+    request it does nothing.
     """
     if (begin := getattr(_here, "begin_wait", None)) is not None:
         for connection in connections.all(initialized_only=True):
             if isinstance(connection, DatabaseWrapper) and connection.pool and not connection.in_atomic_block:
                 connection.close()
+        deadlines.pause(CALL_SECONDS if is_long else None)
         begin()
 
 
@@ -167,6 +172,7 @@ class RequestThreads:
             while call is not None:
                 _here.begin_wait = partial(self._begin_wait, call, loop)
                 _here.wait_until = call.arrived + WAIT_SECONDS
+                deadlines.begin(call.arrived + CALL_SECONDS)
                 try:
                     call.function(*call.args)
                 except BaseException as error:

@@ -4,12 +4,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from secrets import token_hex
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urljoin
 
 from django.conf import settings
 from django.core.files.base import ContentFile
 
+from common.error_texts import first_line
 from common.storage import storage
 from common.storage.files import TEMPORARY
 from common.storage.local import LocalStorage
@@ -50,7 +51,7 @@ def problems() -> Iterator[Problem]:
         if storage().exists(name):
             yield Problem("storage_unwritable", "error", "A file that was removed is still there.", remedy)
     except Exception as problem:  # whatever a library raises, it is a finding
-        cause = _first_line(problem.__cause__ or problem)
+        cause = first_line(problem.__cause__ or problem)
         yield Problem("storage_unwritable", "error", f"Pictures cannot be {step}: {cause}", remedy)
 
 
@@ -60,7 +61,7 @@ def _served(name: str, content: bytes) -> Iterator[Problem]:
         found = _fetched(url)
         what = "another content" if found != content else ""
     except (OSError, ValueError) as problem:
-        what = _first_line(problem)
+        what = first_line(problem)
     if what:
         yield Problem(
             "media_url_unfit",
@@ -88,7 +89,3 @@ def _fetched(url: str) -> bytes:
     with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
         content: bytes = answer.read(MOST_READ)
         return content
-
-
-def _first_line(problem: Any) -> str:
-    return (str(problem).splitlines() or [type(problem).__name__])[0]

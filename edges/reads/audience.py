@@ -101,16 +101,14 @@ def _viewers(
     )
 
 
-_PRESENT = Question(
-    lambda: _few(stream=Param("stream", ID), seen_after=Param("seen_after", TIME)).values_list("pk"), from_replica=True
-)
-
-
 # Users in the order of their first join, so that renewing a join token moves nobody to another page. The rows, order
 # and cursors of the two are the same. Many viewers are read in this order. Few are found by when they were seen last,
 # and sorted: of those who joined, many more may have left. PostgreSQL does not know which of the two a stream has.
 CROWD = _viewers(_crowd, F("first_seen_at"), counted=_present)
 VIEWERS = _viewers(_few, Unindexed(F("first_seen_at")))
+_FEW = Question(
+    lambda: _few(stream=Param("stream", ID), seen_after=Param("seen_after", TIME)).values_list("pk"), from_replica=True
+)
 
 
 def viewers(stream_id: str, query: Mapping[str, Any], *, caller: str, now: datetime) -> Response:
@@ -121,7 +119,7 @@ def viewers(stream_id: str, query: Mapping[str, Any], *, caller: str, now: datet
     counted, kept, settled_at = readable(_AUDIENCE.rows(id=stream_id, caller=caller, now=now))
     given: dict[str, Any] = {"stream": stream_id, "seen_after": seen_after(now)}
     more = COUNTED_EACH_TIME + 1
-    is_crowd = counted == more and _PRESENT.count(up_to=more, **given) == more
+    is_crowd = counted == more and _FEW.count(up_to=more, **given) == more
     page = (CROWD if is_crowd else VIEWERS).page(query, caller=caller, **given)
     page.data["participantAudienceTotal"] = kept if settled_at else current_number(counted, kept or 0)
     return page

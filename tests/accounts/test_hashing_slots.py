@@ -16,6 +16,7 @@ from accounts.models import LoginCounter, Session, User
 from tests.admin.pages import text_of
 from tests.conftest import PASSWORD, Api, make_user
 from tests.envelope import assert_refused
+from tests.patience import PATIENCE
 from tests.races import at_once
 
 BUSY = "too many people are logging in at this moment; try again in a second"
@@ -123,7 +124,7 @@ def test_hashes_run_up_to_the_slots_wait_up_to_the_queue_and_the_rest_is_refused
         try:
             with slots.one():
                 running.append(slots._running)
-                open_up.wait(20)
+                open_up.wait(PATIENCE)
         except LoginBusy:
             refused.append(number)
             if len(refused) == 7:
@@ -148,7 +149,7 @@ def test_a_wait_for_a_slot_ends_after_two_seconds(settings: Any, monkeypatch: py
             raise AssertionError("the slot was taken")
 
     with slots.one(), ThreadPoolExecutor(1) as pool, pytest.raises(LoginBusy):
-        pool.submit(try_one).result(timeout=10)
+        pool.submit(try_one).result(PATIENCE)
     assert (slots._running, slots._waiting) == (0, 0)
 
 

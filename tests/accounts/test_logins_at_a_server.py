@@ -12,6 +12,7 @@ import pytest
 
 from accounts.models import User
 from tests.conftest import PASSWORD, make_user, token_of
+from tests.patience import PATIENCE
 from tests.races import at_once
 from tests.servers import Answer, Server, running_server
 
@@ -30,7 +31,7 @@ def server(database_of_tests: str) -> Iterator[Server]:
 
 
 def log_in(server: Server, username: str, password: str, address: str = "192.0.2.1") -> Answer:
-    connected = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connected = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     headers = {"Content-Type": "application/json", "X-Forwarded-For": address}
     try:
         connected.request("POST", LOGIN, json.dumps({"username": username, "password": password}), headers)

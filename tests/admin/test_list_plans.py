@@ -17,8 +17,9 @@ from common.admin.counting import COUNTED
 from livestreams.models import LiveStream, Status
 from reminders.models import Chunk, Delivery, Reminder, Round
 from tests.admin.pages import list_url
-from tests.admin.plans import never_committed, plans_of
+from tests.admin.plans import plans_of
 from tests.api.test_list_plans import nodes
+from tests.databases import never_committed
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,6 @@ def an_hour(name: str) -> dict[str, str]:
 def root(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[User]:
     with never_committed(django_db_blocker) as cursor:
         fill_for_admin(cursor, SIZE)
-        cursor.execute("ANALYZE")
         yield User.objects.create_superuser("root", "password")
 
 

@@ -18,9 +18,10 @@ from common.word_search import FEW
 from livestreams.models import LiveStream
 from tests.admin.conftest import Office, permit
 from tests.admin.pages import list_url, page_url
-from tests.admin.plans import many_rows, plans_of
+from tests.admin.plans import plans_of
 from tests.api.test_list_plans import GROWING, nodes, rows_read
 from tests.conftest import make_user
+from tests.databases import many_rows
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 from psycopg.sql import Literal
@@ -17,7 +17,7 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from benchmarks.growth.cases import cases
-from benchmarks.growth.rows import Size, fill_in_bulk
+from benchmarks.growth.rows import Size
 from common import queries, totals
 from common.list_statements import EXACT_UP_TO
 from common.pagination import DEEPEST, Listing
@@ -25,7 +25,7 @@ from common.word_search import MANY
 from livestreams.models import LiveStream
 from tests.api.operations import document
 from tests.conftest import Api, make_user
-from tests.databases import remove_dead_rows
+from tests.databases import many_rows
 from tests.envelope import assert_refused, data_of
 from tests.streams import STREAMS
 
@@ -66,20 +66,8 @@ type Plan = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def _many(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """A world of `SIZE` for all tests of the module, each in a savepoint. It is never committed."""
-    with django_db_blocker.unblock():
-        remove_dead_rows()
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                fill_in_bulk(cursor, SIZE, MORE)
-                as_vacuumed(cursor)
-            yield
-            transaction.set_rollback(True)
-
-
-def as_vacuumed(cursor: CursorWrapper) -> None:
-    """Let PostgreSQL plan as if its tables had been vacuumed, which no transaction can do."""
-    cursor.execute("UPDATE pg_class SET relallvisible = relpages WHERE relkind = 'r' AND relpages > 0")
+    with many_rows(django_db_blocker, SIZE, MORE):
+        yield
 
 
 @pytest.fixture

@@ -1,17 +1,19 @@
 """What PostgreSQL reads for lists of active and of own streams, when the caller has what all others have."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from benchmarks.growth.cases import cases
-from benchmarks.growth.rows import Size, fill_in_bulk
+from benchmarks.growth.rows import Size
 from livestreams.models import LiveStream
 from tests.api.operations import document
-from tests.api.test_list_plans import LIMIT, MOST_READ, as_vacuumed, faults, plans
+from tests.api.test_list_plans import LIMIT, MOST_READ, faults, plans
 from tests.conftest import PASSWORD, Api
+from tests.databases import many_rows
 from tests.envelope import data_of
 
 pytestmark = pytest.mark.slow
@@ -25,12 +27,14 @@ OWN = (
 OTHERS = ("MostWatched", "ByChannel", "ActiveStream")
 
 
+@pytest.fixture(scope="module")
+def _many(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with many_rows(django_db_blocker, SIZE):
+        yield
+
+
 @pytest.fixture
-def user_of_many(db: None) -> User:
-    """It is never committed, so it is gone as soon as the test ends."""
-    with connection.cursor() as cursor:
-        fill_in_bulk(cursor, SIZE)
-        as_vacuumed(cursor)
+def user_of_many(_many: None, db: None) -> User:
     user = User.objects.get(username="user7")
     user.set_password(PASSWORD)
     user.save()

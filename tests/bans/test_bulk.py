@@ -256,17 +256,16 @@ def test_the_number_of_statements_is_the_same_for_three_as_for_a_thousand(api: A
     assert LiveStreamBan.objects.count() == 1003
 
 
-def test_a_thousand_bans_take_at_most_two_seconds(api: Api, creator: User) -> None:
+def test_a_thousand_bans_take_at_most_two_seconds_of_cpu_time(api: Api, creator: User) -> None:
     client = api(creator)
 
     def seconds() -> float:
         sent = body(make_stream(creator), *(user.username for user in crowd(1000)))
-        began = time.perf_counter()
+        began = time.process_time()
         assert data_of(client.post(BULK, sent))["banned"] == 1000
-        return time.perf_counter() - began
+        return time.process_time() - began
 
-    # The best of three, because other processes on the machine slow some calls down.
-    assert min(seconds() for _ in range(3)) <= 2
+    assert seconds() <= 2
 
 
 @pytest.mark.django_db(transaction=True)

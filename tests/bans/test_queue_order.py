@@ -16,6 +16,7 @@ from bans.services.appeals import appeal_ban
 from livestreams.models import LiveStream
 from tests.bans.people import make_ban
 from tests.conftest import make_user
+from tests.patience import PATIENCE
 from tests.races import at_once, until_another_waits
 from tests.streams import make_stream
 
@@ -103,7 +104,7 @@ def test_a_claim_that_changes_hands_while_it_is_locked_is_taken_over() -> None:
 
     def run(number: int) -> None:
         if number:
-            assert held.wait(30)
+            assert held.wait(PATIENCE)
             services.take_over_claim(ban.pk, by=third, now=timezone.now())
             return
         with transaction.atomic():

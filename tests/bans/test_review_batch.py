@@ -21,6 +21,7 @@ from tests.bans.reviewing import CHAT_ONLY, Review, appeal
 from tests.bans.test_bulk import crowd
 from tests.bans.test_bulk_undo import ban_batch
 from tests.conftest import make_user
+from tests.patience import PATIENCE
 from tests.races import at_once, until_another_waits
 from tests.streams import make_stream
 from tests.test_statements import statements
@@ -246,7 +247,7 @@ def test_an_appeal_that_changes_while_the_batch_waits_for_its_ban_is_noticed(
 
     def run(number: int) -> Any:
         if number:
-            assert held.wait(30)
+            assert held.wait(PATIENCE)
             return outcomes(review(batch_id, moderator, verdict))
         with transaction.atomic():
             meanwhile(ban)

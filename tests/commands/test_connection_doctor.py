@@ -45,7 +45,7 @@ def test_a_pooler_without_a_direct_address_is_reported(run: Run) -> None:
 
 @needs_pgbouncer
 def test_a_pooler_that_loses_prepared_statements_is_reported(run: Run) -> None:
-    with pgbouncer(max_prepared_statements="0" if keeps_statements() else "") as port:
+    with pgbouncer(max_prepared_statements="0" if keeps_statements() else None) as port:
         found = found_by(run, **environment_behind(port) | {"DATABASE_PREPARED_STATEMENTS": "true"})
     assert set(found) == {"pooler_loses_statements"}
     assert "DATABASE_PREPARED_STATEMENTS=false" in found["pooler_loses_statements"]["remedy"]

@@ -14,6 +14,7 @@ from common.direct import direct_connection
 from common.management.commands import migrate
 from common.management.commands.migrate import MIGRATING, Command
 from tests.commands.conftest import Run, Start
+from tests.databases import locks_on
 from tests.patience import PATIENCE, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,8 +50,8 @@ def test_nobody_waits_long_behind_a_migration_that_waits_for_a_lock(start: Start
         until = time.monotonic() + PATIENCE
         with closing(direct_connection()) as reader, reader.cursor() as cursor:
             waiting = (
-                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name ~ 'migrate$' AND state = 'active'"
-                " AND wait_event_type = 'Lock')"
+                "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+                " AND application_name ~ 'migrate$' AND state = 'active' AND wait_event_type = 'Lock')"
             )
             seen = 0
             while seen < 3:  # attempts
@@ -112,30 +113,22 @@ def test_a_statement_outside_of_a_transaction_is_repeated_alone_and_one_without_
 
 def _is_read() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE relation = to_regclass(%s))", [TABLE])
+        cursor.execute(f"SELECT EXISTS ({locks_on(TABLE)})")
         return bool(cursor.fetchone()[0])
-
-
-def _running() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ 'migrate$'"
-        )
-        number: int = cursor.fetchone()[0]
-        return number
 
 
 def test_two_at_once_run_one_after_the_other(start: Start) -> None:
     with closing(direct_connection()) as other, MIGRATING.tried_by_session(using=other) as is_taken:
         assert is_taken
         both = [start("migrate", "sessions", "zero") for _ in range(2)]
-        wait_until(lambda: _running() == 2)
+        announced = [process.stderr.readline() for process in both if process.stderr]
+        assert announced == ["Another migrate is running; this one waits for its end.\n"] * 2
         time.sleep(1)
         assert [process.poll() for process in both] == [None, None]
         assert has_table()
     ended = [process.communicate(timeout=PATIENCE) for process in both]
     assert [process.returncode for process in both] == [0, 0], ended
-    assert all("Another migrate is running; this one waits for its end." in errors for _, errors in ended)
+    assert [errors for _, errors in ended] == ["", ""]
     assert sorted("Unapplying sessions.0001_initial" in output for output, _ in ended) == [False, True]
     assert not has_table()
 

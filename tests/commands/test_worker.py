@@ -16,7 +16,7 @@ from accounts.models import User
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from tests.commands.conftest import Run, Start
-from tests.patience import wait_until
+from tests.patience import PATIENCE, wait_until
 from tests.reminders.processes import QUEUES, forget_jobs
 from tests.streams import make_stream
 
@@ -52,7 +52,7 @@ def test_every_example_of_the_help_works(run: Run, start: Start) -> None:
         worker = start(*words)
         wait_until(lambda: ProcrastinateWorker.objects.count() == QUEUES)
         worker.terminate()
-        assert worker.wait(timeout=30) == 0
+        assert worker.wait(timeout=PATIENCE) == 0
         assert ProcrastinateWorker.objects.count() == 0
 
 

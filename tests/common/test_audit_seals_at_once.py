@@ -17,6 +17,7 @@ from accounts.models import User
 from common import audit, audit_archive, seals
 from common.models import AuditEntry, AuditSeal
 from tests.common.sealing import sealed
+from tests.databases import locks_on
 from tests.patience import wait_until
 from tests.races import at_once
 from tests.servers import with_database_url
@@ -124,7 +125,7 @@ def test_sealing_takes_no_lock_that_a_writer_waits_for(
     def looked_at(first: int, last: int) -> Iterator[list[seals.Row]]:
         for page in pages(first, last):
             with other.cursor() as cursor:
-                cursor.execute("SELECT mode FROM pg_locks WHERE relation = 'common_auditentry'::regclass")
+                cursor.execute(locks_on("common_auditentry"))
                 modes.update(row[0] for row in cursor.fetchall())
             yield page
 

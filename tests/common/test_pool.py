@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import InternalError, OperationalError
+from django.db import InternalError, OperationalError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ProgrammingError
 
 from common.direct import direct_connection
@@ -141,7 +142,7 @@ def pooled(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., DatabaseWr
         each.close_pool()
 
 
-def value(own: DatabaseWrapper, statement: str) -> Any:
+def value(own: BaseDatabaseWrapper, statement: str) -> Any:
     with own.cursor() as cursor:
         cursor.execute(statement)
         return cursor.fetchone()[0]
@@ -228,6 +229,13 @@ def test_after_a_write_to_a_replica_the_connection_is_closed() -> None:
     assert is_unavailable(refusal.value)
     close_after(refusal.value, own)
     assert own.connection is None
+
+
+def test_after_a_transaction_that_lost_its_connection_none_is_opened_for_nothing() -> None:
+    with pytest.raises(OperationalError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    assert connection.connection is None
+    assert value(connection, "SELECT 1") == 1
 
 
 def test_an_error_of_a_statement_is_one_of_the_program() -> None:

@@ -28,7 +28,7 @@ def copied() -> list[str]:
 @pytest.mark.skipif(HADOLINT is None, reason="needs hadolint, which is a wheel for Linux, macOS and Windows")
 def test_the_linter_accepts_the_container_file() -> None:
     line = [str(HADOLINT), "--failure-threshold", "style", str(CONTAINERFILE)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 

@@ -66,8 +66,7 @@ def test_a_thousand_bad_tokens_with_large_bodies_get_a_401_and_nobody_a_502(prox
         answers = Counter(pool.map(lambda number: refused(proxy, bad[number % 2]), range(1000)))
 
     assert answers == {401: 1000}
-    assert set(others.answers) == {200}
-    assert others.answers[200] > 50
+    assert set(others.answers) == {200}, "the others were answered, too"
 
 
 def early() -> dict[int, Asked]:

@@ -1,20 +1,23 @@
 """What PostgreSQL reads for the statistics of a stream, its audience and leaving, however many rows the tables have."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 import pytest
 from django.db import connection
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
-from benchmarks.growth.rows import Size, fill
+from benchmarks.growth.rows import Size
 from edges.reads import statistics as reads
 from edges.services import presence
 from edges.services.viewer_counts import COUNTED_EACH_TIME
 from livestreams.models import LiveStream
 from tests.api.test_list_plans import nodes, plans, rows_read
 from tests.conftest import Api, make_user
+from tests.databases import many_rows
 from tests.envelope import data_of
 from tests.streams import stream_url
 
@@ -33,16 +36,20 @@ MOVED = [
 ]
 
 
-@pytest.fixture
-def watched(db: None) -> LiveStream:
-    """A stream with a seventh of 239,000 participants and a fifth of 200,000 reminders."""
-    with connection.cursor() as cursor:
-        fill(cursor.execute, SIZE)
+@pytest.fixture(scope="module")
+def _many(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[LiveStream]:
+    with many_rows(django_db_blocker, SIZE) as cursor:
         stream = LiveStream.objects.order_by("pk")[0]
         for statement in MOVED:
             cursor.execute(statement.format(stream.pk))
         cursor.execute("ANALYZE")
-    return stream
+        yield stream
+
+
+@pytest.fixture
+def watched(_many: LiveStream, db: None) -> LiveStream:
+    """A stream with a seventh of 239,000 participants and a fifth of 200,000 reminders."""
+    return LiveStream.objects.get(pk=_many.pk)
 
 
 def test_a_call_reads_a_bounded_number_of_rows_by_indexes(

@@ -5,18 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
 from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
-from benchmarks.growth.rows import Size, fill_in_bulk
+from benchmarks.growth.rows import Size
 from edges.models import Participant
 from edges.services.viewer_counts import COUNTED_EACH_TIME
 from livestreams.models import LiveStream
-from tests.api.test_list_plans import as_vacuumed, nodes, plans, rows_read
+from tests.api.test_list_plans import nodes, plans, rows_read
 from tests.conftest import Api, make_user
-from tests.databases import remove_dead_rows
+from tests.databases import many_rows
 from tests.envelope import data_of
 
 pytestmark = pytest.mark.slow
@@ -29,14 +28,8 @@ STAYED = 300
 
 @pytest.fixture(scope="module")
 def _crowd(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock():
-        remove_dead_rows()
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                fill_in_bulk(cursor, SIZE)
-                as_vacuumed(cursor)
-            yield
-            transaction.set_rollback(True)
+    with many_rows(django_db_blocker, SIZE):
+        yield
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from accounts.models import User
 from tests import hostile_pictures
 from tests.conftest import token_of
 from tests.hostile_forms import CONTENT_TYPE, form_with
+from tests.patience import PATIENCE
 from tests.servers import Answer, Server, running_server
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
@@ -28,7 +29,7 @@ def authorization_of(user: User) -> str:
 
 
 def upload(server: Server, authorization: str, picture: bytes) -> Answer:
-    connected = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connected = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     try:
         headers = {"Content-Type": CONTENT_TYPE, "Authorization": authorization}
         connected.request("POST", "/api/v1/live-stream/create", form_with(picture), headers)
@@ -103,7 +104,7 @@ def watching(server: Server) -> Iterator[Watched]:
     finally:
         done.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
 
 
 def test_ten_concurrent_hostile_pictures_do_not_slow_the_service_or_grow_its_memory(creator: User) -> None:

@@ -12,7 +12,8 @@ from accounts.models import User
 from bans.services import ban_user
 from livestreams.services import Banned, share_stream_lock, take_stream_lock
 from reminders.services import set_reminder
-from tests.patience import wait_until
+from tests.backends import waiting_locks
+from tests.patience import PATIENCE, wait_until
 from tests.streams import make_stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,9 +22,7 @@ STREAM = "673ac9e2c93fe18d3fdd23f1"
 
 
 def is_somebody_waiting() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        return cursor.rowcount > 0
+    return waiting_locks("locktype = 'advisory'") > 0
 
 
 def in_own_connection(work: Callable[[], object]) -> object:
@@ -35,11 +34,11 @@ def in_own_connection(work: Callable[[], object]) -> object:
 
 
 @transaction.atomic
-def holding(lock: Callable[[str], None], until: Event, *, at_most: str = "30s") -> None:
+def holding(lock: Callable[[str], None], until: Event, *, at_most: str = f"{PATIENCE}s") -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{at_most}'")
     lock(STREAM)
-    until.wait(30)
+    assert until.wait(PATIENCE)
 
 
 def test_shared_locks_do_not_exclude_each_other() -> None:

@@ -15,6 +15,7 @@ from reminders import services
 from reminders.channels import Batch, Unreached
 from reminders.models import Delivery, MutedChannel
 from tests.conftest import make_user
+from tests.patience import PATIENCE
 from tests.races import at_once
 from tests.reminders.receiver import Gateway, answering, receiving
 from tests.reminders.sending import (
@@ -173,7 +174,7 @@ def test_of_two_concurrent_calls_one_sends(settings: Any) -> None:
     both_tried = Event()
 
     def answer(gateway: Gateway, handler: Any) -> None:
-        assert both_tried.wait(timeout=30)
+        assert both_tried.wait(timeout=PATIENCE)
         answering(200)(gateway, handler)
 
     def deliver(_: int) -> str | None:

@@ -15,6 +15,7 @@ from livestreams.services import start_stream
 from reminders import services
 from reminders.models import Notification, Round
 from reminders.services import chunks
+from tests.patience import PATIENCE
 from tests.reminders.working import work
 from tests.streams import make_stream
 
@@ -95,13 +96,13 @@ def test_two_rounds_of_one_plan_in_two_months_at_once_notify_once(
         cursor.execute("UPDATE reminders_reminder SET minute = 21")
     slow = threading.Thread(target=run, args=(first, before))
     slow.start()
-    assert inserted.wait(10)
+    assert inserted.wait(PATIENCE)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("UPDATE reminders_reminder SET minute = 20")
     quick = threading.Thread(target=run, args=(second, after))
     quick.start()
-    quick.join(20)
-    slow.join(20)
+    quick.join(PATIENCE)
+    slow.join(PATIENCE)
     assert months() == [month_of(midnight) - 1]
 
 

@@ -15,7 +15,7 @@ from common.models import AuditEntry
 from livestreams import services as streams
 from reminders.models import Delivery
 from reminders.services.deliveries import STORE_PROGRESS_EVERY
-from tests.patience import wait_until
+from tests.patience import PATIENCE, wait_until
 from tests.reminders.mail_server import MailServer, serving_mail
 from tests.reminders.processes import forget_jobs, let_wait, running_workers, start_worker
 from tests.streams import make_stream
@@ -72,7 +72,7 @@ def test_a_killed_worker_repeats_at_most_fifty_mails(creator: User) -> None:
                 workers[0].kill()
                 workers[0].wait()
                 workers[0] = start_worker(mailing_to(server))
-            wait_until(is_delivered, seconds=60)
+            wait_until(is_delivered)
         received = Counter(server.recipients)
 
     assert set(received) == addresses
@@ -90,7 +90,7 @@ def test_a_worker_stops_after_the_current_mail_on_sigterm_and_repeats_none(creat
             addresses = notify_people(creator)
             wait_until(partial(has_taken, server, 70))
             workers[0].send_signal(signal.SIGTERM)
-            assert workers[0].wait(timeout=30) == 0
+            assert workers[0].wait(timeout=PATIENCE) == 0
             sent = len(server.raw)
             assert sent < PEOPLE
             delivery = Delivery.objects.get()
@@ -101,7 +101,7 @@ def test_a_worker_stops_after_the_current_mail_on_sigterm_and_repeats_none(creat
             )
             assert AuditEntry.objects.filter(action="deliver").count() == 1
         with running_workers(1, environment=mailing_to(server)):
-            wait_until(is_delivered, seconds=60)
+            wait_until(is_delivered)
 
     assert Counter(server.recipients) == Counter(dict.fromkeys(addresses, 1))
     assert (Delivery.objects.get().attempts, sent < PEOPLE) == (1, True)

@@ -19,8 +19,9 @@ from common.models import AuditEntry
 from livestreams import services as streams
 from livestreams.models import LiveStream
 from reminders.models import Chunk, Delivery, Notification
+from tests.backends import waiting_locks
 from tests.conftest import make_user
-from tests.patience import wait_until
+from tests.patience import PATIENCE, wait_until
 from tests.reminders.asking import remind
 from tests.reminders.processes import forget_jobs, let_wait, posting_to, running_workers
 from tests.reminders.receiver import Gateway, answering, hanging, receiving
@@ -96,7 +97,7 @@ def test_a_worker_finishes_the_current_chunk_on_sigterm() -> None:
         wait_until(lambda: count_of("procrastinate_workers") == 1)
         assert worker.poll() is None
         other.commit()
-        assert worker.wait(timeout=10) == 0
+        assert worker.wait(timeout=PATIENCE) == 0
     assert is_notified(stream)
     assert Chunk.objects.get().state == Chunk.State.NOTIFIED
     assert count_of("procrastinate_workers") == 0
@@ -113,9 +114,7 @@ def has_calls(gateway: Gateway, count: int) -> bool:
 
 
 def is_a_chunk_blocked() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_locks WHERE NOT granted AND relation = 'reminders_notification'::regclass")
-        return cursor.rowcount > 0
+    return waiting_locks("relation = 'reminders_notification'::regclass") > 0
 
 
 def count_of(table: str) -> int:
@@ -132,7 +131,7 @@ def test_a_worker_finishes_the_current_delivery_on_sigterm() -> None:
         worker.send_signal(signal.SIGTERM)
         wait_until(lambda: count_of("procrastinate_workers") == 1)
         gateway.over.set()
-        assert worker.wait(timeout=10) == 0
+        assert worker.wait(timeout=PATIENCE) == 0
     assert Delivery.objects.get().state == Delivery.State.DELIVERED
     assert len(gateway.calls) == 1
 
@@ -142,10 +141,10 @@ def answering_at_the_end(gateway: Gateway, handler: BaseHTTPRequestHandler) -> N
     answering(204)(gateway, handler)
 
 
-def test_an_idle_worker_stops_at_once_on_sigterm() -> None:
+def test_an_idle_worker_stops_on_sigterm() -> None:
     with running_workers() as (worker,):
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(timeout=10) == 0
+        assert worker.wait(timeout=PATIENCE) == 0
 
 
 def test_a_worker_reconnects_after_a_restart_of_the_database() -> None:
@@ -159,7 +158,7 @@ def test_a_worker_reconnects_after_a_restart_of_the_database() -> None:
             assert worker.poll() is None
         for stream in after:
             start(stream)
-        wait_until(lambda: all(map(is_notified, after)), seconds=45)
+        wait_until(lambda: all(map(is_notified, after)))
         assert worker.poll() is None
 
 
@@ -172,7 +171,7 @@ def test_no_job_fails_again_after_the_database_has_closed_the_connections() -> N
         time.sleep(6)
         terminated_connections()
         start(after)
-        wait_until(lambda: is_notified(after), seconds=45)
+        wait_until(lambda: is_notified(after))
         failed = count_failures()
         time.sleep(6)
         assert count_failures() == failed
@@ -191,7 +190,7 @@ def test_a_worker_stops_on_sigterm_while_the_database_is_down() -> None:
             time.sleep(4)  # the worker has noticed and is reconnecting
             worker.send_signal(signal.SIGTERM)
             time.sleep(1)
-        assert worker.wait(timeout=45) == 0
+        assert worker.wait(timeout=PATIENCE) == 0
 
 
 def test_receivers_that_hang_do_not_delay_the_inbox() -> None:

@@ -54,7 +54,6 @@ def test_a_promoted_replica_is_reported(on_pair: Pair) -> None:
 
 
 def test_another_database_of_the_replica_is_reported(on_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-
     connections["replica"].close()
     monkeypatch.setitem(connections["replica"].settings_dict, "NAME", "postgres")
     on_pair.wait_for_replay()
@@ -77,10 +76,7 @@ DATABASE = f"postgresql://{OWNER}@nowhere/{OWNER}"
     ("variables", "message"),
     [
         ({"DATABASE_REPLICA_MAX_LAG_SECONDS": "1"}, BOUNDS),
-        (
-            {"DATABASE_REPLICA_MAX_LAG_SECONDS": "301"},
-            BOUNDS,
-        ),
+        ({"DATABASE_REPLICA_MAX_LAG_SECONDS": "301"}, BOUNDS),
         ({"DATABASE_REPLICA_MAX_LAG_SECONDS": "soon"}, "DATABASE_REPLICA_MAX_LAG_SECONDS is invalid"),
         ({"DATABASE_REPLICA_URL": DATABASE, "DATABASE_URL": ""}, "DATABASE_REPLICA_URL needs DATABASE_URL"),
         ({"DATABASE_REPLICA_URL": "mysql://a@b/c"}, "DATABASE_REPLICA_URL must be an address"),

@@ -19,14 +19,10 @@ from tests.replica.pair import Pair
 from tests.replica.standing import checked, person
 from tests.streams import STREAMS, make_stream
 
-MOST_SECONDS = 5.0  # for any call
 
-
-def answered(client: Any) -> float:
-    """The seconds that a list takes, which must succeed."""
-    begin = time.monotonic()
+def answered(client: Any) -> None:
+    """Ask for a list, which must succeed."""
     data_of(client.get(STREAMS))
-    return time.monotonic() - begin
 
 
 def problem() -> str:
@@ -40,7 +36,7 @@ def test_a_killed_replica_is_left_out_and_taken_back(on_pair: Pair, replica_read
     assert len(replica_reads) == 1
     on_pair.replica.kill()
 
-    assert answered(client) < MOST_SECONDS
+    answered(client)
     assert problem().startswith("a statement failed")
     CHECKER.check()
     assert problem().startswith("it does not answer")
@@ -50,14 +46,15 @@ def test_a_killed_replica_is_left_out_and_taken_back(on_pair: Pair, replica_read
     assert len(replica_reads) == 2
 
 
-def test_a_replica_that_hangs_delays_one_call_for_a_moment(on_pair: Pair, replica_reads: list[str]) -> None:
+def test_a_replica_that_hangs_is_left_out_after_one_call(on_pair: Pair, replica_reads: list[str]) -> None:
     client = client_of(person())
     checked()
     answered(client)
     on_pair.replica.signal(signal.SIGSTOP)
 
-    assert answered(client) < MOST_SECONDS
-    assert answered(client) < 1
+    answered(client)
+    assert problem().startswith("a statement failed")
+    answered(client)
     CHECKER.check()
     assert problem().startswith("it does not answer")
     on_pair.replica.signal(signal.SIGCONT)
@@ -66,14 +63,15 @@ def test_a_replica_that_hangs_delays_one_call_for_a_moment(on_pair: Pair, replic
     assert len(replica_reads) == 2
 
 
-def test_a_new_connection_to_a_replica_that_hangs_delays_a_call_for_a_moment(on_pair: Pair) -> None:
+def test_a_replica_that_answers_no_new_connection_is_left_out_after_one_call(on_pair: Pair) -> None:
     client = client_of(person())
     checked()
     connections[REPLICA].close()
     on_pair.replica.signal(signal.SIGSTOP)
 
-    assert answered(client) < MOST_SECONDS
-    assert answered(client) < 1
+    answered(client)
+    assert problem().startswith("a statement failed")
+    answered(client)
 
 
 def test_a_replica_that_is_late_is_left_out_and_taken_back(
@@ -90,7 +88,7 @@ def test_a_replica_that_is_late_is_left_out_and_taken_back(
         time.sleep(0.1)
         return problem() == "it is late"
 
-    wait_until(is_late, seconds=20)
+    wait_until(is_late)
     answered(client)
     assert replica_reads == []
     assert (STATE.report().lag or 0) > 2
@@ -114,7 +112,6 @@ def test_a_promoted_replica_is_not_read_any_more(on_pair: Pair, replica_reads: l
 
 
 def test_a_replica_of_another_server_is_not_read(on_pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-
     checked()
     real = checks.identity_of
     monkeypatch.setattr(
@@ -185,7 +182,6 @@ def test_errors_of_the_primary_are_raised(on_pair: Pair) -> None:
 
 
 def test_inside_a_change_the_primary_is_read(on_pair: Pair) -> None:
-
     checked()
     with reading.reading(0), transaction.atomic():
         assert from_either("SELECT 'replica'", [], lambda sql, values: [("primary",)]) == [("primary",)]
@@ -194,7 +190,6 @@ def test_inside_a_change_the_primary_is_read(on_pair: Pair) -> None:
 def test_the_thread_checks_by_itself_and_survives_errors(
     on_pair: Pair, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-
     checker = Checker()
     failing = True
     position = last_writes.position_of_primary
@@ -209,10 +204,10 @@ def test_the_thread_checks_by_itself_and_survives_errors(
     monkeypatch.setattr("common.replica.checks.position_of_primary", fails_once)
     try:
         checker.start()
-        wait_until(lambda: STATE.holds(0), seconds=30)
+        wait_until(lambda: STATE.holds(0))
     finally:
         checker.stop()
-    assert "a check of the replica failed" in caplog.text
+    assert "it cannot be checked: once" in caplog.text
     assert not STATE.holds(0)
 
 

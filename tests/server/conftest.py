@@ -1,4 +1,4 @@
-"""Helpers of the server tests: monitoring of the health page."""
+"""The server that the tests of a module share, and monitoring of the health page."""
 
 import threading
 import time
@@ -6,7 +6,15 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from tests.servers import Server
+import pytest
+
+from tests.servers import Server, running_server
+
+
+@pytest.fixture(scope="module")
+def server(database_of_tests: str) -> Iterator[Server]:
+    with running_server(workers=1, database=database_of_tests) as running:
+        yield running
 
 
 @contextmanager

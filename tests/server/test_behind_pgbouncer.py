@@ -18,7 +18,7 @@ from tests.bans.people import make_ban, permitted
 from tests.conftest import PASSWORD, make_user, token_of
 from tests.flush import flush
 from tests.patience import wait_until
-from tests.poolers import environment_behind, needs_pgbouncer, pgbouncer
+from tests.poolers import environment_behind, keeps_statements, needs_pgbouncer, pgbouncer
 from tests.server.test_waits import LONGEST_ANSWER, Timed, locked_table
 from tests.servers import Server, running_server, terminated_connections
 from tests.streams import make_stream
@@ -101,13 +101,17 @@ def test_calls_on_a_locked_table_end_in_time_and_leave_no_statement_behind(conne
     with (
         pgbouncer(**changed) as port,
         running_server(workers=1, **environment_behind(port)) as server,
-        locked_table("livestreams_livestream", seconds=20),
+        locked_table("livestreams_livestream", seconds=120),
     ):
         answers = Timed([lambda: server.call("GET", path, token=token)] * 10)
         assert answers.statuses == {503: 10}
         answers.assert_unavailable_in_the_envelope()
         assert answers.longest < LONGEST_ANSWER
-        wait_until(lambda: activity("wait_event_type = 'Lock'") == 0, seconds=3)
+        # Without limits in the pooler only a request to cancel ends them. A pooler that keeps no prepared statements
+        # gets none, because version 1.18 crashes after thousands.
+        if not connect_query or keeps_statements():
+            wait_until(lambda: activity("wait_event_type = 'Lock'") == 0, seconds=60)
+    wait_until(lambda: activity("wait_event_type = 'Lock'") == 0)
 
 
 def test_after_a_restart_of_the_pooler_calls_succeed() -> None:

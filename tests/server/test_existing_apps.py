@@ -1,7 +1,6 @@
 """The requests that existing apps and the published examples send, byte for byte, over a real connection."""
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +11,10 @@ from accounts.models import User
 from tests.bans.people import make_ban
 from tests.conftest import make_user, token_of
 from tests.server.test_requests import Raw
-from tests.servers import Server, running_server
+from tests.servers import Server
 from tests.streams import make_stream
+
+pytestmark = pytest.mark.slow
 
 STREAMS, BANS = "/api/v1/live-stream", "/api/v1/live-stream-ban"
 # What apps send beside the id of a stream that they join.
@@ -27,12 +28,6 @@ OF_JOINING = {
     "role": "audience",
 }
 BOUNDARY = "------------------------d74496d66958873e"
-
-
-@pytest.fixture(scope="module")
-def server(database_of_tests: str) -> Iterator[Server]:
-    with running_server(workers=1, database=database_of_tests) as running:
-        yield running
 
 
 @pytest.fixture

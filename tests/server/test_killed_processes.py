@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import psutil
@@ -26,13 +25,10 @@ def test_a_killed_process_is_logged_and_replaced_and_the_others_serve(capfd: pyt
         before = processes(server)
         for number, killed in enumerate(before, 1):
             os.kill(killed, signal.SIGKILL)
-            died = time.monotonic()
             wait_until(lambda n=number: len(logged.lines("a server process died")) == n)  # type: ignore[misc]
             line = logged.lines("a server process died")[-1]
             assert (line["pid"], line["signal"], line["level"]) == (killed, "SIGKILL", "error")
-            # It is started within a tick; how long it takes to start depends on the machine.
             wait_until(lambda: len(processes(server)) == 2)
-            assert time.monotonic() - died < 5
             assert all(server.call("GET", "/healthz").status == 200 for _ in range(20))
         assert not set(before) & set(processes(server))
 

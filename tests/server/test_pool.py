@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
 from django.test import Client
 
 from accounts.models import User
 from tests.api.matrix.test_routes import routes
 from tests.api.operations import operations
+from tests.backends import backends
 from tests.bans.people import make_ban, permitted
 from tests.conftest import make_user, token_of
 from tests.servers import running_server, terminated_connections
@@ -22,13 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def connections_of_servers() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND application_name = 'kumanda serve'"
-        )
-        number: int = cursor.fetchone()[0]
-        return number
+    return backends("application_name = 'kumanda serve'")
 
 
 def paths(stream_id: str) -> Iterator[str]:

@@ -11,8 +11,9 @@ from django.db import connection, transaction
 from accounts.models import User
 from common.models import AuditEntry, StoredAnswer
 from livestreams.models import LiveStream
+from tests.backends import waiting_locks
 from tests.conftest import token_of
-from tests.patience import wait_until
+from tests.patience import PATIENCE, wait_until
 from tests.server.killing import AT_ONCE
 from tests.servers import Answer, Server, running_server
 from tests.streams import STREAMS
@@ -49,12 +50,6 @@ def created_at_last(servers: list[Server], token: str) -> Answer:
     raise AssertionError("no answer after 60 attempts")
 
 
-def backends_that_wait() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT COUNT(*) FROM pg_locks WHERE NOT granted")
-        return int(cursor.fetchone()[0])
-
-
 def audited() -> list[str]:
     return list(AuditEntry.objects.exclude(action="log_in").values_list("action", flat=True))
 
@@ -71,12 +66,12 @@ def test_fifty_requests_at_two_processes_of_which_one_is_killed_make_one_row(cre
             with connection.cursor() as cursor:
                 cursor.execute("LOCK TABLE livestreams_livestream IN SHARE MODE")  # no stream can be inserted
             first = pool.submit(created_at_last, [killed, other], token)
-            wait_until(lambda: backends_that_wait() == 1)
+            wait_until(lambda: waiting_locks() == 1)
             rest = [pool.submit(created_at_last, [other, killed][:: 1 - 2 * (n % 2)], token) for n in range(49)]
             time.sleep(0.5)  # they are refused with 409 while the first one is running
             with pytest.raises((HTTPException, OSError)):
                 killed.call("GET", AT_ONCE)
-        answers = [first.result(60), *(one.result(60) for one in rest)]
+        answers = [first.result(PATIENCE), *(one.result(PATIENCE) for one in rest)]
 
     assert {(answer.status, answer.body) for answer in answers} == {(201, answers[0].body)}
     assert sorted(header(answer, "idempotent-replayed") or "" for answer in answers) == [""] + ["true"] * 49

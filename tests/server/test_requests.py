@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import make_user
+from tests.patience import PATIENCE
 from tests.servers import Server, running_server
 from tests.test_project import ROOT
 
@@ -36,7 +37,7 @@ class Raw:
 
     def __init__(self, server: Server, target: str, *headers: str, method: str = "GET", body: str = "") -> None:
         lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
-        with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connected:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as connected:
             connected.sendall("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body.encode())
             received = b""
             while piece := connected.recv(65_536):

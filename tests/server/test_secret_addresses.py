@@ -4,7 +4,6 @@ import json
 import logging
 from collections import Counter
 from http.client import HTTPConnection
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from common.log_secrets import Masks
 from reminders.channels.email import unsubscribe_address
 from reminders.services import create_calendar_address
 from tests.conftest import make_user, token_of
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
 from tests.servers import Server, lost_database, running_server
 
 # What an operator may set to see more.
@@ -35,13 +34,15 @@ def sent(server: Server, method: str, path: str, **headers: str) -> int:
 
 
 def _logged(capfd: pytest.CaptureFixture[str], text: str, times: int) -> str:
-    """What has been logged once `text` is there so many times, or after five seconds. A line may follow its answer."""
-    written, until = "", monotonic() + 5
-    while written.count(text) < times and monotonic() < until:
-        sleep(0.05)
-        captured = capfd.readouterr()
-        written += captured.out + captured.err
-    return written
+    """What has been logged once `text` is there so many times. A line may follow its answer."""
+    written: list[str] = []
+
+    def is_logged() -> bool:
+        written.extend(capfd.readouterr())
+        return "".join(written).count(text) >= times
+
+    wait_until(is_logged)
+    return "".join(written)
 
 
 @pytest.mark.django_db(transaction=True)

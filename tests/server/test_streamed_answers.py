@@ -20,16 +20,12 @@ from common.models import AuditEntry
 from common.server import application
 from tests.conftest import make_user
 from tests.patience import PATIENCE, wait_until
-from tests.servers import Server, running_server
+from tests.servers import Server
+
+pytestmark = pytest.mark.slow
 
 ROWS = 30_000
 EXPORT = "/admin/common/auditentry/export/?group=streams"
-
-
-@pytest.fixture(scope="module")
-def server(database_of_tests: str) -> Iterator[Server]:
-    with running_server(workers=1, database=database_of_tests) as running:
-        yield running
 
 
 @pytest.fixture

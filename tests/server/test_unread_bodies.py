@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from common.server.bodies import DROPPED_BYTES
-from tests.conftest import make_user
-from tests.servers import Server, running_server
+from tests.patience import PATIENCE
+from tests.servers import Server
+
+pytestmark = pytest.mark.slow
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 NOTHING = b"GET /media/nothing HTTP/1.1\r\nHost: localhost\r\n"
@@ -18,20 +20,9 @@ EARLY = {"health": (HEALTH, 200), "ready": (READY, 200), "file": (NOTHING, 404),
 each_early = pytest.mark.parametrize("name", EARLY)
 
 
-@pytest.fixture(autouse=True)
-def _viewer(transactional_db: None) -> None:
-    make_user("viewer")
-
-
-@pytest.fixture(scope="module")
-def server(database_of_tests: str) -> Iterator[Server]:
-    with running_server(workers=1, database=database_of_tests) as running:
-        yield running
-
-
 class Connection:
     def __init__(self, server: Server) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
         self._received = b""
 
     def head(self) -> bytes:

@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import services, tokens
 from accounts.models import Session, User
 from tests.conftest import make_user, session_of, token_of
-from tests.patience import wait_until
+from tests.patience import PATIENCE, wait_until
 from tests.server.conftest import usual, watched_health
 from tests.server.private import private_server
 from tests.servers import Answer, running_server, terminated_connections
@@ -35,10 +35,10 @@ def ended_session_of(user: User) -> Session:
 
 
 class Timed:
-    """The answers of concurrent calls, and the duration of each in seconds."""
+    """The answers of concurrent calls, and the duration of each in seconds. `at_once`: None means all."""
 
-    def __init__(self, calls: list[Callable[[], Answer]]) -> None:
-        with ThreadPoolExecutor(len(calls)) as pool:
+    def __init__(self, calls: list[Callable[[], Answer]], *, at_once: int | None = None) -> None:
+        with ThreadPoolExecutor(at_once or len(calls)) as pool:
             self.results = list(pool.map(self._one, calls))
 
     @staticmethod
@@ -105,11 +105,11 @@ def test_connections_that_the_database_has_closed_fail_no_call() -> None:
             lambda: server.call("GET", "/.well-known/jwks.json"),
             lambda: server.call("POST", "/api/v1/auth/refresh", body={"refreshToken": refresh_token}),
         ] * 10
-        before = Timed(calls).statuses
-        terminated_connections()
-
-        assert Timed(calls).statuses == before
-        assert set(before) == {200, 401}, "200, and 401 for the token of a session that has ended"
+        # No more at once than a process has connections, because a busy machine would answer some with 503.
+        for _ in range(2):
+            found = Timed(calls, at_once=6).statuses
+            assert found == {200: 50, 401: 10}, "200, and 401 for the token of a session that has ended"
+            terminated_connections()
 
 
 # --- a database that is stopped -------------------------------------------------------------------
@@ -121,7 +121,7 @@ def test_calls_end_in_time_while_the_database_is_stopped_and_succeed_afterwards(
     with private_server(tmp_path) as private:
         server = private.server
         reads: list[Callable[[], Answer]] = [private.read] * 45
-        assert Timed(reads).statuses == {200: 45}
+        assert Timed(reads, at_once=6).statuses == {200: 45}
         with private.stopped_database(), watched_health(server) as health:
             # A process may repeat the last answer for a second.
             wait_until(lambda: server.call("GET", "/readyz").status == 503, seconds=LONGEST_ANSWER)
@@ -136,7 +136,7 @@ def test_calls_end_in_time_while_the_database_is_stopped_and_succeed_afterwards(
         assert usual(health) < HEALTH_WITHIN
 
         assert _first_good(reads[0]) < LONGEST_ANSWER
-        assert Timed(reads).statuses == {200: 45}
+        assert Timed(reads, at_once=6).statuses == {200: 45}
 
 
 def test_after_restarts_of_the_database_under_load_calls_succeed_within_seconds(tmp_path: Path) -> None:
@@ -187,5 +187,5 @@ def test_calls_are_refused_while_the_database_has_no_connection_left_and_succeed
 def _first_good(call: Callable[[], Answer]) -> float:
     started = time.monotonic()
     while call().status != 200:
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < PATIENCE
     return time.monotonic() - started

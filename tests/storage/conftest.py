@@ -1,13 +1,17 @@
 """Fixtures: a server that speaks S3, a bucket on it, and a storage of each kind."""
 
+import io
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.files.base import ContentFile
+from django.core.management import CommandError, call_command
 
 from common.storage import storage
 from tests.s3 import ObjectServer, TestBucket, running_object_server
@@ -54,3 +58,12 @@ def make_old(kind: str, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Calla
 
 def save(name: str, content: bytes = b"picture") -> str:
     return storage().save(name, ContentFile(content))
+
+
+def media(action: str, *words: str) -> dict[str, Any]:
+    """What `media check` or `media copy` reports, whatever its exit code."""
+    out = io.StringIO()
+    with suppress(CommandError):
+        call_command("media", action, *words, "--json", stdout=out)
+    facts: dict[str, Any] = json.loads(out.getvalue())
+    return facts

@@ -1,14 +1,10 @@
 """`media check`: orphans, holes and names that should have changed, in a folder and in a bucket."""
 
-import io
-import json
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from accounts import services as accounts
@@ -20,18 +16,10 @@ from livestreams.models import LiveStream
 from livestreams.tasks import rename_thumbnail
 from livestreams.thumbnails import new_name
 from tests.accounts.test_profile_photo import picture as photo
-from tests.storage.conftest import save
+from tests.storage.conftest import media, save
 from tests.streams import make_stream
 
 type Age = Callable[[], None]
-
-
-def checked(*words: str) -> dict[str, Any]:
-    out = io.StringIO()
-    with suppress(CommandError):
-        call_command("media", "check", *words, "--json", stdout=out)
-    facts: dict[str, Any] = json.loads(out.getvalue())
-    return facts
 
 
 def found(facts: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +50,7 @@ def test_what_fits_is_no_finding(kind: str, make_old: Age, creator: User, now: d
     accounts.set_profile_photo(creator, photo(), by=creator, now=now)
     make_old()
 
-    facts = checked()
+    facts = media("check")
 
     assert found(facts) == {}
     assert (facts["files"], facts["rows"]) == (5, 5)
@@ -71,10 +59,10 @@ def test_what_fits_is_no_finding(kind: str, make_old: Age, creator: User, now: d
 def test_files_without_a_row_are_orphans_after_an_hour(kind: str, make_old: Age, creator: User) -> None:
     stream_with_picture(creator)
     orphan, temporary, other = save(new_name()), save("photos/.upload-0123"), save("photos/notes.txt")
-    assert found(checked()) == {}, "an upload may be under way"
+    assert found(media("check")) == {}, "an upload may be under way"
     make_old()
 
-    facts = checked()
+    facts = media("check")
 
     assert found(facts) == {"orphans": [orphan], "temporary": [temporary]}
     assert facts["other_files"] == 1
@@ -87,18 +75,18 @@ def test_orphans_are_deleted_on_request_with_audit_rows(kind: str, make_old: Age
     save("photos/notes.txt")
     make_old()
 
-    planned = checked("--delete-orphans", "--dry-run")
+    planned = media("check", "--delete-orphans", "--dry-run")
     assert (planned["dry_run"], planned["deleted"]) == (True, 0)
     assert orphans <= names()
     assert not AuditEntry.objects.filter(action="delete_stored_files").exists()
-    facts = checked("--delete-orphans")
+    facts = media("check", "--delete-orphans")
 
     assert (facts["deleted"], names()) == (len(orphans), {kept, "photos/notes.txt"})
     rows = AuditEntry.objects.filter(action="delete_stored_files").order_by("pk")
     assert [row.after["removed"] for row in rows] == [checking.BATCH, 2]
     assert {name for row in rows for name in row.after["files"]} == orphans
     assert {row.entry_point for row in rows} == {"command"}
-    assert found(checked()) == {}
+    assert found(media("check")) == {}
 
 
 def test_rows_without_their_file_are_holes(kind: str, creator: User, now: datetime) -> None:
@@ -109,7 +97,7 @@ def test_rows_without_their_file_are_holes(kind: str, creator: User, now: dateti
     for name in (stream.thumbnail, square):
         storage().delete(name)
 
-    facts = checked()
+    facts = media("check")
 
     assert set(found(facts)["holes"]) == {stream.thumbnail, square}
     assert {(each["kind"], each["id"]) for each in facts["holes"]["first"]} == {
@@ -136,7 +124,7 @@ def test_a_picture_that_was_stored_after_the_listing_is_no_hole(
 
     monkeypatch.setattr(checking, "sources", stored_late)
 
-    assert found(checked()) == {}
+    assert found(media("check")) == {}
     assert len(late) == 1
 
 
@@ -157,17 +145,17 @@ def test_a_picture_whose_job_was_lost_is_found_and_renamed(
     hidden = deleted(stream, long_ago)
     make_old()
 
-    facts = checked("--delete-orphans", "--rename", "--dry-run")
+    facts = media("check", "--delete-orphans", "--rename", "--dry-run")
     assert found(facts) == {"unrenamed": [hidden]}, "neither a hole nor an orphan"
     assert facts["unrenamed"]["first"][0]["now"] == published
-    assert checked("--delete-orphans")["deleted"] == 0
+    assert media("check", "--delete-orphans")["deleted"] == 0
     assert names() == {published}
-    facts = checked("--delete-orphans", "--rename")
+    facts = media("check", "--delete-orphans", "--rename")
 
     assert (facts["renamed"], names()) == (1, {hidden})
     row = AuditEntry.objects.get(action="rename_stored_files")
     assert row.after == {"renamed": 1, "files": [hidden]}
-    assert found(checked()) == {}
+    assert found(media("check")) == {}
 
 
 def test_a_picture_that_was_just_deleted_waits_for_its_job(kind: str, make_old: Age, creator: User) -> None:
@@ -177,10 +165,10 @@ def test_a_picture_that_was_just_deleted_waits_for_its_job(kind: str, make_old: 
         make_old()
     hidden = deleted(stream, timezone.now())
 
-    assert found(checked("--delete-orphans", "--rename")) == {}
+    assert found(media("check", "--delete-orphans", "--rename")) == {}
     assert names() == {published}
     rename_thumbnail(old=published, new=hidden)
-    assert found(checked()) == {}
+    assert found(media("check")) == {}
 
 
 def test_two_jobs_that_were_lost_are_followed_back(kind: str, make_old: Age, creator: User, long_ago: datetime) -> None:
@@ -191,7 +179,7 @@ def test_two_jobs_that_were_lost_are_followed_back(kind: str, make_old: Age, cre
     hidden = deleted(stream, long_ago)
     make_old()
 
-    assert found(checked("--rename")) == {"unrenamed": [hidden]}
+    assert found(media("check", "--rename")) == {"unrenamed": [hidden]}
 
     assert (storage().exists(published), names()) == (False, {hidden})
 
@@ -203,7 +191,7 @@ def test_an_interrupted_renaming_leaves_an_orphan(kind: str, make_old: Age, crea
     save(hidden)  # copied, and then interrupted
     make_old()
 
-    assert found(checked("--delete-orphans")) == {"orphans": [published]}
+    assert found(media("check", "--delete-orphans")) == {"orphans": [published]}
     assert names() == {hidden}
 
 
@@ -212,4 +200,4 @@ def test_a_picture_that_is_nowhere_is_a_hole(kind: str, creator: User, long_ago:
     storage().delete(stream.thumbnail)
     hidden = deleted(stream, long_ago)
 
-    assert found(checked()) == {"holes": [hidden]}
+    assert found(media("check")) == {"holes": [hidden]}

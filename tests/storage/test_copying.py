@@ -1,8 +1,6 @@
 """`media copy`: from a folder to a bucket, while pictures are deleted; and wrong uses of `media`."""
 
 import io
-import json
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +17,8 @@ from livestreams.thumbnails import new_name
 from tests.accounts.test_profile_photo import picture as photo
 from tests.livestreams.test_thumbnail import work
 from tests.s3 import ObjectServer, TestBucket
-from tests.storage.conftest import save
+from tests.storage.conftest import media, save
 from tests.streams import make_stream
-
-
-def copied(*words: str) -> dict[str, Any]:
-    out = io.StringIO()
-    with suppress(CommandError):
-        call_command("media", "copy", *words, "--json", stdout=out)
-    facts: dict[str, Any] = json.loads(out.getvalue())
-    return facts
 
 
 @pytest.fixture
@@ -44,9 +34,9 @@ def test_what_rows_name_is_copied_once(empty: TestBucket, creator: User, setting
     save(new_name(), b"an orphan")
     empty.use(settings)
 
-    planned = copied("--dry-run")
+    planned = media("copy", "--dry-run")
     assert (planned["copied"], empty.objects()) == (5, {})
-    first, second = copied(), copied()
+    first, second = media("copy"), media("copy")
 
     assert user.profile_photo
     wanted = {stream.thumbnail, user.profile_photo.file, *user.profile_photo.variants.values()}
@@ -67,7 +57,7 @@ def test_a_stream_that_is_deleted_between_two_copies_leaves_nothing_behind(
     early, late = (make_stream(creator, thumbnail=save(new_name(), b"one")) for _ in range(2))
     local = settings.STORAGES
     empty.use(settings)
-    copied()
+    media("copy")
     settings.STORAGES = local
     for stream in (early, late):
         services.delete_stream(stream.pk, by=creator, now=timezone.now())
@@ -75,7 +65,7 @@ def test_a_stream_that_is_deleted_between_two_copies_leaves_nothing_behind(
     names = [LiveStream.all_objects.get(pk=stream.pk).thumbnail for stream in (early, late)]
     (folder / early.thumbnail).rename(folder / names[0])
     empty.use(settings)
-    copied()
+    media("copy")
     work()
 
     assert set(names) <= set(empty.objects())
@@ -90,7 +80,7 @@ def test_a_picture_that_is_still_to_be_renamed_is_copied_under_its_new_name(
     services.delete_stream(stream.pk, by=creator, now=timezone.now())
     empty.use(settings)
 
-    facts = copied()
+    facts = media("copy")
     work()
 
     hidden = LiveStream.all_objects.get(pk=stream.pk).thumbnail

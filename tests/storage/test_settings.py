@@ -55,6 +55,11 @@ def checked(kind: str = "s3", url: str = URL, is_set: bool = True, **changes: st
             for path in ("/media", "media/", "a//b", "../a", "a/../b", "a b", ".hidden")
         ),
         ({"addressing": "host"}, "MEDIA_STORAGE_ADDRESSING must be one of auto, virtual, path."),
+        *(
+            ({name: seconds}, f"MEDIA_STORAGE_{name.upper()} must be a whole number from 1 to 60.")
+            for name in ("connect_seconds", "answer_seconds")
+            for seconds in ("0", "1.5", "61", "-1", "x")
+        ),
     ],
 )
 def test_an_invalid_value_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -73,6 +78,7 @@ def test_an_invalid_value_is_refused(changes: dict[str, Any], message: str) -> N
         {"region": "", "endpoint_url": "http://127.0.0.1:9000"},
         {"endpoint_url": "https://s3.example.com/", "prefix": "kumanda/media", "addressing": "path"},
         {"bucket": "pictures.example.com", "url": "http://media/below/"},
+        {"connect_seconds": "1", "answer_seconds": "60"},
     ],
 )
 def test_a_valid_value_is_accepted(changes: dict[str, Any]) -> None:

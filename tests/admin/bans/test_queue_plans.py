@@ -18,8 +18,9 @@ from livestreams.models import LiveStream
 from tests.admin.bans.queue_world import make_moderator
 from tests.admin.conftest import Office
 from tests.admin.pages import list_url
-from tests.admin.plans import many_rows, plans_of
+from tests.admin.plans import plans_of
 from tests.api.test_list_plans import faults
+from tests.databases import many_rows
 
 pytestmark = pytest.mark.slow
 

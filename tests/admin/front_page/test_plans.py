@@ -13,8 +13,8 @@ from bans.overview import HOURS, MOST_COUNTED, MOST_WALKED
 from benchmarks.growth.rows import Size, user_id
 from config.front_page.reading import read
 from reminders import overview as reminders
-from tests.admin.plans import many_rows
 from tests.api.test_list_plans import MOST_SORTED, nodes, plans, rows_read
+from tests.databases import many_rows
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
