@@ -1,4 +1,4 @@
-"""Logs: the level of messages, the log of requests, and how both show the addresses of clients."""
+"""Logs: the level of messages, the log of requests, and how logs and audit rows show the addresses of clients."""
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -15,5 +15,7 @@ if not 0 <= ACCESS_LOG_SAMPLE <= 1:
     raise ImproperlyConfigured("ACCESS_LOG_SAMPLE must be between 0 and 1.")
 ACCESS_LOG_HEALTH = env.bool("ACCESS_LOG_HEALTH", default=False)
 LOG_CLIENT_ADDRESS = env.str("LOG_CLIENT_ADDRESS", default=PLAIN)
-if LOG_CLIENT_ADDRESS not in SHOWN:
-    raise ImproperlyConfigured(f"LOG_CLIENT_ADDRESS must be one of {', '.join(SHOWN)}.")
+AUDIT_CLIENT_ADDRESS = env.str("AUDIT_CLIENT_ADDRESS", default=PLAIN)
+for name, value in (("LOG_CLIENT_ADDRESS", LOG_CLIENT_ADDRESS), ("AUDIT_CLIENT_ADDRESS", AUDIT_CLIENT_ADDRESS)):
+    if value not in SHOWN:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(SHOWN)}.")

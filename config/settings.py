@@ -35,6 +35,7 @@ from config.logs import (  # noqa: F401 - settings
     ACCESS_LOG,
     ACCESS_LOG_HEALTH,
     ACCESS_LOG_SAMPLE,
+    AUDIT_CLIENT_ADDRESS,
     LOG_CLIENT_ADDRESS,
     LOGGING,
 )

@@ -118,11 +118,11 @@ UNLIMITED = dict.fromkeys(map(setting_of, NAMES), OFF)
 
 @contextmanager
 def running_server(
-    *, workers: int = 2, database: str | None = "", log: Path | None = None, **environment: str
+    *, workers: int = 2, database: str | None = "", log: str = "", **environment: str
 ) -> Iterator[Server]:
     """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database.
 
-    `log` is a file for its standard error; by default it has that of the test.
+    `log` is the path of a file for its standard error; by default it has that of the test.
     """
     with serving(free_port(), settings.BASE_DIR, environment, workers=workers, database=database, log=log) as server:
         yield server
@@ -136,11 +136,11 @@ def serving(
     *,
     workers: int = 1,
     database: str | None = "",
-    log: Path | None = None,
+    log: str = "",
 ) -> Iterator[Server]:
     """The same with the checkout in the folder `home`, on a port that was chosen before."""
     place = without_database_url() if database is None else with_database_url(database)
-    with log.open("ab") if log else nullcontext() as stderr:
+    with Path(log).open("ab") if log else nullcontext() as stderr:
         process = subprocess.Popen(
             [sys.executable, str(home / "manage.py"), "serve", "--port", str(port), "--workers", str(workers)],
             cwd=home,

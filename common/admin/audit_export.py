@@ -20,7 +20,7 @@ from common.times import wire_time
 ROWS_AT_ONCE = 1_000
 COLUMNS = (
     "id", "at", "sentence", "reason", "action", "actor_id", "actor_name", "target_type", "target_id", "entry_point",
-    "before", "after", "request_id",
+    "before", "after", "request_id", "client_address",
 )  # fmt: skip
 # A cell that begins with one of these is a formula for spreadsheet programs.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

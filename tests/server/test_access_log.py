@@ -53,7 +53,7 @@ class Logging:
 @pytest.fixture(scope="module")
 def logging(database_of_tests: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logging]:
     log = tmp_path_factory.mktemp("log") / "log"
-    with running_server(workers=1, database=database_of_tests, log=log, **PROXIED) as server:
+    with running_server(workers=1, database=database_of_tests, log=str(log), **PROXIED) as server:
         yield Logging(server, LogFile(log))
 
 
@@ -148,7 +148,7 @@ def log(tmp_path: Path) -> LogFile:
 
 def test_health_checks_are_logged_if_that_is_set_and_addresses_are_hashed(viewer: User, log: LogFile) -> None:
     chosen = {"ACCESS_LOG_HEALTH": "true", "LOG_CLIENT_ADDRESS": "hashed"}
-    with running_server(workers=1, log=log.path, **chosen) as server:
+    with running_server(workers=1, log=str(log.path), **chosen) as server:
         for path in ("/healthz", "/readyz"):
             server.call("GET", path, X_Request_ID=path[1:])
             line = log.of_request(path[1:])
@@ -159,7 +159,7 @@ def test_health_checks_are_logged_if_that_is_set_and_addresses_are_hashed(viewer
 
 def test_with_a_sample_of_none_only_errors_are_logged(viewer: User, log: LogFile) -> None:
     chosen = {"ACCESS_LOG_SAMPLE": "0", "LOG_CLIENT_ADDRESS": "none", "LOG_LEVEL": "ERROR"}
-    with running_server(workers=1, log=log.path, **chosen) as server:
+    with running_server(workers=1, log=str(log.path), **chosen) as server:
         for _ in range(5):
             assert server.call("GET", UPCOMING).status == 200
         server.call("GET", ME, X_Request_ID="refused")
@@ -169,6 +169,6 @@ def test_with_a_sample_of_none_only_errors_are_logged(viewer: User, log: LogFile
 
 
 def test_it_can_be_switched_off(viewer: User, log: LogFile) -> None:
-    with running_server(workers=1, log=log.path, ACCESS_LOG="false") as server:
+    with running_server(workers=1, log=str(log.path), ACCESS_LOG="false") as server:
         assert server.call("GET", ME).status == 401
     assert log.lines("request") == []
