@@ -5,7 +5,7 @@ request id. The line is made without the logging module, whose records and proce
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import random
 from time import perf_counter
 from typing import Any
@@ -15,6 +15,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import LazyObject
 
+from common import tracing
 from common.addresses import shown_address
 from common.log_stream import LogStreamHandler
 from common.times import wire_now
@@ -35,6 +36,7 @@ def begin(environ: dict[str, Any], request_id: str) -> None:
     """Call it when a request has arrived."""
     environ[BEGAN] = perf_counter()
     environ[REQUEST_ID] = request_id
+    tracing.begin_request(environ)
 
 
 def note(request: HttpRequest) -> None:
@@ -51,39 +53,48 @@ def note(request: HttpRequest) -> None:
 
 
 def write(environ: dict[str, Any], status: int | None, headers: Iterable[tuple[str, str]] = ()) -> None:
-    """Write the line of an answer, if the settings want one. `status` is None if the client left before it."""
-    if not settings.ACCESS_LOG:
-        return
-    is_error = status is None or status >= 400
-    if not is_error and settings.ACCESS_LOG_SAMPLE < 1 and random() >= settings.ACCESS_LOG_SAMPLE:
-        return
-    route = environ.get(ROUTE)
-    if route in HEALTH_ROUTES and not settings.ACCESS_LOG_HEALTH:
+    """Write the line of an answer, if the settings want one, and end its span.
+
+    `status` is None if the client left before it.
+    """
+    is_wanted = _is_wanted(environ, status)
+    if not is_wanted and tracing.SPAN not in environ:
         return
     method = environ["REQUEST_METHOD"]
-    line = orjson.dumps(
-        {
-            "event": "request",
-            "request_id": environ[REQUEST_ID],
-            "address": shown_address(environ, settings.LOG_CLIENT_ADDRESS),
-            "user_id": environ.get(USER),
-            "method": method if method in METHODS else "other",
-            "route": route,
-            "status": status,
-            "code": _code(status, headers) if is_error else None,
-            "duration_ms": round((perf_counter() - environ[BEGAN]) * 1000, 2),
-            "level": "info",
-            "logger": "access",
-            "timestamp": wire_now(),
-        }
-    ).decode()
+    facts = {
+        "event": "request",
+        "request_id": environ[REQUEST_ID],
+        "address": shown_address(environ, settings.LOG_CLIENT_ADDRESS),
+        "user_id": environ.get(USER),
+        "method": method if method in METHODS else "other",
+        "route": environ.get(ROUTE),
+        "status": status,
+        "code": _code(status, headers),
+        "duration_ms": round((perf_counter() - environ[BEGAN]) * 1000, 2),
+        "level": "info",
+        "logger": "access",
+        "timestamp": wire_now(),
+    }
+    tracing.end_request(environ, facts)
     handler = logging.getHandlerByName("console")
-    if isinstance(handler, LogStreamHandler) and handler.lock is not None:
+    if is_wanted and isinstance(handler, LogStreamHandler) and handler.lock is not None:
+        line = orjson.dumps(facts).decode()
         with handler.lock:
             handler.write_line(line)
+
+
+def _is_wanted(environ: Mapping[str, Any], status: int | None) -> bool:
+    if not settings.ACCESS_LOG:
+        return False
+    if environ.get(ROUTE) in HEALTH_ROUTES and not settings.ACCESS_LOG_HEALTH:
+        return False
+    sample: float = settings.ACCESS_LOG_SAMPLE
+    return status is None or status >= 400 or sample >= 1 or random() < sample
 
 
 def _code(status: int | None, headers: Iterable[tuple[str, str]]) -> str | None:
     if status is None:
         return CLIENT_GONE
+    if status < 400:
+        return None
     return next((value for name, value in headers if name == "X-Error-Code"), None)

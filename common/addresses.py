@@ -49,6 +49,12 @@ def client_address(meta: Mapping[str, Any]) -> str:
     return str(client)
 
 
+def is_trusted_peer(meta: Mapping[str, Any]) -> bool:
+    """Whether the connection comes from one of `settings.TRUSTED_PROXIES`."""
+    peer = _parsed(meta.get("REMOTE_ADDR", ""))
+    return peer is not None and _is_trusted(peer)
+
+
 def client_network(address: str) -> str:
     """What counts as one client for rate limits: an IPv4 address, or the /64 of an IPv6 address."""
     parsed = _parsed(address)

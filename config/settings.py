@@ -63,6 +63,7 @@ from config.reviewing import (  # noqa: F401 - settings
     REVIEW_REASONS,
 )
 from config.templating import FORM_RENDERER, TEMPLATES  # noqa: F401 - settings
+from config.tracing import TRACES, TRACES_SERVICE_NAME  # noqa: F401 - settings
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 # --- secrets: without defaults, so that no installation starts with a public one -------------------

@@ -21,6 +21,7 @@ from procrastinate.jobs import DeleteJobCondition
 from procrastinate.worker import Worker
 from psycopg_pool import AsyncConnectionPool
 
+from common import tracing
 from common.entry_points import EntryPoint, called_through
 from common.jobs import stopping
 from common.logging import log_uncaught
@@ -45,15 +46,16 @@ def _run_task(call_next: Callable[[], Any], context: JobContext, _worker: Worker
         return call_next()
 
 
-async def _log_failure(call_next: Callable[[], Awaitable[Any]], context: JobContext, _worker: Worker) -> Any:
-    """Worker middleware: log each attempt that fails. Procrastinate logs the last one only, with its arguments."""
+async def _run_attempt(call_next: Callable[[], Awaitable[Any]], context: JobContext, _worker: Worker) -> Any:
+    """Worker middleware: trace the attempt, and log it if it fails. Procrastinate logs the last one, with arguments."""
     try:
-        return await call_next()
+        with tracing.job(context.job):
+            return await call_next()
     except exceptions.JobAborted:
         raise
     except Exception as error:
         job = context.job
-        again = context.task.get_retry_exception(exception=error, job=job) if context.task else None
+        again = context.task.get_retry_exception(exception=error, job=job)
         facts = {"job_id": job.id, "task": job.task_name, "queue": job.queue, "attempt": job.attempts + 1}
         if again is not None and again.retry_decision.retry_at is not None:
             facts["retry_at"] = wire_time(again.retry_decision.retry_at)
@@ -73,7 +75,7 @@ OPTIONS: dict[str, Any] = {
     "delete_jobs": DeleteJobCondition.SUCCESSFUL,
     "install_signal_handlers": False,
     "task_middleware": [_run_task],
-    "worker_middleware": [_log_failure],
+    "worker_middleware": [_run_attempt],
 }
 
 
@@ -142,10 +144,12 @@ def run(jobs_at_once: Mapping[str, int], *, until_idle: bool = False) -> None:
     `until_idle` returns when no job is left to run now. While the database is unavailable this retries.
     """
     log_uncaught()
+    tracing.start("worker")
     presence.keep_noting()
     facts = {"pid": os.getpid(), "queues": dict(jobs_at_once)}
     logger.info("the worker has started", extra=facts)
     connector = _WorkerConnector(pool_factory=_ConnectionPool, min_size=1, max_size=4, kwargs=connector_params())
     with app.replace_connector(connector):
         asyncio.run(_work(jobs_at_once, until_idle=until_idle))
+    tracing.stop()
     logger.info("the worker has stopped", extra=facts)

@@ -12,7 +12,7 @@ from django.http import FileResponse, HttpResponse
 from django.utils.translation import override
 from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]  # exported without a promise
 
-from common import access_log, api
+from common import access_log, api, tracing
 from common.entry_points import EntryPoint, called_through
 from common.languages import preferred_language
 from common.middleware import request_id_of, with_common_headers
@@ -118,7 +118,7 @@ class Application:
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["wsgi.input"] = BytesIO(body)
         try:
-            await self._threads.run(_answer_by, self._wsgi, environ, protocol, asyncio.get_running_loop())
+            await self._threads.run(_answer_in_span, self._wsgi, environ, protocol, asyncio.get_running_loop())
         finally:
             self._bodies.release(body)
 
@@ -180,6 +180,11 @@ def _closing(headers: Iterable[tuple[str, str]], *, is_last: bool = False) -> li
 def _eager_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
     """`asyncio.eager_task_factory`, which does not take the argument `eager_start` that uvloop gives it."""
     return asyncio.Task(coroutine, loop=loop, **options | {"eager_start": True})
+
+
+def _answer_in_span(wsgi: Callable[..., Any], environ: dict[str, Any], *args: Any) -> None:
+    with tracing.in_request(environ):
+        _answer_by(wsgi, environ, *args)
 
 
 def _answer_by(

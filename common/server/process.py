@@ -29,6 +29,7 @@ from granian._granian import RSGIWorker, SocketHolder, WorkerSignal
 from granian._loops import loops
 from granian.rsgi import _callback_wrapper
 
+from common import tracing
 from common.logging import log_uncaught
 from common.processes import end_with_parent
 from common.server import draining
@@ -126,6 +127,7 @@ def main() -> int:
     module, _colon, variable = given.application.partition(":")
     application = getattr(import_module(module), variable)
     log_uncaught()
+    tracing.start("serve")
     # Of Granian's messages only errors help an operator.
     logging.getLogger("_granian").setLevel(logging.ERROR)
     seconds: float = import_module("django.conf").settings.DRAIN_SECONDS
@@ -146,6 +148,7 @@ def main() -> int:
         drain_seconds=seconds,
         when_serving=lambda: report(drain_seconds=seconds),
     )
+    tracing.stop()
     return 0
 
 

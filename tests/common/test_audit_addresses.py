@@ -60,7 +60,7 @@ def test_what_no_request_causes_has_none(viewer: User) -> None:
 
 
 def test_changes_of_many_rows_have_it_too(viewer: User) -> None:
-    changes = [(viewer, {}, {}), (make_user("second"), {}, {})]
+    changes: list[audit.Change] = [(viewer, {}, {}), (make_user("second"), {}, {})]
     with called_through(EntryPoint.API, "request-1", {"REMOTE_ADDR": "198.51.100.4"}):
         audit.record_many("edit_user", changes, by=None, now=timezone.now())
     assert set(AuditEntry.objects.values_list("client_address", flat=True)) == {"198.51.100.4"}
