@@ -81,6 +81,7 @@ _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 _WORD = re.compile(r"[^\s\"'{}\[\],:;&=<>()]+")
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _COMMON_WORD = re.compile(r"[a-z_-]{1,16}")
+_METHODS = frozenset(["DELETE", "OPTIONS"])  # the others are short
 # The request id, which each line has, and headers of the connection.
 _SHOWN_HEADERS = frozenset(["HTTP_X_REQUEST_ID", "HTTP_HOST", "HTTP_CONNECTION"])
 
@@ -97,12 +98,15 @@ def sent_values(meta: Mapping[str, Any] | None) -> set[str]:
         if name.startswith("HTTP_") and name not in _SHOWN_HEADERS:
             values.add(value)
     path, query = str(meta.get("PATH_INFO", "")), str(meta.get("QUERY_STRING", ""))
-    values |= {path, query, str(meta.get("CONTENT_TYPE", ""))} | {value for _, value in parse_qsl(query)}
+    values |= {path, query, str(meta.get("CONTENT_TYPE", "")), str(meta.get("REQUEST_METHOD", ""))} | {
+        value for _, value in parse_qsl(query)
+    }
     body = meta.get("wsgi.input")
     if isinstance(body, BytesIO):
         values.update(_body_values(body.getvalue()[:LARGEST_BODY]))
     words = {word for value in values for word in _words(value)}
     found = {value.strip() for value in values} | {word for word in words if not _COMMON_WORD.fullmatch(word)}
+    found -= _METHODS
     long = (value for value in found if len(value) >= SHORTEST and not _OBJECT_ID.fullmatch(value))
     return set(sorted(long, key=len, reverse=True)[:MOST_VALUES])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests import leaks
 from tests.patience import wait_until
 
 type Lines = Callable[[], list[dict[str, Any]]]
@@ -63,4 +64,6 @@ class LogFile(_Lines):
         self.path = path
 
     def _read(self) -> None:
-        self.text = self.path.read_text()
+        written = self.path.read_text()
+        leaks.note(written[len(self.text) :])
+        self.text = written
