@@ -7,11 +7,14 @@ from typing import Any, Protocol
 
 import orjson
 from django.conf import settings
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 from common.addresses import shown_address
 from common.entry_points import CallContext, current_context
+from common.metrics import Counter
 from common.writes import Write, run
+
+CHANGES = Counter("changes_total", "Committed changes, as the audit trail has them", ["action", "entry_point"])
 
 
 class Actor(Protocol):
@@ -89,6 +92,7 @@ def _row(
     reason: str,
 ) -> Write:
     context = current_context()
+    _count(action, context.entry_point)
     return Write(
         _INSERT,
         (
@@ -112,6 +116,7 @@ def record_many(action: str, changes: Iterable[Change], *, by: Actor | None, now
     """Write the audit rows of changes to many targets of one model, in one statement."""
     targets, before, after = zip(*changes, strict=True)
     context = current_context()
+    _count(action, context.entry_point, len(targets))
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT_MANY,
@@ -134,6 +139,11 @@ def record_many(action: str, changes: Iterable[Change], *, by: Actor | None, now
 
 def _client_address(context: CallContext) -> str:
     return "" if context.meta is None else shown_address(context.meta, settings.AUDIT_CLIENT_ADDRESS)
+
+
+def _count(action: str, entry_point: str, number: int = 1) -> None:
+    if CHANGES.is_enabled:
+        transaction.on_commit(lambda: CHANGES.inc(action, entry_point, by=number))
 
 
 def _json(state: Mapping[str, Any]) -> str:

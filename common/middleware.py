@@ -23,6 +23,7 @@ from common import access_log, etags
 from common.compression import compressed, is_compressed_type, with_fixed_body
 from common.entry_points import EntryPoint, called_through
 from common.languages import understood
+from common.server.measuring import ROUTE
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -58,7 +59,9 @@ def mark_entry_point(get_response: GetResponse) -> GetResponse:
         point = EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API
         with called_through(point, request_id, request.META):
             response = get_response(request)
-        access_log.note(request)
+        if request.resolver_match is not None:
+            request.META[ROUTE] = request.resolver_match.route
+        access_log.note_user(request)
         return with_common_headers(compressed(response, request.META), request_id)
 
     return middleware

@@ -57,7 +57,7 @@ class Spans:
     @staticmethod
     def end_request(span: Span, facts: Mapping[str, Any]) -> None:
         method, route, status = facts["method"], facts["route"], facts["status"]
-        span.update_name(f"{method} {route}" if route else method)
+        span.update_name(f"{method} {route}")
         attributes = {
             "http.request.method": method if method != "other" else "_OTHER",
             "http.route": route,
@@ -67,7 +67,7 @@ class Spans:
             "request.id": facts["request_id"],
         }
         span.set_attributes({name: value for name, value in attributes.items() if value is not None})
-        if status is None or status >= 500:
+        if status >= 500:
             span.set_status(Status(StatusCode.ERROR))
         span.end()
 

@@ -40,6 +40,12 @@ from config.logs import (  # noqa: F401 - settings
     LOGGING,
 )
 from config.media import read_bucket, storages
+from config.metrics import (  # noqa: F401 - settings
+    METRICS_PREFIX,
+    METRICS_READINGS,
+    METRICS_SERVE_ADDRESS,
+    METRICS_WORKER_ADDRESS,
+)
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.rate_limits import RATE_LIMITS  # noqa: F401 - a setting

@@ -38,6 +38,7 @@ STARTS_PROCESSES = {
     "running_server",
     "private_server",
     "serving",
+    "started_server",
     "running_workers",
     "start_worker",
     "Run",

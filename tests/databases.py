@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -11,6 +12,7 @@ from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from benchmarks.growth.rows import Size, fill_in_bulk
+from tests.servers import direct_place
 
 
 @contextmanager
@@ -59,17 +61,29 @@ def _migrated_template(lock: Path) -> str | None:
         return name if cursor.fetchone() is not None else None
 
 
-def _copied() -> str:
+def _copied(suffix: str = "copy") -> str:
     """Copy the test database for other processes, because PostgreSQL copies only databases that nobody uses.
 
     Returns the name of the copy.
     """
     name: str = connection.settings_dict["NAME"]
+    copy = f"{name}_{suffix}"
     connection.close()
     with connection._nodb_cursor() as cursor:
-        cursor.execute(f'DROP DATABASE IF EXISTS "{name}_copy"')
-        cursor.execute(f'CREATE DATABASE "{name}_copy" TEMPLATE "{name}"')
-    return f"{name}_copy"
+        cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
+        cursor.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}"')
+    return copy
+
+
+@contextmanager
+def own_database() -> Iterator[dict[str, Any]]:
+    """A copy of the test database with what is committed, for a test that migrates it. Yields its parameters."""
+    name = _copied("own")
+    try:
+        yield direct_place() | {"dbname": name}
+    finally:
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @contextmanager

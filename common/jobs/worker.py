@@ -24,7 +24,9 @@ from psycopg_pool import AsyncConnectionPool
 from common import tracing
 from common.entry_points import EntryPoint, called_through
 from common.jobs import stopping
+from common.jobs.metrics import measured
 from common.logging import log_uncaught
+from common.metrics.processes import show_metrics_of_worker
 from common.storage import presence
 from common.times import wire_time
 
@@ -75,7 +77,7 @@ OPTIONS: dict[str, Any] = {
     "delete_jobs": DeleteJobCondition.SUCCESSFUL,
     "install_signal_handlers": False,
     "task_middleware": [_run_task],
-    "worker_middleware": [_run_attempt],
+    "worker_middleware": [measured, _run_attempt],
 }
 
 
@@ -145,6 +147,7 @@ def run(jobs_at_once: Mapping[str, int], *, until_idle: bool = False) -> None:
     """
     log_uncaught()
     tracing.start("worker")
+    show_metrics_of_worker()
     presence.keep_noting()
     facts = {"pid": os.getpid(), "queues": dict(jobs_at_once)}
     logger.info("the worker has started", extra=facts)

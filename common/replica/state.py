@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from common.metrics import Gauge
+
 CHECK_SECONDS = 0.5
 
 
@@ -61,7 +63,7 @@ class ReplicaState:
             self._known = None
         else:
             self._known = _Known(replica, self._confirmed_at)
-            self._problem = "it is late" if _is_late(self._confirmed_at, at) else None
+            self._problem = _lateness() if _is_late(self._confirmed_at, at) else None
 
     def leave_out(self, problem: str) -> None:
         """Do not read the replica before the next successful check."""
@@ -77,7 +79,7 @@ class ReplicaState:
     def report(self) -> Report:
         known, problem, now = self._known, self._problem, monotonic()
         if known is not None and problem is None and _is_late(known.confirmed_at, now):
-            problem = "it is late"
+            problem = _lateness()
         if self._confirmed_at is None or self._checked_at is None:
             return Report(problem, None)
         # Of a replica that is not read the lag grows between checks, too, and without them.
@@ -89,4 +91,22 @@ def _is_late(confirmed_at: float, now: float) -> bool:
     return now - confirmed_at > settings.DATABASE_REPLICA_MAX_LAG_SECONDS
 
 
+def _lateness() -> str:
+    return "it is late" if settings.DATABASE_REPLICA_MAX_LAG_SECONDS else "DATABASE_REPLICA_MAX_LAG_SECONDS is 0"
+
+
 STATE = ReplicaState()
+
+
+def _lag() -> dict[tuple[str, ...], float]:
+    lag = STATE.report().lag
+    return {} if lag is None else {("replica",): lag}
+
+
+def _is_read() -> dict[tuple[str, ...], float]:
+    return {("replica",): float(STATE.report().problem is None)} if is_configured() else {}
+
+
+# The label is the name of the entry in DATABASES. Without a replica there is no series.
+LAG = Gauge("replica_lag_seconds", "How late the replica is", ["database"], across="livemax", read=_lag)
+IS_READ = Gauge("replica_is_read", "Whether all processes read it", ["database"], across="livemin", read=_is_read)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
@@ -15,12 +15,14 @@ from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defi
 from common import access_log, api, tracing
 from common.entry_points import EntryPoint, called_through
 from common.languages import preferred_language
+from common.metrics.in_server import keep_sampling
 from common.middleware import request_id_of, with_common_headers
+from common.postgres.bounded import tally
 from common.refusals import Unavailable
-from common.server import draining
+from common.server import draining, measuring
 from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
-from common.server.requests import Scope, body_length, environ_of, refuse_oversized
+from common.server.requests import Scope, body_length, environ_of, own_environ, refuse_oversized
 from common.server.threads import RequestThreads, begin_wait
 from common.storage import presence
 
@@ -51,31 +53,48 @@ class Transport(Protocol):
 class Application:
     """Answers `HEALTH` and files itself; everything else is answered by `wsgi` in one of `threads` threads.
 
-    `at_once` is for `RequestThreads`.
+    `at_once` is for `RequestThreads`. `first_paths` are those of `warm_up`.
     """
 
-    def __init__(self, wsgi: Callable[..., Any], *, threads: int, at_once: int) -> None:
+    def __init__(
+        self, wsgi: Callable[..., Any], *, threads: int, at_once: int, first_paths: Sequence[str] = ()
+    ) -> None:
         self._wsgi = wsgi
+        self._first_paths = first_paths
         self._threads = RequestThreads(threads, at_once=at_once)
         self._bodies = BodyReader()
         # A bucket is served by others. An earlier folder may have pictures of what was deleted since.
         self._files = StoredFiles(settings.MEDIA_ROOT) if settings.SERVES_MEDIA else None
         self._probe = RequestThreads(1, at_once=1)
+        measuring.watch(self._threads)
+
+    def warm_up(self) -> None:
+        """Answer a request of this process itself at each of the first paths.
+
+        This imports the addresses with all views, opens a connection to the database and compiles its first queries:
+        some tenths of a second of CPU time, on a busy machine seconds. The first calls would all wait for it, and many
+        of them for longer than a call may. A database that does not answer is waited for once.
+        """
+        for path in self._first_paths:
+            status, _headers, _body = _answered(self._wsgi, own_environ(path))
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                return
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
         presence.keep_noting()
+        keep_sampling(loop)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         environ = environ_of(scope)
+        measuring.begin(environ)
         access_log.begin(environ, request_id_of(environ))
         incoming = Incoming(protocol, body_length(environ))
         try:
             if scope.method in ("GET", "HEAD"):
                 # Without a thread, so that it answers even while all threads wait for the database.
                 if scope.path == HEALTH:
-                    environ[access_log.ROUTE] = HEALTH
                     await self._send(incoming, protocol, environ, api.success_answer({"status": "alive"}))
                     return
                 if scope.path.startswith(FILES):
@@ -87,7 +106,8 @@ class Application:
             else:
                 await self._answer(environ, incoming, protocol)
         except ClientGone:
-            access_log.write(environ, None)
+            measuring.record(environ, measuring.CLIENT_GONE)
+            access_log.write(environ, measuring.CLIENT_GONE)
         except Exception as error:
             await self._send(incoming, protocol, environ, _refusal(environ, error))
 
@@ -96,7 +116,7 @@ class Application:
 
         Raises Unavailable.
         """
-        environ[access_log.ROUTE] = READINESS
+        environ[measuring.ROUTE] = READINESS
         await drop(incoming)  # not within these seconds
         answer: list[Any] = []
         try:
@@ -105,6 +125,7 @@ class Application:
         except TimeoutError as error:
             raise Unavailable from error
         status, headers, content = answer
+        measuring.record(environ, status)
         await _finish(incoming, environ, status, headers, lambda named: protocol.response_bytes(status, named, content))
 
     async def _answer(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
@@ -131,8 +152,9 @@ class Application:
         file: str = "",
     ) -> None:
         """Answer with `response`, and with the content of `file` if one is named, whether the body was read or not."""
-        with_common_headers(response, request_id_of(environ))
         status = response.status_code
+        measuring.record(environ, status)
+        with_common_headers(response, request_id_of(environ))
 
         def send(named: list[tuple[str, str]]) -> None:
             if file:
@@ -145,7 +167,6 @@ class Application:
         await _finish(incoming, environ, status, response.items(), send)
 
     async def _send_file(self, incoming: Incoming, protocol: HTTPProtocol, environ: dict[str, Any], name: str) -> None:
-        environ[access_log.ROUTE] = f"{FILES}<name>"
         found = None if self._files is None else self._files.find(name)
         if found is None:
             await self._send(incoming, protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
@@ -198,16 +219,19 @@ def _answer_by(
         nonlocal status, headers
         status, headers = int(line[:3]), named
 
+    tally.calls = 0
     response = wsgi(environ, start_response)
     try:
         # Files are static ones, which are small: sending them in parts would keep the thread while a slow client reads.
         if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
+            measuring.record(environ, status, database_calls=tally.calls)
             _stream(response, protocol.response_stream(status, _closing(headers)), loop)
             access_log.write(environ, status, headers)
             return
         content = b"".join(response)
     finally:
         response.close()
+    measuring.record(environ, status, database_calls=tally.calls)
     protocol.response_bytes(status, _closing(headers), content)
     access_log.write(environ, status, headers)
 

@@ -1,7 +1,7 @@
 """The program of one server process: serves an RSGI application on a socket that it inherits.
 
-The supervisor starts it as `python -m common.server.process config.rsgi:application --socket FD --report FD`. It writes
-one line of JSON to the file descriptor of `--report` when it serves.
+The supervisor starts it as `python -m common.server.process config.rsgi:application --socket FD --report FD`. It warms
+the application up, and writes one line of JSON to the file descriptor of `--report` when it serves.
 
 | signal | what the process does |
 |---|---|
@@ -142,6 +142,7 @@ def main() -> int:
         if problem:
             report(problem=problem)
             return 1
+    application.warm_up()
     serve(
         application,
         given.socket,

@@ -3,6 +3,7 @@
 import logging
 import random
 from datetime import datetime, timedelta
+from itertools import product
 from time import monotonic
 from typing import Any
 
@@ -19,6 +20,7 @@ from common import audit
 from common.jobs import defer, stopping
 from common.locks import AdvisoryLock
 from common.log_secrets import message_of
+from common.metrics import Counter
 from common.refusals import Conflict, Missing
 from common.times import optional_wire_time
 from livestreams.models import Status
@@ -58,6 +60,20 @@ RETRY_LOCK_AFTER = timedelta(seconds=30)
 LONGEST_ERROR = 500  # characters
 STORE_PROGRESS_EVERY = 50  # users; a killed worker repeats at most so many messages
 SENDING = AdvisoryLock("delivery")
+
+# By the state of the delivery afterwards.
+OUTCOMES: dict[str, str] = {
+    Delivery.State.DELIVERED: "delivered",
+    Delivery.State.PENDING: "retried",
+    Delivery.State.FAILED: "given_up",
+    Delivery.State.STOPPED: "stopped",
+}
+ATTEMPTS = Counter(
+    "delivery_attempts_total",
+    "Attempts to send a delivery",
+    ["channel", "outcome"],
+    known=product(settings.NOTIFICATION_CHANNELS, [*OUTCOMES.values(), "interrupted"]),
+)
 
 
 class DeliveryMissing(Missing):
@@ -110,7 +126,10 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
         people = list(_people(delivery, now))
         failure = _failure_of_sending(delivery, people)
         ended = now + timedelta(seconds=monotonic() - began)
-        return _record(delivery_id, failure, recipients=len(people), now=ended)
+        state = _record(delivery_id, failure, recipients=len(people), now=ended)
+        if state is not None:
+            ATTEMPTS.inc(delivery.channel, "interrupted" if isinstance(failure, Interrupted) else OUTCOMES[state])
+        return state
 
 
 def _defer(delivery_id: str, at: datetime) -> None:

@@ -136,3 +136,4 @@ def test_with_a_largest_lag_of_zero_it_is_checked_and_not_read(clock: Clock, set
     confirm(known, clock, primary=100, replica=100)
     clock.now += 0.001
     assert not known.holds(0)
+    assert known.report().problem == "DATABASE_REPLICA_MAX_LAG_SECONDS is 0"

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 
+from common.postgres import deadlines
 from common.server import threads
 from common.server.threads import RequestThreads, ServerBusy, begin_wait
 
 PATIENCE = 10  # seconds until a test that hangs fails
+HOUR = 3600.0
 
 
 class Gate:
@@ -167,6 +169,26 @@ def test_an_exception_of_a_call_is_raised_where_it_is_awaited_and_its_thread_con
 
     in_a_loop(calls())
     assert ran == ["next"]
+
+
+def test_a_call_has_a_deadline_which_a_wait_delays_and_a_long_one_renews(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "CALL_SECONDS", 10 * HOUR)
+    left: list[float] = []
+
+    def call() -> None:
+        left.append(deadlines.seconds_left())
+        deadlines.begin(time.monotonic() + 2 * HOUR)
+        begin_wait()
+        left.append(deadlines.seconds_left())
+        begin_wait(is_long=True)
+        left.append(deadlines.seconds_left())
+
+    in_a_loop(RequestThreads(1, at_once=1).run(call))
+
+    first, after_wait, after_long_wait = (seconds / HOUR for seconds in left)
+    assert 9 < first <= 10
+    assert 1 < after_wait <= 2
+    assert 9 < after_long_wait <= 10
 
 
 def test_an_idle_thread_keeps_no_reference_to_its_last_call() -> None:
