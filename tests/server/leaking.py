@@ -41,7 +41,7 @@ def leaking(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
             fail(request._request)
         initial(view, request, *args, **kwargs)
 
-    ApiViewSet.initial = leaking_initial  # type: ignore[method-assign]
+    setattr(ApiViewSet, "initial", leaking_initial)  # noqa: B010 - the type checker compares names of arguments
 
     def middleware(request: HttpRequest) -> HttpResponse:
         return fail(request) if request.META.get(LEAK) == "outside" else get_response(request)
