@@ -21,6 +21,7 @@ MAIL = "[mail]"
 # --- what looks like a secret ---------------------------------------------------------------------
 
 _NAMED = r"(?:password|passwd|passphrase|secret|token|authorization|api[_-]?key|session_?id|csrf\w*|cookie)"
+# Repetitions are bounded where many could begin at each character of a long text.
 _PATTERNS = [
     # JSON Web Tokens, and the other tokens of an Authorization header.
     (re.compile(r"\beyJ[\w-]{5,}(?:\.[\w-]*)*"), SECRET),
@@ -28,11 +29,11 @@ _PATTERNS = [
     # Secrets of webhooks.
     (re.compile(r"\bwhsec_[\w+/=-]*"), SECRET),
     # User and password of an address, and its query.
-    (re.compile(r"(\b[a-z][\w+.-]*://)[^/\s'\"@]*@", re.IGNORECASE), rf"\1{SECRET}@"),
+    (re.compile(r"(\b[a-z][\w+.-]{0,30}://)[^/\s'\"@]{0,512}@", re.IGNORECASE), rf"\1{SECRET}@"),
     (re.compile(r"(?<=[\w/])\?[\w.~%-]+=[^\s'\"<>)]*"), f"?{SECRET}"),
     # name=value, "name": "value", name: value
     (re.compile(rf"(?i)({_NAMED}s?['\"]?\s?[=:]\s?)(?:'[^']*'|\"[^\"]*\"|(?!\[)[^\s'\",;&)}}]+)"), rf"\1{SECRET}"),
-    (re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"), MAIL),
+    (re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+"), MAIL),
 ]
 
 
@@ -154,8 +155,13 @@ def _strings(value: Any) -> Iterator[str]:
 # --- masking --------------------------------------------------------------------------------------
 
 
+_PLAIN = re.compile(r"[\w.~-]+", re.ASCII)
+
+
 def variants(value: str) -> set[str]:
     """`value` as it may occur in a text: as it is, in a repr, in JSON, and in an address."""
+    if _PLAIN.fullmatch(value):
+        return {value}
     return {
         value,
         repr(value)[1:-1],

@@ -104,6 +104,16 @@ def test_ordinary_lines_are_as_they_were(log: Log) -> None:
         assert json.loads(log.text.splitlines()[-1])["event"] == text
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "long", ["a" * 500_000, "a." * 250_000, "a@" * 250_000, "x?a=" * 100_000, "password='" * 50_000]
+)
+def test_a_long_text_is_masked_in_linear_time(log: Log, long: str) -> None:
+    """In quadratic time each would take hours."""
+    log.logger.error("%s", long)
+    assert log.line["event"]
+
+
 # --- the secrets of the installation --------------------------------------------------------------
 
 ENVIRONMENT = {
