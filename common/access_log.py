@@ -52,7 +52,7 @@ def write(environ: dict[str, Any], status: int, headers: Iterable[tuple[str, str
     facts = {
         "event": "request",
         "request_id": environ[REQUEST_ID],
-        "address": shown_address(environ, settings.LOG_CLIENT_ADDRESS),
+        "address": shown_address(environ, settings.ACCESS_LOG.address),
         "user_id": environ.get(USER),
         "method": measuring.method_of(environ),
         "route": route,
@@ -72,7 +72,7 @@ def write(environ: dict[str, Any], status: int, headers: Iterable[tuple[str, str
 
 
 def _is_wanted(route: str, status: int) -> bool:
-    if not settings.ACCESS_LOG or (route in HEALTH_ROUTES and not settings.ACCESS_LOG_HEALTH):
+    chosen = settings.ACCESS_LOG
+    if not chosen.is_on or (route in HEALTH_ROUTES and not chosen.has_health):
         return False
-    sample: float = settings.ACCESS_LOG_SAMPLE
-    return status >= 400 or sample >= 1 or random() < sample
+    return status >= 400 or chosen.sample >= 1 or random() < chosen.sample

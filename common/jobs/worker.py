@@ -27,6 +27,7 @@ from common.jobs import stopping
 from common.jobs.metrics import measured
 from common.logging import log_uncaught
 from common.metrics.processes import show_metrics_of_worker
+from common.secret_keys import running
 from common.storage import presence
 from common.times import wire_time
 
@@ -149,6 +150,7 @@ def run(jobs_at_once: Mapping[str, int], *, until_idle: bool = False) -> None:
     tracing.start("worker")
     show_metrics_of_worker()
     presence.keep_noting()
+    running.keep_noting("worker")
     facts = {"pid": os.getpid(), "queues": dict(jobs_at_once)}
     logger.info("the worker has started", extra=facts)
     connector = _WorkerConnector(pool_factory=_ConnectionPool, min_size=1, max_size=4, kwargs=connector_params())
