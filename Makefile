@@ -119,9 +119,9 @@ bench: bench-quick bench-lists bench-fanout bench-process bench-admin ## Run all
 bench-quick: $(BENCH) .env ## Compare frequently called endpoints with other implementations (under five minutes)
 	@$(BIN)/python -m benchmarks.quick $(ARGS)
 
-# The order matters: each lock file constrains the next, so that all three fit in one environment.
+# The order matters: each lock file constrains the next, so that all four fit in one environment.
 lock: $(DEV) ## Resolve the newest allowed versions again and write the lock files
-	@for set in run dev bench; do \
+	@for set in run traces dev bench; do \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
 			--custom-compile-command "make lock" --output-file requirements/$$set.lock requirements/$$set.in || exit 1; \
 	done

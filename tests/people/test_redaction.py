@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from bans.models import LiveStreamBan
 from common import audit, audit_archive, audit_doctor, audit_guard, audit_redaction, partitions, redactions
+from common.entry_points import EntryPoint, called_through
 from common.items import Items
 from common.models import AuditArchive, AuditEntry, AuditRedaction, AuditSeal
 from common.retention import Removal
@@ -67,6 +68,17 @@ def test_the_trail_verifies_and_tells_how_many_rows_were_redacted(trail: World) 
     assert f"{facts['audit_rows']} rows were redacted, for 1 erased people." in output.getvalue()
     # The first hour, the second, the end of the sessions, and at last the usernames, which are in the first hour.
     assert list(AuditRedaction.objects.order_by("number").values_list("seal", flat=True)) == [1, 2, 4, 1]
+
+
+def test_addresses_of_the_person_are_erased_and_those_of_others_are_kept(trail: World, now: datetime) -> None:
+    for actor, address in ((trail.person, "198.51.100.4"), (trail.moderator, "198.51.100.5")):
+        with called_through(EntryPoint.API, "request-1", {"REMOTE_ADDR": address}):
+            audit.record("deactivate_user", trail.person, by=actor, now=now, before={}, after={}, reason=WORD)
+    sealed(now=now + 3 * LATER)
+    erase(trail.person)
+    found = AuditEntry.objects.filter(request_id="request-1").order_by("pk")
+    assert list(found.values_list("client_address", flat=True)) == ["", "198.51.100.5"]
+    assert verified()[1] == []
 
 
 def test_only_names_and_texts_of_the_person_change(trail: World) -> None:
