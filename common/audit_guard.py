@@ -42,7 +42,7 @@ FIRST_REDACTING_BODY = """
         RETURN changed;
     END
     """
-# Since migration common.0011 also the address of the client, of the entries whose actor is renamed.
+# Since migration common.0012 also the address of the client, of the entries whose actor is renamed.
 REDACTING_BODY = FIRST_REDACTING_BODY.replace(
     "reason = given.reason\n",
     "reason = given.reason,\n"
