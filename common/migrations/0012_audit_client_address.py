@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     Servers of the version before insert rows without the column. Erasures empty it.
     """
 
-    dependencies = [("common", "0011_running_keys")]
+    dependencies = [("common", "0010_audit_redaction"), ("common", "0011_running_keys")]
 
     operations = [
         migrations.AddField(
