@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime
 from itertools import count, groupby
 from pathlib import Path
@@ -21,13 +21,14 @@ import config.urls  # noqa: F401 - registers the pages of the admin, over which 
 from accounts import services, tokens
 from accounts.models import Session, User
 from common.rate_limits import counters
+from tests import leaks
 from tests.databases import database, remove_dead_rows
 from tests.flush import flush
 from tests.kept import KEPT, owner_of
 from tests.poolers import pooled_if_chosen
 from tests.servers import database_url
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = leaks.plant("password", "correct horse battery staple")
 
 
 # Names that a test module imports only to start servers, workers, commands or other processes.
@@ -76,6 +77,20 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     yield
     if KEPT.owner and KEPT.owner != owner_of(nextitem):
         KEPT.drop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test fails when what it lets the service log has a secret."""
+    report = yield
+    leaks.check(report)
+    return report
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _logs_are_watched() -> Iterator[None]:
+    with leaks.watching():
+        yield
 
 
 def _time_limit(item: pytest.Item) -> float:
@@ -251,7 +266,7 @@ def session_of(user: User) -> Session:
 
 def token_of(user: User) -> str:
     """An access token of a new session, for calls over HTTP."""
-    return str(tokens.AccessToken.of(session_of(user), now=timezone.now()))
+    return leaks.plant_for_test("token", str(tokens.AccessToken.of(session_of(user), now=timezone.now())))
 
 
 type Api = Callable[..., APIClient]

@@ -12,13 +12,14 @@ from django.http import FileResponse, HttpResponse
 from django.utils.translation import override
 from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]  # exported without a promise
 
-from common import api
+from common import access_log, api, tracing
 from common.entry_points import EntryPoint, called_through
 from common.languages import preferred_language
 from common.metrics.in_server import keep_sampling
 from common.middleware import request_id_of, with_common_headers
 from common.postgres.bounded import tally
 from common.refusals import Unavailable
+from common.secret_keys import running
 from common.server import draining, measuring
 from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
@@ -84,16 +85,19 @@ class Application:
         # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
         presence.keep_noting()
+        running.keep_noting("serve")
         keep_sampling(loop)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         environ = environ_of(scope)
         measuring.begin(environ)
+        access_log.begin(environ, request_id_of(environ))
         incoming = Incoming(protocol, body_length(environ))
         try:
             if scope.method in ("GET", "HEAD"):
                 # Without a thread, so that it answers even while all threads wait for the database.
                 if scope.path == HEALTH:
+                    environ[measuring.ROUTE] = HEALTH
                     await self._send(incoming, protocol, environ, api.success_answer({"status": "alive"}))
                     return
                 if scope.path.startswith(FILES):
@@ -106,6 +110,7 @@ class Application:
                 await self._answer(environ, incoming, protocol)
         except ClientGone:
             measuring.record(environ, measuring.CLIENT_GONE)
+            access_log.write(environ, measuring.CLIENT_GONE)
         except Exception as error:
             await self._send(incoming, protocol, environ, _refusal(environ, error))
 
@@ -124,7 +129,7 @@ class Application:
             raise Unavailable from error
         status, headers, content = answer
         measuring.record(environ, status)
-        await _finish(incoming, headers, lambda named: protocol.response_bytes(status, named, content))
+        await _finish(incoming, environ, status, headers, lambda named: protocol.response_bytes(status, named, content))
 
     async def _answer(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
         body = b""
@@ -137,7 +142,7 @@ class Application:
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["wsgi.input"] = BytesIO(body)
         try:
-            await self._threads.run(_answer_by, self._wsgi, environ, protocol, asyncio.get_running_loop())
+            await self._threads.run(_answer_in_span, self._wsgi, environ, protocol, asyncio.get_running_loop())
         finally:
             self._bodies.release(body)
 
@@ -150,17 +155,22 @@ class Application:
         file: str = "",
     ) -> None:
         """Answer with `response`, and with the content of `file` if one is named, whether the body was read or not."""
-        measuring.record(environ, response.status_code)
+        status = response.status_code
+        measuring.record(environ, status)
         with_common_headers(response, request_id_of(environ))
-        if file:
-            await _finish(incoming, response.items(), lambda named: protocol.response_file(200, named, file))
-        elif response.status_code == HTTPStatus.NOT_MODIFIED:
-            await _finish(incoming, response.items(), lambda named: protocol.response_empty(304, named))
-        else:
-            status, content = response.status_code, response.content
-            await _finish(incoming, response.items(), lambda named: protocol.response_bytes(status, named, content))
+
+        def send(named: list[tuple[str, str]]) -> None:
+            if file:
+                protocol.response_file(status, named, file)
+            elif status == HTTPStatus.NOT_MODIFIED:
+                protocol.response_empty(status, named)
+            else:
+                protocol.response_bytes(status, named, response.content)
+
+        await _finish(incoming, environ, status, response.items(), send)
 
     async def _send_file(self, incoming: Incoming, protocol: HTTPProtocol, environ: dict[str, Any], name: str) -> None:
+        environ[measuring.ROUTE] = f"{FILES}<name>"
         found = None if self._files is None else self._files.find(name)
         if found is None:
             await self._send(incoming, protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
@@ -172,11 +182,16 @@ class Application:
 
 
 async def _finish(
-    incoming: Incoming, headers: Iterable[tuple[str, str]], send: Callable[[list[tuple[str, str]]], None]
+    incoming: Incoming,
+    environ: dict[str, Any],
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    send: Callable[[list[tuple[str, str]]], None],
 ) -> None:
     """Let `send` answer a request whose body may not have been read."""
     await drop(incoming)
     send(_closing(headers, is_last=not incoming.is_complete))
+    access_log.write(environ, status, headers)
     await linger(incoming)
 
 
@@ -190,6 +205,11 @@ def _closing(headers: Iterable[tuple[str, str]], *, is_last: bool = False) -> li
 def _eager_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
     """`asyncio.eager_task_factory`, which does not take the argument `eager_start` that uvloop gives it."""
     return asyncio.Task(coroutine, loop=loop, **options | {"eager_start": True})
+
+
+def _answer_in_span(wsgi: Callable[..., Any], environ: dict[str, Any], *args: Any) -> None:
+    with tracing.in_request(environ):
+        _answer_by(wsgi, environ, *args)
 
 
 def _answer_by(
@@ -210,12 +230,14 @@ def _answer_by(
         if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
             measuring.record(environ, status, database_calls=tally.calls)
             _stream(response, protocol.response_stream(status, _closing(headers)), loop)
+            access_log.write(environ, status, headers)
             return
         content = b"".join(response)
     finally:
         response.close()
     measuring.record(environ, status, database_calls=tally.calls)
     protocol.response_bytes(status, _closing(headers), content)
+    access_log.write(environ, status, headers)
 
 
 def _answered(wsgi: Callable[..., Any], environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -253,7 +275,5 @@ def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.Abstract
 
 
 def _refusal(environ: dict[str, Any], error: Exception) -> HttpResponse:
-    # One id for the body, the log and the header.
-    environ["HTTP_X_REQUEST_ID"] = request_id_of(environ)
-    with called_through(EntryPoint.API, request_id_of(environ)), override(preferred_language(environ)):
+    with called_through(EntryPoint.API, request_id_of(environ), environ), override(preferred_language(environ)):
         return api.answer_to(error, environ)
