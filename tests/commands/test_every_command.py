@@ -40,6 +40,7 @@ CHANGING = [
     "purge",
     "rename_user",
     "rotate_join_key",
+    "rotate_keys",
     "seal_audit_trail",
 ]
 SERVICE_ROLE = "service"  # as in the examples
