@@ -148,7 +148,7 @@ def sync_folder(folder: Path) -> None:
 def remove_interrupted(folder: Path) -> None:
     """Remove what backups that were killed have left."""
     for left in folder.glob(".backup-*"):
-        with suppress(BlockingIOError), _locked(left):
+        with suppress(OSError), _locked(left):
             shutil.rmtree(left, ignore_errors=True)
 
 

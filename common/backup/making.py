@@ -4,9 +4,9 @@ The rows, their counts and the names of files are read in one snapshot, which pg
 afterwards: none is removed or renamed until the end (`common/storage/backups.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -34,6 +34,7 @@ from common.backup.folders import (
 )
 from common.backup.manifest import FORMAT, Manifest, fingerprints, rows_by_table, seals
 from common.backup.programs import Programs, dumping, programs
+from common.backup.progress import MEGABYTE, Advancing, counted
 from common.models import AuditArchive
 from common.storage import storage
 from common.storage.backups import BACKUP
@@ -44,11 +45,7 @@ from common.version import applied_migrations, commit, service_version
 BATCH = 100  # files
 COPIED_AT_ONCE = 8
 MOST_NAMED = 1_000  # missing files
-MEGABYTE = 1_048_576
 RUN_KIND = "backup"  # the target of audit rows
-
-# Shows how far a step is: called with its length and its name, it yields a function that takes what was done.
-type Advancing = Callable[..., AbstractContextManager[Callable[[int], None]]]
 
 
 @dataclass(frozen=True)
@@ -203,15 +200,6 @@ def _facts() -> dict[str, Any]:
         "seals": count,
         "newest_seal": newest,
     }
-
-
-def counted(parts: Iterator[bytes], advance: Callable[[int], None]) -> Iterator[bytes]:
-    """The parts. `advance` is called with whole megabytes."""
-    done = 0
-    for part in parts:
-        yield part
-        before, done = done, done + len(part)
-        advance(done // MEGABYTE - before // MEGABYTE)
 
 
 # --- the files ------------------------------------------------------------------------------------

@@ -31,9 +31,10 @@ from common.backup.folders import (
     sums_of,
     sync_folder,
 )
-from common.backup.making import BATCH, COPIED_AT_ONCE, MEGABYTE, RUN_KIND, Advancing, counted
+from common.backup.making import BATCH, COPIED_AT_ONCE, RUN_KIND
 from common.backup.manifest import Manifest, differences, read, refuse_unfit
 from common.backup.programs import Programs, load, programs
+from common.backup.progress import MEGABYTE, Advancing, counted, in_megabytes
 from common.doctor import Finding, examine
 from common.storage import checking, storage
 from common.storage.backups import BACKUP
@@ -64,14 +65,7 @@ def verify(backup: Path, advancing: Advancing) -> Checked:
     manifest = read(backup)
     total = manifest.files_bytes // MEGABYTE
     with advancing(total=total, label="Verifying, MB") as advance:
-        done = 0
-
-        def count(size: int) -> None:
-            nonlocal done
-            before, done = done, done + size
-            advance(done // MEGABYTE - before // MEGABYTE)
-
-        size = refuse_damaged(backup, files=manifest.files, advance=count)
+        size = refuse_damaged(backup, files=manifest.files, advance=in_megabytes(advance))
     return Checked(backup, manifest, size)
 
 

@@ -29,15 +29,7 @@ OWNER = "owner_of_restored"
 
 
 @pytest.fixture
-def media(settings: pytest.FixtureRequest, place: dict[str, str]) -> Path:
-    """This process and the commands store pictures in the same folder."""
-    folder = Path(place["KUMANDA_DATA"]) / "media"
-    settings.MEDIA_ROOT = folder  # type: ignore[attr-defined]
-    return folder
-
-
-@pytest.fixture
-def world(media: Path, creator: User, viewer: User, now: datetime) -> None:
+def world(pictures: Path, creator: User, viewer: User, now: datetime) -> None:
     """Pictures of streams and people, a deleted stream, and a sealed audit trail."""
     for _ in range(3):
         pictured_stream(creator)
@@ -51,7 +43,7 @@ def contents_of(folder: Path) -> list[bytes]:
     return sorted(path.read_bytes() for path in folder.rglob("*.webp"))
 
 
-def test_every_row_and_picture_is_restored(world: None, run: Run, media: Path, tmp_path: Path) -> None:
+def test_every_row_and_picture_is_restored(world: None, run: Run, pictures: Path, tmp_path: Path) -> None:
     before = tables_of(database_url())
     backup = backup_of(run, tmp_path)
 
@@ -68,7 +60,7 @@ def test_every_row_and_picture_is_restored(world: None, run: Run, media: Path, t
     assert after.pop("common_auditentry")[0] == before.pop("common_auditentry")[0] + 1
     assert after == before
     # The job that renames the picture of the deleted stream has not run; the restored one has the name of its row.
-    assert contents_of(tmp_path / "restored" / "media") == contents_of(media)
+    assert contents_of(tmp_path / "restored" / "media") == contents_of(pictures)
     assert checked.returncode == 0, checked.stdout
     assert examined.returncode == 0, examined.stdout
 
@@ -172,9 +164,9 @@ def test_pictures_of_a_bucket_are_restored_into_a_bucket(
 
 
 def test_missing_pictures_are_a_problem_and_the_backup_is_made(
-    world: None, run: Run, media: Path, tmp_path: Path
+    world: None, run: Run, pictures: Path, tmp_path: Path
 ) -> None:
-    gone = next((media / "thumbnails").iterdir())
+    gone = next((pictures / "thumbnails").iterdir())
     gone.unlink()
 
     finished = run("backup", "--folder", str(tmp_path / "backups"), "--json")

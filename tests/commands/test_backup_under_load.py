@@ -41,7 +41,7 @@ from tests.patience import PATIENCE, wait_until
 from tests.servers import database_url
 from tests.storage.conftest import media
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pictures")]
 STREAMS = "livestreams_livestream"
 PASSWORD = "planted-password"
 

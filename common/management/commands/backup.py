@@ -8,9 +8,8 @@ from django.utils import timezone
 
 from common.backup import Refused, folders, making, restoring
 from common.backup.commands import BackupCommand
+from common.backup.progress import MEGABYTE
 from common.commands import Outcome
-
-MEGABYTE = 1_048_576
 
 
 class Command(BackupCommand):
