@@ -25,9 +25,9 @@ class BackupCommand(OperatorCommand):
     def work_in(self, folder: Path, **options: Any) -> Outcome:
         """Raises BackupError, StorageFull, StorageUnavailable."""
 
-    def work(self, *, folder: str, **options: Any) -> Outcome:
+    def work(self, **options: Any) -> Outcome:
         try:
-            return self.work_in(Path(folder or settings.BACKUP_FOLDER).absolute(), **options)
+            return self.work_in(Path(options.pop("folder") or settings.BACKUP_FOLDER).absolute(), **options)
         except BackupError as error:
             raise CommandError(str(error), returncode=error.exit_code) from error
         except (StorageUnavailable, StorageFull) as refusal:

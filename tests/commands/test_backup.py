@@ -18,7 +18,7 @@ from common import seals
 from common.models import AuditEntry, RateCounter
 from livestreams import services
 from tests.accounts.test_profile_photo import picture as photo
-from tests.commands.backups import backup_of, empty_database, names_in, pictured_stream, tables_of, target
+from tests.commands.backups import backup_here, backup_of, empty_database, names_in, pictured_stream, tables_of, target
 from tests.commands.conftest import Run
 from tests.s3 import ObjectServer
 from tests.servers import database_url
@@ -65,8 +65,8 @@ def test_every_row_and_picture_is_restored(world: None, run: Run, pictures: Path
     assert examined.returncode == 0, examined.stdout
 
 
-def test_a_backup_leaves_an_audit_row_after_its_snapshot(world: None, run: Run, tmp_path: Path) -> None:
-    backup = backup_of(run, tmp_path)
+def test_a_backup_leaves_an_audit_row_after_its_snapshot(world: None, tmp_path: Path) -> None:
+    backup = backup_here(tmp_path)
 
     manifest = json.loads((backup / "manifest.json").read_bytes())
     (row,) = AuditEntry.objects.filter(action="make_backup")
@@ -74,8 +74,8 @@ def test_a_backup_leaves_an_audit_row_after_its_snapshot(world: None, run: Run, 
     assert manifest["rows"]["common_auditentry"] == AuditEntry.objects.count() - 1
 
 
-def test_sha256sum_accepts_the_checksums(world: None, run: Run, tmp_path: Path) -> None:
-    backup = backup_of(run, tmp_path)
+def test_sha256sum_accepts_the_checksums(world: None, tmp_path: Path) -> None:
+    backup = backup_here(tmp_path)
 
     checked = subprocess.run(
         ["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=backup, capture_output=True, text=True, check=False
@@ -85,8 +85,8 @@ def test_sha256sum_accepts_the_checksums(world: None, run: Run, tmp_path: Path) 
     assert checked.stdout.count(": OK") == json.loads((backup / "manifest.json").read_bytes())["files"]
 
 
-def test_no_other_user_can_read_a_backup(world: None, run: Run, tmp_path: Path) -> None:
-    backup = backup_of(run, tmp_path)
+def test_no_other_user_can_read_a_backup(world: None, tmp_path: Path) -> None:
+    backup = backup_here(tmp_path)
 
     assert stat.S_IMODE(backup.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in backup.rglob("*") if path.is_file()} == {0o600}
@@ -166,19 +166,19 @@ def test_pictures_of_a_bucket_are_restored_into_a_bucket(
 def test_missing_pictures_are_a_problem_and_the_backup_is_made(
     world: None, run: Run, pictures: Path, tmp_path: Path
 ) -> None:
-    gone = next((pictures / "thumbnails").iterdir())
+    gone = next((pictures / "photos").iterdir())
     gone.unlink()
 
     finished = run("backup", "--folder", str(tmp_path / "backups"), "--json")
 
     assert finished.returncode == 1
-    assert json.loads(finished.stdout)["missing"] == {"count": 1, "first": [f"thumbnails/{gone.name}"]}
+    assert json.loads(finished.stdout)["missing"] == {"count": 1, "first": [f"photos/{gone.name}"]}
     assert "media check" in finished.stderr
     assert len(names_in(tmp_path / "backups")) == 1
 
 
 def test_only_the_newest_backups_are_kept_if_asked(world: None, run: Run, tmp_path: Path) -> None:
-    made = [backup_of(run, tmp_path).name for _ in range(3)]
+    made = [backup_here(tmp_path / "backups").name for _ in range(3)]
     (tmp_path / "backups" / "backup-of-another-program").mkdir()
     assert len(set(made)) == 3
 
@@ -206,9 +206,9 @@ def test_a_dry_run_changes_nothing(world: None, run: Run, tmp_path: Path) -> Non
     assert names_in(tmp_path / "restored") == []
 
 
-def test_the_version_of_the_manifest_is_that_of_the_service(world: None, run: Run, tmp_path: Path) -> None:
+def test_the_version_of_the_manifest_is_that_of_the_service(world: None, tmp_path: Path) -> None:
     before = timezone.now()
-    manifest = json.loads((backup_of(run, tmp_path) / "manifest.json").read_bytes())
+    manifest = json.loads((backup_here(tmp_path) / "manifest.json").read_bytes())
 
     assert manifest["version"] == settings.SPECTACULAR_SETTINGS["VERSION"]
     assert datetime.fromisoformat(manifest["made_at"]) > before

@@ -1,6 +1,7 @@
 """A backup that finds no space: refused before, or stopped in the middle. It leaves nothing."""
 
 import io
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from accounts.models import User
-from common.backup import folders, making
+from common.backup import making
 from tests.commands.backups import backup_here, names_in, pictured_stream
 from tests.full_disks import full, limited_files
 
@@ -52,7 +53,7 @@ def test_too_little_space_is_refused_before(
     def usage(folder: Any) -> Any:
         return type("Usage", (), {"free": 100_000})
 
-    monkeypatch.setattr(folders.shutil, "disk_usage", usage)
+    monkeypatch.setattr(shutil, "disk_usage", usage)
 
     message = failure_of(tmp_path / "backups", *words)
 

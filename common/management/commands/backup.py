@@ -32,12 +32,13 @@ class Command(BackupCommand):
             "--verify", metavar="BACKUP", help="make none, but compare this one with its checksums: newest, or a folder"
         )
 
-    def work_in(self, folder: Path, *, keep: int | None, verify: str | None, dry_run: bool, **options: Any) -> Outcome:
+    def work_in(self, folder: Path, **options: Any) -> Outcome:
+        keep, verify = options["keep"], options["verify"]
         if keep is not None and (keep < 1 or verify is not None):
             raise Refused("--keep", "must be at least 1, and is not for --verify")
         if verify is not None:
-            return self._verified(folders.found(verify, folder), dry_run)
-        if dry_run:
+            return self._verified(folders.found(verify, folder), options["dry_run"])
+        if options["dry_run"]:
             return self._planned(folder)
         return self._made(folder, keep)
 

@@ -28,9 +28,9 @@ class Command(BackupCommand):
         parser.add_argument("backup", help="newest, the name of a folder in BACKUP_FOLDER, or a path")
         super().add_arguments(parser)
 
-    def work_in(self, folder: Path, *, backup: str, dry_run: bool, **options: Any) -> Outcome:
-        checked = restoring.verify(folders.found(backup, folder), self.advancing)
-        if dry_run:
+    def work_in(self, folder: Path, **options: Any) -> Outcome:
+        checked = restoring.verify(folders.found(options["backup"], folder), self.advancing)
+        if options["dry_run"]:
             restoring.refuse(checked)
             return Outcome(_facts(checked, dry_run=True), f"{_described(checked)} can be restored.")
         return _outcome(checked, restoring.restore(checked, now=timezone.now(), advancing=self.advancing))
