@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev clients peers test test-fast test-peers coverage lint format schema messages examples pictures attack faults bench bench-quick bench-lists bench-huge bench-fanout bench-process bench-admin restore-drill lock
+.PHONY: help demo setup setup-dev clients peers test test-fast test-peers coverage lint format schema messages examples pictures attack faults bench bench-quick bench-lists bench-huge bench-fanout bench-process bench-bloat bench-admin restore-drill lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -108,6 +108,9 @@ bench-huge: $(BENCH) $(DEV) .env ## The same, and with 10,000,000 streams (about
 bench-admin: $(BENCH) .env ## Measure every page, search and filter of the admin with a million bans (about fifteen minutes, 10 GB)
 	@$(BIN)/python -m benchmarks.admin $(ARGS)
 
+bench-bloat: .env ## Measure how much tables grow that are updated often, with several fill factors (about five minutes)
+	@$(BIN)/python -m benchmarks.bloat $(ARGS)
+
 bench-process: $(BENCH) $(DEV) .env ## Measure memory and starts of a server process, and migrations of big tables (about five minutes)
 	@$(BIN)/python -m benchmarks.process $(ARGS)
 
@@ -119,9 +122,9 @@ bench: bench-quick bench-lists bench-fanout bench-process bench-admin ## Run all
 bench-quick: $(BENCH) .env ## Compare frequently called endpoints with other implementations (under five minutes)
 	@$(BIN)/python -m benchmarks.quick $(ARGS)
 
-# The order matters: each lock file constrains the next, so that all three fit in one environment.
+# The order matters: each lock file constrains the next, so that all four fit in one environment.
 lock: $(DEV) ## Resolve the newest allowed versions again and write the lock files
-	@for set in run dev bench; do \
+	@for set in run traces dev bench; do \
 		$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
 			--custom-compile-command "make lock" --output-file requirements/$$set.lock requirements/$$set.in || exit 1; \
 	done

@@ -11,10 +11,14 @@ from threading import Condition
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from common.metrics import Gauge
 from common.refusals import Unavailable
 from common.server.threads import begin_wait
 
 LONGEST_WAIT = 2.0  # seconds
+
+HASHES = Gauge("password_hashes", "Password hashes that are computed (running) or wait for a slot", ["state"])
+SLOTS = Gauge("password_hashing_slots", "Password hashes that may be computed at once")
 
 
 class LoginBusy(Unavailable):
@@ -52,6 +56,10 @@ class HashingSlots:
                 self._running -= 1
                 self._changed.notify()
 
+    def hashes(self) -> dict[tuple[str, ...], float]:
+        """How many are computed, and how many callers wait."""
+        return {("running",): self._running, ("waiting",): self._waiting}
+
     def _is_free(self) -> bool:
         return self._running < settings.PASSWORD_HASHING_SLOTS
 
@@ -66,3 +74,5 @@ class HashingSlots:
 
 
 slots = HashingSlots()
+HASHES.read = slots.hashes
+SLOTS.read = lambda: settings.PASSWORD_HASHING_SLOTS

@@ -6,10 +6,15 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 import orjson
-from django.db import connection, models
+from django.conf import settings
+from django.db import connection, models, transaction
 
-from common.entry_points import current_context
+from common.addresses import shown_address
+from common.entry_points import CallContext, current_context
+from common.metrics import Counter
 from common.writes import Write, run
+
+CHANGES = Counter("changes_total", "Committed changes, as the audit trail has them", ["action", "entry_point"])
 
 
 class Actor(Protocol):
@@ -21,13 +26,15 @@ class Actor(Protocol):
 # SQL, because the ORM would compile the same INSERT again for each change.
 _INSERT = """
     INSERT INTO common_auditentry
-        (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, %s)
+        (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id,
+        client_address)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, %s, %s)
 """
 _INSERT_MANY = """
     INSERT INTO common_auditentry
-        (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
-    SELECT %s, %s, %s, %s, %s, %s, changed.id, changed.before::jsonb, changed.after::jsonb, %s, %s
+        (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id,
+        client_address)
+    SELECT %s, %s, %s, %s, %s, %s, changed.id, changed.before::jsonb, changed.after::jsonb, %s, %s, %s
     FROM unnest(%s::bytea[], %s::text[], %s::text[]) WITH ORDINALITY AS changed (id, before, after, place)
     ORDER BY changed.place
 """
@@ -85,6 +92,7 @@ def _row(
     reason: str,
 ) -> Write:
     context = current_context()
+    _count(action, context.entry_point)
     return Write(
         _INSERT,
         (
@@ -99,6 +107,7 @@ def _row(
             _json(after),
             reason,
             context.request_id,
+            _client_address(context),
         ),
     )
 
@@ -107,6 +116,7 @@ def record_many(action: str, changes: Iterable[Change], *, by: Actor | None, now
     """Write the audit rows of changes to many targets of one model, in one statement."""
     targets, before, after = zip(*changes, strict=True)
     context = current_context()
+    _count(action, context.entry_point, len(targets))
     with connection.cursor() as cursor:
         cursor.execute(
             _INSERT_MANY,
@@ -119,11 +129,21 @@ def record_many(action: str, changes: Iterable[Change], *, by: Actor | None, now
                 targets[0]._meta.model_name,
                 reason,
                 context.request_id,
+                _client_address(context),
                 [bytes.fromhex(target.pk) for target in targets],
                 [_json(state) for state in before],
                 [_json(state) for state in after],
             ),
         )
+
+
+def _client_address(context: CallContext) -> str:
+    return "" if context.meta is None else shown_address(context.meta, settings.AUDIT_CLIENT_ADDRESS)
+
+
+def _count(action: str, entry_point: str, number: int = 1) -> None:
+    if CHANGES.is_enabled:
+        transaction.on_commit(lambda: CHANGES.inc(action, entry_point, by=number))
 
 
 def _json(state: Mapping[str, Any]) -> str:

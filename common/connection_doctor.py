@@ -34,7 +34,8 @@ def examine() -> Iterator[Finding]:
 def connections_of_server() -> int:
     """The most direct connections of `serve` on this machine, with a process for each core."""
     shared = 0 if settings.IS_TRANSACTION_POOLED else settings.DATABASE_POOL_SIZE
-    return (os.cpu_count() or 1) * (shared + LISTENING)
+    of_metrics = 0 if settings.METRICS_SERVE_ADDRESS is None else 1
+    return (os.cpu_count() or 1) * (shared + LISTENING) + of_metrics
 
 
 def connections_of_worker() -> int:

@@ -81,8 +81,15 @@ class DoctorCheck(Protocol):
     def __call__(self) -> Iterable[Any]: ...
 
 
+class MetricsReading(Protocol):
+    """Reads values for metrics from the database, a bounded number of rows. `now` is the time of the database."""
+
+    def __call__(self, now: datetime, /) -> Iterable[Any]: ...
+
+
 READINESS_FACTS: Hook[ReadinessFact] = Hook("READINESS_FACTS", ReadinessFact)
 DOCTOR_CHECKS: Hook[DoctorCheck] = Hook("DOCTOR_CHECKS", DoctorCheck)
+METRICS_READINGS: Hook[MetricsReading] = Hook("METRICS_READINGS", MetricsReading)
 
 
 @checks.register("hooks")

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user, load_backend
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -16,13 +17,16 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.locale import LocaleMiddleware
+from django.utils.crypto import constant_time_compare
+from django.utils.functional import SimpleLazyObject
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
-from common import etags
+from common import access_log, etags
 from common.compression import compressed, is_compressed_type, with_fixed_body
 from common.entry_points import EntryPoint, called_through
 from common.languages import understood
+from common.server.measuring import ROUTE
 
 type GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -30,7 +34,12 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 
 def request_id_of(meta: Mapping[str, Any]) -> str:
-    """The id that the caller gave to the request, if well-formed; else a new one. `meta` is the request's environ."""
+    """The id that the caller gave to the request, if well-formed; else a new one. `meta` is the request's environ.
+
+    The server decides it when the request arrives.
+    """
+    if (known := meta.get(access_log.REQUEST_ID)) is not None:
+        return str(known)
     sent: str = meta.get("HTTP_X_REQUEST_ID", "")
     return sent if REQUEST_ID.fullmatch(sent) else uuid4().hex
 
@@ -50,8 +59,14 @@ def mark_entry_point(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = request_id_of(request.META)
-        with called_through(EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API, request_id):
+        point = EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API
+        with called_through(point, request_id, request.META):
             response = get_response(request)
+        if request.resolver_match is not None:
+            request.META[ROUTE] = request.resolver_match.route
+        elif request.path_info.startswith(settings.STATIC_URL):
+            request.META[ROUTE] = f"{settings.STATIC_URL}<path>"
+        access_log.note_user(request)
         return with_common_headers(compressed(response, request.META), request_id)
 
     return middleware
@@ -129,7 +144,30 @@ class BrowserLocaleMiddleware(ForBrowsers, LocaleMiddleware):
 
 
 class BrowserAuthenticationMiddleware(ForBrowsers, AuthenticationMiddleware):
-    pass
+    """As Django's, but a session from before a change of SECRET_KEY keeps its key.
+
+    Django gives it a new one at the next request. Another request of the same browser that comes at that moment has
+    the old one, and its answer ends the session. While several hosts are restarted with other keys, that would be
+    repeated at each change of host.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        if settings.SECRET_KEY_FALLBACKS:
+            user: Any = SimpleLazyObject(lambda: _user_of_fallback(request) or get_user(request))
+            request.user = user
+
+
+def _user_of_fallback(request: HttpRequest) -> Any:
+    """The user of a session whose hash was made with one of SECRET_KEY_FALLBACKS; else None."""
+    written = request.session.get(HASH_SESSION_KEY)
+    if not written or request.session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    backend = load_backend(request.session[BACKEND_SESSION_KEY])
+    user: Any = backend.get_user(request.session[SESSION_KEY])
+    if user is None or not any(constant_time_compare(written, each) for each in user.get_session_auth_fallback_hash()):
+        return None
+    return user
 
 
 class BrowserMessageMiddleware(ForBrowsers, MessageMiddleware):

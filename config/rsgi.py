@@ -1,7 +1,6 @@
 """The RSGI application that Granian serves."""
 
 import os
-from importlib import import_module
 
 import django
 
@@ -12,10 +11,12 @@ from django.conf import settings  # noqa: E402
 from django.db import connections  # noqa: E402
 
 from common.hooks import require_hooks  # noqa: E402
+from common.metrics.in_server import enable_in_folder  # noqa: E402
 from common.server.application import Application  # noqa: E402 - needs the settings
 from common.server.handler import LenientHandler  # noqa: E402
 from common.server.threads import seconds_to_wait  # noqa: E402
 
+enable_in_folder(settings.METRICS_PREFIX)
 # Granian runs no system checks.
 require_hooks()
 # Requests share a pool of connections, perhaps behind a pooler, and have time limits. settings.DATABASES stays as it
@@ -24,9 +25,6 @@ settings.DATABASES["default"]["OPTIONS"]["application_name"] = settings.REQUEST_
 connections.settings = connections.settings | {
     "default": settings.DATABASES["default"] | settings.REQUEST_DATABASE | {"POOL_WAIT": seconds_to_wait}
 }
-# Django would import the views with the first request. That takes half a second, on a busy machine longer than a call
-# may wait: the first health checks of a new process were answered with 503.
-import_module(settings.ROOT_URLCONF)
 # Calls that wait for revocations or for a password hash get extra threads. They have no connection meanwhile.
 THREADS = (
     settings.REQUESTS_AT_ONCE
@@ -34,4 +32,10 @@ THREADS = (
     + settings.PASSWORD_HASHING_SLOTS
     + settings.PASSWORD_HASHING_QUEUE
 )
-application = Application(LenientHandler(), threads=THREADS, at_once=settings.REQUESTS_AT_ONCE)
+application = Application(
+    LenientHandler(),
+    threads=THREADS,
+    at_once=settings.REQUESTS_AT_ONCE,
+    # One call for operators and one of the API.
+    first_paths=["/readyz", f"{settings.API_PREFIX}v1/live-stream/upcoming"],
+)

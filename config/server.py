@@ -21,6 +21,7 @@ from queue import Empty, SimpleQueue
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from common.metrics.processes import ServerMetrics
 from common.processes import end_with_parent
 from common.server.sockets import CONNECTIONS, bound_sockets
 from common.server.supervisor import GaveUp, Supervisor
@@ -77,15 +78,26 @@ def serve(
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, lambda number, _frame: signals.put(number))
     sockets = bound_sockets(host, port, workers or os.cpu_count() or 1)
-    supervisor = Supervisor(APPLICATION, sockets, _home(), given_environment())
+    metrics = ServerMetrics.of_settings()
+    supervisor = Supervisor(
+        APPLICATION,
+        sockets,
+        _home(),
+        given_environment() | (metrics.environment if metrics else {}),
+        metrics.retire if metrics else None,
+    )
     supervisor.start()
     programs = [_started([sys.executable, "manage.py", command]) for command in beside]
+    if metrics:
+        metrics.start(supervisor)  # which begins threads: the programs are started by a fork
     try:
         _Service(supervisor, programs, f"http://{host}:{port}/readyz", when_ready, reloads).run(signals)
     finally:
         supervisor.kill()
         for program in programs:
             _stop(program)
+        if metrics:
+            metrics.stop()
 
 
 def _home() -> Path:

@@ -7,7 +7,6 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from common.addresses import networks
-from common.logging import logging_config
 from config.backups import BACKUP_FOLDER, POSTGRES_PROGRAMS  # noqa: F401 - settings
 from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
@@ -33,8 +32,26 @@ from config.identity import (  # noqa: F401 - settings
     IDENTITY_PUBLIC_KEY,
     IDENTITY_TOKEN_MAX_SECONDS,
 )
+from config.keys import (  # noqa: F401 - settings
+    CLOCK_LEEWAY,
+    ENCRYPTED_COLUMNS,
+    JWT_SIGNING_KEY,
+    JWT_SIGNING_KEY_FALLBACKS,
+    LASTING_SIGNERS,
+    SECRET_KEY,
+    SECRET_KEY_FALLBACKS,
+    SIMPLE_JWT,
+)
+from config.logs import ACCESS_LOG, AUDIT_CLIENT_ADDRESS, LOGGING  # noqa: F401 - settings
 from config.media import read_bucket, storages
+from config.metrics import (  # noqa: F401 - settings
+    METRICS_PREFIX,
+    METRICS_READINGS,
+    METRICS_SERVE_ADDRESS,
+    METRICS_WORKER_ADDRESS,
+)
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
+from config.people import PERSONAL_DATA, ROLES, SERVICE_TOKEN_DAYS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.rate_limits import RATE_LIMITS  # noqa: F401 - a setting
 from config.replica import DATABASE_REPLICA_MAX_LAG_SECONDS, DATABASE_REPLICA_URL, with_replica  # noqa: F401 - settings
@@ -42,12 +59,19 @@ from config.reporting import DEFAULT_REASONS, check_reasons
 from config.retention import (  # noqa: F401 - settings
     AUDIT_ARCHIVE_FOLDER,
     AUDIT_RETENTION_YEARS,
+    BULK_REQUEST_RETENTION,
     DELETED_RETENTION,
+    DELIVERY_RETENTION,
+    DEVICE_TOKEN_RETENTION,
+    FEEDBACK_RETENTION,
     JOB_RETENTION,
     NOTIFICATION_RETENTION_MONTHS,
+    PARTICIPANT_RETENTION,
+    REMINDER_RETENTION,
     REPORT_RETENTION,
+    REVOCATION_RETENTION,
     SESSION_RETENTION,
-    STREAM_RECORD_RETENTION,
+    VIEWER_SAMPLE_RETENTION,
 )
 from config.reviewing import (  # noqa: F401 - settings
     FOUR_EYES_ABOVE,
@@ -57,12 +81,8 @@ from config.reviewing import (  # noqa: F401 - settings
     REVIEW_REASONS,
 )
 from config.templating import FORM_RENDERER, TEMPLATES  # noqa: F401 - settings
+from config.tracing import TRACES, TRACES_SERVICE_NAME  # noqa: F401 - settings
 from config.unfold import UNFOLD  # noqa: F401 - a setting
-
-# --- secrets: without defaults, so that no installation starts with a public one -------------------
-
-SECRET_KEY = env.str("SECRET_KEY")
-JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY")
 
 # --- the installation -----------------------------------------------------------------------------
 
@@ -95,7 +115,6 @@ INSTALLED_APPS = [
     "unfold.contrib.filters",
     # config/urls.py imports the pages of the admin, so that commands and workers, which need none, start sooner.
     "django.contrib.admin.apps.SimpleAdminConfig",
-    "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
@@ -106,7 +125,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "common",
-    "accounts",
+    "accounts",  # before django.contrib.auth, whose createsuperuser and changepassword it replaces
+    "django.contrib.auth",
     "livestreams",
     "edges",
     "bans",
@@ -169,16 +189,10 @@ if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1:
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 CSRF_FAILURE_VIEW = "common.error_pages.csrf_failure"
 
-# How far other clocks may be ahead: the `iat` and `nbf` of a token may lie so far in the future. `exp` has no leeway.
-CLOCK_LEEWAY = timedelta(seconds=30)
-SIMPLE_JWT = {
-    "SIGNING_KEY": JWT_SIGNING_KEY,
-    "ALGORITHM": "HS256",
-    "ISSUER": "kumanda",
-    "ACCESS_TOKEN_LIFETIME": timedelta(hours=1),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
-    "USER_ID_CLAIM": "sub",
-    "LEEWAY": CLOCK_LEEWAY,
+# How long something that was signed with a key is used: docs/keys.md. Sessions of the admin, and refresh tokens.
+KEY_LIFETIMES = {
+    "SECRET_KEY": timedelta(seconds=SESSION_COOKIE_AGE),
+    "JWT_SIGNING_KEY": SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"],
 }
 
 # --- the API --------------------------------------------------------------------------------------
@@ -303,6 +317,7 @@ if DATABASE_REPLICA_URL:
 # What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
     "common.connection_doctor.examine",
+    "common.secret_keys.doctor.examine",
     "common.audit_doctor.examine",
     "common.partitions.examine",
     "common.replica.doctor.examine",
@@ -344,7 +359,7 @@ WORKER_LOST_AFTER = env.int("WORKER_LOST_AFTER_SECONDS", default=15)
 if not 0 < 2 * WORKER_HEARTBEAT <= WORKER_LOST_AFTER:
     raise ImproperlyConfigured("WORKER_LOST_AFTER_SECONDS must be at least two WORKER_HEARTBEAT_SECONDS.")
 
-# --- languages, files, logs -----------------------------------------------------------------------
+# --- languages, files -----------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
@@ -377,5 +392,3 @@ ADMIN_CSP = admin_policy(MEDIA_URL)
 # Served from the installed packages, which are scanned once at the start. No collectstatic is needed.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
-
-LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"), secrets_after=["/calendar/", "/unsubscribe/"])

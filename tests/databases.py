@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -11,6 +12,7 @@ from django.test.utils import setup_databases, teardown_databases
 from pytest_django import DjangoDbBlocker
 
 from benchmarks.growth.rows import Size, fill_in_bulk
+from tests.servers import direct_place
 
 
 @contextmanager
@@ -59,33 +61,51 @@ def _migrated_template(lock: Path) -> str | None:
         return name if cursor.fetchone() is not None else None
 
 
-def _copied() -> str:
+def _copied(suffix: str = "copy") -> str:
     """Copy the test database for other processes, because PostgreSQL copies only databases that nobody uses.
 
     Returns the name of the copy.
     """
     name: str = connection.settings_dict["NAME"]
+    copy = f"{name}_{suffix}"
     connection.close()
     with connection._nodb_cursor() as cursor:
-        cursor.execute(f'DROP DATABASE IF EXISTS "{name}_copy"')
-        cursor.execute(f'CREATE DATABASE "{name}_copy" TEMPLATE "{name}"')
-    return f"{name}_copy"
+        cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
+        cursor.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}"')
+    return copy
+
+
+@contextmanager
+def own_database() -> Iterator[dict[str, Any]]:
+    """A copy of the test database with what is committed, for a test that migrates it. Yields its parameters."""
+    name = _copied("own")
+    try:
+        yield direct_place() | {"dbname": name}
+    finally:
+        with connection._nodb_cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def remove_dead_rows(blocker: DjangoDbBlocker) -> None:
+    """Rows of earlier tests that were rolled back keep tables large, and PostgreSQL plans by their size."""
+    with blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("VACUUM")
+
+
+@contextmanager
+def rolled_back(blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A transaction for rows that all tests of a module share. Each test has a savepoint in it."""
+    with blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @contextmanager
 def never_committed(blocker: DjangoDbBlocker) -> Iterator[CursorWrapper]:
-    """A transaction for the many rows of a module. It is rolled back; each test of the module has a savepoint in it.
-
-    Rows of earlier tests that were rolled back are removed before: they keep tables large, and PostgreSQL plans by
-    their size.
-    """
-    with blocker.unblock():
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM")
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                yield cursor
-            transaction.set_rollback(True)
+    """The same for many rows."""
+    remove_dead_rows(blocker)
+    with rolled_back(blocker), connection.cursor() as cursor:
+        yield cursor
 
 
 @contextmanager

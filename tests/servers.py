@@ -10,13 +10,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
+import psutil
 import psycopg
 from django.conf import settings
 from django.db import OperationalError, connection
@@ -25,7 +26,7 @@ from psycopg import sql
 from benchmarks.stacks import await_port
 from common.direct import direct_connection
 from common.rate_limits.policies import NAMES, OFF, setting_of
-from tests.patience import PATIENCE
+from tests.patience import PATIENCE, wait_until
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,22 @@ class Server:
         """Wait until `serve` has ended. Returns its exit code."""
         assert self.process is not None
         return self.process.wait(timeout=PATIENCE)
+
+    def stop(self) -> None:
+        """Stop it as systemd does."""
+        self.signal(signal.SIGTERM)
+        assert self.ended() == 0
+
+    def accepting(self) -> list[int]:
+        """The pids of the server processes that accept calls, in order."""
+        assert self.process is not None
+        found = []
+        for process in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):
+                sockets = process.net_connections("tcp")
+                if any(each.laddr.port == self.port and each.status == psutil.CONN_LISTEN for each in sockets):
+                    found.append(process.pid)
+        return sorted(found)
 
     @property
     def url(self) -> str:
@@ -117,42 +134,75 @@ UNLIMITED = dict.fromkeys(map(setting_of, NAMES), OFF)
 
 
 @contextmanager
-def running_server(*, workers: int = 2, database: str | None = "", **environment: str) -> Iterator[Server]:
-    """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database."""
-    with serving(free_port(), settings.BASE_DIR, environment, workers=workers, database=database) as server:
+def running_server(
+    *, workers: int = 2, database: str | None = "", log: str = "", **environment: str
+) -> Iterator[Server]:
+    """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database.
+
+    `log` is the path of a file for its standard error; by default it has that of the test.
+    """
+    with serving(free_port(), settings.BASE_DIR, environment, workers=workers, database=database, log=log) as server:
         yield server
 
 
 @contextmanager
 def serving(
-    port: int, home: Path, environment: Mapping[str, str], *, workers: int = 1, database: str | None = ""
+    port: int,
+    home: Path,
+    environment: Mapping[str, str],
+    *,
+    workers: int = 1,
+    database: str | None = "",
+    log: str = "",
 ) -> Iterator[Server]:
     """The same with the checkout in the folder `home`, on a port that was chosen before."""
+    with (
+        Path(log).open("ab") if log else nullcontext() as stderr,
+        started_server(port, home, environment, workers=workers, database=database, stderr=stderr) as server,
+    ):
+        _wait_until_ready(server, workers)
+        yield server
+
+
+@contextmanager
+def started_server(
+    port: int,
+    home: Path,
+    environment: Mapping[str, str],
+    *,
+    workers: int = 1,
+    database: str | None = "",
+    stderr: IO[bytes] | None = None,
+) -> Iterator[Server]:
+    """The same, which may not be ready yet. `stderr` is where it logs, if not where this process does."""
     place = without_database_url() if database is None else with_database_url(database)
     process = subprocess.Popen(
         [sys.executable, str(home / "manage.py"), "serve", "--port", str(port), "--workers", str(workers)],
         cwd=home,
         env=place | UNLIMITED | dict(environment),
+        stderr=stderr,
     )
     try:
-        server = Server(port, process)
-        _wait_until_ready(server, process)
-        yield server
+        yield Server(port, process)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=PATIENCE)
 
 
-def _wait_until_ready(server: Server, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        assert process.poll() is None, "the server ended before it was ready"
-        try:
-            with urllib.request.urlopen(f"{server.url}/readyz", timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
-    raise AssertionError("the server did not become ready")
+def _wait_until_ready(server: Server, workers: int) -> None:
+    """Return when all server processes accept calls, and one is ready."""
+
+    def is_ready() -> bool:
+        assert server.process is not None
+        assert server.process.poll() is None, "the server ended before it was ready"
+        if len(server.accepting()) < workers:
+            return False
+        with suppress(urllib.error.URLError, ConnectionError, TimeoutError):
+            urllib.request.urlopen(f"{server.url}/readyz", timeout=5).close()
+            return True
+        return False
+
+    wait_until(is_ready)
 
 
 def with_database_url(database: str = "") -> dict[str, str]:

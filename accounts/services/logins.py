@@ -8,16 +8,25 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts import hashing, passwords
-from accounts.login_limits import Client, Limits
+from accounts.login_limits import Client, Limits, TooManyFailures
 from accounts.models import Session, User
 from accounts.services.sessions import SESSION_LIFETIME, UserMissing, log_out, session_state
 from common import audit
+from common.metrics import Counter
 from common.refusals import Invalid, Unauthenticated
 
 
 class WrongCredentials(Unauthenticated):
     code = "wrong_credentials"
     message = _("the username or the password is wrong")
+
+
+LOGINS = Counter(
+    "logins_total",
+    "Attempts to log in with a password, of the API and the admin: `right`, or the code of the refusal",
+    ["outcome"],
+    known=[("right",), *((refusal.code,) for refusal in (WrongCredentials, TooManyFailures, hashing.LoginBusy))],
+)
 
 
 def check_credentials(username: str, password: str, *, now: datetime, client: Client | None = None) -> User:
@@ -27,6 +36,16 @@ def check_credentials(username: str, password: str, *, now: datetime, client: Cl
 
     Raises `WrongCredentials`, `TooManyFailures`, `LoginBusy`.
     """
+    try:
+        user = _checked(username, password, now=now, client=client)
+    except (WrongCredentials, TooManyFailures, hashing.LoginBusy) as refusal:
+        LOGINS.inc(refusal.code)
+        raise
+    LOGINS.inc("right")
+    return user
+
+
+def _checked(username: str, password: str, *, now: datetime, client: Client | None) -> User:
     user = _user_named(username)
     limits = Limits(username, user, client or Client(), now=now)
     limits.refuse_if_spent()

@@ -13,6 +13,7 @@ from benchmarks.faults import report, upgrade
 from benchmarks.faults.driver import REFUSED
 from benchmarks.faults.faults import BY_NAME, FAULTS, Fault
 from benchmarks.faults.installation import installation
+from benchmarks.faults.locks import LONGEST_LOCK, Locks
 from benchmarks.faults.measuring import Figures, measured
 from benchmarks.faults.mix import RATE
 from benchmarks.nginx import NGINX
@@ -36,7 +37,7 @@ def run(
 
 def run_upgrade(rate: int, logs: Path | None) -> int:
     """Print the figures of an upgrade. Return the exit code: 1 when a call failed or a lock took too long."""
-    locks = upgrade.Locks()
+    locks = Locks()
     fault = upgrade.fault_of(locks)
     with upgrade.old_checkout() as checkout:
         if checkout is None:
@@ -50,7 +51,7 @@ def run_upgrade(rate: int, logs: Path | None) -> int:
     if refused := figures.outcomes.get(REFUSED, 0):
         problems.append(f"{refused} calls refused with 503")
     if locks.are_broken:
-        problems.append(f"{locks.text}, allowed {upgrade.LONGEST_LOCK:.0f} s")
+        problems.append(f"{locks.text}, allowed {LONGEST_LOCK:.0f} s")
     return report.reported([f"{fault.title}: {problem}" for problem in problems])
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from common import audit
+from common import audit, redactions
 from common.backup import BackupError
 from common.backup.folders import (
     ARCHIVES,
@@ -32,10 +32,11 @@ from common.backup.folders import (
     refuse_little_space,
     remove_interrupted,
 )
-from common.backup.manifest import FORMAT, Manifest, fingerprints, rows_by_table, seals
+from common.backup.manifest import FORMAT, Manifest, rows_by_table, seals
 from common.backup.programs import Programs, dumping, programs
 from common.backup.progress import MEGABYTE, Advancing, counted
 from common.models import AuditArchive
+from common.secret_keys import fingerprints
 from common.storage import storage
 from common.storage.backups import BACKUP
 from common.storage.sorting import Sorted
@@ -108,7 +109,7 @@ def make(folder: Path, *, now: datetime, keep: int | None, advancing: Advancing)
     """
     with BACKUP.tried_by_session() as is_taken:
         if not is_taken:
-            raise BackupError("Another backup or restore of this database runs.")
+            raise BackupError("Another backup, a restore, or an erasure of a person runs on this database.")
         _make_folder(folder)
         remove_interrupted(folder)
         planned = plan(folder)
@@ -141,7 +142,7 @@ def _fill(draft: Draft, planned: Plan, advancing: Advancing) -> Manifest:
         version=service_version(),
         commit=commit(),
         program_version=planned.programs.version,
-        secret_key=fingerprints()[0],
+        secret_key=fingerprints.own()["SECRET_KEY"][0],
         pictures=copied.count,
         archives=kept,
         missing=copied.missing,
@@ -165,10 +166,17 @@ def _dumped(draft: Draft, planned: Plan, advancing: Advancing) -> tuple[dict[str
             written = pool.submit(draft.write, DUMP, counted(parts, advance))
             facts = _facts()
             names = Sorted(list(named) for source in sources() for named in source.named())
-            archives = list(AuditArchive.objects.order_by("number").values_list("file", flat=True))
+            archives = _archives()
             # The snapshot is kept until pg_dump has ended.
             draft.list(written.result())
     return facts, names, archives
+
+
+def _archives() -> list[str]:
+    """The names of the files. A redaction has replaced some of those with which the archives were made."""
+    current = redactions.current()
+    made = AuditArchive.objects.order_by("number").values_list("number", "sha256", "file")
+    return [current.of_archive(number, sha256, file)[1] for number, sha256, file in made]
 
 
 def _exported_snapshot() -> str:

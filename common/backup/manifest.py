@@ -1,6 +1,5 @@
 """What a backup says of itself, and whether this version can restore it."""
 
-import hmac
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -8,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.db import DatabaseError, connection
 
 from common.backup import BackupError, Refused
 from common.backup.folders import MANIFEST
 from common.backup.programs import Programs
+from common.secret_keys import fingerprints
 from common.version import known_migrations, service_version
 
 FORMAT = 1  # of the folder; a higher one is refused
@@ -158,12 +157,6 @@ def seals() -> tuple[int, str]:
     return count_of("common_auditseal"), newest[0] if newest else NO_SEAL
 
 
-def fingerprints() -> list[str]:
-    """Of SECRET_KEY and its fallbacks: hashes keyed with themselves, which show nothing of them."""
-    keys = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    return [hmac.digest(key.encode(), b"fingerprint of SECRET_KEY", "sha256").hex()[:12] for key in keys]
-
-
 def differences(manifest: Manifest) -> Iterator[str]:
     """What this database has otherwise than the manifest says. Raises BackupError."""
     try:
@@ -176,7 +169,7 @@ def differences(manifest: Manifest) -> Iterator[str]:
     if found != (manifest.seals, manifest.newest_seal):
         expected = f"{manifest.seals} up to {manifest.newest_seal}"
         yield f"there are {found[0]} seals up to {found[1]}, and in the backup {expected}"
-    if manifest.secret_key not in fingerprints():
+    if manifest.secret_key not in fingerprints.own()["SECRET_KEY"]:
         yield (
             "SECRET_KEY is not that of the backup, so that what it encrypts in the database cannot be read: set it, or"
             " add it to SECRET_KEY_FALLBACKS"

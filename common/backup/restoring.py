@@ -124,7 +124,7 @@ def restore(checked: Checked, *, now: datetime, advancing: Advancing) -> Result:
     """Raises Refused and BackupError, with an empty database; StorageFull, StorageUnavailable."""
     with BACKUP.tried_by_session() as is_taken:
         if not is_taken:
-            raise BackupError("Another backup or restore of this database runs.")
+            raise BackupError("Another backup or restore runs on this database.")
         chosen = refuse(checked)
         try:
             _restore_archives(checked.folder)

@@ -16,11 +16,21 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
+from common.metrics import Counter, Gauge
 from common.pictures.headers import Damaged, Header, Unfit
 from common.refusals import Unavailable
 from common.server.threads import begin_wait
 
 logger = logging.getLogger(__name__)
+
+DECODING = Gauge("pictures_decoding", "Pictures that are decoded now")
+SLOTS = Gauge("picture_slots", "Pictures that may be decoded at once", read=lambda: settings.PICTURE_SLOTS)
+PICTURES = Counter(
+    "pictures_total",
+    "Pictures that were decoded, that cannot be (unfit), and those for which there was no slot (refused)",
+    ["outcome"],
+    known=[("decoded",), ("unfit",), ("refused",)],
+)
 
 PROGRAM = Path(__file__).with_name("program.py")
 QUALITY = 82
@@ -87,8 +97,24 @@ def decoded(content: bytes, header: Header, *, max_side: int, squares: Sequence[
         "memory_bytes": MEMORY_BYTES,
     }
     begin_wait()
-    with slots.one():
-        return _outputs(_run(content, order))
+    outcome = "failed"
+    try:
+        with slots.one():
+            DECODING.add(1)
+            try:
+                outputs = _outputs(_run(content, order))
+            finally:
+                DECODING.add(-1)
+        outcome = "decoded"
+    except Unfit:
+        outcome = "unfit"
+        raise
+    except PictureSlotsFull:
+        outcome = "refused"
+        raise
+    finally:
+        PICTURES.inc(outcome)
+    return outputs
 
 
 def _packages() -> str:

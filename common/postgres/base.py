@@ -12,6 +12,8 @@ from django.db.backends.postgresql import base
 from django.db.backends.signals import connection_created
 from psycopg import IsolationLevel
 
+from common import tracing
+from common.metrics import Gauge
 from common.postgres.bounded import GRACE_SECONDS, BoundedConnection
 from common.postgres.embedded import PORT, server_in
 from common.postgres.pool import Pool
@@ -42,6 +44,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     _pools: dict[str, Pool] = {}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute_wrappers += tracing.wrappers()
+
     def get_connection_params(self) -> dict[str, Any]:
         # Called for every new connection, so a server that died is started again by the next one.
         folder = self.settings_dict.get("EMBEDDED_DATA_DIR")
@@ -60,7 +66,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self.settings_dict["CONN_MAX_AGE"] != 0 or "isolation_level" in self.settings_dict["OPTIONS"]:
             raise ImproperlyConfigured("POOL_SIZE needs CONN_MAX_AGE 0, and no isolation_level in OPTIONS.")
         wait: Callable[[], float] = self.settings_dict.get("POOL_WAIT", lambda: POOL_WAIT_SECONDS)
-        return self._pools.setdefault(self.alias, Pool(size, wait))
+        return self._pools.setdefault(self.alias, Pool(size, wait, self.alias))
 
     def close_pool(self) -> None:
         if self.pool:
@@ -140,6 +146,28 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def is_usable(self) -> bool:
         """Whether the connection is usable. CONN_HEALTH_CHECKS costs most requests no round trip."""
         return self.connection is not None and self.connection.is_alive()
+
+
+def _connections_of_pools() -> dict[tuple[str, ...], float]:
+    return {
+        (name, state): count
+        for name, pool in tuple(DatabaseWrapper._pools.items())
+        for state, count in pool.connections().items()
+    }
+
+
+CONNECTIONS = Gauge(
+    "database_pool_connections",
+    "Connections that are used or idle, and callers who wait for one (awaited)",
+    ["pool", "state"],
+    read=_connections_of_pools,
+)
+SIZE = Gauge(
+    "database_pool_size",
+    "Connections that the pools may have",
+    ["pool"],
+    read=lambda: {(name,): pool.size for name, pool in tuple(DatabaseWrapper._pools.items())},
+)
 
 
 def _forget_pools() -> None:

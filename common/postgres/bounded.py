@@ -1,6 +1,7 @@
 """A psycopg connection that limits each wait for the server."""
 
 import select
+import threading
 from collections.abc import Generator
 from math import inf
 from time import monotonic
@@ -16,6 +17,15 @@ from common.postgres.deadlines import seconds_left
 GRACE_SECONDS = 0.25
 # How long a request to cancel a statement may take.
 CANCEL_SECONDS = 0.1
+
+
+class _Tally(threading.local):
+    """How often this thread has sent something to a server and waited for the answer: statements and commits."""
+
+    calls = 0
+
+
+tally = _Tally()
 
 
 class ServerSilent(psycopg.OperationalError):
@@ -39,6 +49,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     _poll: "select.poll | None" = None
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        tally.calls += 1
         if timeout is not None:
             return super().wait(gen, interval, timeout)
         seconds = min(self.answer_seconds, seconds_left())

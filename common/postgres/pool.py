@@ -12,8 +12,19 @@ from collections.abc import Callable
 
 import psycopg
 
+from common.metrics import Counter
 from common.postgres.bounded import BoundedConnection
 from common.postgres.deadlines import seconds_left
+
+_USUAL = [("default",)]  # of DATABASES
+WAITS = Counter("database_pool_waits_total", "Callers who waited for a connection", ["pool"], known=_USUAL)
+WAIT_SECONDS = Counter("database_pool_wait_seconds_total", "How long they waited", ["pool"], known=_USUAL)
+FAILURES = Counter(
+    "database_pool_failures_total",
+    "Callers who got no connection: none was opened (connect) or returned (timeout)",
+    ["pool", "reason"],
+    known=[("default", "connect"), ("default", "timeout")],
+)
 
 # Seconds after which a connection that nobody needed is closed.
 IDLE_SECONDS = 600.0
@@ -28,11 +39,12 @@ class Pool:
 
     The connection that was returned last is lent first: a burst opens connections that are closed when they are idle
     for long, and the others stay in the caches of their server processes. Callers who wait are served in their order.
-    `seconds_to_wait` is called by each of them; none waits beyond the deadline of its thread.
+    `seconds_to_wait` is called by each of them; none waits beyond the deadline of its thread. `name` is for metrics.
     """
 
-    def __init__(self, size: int, seconds_to_wait: Callable[[], float]) -> None:
+    def __init__(self, size: int, seconds_to_wait: Callable[[], float], name: str = "") -> None:
         self.size = size
+        self.name = name
         self._seconds_to_wait = seconds_to_wait
         # The lock guards the next three. The lent and the idle connections together are never more than `size`.
         self._lock = threading.Lock()
@@ -52,6 +64,7 @@ class Pool:
         except BaseException:
             with self._lock:
                 self._pass_on()
+            FAILURES.inc(self.name, "connect")
             raise
         connection._pool = self  # type: ignore[assignment]  # where Django's backend returns it to
         return connection
@@ -82,6 +95,11 @@ class Pool:
         for connection in idle:
             connection.close()
 
+    def connections(self) -> dict[str, int]:
+        """How many are in use and idle, and how many callers wait for one."""
+        with self._lock:
+            return {"used": self._lent, "idle": len(self._idle), "awaited": len(self._waiting)}
+
     def _wait_for_one(self) -> None:
         with self._lock:
             if self._lent < self.size:
@@ -91,12 +109,17 @@ class Pool:
             served.acquire()
             self._waiting.append(served)
         seconds = min(self._seconds_to_wait(), seconds_left())
-        if served.acquire(timeout=seconds):
+        began = time.monotonic()
+        is_served = served.acquire(timeout=seconds)
+        WAITS.inc(self.name)
+        WAIT_SECONDS.inc(self.name, by=time.monotonic() - began)
+        if is_served:
             return
         with self._lock:
             if served not in self._waiting:  # served in the last moment
                 return
             self._waiting.remove(served)
+        FAILURES.inc(self.name, "timeout")
         raise NoConnectionFree(
             f"all {self.size} connections are in use, and none was returned in {seconds:.1f} seconds"
         )

@@ -10,12 +10,17 @@ from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 
 from common.addresses import client_address, client_network
+from common.metrics import Counter
 from common.rate_limits.counters import Standing, count
-from common.rate_limits.policies import ADDRESS, POLICY_HEADER, READ, SEARCH, STANDING_HEADER, WRITE, Limits
+from common.rate_limits.policies import ADDRESS, NAMES, POLICY_HEADER, READ, SEARCH, STANDING_HEADER, WRITE, Limits
 from common.refusals import TooMany
 
 STANDING = "common.rate_limits"  # in the environ
 SAFE = frozenset(["GET", "HEAD", "OPTIONS"])
+
+REFUSED = Counter(
+    "rate_limited_total", "Calls that were refused by a limit", ["policy"], known=[(name,) for name in NAMES]
+)
 
 LONGEST_KEPT = 64  # characters; networks of longer headers are not cached
 # How long a process relies on what it knows about a permission, and for how many users.
@@ -68,6 +73,7 @@ def count_call(request: HttpRequest, caller: Caller | None, *, is_expensive: boo
             nearest = standing
             meta[STANDING] = plan.header, nearest
         if standing.is_spent:
+            REFUSED.inc(standing.policy.name)
             raise RateLimited(standing.seconds)
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from django.conf import settings
 
+from common.metrics import Gauge
+
 CHECK_SECONDS = 0.5
 
 
@@ -94,3 +96,17 @@ def _lateness() -> str:
 
 
 STATE = ReplicaState()
+
+
+def _lag() -> dict[tuple[str, ...], float]:
+    lag = STATE.report().lag
+    return {} if lag is None else {("replica",): lag}
+
+
+def _is_read() -> dict[tuple[str, ...], float]:
+    return {("replica",): float(STATE.report().problem is None)} if is_configured() else {}
+
+
+# The label is the name of the entry in DATABASES. Without a replica there is no series.
+LAG = Gauge("replica_lag_seconds", "How late the replica is", ["database"], across="livemax", read=_lag)
+IS_READ = Gauge("replica_is_read", "Whether all processes read it", ["database"], across="livemin", read=_is_read)

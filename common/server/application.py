@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
@@ -12,15 +12,18 @@ from django.http import FileResponse, HttpResponse
 from django.utils.translation import override
 from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]  # exported without a promise
 
-from common import api
+from common import access_log, api, tracing
 from common.entry_points import EntryPoint, called_through
 from common.languages import preferred_language
+from common.metrics.in_server import keep_sampling
 from common.middleware import request_id_of, with_common_headers
+from common.postgres.bounded import tally
 from common.refusals import Unavailable
-from common.server import draining
+from common.secret_keys import running
+from common.server import draining, measuring
 from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
-from common.server.requests import Scope, body_length, environ_of, refuse_oversized
+from common.server.requests import Scope, body_length, environ_of, own_environ, refuse_oversized
 from common.server.threads import RequestThreads, begin_wait
 from common.storage import presence
 
@@ -51,29 +54,50 @@ class Transport(Protocol):
 class Application:
     """Answers `HEALTH` and files itself; everything else is answered by `wsgi` in one of `threads` threads.
 
-    `at_once` is for `RequestThreads`.
+    `at_once` is for `RequestThreads`. `first_paths` are those of `warm_up`.
     """
 
-    def __init__(self, wsgi: Callable[..., Any], *, threads: int, at_once: int) -> None:
+    def __init__(
+        self, wsgi: Callable[..., Any], *, threads: int, at_once: int, first_paths: Sequence[str] = ()
+    ) -> None:
         self._wsgi = wsgi
+        self._first_paths = first_paths
         self._threads = RequestThreads(threads, at_once=at_once)
         self._bodies = BodyReader()
         # A bucket is served by others. An earlier folder may have pictures of what was deleted since.
         self._files = StoredFiles(settings.MEDIA_ROOT) if settings.SERVES_MEDIA else None
         self._probe = RequestThreads(1, at_once=1)
+        measuring.watch(self._threads)
+
+    def warm_up(self) -> None:
+        """Answer a request of this process itself at each of the first paths.
+
+        This imports the addresses with all views, opens a connection to the database and compiles its first queries:
+        some tenths of a second of CPU time, on a busy machine seconds. The first calls would all wait for it, and many
+        of them for longer than a call may. A database that does not answer is waited for once.
+        """
+        for path in self._first_paths:
+            status, _headers, _body = _answered(self._wsgi, own_environ(path))
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                return
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
         presence.keep_noting()
+        running.keep_noting("serve")
+        keep_sampling(loop)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         environ = environ_of(scope)
+        measuring.begin(environ)
+        access_log.begin(environ, request_id_of(environ))
         incoming = Incoming(protocol, body_length(environ))
         try:
             if scope.method in ("GET", "HEAD"):
                 # Without a thread, so that it answers even while all threads wait for the database.
                 if scope.path == HEALTH:
+                    environ[measuring.ROUTE] = HEALTH
                     await self._send(incoming, protocol, environ, api.success_answer({"status": "alive"}))
                     return
                 if scope.path.startswith(FILES):
@@ -85,7 +109,8 @@ class Application:
             else:
                 await self._answer(environ, incoming, protocol)
         except ClientGone:
-            pass
+            measuring.record(environ, measuring.CLIENT_GONE)
+            access_log.write(environ, measuring.CLIENT_GONE)
         except Exception as error:
             await self._send(incoming, protocol, environ, _refusal(environ, error))
 
@@ -94,6 +119,7 @@ class Application:
 
         Raises Unavailable.
         """
+        environ[measuring.ROUTE] = READINESS
         await drop(incoming)  # not within these seconds
         answer: list[Any] = []
         try:
@@ -102,7 +128,8 @@ class Application:
         except TimeoutError as error:
             raise Unavailable from error
         status, headers, content = answer
-        await _finish(incoming, headers, lambda named: protocol.response_bytes(status, named, content))
+        measuring.record(environ, status)
+        await _finish(incoming, environ, status, headers, lambda named: protocol.response_bytes(status, named, content))
 
     async def _answer(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
         body = b""
@@ -115,7 +142,7 @@ class Application:
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["wsgi.input"] = BytesIO(body)
         try:
-            await self._threads.run(_answer_by, self._wsgi, environ, protocol, asyncio.get_running_loop())
+            await self._threads.run(_answer_in_span, self._wsgi, environ, protocol, asyncio.get_running_loop())
         finally:
             self._bodies.release(body)
 
@@ -123,23 +150,27 @@ class Application:
         self,
         incoming: Incoming,
         protocol: HTTPProtocol,
-        environ: Mapping[str, Any],
+        environ: dict[str, Any],
         response: HttpResponse,
         file: str = "",
     ) -> None:
         """Answer with `response`, and with the content of `file` if one is named, whether the body was read or not."""
+        status = response.status_code
+        measuring.record(environ, status)
         with_common_headers(response, request_id_of(environ))
-        if file:
-            await _finish(incoming, response.items(), lambda named: protocol.response_file(200, named, file))
-        elif response.status_code == HTTPStatus.NOT_MODIFIED:
-            await _finish(incoming, response.items(), lambda named: protocol.response_empty(304, named))
-        else:
-            status, content = response.status_code, response.content
-            await _finish(incoming, response.items(), lambda named: protocol.response_bytes(status, named, content))
 
-    async def _send_file(
-        self, incoming: Incoming, protocol: HTTPProtocol, environ: Mapping[str, Any], name: str
-    ) -> None:
+        def send(named: list[tuple[str, str]]) -> None:
+            if file:
+                protocol.response_file(status, named, file)
+            elif status == HTTPStatus.NOT_MODIFIED:
+                protocol.response_empty(status, named)
+            else:
+                protocol.response_bytes(status, named, response.content)
+
+        await _finish(incoming, environ, status, response.items(), send)
+
+    async def _send_file(self, incoming: Incoming, protocol: HTTPProtocol, environ: dict[str, Any], name: str) -> None:
+        environ[measuring.ROUTE] = f"{FILES}<name>"
         found = None if self._files is None else self._files.find(name)
         if found is None:
             await self._send(incoming, protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))
@@ -151,11 +182,16 @@ class Application:
 
 
 async def _finish(
-    incoming: Incoming, headers: Iterable[tuple[str, str]], send: Callable[[list[tuple[str, str]]], None]
+    incoming: Incoming,
+    environ: dict[str, Any],
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    send: Callable[[list[tuple[str, str]]], None],
 ) -> None:
     """Let `send` answer a request whose body may not have been read."""
     await drop(incoming)
     send(_closing(headers, is_last=not incoming.is_complete))
+    access_log.write(environ, status, headers)
     await linger(incoming)
 
 
@@ -171,6 +207,11 @@ def _eager_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any)
     return asyncio.Task(coroutine, loop=loop, **options | {"eager_start": True})
 
 
+def _answer_in_span(wsgi: Callable[..., Any], environ: dict[str, Any], *args: Any) -> None:
+    with tracing.in_request(environ):
+        _answer_by(wsgi, environ, *args)
+
+
 def _answer_by(
     wsgi: Callable[..., Any], environ: dict[str, Any], protocol: HTTPProtocol, loop: asyncio.AbstractEventLoop
 ) -> None:
@@ -182,16 +223,21 @@ def _answer_by(
         nonlocal status, headers
         status, headers = int(line[:3]), named
 
+    tally.calls = 0
     response = wsgi(environ, start_response)
     try:
         # Files are static ones, which are small: sending them in parts would keep the thread while a slow client reads.
         if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
+            measuring.record(environ, status, database_calls=tally.calls)
             _stream(response, protocol.response_stream(status, _closing(headers)), loop)
+            access_log.write(environ, status, headers)
             return
         content = b"".join(response)
     finally:
         response.close()
+    measuring.record(environ, status, database_calls=tally.calls)
     protocol.response_bytes(status, _closing(headers), content)
+    access_log.write(environ, status, headers)
 
 
 def _answered(wsgi: Callable[..., Any], environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -229,7 +275,5 @@ def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.Abstract
 
 
 def _refusal(environ: dict[str, Any], error: Exception) -> HttpResponse:
-    # One id for the body, the log and the header.
-    environ["HTTP_X_REQUEST_ID"] = request_id_of(environ)
-    with called_through(EntryPoint.API, request_id_of(environ)), override(preferred_language(environ)):
+    with called_through(EntryPoint.API, request_id_of(environ), environ), override(preferred_language(environ)):
         return api.answer_to(error, environ)

@@ -13,6 +13,9 @@ HEADERS_SIZE = "server.headers_size"  # in the environ, in characters
 # Header names that WSGI writes without the prefix HTTP_.
 UNPREFIXED = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 
+# What is the same in each environ.
+_SERVER = {"wsgi.version": (1, 0), "wsgi.multithread": True, "wsgi.multiprocess": True, "wsgi.run_once": False}
+
 
 class Headers(Protocol):
     def items(self) -> Iterable[tuple[str, str]]: ...
@@ -46,11 +49,8 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
         "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
-        "wsgi.version": (1, 0),
+        **_SERVER,
         "wsgi.url_scheme": scope.scheme,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
     }
     size = 0
     for name, value in scope.headers.items():
@@ -65,6 +65,25 @@ def environ_of(scope: Scope) -> dict[str, Any]:
         environ[key] = value
     environ[HEADERS_SIZE] = size
     return environ
+
+
+def own_environ(path: str) -> dict[str, Any]:
+    """The WSGI environ of a GET of this process itself, at a path without a query.
+
+    Its address is one that no caller has (RFC 5737), because callers are counted by address.
+    """
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "192.0.2.1",
+        **_SERVER,
+        "wsgi.url_scheme": "http",
+    }
 
 
 def refuse_oversized(environ: Mapping[str, Any]) -> None:

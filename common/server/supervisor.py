@@ -11,7 +11,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -89,6 +90,8 @@ class ServerProcess:
                 facts = json.loads(line)
                 self.problem = facts.get("problem", "")
                 self.drain_seconds = facts.get("drain_seconds")
+                if self.is_serving:
+                    logger.info("a server process serves", extra={"pid": self.pid})
         now = monotonic()
         is_late = not self.is_serving and now > self.began + SECONDS_UNTIL_SERVING
         if (is_late or now > self._kill_at) and not self._is_killed:
@@ -118,16 +121,23 @@ class ServerProcess:
 class Supervisor:
     """Keeps one process of `application` (module:variable) running for each of `sockets`.
 
-    Processes start in the folder `cwd`, with `environment`.
+    Processes start in the folder `cwd`, with `environment`. `when_gone` is called with the id of each that has ended.
     """
 
     def __init__(
-        self, application: str, sockets: Sequence[socket.socket], cwd: Path, environment: Mapping[str, str]
+        self,
+        application: str,
+        sockets: Sequence[socket.socket],
+        cwd: Path,
+        environment: Mapping[str, str],
+        when_gone: Callable[[int], None] | None = None,
     ) -> None:
         self._command = [sys.executable, "-m", "common.server.process", application]
         self._sockets = sockets
         self._cwd = cwd
         self._environment = environment
+        self._when_gone = when_gone
+        self._died: Counter[str] = Counter()
         self._current: dict[int, ServerProcess] = {}  # by slot
         self._new: dict[int, ServerProcess] = {}  # while they start, to replace all of `_current`
         self._old: list[ServerProcess] = []  # they end, and are not replaced
@@ -148,6 +158,14 @@ class Supervisor:
     @property
     def has_ended(self) -> bool:
         return not (self._current or self._new or self._old)
+
+    def living(self) -> dict[int, int]:
+        """The ids of the processes by slot. For other threads, as `died` is."""
+        return {slot: each.pid for slot, each in tuple(self._current.items())}
+
+    def died(self) -> dict[str, int]:
+        """How many processes died: by a signal, by its name, or by themselves (`exit`)."""
+        return dict(self._died)
 
     def start(self) -> None:
         for slot in range(len(self._sockets)):
@@ -174,17 +192,20 @@ class Supervisor:
         """Raises GaveUp when a process does not come up."""
         for each in (*self._current.values(), *self._new.values(), *self._old):
             each.watch()
-        self._old = [each for each in self._old if not self._is_gone(each)]
+        for each in [each for each in self._old if self._is_gone(each)]:
+            self._old.remove(each)
+            logger.info("a server process has ended", extra=each.ending)
         self._tick_reload()
         self._tick_current()
 
     def _started(self, slot: int, *options: str) -> ServerProcess:
         return ServerProcess([*self._command, *options], slot, self._sockets[slot], self._cwd, self._environment)
 
-    @staticmethod
-    def _is_gone(process: ServerProcess) -> bool:
+    def _is_gone(self, process: ServerProcess) -> bool:
         if process.has_ended:
             process.forget()
+            if self._when_gone is not None:
+                self._when_gone(process.pid)
             return True
         return False
 
@@ -196,19 +217,23 @@ class Supervisor:
                 self._deaths[slot] = 0
             if self._is_gone(process):
                 del self._current[slot]
-                if not self._is_stopping:
+                if self._is_stopping:
+                    logger.info("a server process has ended", extra=process.ending)
+                else:
                     self._replace(process)
         self._has_served = self._has_served or self.is_serving
         for slot, at in list(self._starts.items()):
             if monotonic() >= at:
                 del self._starts[slot]
                 self._current[slot] = self._started(slot)
+                logger.warning("a server process starts for one that died", extra={"pid": self._current[slot].pid})
 
     def _replace(self, dead: ServerProcess) -> None:
         deaths = self._deaths[dead.slot]
         logger.error("a server process died", extra=dead.ending)
+        self._died[dead.ending.get("signal", "exit")] += 1
         # What cannot start at first will not start later, and the operator waits for the error.
-        if not self._has_served or deaths >= len(SECONDS_BETWEEN_STARTS):
+        if not (self._has_served or dead.is_serving) or deaths >= len(SECONDS_BETWEEN_STARTS):
             raise GaveUp
         self._starts[dead.slot] = monotonic() + SECONDS_BETWEEN_STARTS[deaths]
         self._deaths[dead.slot] += 1

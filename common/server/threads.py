@@ -13,6 +13,7 @@ from typing import Any
 from django.db import connections
 from django.utils.translation import gettext_lazy as _
 
+from common.metrics import Counter
 from common.postgres import deadlines
 from common.postgres.base import DatabaseWrapper
 from common.refusals import Unavailable
@@ -30,6 +31,10 @@ WAIT_SECONDS = 1.2
 # How long it waits for a connection at least, even if it has waited long for its thread: processes that have just
 # started serve their first calls slowly.
 LEAST_SECONDS = 0.5
+
+WAITS = Counter("thread_waits_total", "Requests that waited for a thread")
+SECONDS_WAITED = Counter("thread_wait_seconds_total", "How long they waited")
+BUSY = Counter("server_busy_total", "Requests that were refused because no thread became free in time")
 
 _here = threading.local()
 
@@ -104,6 +109,20 @@ class RequestThreads:
         self._threads = 0
         self._is_check_due = False
 
+    @property
+    def limit(self) -> int:
+        return self._count
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a thread."""
+        return len(self._pending)
+
+    def threads(self) -> dict[tuple[str, ...], float]:
+        """How many threads handle a call, and how many others are started."""
+        busy = len(self._running)
+        return {("busy",): busy, ("idle",): max(0, self._threads - busy)}
+
     async def run(self, function: Callable[..., None], *args: Any) -> None:
         """Raises ServerBusy when no thread becomes free within `WAIT_SECONDS`, and what `function` raises.
 
@@ -131,6 +150,9 @@ class RequestThreads:
 
     def _next(self, now: float) -> _Call:
         call = self._pending.popleft()
+        if now > call.arrived:
+            WAITS.inc()
+            SECONDS_WAITED.inc(by=now - call.arrived)
         call.since = now
         call.is_active = True
         self._running.add(call)
@@ -155,6 +177,7 @@ class RequestThreads:
             self._is_check_due = bool(self._running)
         self._notice_ended()
         for call in overdue:
+            BUSY.inc()
             call.error = ServerBusy()
             call.settle()
         if self._is_check_due:

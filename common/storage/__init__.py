@@ -24,7 +24,7 @@ from common.jobs.declaring import SLOW_QUEUE
 from common.rollbacks import may_be_committed, on_rollback
 from common.server.threads import begin_wait
 from common.storage.backups import BACKUP
-from common.storage.files import TEMPORARY, StorageFull, StorageUnavailable, StoredFile
+from common.storage.files import TEMPORARY, StorageFull, StorageUnavailable, StoredFile, counted
 
 __all__ = [
     "TEMPORARY",
@@ -94,7 +94,7 @@ def stored(files: Mapping[str, bytes]) -> Iterator[None]:
 def _store(name: str, content: bytes) -> None:
     begin_wait()
     if not _places.acquire(timeout=WAIT_SECONDS):
-        raise StorageUnavailable
+        raise counted(StorageUnavailable())
     try:
         storage().save(name, ContentFile(content))
     finally:

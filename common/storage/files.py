@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
+from common.metrics import Counter
 from common.refusals import Unavailable
 
 # The beginning of the name of a file that is being written. Such files are served by nobody.
@@ -28,6 +29,20 @@ class StorageFull(Unavailable):
     code = "storage_full"
     message = _("there is no space for pictures at the moment; try again later")
     retry_after = 60
+
+
+FAILURES = Counter(
+    "storage_failures_total",
+    "Steps with stored files that failed because the storage was full or unavailable",
+    ["reason"],
+    known=[(StorageFull.code,), (StorageUnavailable.code,)],
+)
+
+
+def counted[Refused: StorageFull | StorageUnavailable](refusal: Refused) -> Refused:
+    """The refusal, for the caller to raise."""
+    FAILURES.inc(refusal.code)
+    return refusal
 
 
 class StoredFile(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 
-from common.storage.files import TEMPORARY, StoredFile, refusal_of
+from common.storage.files import TEMPORARY, StoredFile, counted, refusal_of
 
 
 class LocalStorage(FileSystemStorage):
@@ -134,4 +134,4 @@ def _refused() -> Iterator[None]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise refusal_of(error) from error
+        raise counted(refusal_of(error)) from error

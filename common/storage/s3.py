@@ -16,7 +16,7 @@ from storages.backends.s3 import S3Storage
 from storages.utils import clean_name
 
 from common.server.files import SECONDS_CACHED
-from common.storage.files import StorageFull, StorageUnavailable, StoredFile
+from common.storage.files import StorageFull, StorageUnavailable, StoredFile, counted
 
 # A request that failed so soon, for a reason that may have passed, is repeated once, after a pause. A server that hangs
 # is not waited for twice.
@@ -158,9 +158,9 @@ def _refused() -> Iterator[None]:
     except ClientError as error:
         if _is_missing(error.response):
             raise FileNotFoundError(str(error)) from error
-        raise (StorageFull() if _is_full(error.response) else StorageUnavailable()) from error
+        raise counted(StorageFull() if _is_full(error.response) else StorageUnavailable()) from error
     except BotoCoreError as error:
-        raise StorageUnavailable from error
+        raise counted(StorageUnavailable()) from error
 
 
 def _may_pass(error: BotoCoreError | ClientError) -> bool:

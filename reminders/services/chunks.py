@@ -20,6 +20,7 @@ from reminders.services.channels import channel_names
 from reminders.services.deliveries import DELIVER
 from reminders.services.recipients import (
     LONGEST_PLAN,
+    count_notifications,
     count_without_notification,
     notified,
     plan_of,
@@ -105,6 +106,8 @@ def notify_chunk(chunk_id: str, *, now: datetime) -> list[str]:
         chunk.notified = _INSERT.run(*shape, _is_in_two_months(round_, now), **given, prefix=prefix)
         if monotonic() - began > LONGEST_TRANSACTION:
             raise TooSlow
+    count_notifications(round_.kind, "notified", chunk.notified)
+    count_notifications(round_.kind, "missed", chunk.missed)
     chunk.closed_at = now
     chunk.save(update_fields=["state", "notified", "missed", "closed_at"])
     after = {"state": chunk.state, "notified": chunk.notified, "missed": chunk.missed}

@@ -3,6 +3,7 @@
 import logging
 import random
 from datetime import datetime, timedelta
+from itertools import product
 from time import monotonic
 from typing import Any
 
@@ -18,7 +19,10 @@ from accounts.models import User
 from common import audit
 from common.jobs import defer, stopping
 from common.locks import AdvisoryLock
+from common.log_secrets import message_of
+from common.metrics import Counter
 from common.refusals import Conflict, Missing
+from common.times import optional_wire_time
 from livestreams.models import Status
 from reminders.channels import Batch, Device, Interrupted, Person, Unreached
 from reminders.models import (
@@ -56,6 +60,20 @@ RETRY_LOCK_AFTER = timedelta(seconds=30)
 LONGEST_ERROR = 500  # characters
 STORE_PROGRESS_EVERY = 50  # users; a killed worker repeats at most so many messages
 SENDING = AdvisoryLock("delivery")
+
+# By the state of the delivery afterwards.
+OUTCOMES: dict[str, str] = {
+    Delivery.State.DELIVERED: "delivered",
+    Delivery.State.PENDING: "retried",
+    Delivery.State.FAILED: "given_up",
+    Delivery.State.STOPPED: "stopped",
+}
+ATTEMPTS = Counter(
+    "delivery_attempts_total",
+    "Attempts to send a delivery",
+    ["channel", "outcome"],
+    known=product(settings.NOTIFICATION_CHANNELS, [*OUTCOMES.values(), "interrupted"]),
+)
 
 
 class DeliveryMissing(Missing):
@@ -108,7 +126,10 @@ def deliver(delivery_id: str, *, now: datetime) -> str | None:
         people = list(_people(delivery, now))
         failure = _failure_of_sending(delivery, people)
         ended = now + timedelta(seconds=monotonic() - began)
-        return _record(delivery_id, failure, recipients=len(people), now=ended)
+        state = _record(delivery_id, failure, recipients=len(people), now=ended)
+        if state is not None:
+            ATTEMPTS.inc(delivery.channel, "interrupted" if isinstance(failure, Interrupted) else OUTCOMES[state])
+        return state
 
 
 def _defer(delivery_id: str, at: datetime) -> None:
@@ -216,8 +237,8 @@ def _failure_of_sending(delivery: Delivery, people: list[tuple[Any, ...]]) -> Ex
     except (Unreached, Interrupted) as ended:
         return ended
     except Exception as error:  # a bug in a channel counts as a failed attempt, so that it is retried and shown
-        logger.exception("the channel %s failed", delivery.channel)
-        return Unreached(f"{type(error).__name__}: {error}")
+        logger.exception("the channel %s failed", delivery.channel, extra={"delivery_id": delivery.pk})
+        return Unreached(f"{type(error).__name__}: {message_of(error)}")
     return None
 
 
@@ -251,7 +272,25 @@ def _record(delivery_id: str, failure: Exception | None, *, recipients: int, now
             _close(delivery, Delivery.State.FAILED, now)
     delivery.save()
     audit.record("deliver", delivery, by=None, now=now, before=before, after=_values(delivery))
+    if delivery.last_error and not isinstance(failure, Interrupted):
+        _log_failure(delivery)
     return delivery.state
+
+
+def _log_failure(delivery: Delivery) -> None:
+    at = delivery.next_attempt_at
+    facts = {
+        "delivery_id": delivery.pk,
+        "channel": delivery.channel,
+        "recipients": delivery.recipients,
+        "attempt": delivery.attempts,
+        "reason": delivery.last_error,
+        "next_attempt_at": optional_wire_time(at),
+    }
+    if at is None:
+        logger.error("a delivery failed and is not tried again", extra=facts)
+    else:
+        logger.warning("a delivery failed and is tried again", extra=facts)
 
 
 @transaction.atomic

@@ -3,14 +3,28 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 
+from common.metrics import Counter
 from common.queries import ID, TIME, Param, Question, count_of
 from reminders.models import LONGEST_LEAD, Kind, Notification, Reminder, Round, blocks_of
 
 # The notifications of one plan are inserted after its longest lead time begins. A day more, because clocks differ.
 LONGEST_PLAN = timedelta(minutes=LONGEST_LEAD, days=1)
+
+NOTIFICATIONS = Counter(
+    "notifications_total",
+    "People who were notified, and those who were not because it was too late (missed)",
+    ["kind", "outcome"],
+    known=[(kind.value, outcome) for kind in Kind for outcome in ("notified", "missed")],
+)
+
+
+def count_notifications(kind: str, outcome: str, people: int) -> None:
+    """Count them when the transaction has committed."""
+    if people:
+        transaction.on_commit(lambda: NOTIFICATIONS.inc(kind, outcome, by=people))
 
 
 def _users(is_first: bool, is_last: bool) -> Q:

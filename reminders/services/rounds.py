@@ -16,7 +16,7 @@ from common.queries import ID, Param, Question
 from livestreams.models import LiveStream, Status
 from livestreams.services import StreamMissing, take_stream_lock
 from reminders.models import VALID_IN, Checkpoint, Chunk, Kind, Reminder, Round, came_due
-from reminders.services.recipients import count_without_notification
+from reminders.services.recipients import count_notifications, count_without_notification
 
 CUT_ROUNDS = "reminders.tasks.cut_rounds"
 NOTIFY_CHUNKS = "reminders.tasks.notify_chunks"
@@ -299,6 +299,7 @@ def cut_round(round_id: str, *, now: datetime) -> list[str]:
     elif now > round_.good_until:
         round_.state = Round.State.MISSED
         round_.reminders = count_without_notification(round_, None, None, now=now)
+        count_notifications(round_.kind, "missed", round_.reminders)
     else:
         round_.state = Round.State.CUT
         chunks = _chunks(round_)

@@ -38,7 +38,7 @@ from tests.commands.backups import (
 )
 from tests.commands.conftest import Run, Start, waiting_for
 from tests.patience import PATIENCE, wait_until
-from tests.servers import database_url
+from tests.servers import database_url, direct_place
 from tests.storage.conftest import media
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pictures")]
@@ -208,7 +208,7 @@ def test_of_two_backups_at_once_one_is_made(start: Start, creator: User, tmp_pat
     first.communicate(timeout=PATIENCE)
 
     assert (first.returncode, second.returncode) == (0, 1)
-    assert "Another backup or restore of this database runs." in errors
+    assert "Another backup, a restore, or an erasure of a person runs" in errors
     assert len(names_in(folder)) == 1
 
 
@@ -227,7 +227,7 @@ def test_no_restore_begins_while_another_one_runs(start: Start, creator: User, r
 
     assert first.returncode == 0, errors
     assert second.returncode == 1
-    assert "Another backup or restore of this database runs." in second.stderr
+    assert "Another backup or restore runs on this database." in second.stderr
 
 
 def _is_waited_for(url: str) -> bool:
@@ -306,17 +306,24 @@ def test_a_restore_that_is_killed_leaves_the_database_empty(
 # --- secrets --------------------------------------------------------------------------------------
 
 
+def dumping(database: str) -> psutil.Process:
+    """The process of pg_dump."""
+    commands = ((process, process.info["cmdline"] or [""]) for process in psutil.process_iter(["cmdline"]))
+    return next(
+        process for process, words in commands if words[0].endswith("/pg_dump") and f"dbname={database} " in words[-1]
+    )
+
+
 def test_no_command_line_and_no_output_has_the_password(start: Start, creator: User, tmp_path: Path) -> None:
     url = database_url().replace("@", f":{PASSWORD}@", 1)
     with waiting_for(STREAMS, 2) as until_it_waits:
         process = start("backup", "--folder", str(tmp_path / "backups"), DATABASE_URL=url, DATABASE_DIRECT_URL=url)
         until_it_waits()
-        (program,) = psutil.Process(process.pid).children(recursive=True)
+        program = dumping(direct_place()["dbname"])
         shown = program.cmdline()
         hidden = program.environ()
     output = "".join(process.communicate(timeout=PATIENCE))
 
-    assert "pg_dump" in shown[0]
     assert process.returncode == 0, output
     assert hidden["PGPASSWORD"] == PASSWORD
     assert PASSWORD not in " ".join(shown)

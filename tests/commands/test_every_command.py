@@ -5,7 +5,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from functools import cache
 from io import StringIO
@@ -21,6 +20,7 @@ from bans.models import LiveStreamBan
 from common.commands import OperatorCommand
 from livestreams.models import LiveStream
 from tests.commands.conftest import Run, Start, waiting_for_streams
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.streams import make_stream
 
@@ -37,6 +37,7 @@ CHANGING = [
     "grant_service_role",
     "import_bans",
     "media",
+    "people",
     "purge",
     "rename_user",
     "rotate_join_key",
@@ -72,6 +73,7 @@ def required_arguments(command: str, files: Path) -> list[str]:
         "grant_service_role": [SERVICE_ROLE],
         "import_bans": [str(files / "bans.ndjson")],
         "media": ["check"],
+        "people": ["deactivate", "viewer"],
         "rename_user": ["viewer", "other.viewer"],
         "restore": ["newest"],
     }.get(command, [])
@@ -82,7 +84,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an embedded database that has been migrated. Its server is stopped."""
     folder = tmp_path_factory.mktemp("migrated")
     subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+        manage("migrate", "--verbosity", "0"),
         cwd=django_settings.BASE_DIR,
         env=os.environ | {"DATABASE_URL": "", "KUMANDA_DATA": str(folder)},
         timeout=PATIENCE,
@@ -128,6 +130,7 @@ def test_the_list_of_operator_commands() -> None:
         "grant_service_role",
         "import_bans",
         "media",
+        "people",
         "purge",
         "rename_user",
         "restore",
@@ -144,9 +147,13 @@ def help_of() -> Callable[[str], str]:
 
     @cache
     def printed(command: str) -> str:
-        command_line = [sys.executable, "manage.py", command, "--help"]
         return subprocess.run(
-            command_line, cwd=django_settings.BASE_DIR, capture_output=True, text=True, timeout=PATIENCE, check=True
+            manage(command, "--help"),
+            cwd=django_settings.BASE_DIR,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=True,
         ).stdout
 
     return printed
@@ -161,10 +168,10 @@ def test_every_example_of_the_help_works(
 
     assert len(examples) >= 2
     for example in examples:
-        python, manage, *words = shlex.split(example)
-        assert (python, manage, words[0]) == ("python", "manage.py", command)
+        python, program, *words = shlex.split(example)
+        assert (python, program, words[0]) == ("python", "manage.py", command)
         finished = subprocess.run(
-            [sys.executable, Path(django_settings.BASE_DIR) / manage, *words],
+            manage(*words),
             cwd=files,
             env=environment,
             # One example reads standard input.

@@ -9,20 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
+from tests.deploy.installed import CONTAINERFILE, ROOT, copied, installed
 from tests.patience import PATIENCE, wait_until
 from tests.servers import Server, free_port, serving
 
-ROOT = Path(settings.BASE_DIR)
-CONTAINERFILE = ROOT / "deploy" / "Containerfile"
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
-
-
-def copied() -> list[str]:
-    """The paths that the image gets from the checkout."""
-    lines = re.findall(r"(?m)^COPY (?!--from)(.+)$", CONTAINERFILE.read_text())
-    return [name for line in lines for name in line.split()[:-1]]
 
 
 @pytest.mark.skipif(HADOLINT is None, reason="needs hadolint, which is a wheel for Linux, macOS and Windows")
@@ -48,15 +40,9 @@ def test_the_context_contains_what_is_copied_and_nothing_else() -> None:
     assert (ROOT / ".dockerignore").read_text() == (ROOT / ".containerignore").read_text()
 
 
-def installed(folder: Path, origin: str) -> Path:
-    """A folder as /srv/kumanda in the image, with a .env that lets pages of `origin` call the API."""
-    for name in copied():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, target)
+def allowing(folder: Path, origin: str) -> Path:
+    """The files of the image in a new folder, with a .env that lets pages of `origin` call the API."""
+    installed(folder)
     allow(folder, origin)
     return folder
 
@@ -77,7 +63,7 @@ def test_the_files_of_the_image_are_enough_and_a_reload_takes_new_settings_and_v
     """The second version is another folder, to which the link in the command of the service leads."""
     monkeypatch.delenv("CORS_ALLOWED_ORIGINS", raising=False)  # of the .env of this checkout; it would win
     link = tmp_path / "current"
-    link.symlink_to(installed(tmp_path / "1", "https://1.example"))
+    link.symlink_to(allowing(tmp_path / "1", "https://1.example"))
     environment = {"SECRET_KEY": "s" * 50, "JWT_SIGNING_KEY": "j" * 50, "KUMANDA_DATA": str(tmp_path / "data")}
     with serving(free_port(), link, environment) as server:
         for path in ("/api/docs/", "/api/schema/", "/admin/login/", "/api/v1/live-stream/upcoming"):
@@ -90,7 +76,7 @@ def test_the_files_of_the_image_are_enough_and_a_reload_takes_new_settings_and_v
         wait_until(lambda: allows(server, "https://1b.example"))
 
         link.unlink()
-        link.symlink_to(installed(tmp_path / "2", "https://2.example"))
+        link.symlink_to(allowing(tmp_path / "2", "https://2.example"))
         server.signal(signal.SIGHUP)
         wait_until(lambda: allows(server, "https://2.example"))
     line = [sys.executable, "manage.py", "worker", "--help"]

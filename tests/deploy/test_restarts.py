@@ -1,6 +1,5 @@
 """Two hosts behind the proxy are restarted one after the other while they are used: no call fails."""
 
-import signal
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,20 +10,13 @@ from django.conf import settings
 from tests.conftest import make_user
 from tests.load import PLENTY, load, mixed_calls
 from tests.nginx import BEHIND, Proxy, needs_nginx, running_proxy
-from tests.servers import Server, free_port, serving
+from tests.servers import free_port, serving
 
 pytestmark = [needs_nginx, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 RATE = 80
 # In production 15 seconds, and 10 for idle connections of the proxy. In the same relation, so that the test is shorter.
 DRAIN = {"DRAIN_SECONDS": "6", **PLENTY}
 IDLE = {"keepalive_timeout 10s;": "keepalive_timeout 4s;"}
-
-
-def restarted(running: ExitStack, server: Server) -> Server:
-    """Stop it as systemd does, and start it again on the same port. Returns when it is ready."""
-    server.signal(signal.SIGTERM)
-    assert server.ended() == 0
-    return running.enter_context(serving(server.port, settings.BASE_DIR, BEHIND | DRAIN))
 
 
 def test_hosts_that_are_restarted_one_after_the_other_fail_no_call(tmp_path: Path) -> None:
@@ -36,7 +28,8 @@ def test_hosts_that_are_restarted_one_after_the_other_fail_no_call(tmp_path: Pat
         with load(proxy.connect, sent, rate=RATE) as made:
             time.sleep(2)
             for server in servers:
-                restarted(running, server)
+                server.stop()
+                running.enter_context(serving(server.port, settings.BASE_DIR, BEHIND | DRAIN))
                 time.sleep(2)
             # Both were restarted, and serve again.
             before = made.answers[200]

@@ -4,42 +4,36 @@ import os
 import signal
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.patience import PATIENCE, wait_until
 from tests.server.logs import Logged
-from tests.servers import Server, running_server
+from tests.servers import running_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def processes(server: Server) -> list[int]:
-    assert server.process is not None
-    return sorted(child.pid for child in psutil.Process(server.process.pid).children())
 
 
 def test_a_killed_process_is_logged_and_replaced_and_the_others_serve(capfd: pytest.CaptureFixture[str]) -> None:
     logged = Logged(capfd)
     with running_server(workers=2) as server:
-        before = processes(server)
+        before = server.accepting()
         for number, killed in enumerate(before, 1):
             os.kill(killed, signal.SIGKILL)
             wait_until(lambda n=number: len(logged.lines("a server process died")) == n)  # type: ignore[misc]
             line = logged.lines("a server process died")[-1]
             assert (line["pid"], line["signal"], line["level"]) == (killed, "SIGKILL", "error")
-            wait_until(lambda: len(processes(server)) == 2)
+            wait_until(lambda: len(server.accepting()) == 2)
             assert all(server.call("GET", "/healthz").status == 200 for _ in range(20))
-        assert not set(before) & set(processes(server))
+        assert not set(before) & set(server.accepting())
 
 
 def test_a_process_that_ends_by_itself_is_logged_with_its_exit_code(capfd: pytest.CaptureFixture[str]) -> None:
     logged = Logged(capfd)
     with running_server(workers=2) as server:
-        os.kill(processes(server)[0], signal.SIGINT)  # a process stops at SIGINT
+        os.kill(server.accepting()[0], signal.SIGINT)  # a process stops at SIGINT
         (line,) = logged.wait_for("a server process died")
         assert (line["exit_code"], "signal" in line) == (0, False)
-        wait_until(lambda: len(processes(server)) == 2)
+        wait_until(lambda: len(server.accepting()) == 2)
         assert server.call("GET", "/healthz").status == 200
 
 
@@ -52,7 +46,7 @@ def test_processes_that_do_not_come_up_again_are_tried_a_few_times_and_then_serv
     environment = {"DJANGO_SETTINGS_MODULE": module.stem, "PYTHONPATH": str(tmp_path)}
     with running_server(workers=2, **environment) as server:
         module.write_text("raise SystemExit(7)\n")
-        os.kill(processes(server)[0], signal.SIGKILL)
+        os.kill(server.accepting()[0], signal.SIGKILL)
         assert server.process is not None
         # The other process serves meanwhile.
         wait_until(lambda: len(logged.lines("a server process died")) >= 2)

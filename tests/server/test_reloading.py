@@ -72,12 +72,13 @@ def test_no_call_fails_while_the_processes_are_exchanged(tmp_path: Path, capfd: 
     ("broken", "reason"),
     [
         ("from config.settings import *\n\nraise ValueError('a wrong setting')\n", "its output is above"),
+        ("from config.settings import *\n\nROOT_URLCONF = 'missing_urls'\n", "its output is above"),
         (
             "from config.settings import *\n\nDATABASES['default'] |= {'HOST': '127.0.0.1', 'PORT': '1'}\n",
             "the database does not answer",
         ),
     ],
-    ids=["settings", "database"],
+    ids=["settings", "addresses", "database"],
 )
 def test_after_a_wrong_change_the_old_processes_stay(
     broken: str, reason: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]

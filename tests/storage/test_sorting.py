@@ -5,7 +5,7 @@ from contextlib import closing
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.storage import sorting
@@ -14,6 +14,7 @@ from common.storage.sorting import Sorted, Spool, joined
 NAMES = st.lists(st.text(max_size=4), max_size=30)
 
 
+@settings(deadline=None)  # it writes files, on a machine that may be busy
 @given(NAMES, NAMES)
 def test_a_join_finds_what_sets_find(left: list[str], right: list[str]) -> None:
     with closing(Sorted([name, 1] for name in left)) as one, closing(Sorted([name, 2] for name in right)) as other:

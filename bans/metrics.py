@@ -1,0 +1,25 @@
+"""What waits for moderators, for `settings.METRICS_READINGS`."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.contrib.contenttypes.models import ContentType
+from django.utils.dateparse import parse_datetime
+
+from bans.overview import MOST_COUNTED, waiting
+from common.metrics.readings import Reading, by_label
+from common.queries import Question
+
+# Of a table that is never empty, one row.
+_WAITING = Question(lambda: ContentType.objects.values_list(waiting()))
+
+
+def read(now: datetime) -> Iterator[Reading]:
+    ((found,),) = _WAITING.rows(limit=1, now=now)
+    numbers = {name: min(found[name], MOST_COUNTED) for name in ("appeals", "live", "ending")}
+    numbers["rest"] = found["rest"]["found"]
+    about = f"Bans that wait for a review, at most {MOST_COUNTED:,} of each queue"
+    yield from by_label("bans_waiting", about, "queue", numbers)
+    oldest = parse_datetime(found["oldest_appeal"] or "")
+    age = 0.0 if oldest is None else max(0.0, (now - oldest).total_seconds())
+    yield Reading("oldest_appeal_seconds", "Since the oldest pending appeal was made, 0 without one", age)
