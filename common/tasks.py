@@ -6,6 +6,7 @@ from common.jobs import FIRST, PATIENT, SLOW_QUEUE, maintenance, periodic, task
 from common.rate_limits import counters
 from common.replica import last_writes
 from common.storage import storage
+from common.storage.backups import refuse_while_running
 
 EVERY_TEN_SECONDS = "* * * * * */10"  # the seconds are the last field
 EVERY_FIVE_MINUTES = "*/5 * * * *"
@@ -30,6 +31,7 @@ def forget_last_writes(timestamp: int) -> None:
 
 @task(queue=SLOW_QUEUE, retry=PATIENT)
 def remove_files(names: list[str]) -> None:
-    """Remove stored files that no row names any more."""
+    """Remove stored files that no row names any more. Raises BackupRunning."""
+    refuse_while_running()
     for name in names:
         storage().delete(name)

@@ -7,7 +7,7 @@ from django.db import IntegrityError
 from django.db.models import Min
 
 from common.retention import CHUNK, Kept, Removal, Retention
-from common.storage import forget
+from common.storage import forget_unless_backed_up
 from livestreams.models import LiveStream
 from livestreams.services import purge_records, purge_stream
 
@@ -36,7 +36,7 @@ def _remove_streams(now: datetime, removal: Removal) -> None:
             removal.count += 1
             removal.ids.append(stream_id)
             if thumbnail:
-                removal.files_left += forget([thumbnail])
+                removal.files_left += forget_unless_backed_up([thumbnail])
 
 
 def _ids(now: datetime) -> Iterator[str]:

@@ -6,6 +6,7 @@ from common.clock import database_time
 from common.items import for_each
 from common.jobs import PATIENT, SLOW_QUEUE, periodic, task
 from common.storage import storage
+from common.storage.backups import refuse_while_running
 from livestreams.models import LiveStream
 from livestreams.services import expire_stream
 
@@ -16,7 +17,11 @@ EVERY_MINUTE = "* * * * *"
 
 @task(queue=SLOW_QUEUE, retry=PATIENT)
 def rename_thumbnail(old: str, new: str) -> None:
-    """Rename the thumbnail of a deleted stream, so that its published address no longer works."""
+    """Rename the thumbnail of a deleted stream, so that its published address no longer works.
+
+    Raises BackupRunning.
+    """
+    refuse_while_running()
     try:
         storage().move(old, new)
     except FileNotFoundError:
@@ -25,7 +30,8 @@ def rename_thumbnail(old: str, new: str) -> None:
 
 @task(queue=SLOW_QUEUE, retry=PATIENT)
 def remove_thumbnail(name: str) -> None:
-    """Delete the thumbnail that a stream had before it got another one."""
+    """Delete the thumbnail that a stream had before it got another one. Raises BackupRunning."""
+    refuse_while_running()
     storage().delete(name)
 
 

@@ -72,6 +72,20 @@ for action in (
         _("%(actor)s moved %(rows)s rows of the audit trail to a file"),
     ),
     Action(
+        "make_backup",
+        RUN,
+        SYSTEM,
+        _("make a backup"),
+        _("%(actor)s made the backup %(file)s of %(rows)s rows and %(files)s files"),
+    ),
+    Action(
+        "restore_backup",
+        RUN,
+        SYSTEM,
+        _("restore a backup"),
+        _("%(actor)s restored the backup %(file)s of %(rows)s rows and %(files)s files"),
+    ),
+    Action(
         "rotate_keys",
         RUN,
         SYSTEM,

@@ -31,6 +31,7 @@ COMMANDS = sorted(
     and isinstance(load_command_class(app, name), OperatorCommand)
 )
 CHANGING = [
+    "backup",
     "dispatch_reminders",
     "expire_streams",
     "grant_service_role",
@@ -75,6 +76,7 @@ def required_arguments(command: str, files: Path) -> list[str]:
         "media": ["check"],
         "people": ["deactivate", "viewer"],
         "rename_user": ["viewer", "other.viewer"],
+        "restore": ["newest"],
     }.get(command, [])
 
 
@@ -96,15 +98,20 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment_of(
     place: dict[str, str], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Callable[[str], dict[str, str]]:
-    """The environment variables for a command. `seed_demo` gets an embedded database of its own."""
+    """The environment variables for a command. `seed_demo` and `restore` get an embedded database of their own."""
 
     def chosen(command: str) -> dict[str, str]:
-        if command != "seed_demo":
+        if command not in {"seed_demo", "restore"}:
             return place
         own = tmp_path_factory.mktemp("own")
+        embedded = place | {"DATABASE_URL": "", "DATABASE_DIRECT_URL": "", "KUMANDA_DATA": str(own)}
+        if command == "restore":
+            backups = tmp_path_factory.mktemp("backups")
+            call_command("backup", "--folder", str(backups), stdout=StringIO())
+            return embedded | {"BACKUP_FOLDER": str(backups), "SECRET_KEY": django_settings.SECRET_KEY}
         # With its owner, who is not root.
         subprocess.run(["cp", "-a", f"{request.getfixturevalue('migrated')}/.", own], check=True)
-        return place | {"DATABASE_URL": "", "KUMANDA_DATA": str(own)}
+        return embedded
 
     return chosen
 
@@ -116,6 +123,7 @@ def examples_of(help_text: str) -> list[str]:
 
 def test_the_list_of_operator_commands() -> None:
     assert COMMANDS == [
+        "backup",
         "dispatch_reminders",
         "doctor",
         "expire_streams",
@@ -126,9 +134,11 @@ def test_the_list_of_operator_commands() -> None:
         "people",
         "purge",
         "rename_user",
+        "restore",
         "rotate_join_key",
         "seal_audit_trail",
         "seed_demo",
+        "version",
     ]
 
 
