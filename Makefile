@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev clients peers test test-fast test-peers coverage lint format schema messages examples pictures attack faults bench bench-quick bench-lists bench-huge bench-fanout bench-process bench-admin lock
+.PHONY: help demo setup setup-dev clients peers test test-fast test-peers coverage lint format schema messages examples pictures attack faults bench bench-quick bench-lists bench-huge bench-fanout bench-process bench-bloat bench-admin lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -107,6 +107,9 @@ bench-huge: $(BENCH) $(DEV) .env ## The same, and with 10,000,000 streams (about
 
 bench-admin: $(BENCH) .env ## Measure every page, search and filter of the admin with a million bans (about fifteen minutes, 10 GB)
 	@$(BIN)/python -m benchmarks.admin $(ARGS)
+
+bench-bloat: .env ## Measure how much tables grow that are updated often, with several fill factors (about five minutes)
+	@$(BIN)/python -m benchmarks.bloat $(ARGS)
 
 bench-process: $(BENCH) $(DEV) .env ## Measure memory and starts of a server process, and migrations of big tables (about five minutes)
 	@$(BIN)/python -m benchmarks.process $(ARGS)

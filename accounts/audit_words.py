@@ -45,6 +45,12 @@ add_kind(
             "ended_sessions": _("ended sessions"),
             "marked": _("marked notifications"),
             "note_id": _("note"),
+            "source": _("what was erased"),
+            "rows": _("rows"),
+            "erased": _("erased rows"),
+            "redaction": _("redaction"),
+            "groups": _("roles"),
+            "role": _("role"),
             "language": Field(_("language"), worded=lambda code: dict(settings.LANGUAGES).get(code, code)),
             "time_zone": _("time zone"),
             "stay_on_case": _("the queue stays on the case"),
@@ -72,6 +78,14 @@ add_kind(
 
 for action in (
     Action("log_in", "session", SIGN_INS, _("log in"), _("%(actor)s logged in")),
+    Action(
+        "issue_token",
+        "session",
+        SIGN_INS,
+        _("issue a token"),
+        _("%(actor)s issued a token for %(person)s"),
+    ),
+    # Of rows from before decision 49: a refresh leaves none now.
     Action("refresh_session", "session", SIGN_INS, _("renew a session"), _("%(actor)s renewed a session")),
     Action(
         "end_session",
@@ -79,6 +93,13 @@ for action in (
         SIGN_INS,
         _("end a session"),
         _("%(actor)s ended a session of %(person)s"),
+    ),
+    Action(
+        "remove_expired_session",
+        "session",
+        SIGN_INS,
+        _("remove an expired session"),
+        _("%(actor)s removed an expired session of %(person)s"),
     ),
     Action("log_out", "user", SIGN_INS, _("end all sessions"), _("%(actor)s ended all sessions of %(person)s")),
     Action(
@@ -119,6 +140,41 @@ for action in (
         MODERATION,
         _("delete a note about a person"),
         _("%(actor)s deleted a note about %(person)s"),
+    ),
+    Action(
+        "grant_role",
+        "user",
+        MODERATION,
+        _("grant a role"),
+        _("%(actor)s granted %(person)s the role %(role)s"),
+    ),
+    Action(
+        "revoke_role",
+        "user",
+        MODERATION,
+        _("revoke a role"),
+        _("%(actor)s took the role %(role)s from %(person)s"),
+    ),
+    Action(
+        "erase_rows",
+        "user",
+        SIGN_INS,
+        _("erase rows of a person"),
+        _("%(actor)s erased rows of %(person)s"),
+    ),
+    Action(
+        "erase_account",
+        "user",
+        SIGN_INS,
+        _("erase a person"),
+        _("%(actor)s erased the account of %(person)s"),
+    ),
+    Action(
+        "redact_audit_rows",
+        "user",
+        SIGN_INS,
+        _("redact the audit trail"),
+        _("%(actor)s replaced the names and texts of %(person)s in the audit trail"),
     ),
     Action(
         "activate_user",

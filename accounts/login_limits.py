@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
@@ -72,7 +73,7 @@ class Limits:
     def __init__(self, username: str, user: User | None, client: Client, *, now: datetime) -> None:
         self._user, self._now = user, now
         name = User.key_of(username)
-        network = client_network(client.address)
+        self._network = network = client_network(client.address)
         self._address = _key("address", network)
         device = device_of(user, client.cookies)
         if device:
@@ -115,7 +116,8 @@ class Limits:
 
     def _is_known_address(self) -> bool:
         # The query runs for unknown usernames too, so that response times do not reveal which exist.
-        known = KnownAddress.objects.filter(user=self._user.pk if self._user else NOBODY, address=self._address)
+        addresses = _keys("address", self._network)
+        known = KnownAddress.objects.filter(user=self._user.pk if self._user else NOBODY, address__in=addresses)
         return known.filter(last_login_at__gt=self._now - KNOWN_FOR).exists()
 
     def _refuse(self, spent: Iterable[LoginCounter]) -> None:
@@ -141,4 +143,12 @@ _COUNT_FAILURE = """
 
 def _key(*parts: str) -> bytes:
     """A keyed hash, by which equal values are recognised. Usernames and addresses themselves are not stored."""
-    return salted_hmac("accounts.login_limits", "\0".join(parts), algorithm="sha256").digest()
+    return _keys(*parts)[0]
+
+
+def _keys(*parts: str) -> list[bytes]:
+    """The same, and what it was under each of SECRET_KEY_FALLBACKS."""
+    return [
+        salted_hmac("accounts.login_limits", "\0".join(parts), secret=secret, algorithm="sha256").digest()
+        for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    ]

@@ -309,6 +309,9 @@ class Session(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+    # A refresh leaves no row in the audit trail: the row about the end of the session has these two.
+    refreshed_at = models.DateTimeField(_("last refreshed"), null=True)
+    refreshes = models.PositiveIntegerField(_("refreshes"), default=0, db_default=0)
 
     objects: ClassVar[models.Manager["Session"]] = models.Manager.from_queryset(LockingQuerySet["Session"])()
 

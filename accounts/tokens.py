@@ -8,7 +8,13 @@ from typing import Any, NamedTuple, Self
 import jwt
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
-from rest_framework_simplejwt.exceptions import ExpiredTokenError, TokenError
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import (
+    ExpiredTokenError,
+    TokenBackendError,
+    TokenBackendExpiredToken,
+    TokenError,
+)
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import Token
 
@@ -34,6 +40,35 @@ class TokenExpired(Unauthenticated):
     message = _("the access token has expired")
 
 
+class _Backend(TokenBackend):
+    """Signs with the first key, and also verifies what was signed with one of the others."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        options = {"issuer": api_settings.ISSUER, "leeway": api_settings.LEEWAY}
+        super().__init__(api_settings.ALGORITHM, keys[0], **options)
+        self._others = [TokenBackend(api_settings.ALGORITHM, key, **options) for key in keys[1:]]
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+        try:
+            return super().decode(token, verify)
+        except TokenBackendExpiredToken:
+            raise
+        except TokenBackendError:
+            for other in self._others:
+                try:
+                    return other.decode(token, verify)
+                except TokenBackendExpiredToken:
+                    raise
+                except TokenBackendError:
+                    continue
+            raise
+
+
+@lru_cache(maxsize=2)
+def _backend(keys: tuple[str, ...]) -> _Backend:
+    return _Backend(keys)
+
+
 class _SessionToken(Token):
     """A token type of djangorestframework-simplejwt, with the claims of a session.
 
@@ -42,6 +77,9 @@ class _SessionToken(Token):
     """
 
     lifetime: timedelta
+
+    def get_token_backend(self) -> TokenBackend:
+        return _backend((settings.JWT_SIGNING_KEY, *settings.JWT_SIGNING_KEY_FALLBACKS))
 
     @classmethod
     def of(cls, session: Session, *, now: datetime) -> Self:
@@ -77,6 +115,13 @@ class RefreshToken(_SessionToken):
 
 def signed_pair(session: Session, *, now: datetime) -> Pair:
     return Pair(str(AccessToken.of(session, now=now)), str(RefreshToken.of(session, now=now)))
+
+
+def service_token(session: Session, *, now: datetime) -> str:
+    """An access token for a server, which logs in once: it holds as long as its session."""
+    token = AccessToken.of(session, now=now)
+    token.set_exp(from_time=now, lifetime=session.expires_at - now)
+    return str(token)
 
 
 class RefreshClaims(NamedTuple):

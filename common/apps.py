@@ -10,7 +10,7 @@ class CommonConfig(AppConfig):
     verbose_name = _("records")
 
     def ready(self) -> None:
-        from common import hooks  # noqa: F401, PLC0415 - registers its system check
+        from common import hooks, personal_data  # noqa: F401, PLC0415 - register the system check, and a hook for it
         from common.storage import sources  # noqa: F401, PLC0415 - declares its hook to the system check
 
         post_migrate.connect(add_months, sender=self)

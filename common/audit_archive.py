@@ -8,7 +8,7 @@ A file is a gzip of lines, one for each row in the order of the ids: the canonic
 
 import gzip
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,8 @@ import orjson
 from django.conf import settings
 from django.db import connection
 
-from common import audit, partitions, seals
+from common import audit, partitions, redactions, seals
+from common.canonical import Row, canonical
 from common.locks import AdvisoryLock
 from common.models import AuditArchive, AuditEntry, AuditSeal
 from common.partitions import Partition
@@ -50,10 +51,11 @@ def archive_old_months(now: datetime, removal: Removal) -> None:
 
 def _archive_each(months: list[Partition], now: datetime, removal: Removal) -> None:
     for partition in months:
-        count = partitions.rows_in(partition.table)
         if removal.dry_run:
-            removal.count += count
-        elif not _is_owner():
+            removal.foresee(*partitions.rows_and_oldest(partition.table, "at"))
+            continue
+        count = partitions.rows_in(partition.table)
+        if not _is_owner():
             removal.notes.append(
                 f"{partition.table} is past AUDIT_RETENTION_YEARS; run purge as the owner of the tables to archive it."
             )
@@ -105,12 +107,14 @@ def _archive(partition: Partition, now: datetime) -> None:
     )
     folder = Path(settings.AUDIT_ARCHIVE_FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(".audit-*"):  # by a process that was killed: LOCK is ours
+        left.unlink()
     draft = folder / f".{archive.file}.{os.getpid()}"
     try:
-        archive.rows, archive.sha256 = _write(draft, first, last)
+        archive.rows, archive.sha256 = write(draft, seals.pages_of_table(first, last))
         _compare(draft, archive)
         draft.rename(folder / archive.file)
-        _sync(folder)
+        sync(folder)
     finally:
         draft.unlink(missing_ok=True)
     partitions.patiently(*_removal(partition), then=lambda: _record(archive, partition, now))
@@ -140,13 +144,13 @@ def _refuse_unsealed(last: int) -> None:
         raise NotArchived("rows of this month have no seal yet; run seal_audit_trail")
 
 
-def _write(path: Path, first: int, last: int) -> tuple[int, str]:
-    """The number of rows, and the digest of their lines."""
+def write(path: Path, pages_of_rows: Iterable[list[Row]]) -> tuple[int, str]:
+    """Write a file and store it on the disk. Returns the number of rows, and the digest of their lines."""
     digest, rows = sha256(), 0
     with path.open("wb") as file:
         with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
-            for page in seals.pages_of_table(first, last):
-                lines = b"".join(map(seals.canonical, page))
+            for page in pages_of_rows:
+                lines = b"".join(map(canonical, page))
                 digest.update(lines)
                 packed.write(lines)
                 rows += len(page)
@@ -155,7 +159,7 @@ def _write(path: Path, first: int, last: int) -> tuple[int, str]:
     return rows, digest.hexdigest()
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     """Store the new name, too."""
     opened = os.open(folder, os.O_RDONLY)
     try:
@@ -170,45 +174,51 @@ def _compare(path: Path, archive: AuditArchive) -> None:
     A seal that has rows of another month as well is left to `doctor --audit`.
     """
     whole = AuditSeal.objects.filter(first_id__gte=archive.first_id, last_id__lte=archive.last_id).order_by("number")
-    digest = sha256()
+    digest, redacted = sha256(), redactions.current()
     reader = seals.Reader(_counted(_rows_of(path), digest.update))
     for seal in whole.iterator():
         reader.take(seal.first_id - 1)
-        if reader.take(seal.last_id) != (seal.rows, seal.rows_digest):
+        expected = redacted.digest_of_seal(seal.number, seal.rows_digest)
+        if reader.take(seal.last_id) != (seal.rows, expected):
             raise NotArchived(f"the rows of seal {seal.number} are not those that were sealed; run doctor --audit")
     reader.take(archive.last_id)
     if (reader.rows, digest.hexdigest()) != (archive.rows, archive.sha256):
         raise NotArchived(f"{path.name} was not written completely")
 
 
-def _counted(pages: Iterator[list[seals.Row]], update: Callable[[bytes], None]) -> Iterator[list[seals.Row]]:
+def _counted(pages: Iterator[list[Row]], update: Callable[[bytes], None]) -> Iterator[list[Row]]:
     for page in pages:
-        update(b"".join(map(seals.canonical, page)))
+        update(b"".join(map(canonical, page)))
         yield page
 
 
 # --- reading --------------------------------------------------------------------------------------
 
 
-def pages(report: Callable[[str], None]) -> Iterator[list[seals.Row]]:
+def pages(report: Callable[[str], None]) -> Iterator[list[Row]]:
     """The rows of all archives in the order of their ids. `report` gets a sentence for each file that is damaged."""
-    expected = 1
+    expected, redacted = 1, redactions.current()
     for archive in AuditArchive.objects.order_by("number"):
         if archive.number != expected:
             report(f"archive {expected} is missing in the database, archive {archive.number} comes next")
         expected = archive.number + 1
-        path = Path(settings.AUDIT_ARCHIVE_FOLDER) / archive.file
+        sha, file = redacted.of_archive(archive.number, archive.sha256, archive.file)
         digest = sha256()
         try:
-            yield from _counted(_rows_of(path), digest.update)
+            yield from _counted(pages_of(file), digest.update)
         except (OSError, EOFError, ValueError) as problem:
-            report(f"the archive {archive.file} cannot be read from AUDIT_ARCHIVE_FOLDER ({problem})")
+            report(f"the archive {file} cannot be read from AUDIT_ARCHIVE_FOLDER ({problem})")
             continue
-        if digest.hexdigest() != archive.sha256:
-            report(f"the archive {archive.file} is not the file that was written")
+        if digest.hexdigest() != sha:
+            report(f"the archive {file} is not the file that was written")
 
 
-def _rows_of(path: Path) -> Iterator[list[seals.Row]]:
+def pages_of(file: str) -> Iterator[list[Row]]:
+    """Raises OSError, EOFError, ValueError when the file is missing or damaged."""
+    yield from _rows_of(Path(settings.AUDIT_ARCHIVE_FOLDER) / file)
+
+
+def _rows_of(path: Path) -> Iterator[list[Row]]:
     """Raises OSError, EOFError, ValueError when the file is missing or damaged."""
     with gzip.open(path) as file:
         while lines := file.readlines(BLOCK):

@@ -1,7 +1,7 @@
 """The trigger that protects the append-only tables, and the check that it is in place.
 
-The constants here are executed by migration common.0001 and compared by `doctor`. Do not edit them: a change of
-the protection needs new constants and a new migration.
+The constants here are executed by migrations (common.0001, 0010) and compared by `doctor`. Do not edit them: a change
+of the protection needs new constants and a new migration.
 """
 
 from collections.abc import Iterator
@@ -22,6 +22,45 @@ BODY = """
     END
     """
 CREATE_FUNCTION = f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $${BODY}$$"
+
+# Names and texts of an erased person are replaced by this function alone. It has the privileges of its caller, and the
+# service has none to update the trail. The trigger finds it in the stack of calls, whose other words are translated.
+REDACTING = "redact_audit_rows(bigint[],text[],text[],text[],text[])"
+REDACTING_BODY = """
+    DECLARE
+        changed int;
+    BEGIN
+        UPDATE common_auditentry AS entry
+        SET actor_name = given.actor_name, before = given.before::jsonb, after = given.after::jsonb,
+            reason = given.reason
+        FROM unnest(ids, actor_names, befores, afters, reasons) AS given (id, actor_name, before, after, reason)
+        WHERE entry.id = given.id;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        IF changed <> cardinality(ids) THEN
+            RAISE EXCEPTION '% of % audit rows were found', changed, cardinality(ids);
+        END IF;
+        RETURN changed;
+    END
+    """
+CREATE_REDACTING = (
+    "CREATE OR REPLACE FUNCTION redact_audit_rows(ids bigint[], actor_names text[], befores text[], afters text[],"
+    f" reasons text[]) RETURNS int LANGUAGE plpgsql AS $${REDACTING_BODY}$$"
+)
+GUARDING_BODY = """
+    DECLARE
+        calls text;
+    BEGIN
+        IF TG_OP = 'UPDATE' AND TG_TABLE_NAME = 'common_auditentry' THEN
+            GET DIAGNOSTICS calls = PG_CONTEXT;
+            IF calls LIKE '%redact_audit_rows(bigint[],text[],text[],text[],text[])%' THEN
+                RETURN NULL;
+            END IF;
+        END IF;
+        RAISE EXCEPTION 'the audit trail only grows: % on % is refused', TG_OP, TG_TABLE_NAME
+            USING ERRCODE = 'restrict_violation';
+    END
+    """
+CREATE_GUARDING = f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $${GUARDING_BODY}$$"
 
 # pg_trigger.tgtype (src/include/catalog/pg_trigger.h): BEFORE 2, DELETE 8, UPDATE 16, TRUNCATE 32; no bit for
 # FOR EACH STATEMENT.
@@ -102,13 +141,19 @@ _FUNCTION = """
 
 
 def _function_faults() -> Iterator[Fault]:
-    expected = {"body": BODY, "language": "plpgsql", "security_definer": False, "settings": None}
-    found = _rows(_FUNCTION, f"{FUNCTION}()")
+    yield from _faults_of_function(f"{FUNCTION}()", GUARDING_BODY, CREATE_GUARDING)
+    yield from _faults_of_function(REDACTING, REDACTING_BODY, CREATE_REDACTING)
+
+
+def _faults_of_function(signature: str, body: str, repair: str) -> Iterator[Fault]:
+    name = signature.partition("(")[0]
+    expected = {"body": body, "language": "plpgsql", "security_definer": False, "settings": None}
+    found = _rows(_FUNCTION, signature)
     if not found:
-        yield Fault(f"the function {FUNCTION} is missing", CREATE_FUNCTION)
+        yield Fault(f"the function {name} is missing", repair)
     elif found[0] != expected:
-        different = ", ".join(name for name, value in expected.items() if found[0][name] != value)
-        yield Fault(f"the function {FUNCTION} is not the one of the migration ({different})", CREATE_FUNCTION)
+        different = ", ".join(key for key, value in expected.items() if found[0][key] != value)
+        yield Fault(f"the function {name} is not the one of the migration ({different})", repair)
 
 
 # --- triggers -------------------------------------------------------------------------------------

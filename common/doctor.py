@@ -167,6 +167,13 @@ def _keys() -> Iterator[Finding]:
             "JWT_SIGNING_KEY is short, repetitive or from an example: whoever guesses it can sign tokens of any user.",
             f"{new_key}. Everybody logs in again.",
         )
+    for name, shortest in (("SECRET_KEY", SHORTEST_SECRET_KEY), ("JWT_SIGNING_KEY", SHORTEST_SIGNING_KEY)):
+        if any(_is_weak(key, shortest) for key in getattr(settings, f"{name}_FALLBACKS")):
+            yield error(
+                "fallback_key_weak",
+                f"{name}_FALLBACKS has a key that is short, repetitive or from an example: it is accepted as well.",
+                "Remove it, and restart serve and worker on all hosts.",
+            )
     if secret == signing:
         yield error(
             "keys_equal",

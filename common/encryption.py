@@ -17,6 +17,11 @@ def cipher(purpose: str) -> MultiFernet:
     return MultiFernet([_fernet(secret, purpose) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)])
 
 
+def first_cipher(purpose: str) -> Fernet:
+    """Only SECRET_KEY: it decrypts what needs none of the fallbacks."""
+    return _fernet(settings.SECRET_KEY, purpose)
+
+
 def _fernet(secret: str, purpose: str) -> Fernet:
     derivation = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=purpose.encode())
     return Fernet(urlsafe_b64encode(derivation.derive(secret.encode())))

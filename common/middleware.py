@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, get_user, load_backend
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -16,6 +17,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.csp import ContentSecurityPolicyMiddleware
 from django.middleware.locale import LocaleMiddleware
+from django.utils.crypto import constant_time_compare
+from django.utils.functional import SimpleLazyObject
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
@@ -55,6 +58,8 @@ def mark_entry_point(get_response: GetResponse) -> GetResponse:
             response = get_response(request)
         if request.resolver_match is not None:
             request.META[ROUTE] = request.resolver_match.route
+        elif request.path_info.startswith(settings.STATIC_URL):
+            request.META[ROUTE] = f"{settings.STATIC_URL}<path>"
         return with_common_headers(compressed(response, request.META), request_id)
 
     return middleware
@@ -132,7 +137,30 @@ class BrowserLocaleMiddleware(ForBrowsers, LocaleMiddleware):
 
 
 class BrowserAuthenticationMiddleware(ForBrowsers, AuthenticationMiddleware):
-    pass
+    """As Django's, but a session from before a change of SECRET_KEY keeps its key.
+
+    Django gives it a new one at the next request. Another request of the same browser that comes at that moment has
+    the old one, and its answer ends the session. While several hosts are restarted with other keys, that would be
+    repeated at each change of host.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        if settings.SECRET_KEY_FALLBACKS:
+            user: Any = SimpleLazyObject(lambda: _user_of_fallback(request) or get_user(request))
+            request.user = user
+
+
+def _user_of_fallback(request: HttpRequest) -> Any:
+    """The user of a session whose hash was made with one of SECRET_KEY_FALLBACKS; else None."""
+    written = request.session.get(HASH_SESSION_KEY)
+    if not written or request.session.get(BACKEND_SESSION_KEY) not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    backend = load_backend(request.session[BACKEND_SESSION_KEY])
+    user: Any = backend.get_user(request.session[SESSION_KEY])
+    if user is None or not any(constant_time_compare(written, each) for each in user.get_session_auth_fallback_hash()):
+        return None
+    return user
 
 
 class BrowserMessageMiddleware(ForBrowsers, MessageMiddleware):

@@ -161,6 +161,60 @@ class StoragePlace(models.Model):
         return f"{self.host}: {self.place}"
 
 
+class RunningProcess(models.Model):
+    """A process of the service, and the fingerprints of its keys: see `common/secret_keys/running.py`."""
+
+    id = models.CharField(max_length=300, primary_key=True)  # host:pid
+    host = models.CharField(max_length=255)
+    pid = models.IntegerField()
+    role = models.CharField(max_length=20)  # the command: serve, worker
+    began = models.FloatField()  # seconds since 1970, on the clock of the host
+    keys = models.JSONField()  # by name; the first fingerprint is that of the key that signs
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.host} ({self.role})"
+
+
+class KeyUse(models.Model):
+    """When a key was first accepted by a process, and when processes signed with it."""
+
+    id = models.CharField(max_length=64, primary_key=True)  # name and fingerprint
+    name = models.CharField(max_length=32)
+    fingerprint = models.CharField(max_length=16)
+    first_seen_at = models.DateTimeField()
+    first_signed_at = models.DateTimeField(null=True)  # None: a key that is to sign later
+    last_signed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class LastingKey(models.Model):
+    """What remains of a replaced SECRET_KEY: the key that verifies the links of one purpose.
+
+    See `common/secret_keys/lasting.py`.
+    """
+
+    fingerprint = models.CharField(max_length=16)  # of SECRET_KEY
+    purpose = models.CharField(max_length=50)
+    key = models.BinaryField()  # encrypted
+    kept_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["fingerprint", "purpose"], name="lasting_key_once")]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.fingerprint}"
+
+
 class AppendOnlyModel(models.Model):
     """A table of which the database refuses UPDATE, DELETE and TRUNCATE: see `common/audit_guard.py`.
 
@@ -260,3 +314,29 @@ class AuditArchive(AppendOnlyModel):
 
     def __str__(self) -> str:
         return self.file
+
+
+class AuditRedaction(AppendOnlyModel):
+    """Names and texts of a person were replaced in rows of one seal or one archive; see `common/audit_redaction.py`.
+
+    The newest redaction of a seal has the digest that its rows have now; the same for an archive, and its file.
+    """
+
+    number = models.BigIntegerField(primary_key=True)  # 1, 2, 3, ... without gaps
+    person = ObjectIdField()
+    seal = models.BigIntegerField(null=True)  # its number
+    archive = models.BigIntegerField(null=True)  # its number
+    file = models.CharField(max_length=100, blank=True)  # of the archive, from now on
+    rows = models.BigIntegerField()  # that were changed
+    old_digest = models.CharField(max_length=64)  # of the rows as text, SHA-256, hexadecimal
+    new_digest = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)  # over the other fields and the digest of the redaction before
+    made_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("audit redaction")
+        verbose_name_plural = _("audit redactions")
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.digest}"

@@ -295,6 +295,13 @@ def rows_in(table: str) -> int:
     return int(_rows(f"SELECT count(*) FROM {connection.ops.quote_name(table)}")[0][0])
 
 
+def rows_and_oldest(table: str, time: str) -> tuple[int, datetime | None]:
+    """The number of rows, and the lowest value of their column `time`; None without rows."""
+    quoted = connection.ops.quote_name
+    ((count, oldest),) = _rows(f"SELECT count(*), min({quoted(time)}) FROM {quoted(table)}")
+    return count, oldest
+
+
 def add_months() -> int:
     """Add the partitions of the next MONTHS_AHEAD months where they are missing. Returns how many were added.
 

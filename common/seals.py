@@ -6,17 +6,18 @@ Decision 11 says why it is built like this, and what another program needs to ve
 import logging
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-import orjson
 from django.db import IntegrityError, connection, transaction
 
+from common import redactions
+from common.canonical import EPOCH, Row, canonical, digest_of, micros
 from common.models import AuditEntry, AuditSeal
 
 logger = logging.getLogger(__name__)
@@ -25,10 +26,7 @@ PAGE = 5_000  # rows, or seals, read at once; memory does not grow with the leng
 WRITERS_END_WITHIN = 20  # seconds; longer than any transaction of a call or job takes
 POLL_INTERVAL = 0.1  # seconds
 HOUR = 3_600_000_000  # microseconds
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_NAMED = 5  # differences that a report describes
-
-type Row = Sequence[Any]
 
 
 class StillWriting(Exception):
@@ -49,27 +47,18 @@ _ROWS = """
 LOWEST, HIGHEST = -(2**63), 2**63 - 1  # of bigint: rows with ids below the first seal are found too
 
 
-def canonical(values: Row) -> bytes:
-    """One line: a JSON array without spaces, in UTF-8, as RFC 8785 writes integers, strings and null."""
-    return orjson.dumps(values, option=orjson.OPT_APPEND_NEWLINE)
-
-
 def _digest_of_seal(seal: AuditSeal, previous: str) -> str:
     fields = (
         previous,
         seal.number,
-        _micros(seal.hour),
+        micros(seal.hour),
         seal.first_id,
         seal.last_id,
         seal.rows,
         seal.rows_digest,
-        _micros(seal.made_at),
+        micros(seal.made_at),
     )
-    return sha256(canonical(fields)).hexdigest()
-
-
-def _micros(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    return digest_of(fields)
 
 
 def pages_of_table(first: int, last: int) -> Iterator[list[Row]]:
@@ -174,7 +163,7 @@ def _drafts(first: int, last: int, *, now: datetime) -> Iterator[_Draft]:
     Ids are not exactly in the order of times, and times may be backdated. A row of an earlier hour belongs to the seal
     of its neighbours, and a time in the future counts as the present.
     """
-    present = _micros(now) // HOUR
+    present = micros(now) // HOUR
     draft: _Draft | None = None
     for page in pages_of_table(first, last):
         for row in page:
@@ -207,11 +196,16 @@ def _chained(draft: _Draft, previous: AuditSeal | None, *, now: datetime) -> Aud
 
 @dataclass
 class Verification:
-    """The result of verifying the chain; `broken` and `altered` have sentences, at most MOST_NAMED of each."""
+    """The result of verifying the chain; `broken` and `altered` have sentences, at most MOST_NAMED of each.
+
+    `redacted_rows` counts a row once for each redaction of it, `redacted_people` those whose names were replaced.
+    """
 
     seals: int = 0
     rows: int = 0
     unsealed_rows: int = 0
+    redacted_rows: int = 0
+    redacted_people: int = 0
     last: AuditSeal | None = None
     broken_count: int = 0
     broken: list[str] = field(default_factory=list)
@@ -260,7 +254,8 @@ def verify(logged: Mapping[int, str], advance: Callable[[int], None], archived: 
     `advance` is called with the number of rows that were read since the last call. `archived` yields the rows that are
     in files, and reports damaged files.
     """
-    result = Verification()
+    redacted = redactions.current()
+    result = Verification(redacted_rows=redacted.rows, redacted_people=redacted.people)
     reader = Reader(chain(archived(result.is_altered), pages_of_table(LOWEST, HIGHEST)))
     previous: AuditSeal | None = None
     candidates = {""}  # digests that the next seal may be chained to
@@ -278,13 +273,14 @@ def verify(logged: Mapping[int, str], advance: Callable[[int], None], archived: 
         if logged.get(seal.number, seal.digest) != seal.digest:
             result.is_broken(f"seal {seal.number} has another digest than the log")
         count, digest = reader.take(seal.last_id)
-        if digest != seal.rows_digest:
+        if digest != redacted.digest_of_seal(seal.number, seal.rows_digest):
             result.is_altered(_difference(seal, count))
         result.seals, result.rows, result.last = result.seals + 1, result.rows + count, seal
         advance(count)
         previous = seal
     for number in sorted(number for number in logged if previous is None or number > previous.number):
         result.is_broken(f"seal {number} of the log is not in the database")
+    redactions.verify(result.is_broken)
     result.unsealed_rows = unsealed_rows(previous)
     return result
 

@@ -1,7 +1,6 @@
 """The RSGI application that Granian serves."""
 
 import os
-from importlib import import_module
 
 import django
 
@@ -26,9 +25,6 @@ settings.DATABASES["default"]["OPTIONS"]["application_name"] = settings.REQUEST_
 connections.settings = connections.settings | {
     "default": settings.DATABASES["default"] | settings.REQUEST_DATABASE | {"POOL_WAIT": seconds_to_wait}
 }
-# Django would import the views with the first request. That takes half a second, on a busy machine longer than a call
-# may wait: the first health checks of a new process were answered with 503.
-import_module(settings.ROOT_URLCONF)
 # Calls that wait for revocations or for a password hash get extra threads. They have no connection meanwhile.
 THREADS = (
     settings.REQUESTS_AT_ONCE

@@ -32,6 +32,16 @@ from config.identity import (  # noqa: F401 - settings
     IDENTITY_PUBLIC_KEY,
     IDENTITY_TOKEN_MAX_SECONDS,
 )
+from config.keys import (  # noqa: F401 - settings
+    CLOCK_LEEWAY,
+    ENCRYPTED_COLUMNS,
+    JWT_SIGNING_KEY,
+    JWT_SIGNING_KEY_FALLBACKS,
+    LASTING_SIGNERS,
+    SECRET_KEY,
+    SECRET_KEY_FALLBACKS,
+    SIMPLE_JWT,
+)
 from config.media import read_bucket, storages
 from config.metrics import (  # noqa: F401 - settings
     METRICS_PREFIX,
@@ -40,6 +50,7 @@ from config.metrics import (  # noqa: F401 - settings
     METRICS_WORKER_ADDRESS,
 )
 from config.openapi import SCHEMA_TYPE_NAMES, SPECTACULAR_SETTINGS  # noqa: F401 - settings
+from config.people import PERSONAL_DATA, ROLES, SERVICE_TOKEN_DAYS  # noqa: F401 - settings
 from config.playground import GUIDES, PLAYGROUND  # noqa: F401 - settings
 from config.rate_limits import RATE_LIMITS  # noqa: F401 - a setting
 from config.replica import DATABASE_REPLICA_MAX_LAG_SECONDS, DATABASE_REPLICA_URL, with_replica  # noqa: F401 - settings
@@ -47,12 +58,19 @@ from config.reporting import DEFAULT_REASONS, check_reasons
 from config.retention import (  # noqa: F401 - settings
     AUDIT_ARCHIVE_FOLDER,
     AUDIT_RETENTION_YEARS,
+    BULK_REQUEST_RETENTION,
     DELETED_RETENTION,
+    DELIVERY_RETENTION,
+    DEVICE_TOKEN_RETENTION,
+    FEEDBACK_RETENTION,
     JOB_RETENTION,
     NOTIFICATION_RETENTION_MONTHS,
+    PARTICIPANT_RETENTION,
+    REMINDER_RETENTION,
     REPORT_RETENTION,
+    REVOCATION_RETENTION,
     SESSION_RETENTION,
-    STREAM_RECORD_RETENTION,
+    VIEWER_SAMPLE_RETENTION,
 )
 from config.reviewing import (  # noqa: F401 - settings
     FOUR_EYES_ABOVE,
@@ -63,11 +81,6 @@ from config.reviewing import (  # noqa: F401 - settings
 )
 from config.templating import FORM_RENDERER, TEMPLATES  # noqa: F401 - settings
 from config.unfold import UNFOLD  # noqa: F401 - a setting
-
-# --- secrets: without defaults, so that no installation starts with a public one -------------------
-
-SECRET_KEY = env.str("SECRET_KEY")
-JWT_SIGNING_KEY = env.str("JWT_SIGNING_KEY")
 
 # --- the installation -----------------------------------------------------------------------------
 
@@ -100,7 +113,6 @@ INSTALLED_APPS = [
     "unfold.contrib.filters",
     # config/urls.py imports the pages of the admin, so that commands and workers, which need none, start sooner.
     "django.contrib.admin.apps.SimpleAdminConfig",
-    "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
@@ -111,7 +123,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "common",
-    "accounts",
+    "accounts",  # before django.contrib.auth, whose createsuperuser and changepassword it replaces
+    "django.contrib.auth",
     "livestreams",
     "edges",
     "bans",
@@ -174,16 +187,10 @@ if SESSION_COOKIE_AGE < 3600 or PASSWORD_HASHING_SLOTS < 1:
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 CSRF_FAILURE_VIEW = "common.error_pages.csrf_failure"
 
-# How far other clocks may be ahead: the `iat` and `nbf` of a token may lie so far in the future. `exp` has no leeway.
-CLOCK_LEEWAY = timedelta(seconds=30)
-SIMPLE_JWT = {
-    "SIGNING_KEY": JWT_SIGNING_KEY,
-    "ALGORITHM": "HS256",
-    "ISSUER": "kumanda",
-    "ACCESS_TOKEN_LIFETIME": timedelta(hours=1),
-    "REFRESH_TOKEN_LIFETIME": timedelta(days=30),
-    "USER_ID_CLAIM": "sub",
-    "LEEWAY": CLOCK_LEEWAY,
+# How long something that was signed with a key is used: docs/keys.md. Sessions of the admin, and refresh tokens.
+KEY_LIFETIMES = {
+    "SECRET_KEY": timedelta(seconds=SESSION_COOKIE_AGE),
+    "JWT_SIGNING_KEY": SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"],
 }
 
 # --- the API --------------------------------------------------------------------------------------
@@ -308,6 +315,7 @@ if DATABASE_REPLICA_URL:
 # What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
     "common.connection_doctor.examine",
+    "common.secret_keys.doctor.examine",
     "common.audit_doctor.examine",
     "common.partitions.examine",
     "common.replica.doctor.examine",

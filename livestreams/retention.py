@@ -4,22 +4,31 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import IntegrityError
+from django.db.models import Min
 
-from common.retention import CHUNK, Removal, Retention
+from common.retention import CHUNK, Kept, Removal, Retention
 from common.storage import forget
-from livestreams.models import LiveStream
-from livestreams.services import purge_stream
+from livestreams.models import Hold, LiveStream
+from livestreams.services import purge_records, purge_stream
 
 
-def kinds() -> Iterator[Retention]:
-    yield Retention("streams", "DELETED_RETENTION_DAYS", _remove_streams)
+def kinds() -> Iterator[Retention | Kept]:
+    yield Retention("streams", "DELETED_RETENTION_DAYS", (LiveStream._meta.db_table,), _remove_streams)
+    yield Kept(Hold._meta.db_table, "until the stream is released: streams release")
 
 
 def _remove_streams(now: datetime, removal: Removal) -> None:
+    """With all their records, in transactions of some thousand rows. Streams that are not deleted are kept."""
+    if removal.dry_run:
+        removal.ids += _ids(now)
+        oldest = LiveStream.all_objects.past_retention(now).aggregate(oldest=Min("deleted_at"))["oldest"]
+        removal.foresee(len(removal.ids), oldest)
+        return
     for stream_id in _ids(now):
         with removal.items.item(stream_id):
             try:
-                thumbnail = "" if removal.dry_run else purge_stream(stream_id, now=now)
+                purge_records(stream_id, now=now)
+                thumbnail = purge_stream(stream_id, now=now)
             except IntegrityError:  # includes Django's ProtectedError
                 removal.kept_ids.append(stream_id)
                 continue

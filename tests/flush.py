@@ -11,7 +11,7 @@ from common.audit_guard import TRIGGER, append_only_tables, enable_trigger
 # Filled by migrations and not changed by tests.
 KEPT = {"django_content_type", "auth_permission", "django_migrations", "auth_group", "auth_group_permissions"}
 # The groups that migrations create. Groups of tests are removed.
-KEPT_GROUPS = ["Moderators", "Senior moderators", "Ops"]
+KEPT_GROUPS = ["Moderators", "Senior moderators", "Ops", "Service accounts"]
 # Procrastinate's models are not managed by Django, so Django does not list their tables.
 JOBS = "procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers, procrastinate_workers"
 # Deleting leaves dead rows, which slow later tests. From this size on, truncating is faster.

@@ -163,7 +163,7 @@ PINNED: dict[str, tuple[int, str, Call]] = {
     "profile by username": (2, "scheduled", lambda client, stream: client.get(f"{USERS}/profile/username/creator")),
     "users": (3, "scheduled", lambda client, stream: client.get(f"{USERS}/search?q=creator")),
     "me": (2, "scheduled", lambda client, stream: client.get(f"{USERS}/me")),
-    "refresh": (6, "scheduled", lambda client, stream: client.post(f"{AUTH}/refresh", refresh_token(stream))),
+    "refresh": (5, "scheduled", lambda client, stream: client.post(f"{AUTH}/refresh", refresh_token(stream))),
     "revoke": (4, "scheduled", lambda client, stream: client.post(f"{AUTH}/revoke-token", refresh_token(stream))),
     "logout": (6, "scheduled", lambda client, stream: client.post(f"{AUTH}/logout")),
     "delete": (5, "scheduled", lambda client, stream: client.delete(stream_url(stream))),

@@ -150,6 +150,7 @@ CASES: dict[str, Case] = {
     ),
     "livestreams.restore_stream": (lambda w: streams.restore_stream(w.stream.pk, **w.by), streams.StreamMissing),
     "livestreams.expire_stream": (lambda w: streams.expire_stream(w.stream.pk, now=w.now + timedelta(days=9)), False),
+    "livestreams.purge_records": (lambda w: streams.purge_records(w.stream.pk, now=w.now + timedelta(days=99)), None),
     "livestreams.purge_stream": (lambda w: streams.purge_stream(w.stream.pk, now=w.now + timedelta(days=99)), None),
     "reminders.choose_channels": (
         lambda w: reminders.choose_channels(wanted={"webhook": False}, **w.by_viewer),

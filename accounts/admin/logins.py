@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth import admin as registered_by_django  # noqa: F401 - before it is unregistered
 from django.contrib.auth.models import Group
 from django.contrib.auth.views import PasswordChangeView
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +22,7 @@ from accounts.login_limits import Client, TooManyFailures
 from accounts.models import User
 from common.refusals import Invalid
 
-# No service changes permissions yet, so that a change in the admin would leave no audit row. Operators use the shell.
+# A change of a group in the admin would leave no audit row. Roles are granted with `manage.py people`.
 admin.site.unregister(Group)
 
 

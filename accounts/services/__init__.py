@@ -1,5 +1,14 @@
 """Commands of accounts: all changes of users, sessions and photos. API, admin and management commands call them."""
 
+from accounts.services.erasure import (
+    ERASING,
+    NotErasable,
+    close_account,
+    erase_account,
+    erased_person,
+    is_erased,
+    refuse_erasure,
+)
 from accounts.services.logins import (
     WrongCredentials,
     change_own_password,
@@ -11,6 +20,7 @@ from accounts.services.notes import NoteMissing, NotTheAuthor, add_note, delete_
 from accounts.services.people import (
     AlreadyActive,
     AlreadyInactive,
+    LastSuperuser,
     Oneself,
     OnlyBySuperuser,
     activate_user,
@@ -22,6 +32,16 @@ from accounts.services.people import (
 )
 from accounts.services.photos import set_own_photo, set_profile_photo
 from accounts.services.preferences import change_preferences, time_zones
+from accounts.services.roles import (
+    NoServiceAccount,
+    RoleMissing,
+    SignToken,
+    end_token,
+    grant_role,
+    issue_token,
+    revoke_role,
+    roles_of,
+)
 from accounts.services.sessions import (
     RETRY_WINDOW,
     SESSION_LIFETIME,
@@ -35,17 +55,22 @@ from accounts.services.sessions import (
     log_out,
     logged_out_since,
     may_be_logged_in,
+    record_expiry,
     refresh,
     refuse_log_out,
     revoke,
 )
 
 __all__ = [
+    "ERASING",
     "RETRY_WINDOW",
     "SESSION_LIFETIME",
     "AlreadyActive",
     "AlreadyInactive",
+    "LastSuperuser",
+    "NoServiceAccount",
     "NoSession",
+    "NotErasable",
     "NotTheAuthor",
     "NoteMissing",
     "Oneself",
@@ -54,6 +79,8 @@ __all__ = [
     "RefreshInProgress",
     "RefreshTokenInvalid",
     "RefreshTokenReused",
+    "RoleMissing",
+    "SignToken",
     "UserMissing",
     "WrongCredentials",
     "activate_user",
@@ -61,21 +88,32 @@ __all__ = [
     "change_own_password",
     "change_preferences",
     "check_credentials",
+    "close_account",
     "create_user",
     "deactivate_user",
     "delete_note",
+    "end_token",
+    "erase_account",
+    "erased_person",
     "forget_refreshed_pairs",
+    "grant_role",
+    "is_erased",
+    "issue_token",
     "log_in",
     "log_out",
     "logged_out_since",
     "may_be_logged_in",
     "may_delete_note",
+    "record_expiry",
     "refresh",
+    "refuse_erasure",
     "refuse_log_out",
     "refuse_set_active",
     "rename_user",
     "replace_password",
     "revoke",
+    "revoke_role",
+    "roles_of",
     "set_own_photo",
     "set_profile_photo",
     "time_zones",

@@ -26,7 +26,8 @@ def create_user(username: str, password: str | None, *, by: User | None, now: da
         user = User.objects.create_user(username, password, created_at=now, updated_at=now, **fields)
     except ValidationError as error:
         raise _as_refusal(error) from error
-    audit.record("create_user", user, by=by, now=now, before={}, after={"username": user.username})
+    rights = {name: True for name in ("is_staff", "is_superuser") if getattr(user, name)}
+    audit.record("create_user", user, by=by, now=now, before={}, after={"username": user.username} | rights)
     return user
 
 
@@ -80,39 +81,60 @@ class AlreadyInactive(Conflict):
     message = _("the account is inactive already")
 
 
-def deactivate_user(user_id: str, *, by: User, now: datetime, reason: str) -> None:
-    """Refuse all further logins and end all sessions. Raises `Oneself`, `OnlyBySuperuser`, `AlreadyInactive`."""
+class LastSuperuser(Conflict):
+    code = "last_superuser"
+    message = _("nobody else is an active superuser; create one first")
+
+
+def refuse_last_superuser(user_id: str) -> None:
+    """Raises `LastSuperuser`. It locks all active superusers, so that two of them cannot lose it at once."""
+    superusers = User.objects.for_update().filter(is_active=True, is_superuser=True).order_by("pk")
+    if [user.pk for user in superusers] == [user_id]:
+        raise LastSuperuser
+
+
+def deactivate_user(user_id: str, *, by: User | None, now: datetime, reason: str) -> None:
+    """Refuse all further logins and end all sessions. `by` None is an operator at the command line.
+
+    Raises `Oneself`, `OnlyBySuperuser`, `AlreadyInactive`, `LastSuperuser`.
+    """
     with transaction.atomic():
+        if by is None:  # whoever deactivates a superuser is another one
+            refuse_last_superuser(user_id)
         user = _set_active(user_id, to=False, by=by, now=now, reason=reason)
         log_out(user, by=by, now=now, reason=reason)
 
 
-def activate_user(user_id: str, *, by: User, now: datetime, reason: str) -> None:
+def activate_user(user_id: str, *, by: User | None, now: datetime, reason: str) -> None:
     """Allow logins again; sessions from before stay ended. Raises `Oneself`, `OnlyBySuperuser`, `AlreadyActive`."""
     with transaction.atomic():
         _set_active(user_id, to=True, by=by, now=now, reason=reason)
 
 
-def refuse_set_active(user: User, *, to: bool, by: User) -> None:
+def refuse_set_active(user: User, *, to: bool, by: User | None) -> None:
     """Raises the refusal when `by` may not activate or deactivate `user`, from their values as given."""
-    if user.pk == by.pk:
-        raise Oneself
-    if not by.is_superuser and (user.is_staff or user.is_superuser):
-        raise OnlyBySuperuser
-    if not by.is_active:
-        raise Forbidden
+    if by is not None:
+        if user.pk == by.pk:
+            raise Oneself
+        if not by.is_superuser and (user.is_staff or user.is_superuser):
+            raise OnlyBySuperuser
+        if not by.is_active:
+            raise Forbidden
     if user.is_active is to:
         raise AlreadyActive if to else AlreadyInactive
 
 
-def _set_active(user_id: str, *, to: bool, by: User, now: datetime, reason: str) -> User:
+def _set_active(user_id: str, *, to: bool, by: User | None, now: datetime, reason: str) -> User:
     # Both rows are locked, in the order of their keys, so that two users who deactivate each other do not deadlock.
-    locked = {user.pk: user for user in User.objects.for_update().filter(pk__in=[user_id, by.pk]).order_by("pk")}
+    keys = [user_id] if by is None else [user_id, by.pk]
+    locked = {user.pk: user for user in User.objects.for_update().filter(pk__in=keys).order_by("pk")}
     if user_id not in locked:
         raise UserMissing
-    if by.pk not in locked:
-        raise Forbidden
-    user, by = locked[user_id], locked[by.pk]
+    if by is not None:
+        if by.pk not in locked:
+            raise Forbidden
+        by = locked[by.pk]
+    user = locked[user_id]
     refuse_set_active(user, to=to, by=by)
     user.is_active, user.updated_at = to, now
     user.save(update_fields=["is_active", "updated_at"])

@@ -104,10 +104,13 @@ def _refresh(session_id: str, refresh_id: str, *, now: datetime, sign: Sign) -> 
 
 
 def _rotate(session: Session, *, now: datetime, sign: Sign) -> Pair:
-    before, exchanged = session_state(session), session.refresh_id
+    """Leaves no row in the audit trail, which would have more of them than of everything else: decision 18."""
+    exchanged = session.refresh_id
     session.refresh_id = token_hex(16)
     session.expires_at = now + SESSION_LIFETIME
-    session.save(update_fields=["refresh_id", "expires_at"])
+    session.refreshed_at = now
+    session.refreshes += 1
+    session.save(update_fields=["refresh_id", "expires_at", "refreshed_at", "refreshes"])
     pair = sign(session, now=now)
     RefreshedPair.objects.filter(session=session, until__lt=now).delete()
     RefreshedPair.objects.create(
@@ -116,7 +119,6 @@ def _rotate(session: Session, *, now: datetime, sign: Sign) -> Pair:
         pair=cipher(PAIRS).encrypt(json.dumps(pair).encode()),
         until=now + RETRY_WINDOW,
     )
-    audit.record("refresh_session", session, by=session.user, now=now, before=before, after=session_state(session))
     return pair
 
 
@@ -210,8 +212,12 @@ def logged_out_since(user: User, *, issued_at: float) -> bool:
 
 
 def _end(session: Session, *, now: datetime, reason: str = "") -> None:
-    if session.ended_at is not None:
-        return
+    if session.ended_at is None:
+        end_session(session, by=session.user, now=now, reason=reason)
+
+
+def end_session(session: Session, *, by: User | None, now: datetime, reason: str) -> None:
+    """End a session whose row is locked, and that has not ended."""
     before = session_state(session)
     session.ended_at = now
     session.save(update_fields=["ended_at"])
@@ -219,7 +225,7 @@ def _end(session: Session, *, now: datetime, reason: str = "") -> None:
     audit.record(
         "end_session",
         session,
-        by=session.user,
+        by=by,
         now=now,
         before=before,
         after=session_state(session),
@@ -227,6 +233,21 @@ def _end(session: Session, *, now: datetime, reason: str = "") -> None:
     )
 
 
+def record_expiry(sessions: list[Session], *, now: datetime) -> None:
+    """Write the audit rows of those of the sessions that expired. Call it in the transaction that removes them."""
+    expired = [session for session in sessions if session.ended_at is None]
+    if expired:
+        nothing: dict[str, Any] = {}
+        changes = [(session, session_state(session), nothing) for session in expired]
+        audit.record_many("remove_expired_session", changes, by=None, now=now)
+
+
 def session_state(session: Session) -> dict[str, Any]:
     """The values of a session for the audit trail, without anything that could be used to continue it."""
-    return {"user": session.user_id, "expires_at": session.expires_at, "ended_at": session.ended_at}
+    refreshed = {"refreshed_at": session.refreshed_at, "refreshes": session.refreshes} if session.refreshes else {}
+    return {
+        "user": session.user_id,
+        "expires_at": session.expires_at,
+        "ended_at": session.ended_at,
+        **refreshed,
+    }

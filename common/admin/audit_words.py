@@ -28,6 +28,9 @@ add_kind(
             "sha256": _("SHA-256"),
             "first_id": _("first id"),
             "last_id": _("last id"),
+            "signs": _("key"),
+            "encrypted_again": _("encrypted again"),
+            "links_kept": _("kinds of links"),
         },
     )
 )
@@ -67,6 +70,13 @@ for action in (
         SYSTEM,
         _("archive the audit trail"),
         _("%(actor)s moved %(rows)s rows of the audit trail to a file"),
+    ),
+    Action(
+        "rotate_keys",
+        RUN,
+        SYSTEM,
+        _("encrypt with a new key"),
+        _("%(actor)s encrypted %(encrypted_again)s values with the new key of the service"),
     ),
     Action(
         "export_audit_rows",

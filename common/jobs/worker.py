@@ -24,6 +24,7 @@ from common.entry_points import EntryPoint, called_through
 from common.jobs import stopping
 from common.jobs.metrics import measured
 from common.metrics.processes import show_metrics_of_worker
+from common.secret_keys import running
 from common.storage import presence
 
 logger = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ def run(jobs_at_once: Mapping[str, int], *, until_idle: bool = False) -> None:
     """
     show_metrics_of_worker()
     presence.keep_noting()
+    running.keep_noting("worker")
     connector = _WorkerConnector(pool_factory=_ConnectionPool, min_size=1, max_size=4, kwargs=connector_params())
     with app.replace_connector(connector):
         asyncio.run(_work(jobs_at_once, until_idle=until_idle))

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from time import monotonic
 
 from django.db import Error, connections
@@ -15,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from common import clock
 from common.direct import direct_connection
-from common.hooks import METRICS_READINGS
+from common.hooks import METRICS_READINGS, MetricsReading
 from common.metrics.readings import Reading
 from common.postgres import deadlines
 
@@ -71,18 +72,15 @@ class StoredValues:
         try:
             now = clock.database_time()
             for part, read in METRICS_READINGS.functions().items():
-                try:
-                    for reading in read(now):
-                        readings.setdefault(reading.name, []).append(reading)
+                found = _read_part(part, read, now)
+                if found is not None:
                     succeeded[part] = 1.0
-                except Error as error:
-                    logger.warning("metrics of %s could not be read: %s", part, error)
-                    if not connections["default"].is_usable():
-                        break
+                    for reading in found:
+                        readings.setdefault(reading.name, []).append(reading)
+                elif not connections["default"].is_usable():
+                    break
         except Error as error:
             logger.warning("the database does not answer, so its metrics are not shown: %s", error)
-        except Exception:
-            logger.exception("metrics could not be read from the database")
         finally:
             connections["default"].close()
         return self._families(readings, succeeded)
@@ -99,3 +97,14 @@ class StoredValues:
         for reading in readings:
             family.add_metric(list(reading.labels.values()), reading.value)
         return family
+
+
+def _read_part(part: str, read: MetricsReading, now: datetime) -> list[Reading] | None:
+    """All values of a part, or None, which is logged."""
+    try:
+        return list(read(now))
+    except Error as error:
+        logger.warning("metrics of %s could not be read: %s", part, error)
+    except Exception:
+        logger.exception("metrics of %s could not be read", part)
+    return None

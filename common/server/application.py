@@ -19,6 +19,7 @@ from common.metrics.in_server import keep_sampling
 from common.middleware import request_id_of, with_common_headers
 from common.postgres.bounded import tally
 from common.refusals import Unavailable
+from common.secret_keys import running
 from common.server import draining, measuring
 from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
@@ -84,6 +85,7 @@ class Application:
         # Start each request at once, not in the next iteration of the loop.
         loop.set_task_factory(_eager_task)
         presence.keep_noting()
+        running.keep_noting("serve")
         keep_sampling(loop)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
@@ -94,6 +96,7 @@ class Application:
             if scope.method in ("GET", "HEAD"):
                 # Without a thread, so that it answers even while all threads wait for the database.
                 if scope.path == HEALTH:
+                    environ[measuring.ROUTE] = HEALTH
                     await self._send(incoming, protocol, environ, api.success_answer({"status": "alive"}))
                     return
                 if scope.path.startswith(FILES):
@@ -161,6 +164,7 @@ class Application:
             await _finish(incoming, response.items(), lambda named: protocol.response_bytes(status, named, content))
 
     async def _send_file(self, incoming: Incoming, protocol: HTTPProtocol, environ: dict[str, Any], name: str) -> None:
+        environ[measuring.ROUTE] = f"{FILES}<name>"
         found = None if self._files is None else self._files.find(name)
         if found is None:
             await self._send(incoming, protocol, environ, api.error_answer(environ, 404, api.HTTP_CODES[404]))

@@ -1,29 +1,31 @@
 """Counts and times of the answers of a server process, by the template of the address, never by the address."""
 
 import re
+from bisect import bisect_left
+from collections.abc import Sequence
 from functools import lru_cache
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from django.conf import settings
-
-from common.metrics import Counter, Gauge, Histogram
+from common.metrics import Counter, Gauge, Histogram, cells
+from common.metrics.cells import Cell, cell_of
 from common.server.threads import RequestThreads
 
 BEGAN = "server.began"  # in the environ
-ROUTE = "server.route"  # in the environ: the route as Django writes it
+ROUTE = "server.route"  # in the environ: the route as Django writes it; missing for what no route matches
 UNMATCHED = "unmatched"
 CLIENT_GONE = 499  # what nginx writes for a client that left before the end of its request
 METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])  # clients choose others freely
 # A part of a route that stands for a value, as Django writes it in paths and in regular expressions.
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # and one for all longer ones
 REQUESTS = Counter("http_requests_total", "Answers", ["route", "method", "status"])
 SECONDS = Histogram(
     "http_request_seconds",
     "From the head of a request to its answer",
     ["route", "method"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
+    buckets=BUCKETS,
 )
 DATABASE_CALLS = Counter(
     "http_request_database_calls_total", "Statements and commits for which requests waited", ["route"]
@@ -34,9 +36,10 @@ WAITING = Gauge("requests_waiting", "Requests that wait for a thread")
 
 
 class _Series(NamedTuple):
-    requests: Any
-    seconds: Any
-    database_calls: Any
+    requests: Cell
+    seconds: Cell  # their sum
+    buckets: Sequence[Cell]
+    database_calls: Cell
 
 
 # Looking up series by their labels would take longer than changing them.
@@ -62,36 +65,32 @@ def record(environ: dict[str, Any], status: int, *, database_calls: int = 0) -> 
     if began is None:
         return
     method = environ["REQUEST_METHOD"]
-    key = (environ.get(ROUTE) or _unrouted(environ["PATH_INFO"]), method if method in METHODS else "other", status)
+    key = (environ.get(ROUTE, UNMATCHED), method if method in METHODS else "other", status)
     found = _series.get(key) or _found(*key)
-    found.requests.inc()
-    found.seconds.observe(perf_counter() - began)
-    if database_calls:
-        found.database_calls.inc(database_calls)
+    seconds = perf_counter() - began
+    with cells.lock:
+        found.requests.add(1)
+        found.seconds.add(seconds)
+        found.buckets[bisect_left(BUCKETS, seconds)].add(1)
+        if database_calls:
+            found.database_calls.add(database_calls)
 
 
 def _found(route: str, method: str, status: int) -> _Series:
     name = template_of(route)
-    series = _Series(
-        REQUESTS.series(name, method, str(status)), SECONDS.series(name, method), DATABASE_CALLS.series(name)
+    seconds = SECONDS.series(name, method)
+    found = _series[route, method, status] = _Series(
+        cell_of(REQUESTS.series(name, method, str(status))._value),
+        cell_of(seconds._sum),
+        [cell_of(bucket) for bucket in seconds._buckets],
+        cell_of(DATABASE_CALLS.series(name)._value),
     )
-    _series[route, method, status] = series
-    return series
+    return found
 
 
 @lru_cache(maxsize=1024)
 def template_of(route: str) -> str:
     """The route as the API document writes it: `/things/{id}`."""
-    if route in {UNMATCHED, "*"}:
+    if route == UNMATCHED:
         return route
     return "/" + _VARIABLE.sub(r"{\1\2}", route).strip("^$").removeprefix("/")
-
-
-def _unrouted(path: str) -> str:
-    """A route for what is answered without Django's URLs."""
-    if path == "/healthz":
-        return path
-    for prefix in ("/media/", settings.STATIC_URL):
-        if path.startswith(prefix):
-            return f"{prefix}<path:name>"
-    return UNMATCHED

@@ -5,6 +5,7 @@ expired. So an edge that fetches the keys at an unknown `kid` can verify every v
 """
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -25,6 +26,8 @@ from common.encryption import cipher
 from common.fields import new_object_id
 from common.locks import AdvisoryLock
 from edges.models import JoinKey
+
+logger = logging.getLogger(__name__)
 
 KEPT_SECONDS = 5  # how long a process caches the keys it has read, and an edge the published ones
 KEY_PUBLISHED_BEFORE = timedelta(seconds=3 * KEPT_SECONDS)  # so that all caches have a key when it begins to sign
@@ -103,6 +106,8 @@ def _first_key(now: datetime) -> SigningKey:
         if made_by_another:
             return made_by_another[0]
         unusable = JoinKey.objects.filter(retired_at=None).first()
+        if unusable is not None:
+            logger.warning("the join key %s was encrypted with another SECRET_KEY; run doctor", unusable.pk)
         row = _make_key(unusable, by=None, now=now, retire_at=now)
     return SigningKey(row.pk, _decrypted(row.private_key), None)
 

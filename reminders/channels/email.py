@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core import mail
-from django.core.signing import BadSignature, Signer
+from django.core.signing import BadSignature
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
@@ -18,6 +18,7 @@ from django.utils.encoding import punycode
 from django.utils.translation import gettext
 
 from common.fields import OBJECT_ID
+from common.secret_keys.lasting import LastingSigner
 from common.texts import isolated
 from reminders.channels import Batch, Interrupted, Person, Unreached
 from reminders.texts import message_of, title_of
@@ -25,7 +26,7 @@ from reminders.texts import message_of, title_of
 logger = logging.getLogger(__name__)
 
 FULL = 452  # RFC 5321: insufficient storage. Servers use it for a full mailbox, which is not transient like other 4yz
-_signer = Signer(salt="unsubscribe")
+signer = LastingSigner("unsubscribe")
 
 
 class EmailChannel:
@@ -178,15 +179,15 @@ def _reason(error: OSError) -> str:
 def unsubscribe_address(user_id: str) -> str:
     """The unsubscribe link of a user. It needs no login.
 
-    It does not expire, but is invalid after SECRET_KEY was changed without keeping the old one in SECRET_KEY_FALLBACKS.
+    It does not expire, also after `rotate_keys` has guided through a change of SECRET_KEY.
     """
-    return settings.PUBLIC_URL.rstrip("/") + reverse("unsubscribe", args=[_signer.sign(user_id)])
+    return settings.PUBLIC_URL.rstrip("/") + reverse("unsubscribe", args=[signer.sign(user_id)])
 
 
 def unsubscriber(token: str) -> str | None:
     """The id of the user of an unsubscribe token; None for an invalid signature."""
     try:
-        user_id = _signer.unsign(token)
+        user_id = signer.unsign(token)
     except BadSignature:
         return None
     return user_id if OBJECT_ID.fullmatch(user_id) else None

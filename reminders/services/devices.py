@@ -16,7 +16,6 @@ from reminders.models import DeviceToken, digest_of
 
 MOST_DEVICES = 10  # of one user: each is in every delivery to them
 # Push services drop tokens that were not used for so long (FCM: 270 days).
-UNUSED_AFTER = timedelta(days=270)
 # An app that registers at each start changes nothing until so much time has passed.
 REGISTERED_AGAIN_AFTER = timedelta(days=1)
 REGISTERING = AdvisoryLock("device token")

@@ -93,3 +93,26 @@ def test_sessions_that_ended_long_ago_are_purged_and_others_stay(creator: User, 
     assert Session.objects.count() == 4
     assert remove("sessions", now=now) == 2
     assert set(Session.objects.all()) == {living, just_ended}
+
+
+def test_a_session_that_expired_leaves_an_audit_row_when_it_is_removed(creator: User, now: datetime) -> None:
+    """An ended one has its row from when it ended."""
+    long_ago = now - settings.SESSION_RETENTION - timedelta(seconds=1)
+    expired, ended = session_of(creator), session_of(creator)
+    Session.objects.filter(pk=expired.pk).update(
+        created_at=long_ago - timedelta(days=40),
+        refreshed_at=long_ago - timedelta(days=30),
+        refreshes=7,
+        expires_at=long_ago,
+    )
+    services.revoke(ended.pk, now=long_ago)
+
+    assert remove("sessions", now=now) == 2
+
+    assert list(AuditEntry.objects.order_by("id").values_list("action", flat=True)) == [
+        "end_session",
+        "remove_expired_session",
+    ]
+    entry = AuditEntry.objects.get(action="remove_expired_session")
+    assert (entry.target_id, entry.before["user"], entry.before["refreshes"]) == (expired.pk, creator.pk, 7)
+    assert datetime.fromisoformat(entry.before["expires_at"]) == long_ago

@@ -36,6 +36,7 @@ CHANGING = [
     "grant_service_role",
     "import_bans",
     "media",
+    "people",
     "purge",
     "rename_user",
     "rotate_join_key",
@@ -71,6 +72,7 @@ def required_arguments(command: str, files: Path) -> list[str]:
         "grant_service_role": [SERVICE_ROLE],
         "import_bans": [str(files / "bans.ndjson")],
         "media": ["check"],
+        "people": ["deactivate", "viewer"],
         "rename_user": ["viewer", "other.viewer"],
     }.get(command, [])
 
@@ -120,6 +122,7 @@ def test_the_list_of_operator_commands() -> None:
         "grant_service_role",
         "import_bans",
         "media",
+        "people",
         "purge",
         "rename_user",
         "rotate_join_key",

@@ -63,8 +63,8 @@ def test_only_streams_deleted_long_ago_are_purged(creator: User, now: datetime) 
 
     nothing = dict.fromkeys((kind.name for kind in kinds()), 0)
     assert facts == {
-        "dry_run": False, "removed": nothing | {"streams": 1}, "kept": 0, "ids": [gone.pk], "kept_ids": [],
-        "files_left": [], "notes": [], "failed": [],
+        "dry_run": False, "removed": nothing | {"streams": 1}, "oldest": {}, "kept": 0, "ids": [gone.pk],
+        "kept_ids": [], "files_left": [], "notes": [], "failed": [],
     }  # fmt: skip
     assert set(LiveStream.all_objects.values_list("pk", flat=True)) == {living.pk, just_deleted.pk}
 

@@ -8,12 +8,18 @@ from django.db import IntegrityError, connection, models, transaction
 from accounts.models import User
 from common import audit, audit_guard
 from common.audit_doctor import examine
-from common.models import AuditArchive, AuditEntry, AuditSeal
+from common.models import AuditArchive, AuditEntry, AuditRedaction, AuditSeal
 from tests.common.sealing import sealed
 
 APPEND_ONLY = audit_guard.append_only_models()
-TABLES = ["common_auditarchive", "common_auditentry", "common_auditentry_later", "common_auditseal"]
-WHOLE = ["common_auditarchive", "common_auditseal"]  # without partitions
+TABLES = [
+    "common_auditarchive",
+    "common_auditentry",
+    "common_auditentry_later",
+    "common_auditredaction",
+    "common_auditseal",
+]
+WHOLE = ["common_auditarchive", "common_auditredaction", "common_auditseal"]  # without partitions
 ENTRIES, TRIGGER, FUNCTION = "common_auditentry", audit_guard.TRIGGER, audit_guard.FUNCTION
 
 
@@ -24,6 +30,7 @@ def _filled(creator: User, now: datetime) -> None:
     AuditArchive.objects.create(
         number=1, file="1.ndjson.gz", sha256="", first_id=-2, last_id=-1, rows=0, archived_at=now
     )
+    AuditRedaction.objects.create(number=1, person=creator.pk, seal=1, rows=1, made_at=now)
 
 
 def execute(*statements: str) -> None:
@@ -37,7 +44,7 @@ def found() -> dict[str, tuple[str, str]]:
 
 
 def test_the_audit_tables_are_append_only() -> None:
-    assert set(APPEND_ONLY) == {AuditArchive, AuditEntry, AuditSeal}
+    assert set(APPEND_ONLY) == {AuditArchive, AuditEntry, AuditRedaction, AuditSeal}
 
 
 def test_the_tables_with_the_trigger_are_those_of_append_only_models_and_their_partitions(db: None) -> None:
@@ -47,7 +54,7 @@ def test_the_tables_with_the_trigger_are_those_of_append_only_models_and_their_p
         cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [ENTRIES])
         partitions = {row[0] for row in cursor.fetchall()}
     assert found == sorted(audit_guard.append_only_tables())
-    assert set(found) == {ENTRIES, "common_auditseal", "common_auditarchive"} | partitions
+    assert set(found) == {ENTRIES, *WHOLE} | partitions
     assert {f"{ENTRIES}_earlier", f"{ENTRIES}_later"} < partitions
 
 

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from common import audit, audit_archive, seals
+from common.canonical import Row
 from common.models import AuditEntry, AuditSeal
 from tests.common.sealing import sealed
 from tests.databases import locks_on
@@ -122,7 +123,7 @@ def test_sealing_takes_no_lock_that_a_writer_waits_for(
     modes: set[str] = set()
     pages = seals.pages_of_table
 
-    def looked_at(first: int, last: int) -> Iterator[list[seals.Row]]:
+    def looked_at(first: int, last: int) -> Iterator[list[Row]]:
         for page in pages(first, last):
             with other.cursor() as cursor:
                 cursor.execute(locks_on("common_auditentry"))

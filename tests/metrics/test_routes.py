@@ -34,7 +34,7 @@ def routes(resolver: Any, before: str = "") -> Iterator[str]:
         ("admin/(?P<url>.*)$", "/admin/{url}"),
         ("^api/.*$", "/api/.*"),
         ("", "/"),
-        ("/media/<path:name>", "/media/{name}"),
+        ("/media/<name>", "/media/{name}"),
         ("unmatched", "unmatched"),
     ],
 )
@@ -71,10 +71,12 @@ def test_addresses_and_methods_that_clients_invent_make_no_series() -> None:
             assert server.call("GET", f"/api/v1/nothing/{number}").status == 404
             assert server.call("GET", f"/api/v1/live-stream/{number:024x}").status == 401
             assert server.call("GET", f"/media/{number}.webp").status == 404
+            assert server.call("GET", f"/static/{number}.css").status == 404
             assert server.call(f"METHOD{number}", "/api/v1/live-stream/upcoming").status in {401, 405}
         samples = scraped(port)
         assert len(samples) - before < 150
         assert total(samples, "http_requests_total", route="/api/v1/live-stream/{id}", status="401") == 30
         assert total(samples, "http_requests_total", route="/media/{name}", status="404") == 30
+        assert total(samples, "http_requests_total", route="/static/{path}", status="404") == 30
         assert total(samples, "http_requests_total", method="other") == 30
         assert not [sample for sample in samples if "METHOD" in str(sample) or "nothing" in str(sample)]

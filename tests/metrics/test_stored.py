@@ -70,7 +70,12 @@ def test_values_are_kept_for_some_seconds(monkeypatch: pytest.MonkeyPatch) -> No
     assert values_of(collector)["my_calls",] == 3
 
 
-@pytest.mark.parametrize("broken", ["take_long", "fail"])
+def raise_later(now: datetime) -> Iterator[Reading]:
+    yield Reading("never", "Never", 1)
+    raise KeyError("an error of the program")
+
+
+@pytest.mark.parametrize("broken", ["take_long", "fail", "raise_later"])
 def test_a_part_that_cannot_be_read_is_left_out(broken: str, settings: Any) -> None:
     settings.METRICS_READINGS = {"broken": f"{__name__}.{broken}"} | settings.METRICS_READINGS
     assert values_of(StoredValues("my")) == {

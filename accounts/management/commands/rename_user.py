@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.management.people import found
 from accounts.services import rename_user
 from common.commands import OperatorCommand, Outcome
 from common.refusals import Invalid
@@ -32,7 +32,7 @@ class Command(OperatorCommand):
         parser.add_argument("--reason", default="", help="what the audit trail keeps as the reason")
 
     def work(self, **options: Any) -> Outcome:
-        user = _found(options["user"])
+        user = found(options["user"])
         with transaction.atomic():
             try:
                 renamed = rename_user(
@@ -44,11 +44,3 @@ class Command(OperatorCommand):
         facts = {"dry_run": options["dry_run"], "id": user.pk, "old": user.username, "new": renamed.username}
         done = "would be" if options["dry_run"] else "is now"
         return Outcome(facts, f"{user.username} (id {user.pk}) {done} {renamed.username}.")
-
-
-def _found(named: str) -> User:
-    pk = User.id_in(named)
-    user = User.objects.filter(**{"pk": pk} if pk else {"username_key": User.key_of(named)}).first()
-    if user is None:
-        raise CommandError(f"user: there is no {named}", returncode=2)
-    return user

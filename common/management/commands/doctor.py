@@ -81,10 +81,14 @@ class Command(OperatorCommand):
             "seals": verified.seals,
             "rows": verified.rows,
             "unsealed_rows": verified.unsealed_rows,
+            "redacted_rows": verified.redacted_rows,
+            "redacted_people": verified.redacted_people,
             "newest_seal": None if newest is None else f"{newest.number}:{newest.digest}",
         }
 
     def _figures(self, verified: Verification) -> str:
         figures = f"{verified.seals} seals over {verified.rows} rows were computed again; {verified.unsealed_rows} rows"
         figures += " have no seal yet."
+        if verified.redacted_rows:
+            figures += f" {verified.redacted_rows} rows were redacted, for {verified.redacted_people} erased people."
         return f"{figures} Newest seal: {verified.last.number}:{verified.last.digest}" if verified.last else figures

@@ -23,6 +23,10 @@ def written() -> Actions:
     return Actions()
 
 
+# Their rows are kept for years.
+OF_EARLIER_VERSIONS = {"refresh_session"}
+
+
 def test_every_call_that_writes_an_audit_row_names_its_action() -> None:
     assert written().unknown == []
     assert len(written().names) > 40
@@ -30,7 +34,7 @@ def test_every_call_that_writes_an_audit_row_names_its_action() -> None:
 
 def test_every_action_that_the_code_writes_has_a_sentence_and_no_other() -> None:
     assert set(written().names) - set(actions()) == set(), written().names
-    assert set(actions()) - set(written().names) == set()
+    assert set(actions()) - set(written().names) == OF_EARLIER_VERSIONS
 
 
 @pytest.mark.parametrize("name", sorted(actions()))

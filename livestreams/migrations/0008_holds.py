@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("livestreams", "0006_open_by_begin"),
+        ("livestreams", "0007_service_accounts"),
     ]
 
     operations = [

@@ -1,0 +1,62 @@
+"""What `common` stores about a person: see `common.personal_data`."""
+
+from collections.abc import Iterator
+
+from common.models import (
+    AuditArchive,
+    AuditEntry,
+    AuditRedaction,
+    AuditSeal,
+    LastWrite,
+    RateCounter,
+    StoragePlace,
+    StoredAnswer,
+)
+from common.personal_data import Declaration, Elsewhere, Keep, NotPersonal, Remove, Source, TrailKeys
+
+REDACTED = Elsewhere("common.audit_redaction", frozenset(["actor_name", "before", "after", "reason"]))
+OF_THE_CALL = {
+    "action": "the name of an action",
+    "target_type": "the name of a model",
+    "request_id": "the id of a call or job",
+}
+ACTOR = "who did it"
+DIGESTS = "digests, and names of files that the service makes"
+
+
+def declarations() -> Iterator[Declaration]:
+    yield Source("audit_trail_as_actor", AuditEntry, "actor_id", REDACTED, kept=OF_THE_CALL, is_about=False)
+    yield Source(
+        "audit_trail_as_target",
+        AuditEntry,
+        "target_id",
+        REDACTED,
+        withheld={"actor_id": ACTOR, "actor_name": ACTOR},
+        is_about=False,
+    )
+    yield Source(
+        "audit_redactions", AuditRedaction, "person", Keep("the id only"), kept=dict.fromkeys(_DIGESTS, DIGESTS)
+    )
+    yield NotPersonal(AuditSeal, {"*": DIGESTS})
+    yield NotPersonal(AuditArchive, {"*": DIGESTS + "; their rows are redacted, too"})
+    yield Source("last_write", LastWrite, "caller", Remove())
+    yield NotPersonal(
+        StoredAnswer,
+        {"*": "an encrypted answer without the caller; it is removed after IDEMPOTENCY_KEY_HOURS"},
+    )
+    yield NotPersonal(RateCounter, {"*": "a keyed hash of the caller; it is removed after the window"})
+    yield NotPersonal(StoragePlace, {"*": "a machine and a folder"})
+    yield TrailKeys(
+        "run",
+        others={
+            **dict.fromkeys(["copied", "first_id", "last_id", "removed", "renamed", "rows"], "a number"),
+            **dict.fromkeys(["file", "files", "partition", "sha256"], "made by the service"),
+            **dict.fromkeys(["format", "is_complete"], "a choice"),
+            "filter": "its keys are those of audit_rows",
+        },
+    )
+    # Exports of the trail have the kind audit_rows, and the filter that was searched for.
+    yield TrailKeys("audit_rows", searches=frozenset(["q", "who", "about"]))
+
+
+_DIGESTS = ("file", "old_digest", "new_digest", "digest")
