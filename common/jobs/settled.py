@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+from procrastinate.jobs import Status
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +21,6 @@ type IsDone = Callable[..., bool]
 
 _CHECKS: dict[str, IsDone] = {}
 
-_FAILED = """
-    SELECT id, task_name, args FROM procrastinate_jobs WHERE status = 'failed' AND id > %s ORDER BY id LIMIT %s
-"""
 # Of each periodic task Procrastinate keeps the newest job that was inserted. Jobs that succeed are deleted, which sets
 # `job_id` to null.
 _SUCCEEDED = """
@@ -66,9 +65,8 @@ def forget_settled() -> int:
 
 
 def _page(after: int) -> list[Failed]:
-    with connection.cursor() as cursor:
-        cursor.execute(_FAILED, [after, PAGE])
-        return [Failed(*row) for row in cursor.fetchall()]
+    jobs = ProcrastinateJob.objects.filter(status=Status.FAILED.value, pk__gt=after).order_by("pk")
+    return [Failed(*row) for row in jobs.values_list("pk", "task_name", "args")[:PAGE]]
 
 
 class _Asked:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, CharField, Max, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Cast
 from procrastinate import exceptions
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateEvent, ProcrastinateJob
@@ -90,7 +91,7 @@ def _state(now: datetime) -> Case:
         When(status="todo", then=Value(State.DUE)),
         When(Q(status="doing") & _is_stalled(now), then=Value(State.STALLED)),
         When(status="doing", then=Value(State.RUNNING)),
-        default="status",
+        default=Cast("status", CharField()),  # an enumeration in the database
         output_field=CharField(),
     )
 

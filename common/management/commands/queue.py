@@ -97,7 +97,8 @@ class Command(OperatorCommand):
         superseded = f", {len(done[Result.SUPERSEDED])} have a later job that waits" if done[Result.SUPERSEDED] else ""
         unchanged = f"{len(done[Result.UNCHANGED])} unchanged{superseded}"
         text = f"{len(done[Result.DONE])} jobs {would} {DONE[action]}, {unchanged}."
-        facts = {"dry_run": dry_run, "action": action, **done, "failed_ids": items.failed}
+        facts = {"dry_run": dry_run, "action": action, **{str(result): ids for result, ids in done.items()}}
+        facts["failed_ids"] = items.failed
         return Outcome(facts, "\n".join([*map(str, done[Result.DONE]), text]), "\n".join(items.problems))
 
 
