@@ -111,7 +111,7 @@ def test_after_an_outage_a_worker_that_runs_is_enough(run: Run) -> None:
 def test_every_task_says_when_its_work_is_done() -> None:
     """Give a new task `is_done`, so that its failed jobs do not alarm for ever."""
     periodic = {name for name, _ in app.periodic_registry.periodic_tasks}
-    own = {task.name for task in app.tasks.values() if not task.name.startswith("procrastinate.")}
+    own = {task.name for task in app.tasks.values() if not task.name.startswith("builtin:")}
     assert own - periodic == set(settled._CHECKS)
 
 
