@@ -15,7 +15,15 @@ logger = logging.getLogger(__name__)
 EVERY_MINUTE = "* * * * *"
 
 
-@task(queue=SLOW_QUEUE, retry=PATIENT)
+def _is_renamed(old: str, new: str) -> bool:
+    return not storage().exists(old)
+
+
+def _is_removed(name: str) -> bool:
+    return not storage().exists(name)
+
+
+@task(queue=SLOW_QUEUE, retry=PATIENT, is_done=_is_renamed)
 def rename_thumbnail(old: str, new: str) -> None:
     """Rename the thumbnail of a deleted stream, so that its published address no longer works.
 
@@ -28,7 +36,7 @@ def rename_thumbnail(old: str, new: str) -> None:
         logger.warning("there is neither %s nor %s; media check will report it", old, new)
 
 
-@task(queue=SLOW_QUEUE, retry=PATIENT)
+@task(queue=SLOW_QUEUE, retry=PATIENT, is_done=_is_removed)
 def remove_thumbnail(name: str) -> None:
     """Delete the thumbnail that a stream had before it got another one. Raises BackupRunning."""
     refuse_while_running()
