@@ -63,7 +63,7 @@ def declarations() -> Iterator[Declaration]:
         withheld={"text": "about somebody else"},
         is_about=False,
     )
-    yield Source("sessions", Session, "user", Remove(), withheld={"refresh_id": SECRET}, created_by="log_in")
+    yield Source("sessions", Session, "user", Remove(), withheld={"refresh_id": SECRET})
     yield Source(
         "refreshed_pairs", RefreshedPair, "session__user", Remove(), withheld={"pair": SECRET, "refresh_id": SECRET}
     )

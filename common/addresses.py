@@ -1,10 +1,12 @@
 """The network address of the client, also behind reverse proxies."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from django.conf import settings
+from django.utils.crypto import salted_hmac
 
 type Address = IPv4Address | IPv6Address
 type Network = IPv4Network | IPv6Network
@@ -13,6 +15,13 @@ type Network = IPv4Network | IPv6Network
 MOST_HOPS = 32
 # A provider gives each IPv6 customer at least a /64, so one client can use any address in it.
 IPV6_CLIENT_PREFIX = 64
+
+# How logs and audit rows show an address. A hash is keyed with SECRET_KEY: whoever has the key can find the address of
+# a hash by trying all of them, others only see that two are the same.
+PLAIN, HASHED, NONE = "plain", "hashed", "none"
+SHOWN = (PLAIN, HASHED, NONE)
+HASH_PREFIX = "hmac:"  # before 20 hexadecimal digits, 80 bits
+LONGEST_KEPT = 64  # characters; addresses of longer headers are not cached
 
 
 def networks(written: Iterable[str]) -> list[Network]:
@@ -40,12 +49,41 @@ def client_address(meta: Mapping[str, Any]) -> str:
     return str(client)
 
 
+def is_trusted_peer(meta: Mapping[str, Any]) -> bool:
+    """Whether the connection comes from one of `settings.TRUSTED_PROXIES`."""
+    peer = _parsed(meta.get("REMOTE_ADDR", ""))
+    return peer is not None and _is_trusted(peer)
+
+
 def client_network(address: str) -> str:
     """What counts as one client for rate limits: an IPv4 address, or the /64 of an IPv6 address."""
     parsed = _parsed(address)
     if isinstance(parsed, IPv6Address):
         return str(ip_network((parsed, IPV6_CLIENT_PREFIX), strict=False))
     return str(parsed or "")
+
+
+def shown_address(meta: Mapping[str, Any], how: str) -> str:
+    """The address of the client as one of SHOWN; "" when there is none, or none is to be shown."""
+    if how == NONE:
+        return ""
+    peer, forwarded = meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
+    shown = _kept_shown if len(forwarded) <= LONGEST_KEPT else _shown
+    return shown(peer, forwarded, how, tuple(settings.TRUSTED_PROXIES) if forwarded else ())
+
+
+def hashed(address: str) -> str:
+    """The keyed hash of an address, which is as long as SECRET_KEY stays the same."""
+    digest = salted_hmac("common.addresses.hashed", address, algorithm="sha256").hexdigest()
+    return HASH_PREFIX + digest[:20]
+
+
+def _shown(peer: str, forwarded: str, how: str, _proxies: tuple[Any, ...]) -> str:
+    address = client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded})
+    return hashed(address) if how == HASHED and address else address
+
+
+_kept_shown = lru_cache(maxsize=8192)(_shown)
 
 
 def _parsed(text: str) -> Address | None:

@@ -386,11 +386,12 @@ def unknown_address(request: HttpRequest, exception: Exception | None = None) ->
 
 
 def crashed(request: HttpRequest) -> HttpResponse:
-    """Django calls this while it handles the exception of a view outside DRF, which it has logged."""
+    """Django calls this while it handles the exception of a view outside DRF."""
     error = sys.exception()
     if error_pages.is_inside(request):
         return error_pages.crashed(request, error)
     if isinstance(error, Exception) and is_unavailable(error):
         with override(preferred_language(request.META)):
             return answer_to(error, request.META, request)
+    logger.error("a request failed", exc_info=error)
     return error_answer(request.META, 500, HTTP_CODES[500])

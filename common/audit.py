@@ -6,9 +6,11 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 import orjson
+from django.conf import settings
 from django.db import connection, models, transaction
 
-from common.entry_points import current_context
+from common.addresses import shown_address
+from common.entry_points import CallContext, current_context
 from common.metrics import Counter
 from common.writes import Write, run
 
@@ -24,13 +26,15 @@ class Actor(Protocol):
 # SQL, because the ORM would compile the same INSERT again for each change.
 _INSERT = """
     INSERT INTO common_auditentry
-        (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, %s)
+        (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id,
+        client_address)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, %s, %s)
 """
 _INSERT_MANY = """
     INSERT INTO common_auditentry
-        (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id)
-    SELECT %s, %s, %s, %s, %s, %s, changed.id, changed.before::jsonb, changed.after::jsonb, %s, %s
+        (at, entry_point, actor_id, actor_name, action, target_type, target_id, before, after, reason, request_id,
+        client_address)
+    SELECT %s, %s, %s, %s, %s, %s, changed.id, changed.before::jsonb, changed.after::jsonb, %s, %s, %s
     FROM unnest(%s::bytea[], %s::text[], %s::text[]) WITH ORDINALITY AS changed (id, before, after, place)
     ORDER BY changed.place
 """
@@ -76,6 +80,21 @@ def record_run(action: str, kind: str, *, now: datetime, after: Mapping[str, Any
     run(_row(action, kind, key, by=by, now=now, before={}, after=after, reason=""))
 
 
+def record_numbered(
+    action: str,
+    kind: str,
+    number: int,
+    *,
+    by: Actor | None,
+    now: datetime,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    reason: str,
+) -> None:
+    """Write the audit row of a change to a row whose key is a number, such as a job. The id ends with its bytes."""
+    run(_row(action, kind, number.to_bytes(12), by=by, now=now, before=before, after=after, reason=reason))
+
+
 def _row(
     action: str,
     target_type: str,
@@ -103,6 +122,7 @@ def _row(
             _json(after),
             reason,
             context.request_id,
+            _client_address(context),
         ),
     )
 
@@ -124,11 +144,16 @@ def record_many(action: str, changes: Iterable[Change], *, by: Actor | None, now
                 targets[0]._meta.model_name,
                 reason,
                 context.request_id,
+                _client_address(context),
                 [bytes.fromhex(target.pk) for target in targets],
                 [_json(state) for state in before],
                 [_json(state) for state in after],
             ),
         )
+
+
+def _client_address(context: CallContext) -> str:
+    return "" if context.meta is None else shown_address(context.meta, settings.AUDIT_CLIENT_ADDRESS)
 
 
 def _count(action: str, entry_point: str, number: int = 1) -> None:

@@ -26,7 +26,7 @@ CREATE_FUNCTION = f"CREATE OR REPLACE FUNCTION {FUNCTION}() RETURNS trigger LANG
 # Names and texts of an erased person are replaced by this function alone. It has the privileges of its caller, and the
 # service has none to update the trail. The trigger finds it in the stack of calls, whose other words are translated.
 REDACTING = "redact_audit_rows(bigint[],text[],text[],text[],text[])"
-REDACTING_BODY = """
+FIRST_REDACTING_BODY = """
     DECLARE
         changed int;
     BEGIN
@@ -42,10 +42,22 @@ REDACTING_BODY = """
         RETURN changed;
     END
     """
-CREATE_REDACTING = (
-    "CREATE OR REPLACE FUNCTION redact_audit_rows(ids bigint[], actor_names text[], befores text[], afters text[],"
-    f" reasons text[]) RETURNS int LANGUAGE plpgsql AS $${REDACTING_BODY}$$"
+# Since migration common.0012 also the address of the client, of the entries whose actor is renamed.
+REDACTING_BODY = FIRST_REDACTING_BODY.replace(
+    "reason = given.reason\n",
+    "reason = given.reason,\n"
+    "            client_address = CASE WHEN given.actor_name = entry.actor_name THEN entry.client_address"
+    " ELSE '' END\n",
 )
+
+
+def _create_redacting(body: str) -> str:
+    arguments = "ids bigint[], actor_names text[], befores text[], afters text[], reasons text[]"
+    return f"CREATE OR REPLACE FUNCTION redact_audit_rows({arguments}) RETURNS int LANGUAGE plpgsql AS $${body}$$"
+
+
+CREATE_FIRST_REDACTING = _create_redacting(FIRST_REDACTING_BODY)
+CREATE_REDACTING = _create_redacting(REDACTING_BODY)
 GUARDING_BODY = """
     DECLARE
         calls text;

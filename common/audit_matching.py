@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from common.canonical import COLUMNS, Row
-from common.personal_data import ERASED, ids_of_kinds, texts_of_kinds, trail_keys
+from common.personal_data import ERASED, followed_kinds, ids_of_kinds, texts_of_kinds, trail_keys
 from common.texts import folded
 from common.word_search import words_of
 
@@ -19,8 +19,9 @@ ID, ACTOR, NAME, ACTION, KIND, TARGET, BEFORE, AFTER, REASON = map(
 
 @dataclass(frozen=True)
 class Keys:
-    """Keys of `before` and `after`, by kind of target: see `common.personal_data`."""
+    """Keys of `before` and `after`, by kind of target, and the kinds `followed`: see `common.personal_data`."""
 
+    followed: frozenset[str]
     texts: Mapping[str, frozenset[str]]
     ids: Mapping[str, frozenset[str]]
     names: Mapping[str, frozenset[str]]
@@ -30,6 +31,7 @@ class Keys:
 def declared_keys() -> Keys:
     declared = trail_keys()
     return Keys(
+        followed=followed_kinds(),
         texts=texts_of_kinds(),
         ids=ids_of_kinds(),
         names={each.kind: each.names for each in declared},
@@ -87,23 +89,25 @@ class Erased:
                 changed[place] = orjson.dumps(replaced).decode()
         return None if changed == list(row) else changed
 
-    def has_own_names(self, row: Row) -> bool:
-        """Whether the entry tells of usernames of the person. Such entries are redacted last: see `audit_redaction`."""
-        return any(self._own_names(row, orjson.loads(row[BEFORE]), orjson.loads(row[AFTER])))
+    def tells_names(self, row: Row) -> bool:
+        """Whether the entry has usernames of the person. Such entries are redacted last: see `audit_redaction`."""
+        keys = self._keys_of_own_names(row)
+        return any(orjson.loads(row[place]).get(key) for place in (BEFORE, AFTER) for key in keys)
 
     def _own_names(self, row: Row, before: Any, after: Any) -> set[str]:
-        if row[TARGET] != self.person:
-            return set()
-        keys = self.keys.names.get(row[KIND], frozenset())
+        keys = self._keys_of_own_names(row)
         return {state[key] for state in (before, after) for key in keys if state.get(key)} - {self.tombstone}
+
+    def _keys_of_own_names(self, row: Row) -> frozenset[str]:
+        return self.keys.names.get(row[KIND], frozenset()) if row[TARGET] == self.person else frozenset()
 
     def _is_about(self, row: Row, before: Any, after: Any) -> bool:
         is_own = row[ACTOR] == self.person
         ids = self.keys.ids.get(row[KIND], frozenset())
         is_named = any(state.get(key) == self.person for state in (before, after) for key in ids)
-        if is_named or (is_own and row[ACTION] in self.creating):
+        if row[KIND] in self.keys.followed and (is_named or (is_own and row[ACTION] in self.creating)):
             self.targets.add(row[TARGET])
-        return is_own or row[TARGET] in self.targets
+        return is_own or is_named or row[TARGET] in self.targets
 
     def _state(self, state: dict[str, Any], row: Row, *, is_about: bool) -> dict[str, Any]:
         return {key: self._value(value, key, row, is_about=is_about) for key, value in state.items()}

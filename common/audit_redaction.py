@@ -7,6 +7,7 @@ Decision 48 has the reasons.
 
 import logging
 import os
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,7 +53,7 @@ def redact(erased: Erased, *, now: datetime, dry_run: bool, advance: Callable[[i
     with_names, end = [], in_files.last_id
     for seal in seals_of_table.iterator():
         changed = _found(erased, seal.first_id, seal.last_id)
-        last = {key for key, row in changed.items() if erased.has_own_names(row)} if not dry_run else set()
+        last = {key for key, row in changed.items() if not dry_run and erased.tells_names(row)}
         if last:
             with_names.append(seal)
         others = {key: row for key, row in changed.items() if key not in last}
@@ -213,6 +214,11 @@ class _InFiles:
         yield from audit_archive.pages(_refuse)
         yield from seals.pages_of_table(self.first_in_table, self.last_id)
 
+    def changes(self, part: AuditSeal | AuditArchive) -> int:
+        """How many rows of a seal or an archive change. `changed` is in the order of the ids."""
+        ids = list(self.changed)
+        return bisect_right(ids, part.last_id) - bisect_left(ids, part.first_id)
+
 
 def _refuse(problem: str) -> None:
     raise NotRedacted(problem)
@@ -233,14 +239,13 @@ def _search_files(erased: Erased, advance: Callable[[int], None]) -> _InFiles:
 
 
 def _redactions_of_seals(in_files: _InFiles) -> Iterator[AuditRedaction]:
-    changed = in_files.changed
-    old, new = seals.Reader(in_files.pages()), seals.Reader(_replaced(in_files.pages(), changed))
+    old, new = seals.Reader(in_files.pages()), seals.Reader(_replaced(in_files.pages(), in_files.changed))
     for seal in in_files.seals:
         (_, before), (_, after) = old.take(seal.last_id), new.take(seal.last_id)
         if before != after:
             if before != _digest_of_seal(seal):
                 raise NotRedacted(_altered(seal))
-            rows = sum(seal.first_id <= each <= seal.last_id for each in changed)
+            rows = in_files.changes(seal)
             yield AuditRedaction(seal=seal.number, rows=rows, old_digest=before, new_digest=after)
 
 
@@ -249,7 +254,7 @@ def _replace_files(in_files: _InFiles, erased: Erased, done: Redacted, *, now: d
     folder, current, newest = Path(settings.AUDIT_ARCHIVE_FOLDER), redactions.current(), redactions.newest()
     made, outdated = list(_redactions_of_seals(in_files)), []
     for archive in in_files.archives:
-        rows = sum(archive.first_id <= each <= archive.last_id for each in in_files.changed)
+        rows = in_files.changes(archive)
         if not rows:
             continue
         sha, file = current.of_archive(archive.number, archive.sha256, archive.file)
@@ -276,8 +281,3 @@ def remove_outdated_files() -> None:
         for path in [*folder.glob(f"{stem}*.ndjson.gz"), *folder.glob(f".{stem}.*")]:
             if path.name != file:
                 path.unlink(missing_ok=True)
-
-
-def rows_to_search() -> int:
-    """For a progress bar."""
-    return sum(AuditSeal.objects.values_list("rows", flat=True).iterator())

@@ -45,10 +45,10 @@ def rows_to_erase(person: models.Model) -> dict[str, int]:
 
 
 def ids_about(person: models.Model) -> set[str]:
-    """The ids of the rows that are about the person, also of the person."""
+    """The ids of the person and of the rows about the person that stay."""
     found = {str(person.pk)}
     for source in sources():
-        if source.is_about and isinstance(source.model._meta.pk, type(person._meta.pk)):
+        if source.is_about and isinstance(source.erasure, Replace):
             found.update(source.rows(str(person.pk)).values_list("pk", flat=True))
     return found
 

@@ -3,6 +3,7 @@
 `common.api` calls this module for paths below `settings.ADMIN_PREFIX`.
 """
 
+import logging
 from collections.abc import Callable
 from copy import copy
 from http import HTTPStatus
@@ -21,6 +22,8 @@ from django.utils.translation import gettext_lazy as _
 from common.entry_points import current_context
 from common.postgres.faults import is_unavailable
 from common.refusals import Unavailable
+
+logger = logging.getLogger(__name__)
 
 # Heading and advice of each status.
 TEXTS: dict[int, tuple[Any, Any]] = {
@@ -63,8 +66,11 @@ def crashed(request: HttpRequest, exception: BaseException | None) -> HttpRespon
     """Runs no query, because the database may be what failed."""
     if isinstance(exception, Unavailable):
         return error_page(_of_nobody(request), 503, texts=UNAVAILABLE_TEXTS, reason=str(exception.message))
-    status = 503 if exception is not None and is_unavailable(exception) else 500
-    return error_page(_of_nobody(request), status)
+    if exception is not None and is_unavailable(exception):
+        logger.error("the database does not answer: %s", exception)
+        return error_page(_of_nobody(request), 503)
+    logger.error("a request failed", exc_info=exception)
+    return error_page(_of_nobody(request), 500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -11,6 +11,7 @@ import os
 import select
 import socket
 import stat
+import sys
 from contextlib import suppress
 
 # Seconds that one line may wait for a reader that is slow. While none reads, later lines do not wait.
@@ -32,6 +33,13 @@ class LogStreamHandler(logging.StreamHandler):
             self.write_line(self.format(record))
         except Exception:
             self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in Python
+        """Python would print the arguments and the message, which may have secrets."""
+        kind = getattr(sys.exception(), "__class__", Exception).__name__
+        event = {"event": "a log line could not be formatted", "level": "error", "logger": record.name, "reason": kind}
+        with suppress(Exception):
+            self.write_line(json.dumps(event | {"line": f"{record.filename}:{record.lineno}"}))
 
     def write_line(self, text: str) -> None:
         line = text + self.terminator

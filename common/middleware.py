@@ -22,7 +22,7 @@ from django.utils.functional import SimpleLazyObject
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
-from common import etags
+from common import access_log, etags
 from common.compression import compressed, is_compressed_type, with_fixed_body
 from common.entry_points import EntryPoint, called_through
 from common.languages import understood
@@ -34,7 +34,12 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 
 
 def request_id_of(meta: Mapping[str, Any]) -> str:
-    """The id that the caller gave to the request, if well-formed; else a new one. `meta` is the request's environ."""
+    """The id that the caller gave to the request, if well-formed; else a new one. `meta` is the request's environ.
+
+    The server decides it when the request arrives.
+    """
+    if (known := meta.get(access_log.REQUEST_ID)) is not None:
+        return str(known)
     sent: str = meta.get("HTTP_X_REQUEST_ID", "")
     return sent if REQUEST_ID.fullmatch(sent) else uuid4().hex
 
@@ -54,12 +59,14 @@ def mark_entry_point(get_response: GetResponse) -> GetResponse:
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         request_id = request_id_of(request.META)
-        with called_through(EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API, request_id):
+        point = EntryPoint.ADMIN if request.path_info.startswith(admin) else EntryPoint.API
+        with called_through(point, request_id, request.META):
             response = get_response(request)
         if request.resolver_match is not None:
             request.META[ROUTE] = request.resolver_match.route
         elif request.path_info.startswith(settings.STATIC_URL):
             request.META[ROUTE] = f"{settings.STATIC_URL}<path>"
+        access_log.note_user(request)
         return with_common_headers(compressed(response, request.META), request_id)
 
     return middleware

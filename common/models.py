@@ -245,6 +245,8 @@ class AuditEntry(AppendOnlyModel):
     after = models.JSONField()
     reason = models.TextField(blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    # As AUDIT_CLIENT_ADDRESS says; no seal covers it, so that it can be erased.
+    client_address = models.CharField(max_length=64, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("audit entry")

@@ -25,13 +25,14 @@ DIGESTS = "digests, and names of files that the service makes"
 
 
 def declarations() -> Iterator[Declaration]:
-    yield Source("audit_trail_as_actor", AuditEntry, "actor_id", REDACTED, kept=OF_THE_CALL, is_about=False)
+    with_address = Elsewhere(REDACTED.by, REDACTED.columns | {"client_address"})
+    yield Source("audit_trail_as_actor", AuditEntry, "actor_id", with_address, kept=OF_THE_CALL, is_about=False)
     yield Source(
         "audit_trail_as_target",
         AuditEntry,
         "target_id",
         REDACTED,
-        withheld={"actor_id": ACTOR, "actor_name": ACTOR},
+        withheld={"actor_id": ACTOR, "actor_name": ACTOR, "client_address": ACTOR},
         is_about=False,
     )
     yield Source(
@@ -56,6 +57,14 @@ def declarations() -> Iterator[Declaration]:
         },
     )
     # Exports of the trail have the kind audit_rows, and the filter that was searched for.
+    yield TrailKeys(
+        "job",
+        others={
+            **dict.fromkeys(["task", "queue"], "made by the service"),
+            "state": "a choice",
+            "attempts": "a number",
+        },
+    )
     yield TrailKeys("audit_rows", searches=frozenset(["q", "who", "about"]))
 
 

@@ -67,7 +67,7 @@ class Source:
 
     `is_about` says that what anybody does to such a row is about the person, so that the texts of these entries of the
     audit trail are erased, and not only those that the person wrote. `created_by` is the action with which a person
-    makes a row of their own, by which entries of rows that were removed are found.
+    makes a row of their own, by which entries of rows that were removed since are found.
     """
 
     name: str
@@ -188,6 +188,15 @@ def texts_of_kinds() -> dict[str, frozenset[str]]:
         texts = {column.name for column in source.model._meta.concrete_fields if can_hold_text(column)}
         found[kind] = found.get(kind, frozenset()) | (texts & source.erased)
     return found
+
+
+def followed_kinds() -> frozenset[str]:
+    """The kinds of rows that stay. Entries about such a row need not have the id of the person."""
+    return frozenset(
+        str(source.model._meta.model_name)
+        for source in sources()
+        if source.is_about and isinstance(source.erasure, Replace)
+    )
 
 
 def ids_of_kinds() -> dict[str, frozenset[str]]:

@@ -1,6 +1,8 @@
 """Environment variables, and the `.env` file of a checkout."""
 
 import os
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,27 @@ class Env(environ.Env):
             return super().get_value(var, cast, default, parse_default)
         except ValueError as error:
             raise ImproperlyConfigured(f"{var} is invalid: {error}") from error
+
+    def db_url(self, var: str, *args: Any, **options: Any) -> Any:
+        return self._address(super().db_url, var, "ENGINE", *args, **options)
+
+    def email_url(self, var: str, *args: Any, **options: Any) -> Any:
+        return self._address(super().email_url, var, "EMAIL_BACKEND", *args, **options)
+
+    @staticmethod
+    def _address(read: Callable[..., Any], var: str, kind: str, *args: Any, **options: Any) -> Any:
+        """Raises ImproperlyConfigured without the value, and without its cause: both may have a part of a password."""
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                found = read(var, *args, **options)
+        except (ValueError, KeyError, ImproperlyConfigured):
+            found = None
+        if not found or not found.get(kind):
+            raise ImproperlyConfigured(
+                f"{var} is no address that is known here. Signs of the password that are not letters or digits must be"
+                " percent-encoded: %40 for @, %2F for /, %23 for #."
+            ) from None
+        return found
 
 
 env = Env()

@@ -7,7 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from common.addresses import networks
-from common.logging import logging_config
+from config.backups import BACKUP_FOLDER, POSTGRES_PROGRAMS  # noqa: F401 - settings
 from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
@@ -42,6 +42,7 @@ from config.keys import (  # noqa: F401 - settings
     SECRET_KEY_FALLBACKS,
     SIMPLE_JWT,
 )
+from config.logs import ACCESS_LOG, AUDIT_CLIENT_ADDRESS, LOGGING  # noqa: F401 - settings
 from config.media import read_bucket, storages
 from config.metrics import (  # noqa: F401 - settings
     METRICS_PREFIX,
@@ -80,6 +81,7 @@ from config.reviewing import (  # noqa: F401 - settings
     REVIEW_REASONS,
 )
 from config.templating import FORM_RENDERER, TEMPLATES  # noqa: F401 - settings
+from config.tracing import TRACES, TRACES_SERVICE_NAME  # noqa: F401 - settings
 from config.unfold import UNFOLD  # noqa: F401 - a setting
 
 # --- the installation -----------------------------------------------------------------------------
@@ -315,6 +317,7 @@ if DATABASE_REPLICA_URL:
 # What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
     "common.connection_doctor.examine",
+    "common.jobs.doctor.examine",
     "common.secret_keys.doctor.examine",
     "common.audit_doctor.examine",
     "common.partitions.examine",
@@ -357,7 +360,7 @@ WORKER_LOST_AFTER = env.int("WORKER_LOST_AFTER_SECONDS", default=15)
 if not 0 < 2 * WORKER_HEARTBEAT <= WORKER_LOST_AFTER:
     raise ImproperlyConfigured("WORKER_LOST_AFTER_SECONDS must be at least two WORKER_HEARTBEAT_SECONDS.")
 
-# --- languages, files, logs -----------------------------------------------------------------------
+# --- languages, files -----------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("tr", "Türkçe")]
@@ -390,5 +393,3 @@ ADMIN_CSP = admin_policy(MEDIA_URL)
 # Served from the installed packages, which are scanned once at the start. No collectstatic is needed.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
-
-LOGGING = logging_config(level=env.str("LOG_LEVEL", default="INFO"), secrets_after=["/calendar/", "/unsubscribe/"])

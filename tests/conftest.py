@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import datetime
 from itertools import count, groupby
 from pathlib import Path
@@ -21,13 +21,14 @@ import config.urls  # noqa: F401 - registers the pages of the admin, over which 
 from accounts import services, tokens
 from accounts.models import Session, User
 from common.rate_limits import counters
-from tests.databases import database
+from tests import leaks
+from tests.databases import database, remove_dead_rows
 from tests.flush import flush
 from tests.kept import KEPT, owner_of
 from tests.poolers import pooled_if_chosen
 from tests.servers import database_url
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = leaks.plant("password", "correct horse battery staple")
 
 
 # Names that a test module imports only to start servers, workers, commands or other processes.
@@ -76,6 +77,20 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     yield
     if KEPT.owner and KEPT.owner != owner_of(nextitem):
         KEPT.drop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test fails when what it lets the service log has a secret."""
+    report = yield
+    leaks.check(report)
+    return report
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _logs_are_watched() -> Iterator[None]:
+    with leaks.watching():
+        yield
 
 
 def _time_limit(item: pytest.Item) -> float:
@@ -196,6 +211,12 @@ def database_of_tests(django_db_setup: None, django_db_blocker: Any) -> str:
         return database_url()
 
 
+@pytest.fixture(scope="module")
+def no_dead_rows(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """For a test of a plan. It is set up before the transaction of the test begins, as fixtures of a module are."""
+    remove_dead_rows(django_db_blocker)
+
+
 @pytest.fixture
 def now() -> datetime:
     return timezone.now()
@@ -245,7 +266,7 @@ def session_of(user: User) -> Session:
 
 def token_of(user: User) -> str:
     """An access token of a new session, for calls over HTTP."""
-    return str(tokens.AccessToken.of(session_of(user), now=timezone.now()))
+    return leaks.plant_for_test("token", str(tokens.AccessToken.of(session_of(user), now=timezone.now())))
 
 
 type Api = Callable[..., APIClient]

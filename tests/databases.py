@@ -86,20 +86,26 @@ def own_database() -> Iterator[dict[str, Any]]:
             cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+def remove_dead_rows(blocker: DjangoDbBlocker) -> None:
+    """Rows of earlier tests that were rolled back keep tables large, and PostgreSQL plans by their size."""
+    with blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("VACUUM")
+
+
+@contextmanager
+def rolled_back(blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A transaction for rows that all tests of a module share. Each test has a savepoint in it."""
+    with blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
 @contextmanager
 def never_committed(blocker: DjangoDbBlocker) -> Iterator[CursorWrapper]:
-    """A transaction for the many rows of a module. It is rolled back; each test of the module has a savepoint in it.
-
-    Rows of earlier tests that were rolled back are removed before: they keep tables large, and PostgreSQL plans by
-    their size.
-    """
-    with blocker.unblock():
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM")
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                yield cursor
-            transaction.set_rollback(True)
+    """The same for many rows."""
+    remove_dead_rows(blocker)
+    with rolled_back(blocker), connection.cursor() as cursor:
+        yield cursor
 
 
 @contextmanager

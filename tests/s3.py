@@ -19,6 +19,7 @@ import boto3
 from botocore.config import Config
 
 from config.media import Bucket, storages
+from tests import leaks
 from tests.servers import free_port, wait_for_port
 
 # As docs/storage.md has it: everybody may read objects.
@@ -28,7 +29,7 @@ POLICY = {
         {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::BUCKET/*"},
     ],
 }
-KEY, SECRET = "access-key-of-tests", "secret-key-of-tests"
+KEY, SECRET = "access-key-of-tests", leaks.plant("secret key of the bucket", "secret-key-of-tests")
 
 
 class Gate(ThreadingTCPServer):

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -134,18 +134,32 @@ UNLIMITED = dict.fromkeys(map(setting_of, NAMES), OFF)
 
 
 @contextmanager
-def running_server(*, workers: int = 2, database: str | None = "", **environment: str) -> Iterator[Server]:
-    """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database."""
-    with serving(free_port(), settings.BASE_DIR, environment, workers=workers, database=database) as server:
+def running_server(
+    *, workers: int = 2, database: str | None = "", log: str = "", **environment: str
+) -> Iterator[Server]:
+    """Run `serve` with the database of this test or with `database`. With None, it uses its own embedded database.
+
+    `log` is the path of a file for its standard error; by default it has that of the test.
+    """
+    with serving(free_port(), settings.BASE_DIR, environment, workers=workers, database=database, log=log) as server:
         yield server
 
 
 @contextmanager
 def serving(
-    port: int, home: Path, environment: Mapping[str, str], *, workers: int = 1, database: str | None = ""
+    port: int,
+    home: Path,
+    environment: Mapping[str, str],
+    *,
+    workers: int = 1,
+    database: str | None = "",
+    log: str = "",
 ) -> Iterator[Server]:
     """The same with the checkout in the folder `home`, on a port that was chosen before."""
-    with started_server(port, home, environment, workers=workers, database=database) as server:
+    with (
+        Path(log).open("ab") if log else nullcontext() as stderr,
+        started_server(port, home, environment, workers=workers, database=database, stderr=stderr) as server,
+    ):
         _wait_until_ready(server, workers)
         yield server
 

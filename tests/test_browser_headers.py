@@ -1,7 +1,6 @@
 """Security headers: HSTS, no MIME sniffing, no framing, a content security policy."""
 
 import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from django.test import Client
 from accounts.models import User
 from config.csp import admin_policy
 from tests.conftest import Api
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.servers import running_server
 
@@ -110,7 +110,7 @@ PRODUCTION = {
 
 def checked(tmp_path: Any, **variables: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        manage("check", "--deploy", "--fail-level", "WARNING"),
         cwd=django_settings.BASE_DIR,
         env=PRODUCTION | {"KUMANDA_DATA": str(tmp_path)} | variables,
         capture_output=True,

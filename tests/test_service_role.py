@@ -24,6 +24,7 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
 from common.times import wire_time
+from tests.forking import manage
 from tests.patience import PATIENCE, wait_until
 from tests.reminders.processes import QUICK
 from tests.servers import Server, running_server
@@ -67,7 +68,7 @@ class Installation:
 
     def run(self, role: str, *words: str, expected: int = 0) -> "subprocess.CompletedProcess[str]":
         finished = subprocess.run(
-            [sys.executable, "manage.py", *words],
+            manage(*words),
             cwd=settings.BASE_DIR,
             env=os.environ | {"LOG_LEVEL": "INFO"} | self.environment(role),
             capture_output=True,
@@ -81,7 +82,7 @@ class Installation:
     def doctor(self, role: str) -> dict[str, dict[str, str]]:
         """The findings about the audit trail by code. There are others, because no worker runs."""
         finished = subprocess.run(
-            [sys.executable, "manage.py", "doctor", "--audit", "--json"],
+            manage("doctor", "--audit", "--json"),
             cwd=settings.BASE_DIR,
             env=os.environ | self.environment(role),
             capture_output=True,

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import User
-from common import audit, audit_redaction, erasure, seals
+from common import audit, audit_doctor, audit_redaction, erasure, seals
 from common.commands import Outcome
 from common.locks import AdvisoryLock
+from common.storage.backups import BACKUP
 
 LOCK = AdvisoryLock("erasure of a person")
 
@@ -66,9 +67,10 @@ def erase(user: User, *, reason: str, dry_run: bool, yes: bool, bar: Bar, **opti
         raise CommandError("Nothing was erased. It cannot be undone: confirm it with --yes.", returncode=2)
     if not audit_redaction.may_redact():
         raise CommandError("This role may not change the audit trail: let DATABASE_URL name the owner of the tables.")
-    with LOCK.tried_by_session() as is_taken:
-        if not is_taken:
-            raise CommandError("Another process is erasing somebody. Run it again when that is done.")
+    # A backup copies archives of the audit trail, which an erasure replaces.
+    with LOCK.tried_by_session() as is_taken, BACKUP.tried_by_session() as has_no_backup:
+        if not (is_taken and has_no_backup):
+            raise CommandError("Another process erases somebody or makes a backup. Run it again when that is done.")
         return _counted(user, bar) if dry_run else _erased(user, reason, bar)
 
 
@@ -79,7 +81,7 @@ def _is_confirmed(user: User) -> bool:
 
 
 def _counted(user: User, bar: Bar) -> Outcome:
-    with bar(total=audit_redaction.rows_to_search(), label="Searching the audit trail") as advance:
+    with bar(total=audit_doctor.rows_to_verify(), label="Searching the audit trail") as advance:
         redacted = audit_redaction.redact(
             services.erased_person(user), now=timezone.now(), dry_run=True, advance=advance
         )
@@ -98,7 +100,7 @@ def _erased(user: User, reason: str, bar: Bar) -> Outcome:
         # Only sealed rows are redacted: a seal that is being made would have the names.
         seals.seal_rows(now=timezone.now(), report=seals.log_seal)
         audit_redaction.remove_outdated_files()
-        with bar(total=audit_redaction.rows_to_search(), label="Redacting the audit trail") as advance:
+        with bar(total=audit_doctor.rows_to_verify(), label="Redacting the audit trail") as advance:
             redacted = audit_redaction.redact(erased, now=timezone.now(), dry_run=False, advance=advance)
     except (seals.StillWriting, audit_redaction.NotRedacted) as problem:
         raise CommandError(f"The audit trail was not redacted: {problem}. Run the command again.") from problem

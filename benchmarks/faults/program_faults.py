@@ -95,9 +95,9 @@ def picture_disk_full(place: Installation, seconds: float) -> None:
 def log_disk_full(place: Installation, seconds: float) -> None:
     """The first server and worker log to a full disk, the others to a pipe that nobody reads.
 
-    Every call is logged, and all connections to the database are closed, so that there is something to log.
+    Every call is logged. All connections to the database are closed, so that there is more to log.
     """
-    changed = {"GRANIAN_LOG_ACCESS_ENABLED": "true", "LOG_LEVEL": "INFO"}
+    changed = {"ACCESS_LOG": "true", "LOG_LEVEL": "INFO"}
     pairs = list(zip(place.servers, place.workers, strict=True))
     with _full_file() as full, _unread_pipe() as unread:
         for pair, stderr in zip(pairs, (full, unread), strict=True):

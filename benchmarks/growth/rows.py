@@ -5,7 +5,8 @@ time of creation, as those that Kumanda makes. Values are spread by hashes, so t
 accident.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 TABLES = [
@@ -244,32 +245,37 @@ _EXCLUSIONS = """
 """
 
 
-def fill_in_bulk(
-    cursor: Any, *sizes: Size, beside: Callable[[Any], None] = lambda cursor: None, tables: Sequence[str] = ()
-) -> None:
-    """`fill` with each size, without indexes and exclusion constraints, which are then built again. For many rows.
+@contextmanager
+def without_indexes(cursor: Any, tables: Sequence[str]) -> Iterator[None]:
+    """For many rows: drop indexes and exclusion constraints of the tables, and build them again at the end.
 
-    Unique indexes stay: they say which rows are missing.
-
-    `beside` is called with the cursor before that, and may insert rows into `tables`, too. Raises IntegrityError for
-    rows that an exclusion constraint forbids.
+    Unique indexes stay: they say which rows are missing. Raises IntegrityError for rows that an exclusion constraint
+    forbids.
     """
-    cursor.execute(_INDEXES, [[*TABLES, *tables]])
+    cursor.execute(_INDEXES, [tables])
     indexes = cursor.fetchall()
     for name, _ in indexes:
         cursor.execute(f"DROP INDEX {name}")
-    cursor.execute(_EXCLUSIONS, [[*TABLES, *tables]])
+    cursor.execute(_EXCLUSIONS, [tables])
     exclusions = cursor.fetchall()
     for table, name, _ in exclusions:
         cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
-    for size in sizes:
-        _insert(cursor.execute, size)
-    beside(cursor)
+    yield
     for _, definition in indexes:
         # Of a partitioned table with its partitions.
         cursor.execute(definition.replace(" ON ONLY ", " ON ", 1))
     for table, name, definition in exclusions:
         cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+
+
+def fill_in_bulk(
+    cursor: Any, *sizes: Size, beside: Callable[[Any], None] = lambda cursor: None, tables: Sequence[str] = ()
+) -> None:
+    """`fill` with each size, for many rows. `beside` is called with the cursor and may insert rows into `tables`."""
+    with without_indexes(cursor, [*TABLES, *tables]):
+        for size in sizes:
+            _insert(cursor.execute, size)
+        beside(cursor)
     cursor.execute("ANALYZE")
 
 

@@ -13,14 +13,14 @@ from django.utils.translation import override
 from common import audit
 from common.admin.audit_trail import Wording, reason_of
 from common.admin.audit_walk import Wanted, find
-from common.entry_points import called_through, current_context
+from common.entry_points import called_as, current_context
 from common.models import AuditEntry
 from common.times import wire_time
 
 ROWS_AT_ONCE = 1_000
 COLUMNS = (
     "id", "at", "sentence", "reason", "action", "actor_id", "actor_name", "target_type", "target_id", "entry_point",
-    "before", "after", "request_id",
+    "before", "after", "request_id", "client_address",
 )  # fmt: skip
 # A cell that begins with one of these is a formula for spreadsheet programs.
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -53,7 +53,7 @@ def export(wanted: Wanted, name: str, *, by: Any, language: str) -> Generator[by
             is_complete = True
         finally:
             # The reader's request has left the context of its middleware when the file is sent.
-            with called_through(context.entry_point, context.request_id):
+            with called_as(context):
                 after = noted | {"rows": rows, "is_complete": is_complete}
                 audit.record_run("finish_audit_export", "audit_rows", by=by, now=timezone.now(), after=after)
 

@@ -184,6 +184,7 @@ def ids_of(entry: AuditEntry) -> list[tuple[str, str]]:
         (_("target"), f"{entry.target_type} {entry.target_id}"),
         (_("actor"), entry.actor_id or ""),
         (_("request id"), entry.request_id),
+        (_("client address"), entry.client_address),
     ]
     return [(str(label), text) for label, text in ids if text]
 

@@ -10,13 +10,17 @@ from typing import Any
 
 from procrastinate.contrib.django import app
 
+from common import tracing
+
 
 def defer(task: str, *, at: datetime | None = None, **arguments: Any) -> None:
     """Insert one job, to run as soon as possible or not before `at`. Raises TaskNotFound."""
-    app.configure_task(task, allow_unknown=False, schedule_at=at).defer(**arguments)
+    app.configure_task(task, allow_unknown=False, schedule_at=at).defer(**arguments, **tracing.cause())
 
 
 def defer_each(task: str, arguments: Sequence[dict[str, Any]], *, priority: int = 0) -> None:
     """Insert one job for each of `arguments`, in one statement. Raises TaskNotFound."""
     if arguments:
-        app.configure_task(task, allow_unknown=False, priority=priority).batch_defer(*arguments)
+        cause = tracing.cause()
+        jobs = [each | cause for each in arguments]
+        app.configure_task(task, allow_unknown=False, priority=priority).batch_defer(*jobs)

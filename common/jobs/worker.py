@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -20,12 +21,15 @@ from procrastinate.jobs import DeleteJobCondition
 from procrastinate.worker import Worker
 from psycopg_pool import AsyncConnectionPool
 
+from common import tracing
 from common.entry_points import EntryPoint, called_through
 from common.jobs import stopping
 from common.jobs.metrics import measured
+from common.logging import log_uncaught
 from common.metrics.processes import show_metrics_of_worker
 from common.secret_keys import running
 from common.storage import presence
+from common.times import wire_time
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +49,27 @@ def _run_task(call_next: Callable[[], Any], context: JobContext, _worker: Worker
         return call_next()
 
 
+async def _run_attempt(call_next: Callable[[], Awaitable[Any]], context: JobContext, _worker: Worker) -> Any:
+    """Worker middleware: trace the attempt, and log it if it fails. Procrastinate logs the last one, with arguments."""
+    try:
+        with tracing.job(context.job):
+            return await call_next()
+    except exceptions.JobAborted:
+        raise
+    except Exception as error:
+        job = context.job
+        again = context.task.get_retry_exception(exception=error, job=job)
+        facts = {"job_id": job.id, "task": job.task_name, "queue": job.queue, "attempt": job.attempts + 1}
+        if again is not None and again.retry_decision.retry_at is not None:
+            facts["retry_at"] = wire_time(again.retry_decision.retry_at)
+        with called_through(EntryPoint.TASK, f"job-{job.id}"):
+            if again is None:
+                logger.exception("a job failed", extra=facts)
+            else:
+                logger.warning("a job failed and is tried again", exc_info=error, extra=facts)
+        raise
+
+
 OPTIONS: dict[str, Any] = {
     # NOTIFY wakes workers at once. Polling is for a notification that arrives while a worker is fetching.
     "fetch_job_polling_interval": 1.0,
@@ -53,7 +78,7 @@ OPTIONS: dict[str, Any] = {
     "delete_jobs": DeleteJobCondition.SUCCESSFUL,
     "install_signal_handlers": False,
     "task_middleware": [_run_task],
-    "worker_middleware": [measured],
+    "worker_middleware": [measured, _run_attempt],
 }
 
 
@@ -81,7 +106,7 @@ async def _work(jobs_at_once: Mapping[str, int], *, until_idle: bool) -> None:
     workers: list[asyncio.Task[None]] = []
 
     def stop() -> None:
-        asked.set()
+        _note_request(asked)
         stopping.request()  # read by the threads of the running jobs
         for worker in workers:
             worker.cancel()
@@ -110,14 +135,26 @@ async def _work(jobs_at_once: Mapping[str, int], *, until_idle: bool) -> None:
             await asyncio.wait_for(asked.wait(), SECONDS_UNTIL_NEW_TRY)
 
 
+def _note_request(asked: asyncio.Event) -> None:
+    if not asked.is_set():
+        logger.info("the worker stops when its jobs have ended", extra={"pid": os.getpid()})
+    asked.set()
+
+
 def run(jobs_at_once: Mapping[str, int], *, until_idle: bool = False) -> None:
     """Run the jobs of each queue, at most so many at once, until SIGTERM or SIGINT; then finish the running ones.
 
     `until_idle` returns when no job is left to run now. While the database is unavailable this retries.
     """
+    log_uncaught()
+    tracing.start("worker")
     show_metrics_of_worker()
     presence.keep_noting()
     running.keep_noting("worker")
+    facts = {"pid": os.getpid(), "queues": dict(jobs_at_once)}
+    logger.info("the worker has started", extra=facts)
     connector = _WorkerConnector(pool_factory=_ConnectionPool, min_size=1, max_size=4, kwargs=connector_params())
     with app.replace_connector(connector):
         asyncio.run(_work(jobs_at_once, until_idle=until_idle))
+    tracing.stop()
+    logger.info("the worker has stopped", extra=facts)

@@ -2,9 +2,9 @@ from django.db import migrations, models
 
 import common.fields
 from common.audit_guard import (
+    CREATE_FIRST_REDACTING,
     CREATE_FUNCTION,
     CREATE_GUARDING,
-    CREATE_REDACTING,
     REDACTING,
     create_trigger,
     enable_trigger,
@@ -39,6 +39,6 @@ class Migration(migrations.Migration):
             [create_trigger("common_auditredaction"), enable_trigger("common_auditredaction")],
             migrations.RunSQL.noop,
         ),
-        migrations.RunSQL(CREATE_REDACTING, f"DROP FUNCTION {REDACTING}"),
+        migrations.RunSQL(CREATE_FIRST_REDACTING, f"DROP FUNCTION {REDACTING}"),
         migrations.RunSQL(CREATE_GUARDING, CREATE_FUNCTION),
     ]

@@ -12,6 +12,7 @@ from django.db.backends.postgresql import base
 from django.db.backends.signals import connection_created
 from psycopg import IsolationLevel
 
+from common import tracing
 from common.metrics import Gauge
 from common.postgres.bounded import GRACE_SECONDS, BoundedConnection
 from common.postgres.embedded import PORT, server_in
@@ -42,6 +43,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     _pools: dict[str, Pool] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute_wrappers += tracing.wrappers()
 
     def get_connection_params(self) -> dict[str, Any]:
         # Called for every new connection, so a server that died is started again by the next one.

@@ -12,7 +12,7 @@ from django.http import FileResponse, HttpResponse
 from django.utils.translation import override
 from granian.rsgi import ProtocolClosed, ProtocolError  # type: ignore[attr-defined]  # exported without a promise
 
-from common import api
+from common import access_log, api, tracing
 from common.entry_points import EntryPoint, called_through
 from common.languages import preferred_language
 from common.metrics.in_server import keep_sampling
@@ -91,6 +91,7 @@ class Application:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         environ = environ_of(scope)
         measuring.begin(environ)
+        access_log.begin(environ, request_id_of(environ))
         incoming = Incoming(protocol, body_length(environ))
         try:
             if scope.method in ("GET", "HEAD"):
@@ -109,6 +110,7 @@ class Application:
                 await self._answer(environ, incoming, protocol)
         except ClientGone:
             measuring.record(environ, measuring.CLIENT_GONE)
+            access_log.write(environ, measuring.CLIENT_GONE)
         except Exception as error:
             await self._send(incoming, protocol, environ, _refusal(environ, error))
 
@@ -127,7 +129,7 @@ class Application:
             raise Unavailable from error
         status, headers, content = answer
         measuring.record(environ, status)
-        await _finish(incoming, headers, lambda named: protocol.response_bytes(status, named, content))
+        await _finish(incoming, environ, status, headers, lambda named: protocol.response_bytes(status, named, content))
 
     async def _answer(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
         body = b""
@@ -140,7 +142,7 @@ class Application:
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["wsgi.input"] = BytesIO(body)
         try:
-            await self._threads.run(_answer_by, self._wsgi, environ, protocol, asyncio.get_running_loop())
+            await self._threads.run(_answer_in_span, self._wsgi, environ, protocol, asyncio.get_running_loop())
         finally:
             self._bodies.release(body)
 
@@ -153,15 +155,19 @@ class Application:
         file: str = "",
     ) -> None:
         """Answer with `response`, and with the content of `file` if one is named, whether the body was read or not."""
-        measuring.record(environ, response.status_code)
+        status = response.status_code
+        measuring.record(environ, status)
         with_common_headers(response, request_id_of(environ))
-        if file:
-            await _finish(incoming, response.items(), lambda named: protocol.response_file(200, named, file))
-        elif response.status_code == HTTPStatus.NOT_MODIFIED:
-            await _finish(incoming, response.items(), lambda named: protocol.response_empty(304, named))
-        else:
-            status, content = response.status_code, response.content
-            await _finish(incoming, response.items(), lambda named: protocol.response_bytes(status, named, content))
+
+        def send(named: list[tuple[str, str]]) -> None:
+            if file:
+                protocol.response_file(status, named, file)
+            elif status == HTTPStatus.NOT_MODIFIED:
+                protocol.response_empty(status, named)
+            else:
+                protocol.response_bytes(status, named, response.content)
+
+        await _finish(incoming, environ, status, response.items(), send)
 
     async def _send_file(self, incoming: Incoming, protocol: HTTPProtocol, environ: dict[str, Any], name: str) -> None:
         environ[measuring.ROUTE] = f"{FILES}<name>"
@@ -176,11 +182,16 @@ class Application:
 
 
 async def _finish(
-    incoming: Incoming, headers: Iterable[tuple[str, str]], send: Callable[[list[tuple[str, str]]], None]
+    incoming: Incoming,
+    environ: dict[str, Any],
+    status: int,
+    headers: Iterable[tuple[str, str]],
+    send: Callable[[list[tuple[str, str]]], None],
 ) -> None:
     """Let `send` answer a request whose body may not have been read."""
     await drop(incoming)
     send(_closing(headers, is_last=not incoming.is_complete))
+    access_log.write(environ, status, headers)
     await linger(incoming)
 
 
@@ -194,6 +205,11 @@ def _closing(headers: Iterable[tuple[str, str]], *, is_last: bool = False) -> li
 def _eager_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
     """`asyncio.eager_task_factory`, which does not take the argument `eager_start` that uvloop gives it."""
     return asyncio.Task(coroutine, loop=loop, **options | {"eager_start": True})
+
+
+def _answer_in_span(wsgi: Callable[..., Any], environ: dict[str, Any], *args: Any) -> None:
+    with tracing.in_request(environ):
+        _answer_by(wsgi, environ, *args)
 
 
 def _answer_by(
@@ -214,12 +230,14 @@ def _answer_by(
         if getattr(response, "streaming", False) and not isinstance(response, FileResponse):
             measuring.record(environ, status, database_calls=tally.calls)
             _stream(response, protocol.response_stream(status, _closing(headers)), loop)
+            access_log.write(environ, status, headers)
             return
         content = b"".join(response)
     finally:
         response.close()
     measuring.record(environ, status, database_calls=tally.calls)
     protocol.response_bytes(status, _closing(headers), content)
+    access_log.write(environ, status, headers)
 
 
 def _answered(wsgi: Callable[..., Any], environ: dict[str, Any]) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -257,7 +275,5 @@ def _stream(parts: Iterable[bytes], transport: Transport, loop: asyncio.Abstract
 
 
 def _refusal(environ: dict[str, Any], error: Exception) -> HttpResponse:
-    # One id for the body, the log and the header.
-    environ["HTTP_X_REQUEST_ID"] = request_id_of(environ)
-    with called_through(EntryPoint.API, request_id_of(environ)), override(preferred_language(environ)):
+    with called_through(EntryPoint.API, request_id_of(environ), environ), override(preferred_language(environ)):
         return api.answer_to(error, environ)

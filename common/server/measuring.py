@@ -64,8 +64,7 @@ def record(environ: dict[str, Any], status: int, *, database_calls: int = 0) -> 
     began = environ.pop(BEGAN, None)
     if began is None:
         return
-    method = environ["REQUEST_METHOD"]
-    key = (environ.get(ROUTE, UNMATCHED), method if method in METHODS else "other", status)
+    key = (environ.get(ROUTE, UNMATCHED), method_of(environ), status)
     found = _series.get(key) or _found(*key)
     seconds = perf_counter() - began
     with cells.lock:
@@ -86,6 +85,16 @@ def _found(route: str, method: str, status: int) -> _Series:
         cell_of(DATABASE_CALLS.series(name)._value),
     )
     return found
+
+
+def method_of(environ: dict[str, Any]) -> str:
+    method: str = environ["REQUEST_METHOD"]
+    return method if method in METHODS else "other"
+
+
+def route_of(environ: dict[str, Any]) -> str:
+    """The template of the address, once the answer is made."""
+    return template_of(environ.get(ROUTE, UNMATCHED))
 
 
 @lru_cache(maxsize=1024)

@@ -27,9 +27,10 @@ from typing import Any
 from granian._futures import _future_watcher_wrapper, _new_cbscheduler
 from granian._granian import RSGIWorker, SocketHolder, WorkerSignal
 from granian._loops import loops
-from granian.log import DEFAULT_ACCESSLOG_FMT
 from granian.rsgi import _callback_wrapper
 
+from common import tracing
+from common.logging import log_uncaught
 from common.processes import end_with_parent
 from common.server import draining
 from common.server.sockets import CONNECTIONS, drop_new_connections, stop_accepting
@@ -38,7 +39,6 @@ from common.server.sockets import CONNECTIONS, drop_new_connections, stop_accept
 HANDSHAKE_SECONDS = 0.3
 # How long a client may take to send its request on a connection that it has just opened.
 REQUEST_SECONDS = 1.0
-YES = ("1", "true", "t", "yes", "y", "on")
 
 
 class Ending:
@@ -99,7 +99,7 @@ def serve(application: Any, listening: int, *, drain_seconds: float, when_servin
     # Granian's stubs lack these arguments.
     new_worker: Any = RSGIWorker
     new_holder: Any = SocketHolder
-    callback = _callback_wrapper(application.__rsgi__, _access_log())  # type: ignore[no-untyped-call]
+    callback = _callback_wrapper(application.__rsgi__, None)  # type: ignore[no-untyped-call]
     watched = _future_watcher_wrapper(callback)  # type: ignore[no-untyped-call]
     worker = new_worker(
         1,
@@ -115,13 +115,6 @@ def serve(application: Any, listening: int, *, drain_seconds: float, when_servin
     loop.run_until_complete(ended.wait())
 
 
-def _access_log() -> str | None:
-    """The format of the log of requests if the operator wants one, by the variables of Granian's own program."""
-    if os.environ.get("GRANIAN_LOG_ACCESS_ENABLED", "").lower() not in YES:
-        return None
-    return os.environ.get("GRANIAN_LOG_ACCESS_FMT") or DEFAULT_ACCESSLOG_FMT
-
-
 def main() -> int:
     """Returns the exit code: 1 if another process was to be replaced and this one is not ready."""
     parser = argparse.ArgumentParser(description="One process of `manage.py serve`, which starts it.")
@@ -133,6 +126,8 @@ def main() -> int:
     end_with_parent(signal.SIGINT)
     module, _colon, variable = given.application.partition(":")
     application = getattr(import_module(module), variable)
+    log_uncaught()
+    tracing.start("serve")
     # Of Granian's messages only errors help an operator.
     logging.getLogger("_granian").setLevel(logging.ERROR)
     seconds: float = import_module("django.conf").settings.DRAIN_SECONDS
@@ -154,6 +149,7 @@ def main() -> int:
         drain_seconds=seconds,
         when_serving=lambda: report(drain_seconds=seconds),
     )
+    tracing.stop()
     return 0
 
 

@@ -90,6 +90,8 @@ class ServerProcess:
                 facts = json.loads(line)
                 self.problem = facts.get("problem", "")
                 self.drain_seconds = facts.get("drain_seconds")
+                if self.is_serving:
+                    logger.info("a server process serves", extra={"pid": self.pid})
         now = monotonic()
         is_late = not self.is_serving and now > self.began + SECONDS_UNTIL_SERVING
         if (is_late or now > self._kill_at) and not self._is_killed:
@@ -190,7 +192,9 @@ class Supervisor:
         """Raises GaveUp when a process does not come up."""
         for each in (*self._current.values(), *self._new.values(), *self._old):
             each.watch()
-        self._old = [each for each in self._old if not self._is_gone(each)]
+        for each in [each for each in self._old if self._is_gone(each)]:
+            self._old.remove(each)
+            logger.info("a server process has ended", extra=each.ending)
         self._tick_reload()
         self._tick_current()
 
@@ -213,13 +217,16 @@ class Supervisor:
                 self._deaths[slot] = 0
             if self._is_gone(process):
                 del self._current[slot]
-                if not self._is_stopping:
+                if self._is_stopping:
+                    logger.info("a server process has ended", extra=process.ending)
+                else:
                     self._replace(process)
         self._has_served = self._has_served or self.is_serving
         for slot, at in list(self._starts.items()):
             if monotonic() >= at:
                 del self._starts[slot]
                 self._current[slot] = self._started(slot)
+                logger.warning("a server process starts for one that died", extra={"pid": self._current[slot].pid})
 
     def _replace(self, dead: ServerProcess) -> None:
         deaths = self._deaths[dead.slot]

@@ -18,6 +18,7 @@ from http import HTTPStatus
 from threading import Timer
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 import requests
@@ -32,6 +33,7 @@ from standardwebhooks import Webhook
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from common import tracing
 from common.times import optional_wire_time, wire_time
 from reminders.channels import Batch, Person, Unreached
 from reminders.models import Kind
@@ -54,16 +56,23 @@ class WebhookChannel:
         began = monotonic()
         try:
             with (
+                tracing.call("POST", **{"http.request.method": "POST", "server.address": _host()}) as answered,
                 _session() as session,
                 session.post(
                     settings.WEBHOOK_URL, data=body, headers=_headers(batch.key, body), stream=True
                 ) as response,
             ):
                 status, headers = response.status_code, response.headers
+                answered(status)
         except requests.RequestException as error:
             raise Unreached(_reason(error, seconds=monotonic() - began)) from error
         if not 200 <= status < 300:
             raise _refusal(status, headers)
+
+
+def _host() -> str:
+    """Of the address only this is no secret."""
+    return urlsplit(settings.WEBHOOK_URL).hostname or ""
 
 
 def payload(batch: Batch) -> dict[str, Any]:

@@ -19,8 +19,10 @@ from accounts.models import User
 from common import audit
 from common.jobs import defer, stopping
 from common.locks import AdvisoryLock
+from common.log_secrets import message_of
 from common.metrics import Counter
 from common.refusals import Conflict, Missing
+from common.times import optional_wire_time
 from livestreams.models import Status
 from reminders.channels import Batch, Device, Interrupted, Person, Unreached
 from reminders.models import (
@@ -235,8 +237,8 @@ def _failure_of_sending(delivery: Delivery, people: list[tuple[Any, ...]]) -> Ex
     except (Unreached, Interrupted) as ended:
         return ended
     except Exception as error:  # a bug in a channel counts as a failed attempt, so that it is retried and shown
-        logger.exception("the channel %s failed", delivery.channel)
-        return Unreached(f"{type(error).__name__}: {error}")
+        logger.exception("the channel %s failed", delivery.channel, extra={"delivery_id": delivery.pk})
+        return Unreached(f"{type(error).__name__}: {message_of(error)}")
     return None
 
 
@@ -270,7 +272,25 @@ def _record(delivery_id: str, failure: Exception | None, *, recipients: int, now
             _close(delivery, Delivery.State.FAILED, now)
     delivery.save()
     audit.record("deliver", delivery, by=None, now=now, before=before, after=_values(delivery))
+    if delivery.last_error and not isinstance(failure, Interrupted):
+        _log_failure(delivery)
     return delivery.state
+
+
+def _log_failure(delivery: Delivery) -> None:
+    at = delivery.next_attempt_at
+    facts = {
+        "delivery_id": delivery.pk,
+        "channel": delivery.channel,
+        "recipients": delivery.recipients,
+        "attempt": delivery.attempts,
+        "reason": delivery.last_error,
+        "next_attempt_at": optional_wire_time(at),
+    }
+    if at is None:
+        logger.error("a delivery failed and is not tried again", extra=facts)
+    else:
+        logger.warning("a delivery failed and is tried again", extra=facts)
 
 
 @transaction.atomic
@@ -335,7 +355,7 @@ def refuse_send_again(delivery: Delivery) -> None:
 
 
 @transaction.atomic
-def send_again(delivery_id: str, *, by: User, now: datetime, reason: str = "") -> Delivery:
+def send_again(delivery_id: str, *, by: User | None, now: datetime, reason: str = "") -> Delivery:
     """Make a delivery due now: one that was given up, stopped or void with all attempts again; a pending one at once.
 
     It continues after the last user who was reached. Raises DeliveryMissing, AlreadyDelivered, NoLongerTrue.

@@ -239,6 +239,7 @@ MOST_READ = 4 * COUNTED  # an index has a row of the wanted state among at most 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_dead_rows")
 def test_a_page_of_two_hundred_thousand_streams_reads_as_much_as_of_a_few(
     office: Office, moderator: User, creator: User
 ) -> None:

@@ -21,7 +21,7 @@ from tests.admin.plans import plans_of
 from tests.api.test_list_plans import nodes
 from tests.databases import never_committed
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SIZE = MILLIONS.divided(5)._replace(audited=1_000)
 # The rows of a list that are counted, and for each of them those of other tables. All appeals may be read for a page:

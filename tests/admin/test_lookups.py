@@ -21,9 +21,7 @@ from livestreams.models import LiveStream
 from reminders.models import Chunk
 from tests.admin.conftest import Office
 from tests.admin.pages import list_url, page_url, text_of
-from tests.admin.rows import make_rows
 from tests.conftest import make_user, session_of
-from tests.streams import make_stream
 
 pytestmark = pytest.mark.slow
 
@@ -37,12 +35,9 @@ def root(db: None) -> User:
 
 
 @pytest.fixture
-def world(creator: User, guest: User) -> LiveStream:
-    """At least one row of each model of the admin."""
-    stream = make_stream(creator, guest=guest)
-    make_rows(stream)
+def world(populated: LiveStream, db: None) -> LiveStream:
     rotate_join_key(by=None, now=timezone.now())
-    return stream
+    return populated
 
 
 def paths_of(model: type[Model], depth: int = 2) -> Iterator[str]:

@@ -23,7 +23,7 @@ from tests.api.test_list_plans import GROWING, nodes, rows_read
 from tests.conftest import make_user
 from tests.databases import many_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # A first name has 25,000 people, a full name 5,000, a username one.
 SIZE = Size(users=200_000, streams=200_000, bans=200_000)

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from hashlib import sha256
 from typing import Any
 from zlib import crc32
@@ -40,24 +41,29 @@ class Replacing:
     def __init__(self, now: datetime) -> None:
         self.now = now
         self.shift = RECORDED_AT - now
-        self.ids: dict[str, str] = {}
-        self.names: dict[str, str] = {}
         self.unknown = 0
 
-    def look_up(self) -> None:
-        """Read which ids and names there are."""
+    @cached_property
+    def ids(self) -> dict[str, str]:
+        """Those of all rows, by what they are now. Read when the first id is replaced: few answers have any."""
+        found = {}
         for model in apps.get_models():
             if isinstance(model._meta.pk, ObjectIdKey):
                 dated = any(each.name == "created_at" for each in model._meta.concrete_fields)
                 rows = model._base_manager.order_by("pk").values_list("pk", "created_at" if dated else "pk")
                 for number, (pk, created) in enumerate(rows):
                     moment = created + self.shift if dated else RECORDED_AT
-                    self.ids[pk] = _example_id(model._meta.label, number, moment)
-        for number, name in enumerate(
-            LiveStream.all_objects.order_by("pk").values_list("channel_name", flat=True).iterator()
-        ):
+                    found[pk] = _example_id(model._meta.label, number, moment)
+        return found
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The names of channels, by what they are now."""
+        found = {}
+        for number, name in enumerate(LiveStream.all_objects.order_by("pk").values_list("channel_name", flat=True)):
             slug = name.rpartition("-")[0]
-            self.names[name] = f"{slug}-{_letters(f'{slug}{number}', 4)}"
+            found[name] = f"{slug}-{_letters(f'{slug}{number}', 4)}"
+        return found
 
     def __call__(self, value: Any, key: str = "") -> Any:
         """`value` of JSON, with all that it contains replaced."""

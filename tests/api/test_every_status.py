@@ -135,7 +135,6 @@ def assert_answered(
         assert bool(reasons) is (status != 500), "people learn why, and nothing about a crash"
     if status != 304 and accept != PROBLEM:
         replaced = Replacing(now)
-        replaced.look_up()
         assert_recorded(operation, status, code, language, answer_of(response, replaced))
         if status < 300:
             assert_request_recorded(operation, request_of(operation, world.sent, replaced))

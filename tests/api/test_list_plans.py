@@ -29,7 +29,7 @@ from tests.databases import many_rows
 from tests.envelope import assert_refused, data_of
 from tests.streams import STREAMS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # Each of the first users has forty streams; the others have none.
 SIZE = Size(users=5_000, streams=200_000, bans=20_000, viewers=4_000, notifications=50_000)

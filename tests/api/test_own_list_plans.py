@@ -16,7 +16,7 @@ from tests.conftest import PASSWORD, Api
 from tests.databases import many_rows
 from tests.envelope import data_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # Twenty streams of each user, of which some are deleted, and forty that they watched; and twenty reports.
 SIZE = Size(users=10_000, streams=200_000, bans=0, viewers=0, watched=400_000, reports=200_000)

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -18,6 +17,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.servers import database_url, pooled_environment
 
@@ -43,13 +43,20 @@ def place(transactional_db: None, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
+def pictures(settings: Any, place: dict[str, str]) -> Path:
+    """The folder of pictures of the commands, which this process uses too."""
+    settings.MEDIA_ROOT = Path(place["KUMANDA_DATA"]) / "media"
+    return settings.MEDIA_ROOT
+
+
+@pytest.fixture
 def start(place: dict[str, str]) -> Iterator[Start]:
     """Starts a command. Keywords are environment variables."""
     started: list[subprocess.Popen[str]] = []
 
     def begin(*words: str, **variables: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", *words],
+            manage(*words),
             cwd=settings.BASE_DIR,
             env=place | variables,
             stdout=subprocess.PIPE,

@@ -4,7 +4,6 @@ import json
 import os
 import pty
 import subprocess
-import sys
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +18,7 @@ from common.models import AuditEntry
 from livestreams import services
 from livestreams.models import LiveStream, Status
 from tests.commands.conftest import Run, Start, waiting_for_streams
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.streams import make_stream
 
@@ -134,7 +134,7 @@ def test_on_a_terminal_the_progress_bar_is_on_stderr(creator: User, now: datetim
     reader, terminal = pty.openpty()
 
     finished = subprocess.run(
-        [sys.executable, "manage.py", "expire_streams", "--json"],
+        manage("expire_streams", "--json"),
         cwd=settings.BASE_DIR,
         env=place | {"TERM": "xterm", "COLUMNS": "100"},
         stdout=subprocess.PIPE,

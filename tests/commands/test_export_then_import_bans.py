@@ -1,7 +1,6 @@
 """What manage.py export_bans writes, manage.py import_bans reads."""
 
 import subprocess
-import sys
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from common.times import wire_time
 from tests.bans.people import make_ban
 from tests.commands.ban_files import exported
 from tests.commands.conftest import Import, Run
+from tests.forking import manage
 from tests.streams import make_stream
 
 
@@ -69,7 +69,7 @@ def test_an_export_is_piped_into_an_import(creator: User, viewer: User, place: d
     LiveStreamBan.all_objects.all().delete()
 
     piped = subprocess.run(
-        [sys.executable, "manage.py", "import_bans", "-", "--format", "csv"],
+        manage("import_bans", "-", "--format", "csv"),
         cwd=settings.BASE_DIR,
         env=place,
         input=finished.stdout,

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from common.rate_limits import counters
 from common.rate_limits.calls import network_of
 from common.rate_limits.policies import ANONYMOUS, NAMES, READ, WRITE, Policy, policies_of, setting_of
 from common.tasks import forget_rate_counters
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.races import at_once
 
@@ -67,7 +67,7 @@ def test_a_policy_that_cannot_be_read_is_refused_with_its_name_and_the_rule(text
 
 def test_a_process_does_not_start_with_a_wrong_limit() -> None:
     finished = subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        manage("check"),
         cwd=django_settings.BASE_DIR,
         env=os.environ | {"RATE_LIMIT_WRITE": "many"},
         capture_output=True,

@@ -284,6 +284,7 @@ def test_the_summary_runs_the_same_statements_however_many_gave_feedback(api: Ap
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_dead_rows")
 def test_the_summary_reads_one_row_and_the_comments_that_it_shows_of_200_000(
     api: Api, creator: User, stream: LiveStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -364,6 +364,7 @@ def test_an_edge_gets_a_ban_before_its_poll_is_over_and_requests_are_not_starved
         assert ended - committed < waiting.LONGEST_WAIT / 2
 
 
+@pytest.mark.usefixtures("no_dead_rows")
 def test_revocations_are_read_with_an_index(stream: LiveStream, viewer: User, now: datetime) -> None:
     record_revocations(stream.pk, [(viewer.pk, "BLOCK", None)] * 5000, now=now)
     with connection.cursor() as cursor:

@@ -21,7 +21,7 @@ from tests.databases import many_rows
 from tests.envelope import data_of
 from tests.streams import stream_url
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SIZE = Size(users=40_000, streams=10_000, bans=20_000, viewers=39_000, watched=200_000, reminders=200_000)
 # Those of the first stream come after all others in the table, where a sequential scan finds them last.

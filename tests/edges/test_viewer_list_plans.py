@@ -18,7 +18,7 @@ from tests.conftest import Api, make_user
 from tests.databases import many_rows
 from tests.envelope import data_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # Most streams have few participants, and one has half of all: PostgreSQL expects few of any stream.
 SIZE = Size(users=60_001, streams=20_000, bans=0, viewers=60_000, watched=60_000)

@@ -69,6 +69,7 @@ def test_lists_of_the_creator_have_the_stream_whatever_the_guest_answers(api: Ap
 
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("no_dead_rows")
 def test_public_lists_read_no_rows_of_a_hundred_thousand_invitations(api: Api, creator: User, guest: User) -> None:
     with connection.cursor() as cursor:
         cursor.execute(

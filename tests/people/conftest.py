@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from common.entry_points import EntryPoint, called_through
 from tests.people.world import World, filled
 
 
@@ -18,4 +19,6 @@ def folder(settings: Any, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def world(db: None, now: datetime) -> World:
-    return filled(now)
+    """Its audit rows have an address."""
+    with called_through(EntryPoint.COMMAND, meta={"REMOTE_ADDR": "198.51.100.7"}):
+        return filled(now)

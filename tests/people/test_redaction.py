@@ -15,14 +15,16 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from common import audit, audit_archive, audit_doctor, audit_guard, partitions, redactions
+from bans.models import LiveStreamBan
+from common import audit, audit_archive, audit_doctor, audit_guard, audit_redaction, partitions, redactions
+from common.entry_points import EntryPoint, called_through
 from common.items import Items
 from common.models import AuditArchive, AuditEntry, AuditRedaction, AuditSeal
 from common.retention import Removal
 from livestreams.services import cancel_stream
 from tests.common.sealing import sealed
 from tests.people.commands import erase, export, refused
-from tests.people.world import NAME, WORD, World
+from tests.people.world import FORMER, NAME, WORD, World
 
 LATER = timedelta(hours=1)
 ENTRIES = "common_auditentry"
@@ -64,8 +66,19 @@ def test_the_trail_verifies_and_tells_how_many_rows_were_redacted(trail: World) 
     with suppress(CommandError):  # what else the doctor finds does not matter here
         call_command("doctor", "--audit", stdout=output)
     assert f"{facts['audit_rows']} rows were redacted, for 1 erased people." in output.getvalue()
-    # The seals of the first hour, of the second, and that of the end of the sessions.
-    assert list(AuditRedaction.objects.order_by("number").values_list("seal", flat=True)) == [1, 2, 4]
+    # The first hour, the second, the end of the sessions, and at last the usernames, which are in the first hour.
+    assert list(AuditRedaction.objects.order_by("number").values_list("seal", flat=True)) == [1, 2, 4, 1]
+
+
+def test_addresses_of_the_person_are_erased_and_those_of_others_are_kept(trail: World, now: datetime) -> None:
+    for actor, address in ((trail.person, "198.51.100.4"), (trail.moderator, "198.51.100.5")):
+        with called_through(EntryPoint.API, "request-1", {"REMOTE_ADDR": address}):
+            audit.record("deactivate_user", trail.person, by=actor, now=now, before={}, after={}, reason=WORD)
+    sealed(now=now + 3 * LATER)
+    erase(trail.person)
+    found = AuditEntry.objects.filter(request_id="request-1").order_by("pk")
+    assert list(found.values_list("client_address", flat=True)) == ["", "198.51.100.5"]
+    assert verified()[1] == []
 
 
 def test_only_names_and_texts_of_the_person_change(trail: World) -> None:
@@ -91,7 +104,40 @@ def test_two_erasures_one_after_the_other_are_both_verified(trail: World) -> Non
     redacted, problems = verified()
     assert (redacted, problems) == (first["audit_rows"] + second["audit_rows"], [])
     assert redactions.current().people == 2
-    assert AuditRedaction.objects.filter(seal=1).count() == 2
+    assert AuditRedaction.objects.filter(seal=1).values("person").distinct().count() == 2
+
+
+def test_an_interrupted_redaction_finds_former_names_again(
+    trail: World, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ban = LiveStreamBan.all_objects.get(target=trail.other)
+    audit.record(
+        "take_over_claim", ban, by=trail.moderator, now=now + 3 * LATER, before={"moderator": FORMER}, after={}
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(audit_redaction, "_redact_seal", stopped_after(1, audit_redaction._redact_seal))
+        with pytest.raises(KeyboardInterrupt):
+            erase(trail.person)
+    assert AuditRedaction.objects.count() == 1
+
+    erase(trail.person)
+
+    assert not AuditEntry.objects.filter(before__moderator=FORMER).exists()
+    assert verified()[1] == []
+
+
+def stopped_after(calls: int, function: Callable[..., None]) -> Callable[..., None]:
+    """The function, which raises KeyboardInterrupt from then on."""
+    made = 0
+
+    def called(*arguments: Any, **options: Any) -> None:
+        nonlocal made
+        made += 1
+        if made > calls:
+            raise KeyboardInterrupt
+        function(*arguments, **options)
+
+    return called
 
 
 # --- tampering ------------------------------------------------------------------------------------

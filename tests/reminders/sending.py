@@ -8,6 +8,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from accounts.models import User
 from reminders import services
 from reminders.models import Delivery
+from tests import leaks
 from tests.conftest import make_user
 from tests.reminders.receiver import Gateway
 from tests.reminders.working import work
@@ -15,7 +16,7 @@ from tests.streams import make_stream
 
 SECOND = timedelta(seconds=1)
 LEAD = timedelta(minutes=45)  # from setting the reminder to its due time
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SECRET = leaks.plant("secret of the webhook", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 NEW_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oDvoeGmkVn9Zpn"
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from accounts.models import User
 from config.calendars import check_calendar_domain, check_stream_page_url
 from tests.conftest import Api
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.reminders.calendar_readers import calendar_in, events_in, feed_url, one_url
 from tests.streams import make_stream
@@ -117,7 +117,7 @@ def test_a_valid_domain_is_accepted(domain: str) -> None:
 )
 def test_no_process_starts_with_an_invalid_setting(name: str, value: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        manage("check"),
         cwd=django_settings.BASE_DIR,
         env=os.environ | {name: value},
         capture_output=True,

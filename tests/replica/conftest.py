@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +16,7 @@ from common.replica import reading
 from common.replica.checks import CHECKER, REPLICA
 from common.replica.state import STATE
 from config.replica import with_replica
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.replica.pair import Pair, running_pair
 
@@ -25,7 +25,7 @@ from tests.replica.pair import Pair, running_pair
 def made_pair() -> Iterator[Pair]:
     with running_pair() as pair:
         subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+            manage("migrate", "--verbosity=0"),
             cwd=django_settings.BASE_DIR,
             env=os.environ | {"DATABASE_URL": pair.primary.url},
             check=True,

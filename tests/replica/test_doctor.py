@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from django.conf import settings as django_settings
 from django.db import connections
 
 from common.replica.doctor import examine
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.replica.pair import OWNER, Pair
 
@@ -88,7 +88,7 @@ DATABASE = f"postgresql://{OWNER}@nowhere/{OWNER}"
 )
 def test_an_invalid_setting_ends_the_process(variables: dict[str, str], message: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        manage("check"),
         cwd=django_settings.BASE_DIR,
         env=os.environ | {"DATABASE_URL": DATABASE} | variables,
         capture_output=True,

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import psutil
 import psycopg
 from django.conf import settings
 
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.servers import Answer, Server, running_server, without_database_url
 
@@ -59,15 +59,20 @@ class Private:
 def private_server(data: Path, *, workers: int = 2, **environment: str) -> Iterator[Private]:
     variables = without_database_url() | {"KUMANDA_DATA": str(data)} | environment
 
-    def manage(*command: str) -> str:
-        line = [sys.executable, "manage.py", *command]
+    def done_by(*command: str) -> str:
         done = subprocess.run(
-            line, cwd=settings.BASE_DIR, env=variables, check=False, capture_output=True, text=True, timeout=PATIENCE
+            manage(*command),
+            cwd=settings.BASE_DIR,
+            env=variables,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
 
-    manage("migrate", "--verbosity", "0")
-    token = manage("shell", "--no-imports", "--verbosity", "0", "-c", CREATE_USER)
+    done_by("migrate", "--verbosity", "0")
+    token = done_by("shell", "--no-imports", "--verbosity", "0", "-c", CREATE_USER)
     with running_server(workers=workers, database=None, KUMANDA_DATA=str(data), **environment) as server:
         yield Private(server, data, token)

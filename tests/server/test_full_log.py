@@ -8,7 +8,7 @@ from django.conf import settings
 from tests.servers import free_port, started_server, wait_for_port
 
 FULL = Path("/dev/full")  # each write fails as on a full disk
-LOGS = {"GRANIAN_LOG_ACCESS_ENABLED": "true", "LOG_LEVEL": "DEBUG"}
+LOGS = {"LOG_LEVEL": "DEBUG"}
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full, which Linux has")

@@ -22,7 +22,7 @@ from tests.admin.plans import plans_of
 from tests.api.test_list_plans import faults
 from tests.databases import many_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 # Three bans in five wait, nearly all in the last queue. One stream in a hundred is live.
 SIZE = Size(users=50_000, streams=20_000, bans=200_000)

@@ -116,6 +116,7 @@ def test_only_the_newest_decisions_are_read_and_the_page_says_so(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_dead_rows")
 def test_the_figures_of_many_decisions_are_read_from_an_index(
     client: Client, stream: LiveStream, moderator: User, creator: User
 ) -> None:

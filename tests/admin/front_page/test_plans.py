@@ -16,7 +16,7 @@ from reminders import overview as reminders
 from tests.api.test_list_plans import MOST_SORTED, nodes, plans, rows_read
 from tests.databases import many_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 SIZE = Size(users=40_000, streams=200_000, bans=200_000, viewers=100)
 FEW = 500  # rows of a small table, which PostgreSQL reads whole

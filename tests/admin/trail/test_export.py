@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import log_out
 from bans.models import LiveStreamBan
+from common.addresses import networks
 from common.admin import audit_export
 from common.admin.audit_walk import Wanted
 from common.entry_points import EntryPoint, called_through
@@ -71,6 +72,17 @@ def test_an_export_is_audited_with_its_filter_and_the_number_of_rows(
     for entry in (begun, finished):
         assert (entry.actor_id, entry.entry_point) == (defne.pk, "admin")
         assert entry.request_id
+
+
+def test_exports_and_pages_have_the_address_of_the_client(reader: Client, mia: User, settings: Any) -> None:
+    settings.TRUSTED_PROXIES = networks(["192.0.2.0/24"])
+    exported(reader, "csv", "?who=defne", REMOTE_ADDR="192.0.2.7", HTTP_X_FORWARDED_FOR="203.0.113.5, 198.51.100.4")
+    log_out(mia, now=timezone.now())
+    rows = {row["action"]: row["client_address"] for row in lines_of(exported(reader, "ndjson"))}
+    assert rows["export_audit_rows"] == "198.51.100.4"
+    assert rows["log_out"] == "", "no request has caused it"
+    entry = AuditEntry.objects.filter(action="export_audit_rows").earliest("pk")
+    assert "198.51.100.4" in reader.get(f"{TRAIL}{entry.pk}/change/").content.decode()
 
 
 def test_an_export_that_is_not_read_to_its_end_is_audited_so(

@@ -90,7 +90,7 @@ def rows_read(plan: dict[str, Any]) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_filter_reads_a_bounded_number_of_entries(name: str, client: Client) -> None:
     client.get(TRAIL)  # fills caches of the process
@@ -110,7 +110,7 @@ def test_a_filter_reads_a_bounded_number_of_entries(name: str, client: Client) -
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_page_has_at_most_fifteen_statements(name: str, client: Client) -> None:
     statements_of(client, TRAIL, QUERIES[name])

@@ -7,20 +7,19 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import transaction
 from django.test import override_settings
 
 from tests.api.matrix import world
 from tests.api.matrix.world import World
+from tests.databases import rolled_back
 
 
 @contextmanager
 def in_a_transaction(blocker: Any, media: Path) -> Iterator[None]:
     """Access to the database without the fixture `db`, whose transaction ends with each test."""
     place = override_settings(MEDIA_ROOT=media, NOTIFICATION_CHANNELS=dict(settings.KNOWN_CHANNELS))
-    with place, blocker.unblock(), transaction.atomic():
+    with place, rolled_back(blocker):
         yield
-        transaction.set_rollback(True)
 
 
 @pytest.fixture(scope="module")

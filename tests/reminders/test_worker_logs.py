@@ -1,0 +1,88 @@
+"""What real workers log: their start and stop, failed jobs and failed deliveries, each with its identifiers."""
+
+import json
+import signal
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from livestreams import services as streams
+from reminders.models import Delivery
+from tests.conftest import make_user
+from tests.patience import PATIENCE
+from tests.reminders.asking import remind
+from tests.reminders.processes import forget_jobs, posting_to, running_workers
+from tests.reminders.receiver import answering, receiving
+from tests.server.logs import Logged
+from tests.streams import make_stream
+
+STORE_JOB = """
+    INSERT INTO procrastinate_jobs (queue_name, task_name, args, status) VALUES (%s, %s, %s, 'todo') RETURNING id
+"""
+INFO = {"LOG_LEVEL": "INFO"}
+
+
+@pytest.fixture(autouse=True)
+def _no_jobs(transactional_db: None) -> Iterator[None]:
+    forget_jobs()
+    yield
+    forget_jobs()
+
+
+def stored_job(queue: str, task: str, **arguments: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(STORE_JOB, [queue, task, json.dumps(arguments)])
+        return int(cursor.fetchone()[0])
+
+
+def test_start_and_stop_are_logged(capfd: pytest.CaptureFixture[str]) -> None:
+    logged = Logged(capfd)
+    with running_workers(environment=INFO) as (worker,):
+        (started,) = logged.wait_for("the worker has started")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=PATIENCE) == 0
+    assert (started["pid"], started["queues"]) == (worker.pid, {"notifying": 2, "delivering": 8})
+    assert [line["pid"] for line in logged.wait_for("the worker stops")] == [worker.pid]
+    assert [line["pid"] for line in logged.wait_for("the worker has stopped")] == [worker.pid]
+
+
+def test_a_failed_job_is_logged_with_its_identifiers_and_without_its_arguments(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    logged = Logged(capfd)
+    unknown = stored_job("notifying", "no.such.task", argument="s3cret-1")
+    wrong = stored_job("notifying", "reminders.tasks.cut_rounds", argument="s3cret-2")
+    again = stored_job("delivering", "common.tasks.remove_files", names="../s3cret-3")
+    with running_workers(environment=INFO):
+        failed = {line["job_id"]: line for line in logged.wait_for("a job failed", count=3)}
+    facts = {number: (line["task"], line["queue"], line["event"]) for number, line in failed.items()}
+    assert facts == {
+        unknown: ("no.such.task", "notifying", "a job failed"),
+        wrong: ("reminders.tasks.cut_rounds", "notifying", "a job failed and is tried again"),
+        again: ("common.tasks.remove_files", "delivering", "a job failed and is tried again"),
+    }
+    assert (failed[again]["attempt"], failed[wrong]["request_id"]) == (1, f"job-{wrong}")
+    assert failed[again]["retry_at"].endswith("Z")
+    assert "TypeError" in failed[wrong]["exception"]
+    assert "s3cret" not in logged.text
+
+
+def test_a_failed_delivery_is_logged_with_its_identifiers(creator: User, capfd: pytest.CaptureFixture[str]) -> None:
+    logged = Logged(capfd)
+    stream = make_stream(creator)
+    remind(make_user("viewer"), stream, minute=None)
+    with (
+        receiving(answering(503)) as gateway,
+        running_workers(environment=posting_to(gateway) | INFO),
+    ):
+        streams.start_stream(stream.pk, by=creator, now=timezone.now())
+        (line, *_) = logged.wait_for("a delivery failed")
+    delivery = Delivery.objects.get()
+    assert line["event"] == "a delivery failed and is tried again"
+    assert (line["delivery_id"], line["channel"], line["attempt"]) == (delivery.pk, "webhook", 1)
+    assert (line["recipients"], line["reason"]) == (1, "the receiver answered 503")
+    assert line["next_attempt_at"] > line["timestamp"]
+    assert line["request_id"].startswith("job-")
