@@ -1,6 +1,6 @@
 """Traces: exported if the address of a collector is set, in the variables that OpenTelemetry defines."""
 
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -26,9 +26,12 @@ for _name, _address in _ADDRESSES.items():
     if _address and not _is_address(_address):
         raise ImproperlyConfigured(f"{_name} must be an http or https address, such as http://localhost:4318.")
 TRACES = any(_ADDRESSES.values())
-if TRACES and find_spec("opentelemetry.exporter") is None:
-    raise ImproperlyConfigured(
-        "OTEL_EXPORTER_OTLP_ENDPOINT is set: install what exports traces, "
-        "pip install --require-hashes -r requirements/traces.lock"
-    )
+if TRACES:
+    try:
+        version("opentelemetry-exporter-otlp-proto-http")
+    except PackageNotFoundError:
+        raise ImproperlyConfigured(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set: install what exports traces, "
+            "pip install --require-hashes -r requirements/traces.lock"
+        ) from None
 TRACES_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="kumanda")
