@@ -12,7 +12,7 @@ DEV := $(VENV)/.installed-dev
 BENCH := $(VENV)/.installed-bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup setup-dev clients peers test test-fast test-peers coverage lint format schema messages examples pictures attack faults bench bench-quick bench-lists bench-huge bench-fanout bench-process bench-bloat bench-admin lock
+.PHONY: help demo setup setup-dev clients peers test test-fast test-peers coverage lint format schema messages examples pictures attack faults bench bench-quick bench-lists bench-huge bench-fanout bench-process bench-bloat bench-admin restore-drill lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -113,6 +113,9 @@ bench-bloat: .env ## Measure how much tables grow that are updated often, with s
 
 bench-process: $(BENCH) $(DEV) .env ## Measure memory and starts of a server process, and migrations of big tables (about five minutes)
 	@$(BIN)/python -m benchmarks.process $(ARGS)
+
+restore-drill: $(BENCH) $(DEV) .env ## Back up and restore a million rows with pictures, and compare them (about ten minutes, 3 GB)
+	@$(BIN)/python -m benchmarks.restore_drill
 
 bench: bench-quick bench-lists bench-fanout bench-process bench-admin ## Run all benchmarks but the huge one (about an hour)
 

@@ -23,7 +23,7 @@ def kinds() -> Iterator[Retention | Kept]:
 def _remove_cases(now: datetime, removal: Removal) -> None:
     """With their reports. A case that nobody has decided stays, whatever its age."""
     before = now - settings.REPORT_RETENTION
-    due = Q(decided_at__lt=before)
+    due = Q(decided_at__lt=before, stream__hold__isnull=True)
     remove_old_rows(ReportCase, removal, time="created_at", before=before, due=due, size=CASES_AT_ONCE)
 
 

@@ -80,6 +80,21 @@ def record_run(action: str, kind: str, *, now: datetime, after: Mapping[str, Any
     run(_row(action, kind, key, by=by, now=now, before={}, after=after, reason=""))
 
 
+def record_numbered(
+    action: str,
+    kind: str,
+    number: int,
+    *,
+    by: Actor | None,
+    now: datetime,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    reason: str,
+) -> None:
+    """Write the audit row of a change to a row whose key is a number, such as a job. The id ends with its bytes."""
+    run(_row(action, kind, number.to_bytes(12), by=by, now=now, before=before, after=after, reason=reason))
+
+
 def _row(
     action: str,
     target_type: str,

@@ -2,8 +2,8 @@
 
 import sys
 from abc import abstractmethod
-from argparse import RawDescriptionHelpFormatter
-from collections.abc import Callable, Iterable, Iterator
+from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from common.command_values import reason
 from common.entry_points import EntryPoint, called_through
 
 BATCH = 500
@@ -70,6 +71,20 @@ class OperatorCommand(BaseCommand):
             parser.add_argument("--dry-run", action="store_true", help="say what would be done and change nothing")
         return parser
 
+    def add_action(self, actions: Any, name: str, text: str, *, changes_data: bool = False) -> ArgumentParser:
+        """A parser for one action of a command that has several, with the options of all commands.
+
+        `actions` is what `parser.add_subparsers` returned.
+        """
+        action: ArgumentParser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        action.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON object")
+        if changes_data:
+            action.add_argument(
+                "--dry-run", action="store_true", default=SUPPRESS, help="say what would be done and change nothing"
+            )
+            action.add_argument("--reason", type=reason, required=True, help="why; the audit trail keeps it")
+        return action
+
     def handle(self, *args: Any, **options: Any) -> None:
         with called_through(EntryPoint.COMMAND, uuid4().hex):
             try:
@@ -99,7 +114,11 @@ class OperatorCommand(BaseCommand):
             task = progress.add_task(label, total=total)
             yield lambda count: progress.advance(task, count)
 
-    def _with_bar(self, ids: Iterable[str], *, total: int | None, label: str) -> Iterator[str]:
+    def each[T](self, rows: Collection[T], *, label: str) -> Iterator[T]:
+        """The rows, with a progress bar on a terminal."""
+        return self._with_bar(rows, total=len(rows), label=label)
+
+    def _with_bar[T](self, ids: Iterable[T], *, total: int | None, label: str) -> Iterator[T]:
         with self._bar() as progress:
             yield from progress.track(ids, total=total, description=label)
 

@@ -14,6 +14,15 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 REGISTRY: dict[bytes, "AdvisoryLock"] = {}
 
+# The catalogue has the halves of a key as OIDs.
+_HELD = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND classid = ((%s::bigint >> 32) & 4294967295)::oid AND objid = (%s::bigint & 4294967295)::oid
+    )
+"""
+
 
 class AdvisoryLock:
     """One purpose, for the whole database or for one row each. Declare it at the level of a module.
@@ -45,6 +54,12 @@ class AdvisoryLock:
     def try_take(self, row_id: str = "") -> bool:
         """Take the lock if it is free, without waiting. Returns whether it was taken."""
         return bool(_call("pg_try_advisory_xact_lock", self.key(row_id)))
+
+    def is_held(self, row_id: str = "") -> bool:
+        """Whether a session or transaction of this database holds the lock. It does not take it."""
+        with connection.cursor() as cursor:
+            cursor.execute(_HELD, [self.key(row_id), self.key(row_id)])
+            return bool(cursor.fetchone()[0])
 
     @contextmanager
     def tried_by_session(self, row_id: str = "", *, using: BaseDatabaseWrapper | None = None) -> Iterator[bool]:

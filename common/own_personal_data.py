@@ -57,6 +57,14 @@ def declarations() -> Iterator[Declaration]:
         },
     )
     # Exports of the trail have the kind audit_rows, and the filter that was searched for.
+    yield TrailKeys(
+        "job",
+        others={
+            **dict.fromkeys(["task", "queue"], "made by the service"),
+            "state": "a choice",
+            "attempts": "a number",
+        },
+    )
     yield TrailKeys("audit_rows", searches=frozenset(["q", "who", "about"]))
 
 

@@ -2,10 +2,11 @@
 
 from procrastinate import JobContext
 
-from common.jobs import FIRST, PATIENT, SLOW_QUEUE, maintenance, periodic, task
+from common.jobs import FIRST, PATIENT, SLOW_QUEUE, maintenance, periodic, settled, task
 from common.rate_limits import counters
 from common.replica import last_writes
 from common.storage import storage
+from common.storage.backups import refuse_while_running
 
 EVERY_TEN_SECONDS = "* * * * * */10"  # the seconds are the last field
 EVERY_FIVE_MINUTES = "*/5 * * * *"
@@ -28,8 +29,20 @@ def forget_last_writes(timestamp: int) -> None:
     last_writes.delete_expired()
 
 
-@task(queue=SLOW_QUEUE, retry=PATIENT)
+# In the slow queue, because it may ask the storage about many files.
+@periodic(EVERY_FIVE_MINUTES, queue=SLOW_QUEUE)
+def forget_settled_jobs(timestamp: int) -> None:
+    """Delete the failed jobs whose work has been done since, so that nothing alarms any more."""
+    settled.forget_settled()
+
+
+def _are_removed(names: list[str]) -> bool:
+    return not any(map(storage().exists, names))
+
+
+@task(queue=SLOW_QUEUE, retry=PATIENT, is_done=_are_removed)
 def remove_files(names: list[str]) -> None:
-    """Remove stored files that no row names any more."""
+    """Remove stored files that no row names any more. Raises BackupRunning."""
+    refuse_while_running()
     for name in names:
         storage().delete(name)

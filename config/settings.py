@@ -7,6 +7,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from common.addresses import networks
+from config.backups import BACKUP_FOLDER, POSTGRES_PROGRAMS  # noqa: F401 - settings
 from config.calendars import check_calendar_domain, check_stream_page_url
 from config.channels import check_email, check_webhook, mailer
 from config.cors import ALLOWED_HEADERS, EXPOSED_HEADERS
@@ -316,6 +317,7 @@ if DATABASE_REPLICA_URL:
 # What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
     "common.connection_doctor.examine",
+    "common.jobs.doctor.examine",
     "common.secret_keys.doctor.examine",
     "common.audit_doctor.examine",
     "common.partitions.examine",

@@ -22,6 +22,7 @@ add_kind(
             "deleted_at": _("deleted at"),
             "deleted_by_id": Field(_("deleted by"), kind="user"),
             "thumbnail": _("picture"),
+            "retained_at": _("retained since"),
             # Of decisions about many rows of a stream.
             "batch_id": _("id of the batch"),
             "verdict": _("verdict"),
@@ -46,6 +47,20 @@ for action in (
     ),
     Action("delete_stream", "livestream", STREAMS, _("delete a stream"), _("%(actor)s deleted %(stream)s")),
     Action("restore_stream", "livestream", STREAMS, _("restore a stream"), _("%(actor)s restored %(stream)s")),
+    Action(
+        "retain_stream",
+        "livestream",
+        STREAMS,
+        _("keep a stream from being removed"),
+        _("%(actor)s keeps %(stream)s from being removed"),
+    ),
+    Action(
+        "release_stream",
+        "livestream",
+        STREAMS,
+        _("no longer keep a stream from being removed"),
+        _("%(actor)s no longer keeps %(stream)s from being removed"),
+    ),
     Action(
         "purge_stream",
         "livestream",

@@ -7,7 +7,7 @@ from django.db.models import CharField, F, Func, Value
 from django.db.models.functions import Concat
 
 from common.personal_data import ERASED, Declaration, Keep, Obstacle, Replace, Source, TrailKeys
-from livestreams.models import OPEN, LiveStream
+from livestreams.models import OPEN, Hold, LiveStream
 from livestreams.thumbnails import removed_later
 
 ID_ONLY = Keep("the id only")
@@ -35,12 +35,14 @@ def declarations() -> Iterator[Declaration]:
         "streams_deleted", LiveStream, "deleted_by", ID_ONLY, withheld=BY_CREATOR, kept=OF_CREATOR, is_about=False
     )
     yield Obstacle(_open_streams)
+    yield Obstacle(_retained_streams)
     yield TrailKeys(
         "livestream",
         others={
             **dict.fromkeys(["reviewed", "skipped"], "a number"),
             **dict.fromkeys(["verdict"], "a choice"),
             "batch_id": "an id",
+            "retained_at": "a time",
         },
     )
 
@@ -55,3 +57,9 @@ def _open_streams(person_id: str) -> str:
     """Followers would be reminded of a stream of nobody."""
     ids = LiveStream.objects.filter(creator=person_id, status__in=OPEN).order_by("pk").values_list("pk", flat=True)
     return f"streams that are not over must be ended, cancelled or deleted first: {', '.join(ids)}" if ids else ""
+
+
+def _retained_streams(person_id: str) -> str:
+    """A hold is for an investigation, which needs the titles and the picture."""
+    ids = Hold.objects.filter(stream__creator=person_id).order_by("pk").values_list("pk", flat=True)
+    return f"retained streams must be released first (streams release): {', '.join(ids)}" if ids else ""

@@ -7,13 +7,14 @@ from django.db import IntegrityError
 from django.db.models import Min
 
 from common.retention import CHUNK, Kept, Removal, Retention
-from common.storage import forget
-from livestreams.models import LiveStream
+from common.storage import forget_unless_backed_up
+from livestreams.models import Hold, LiveStream
 from livestreams.services import purge_records, purge_stream
 
 
 def kinds() -> Iterator[Retention | Kept]:
     yield Retention("streams", "DELETED_RETENTION_DAYS", (LiveStream._meta.db_table,), _remove_streams)
+    yield Kept(Hold._meta.db_table, "until the stream is released: streams release")
 
 
 def _remove_streams(now: datetime, removal: Removal) -> None:
@@ -36,7 +37,7 @@ def _remove_streams(now: datetime, removal: Removal) -> None:
             removal.count += 1
             removal.ids.append(stream_id)
             if thumbnail:
-                removal.files_left += forget([thumbnail])
+                removal.files_left += forget_unless_backed_up([thumbnail])
 
 
 def _ids(now: datetime) -> Iterator[str]:

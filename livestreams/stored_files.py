@@ -1,9 +1,15 @@
-"""The files of thumbnails, for `media check`."""
+"""The files of thumbnails, for `media check`, and for streams that are restored."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from enum import StrEnum
 
+from common import audit
 from common.models import AuditEntry
+from common.storage import StorageUnavailable, storage
+from common.storage.checking import RUN_KIND
 from common.storage.sources import NamedFile, Source, pages_of
 from livestreams.models import LiveStream
 from livestreams.thumbnails import FOLDER
@@ -35,3 +41,42 @@ def _chain(name: str, before: Mapping[str, str]) -> Iterator[str]:
     while name in before:
         name = before[name]
         yield name
+
+
+# --- streams that are restored --------------------------------------------------------------------
+
+
+class Picture(StrEnum):
+    NONE = "none"
+    PRESENT = "present"
+    RENAMED = "renamed"
+    MISSING = "missing"
+    UNKNOWN = "unknown"  # the storage does not answer
+
+
+def restore_picture(stream_id: str, *, now: datetime) -> Picture:
+    """Make sure that the file of a restored stream has the name that its row has, which is published again.
+
+    A job renames it when the stream is deleted. That job may still wait, or may have failed. Call this outside a
+    transaction.
+    """
+    name = LiveStream.all_objects.values_list("thumbnail", flat=True).get(pk=stream_id)
+    if not name:
+        return Picture.NONE
+    try:
+        return _renamed(stream_id, name, now)
+    except StorageUnavailable:
+        return Picture.UNKNOWN
+
+
+def _renamed(stream_id: str, name: str, now: datetime) -> Picture:
+    if storage().exists(name):
+        return Picture.PRESENT
+    before = _names_before([NamedFile(name, "livestream", stream_id, now.timestamp())])[name]
+    old = next(filter(storage().exists, before), None)
+    if old is not None:
+        audit.record_run("rename_stored_files", RUN_KIND, now=now, after={"renamed": 1, "files": [name]})
+        with suppress(FileNotFoundError):  # the job has renamed it meanwhile
+            storage().move(old, name)
+        return Picture.RENAMED
+    return Picture.PRESENT if storage().exists(name) else Picture.MISSING

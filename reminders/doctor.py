@@ -1,4 +1,4 @@
-"""Problems of reminders, deliveries and jobs, for the `doctor` command; named by `settings.DOCTOR_CHECKS`."""
+"""Problems of reminders and deliveries, for the `doctor` command; named by `settings.DOCTOR_CHECKS`."""
 
 import socket
 from collections.abc import Iterator
@@ -7,10 +7,8 @@ from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
-from procrastinate.contrib.django.models import ProcrastinateJob
-from procrastinate.jobs import Status as JobStatus
 from requests_hardened.ip_filter import InvalidIPAddress, filter_host
 
 from common.doctor import Finding, error, warning
@@ -33,7 +31,6 @@ def examine() -> Iterator[Finding]:
     now = timezone.now()
     yield from _workers(now)
     yield from _deliveries(now)
-    yield from _jobs()
     yield from _missed(now)
     yield from _webhook()
 
@@ -93,14 +90,14 @@ def _deliveries(now: datetime) -> Iterator[Finding]:
         yield error(
             "deliveries_given_up",
             f"Deliveries were given up during the last day: {summary}",
-            "Fix what the error names. Then choose Send again in the admin under Deliveries.",
+            "Fix what the error names. Then run: python manage.py deliveries retry --state failed --reason WHY",
         )
     if summary := _summary(lately.filter(state=State.STOPPED)):
         yield error(
             "deliveries_stopped",
             f"The receiver stopped deliveries during the last day: {summary}",
             "Ask the operator of the receiver. Correct WEBHOOK_URL, or remove webhook from NOTIFICATION_CHANNELS. To"
-            " send a delivery after all, choose Send again in the admin under Deliveries.",
+            " send them after all, run: python manage.py deliveries retry --state stopped --reason WHY",
         )
 
 
@@ -109,19 +106,7 @@ def _summary(deliveries: QuerySet[Delivery]) -> str:
     return "" if last is None else f"{deliveries.count()}, the last one by {last.channel}: {last.last_error}"
 
 
-# --- failed jobs, missed reminders ----------------------------------------------------------------
-
-
-def _jobs() -> Iterator[Finding]:
-    failed = ProcrastinateJob.objects.filter(status=JobStatus.FAILED.value)
-    by_task = failed.values_list("task_name").annotate(count=Count("pk")).order_by("task_name")
-    names = ", ".join(f"{name.rpartition('.')[2]} {count}" for name, count in by_task)
-    if names:
-        yield warning(
-            "jobs_failed",
-            f"Jobs failed permanently during the last week: {names}.",
-            f"The workers' log has the errors. To do the work of these jobs: {DISPATCH}",
-        )
+# --- missed reminders -----------------------------------------------------------------------------
 
 
 def _missed(now: datetime) -> Iterator[Finding]:

@@ -105,7 +105,9 @@ def test_the_compiled_catalogue_is_up_to_date() -> None:
 
 def test_the_example_environment_lists_every_setting_that_is_read() -> None:
     settings = "".join(path.read_text() for path in (ROOT / "config").glob("*.py"))
-    read = set(re.findall(r'(?:env\.\w+|_days|_number)\(\s*"([A-Z_]+)"', settings))
+    read = set(re.findall(r'(?:env\.\w+|_days|_number|_shown)\(\s*"([A-Z_]+)"', settings)) | set(
+        re.findall(r'"(OTEL_\w+)"', settings)
+    )
     named = set(re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.M))
     assert read == named
 

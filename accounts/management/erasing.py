@@ -16,6 +16,7 @@ from accounts.models import User
 from common import audit, audit_doctor, audit_redaction, erasure, seals
 from common.commands import Outcome
 from common.locks import AdvisoryLock
+from common.storage.backups import BACKUP
 
 LOCK = AdvisoryLock("erasure of a person")
 
@@ -66,9 +67,10 @@ def erase(user: User, *, reason: str, dry_run: bool, yes: bool, bar: Bar, **opti
         raise CommandError("Nothing was erased. It cannot be undone: confirm it with --yes.", returncode=2)
     if not audit_redaction.may_redact():
         raise CommandError("This role may not change the audit trail: let DATABASE_URL name the owner of the tables.")
-    with LOCK.tried_by_session() as is_taken:
-        if not is_taken:
-            raise CommandError("Another process is erasing somebody. Run it again when that is done.")
+    # A backup copies archives of the audit trail, which an erasure replaces.
+    with LOCK.tried_by_session() as is_taken, BACKUP.tried_by_session() as has_no_backup:
+        if not (is_taken and has_no_backup):
+            raise CommandError("Another process erases somebody or makes a backup. Run it again when that is done.")
         return _counted(user, bar) if dry_run else _erased(user, reason, bar)
 
 

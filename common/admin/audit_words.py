@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin.audit_registry import Action, Group, Kind, add_action, add_group, add_kind
 
 RUN = "run"  # the kind of actions whose target is no row: its name in the trail is that of what was removed
+JOB = "job"  # of Procrastinate; its id is a number
 
 SYSTEM = "system"
 
@@ -35,7 +36,29 @@ add_kind(
     )
 )
 
+add_kind(
+    Kind(
+        JOB,
+        _("job"),
+        fields={"task": _("task"), "queue": _("queue"), "state": _("state"), "attempts": _("attempts")},
+    )
+)
+
 for action in (
+    Action(
+        "retry_job",
+        JOB,
+        SYSTEM,
+        _("run a job again"),
+        _("%(actor)s lets a job run again (%(task)s)"),
+    ),
+    Action(
+        "cancel_job",
+        JOB,
+        SYSTEM,
+        _("cancel a job"),
+        _("%(actor)s cancelled a job (%(task)s)"),
+    ),
     Action(
         "purge",
         RUN,
@@ -70,6 +93,20 @@ for action in (
         SYSTEM,
         _("archive the audit trail"),
         _("%(actor)s moved %(rows)s rows of the audit trail to a file"),
+    ),
+    Action(
+        "make_backup",
+        RUN,
+        SYSTEM,
+        _("make a backup"),
+        _("%(actor)s made the backup %(file)s of %(rows)s rows and %(files)s files"),
+    ),
+    Action(
+        "restore_backup",
+        RUN,
+        SYSTEM,
+        _("restore a backup"),
+        _("%(actor)s restored the backup %(file)s of %(rows)s rows and %(files)s files"),
     ),
     Action(
         "rotate_keys",

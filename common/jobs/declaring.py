@@ -5,6 +5,7 @@ from typing import Any
 
 from procrastinate.contrib.django import app
 
+from common.jobs import settled
 from common.jobs.retrying import RetryStrategy
 
 # A worker runs each queue in threads of its own, so that slow jobs do not starve the fast ones. The names of queues are
@@ -21,9 +22,21 @@ FIRST = 2 * URGENT  # the other jobs depend on it
 PATIENT = RetryStrategy(max_attempts=100, linear_wait=20)
 
 
-def task(*, queue: str = FAST_QUEUE, **options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a task. `options` are those of Procrastinate's decorator. The result can be called like the function."""
-    return app.task(queue=queue, **options)
+def task(
+    *, queue: str = FAST_QUEUE, is_done: settled.IsDone | None = None, **options: Any
+) -> Callable[[Callable[..., Any]], Any]:
+    """Declare a task. `options` are those of Procrastinate's decorator. The result can be called like the function.
+
+    `is_done` takes the arguments of a job that failed, and returns whether its work has been done since.
+    """
+
+    def declared(function: Callable[..., Any]) -> Any:
+        result: Any = app.task(queue=queue, **options)(function)
+        if is_done is not None:
+            settled.declare(result.name, is_done)
+        return result
+
+    return declared
 
 
 def periodic(cron: str, *, queue: str = FAST_QUEUE, **options: Any) -> Callable[[Callable[..., Any]], Any]:

@@ -81,7 +81,7 @@ def note(role: str, *, host: str = "", pid: int = 0) -> None:
 
 
 def _began(pid: int) -> float:
-    """When the process began, in seconds since 1970, by which a later process with its number is told apart."""
+    """When the process began, in seconds since 1970, by which a later process with its number differs."""
     try:
         return psutil.Process(pid).create_time()
     except psutil.NoSuchProcess:

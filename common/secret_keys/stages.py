@@ -100,12 +100,16 @@ def lifetime(name: str) -> timedelta:
 
 
 def _newest(signing: set[str], uses: dict[str, KeyUse]) -> str:
-    """Of the keys that sign, the one that began last. This command may have one that no process has noted."""
-    return max(signing, key=lambda each: (each in uses, _begin(uses.get(each)), each))
+    """Of the keys that sign, the one that began last."""
+    return max(signing, key=lambda each: (_begin(uses.get(each)), each))
 
 
 def _begin(use: KeyUse | None) -> float:
-    return use.first_signed_at.timestamp() if use and use.first_signed_at else 0.0
+    """When the key began to sign, in seconds since 1970."""
+    if use is None:
+        return 0.0  # no process knows it, only this command
+    # Only this command signs with it yet: the next key, on a host that is not restarted.
+    return use.first_signed_at.timestamp() if use.first_signed_at else float("inf")
 
 
 def _last_use(use: KeyUse) -> datetime:

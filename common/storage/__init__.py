@@ -23,6 +23,7 @@ from procrastinate.contrib.django import app
 from common.jobs.declaring import SLOW_QUEUE
 from common.rollbacks import may_be_committed, on_rollback
 from common.server.threads import begin_wait
+from common.storage.backups import BACKUP
 from common.storage.files import TEMPORARY, StorageFull, StorageUnavailable, StoredFile, counted
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "StorageUnavailable",
     "StoredFile",
     "forget",
+    "forget_unless_backed_up",
     "removed_later",
     "storage",
     "stored",
@@ -124,6 +126,14 @@ def forget(names: Iterable[str]) -> list[str]:
             logger.warning("the file %s was not removed: %s", name, error.__cause__ or error)
             left.append(name)
     return left
+
+
+def forget_unless_backed_up(names: Sequence[str]) -> list[str]:
+    """As `forget`, for files that a committed change no longer names; while a backup runs, a job does it later."""
+    if BACKUP.is_held():
+        removed_later(names)
+        return []
+    return forget(names)
 
 
 def removed_later(names: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ from django.core.files.base import ContentFile
 
 from common import audit
 from common.storage import forget, storage
+from common.storage.backups import refuse_while_running
 from common.storage.files import StoredFile
 from common.storage.local import LocalStorage
 from common.storage.sorting import Record, Sorted, Spool, joined
@@ -110,7 +111,10 @@ class Comparison:
 
 
 def check(*, now: datetime, delete: bool, rename: bool, dry_run: bool) -> Report:
-    """Compare, and with `delete` and `rename` correct, all but in a dry run. Raises StorageUnavailable."""
+    """Compare, and with `delete` and `rename` correct, all but in a dry run.
+
+    Raises StorageUnavailable, BackupRunning.
+    """
     report = Report()
     with closing(Comparison(sources())) as compared, closing(Spool()) as waiting:
         report.files, report.rows = compared.files.count, compared.rows.count
@@ -159,6 +163,7 @@ def _orphans(compared: Comparison, still_needed: Iterable[Record], report: Repor
 
 
 def _rename(pairs: Sequence[tuple[str, str]], report: Report, now: datetime) -> None:
+    refuse_while_running()
     after = {"renamed": len(pairs), "files": [new for _, new in pairs]}
     audit.record_run("rename_stored_files", RUN_KIND, now=now, after=after)
     for old, new in pairs:
@@ -167,6 +172,7 @@ def _rename(pairs: Sequence[tuple[str, str]], report: Report, now: datetime) -> 
 
 
 def _delete(names: Sequence[str], report: Report, now: datetime) -> None:
+    refuse_while_running()
     # First the row, so that there is no deletion without one.
     after = {"removed": len(names), "files": list(names)}
     audit.record_run("delete_stored_files", RUN_KIND, now=now, after=after)

@@ -48,6 +48,7 @@ def counted[Refused: StorageFull | StorageUnavailable](refusal: Refused) -> Refu
 class StoredFile(NamedTuple):
     name: str
     modified: float  # Unix time, by the clock of the storage
+    size: int = 0  # bytes; listings have it, comparisons of names do not keep it
 
     @property
     def is_temporary(self) -> bool:

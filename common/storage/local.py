@@ -85,7 +85,7 @@ class LocalStorage(FileSystemStorage):
         with _refused():
             for entry in _entries(self._root):
                 if entry.name.startswith(TEMPORARY) and entry.is_file(follow_symlinks=False):
-                    yield StoredFile(entry.name, entry.stat(follow_symlinks=False).st_mtime)
+                    yield _stored(entry.name, entry)
             for folder in folders:
                 yield from self._below(folder)
 
@@ -98,9 +98,14 @@ class LocalStorage(FileSystemStorage):
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(f"{inside}{entry.name}/")
                     else:
-                        yield StoredFile(f"{inside}{entry.name}", entry.stat(follow_symlinks=False).st_mtime)
+                        yield _stored(f"{inside}{entry.name}", entry)
                 except FileNotFoundError:
                     continue  # it was removed since
+
+
+def _stored(name: str, entry: "os.DirEntry[str]") -> StoredFile:
+    found = entry.stat(follow_symlinks=False)
+    return StoredFile(name, found.st_mtime, found.st_size)
 
 
 def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:

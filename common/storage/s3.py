@@ -141,7 +141,8 @@ class BucketStorage(S3Storage):
             while asked:
                 page = self._asked("list_objects_v2", **asked)
                 for entry in page.get("Contents", ()):
-                    yield StoredFile(entry["Key"].removeprefix(location), entry["LastModified"].timestamp())
+                    name, modified = entry["Key"].removeprefix(location), entry["LastModified"].timestamp()
+                    yield StoredFile(name, modified, entry["Size"])
                 following = page.get("NextContinuationToken")
                 asked = asked | {"ContinuationToken": following} if following else {}
 

@@ -18,7 +18,7 @@ from common.admin.columns import columns_for, values_of
 from common.models import AuditEntry
 from common.times import written
 from livestreams.admin.words import STATE_COLOURS, how_long, state_in_words
-from livestreams.models import LiveStream
+from livestreams.models import Hold, LiveStream
 from livestreams.services import purge_at
 
 TRAIL = "trail"
@@ -31,23 +31,32 @@ def head_of(stream: LiveStream) -> Head:
 
 
 def _subtitle(stream: LiveStream) -> str:
-    parts = [str(stream.get_type_display()), how_long(stream, timezone.now())]
+    parts = [str(stream.get_type_display())]
+    if not (stream.is_deleted and _hold(stream)):  # it is not purged
+        parts.append(how_long(stream, timezone.now()))
     return " · ".join([*parts, stream.interest] if stream.interest else parts)
 
 
 def state_of(request: HttpRequest, stream: LiveStream, now: datetime) -> CardPart:
-    """One statement for a cancelled stream, and one for each app that adds columns."""
+    """One statement for a hold, one for a cancelled stream, and one for each app that adds columns."""
     labels: list[tuple[Any, str]] = [(state_in_words(stream), STATE_COLOURS.get(stream.status, "default"))]
     notices = []
     if stream.deleted_at is not None:
         labels.append((pgettext("state", "deleted"), "danger"))
         names = {"time": written(stream.deleted_at), "purged": written(purge_at(stream.deleted_at))}
-        notices.append(Notice(_("Deleted on %(time)s. It is purged on %(purged)s.") % names, variant="danger"))
+        deleted = _("Deleted on %(time)s.") if _hold(stream) else _("Deleted on %(time)s. It is purged on %(purged)s.")
+        notices.append(Notice(deleted % names, variant="danger"))
+    if hold := _hold(stream):
+        notices.append(Notice(_("Kept from being removed since %(time)s.") % {"time": written(hold.since)}))
     return CardPart(
         labels=labels,
         notices=notices,
         facts=[*_people(request, stream), *_added(request, stream), *_times(stream), *_price(stream)],
     )
+
+
+def _hold(stream: LiveStream) -> Hold | None:
+    return getattr(stream, "hold", None)  # the error of a missing row is an AttributeError
 
 
 def _people(request: HttpRequest, stream: LiveStream) -> Iterator[Fact]:

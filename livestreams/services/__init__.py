@@ -12,6 +12,7 @@ from livestreams.services.deletion import (
     restore_stream,
 )
 from livestreams.services.guests import accept_guest, decline_guest
+from livestreams.services.holds import release_stream, retain_stream
 from livestreams.services.lifecycle import (
     allow_cancel,
     allow_end,
@@ -82,10 +83,12 @@ __all__ = [
     "purge_stream",
     "readable",
     "refuse_blocked",
+    "release_stream",
     "reminder_waits",
     "remove_thumbnail",
     "restore_own_stream",
     "restore_stream",
+    "retain_stream",
     "set_thumbnail",
     "share_stream_lock",
     "start_stream",

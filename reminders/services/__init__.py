@@ -34,6 +34,7 @@ from reminders.services.reminders import (
     remove_reminder,
     set_reminder,
 )
+from reminders.services.retries import UNDELIVERED, Seen, Wanted, is_due, retry_delivery, seen, undelivered
 from reminders.services.rounds import (
     CHUNK,
     Due,
@@ -52,6 +53,7 @@ from reminders.services.verdicts import notify_of_verdicts, withdraw_verdict_not
 __all__ = [
     "CHUNK",
     "INBOX",
+    "UNDELIVERED",
     "AlreadyDelivered",
     "CalendarAddressMissing",
     "DeliveryMissing",
@@ -64,8 +66,10 @@ __all__ = [
     "NotificationMissing",
     "Reminded",
     "ReminderMissing",
+    "Seen",
     "StreamNotAwaited",
     "StreamWithoutPlan",
+    "Wanted",
     "channels_of",
     "choose_channels",
     "create_calendar_address",
@@ -77,6 +81,7 @@ __all__ = [
     "due_of_stream",
     "follow_stream",
     "found_until",
+    "is_due",
     "lock_channels",
     "lock_reminder",
     "mark_all_notifications",
@@ -93,8 +98,11 @@ __all__ = [
     "remove_device",
     "remove_reminder",
     "requeue_lost_work",
+    "retry_delivery",
+    "seen",
     "send_again",
     "set_reminder",
+    "undelivered",
     "unsubscribe",
     "withdraw_verdict_notice",
 ]

@@ -355,7 +355,7 @@ def refuse_send_again(delivery: Delivery) -> None:
 
 
 @transaction.atomic
-def send_again(delivery_id: str, *, by: User, now: datetime, reason: str = "") -> Delivery:
+def send_again(delivery_id: str, *, by: User | None, now: datetime, reason: str = "") -> Delivery:
     """Make a delivery due now: one that was given up, stopped or void with all attempts again; a pending one at once.
 
     It continues after the last user who was reached. Raises DeliveryMissing, AlreadyDelivered, NoLongerTrue.

@@ -1,15 +1,20 @@
 """Staff, and clients that have logged in to the admin."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
+from livestreams.models import LiveStream
+from tests.admin.rows import make_rows
 from tests.browser import browser_type_launch_args  # noqa: F401 - a fixture
 from tests.conftest import make_user
+from tests.databases import rolled_back
+from tests.streams import make_stream
 
 VIEW_PERMISSIONS = (
     "view_livestream", "view_user", "view_auditentry",
@@ -35,6 +40,15 @@ def join(user: User, group: str) -> User:
     """The user as a member of this group, which migrations make."""
     user.groups.add(Group.objects.get(name=group))
     return User.objects.get(pk=user.pk)
+
+
+@pytest.fixture(scope="module")
+def populated(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[LiveStream]:
+    """A stream, with at least one row of each model of the admin. All tests of a module share them."""
+    with rolled_back(django_db_blocker):
+        stream = make_stream(make_user("creator"), guest=make_user("guest"))
+        make_rows(stream)
+        yield stream
 
 
 @pytest.fixture

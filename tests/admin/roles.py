@@ -140,7 +140,7 @@ def digest() -> list[Any]:
                 for table in tables
             )
         )
-        return list(cursor.fetchall())
+        return sorted(cursor.fetchall())  # of a parallel plan in any order
 
 
 def cells_of(role: str, rows: Mapping[str, str]) -> dict[str, str]:

@@ -21,7 +21,6 @@ from common.admin.filters import MomentRangeFilter
 from livestreams.models import LiveStream
 from tests.admin.conftest import Office
 from tests.admin.pages import list_url, text_of
-from tests.admin.rows import make_rows
 from tests.streams import make_stream
 
 pytestmark = pytest.mark.slow
@@ -55,9 +54,8 @@ def _warnings_are_errors() -> Iterator[None]:
 
 
 @pytest.fixture
-def client_of_root(office: Office, creator: User, guest: User) -> Client:
+def client_of_root(populated: LiveStream, db: None, office: Office) -> Client:
     """The client of a superuser. There is at least one row of each model."""
-    make_rows(make_stream(creator, guest=guest))
     return office(User.objects.create_superuser("root", "password"))
 
 
@@ -173,7 +171,7 @@ DAY = datetime(2031, 5, 17, tzinfo=UTC)
 
 
 @pytest.fixture
-def three_days(creator: User) -> dict[str, LiveStream]:
+def three_days(populated: LiveStream, db: None) -> dict[str, LiveStream]:
     """Streams around the ends of a day."""
     moments = {
         "before": DAY - timedelta(microseconds=1),
@@ -182,7 +180,7 @@ def three_days(creator: User) -> dict[str, LiveStream]:
         "last": DAY + timedelta(days=1, microseconds=-1),
         "after": DAY + timedelta(days=1),
     }
-    streams = {name: make_stream(creator, title=name) for name in moments}
+    streams = {name: make_stream(populated.creator, title=name) for name in moments}
     for name, moment in moments.items():
         LiveStream.objects.filter(pk=streams[name].pk).update(planned_start_at=moment)
     return streams

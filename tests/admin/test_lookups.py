@@ -12,7 +12,6 @@ from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db.models import ForeignKey, Model
 from django.test import Client, RequestFactory
 from django.utils import timezone
-from pytest_django import DjangoDbBlocker
 
 from accounts.models import Session, User
 from common.admin import ReadOnlyAdmin
@@ -22,10 +21,7 @@ from livestreams.models import LiveStream
 from reminders.models import Chunk
 from tests.admin.conftest import Office
 from tests.admin.pages import list_url, page_url, text_of
-from tests.admin.rows import make_rows
 from tests.conftest import make_user, session_of
-from tests.databases import rolled_back
-from tests.streams import make_stream
 
 pytestmark = pytest.mark.slow
 
@@ -33,24 +29,15 @@ REGISTERED = sorted(admin.site._registry, key=lambda model: model._meta.label)
 LOOKUPS = ("", "exact", "iexact", "startswith", "icontains", "regex", "gt", "lte", "in", "isnull", "year", "has_key")
 
 
-@pytest.fixture(scope="module")
-def made(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[tuple[User, LiveStream]]:
-    with rolled_back(django_db_blocker):
-        stream = make_stream(make_user("creator"), guest=make_user("guest"))
-        make_rows(stream)
-        rotate_join_key(by=None, now=timezone.now())
-        yield User.objects.create_superuser("root", "password"), stream
+@pytest.fixture
+def root(db: None) -> User:
+    return User.objects.create_superuser("root", "password")
 
 
 @pytest.fixture
-def root(made: tuple[User, LiveStream], db: None) -> User:
-    return made[0]
-
-
-@pytest.fixture
-def world(made: tuple[User, LiveStream], db: None) -> LiveStream:
-    """At least one row of each model of the admin."""
-    return made[1]
+def world(populated: LiveStream, db: None) -> LiveStream:
+    rotate_join_key(by=None, now=timezone.now())
+    return populated
 
 
 def paths_of(model: type[Model], depth: int = 2) -> Iterator[str]:

@@ -43,6 +43,13 @@ def place(transactional_db: None, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
+def pictures(settings: Any, place: dict[str, str]) -> Path:
+    """The folder of pictures of the commands, which this process uses too."""
+    settings.MEDIA_ROOT = Path(place["KUMANDA_DATA"]) / "media"
+    return settings.MEDIA_ROOT
+
+
+@pytest.fixture
 def start(place: dict[str, str]) -> Iterator[Start]:
     """Starts a command. Keywords are environment variables."""
     started: list[subprocess.Popen[str]] = []

@@ -68,7 +68,7 @@ class Clients:
                     if answer.status not in (200, 201):
                         self.refused.append((name, answer.status, answer.body[:300]))
 
-    def wait_for_some(self, each: int = 4) -> None:
+    def wait_for_some(self, each: int = 3) -> None:
         """Return when each call was answered some more times, so that both hosts were likely asked."""
         before = Counter(self.answered)
         wait_until(lambda: all(self.answered[name] - before[name] >= each for name in self.calls))

@@ -1,4 +1,4 @@
-"""manage.py doctor: problems of reminders, deliveries and jobs are reported with their remedy."""
+"""manage.py doctor: problems of reminders and deliveries are reported with their remedy."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from accounts.models import User
 from common.doctor import Finding, examine
-from common.jobs import FAST_QUEUE
 from livestreams.models import LiveStream
 from reminders import services
 from reminders.models import Checkpoint, Chunk, Delivery, Round
@@ -110,21 +109,10 @@ def test_a_failing_delivery_is_reported_with_its_error(delivery: Delivery) -> No
 def test_a_failed_or_stopped_delivery_is_reported_for_a_day(state: str, code: str, delivery: Delivery) -> None:
     change(delivery, state=state, closed_at=timezone.now(), next_attempt_at=None, last_error="no more")
     assert set(found()) == {code}
-    assert "Send again" in found()[code].remedy
+    assert f"deliveries retry --state {state}" in found()[code].remedy
 
     change(delivery, closed_at=timezone.now() - timedelta(hours=25))
     assert found() == {}
-
-
-def test_a_failed_job_is_reported(db: None) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status)"
-            " VALUES (%s, 'reminders.tasks.cut_round', '{}', 'failed')",
-            [FAST_QUEUE],
-        )
-    assert set(found()) == {"jobs_failed"}
-    assert "cut_round 1" in found()["jobs_failed"].meaning
 
 
 def test_missed_reminders_are_reported_for_a_day(creator: User, viewer: User, now: datetime) -> None:

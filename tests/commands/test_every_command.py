@@ -5,7 +5,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -18,8 +18,8 @@ from django.db import connection
 from accounts.models import User
 from bans.models import LiveStreamBan
 from common.commands import OperatorCommand
-from livestreams.models import LiveStream
 from tests.commands.conftest import Run, Start, waiting_for_streams
+from tests.commands.example_rows import NAMED_STREAM, make_rows_of_examples, remove_job_of_examples
 from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.streams import make_stream
@@ -31,6 +31,8 @@ COMMANDS = sorted(
     and isinstance(load_command_class(app, name), OperatorCommand)
 )
 CHANGING = [
+    "backup",
+    "deliveries",
     "dispatch_reminders",
     "expire_streams",
     "grant_service_role",
@@ -38,21 +40,22 @@ CHANGING = [
     "media",
     "people",
     "purge",
+    "queue",
     "rename_user",
     "rotate_join_key",
+    "rotate_keys",
     "seal_audit_trail",
+    "streams",
 ]
 SERVICE_ROLE = "service"  # as in the examples
-NAMED_STREAM = "6741c8f0a1b2c3d4e5f60718"
-LOCKING_STREAMS = ["dispatch_reminders", "expire_streams", "import_bans", "purge"]
+LOCKING_STREAMS = ["dispatch_reminders", "expire_streams", "import_bans", "purge", "streams"]
 
 
 @pytest.fixture
-def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Path:
-    """The folder with the files of the examples, each with one ban. Streams and roles of the examples exist, too."""
+def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Iterator[Path]:
+    """The folder with the files of the examples, each with one ban. Rows and roles of the examples exist, too."""
     stream = make_stream(creator)
-    named = LiveStream.objects.filter(pk=stream.pk).values().get()
-    LiveStream.objects.create(**named | {"id": NAMED_STREAM, "channel_name": "named"})
+    make_rows_of_examples(stream)
     ban = {"liveStreamId": stream.pk, "targetUsername": viewer.username, "createdBy": creator.pk}
     with connection.cursor() as cursor:
         # Roles belong to the server, which several test processes share. The first one creates it.
@@ -62,7 +65,8 @@ def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Path:
         )
     (tmp_path / "bans.ndjson").write_text(json.dumps(ban), encoding="utf-8")
     (tmp_path / "bans.csv").write_text(f"{','.join(ban)}\n{','.join(ban.values())}\n", encoding="utf-8")
-    return tmp_path
+    yield tmp_path
+    remove_job_of_examples()
 
 
 def required_arguments(command: str, files: Path) -> list[str]:
@@ -73,7 +77,11 @@ def required_arguments(command: str, files: Path) -> list[str]:
         "import_bans": [str(files / "bans.ndjson")],
         "media": ["check"],
         "people": ["deactivate", "viewer"],
+        "deliveries": ["retry", "--all", "--reason", "why"],
+        "queue": ["retry", "--all", "--reason", "why"],
+        "streams": ["retain", NAMED_STREAM, "--reason", "why"],
         "rename_user": ["viewer", "other.viewer"],
+        "restore": ["newest"],
     }.get(command, [])
 
 
@@ -95,15 +103,20 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def environment_of(
     place: dict[str, str], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Callable[[str], dict[str, str]]:
-    """The environment variables for a command. `seed_demo` gets an embedded database of its own."""
+    """The environment variables for a command. `seed_demo` and `restore` get an embedded database of their own."""
 
     def chosen(command: str) -> dict[str, str]:
-        if command != "seed_demo":
+        if command not in {"seed_demo", "restore"}:
             return place
         own = tmp_path_factory.mktemp("own")
+        embedded = place | {"DATABASE_URL": "", "DATABASE_DIRECT_URL": "", "KUMANDA_DATA": str(own)}
+        if command == "restore":
+            backups = tmp_path_factory.mktemp("backups")
+            call_command("backup", "--folder", str(backups), stdout=StringIO())
+            return embedded | {"BACKUP_FOLDER": str(backups), "SECRET_KEY": django_settings.SECRET_KEY}
         # With its owner, who is not root.
         subprocess.run(["cp", "-a", f"{request.getfixturevalue('migrated')}/.", own], check=True)
-        return place | {"DATABASE_URL": "", "KUMANDA_DATA": str(own)}
+        return embedded
 
     return chosen
 
@@ -115,6 +128,8 @@ def examples_of(help_text: str) -> list[str]:
 
 def test_the_list_of_operator_commands() -> None:
     assert COMMANDS == [
+        "backup",
+        "deliveries",
         "dispatch_reminders",
         "doctor",
         "expire_streams",
@@ -124,10 +139,14 @@ def test_the_list_of_operator_commands() -> None:
         "media",
         "people",
         "purge",
+        "queue",
         "rename_user",
+        "restore",
         "rotate_join_key",
         "seal_audit_trail",
         "seed_demo",
+        "streams",
+        "version",
     ]
 
 

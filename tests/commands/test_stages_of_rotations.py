@@ -100,6 +100,15 @@ def test_a_key_that_signed_before_is_old_also_in_a_third_rotation(noted: Any) ->
     assert noted(a=(THREE, TWO, ONE)).stage == "signing"
 
 
+def test_a_host_whose_file_has_the_new_key_is_restarted_and_not_changed_back(noted: Any, settings: Any) -> None:
+    noted(a=(ONE,))
+    noted(a=(ONE, TWO))
+    settings.JWT_SIGNING_KEY, settings.JWT_SIGNING_KEY_FALLBACKS = TWO, [ONE]
+    found = standing()
+    assert (found.stage, found.signs) == ("switching", fingerprints.fingerprint("JWT_SIGNING_KEY", TWO))
+    assert found.behind == ("a (serve)",)
+
+
 def test_processes_that_noted_nothing_for_a_while_do_not_count(noted: Any) -> None:
     noted(gone=(TWO,), here=(ONE,))
     assert standing().stage == "conflict"

@@ -164,6 +164,7 @@ USES = {
     "common/middleware.py",  # sessions of the admin
     "common/rate_limits/counters.py",  # counters begin anew
     "common/secret_keys/lasting.py",  # finds the rows of the links that it kept
+    "common/secret_keys/overview.py",  # whether there are fallbacks
     "config/keys.py",
     "reminders/channels/email.py",  # unsubscribe links
 }

@@ -18,6 +18,7 @@ from tests.conftest import make_user, token_of
 from tests.load import PLENTY
 from tests.metrics.scraping import measured_server, scraped, total
 from tests.patience import PATIENCE, wait_until
+from tests.server.logs import Logged
 from tests.servers import Server
 from tests.streams import make_stream, stream_url
 
@@ -131,3 +132,22 @@ def test_ten_thousand_requests_are_counted_when_a_process_is_killed_in_the_middl
         # What the killed process counted is kept without its files.
         assert list(folder.glob(f"*_{killed}.db")) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_counts_stay_when_the_processes_are_exchanged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    logged = Logged(capfd)
+    with measured_server(workers=2, TMPDIR=str(tmp_path)) as (server, port):
+        (folder,) = tmp_path.glob("metrics-of-server-*")
+        assert server.process is not None
+        before = {child.pid for child in psutil.Process(server.process.pid).children()}
+        for _ in range(20):
+            assert server.call("GET", "/healthz").status == 200
+        server.signal(signal.SIGHUP)
+        logged.wait_for("reloaded")
+        wait_until(lambda: not [pid for pid in before if list(folder.glob(f"*_{pid}.db"))])
+        assert total(scraped(port), "http_requests_total", route="/healthz", status="200") == 20
+        for _ in range(5):
+            assert server.call("GET", "/healthz").status == 200
+        samples = scraped(port)
+        assert total(samples, "http_requests_total", route="/healthz", status="200") == 25
+        assert total(samples, "server_process_deaths_total") == 0

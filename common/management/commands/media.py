@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from common.commands import OperatorCommand, Outcome
 from common.storage import StorageFull, StorageUnavailable, checking, storage
+from common.storage.backups import BackupRunning
 from common.storage.checking import Copied, Names, Report
 from common.storage.local import LocalStorage
 
@@ -44,6 +45,8 @@ class Command(OperatorCommand):
             if options["action"] == "copy":
                 return self._copy(**options)
             return self._check(**options)
+        except BackupRunning as running:
+            raise CommandError(f"{running} Run it again when the backup has ended.") from running
         except (StorageUnavailable, StorageFull) as refusal:
             raise CommandError(f"The storage does not do it: {refusal.__cause__ or refusal.message}") from refusal
 

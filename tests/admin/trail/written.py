@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 APPS = ("common", "accounts", "livestreams", "edges", "bans", "reminders", "config")
-WRITERS = ("record", "entry", "record_run", "record_many")
+WRITERS = ("record", "entry", "record_run", "record_many", "record_numbered")
 type Definition = ast.FunctionDef | ast.AsyncFunctionDef
 type Sink = tuple[str, str, str]  # module, function, parameter
 
