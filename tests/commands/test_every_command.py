@@ -72,6 +72,7 @@ def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Itera
 def required_arguments(command: str, files: Path) -> list[str]:
     """The arguments that the command requires."""
     return {
+        "backup": ["--folder", str(files / "backups")],
         "export_bans": ["--output", os.devnull],
         "grant_service_role": [SERVICE_ROLE],
         "import_bans": [str(files / "bans.ndjson")],
