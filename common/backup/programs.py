@@ -91,7 +91,7 @@ def dumping(programs: Programs, snapshot: str) -> Iterator[Iterator[bytes]]:
         f"--lock-wait-timeout={LOCK_WAIT}",
         "--no-unlogged-table-data",
     ]
-    with _running(programs.folder / "pg_dump", options, stdout=subprocess.PIPE) as output:
+    with _running(programs.folder / "pg_dump", options, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as output:
         yield iter(partial(output.read, BLOCK), b"")
 
 
@@ -109,7 +109,7 @@ def load(programs: Programs, parts: Iterable[bytes]) -> None:
         "--no-subscriptions",
         "--no-security-labels",
     ]
-    restoring = _running(programs.folder / "pg_restore", options, stdin=subprocess.PIPE)
+    restoring = _running(programs.folder / "pg_restore", options, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     # If the program has failed, its own message says why.
     with restoring as pipe, suppress(BrokenPipeError), pipe:
         for part in parts:

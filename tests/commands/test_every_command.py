@@ -144,6 +144,7 @@ def test_the_list_of_operator_commands() -> None:
         "rename_user",
         "restore",
         "rotate_join_key",
+        "rotate_keys",
         "seal_audit_trail",
         "seed_demo",
         "streams",
