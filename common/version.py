@@ -6,6 +6,7 @@ import subprocess
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 
 
 def service_version() -> str:
@@ -24,13 +25,19 @@ def commit() -> str:
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
+def postgresql_version() -> str:
+    """Of the database server, as "18.6"."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version_num')::int")
+        number = cursor.fetchone()[0]
+    return f"{number // 10_000}.{number % 10_000}"
+
+
 def known_migrations() -> set[str]:
     """The migrations of this version, as `app.name`."""
     return {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
 
 
 def applied_migrations() -> list[str]:
-    """Those that the database has, in their order. It must have the table of migrations."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT app || '.' || name FROM django_migrations ORDER BY id")
-        return [name for (name,) in cursor.fetchall()]
+    """Those that the database has; none without the table of migrations."""
+    return sorted(f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations())

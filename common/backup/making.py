@@ -41,7 +41,7 @@ from common.storage import storage
 from common.storage.backups import BACKUP
 from common.storage.sorting import Sorted
 from common.storage.sources import NamedFile, sources
-from common.version import applied_migrations, commit, service_version
+from common.version import applied_migrations, commit, postgresql_version, service_version
 
 BATCH = 100  # files
 COPIED_AT_ONCE = 8
@@ -192,16 +192,13 @@ def _exported_snapshot() -> str:
 def _facts() -> dict[str, Any]:
     count, newest = seals()
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT now(), current_database(), split_part(current_setting('server_version'), ' ', 1),"
-            " pg_database_size(current_database())"
-        )
-        now, name, version, size = cursor.fetchone()
+        cursor.execute("SELECT now(), current_database(), pg_database_size(current_database())")
+        now, name, size = cursor.fetchone()
     made_at = now.astimezone(UTC).isoformat()
     return {
         "made_at": made_at,
         "database": name,
-        "server_version": version,
+        "server_version": postgresql_version(),
         "database_bytes": size,
         "migrations": applied_migrations(),
         "rows": rows_by_table(),

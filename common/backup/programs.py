@@ -20,6 +20,7 @@ from psycopg.conninfo import make_conninfo
 
 from common.backup import BackupError, Refused
 from common.postgres.embedded import binaries
+from common.version import postgresql_version
 
 # Where Debian and Red Hat install them, by major version.
 PACKAGED = ("/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin")
@@ -38,25 +39,17 @@ class Programs:
         return int(self.version.partition(".")[0])
 
 
-def server_version() -> int:
-    """The major version of the database server."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('server_version_num')::int / 10000")
-        version: int = cursor.fetchone()[0]
-    return version
-
-
 def programs() -> Programs:
     """The programs of the server's version. Raises Refused.
 
     Newer ones are not used, although they could dump: what they write may need a newer server.
     """
-    wanted = server_version()
+    wanted = postgresql_version().partition(".")[0]
     folders = [settings.POSTGRES_PROGRAMS] if settings.POSTGRES_PROGRAMS else _usual_folders(wanted)
     found = []
     for folder in folders:
         version = _version_in(folder)
-        if version and version.partition(".")[0] == str(wanted):
+        if version.partition(".")[0] == wanted:
             return Programs(folder, version)
         found += [f"{version} in {folder}"] if version else []
     raise Refused(
@@ -66,7 +59,7 @@ def programs() -> Programs:
     )
 
 
-def _usual_folders(version: int) -> Iterator[Path]:
+def _usual_folders(version: str) -> Iterator[Path]:
     if on_path := shutil.which("pg_dump"):
         yield Path(on_path).parent
     yield from (Path(pattern.format(version)) for pattern in PACKAGED)
@@ -75,7 +68,7 @@ def _usual_folders(version: int) -> Iterator[Path]:
 
 
 def _version_in(folder: Path) -> str:
-    """As "18.6"; empty unless both programs are in the folder."""
+    """As "18.6", empty unless both programs are in the folder."""
     if not (folder / "pg_restore").exists():
         return ""
     try:
@@ -98,7 +91,7 @@ def dumping(programs: Programs, snapshot: str) -> Iterator[Iterator[bytes]]:
         f"--lock-wait-timeout={LOCK_WAIT}",
         "--no-unlogged-table-data",
     ]
-    with _running(programs.folder / "pg_dump", options, stdout=subprocess.PIPE) as output:
+    with _running(programs.folder / "pg_dump", options, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as output:
         yield iter(partial(output.read, BLOCK), b"")
 
 
@@ -116,7 +109,7 @@ def load(programs: Programs, parts: Iterable[bytes]) -> None:
         "--no-subscriptions",
         "--no-security-labels",
     ]
-    restoring = _running(programs.folder / "pg_restore", options, stdin=subprocess.PIPE)
+    restoring = _running(programs.folder / "pg_restore", options, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     # If the program has failed, its own message says why.
     with restoring as pipe, suppress(BrokenPipeError), pipe:
         for part in parts:

@@ -13,7 +13,9 @@ from typing import Any
 import psutil
 import pytest
 from django.conf import settings as django_settings
+from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
+from django.db.models import Max
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -124,11 +126,11 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], N
     return arrange
 
 
-def run_jobs() -> int:
-    """Run the waiting jobs of files, as a worker does. Returns how many were put off."""
+def run_jobs(after: int) -> int:
+    """Run the waiting jobs of files after this one, as a worker does. Returns how many were put off."""
     tasks = {task.name: task for task in (remove_files, remove_thumbnail, rename_thumbnail)}
     put_off = 0
-    for job in ProcrastinateJob.objects.filter(status="todo", task_name__in=tasks).order_by("pk"):
+    for job in ProcrastinateJob.objects.filter(pk__gt=after, status="todo", task_name__in=tasks).order_by("pk"):
         try:
             tasks[job.task_name](**job.args)
         except BackupRunning:
@@ -142,6 +144,7 @@ def test_pictures_are_removed_and_renamed_when_the_backup_has_ended(
     replaced, deleted, purged = (pictured_stream(creator, status="ended") for _ in range(3))
     names = {stream.thumbnail for stream in (replaced, deleted, purged)}
     put_off = []
+    earlier = ProcrastinateJob.objects.aggregate(last=Max("pk"))["last"] or 0  # of other tests
 
     def change() -> None:
         now = timezone.now()
@@ -150,14 +153,14 @@ def test_pictures_are_removed_and_renamed_when_the_backup_has_ended(
             services.set_thumbnail(replaced.pk, by=creator, now=now, file=name)
         services.delete_stream(deleted.pk, by=creator, now=now)
         assert forget_unless_backed_up([purged.thumbnail]) == []
-        put_off.append(run_jobs())
+        put_off.append(run_jobs(earlier))
 
     between(change)
     backup = backup_here(tmp_path / "backups")
 
     assert put_off == [3]
     assert {f"thumbnails/{path.name}" for path in backup.rglob("*.webp")} == names
-    assert run_jobs() == 0
+    assert run_jobs(earlier) == 0
     assert not any(map(storage().exists, names))
     with empty_database() as url:
         elsewhere = target(url, tmp_path) | {"SECRET_KEY": django_settings.SECRET_KEY}
@@ -182,11 +185,10 @@ def test_a_picture_that_was_not_renamed_yet_gets_the_name_of_its_row(creator: Us
 def test_media_check_changes_nothing_while_a_backup_runs(
     option: str, creator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with stored({"thumbnails/orphan.webp": b"one"}):
-        pass
+    storage().save("thumbnails/orphan.webp", ContentFile(b"one"))
     deleted = pictured_stream(creator, status="ended")
     services.delete_stream(deleted.pk, by=creator, now=timezone.now())
-    monkeypatch.setattr(checking, "YOUNG_SECONDS", -60)
+    monkeypatch.setattr(checking, "YOUNG_SECONDS", -3_600)
 
     with BACKUP.tried_by_session(), pytest.raises(CommandError, match="A backup runs") as refused:
         call_command("media", "check", option, stdout=io.StringIO())

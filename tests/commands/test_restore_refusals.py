@@ -235,7 +235,7 @@ def test_the_database_of_the_service_is_refused(backup: Path) -> None:
 
 def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     code, message = refusal_of("restore", "yesterday", "--folder", str(tmp_path))
-    assert (code, message.partition(";")[0]) == (2, "backup: must be a folder with manifest.json")
+    assert (code, message.partition(";")[0]) == (2, "backup: must be the folder of a backup, with manifest.json")
     code, message = refusal_of("restore", "newest", "--folder", str(tmp_path))
     assert (code, message) == (2, f"BACKUP_FOLDER: has no backup: {tmp_path}")
 

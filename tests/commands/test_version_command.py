@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from tests.commands.backups import empty_database
 from tests.commands.conftest import Run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,7 +47,17 @@ def test_missing_migrations_and_those_of_another_version_are_named(run: Run) -> 
 
     assert finished.returncode == 1
     assert "1 are of another version: sessions.0001_other" in finished.stdout
-    assert "Missing: sessions.0001_initial. Run migrate." in finished.stderr
+    assert "1 migrations are missing, first sessions.0001_initial. Run migrate." in finished.stderr
+
+
+def test_an_empty_database_lacks_all_migrations(run: Run) -> None:
+    with empty_database() as url:
+        finished = run("version", "--json", DATABASE_URL=url, DATABASE_DIRECT_URL=url)
+
+    facts = json.loads(finished.stdout)
+    assert finished.returncode == 1
+    assert facts["migrations"]["applied"] == 0
+    assert "common.0001_initial" in facts["migrations"]["missing"]
 
 
 def test_without_a_database_it_still_names_the_version(run: Run) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import django
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from common import version
 from common.commands import OperatorCommand, Outcome
@@ -30,7 +30,7 @@ class Command(OperatorCommand):
         }
         lines = [f"version {facts['version']}", f"commit {facts['commit'] or 'unknown'}", f"Django {facts['django']}"]
         try:
-            postgresql = server_version()
+            postgresql = version.postgresql_version()
             known, applied = version.known_migrations(), version.applied_migrations()
         except DatabaseError as error:
             return Outcome(facts, "\n".join(lines), f"The database does not answer: {first_line(error)}")
@@ -42,11 +42,5 @@ class Command(OperatorCommand):
         lines += [f"PostgreSQL {postgresql}", f"{len(applied)} migrations applied, {len(missing)} missing"]
         if unknown:
             lines.append(f"{len(unknown)} are of another version: {', '.join(unknown)}")
-        return Outcome(facts, "\n".join(lines), f"Missing: {', '.join(missing)}. Run migrate." if missing else "")
-
-
-def server_version() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT split_part(current_setting('server_version'), ' ', 1)")
-        found: str = cursor.fetchone()[0]
-    return found
+        problem = f"{len(missing)} migrations are missing, first {missing[0]}. Run migrate." if missing else ""
+        return Outcome(facts, "\n".join(lines), problem)
