@@ -1,6 +1,6 @@
 """`make faults ARGS=upgrade`: an upgrade from the version before this one, under load, without a failed call.
 
-As docs/operations.md describes it: the workers are stopped, and the servers of the old version run behind the proxy
+As docs/upgrading.md describes it: the workers are stopped, and the servers of the old version run behind the proxy
 while `migrate` of this checkout changes their database. Then the servers are restarted one after the other with the
 code of this checkout, and its workers are started.
 """

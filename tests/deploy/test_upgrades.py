@@ -1,4 +1,4 @@
-"""An upgrade as docs/operations.md describes it: servers of the old version run while the new one migrates."""
+"""An upgrade as docs/upgrading.md describes it: servers of the old version run while the new one migrates."""
 
 import subprocess
 import sys

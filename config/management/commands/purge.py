@@ -13,7 +13,7 @@ from common.items import Items
 class Command(OperatorCommand):
     help = (
         "Remove what is past its retention: deleted streams with their pictures, sessions, notifications, records of\n"
-        "streams that are over, and jobs. Old months of the audit trail become files (see docs/operations.md).\n"
+        "streams that are over, and jobs. Old months of the audit trail become files (see docs/retention.md).\n"
         "docs/retention.md lists every table, with how long its rows are kept.\n"
         "Each kind leaves a row in the audit trail.\n"
         "A dry run counts what would be removed of each kind, with the time of the oldest.\n"
