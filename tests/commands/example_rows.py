@@ -43,6 +43,14 @@ def make_rows_of_examples(stream: LiveStream) -> None:
         )
 
 
+def make_role(name: str) -> None:
+    """Roles belong to the server, which several test processes share. The first one creates it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DO $$ BEGIN CREATE ROLE {name}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+        )
+
+
 def remove_job_of_examples() -> None:
     """Tests do not empty Procrastinate's tables, because they are not tables of Django models."""
     with connection.cursor() as cursor:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from accounts.models import User
 from tests.commands.backups import empty_database, names_in, pictured_stream, target
+from tests.commands.example_rows import make_role
 from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pictures")]
@@ -50,10 +50,7 @@ def executed(example: str, environment: dict[str, str]) -> None:
 def test_the_examples_of_the_page_work(creator: User, place: dict[str, str], tmp_path: Path) -> None:
     backing_up, restoring = examples()
     assert (len(backing_up), len(restoring)) == (3, 6)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"DO $$ BEGIN CREATE ROLE {ROLE}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-        )
+    make_role(ROLE)
     pictured_stream(creator)
     place["BACKUP_FOLDER"] = str(tmp_path / "backups")
 

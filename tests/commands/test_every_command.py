@@ -13,13 +13,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError, call_command, get_commands, load_command_class
-from django.db import connection
 
 from accounts.models import User
 from bans.models import LiveStreamBan
 from common.commands import OperatorCommand
 from tests.commands.conftest import Run, Start, waiting_for_streams
-from tests.commands.example_rows import NAMED_STREAM, make_rows_of_examples, remove_job_of_examples
+from tests.commands.example_rows import NAMED_STREAM, make_role, make_rows_of_examples, remove_job_of_examples
 from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.streams import make_stream
@@ -57,12 +56,7 @@ def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Itera
     stream = make_stream(creator)
     make_rows_of_examples(stream)
     ban = {"liveStreamId": stream.pk, "targetUsername": viewer.username, "createdBy": creator.pk}
-    with connection.cursor() as cursor:
-        # Roles belong to the server, which several test processes share. The first one creates it.
-        cursor.execute(
-            f"DO $$ BEGIN CREATE ROLE {SERVICE_ROLE};"
-            " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-        )
+    make_role(SERVICE_ROLE)
     (tmp_path / "bans.ndjson").write_text(json.dumps(ban), encoding="utf-8")
     (tmp_path / "bans.csv").write_text(f"{','.join(ban)}\n{','.join(ban.values())}\n", encoding="utf-8")
     yield tmp_path

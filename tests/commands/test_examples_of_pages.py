@@ -1,39 +1,69 @@
-"""Every call of the commands for operators in the pages about them works."""
+"""Every call of the commands for operators in the pages about them, and in the operator's book, works."""
 
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
+from tests.commands.example_rows import make_role
 from tests.commands.test_every_command import files  # noqa: F401 - a fixture
+from tests.forking import manage
 from tests.patience import PATIENCE
 
 PAGES = ("commands", "queue")
+# In this order: the first one makes the accounts and the backup that others show.
+BOOK = ("first-day", "operations", "chores", "upgrading")
+CALL = "python manage.py "
+# As docs/installing.md asks for, behind a proxy.
+PUBLIC = {
+    "ALLOWED_HOSTS": "api.example.com",
+    "PUBLIC_URL": "https://api.example.com",
+    "SECURE": "true",
+    "TRUSTED_PROXIES": "127.0.0.1",
+}
 
 
-def calls() -> list[str]:
-    texts = [(settings.BASE_DIR / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in PAGES]
+def lines(*pages: str) -> list[str]:
+    texts = [(settings.BASE_DIR / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in pages]
     blocks = re.findall(r"(?ms)^```console\n(.*?)^```", "\n".join(texts))
     return [line for block in blocks for line in block.splitlines()]
 
 
-def test_the_pages_have_calls_of_each_command() -> None:
-    assert {shlex.split(call)[2] for call in calls()} == {"streams", "deliveries", "queue"}
+def result(call: str, folder: Path, environment: dict[str, str]) -> str:
+    """The standard output of the call, which must succeed."""
+    _python, _program, *words = shlex.split(call)
+    finished = subprocess.run(
+        manage(*words),
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    assert finished.returncode == 0, (call, finished.stdout, finished.stderr)
+    assert finished.stdout.strip()
+    return finished.stdout
+
+
+def test_the_pages_have_calls_of_each_command_and_nothing_else() -> None:
+    assert [line for line in lines(*PAGES) if not line.startswith(CALL)] == []
+    assert {shlex.split(call)[2] for call in lines(*PAGES)} == {"streams", "deliveries", "queue"}
 
 
 @pytest.mark.usefixtures("files")
 def test_every_call_of_the_pages_works(place: dict[str, str], tmp_path: Path) -> None:
     """In the order of the pages: one may need what another one did."""
-    for call in calls():
-        python, manage, *words = shlex.split(call)
-        assert (python, manage) == ("python", "manage.py")
-        finished = subprocess.run(
-            [sys.executable, settings.BASE_DIR / manage, *words],
-            cwd=tmp_path, env=place, capture_output=True, text=True, timeout=PATIENCE, check=False,
-        )  # fmt: skip
-        assert finished.returncode == 0, (call, finished.stderr)
-        assert finished.stdout.strip()
+    for call in lines(*PAGES):
+        result(call, tmp_path, place)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.usefixtures("pictures")
+def test_every_call_of_the_book_works_and_prints_what_it_says(place: dict[str, str], tmp_path: Path) -> None:
+    make_role("kumanda_service")
+    calls = [line for line in lines(*BOOK) if line.startswith(CALL)]
+    assert len(calls) > 25
+    outputs = {call: result(call, tmp_path, place | PUBLIC) for call in calls}
+
+    first_day = (settings.BASE_DIR / "docs" / "first-day.md").read_text(encoding="utf-8")
+    for command in ("check --deploy", "doctor"):
+        assert f"`{outputs[CALL + command].strip()}`" in first_day
