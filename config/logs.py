@@ -20,8 +20,7 @@ class AccessLog(NamedTuple):
     address: str
 
 
-def _shown(name: str) -> str:
-    how: str = env.str(name, default=PLAIN)
+def _checked(name: str, how: str) -> str:
     if how not in SHOWN:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(SHOWN)}.")
     return how
@@ -31,8 +30,8 @@ ACCESS_LOG = AccessLog(
     is_on=env.bool("ACCESS_LOG", default=True),
     sample=env.float("ACCESS_LOG_SAMPLE", default=1.0),
     has_health=env.bool("ACCESS_LOG_HEALTH", default=False),
-    address=_shown("LOG_CLIENT_ADDRESS"),
+    address=_checked("LOG_CLIENT_ADDRESS", env.str("LOG_CLIENT_ADDRESS", default=PLAIN)),
 )
 if not 0 <= ACCESS_LOG.sample <= 1:
     raise ImproperlyConfigured("ACCESS_LOG_SAMPLE must be between 0 and 1.")
-AUDIT_CLIENT_ADDRESS = _shown("AUDIT_CLIENT_ADDRESS")
+AUDIT_CLIENT_ADDRESS = _checked("AUDIT_CLIENT_ADDRESS", env.str("AUDIT_CLIENT_ADDRESS", default=PLAIN))

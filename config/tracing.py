@@ -1,6 +1,6 @@
 """Traces: exported if the address of a collector is set, in the variables that OpenTelemetry defines."""
 
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -8,21 +8,30 @@ from django.core.exceptions import ImproperlyConfigured
 from config.environment import env
 
 # The SDK reads these and its other variables (OTEL_…) itself.
-ADDRESSES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_ADDRESSES = {
+    "OTEL_EXPORTER_OTLP_ENDPOINT": env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default=""),
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": env.str("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", default=""),
+}
 
-TRACES = False
-for _name in ADDRESSES:
-    if _address := env.str(_name, default=""):
-        try:
-            _parts = urlsplit(_address)
-            _is_address = _parts.scheme in {"http", "https"} and bool(_parts.hostname) and _parts.port != 0
-        except ValueError:
-            _is_address = False
-        if not _is_address:
-            raise ImproperlyConfigured(f"{_name} must be an http or https address, such as http://localhost:4318.")
-        TRACES = True
-if TRACES and find_spec("opentelemetry.exporter") is None:
-    raise ImproperlyConfigured(
-        f"{ADDRESSES[1]} is set: install what exports traces, pip install --require-hashes -r requirements/traces.lock"
-    )
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+for _name, _address in _ADDRESSES.items():
+    if _address and not _is_address(_address):
+        raise ImproperlyConfigured(f"{_name} must be an http or https address, such as http://localhost:4318.")
+TRACES = any(_ADDRESSES.values())
+if TRACES:
+    try:
+        version("opentelemetry-exporter-otlp-proto-http")
+    except PackageNotFoundError:
+        raise ImproperlyConfigured(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set: install what exports traces, "
+            "pip install --require-hashes -r requirements/traces.lock"
+        ) from None
 TRACES_SERVICE_NAME = env.str("OTEL_SERVICE_NAME", default="kumanda")

@@ -88,8 +88,8 @@ ROUTES = {
     "/calendar/s3cret.ics": ("/calendar/{secret}.ics", 404, "calendar_address_not_found"),
     "/unsubscribe/s3cret": ("/unsubscribe/{token}", 404, None),
     "/media/s3cret.webp": ("/media/{name}", 404, "not_found"),
-    "/static/s3cret.css": ("/static/{name}", 404, "not_found"),
-    "/static/common/admin/admin.css": ("/static/{name}", 200, None),
+    "/static/s3cret.css": ("/static/{path}", 404, "not_found"),
+    "/static/common/admin/admin.css": ("/static/{path}", 200, None),
     "/admin/login/": ("/admin/login/", 200, None),
     f"/{'x' * 9000}": ("unmatched", 414, "uri_too_long"),
 }

@@ -183,3 +183,21 @@ def test_an_address_that_is_none_is_refused_at_the_start(address: str) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.startswith("OTEL_EXPORTER_OTLP_ENDPOINT must be")
+
+
+def test_an_address_without_the_packages_that_export_is_refused() -> None:
+    program = (
+        "import importlib.metadata as found\n"
+        "def version(name): raise found.PackageNotFoundError(name)\n"
+        "found.version = version\n"
+        "import config.tracing"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=settings.BASE_DIR,
+        env=with_database_url() | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://localhost:4318"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "ImproperlyConfigured: OTEL_EXPORTER_OTLP_ENDPOINT is set: install" in done.stderr
