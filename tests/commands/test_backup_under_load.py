@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
 from common.backup import making
+from common.direct import direct_connection
 from common.storage import checking, forget_unless_backed_up, storage, stored
 from common.storage.backups import BACKUP, BackupRunning
 from common.tasks import remove_files
@@ -216,6 +217,19 @@ def test_of_two_backups_at_once_one_is_made(start: Start, creator: User, tmp_pat
     assert (first.returncode, second.returncode) == (0, 1)
     assert "Another backup, a restore, or an erasure of a person runs" in errors
     assert len(names_in(folder)) == 1
+
+
+@pytest.mark.parametrize("words", [["backup", "--folder", os.devnull], ["people", "erase", "creator", "--yes"]])
+def test_a_backup_and_an_erasure_exclude_each_other(words: list[str], creator: User) -> None:
+    with (
+        closing(direct_connection()) as other,
+        BACKUP.tried_by_session(using=other),
+        pytest.raises(CommandError, match="Another ") as refused,
+    ):
+        call_command(*words, stdout=io.StringIO())
+
+    assert refused.value.returncode == 1
+    assert User.objects.get().username == "creator"
 
 
 def test_no_restore_begins_while_another_one_runs(start: Start, creator: User, run: Run, tmp_path: Path) -> None:
