@@ -20,6 +20,11 @@ _WORKER = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s
 _OLDER = "UPDATE procrastinate_events SET at = at - %s WHERE job_id = %s"
 
 
+def _params(*values: Any) -> list[Any]:
+    """The types of the cursor know no timedelta, which psycopg sends as an interval."""
+    return list(values)
+
+
 def store_job(
     status: str = "failed",
     task: str = "common.tasks.remove_files",
@@ -33,17 +38,17 @@ def store_job(
 ) -> int:
     """The id of a job that has its state since `age`, and may be scheduled."""
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [queue, task, json.dumps(arguments), worker, queueing_lock, in_])
+        cursor.execute(_INSERT, _params(queue, task, json.dumps(arguments), worker, queueing_lock, in_))
         (job_id,) = cursor.fetchone()
         for step in _PATHS.get(status, ("doing", status)):
             cursor.execute(_MOVE, [step, job_id])
-        cursor.execute(_OLDER, [age, job_id])
+        cursor.execute(_OLDER, _params(age, job_id))
     return int(job_id)
 
 
 def store_worker(*, silent_for: timedelta = timedelta(0)) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(_WORKER, [silent_for])
+        cursor.execute(_WORKER, _params(silent_for))
         return int(cursor.fetchone()[0])
 
 

@@ -31,7 +31,8 @@ def task(
     """
 
     def declared(function: Callable[..., Any]) -> Any:
-        result: Any = app.task(queue=queue, **options)(function)
+        decorate: Any = app.task(queue=queue, **options)
+        result = decorate(function)
         if is_done is not None:
             settled.declare(result.name, is_done)
         return result

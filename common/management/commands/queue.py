@@ -72,7 +72,8 @@ class Command(OperatorCommand):
             _add_filters(action, states)
             action.add_argument("--all", action="store_true", help=f"all that are {' or '.join(states)}")
 
-    def work(self, *, action: str, **options: Any) -> Outcome:
+    def work(self, **options: Any) -> Outcome:
+        action: str = options.pop("action")
         match action:
             case "list":
                 return _listed(_wanted(**options), limit=options["limit"])

@@ -59,14 +59,16 @@ class Command(OperatorCommand):
             action = self.add_action(actions, name, text, changes_data=True)
             action.add_argument("ids", metavar="ID", nargs="+", type=object_id, help="the id of a stream")
 
-    def work(self, *, action: str, **options: Any) -> Outcome:
+    def work(self, **options: Any) -> Outcome:
+        action: str = options.pop("action")
         if action == "list":
             return _listed(**options)
         return self._changed(action, _existing(options["ids"]), reason=options["reason"], dry_run=options["dry_run"])
 
     def _changed(self, action: str, ids: Sequence[str], *, reason: str, dry_run: bool) -> Outcome:
         now = timezone.now()
-        changed, unchanged = [], []
+        changed: list[str] = []
+        unchanged: list[str] = []
         pictures: dict[str, Picture] = {}
         items = Items(f"{action}_stream")
         for stream_id in self.each(ids, label=f"{action}:"):

@@ -52,7 +52,8 @@ class Command(OperatorCommand):
         _add_filters(retry)
         retry.add_argument("--all", action="store_true", help="all that were given up or stopped")
 
-    def work(self, *, action: str, **options: Any) -> Outcome:
+    def work(self, **options: Any) -> Outcome:
+        action: str = options.pop("action")
         if options["since"] and options["until"] and options["since"] >= options["until"]:
             raise CommandError("--until: must be later than --since.", returncode=2)
         if action == "list":
