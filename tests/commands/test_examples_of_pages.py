@@ -14,8 +14,11 @@ from tests.forking import manage
 from tests.patience import PATIENCE
 
 PAGES = ("commands", "queue")
-# In this order: the first one makes the accounts and the backup that others show.
-BOOK = ("first-day", "operations", "chores", "upgrading")
+# In this order: some need what earlier ones did. docs/backup.md has a test of its own.
+BOOK = (
+    ("first-day", "operations", "chores", "upgrading"),
+    ("people", "retention", "storage", "audit-trail", "alerts"),
+)
 CALL = "python manage.py "
 # As docs/installing.md asks for, behind a proxy.
 PUBLIC = {
@@ -29,12 +32,12 @@ PUBLIC = {
 def lines(*pages: str) -> list[str]:
     texts = [(settings.BASE_DIR / "docs" / f"{page}.md").read_text(encoding="utf-8") for page in pages]
     blocks = re.findall(r"(?ms)^```console\n(.*?)^```", "\n".join(texts))
-    return [line for block in blocks for line in block.splitlines()]
+    return [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
 
 
 def result(call: str, folder: Path, environment: dict[str, str]) -> str:
     """The standard output of the call, which must succeed."""
-    _python, _program, *words = shlex.split(call)
+    _python, _program, *words = shlex.split(call, comments=True)
     finished = subprocess.run(
         manage(*words),
         cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
@@ -57,13 +60,16 @@ def test_every_call_of_the_pages_works(place: dict[str, str], tmp_path: Path) ->
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("pages", BOOK, ids=lambda pages: pages[0])
 @pytest.mark.usefixtures("pictures")
-def test_every_call_of_the_book_works_and_prints_what_it_says(place: dict[str, str], tmp_path: Path) -> None:
+def test_every_call_of_the_book_works(pages: tuple[str, ...], place: dict[str, str], tmp_path: Path) -> None:
+    """Apart from those with `…` for a value that nobody can know."""
     make_role("kumanda_service")
-    calls = [line for line in lines(*BOOK) if line.startswith(CALL)]
-    assert len(calls) > 25
+    calls = [line for line in lines(*pages) if line.startswith(CALL) and "…" not in line]
+    assert len(calls) > 15
     outputs = {call: result(call, tmp_path, place | PUBLIC) for call in calls}
 
-    first_day = (settings.BASE_DIR / "docs" / "first-day.md").read_text(encoding="utf-8")
-    for command in ("check --deploy", "doctor"):
-        assert f"`{outputs[CALL + command].strip()}`" in first_day
+    if "first-day" in pages:
+        text = (settings.BASE_DIR / "docs" / "first-day.md").read_text(encoding="utf-8")
+        for command in ("check --deploy", "doctor"):
+            assert f"`{outputs[CALL + command].strip()}`" in text
