@@ -14,8 +14,8 @@ from tests.glossary import files
 ROOT = Path(settings.BASE_DIR)
 DOCS = ROOT / "docs"
 APPS = ("accounts", "bans", "common", "config", "edges", "livestreams", "reminders")
-# Pages for developers and for authors of clients. README.md leads to them.
-NOT_FOR_OPERATORS = {"architecture.md", "clients.md", "operations.md", "webhooks.md"}
+# The first page itself, and pages for developers and authors of clients, to which README.md leads.
+NOT_FOR_OPERATORS = {"architecture.md", "clients.md", "operations.md"}
 LONGEST = 400  # lines of a page
 
 
