@@ -1,13 +1,13 @@
 """The doctor's checks of indexes, constraints and triggers in the database, named in `settings.DOCTOR_CHECKS`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from django.apps import apps
 from django.db import connection, models
 from django.db.migrations.loader import MigrationLoader
 
-from common import audit_guard
+from common import audit_guard, partitions
 from common.doctor import Finding, error, some, unknown_migrations, warning
 
 # An index that is being built is invalid too.
@@ -69,12 +69,13 @@ def _names(query: str, *parameters: Any) -> list[str]:
 
 def _missing() -> Iterator[str]:
     """What the models declare and their tables lack."""
+    partitioned = partitions.parents()
     with connection.cursor() as cursor:
         for model in apps.get_models(include_auto_created=True):
             if model._meta.managed and not model._meta.proxy:
                 found = connection.introspection.get_constraints(cursor, model._meta.db_table)
                 yield from _named(model, found)
-                yield from _of_columns(model, found)
+                yield from _of_columns(model, found, partitioned)
 
 
 def _named(model: type[models.Model], found: Mapping[str, Any]) -> Iterator[str]:
@@ -83,11 +84,13 @@ def _named(model: type[models.Model], found: Mapping[str, Any]) -> Iterator[str]
             yield f"{declared.name} of {model._meta.db_table}"
 
 
-def _of_columns(model: type[models.Model], found: Mapping[str, Any]) -> Iterator[str]:
-    """Those that Django names itself."""
+def _of_columns(model: type[models.Model], found: Mapping[str, Any], partitioned: Collection[str]) -> Iterator[str]:
+    """Those that Django names itself. A partitioned table may have no primary key: see common/partitions.py."""
+    if model._meta.db_table not in partitioned and not any(each["primary_key"] for each in found.values()):
+        yield f"primary key of {model._meta.db_table}"
     for field in model._meta.local_concrete_fields:
         kinds = {
-            "unique": field.unique,
+            "unique": field.unique and not field.primary_key,
             "index": field.db_index and not field.unique,
             "foreign_key": field.remote_field is not None and field.db_constraint,
         }

@@ -279,6 +279,16 @@ def keys_of_host(*keys: str) -> Plant:
     return plant
 
 
+def own_keys(**settings: Any) -> Plant:
+    """All processes have these keys."""
+
+    def plant(site: Site) -> None:
+        site.change(**settings)
+        running.note("serve", host="app-1", pid=1)
+
+    return plant
+
+
 def old_key(site: Site) -> None:
     old = site.settings.JWT_SIGNING_KEY
     site.change(JWT_SIGNING_KEY=OTHER_KEY, JWT_SIGNING_KEY_FALLBACKS=[old])
@@ -297,11 +307,11 @@ def demo_password(site: Site) -> None:
 
 
 SETTINGS: dict[str, tuple[Plant, str]] = {
-    "a short key": (changed(SECRET_KEY=GOOD_KEY[:20]), "secret_key_weak"),
-    "a key of an example": (changed(SECRET_KEY=f"django-insecure-{GOOD_KEY}"), "secret_key_weak"),
-    "a repetitive signing key": (changed(JWT_SIGNING_KEY="x" * 64), "jwt_signing_key_weak"),
-    "a weak old key": (changed(SECRET_KEY_FALLBACKS=["short"]), "fallback_key_weak"),
-    "one key for both": (changed(JWT_SIGNING_KEY=GOOD_KEY), "keys_equal"),
+    "a short key": (own_keys(SECRET_KEY=GOOD_KEY[:20]), "secret_key_weak"),
+    "a key of an example": (own_keys(SECRET_KEY=f"django-insecure-{GOOD_KEY}"), "secret_key_weak"),
+    "a repetitive signing key": (own_keys(JWT_SIGNING_KEY="x" * 64), "jwt_signing_key_weak"),
+    "a weak old key": (own_keys(SECRET_KEY_FALLBACKS=["short"]), "fallback_key_weak"),
+    "one key for both": (own_keys(JWT_SIGNING_KEY=GOOD_KEY), "keys_equal"),
     "two hosts with different keys": (keys_of_host(OTHER_KEY), "keys_differ"),
     "a key that one host accepts": (keys_of_host(GOOD_KEY[::-1], OTHER_KEY), "keys_unequal"),
     "an old key that is still accepted": (old_key, "old_key_accepted"),
