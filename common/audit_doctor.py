@@ -43,7 +43,7 @@ def _owner() -> Iterator[Finding]:
             "audit_trail_owned_by_service",
             f"The role that the service connects with {', '.join(found)}: whoever takes over the service can alter"
             " the audit trail.",
-            "Let another role own the tables: docs/operations.md, A role of its own for the service.",
+            "Let another role own the tables: docs/audit-trail.md, A role of its own for the service.",
         )
 
 
