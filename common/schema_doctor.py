@@ -7,26 +7,26 @@ from django.apps import apps
 from django.db import connection, models
 from django.db.migrations.loader import MigrationLoader
 
-from common import audit_guard, partitions
+from common import audit_guard
 from common.doctor import Finding, error, some, unknown_migrations, warning
 
 # An index that is being built is invalid too.
 _INVALID_INDEXES = """
-    SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
-    WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace
+    SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid AND pg_table_is_visible(indrelid)
         AND indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index WHERE index_relid IS NOT NULL)
     ORDER BY 1
 """
 _UNVALIDATED = """
     SELECT format('%s of %s', conname, conrelid::regclass) FROM pg_constraint
-    WHERE NOT convalidated AND connamespace = current_schema()::regnamespace ORDER BY 1
+    WHERE NOT convalidated AND pg_table_is_visible(conrelid) ORDER BY 1
 """
 # Triggers of the audit trail have a check of their own: common/audit_guard.py. Foreign keys are triggers as well.
 _DISABLED_TRIGGERS = """
     SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
-    WHERE tgenabled IN ('D', 'R') AND relnamespace = current_schema()::regnamespace AND relname <> ALL (%s)
+    WHERE tgenabled IN ('D', 'R') AND pg_table_is_visible(tgrelid) AND relname <> ALL (%s)
     ORDER BY 1
 """
+_PARTITIONED = "SELECT relname FROM pg_class WHERE relkind = 'p' AND pg_table_is_visible(oid)"
 
 
 def examine() -> Iterator[Finding]:
@@ -35,7 +35,8 @@ def examine() -> Iterator[Finding]:
             "indexes_invalid",
             f"Indexes are invalid, because a command that built them was interrupted or failed: {some(names)}. They"
             " speed up no query, and a unique one may let equal rows in.",
-            "Run REINDEX INDEX CONCURRENTLY for each. Drop what is left of an earlier try, whose name ends in _ccnew.",
+            "Run REINDEX INDEX CONCURRENTLY for each. Drop what is left of an earlier try, whose name ends in _ccnew. Drop"
+            " one of a partitioned table, and create it again.",
         )
     if names := _names(_UNVALIDATED):
         yield warning(
@@ -46,8 +47,8 @@ def examine() -> Iterator[Finding]:
     if names := _names(_DISABLED_TRIGGERS, sorted(audit_guard.append_only_tables())):
         yield error(
             "triggers_disabled",
-            f"Triggers are disabled for these tables, so that foreign keys are not checked or jobs are not"
-            f" announced: {some(names)}.",
+            "Triggers are disabled for these tables, so that foreign keys are not checked or jobs are not announced: "
+            f"{some(names)}.",
             "Find out who did that; a restore that was interrupted does it. Then run, as a superuser: ALTER TABLE …"
             " ENABLE TRIGGER ALL",
         )
@@ -69,7 +70,7 @@ def _names(query: str, *parameters: Any) -> list[str]:
 
 def _missing() -> Iterator[str]:
     """What the models declare and their tables lack."""
-    partitioned = partitions.parents()
+    partitioned = set(_names(_PARTITIONED))
     with connection.cursor() as cursor:
         for model in apps.get_models(include_auto_created=True):
             if model._meta.managed and not model._meta.proxy:
