@@ -35,8 +35,8 @@ def examine() -> Iterator[Finding]:
             "indexes_invalid",
             f"Indexes are invalid, because a command that built them was interrupted or failed: {some(names)}. They"
             " speed up no query, and a unique one may let equal rows in.",
-            "Run REINDEX INDEX CONCURRENTLY for each. Drop what is left of an earlier try, whose name ends in _ccnew. Drop"
-            " one of a partitioned table, and create it again.",
+            "Run REINDEX INDEX CONCURRENTLY for each. Drop what is left of an earlier try, whose name ends in _ccnew."
+            " Drop and create one of a partitioned table.",
         )
     if names := _names(_UNVALIDATED):
         yield warning(
@@ -92,8 +92,8 @@ def _of_columns(model: type[models.Model], found: Mapping[str, Any], partitioned
     for field in model._meta.local_concrete_fields:
         kinds = {
             "unique": field.unique and not field.primary_key,
-            "index": field.db_index and not field.unique,
-            "foreign_key": field.remote_field is not None and field.db_constraint,
+            "index": getattr(field, "db_index", False) and not field.unique,
+            "foreign_key": getattr(field, "db_constraint", False),
         }
         for kind in (kind for kind, is_declared in kinds.items() if is_declared):
             if not any(each[kind] and each["columns"] == [field.column] for each in found.values()):

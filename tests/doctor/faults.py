@@ -154,7 +154,11 @@ def tampering(case: str) -> Plant:
 
 
 def tampered(table: str, statement: str) -> Plant:
-    return lambda site: (site.sql(), tamper(table, statement))
+    def plant(site: Site) -> None:
+        site.sql()
+        tamper(table, statement)
+
+    return plant
 
 
 AUDIT: dict[str, tuple[Plant, str]] = {
