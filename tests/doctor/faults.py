@@ -103,6 +103,22 @@ def pooler_gone(site: Site) -> None:
     site.change(IS_TRANSACTION_POOLED=True, REQUEST_DATABASE=site.settings.REQUEST_DATABASE | place)
 
 
+def without(kind: str, table: str) -> Plant:
+    """Without a constraint of that kind, by its letter in `pg_constraint`. Django has named it."""
+    return sql(
+        "DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)"
+        f" FROM pg_constraint WHERE conrelid = '{table}'::regclass AND contype = '{kind}' LIMIT 1); END $$"
+    )
+
+
+def without_index(table: str, column: str) -> Plant:
+    return sql(
+        "DO $$ BEGIN EXECUTE (SELECT format('DROP INDEX %s', indexrelid::regclass) FROM pg_index"
+        f" JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0] WHERE indrelid = '{table}'::regclass"
+        f" AND attname = '{column}'); END $$"
+    )
+
+
 DATABASE: dict[str, tuple[Plant, str]] = {
     "the database is unreachable": (no_database, "database_unreachable"),
     "the database is too old": (old_database, "database_too_old"),
@@ -120,13 +136,10 @@ DATABASE: dict[str, tuple[Plant, str]] = {
     "a check is missing": (
         sql("ALTER TABLE livestreams_livestream DROP CONSTRAINT stream_status_known"), "schema_incomplete"
     ),
-    "a foreign key is missing": (
-        sql(
-            "DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)"
-            " FROM pg_constraint WHERE conrelid = 'reminders_reminder'::regclass AND contype = 'f' LIMIT 1); END $$"
-        ),
-        "schema_incomplete",
-    ),
+    "a foreign key is missing": (without("f", "reminders_reminder"), "schema_incomplete"),
+    "a primary key is missing": (without("p", "common_storageplace"), "schema_incomplete"),
+    "a column is no longer unique": (without("u", "livestreams_livestream"), "schema_incomplete"),
+    "a column has lost its index": (without_index("accounts_refreshedpair", "until"), "schema_incomplete"),
     "an index that was not finished": (
         sql(f"CREATE INDEX unfinished ON ONLY {NOTIFICATIONS} (kind)"), "indexes_invalid"
     ),
