@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 
 from accounts.models import User
+from livestreams import services as streams
+from livestreams.models import LiveStream
 from tests.doctor.faults import FAULTS
-from tests.doctor.installation import Site, found, healthy
+from tests.doctor.installation import PICTURE, Site, found, healthy
 
 
 @pytest.fixture
@@ -30,3 +33,12 @@ def test_a_planted_fault_is_found(fault: str, site: Site) -> None:
     plant, code = FAULTS[fault]
     plant(site)
     assert found() == {code}
+
+
+def test_a_picture_whose_renaming_waits_for_a_worker_is_not_missing(site: Site) -> None:
+    (stream,) = LiveStream.objects.all()
+    streams.delete_stream(stream.pk, by=site.creator, now=site.now)
+    renamed = LiveStream.all_objects.get().thumbnail
+    assert renamed != PICTURE
+    assert not default_storage.exists(renamed)
+    assert found() == set()
