@@ -107,7 +107,7 @@ def _archive(partition: Partition, now: datetime) -> None:
     )
     folder = Path(settings.AUDIT_ARCHIVE_FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(".audit-*"):  # by a process that was killed: LOCK is ours
+    for left in folder.glob(f".{archive.file}.*"):  # by a process that was killed: LOCK is ours
         left.unlink()
     draft = folder / f".{archive.file}.{os.getpid()}"
     try:

@@ -25,6 +25,7 @@ def kinds() -> Iterator[Retention | Kept]:
     yield Retention("jobs", "JOB_RETENTION_DAYS", ("procrastinate_jobs", "procrastinate_events"), _remove_jobs)
     yield Retention("stored_answers", "IDEMPOTENCY_KEY_HOURS", ("common_storedanswer",), _remove_answers)
     yield Retention("audit_rows", "AUDIT_RETENTION_YEARS", (audit_archive.TABLE,), audit_archive.archive_old_months)
+    yield Kept("common_auditredaction", "for ever: they prove what was redacted in the audit trail and its archives")
     yield Kept("common_auditseal", "for ever: they verify the audit trail, also in its archives")
     yield Kept("common_auditarchive", "for ever: they name the archives of the audit trail")
     yield Kept("common_ratecounter", "until their window ends; workers remove them within five minutes")

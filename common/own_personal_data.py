@@ -7,8 +7,11 @@ from common.models import (
     AuditEntry,
     AuditRedaction,
     AuditSeal,
+    KeyUse,
+    LastingKey,
     LastWrite,
     RateCounter,
+    RunningProcess,
     StoragePlace,
     StoredAnswer,
 )
@@ -47,16 +50,20 @@ def declarations() -> Iterator[Declaration]:
     )
     yield NotPersonal(RateCounter, {"*": "a keyed hash of the caller; it is removed after the window"})
     yield NotPersonal(StoragePlace, {"*": "a machine and a folder"})
+    yield NotPersonal(RunningProcess, {"*": "a machine, a process and digests of keys"})
+    yield NotPersonal(KeyUse, {"*": "the name of a setting and the digest of a key"})
+    yield NotPersonal(LastingKey, {"*": "a key of the service, encrypted"})
     yield TrailKeys(
         "run",
         others={
             **dict.fromkeys(["copied", "first_id", "last_id", "removed", "renamed", "rows"], "a number"),
+            **dict.fromkeys(["encrypted_again", "links_kept"], "a number"),
+            "signs": "the name of a key",
             **dict.fromkeys(["file", "files", "partition", "sha256"], "made by the service"),
             **dict.fromkeys(["format", "is_complete"], "a choice"),
             "filter": "its keys are those of audit_rows",
         },
     )
-    # Exports of the trail have the kind audit_rows, and the filter that was searched for.
     yield TrailKeys(
         "job",
         others={
@@ -65,6 +72,7 @@ def declarations() -> Iterator[Declaration]:
             "attempts": "a number",
         },
     )
+    # Exports of the trail have the kind audit_rows, and the filter that was searched for.
     yield TrailKeys("audit_rows", searches=frozenset(["q", "who", "about"]))
 
 

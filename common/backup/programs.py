@@ -96,9 +96,10 @@ def dumping(programs: Programs, snapshot: str) -> Iterator[Iterator[bytes]]:
 
 
 def load(programs: Programs, parts: Iterable[bytes]) -> None:
-    """Restore a dump in one transaction. Raises BackupError; then, and when this process is killed, nothing is changed.
+    """Restore a dump in one transaction. Raises BackupError; then nothing is changed.
 
-    All is owned by the role of this connection, and no other role gets privileges: the roles may be others here.
+    When this process is killed, nothing is changed unless the program has the whole dump already. All is owned by the
+    role of this connection, and no other role gets privileges: the roles may be others here.
     """
     options = [
         "--single-transaction",

@@ -1,18 +1,20 @@
 """Backups while other processes write, remove and rename; several backups at once; and backups that are killed."""
 
 import io
+import os
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
 from django.db.models import Max
@@ -21,6 +23,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from accounts.models import User
 from common.backup import making
+from common.direct import direct_connection
 from common.storage import checking, forget_unless_backed_up, storage, stored
 from common.storage.backups import BACKUP, BackupRunning
 from common.tasks import remove_files
@@ -216,6 +219,19 @@ def test_of_two_backups_at_once_one_is_made(start: Start, creator: User, tmp_pat
     assert len(names_in(folder)) == 1
 
 
+@pytest.mark.parametrize("words", [["backup", "--folder", os.devnull], ["people", "erase", "creator", "--yes"]])
+def test_a_backup_and_an_erasure_exclude_each_other(words: list[str], creator: User) -> None:
+    with (
+        closing(direct_connection()) as other,
+        BACKUP.tried_by_session(using=other),
+        pytest.raises(CommandError, match="Another ") as refused,
+    ):
+        call_command(*words, stdout=io.StringIO())
+
+    assert refused.value.returncode == 1
+    assert User.objects.get().username == "creator"
+
+
 def test_no_restore_begins_while_another_one_runs(start: Start, creator: User, run: Run, tmp_path: Path) -> None:
     backup = backup_of(run, tmp_path)
     with empty_database() as url:
@@ -287,11 +303,10 @@ def test_ctrl_c_removes_what_was_written(start: Start, creator: User, tmp_path: 
 def test_a_restore_that_is_killed_leaves_the_database_empty(
     start: Start, creator: User, run: Run, tmp_path: Path
 ) -> None:
-    for _ in range(50):
-        pictured_stream(creator)
+    # More than pg_restore and the pipe to it hold when the command is killed: they would restore all of a smaller dump.
+    Session.objects.create(session_key="long", session_data=os.urandom(500_000).hex(), expire_date=timezone.now())
     backup = backup_of(run, tmp_path)
-    # More than the pipe to pg_restore takes before the program is killed.
-    assert (backup / "database.dump").stat().st_size > 100_000
+    assert (backup / "database.dump").stat().st_size > 500_000
     with empty_database() as url:
         with connected_to(url) as other:
             other.execute("BEGIN")

@@ -280,7 +280,7 @@ def test_of_two_erasures_at_once_each_row_is_erased_once(transactional_db: None,
     results = at_once(2, run)
 
     assert results.count(1) == 1
-    assert {1, 0, "Another process is erasing somebody. Run it again when that is done."} >= set(results)
+    assert {1, 0, "Another process erases somebody or makes a backup. Run it again when that is done."} >= set(results)
     erased = AuditEntry.objects.filter(action="erase_rows", after__source="reminders")
     assert [row.after["rows"] for row in erased] == [1]
     assert AuditEntry.objects.filter(action="erase_account").count() == 1
@@ -293,7 +293,7 @@ def test_a_second_process_does_not_wait(world: World) -> None:
             code, message = refused("erase", NAME, "--yes")
         finally:
             other.connection.close()
-    assert (code, message) == (1, "Another process is erasing somebody. Run it again when that is done.")
+    assert (code, message) == (1, "Another process erases somebody or makes a backup. Run it again when that is done.")
 
 
 def test_an_export_of_an_erased_person_has_what_is_kept(world: World, now: datetime) -> None:
