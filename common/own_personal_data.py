@@ -64,7 +64,6 @@ def declarations() -> Iterator[Declaration]:
             "filter": "its keys are those of audit_rows",
         },
     )
-    # Exports of the trail have the kind audit_rows, and the filter that was searched for.
     yield TrailKeys(
         "job",
         others={
@@ -73,6 +72,7 @@ def declarations() -> Iterator[Declaration]:
             "attempts": "a number",
         },
     )
+    # Exports of the trail have the kind audit_rows, and the filter that was searched for.
     yield TrailKeys("audit_rows", searches=frozenset(["q", "who", "about"]))
 
 
