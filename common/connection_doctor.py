@@ -1,8 +1,9 @@
-"""The doctor's checks of database connections: whether there are enough, and what a pooler in front does."""
+"""The doctor's checks of database connections: their number, long transactions, and a pooler in front."""
 
 import os
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import timedelta
 
 import psycopg
 from django.conf import settings
@@ -20,11 +21,13 @@ FETCHING = 4
 FOR_COMMANDS = 5
 
 TRIES = 5
+LONGEST_TRANSACTION = timedelta(hours=1)  # statements of the service end after seconds
 
 
 def examine() -> Iterator[Finding]:
     """For `settings.DOCTOR_CHECKS`."""
     yield from _number_of_connections()
+    yield from _long_transactions()
     yield from _pooler()
 
 
@@ -74,6 +77,32 @@ def _number_of_connections() -> Iterator[Finding]:
 def _prefix() -> str:
     name: str = settings.REQUEST_DATABASE["OPTIONS"]["application_name"]
     return name.rpartition(" ")[0]
+
+
+# --- how long -------------------------------------------------------------------------------------
+
+# A role sees the transactions of its own sessions; with pg_read_all_stats, all.
+_LONG = """
+    SELECT pid, application_name, state, xact_start FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+        AND xact_start < clock_timestamp() - %s::interval
+    ORDER BY xact_start LIMIT 1
+"""
+
+
+def _long_transactions() -> Iterator[Finding]:
+    with connection.cursor() as cursor:
+        cursor.execute(_LONG, [str(LONGEST_TRANSACTION)])
+        row = cursor.fetchone()
+    if row:
+        pid, application, state, since = row
+        yield warning(
+            "transaction_long",
+            f"A transaction is open since {since:%Y-%m-%d %H:%M} UTC (process {pid} of PostgreSQL, "
+            f"{application or 'without a name'}, {state}): meanwhile no dead row is removed, so that tables grow and "
+            "queries become slower.",
+            f"If it is a backup, wait for its end. Otherwise end it: SELECT pg_terminate_backend({pid})",
+        )
 
 
 # --- a pooler in front ----------------------------------------------------------------------------

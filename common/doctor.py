@@ -109,7 +109,7 @@ def _migrations(own: BaseDatabaseWrapper) -> Iterator[Finding]:
     if unknown := unknown_migrations(executor.loader):
         yield warning(
             "migrations_unknown",
-            f"The database is of another version: it has migrations that this version lacks: {_some(unknown)}",
+            f"The database is of another version: it has migrations that this version lacks: {some(unknown)}",
             "Run the version that applied them. During an upgrade, while servers of both versions run, it is expected.",
         )
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -117,7 +117,7 @@ def _migrations(own: BaseDatabaseWrapper) -> Iterator[Finding]:
         names = [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
         yield error(
             "migrations_missing",
-            f"{len(plan)} migrations are not applied, so tables or columns are missing: {_some(names)}",
+            f"{len(plan)} migrations are not applied, so tables or columns are missing: {some(names)}",
             "Run: python manage.py migrate",
         )
 
@@ -128,7 +128,8 @@ def unknown_migrations(loader: MigrationLoader) -> list[str]:
     return sorted(f"{app}.{name}" for app, name in unknown if app in loader.migrated_apps)
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first three."""
     return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 

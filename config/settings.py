@@ -317,6 +317,7 @@ if DATABASE_REPLICA_URL:
 # What the command doctor checks beside the installation itself.
 DOCTOR_CHECKS = [
     "common.connection_doctor.examine",
+    "common.schema_doctor.examine",
     "common.jobs.doctor.examine",
     "common.secret_keys.doctor.examine",
     "common.audit_doctor.examine",

@@ -2,16 +2,19 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
+from django.core import mail
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 from requests_hardened.ip_filter import InvalidIPAddress, filter_host
 
 from common.doctor import Finding, error, warning
+from common.error_texts import first_line
 from common.jobs.heartbeat import is_any_worker_alive
 from reminders import services
 from reminders.models import Chunk, Delivery, Reminder, Round
@@ -33,6 +36,7 @@ def examine() -> Iterator[Finding]:
     yield from _deliveries(now)
     yield from _missed(now)
     yield from _webhook()
+    yield from _mail()
 
 
 # --- workers --------------------------------------------------------------------------------------
@@ -150,3 +154,24 @@ def _webhook() -> Iterator[Finding]:
             f"The host of WEBHOOK_URL, {host}, does not resolve, so nothing can be sent there.",
             "Correct WEBHOOK_URL, or the DNS settings of this machine.",
         )
+
+
+# --- the mail server ------------------------------------------------------------------------------
+
+
+def _mail() -> Iterator[Finding]:
+    """Whether the server of EMAIL_URL lets this service log in. No mail is sent."""
+    if "email" not in settings.NOTIFICATION_CHANNELS:
+        return
+    mailer = mail.mailers.default
+    try:
+        mailer.open()
+    except OSError as problem:  # as are all errors of smtplib
+        yield error(
+            "mail_unreachable",
+            f"The mail server does not let the service log in, so no mail is sent: {first_line(problem)}",
+            "Correct EMAIL_URL: its host, port, user, password and encryption, or start the mail server.",
+        )
+    finally:
+        with suppress(OSError):
+            mailer.close()

@@ -9,6 +9,7 @@ import yaml
 from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 
+from tests.doctor.test_codes import described
 from tests.glossary import files
 
 ROOT = Path(settings.BASE_DIR)
@@ -63,10 +64,9 @@ def test_each_alert_is_in_a_row_of_the_symptoms_and_exists() -> None:
 
 
 def test_the_findings_of_doctor_in_the_symptoms_exist() -> None:
-    declared = set(re.findall(r'\b(?:error|warning|find|Finding|Problem)\(\s*"([a-z_]+)",', code()))
     findings = {name for row in rows() for name in named(row[3]) if not name.startswith("--")}
     assert len(findings) > 25
-    assert findings - declared == set()
+    assert findings - set(described()) == set()
 
 
 def test_the_codes_of_errors_in_the_symptoms_exist() -> None:

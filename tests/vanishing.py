@@ -81,6 +81,10 @@ def never_signed(session: Session, *, now: datetime) -> accounts.Pair:
     raise AssertionError("there is no session to sign for")
 
 
+def never_issued(session: Session, *, now: datetime) -> str:
+    raise AssertionError("there is no user to sign for")
+
+
 # The expected result: a refusal, or a value for "nothing to do".
 Case = tuple[Callable[[World], Any], "type[Refusal] | bool | list[Any] | tuple[Any, ...] | None"]
 CASES: dict[str, Case] = {
@@ -150,6 +154,14 @@ CASES: dict[str, Case] = {
     ),
     "livestreams.restore_stream": (lambda w: streams.restore_stream(w.stream.pk, **w.by), streams.StreamMissing),
     "livestreams.expire_stream": (lambda w: streams.expire_stream(w.stream.pk, now=w.now + timedelta(days=9)), False),
+    "livestreams.retain_stream": (
+        lambda w: streams.retain_stream(w.stream.pk, reason="x", **w.by),
+        streams.StreamMissing,
+    ),
+    "livestreams.release_stream": (
+        lambda w: streams.release_stream(w.stream.pk, reason="x", **w.by),
+        streams.StreamMissing,
+    ),
     "livestreams.purge_records": (lambda w: streams.purge_records(w.stream.pk, now=w.now + timedelta(days=99)), None),
     "livestreams.purge_stream": (lambda w: streams.purge_stream(w.stream.pk, now=w.now + timedelta(days=99)), None),
     "reminders.choose_channels": (
@@ -198,6 +210,12 @@ CASES: dict[str, Case] = {
         lambda w: reminders.send_again(w.delivery.pk, **w.by),
         reminders.DeliveryMissing,
     ),
+    "reminders.retry_delivery": (
+        lambda w: reminders.retry_delivery(
+            reminders.seen(Delivery.objects.filter(pk=w.delivery.pk))[0], by=w.moderator, reason="x"
+        ),
+        reminders.DeliveryMissing,
+    ),
     "accounts.add_note": (lambda w: accounts.add_note(w.viewer.pk, "x", **w.by), accounts.UserMissing),
     "accounts.delete_note": (lambda w: accounts.delete_note(note_of(w).pk, **w.by), accounts.NoteMissing),
     "accounts.change_preferences": (
@@ -231,6 +249,30 @@ CASES: dict[str, Case] = {
         lambda w: accounts.rename_user(w.viewer.pk, "another", **w.by),
         accounts.UserMissing,
     ),
+    "accounts.grant_role": (
+        lambda w: accounts.grant_role(w.viewer.pk, "superuser", **w.by),
+        accounts.UserMissing,
+    ),
+    "accounts.revoke_role": (
+        lambda w: accounts.revoke_role(w.viewer.pk, "superuser", **w.by),
+        accounts.UserMissing,
+    ),
+    "accounts.issue_token": (
+        lambda w: accounts.issue_token(w.viewer.pk, lifetime=timedelta(days=1), sign=never_issued, **w.by),
+        accounts.UserMissing,
+    ),
+    "accounts.end_token": (
+        lambda w: accounts.end_token(w.viewer.pk, session_of(w).pk, **w.by),
+        accounts.NoSession,
+    ),
+    "accounts.close_account": (
+        lambda w: accounts.close_account(w.viewer.pk, reason="x", **w.by),
+        accounts.UserMissing,
+    ),
+    "accounts.erase_account": (
+        lambda w: accounts.erase_account(w.viewer.pk, rows={}, reason="x", **w.by),
+        accounts.UserMissing,
+    ),
     "accounts.set_own_photo": (
         lambda w: accounts.set_own_photo(w.viewer, b"x", dict.fromkeys(PHOTO_SIZES, b"x"), **w.by),
         accounts.UserMissing,
@@ -241,8 +283,12 @@ WITHOUT_LOCK = {
     "edges.follow_stream",
     "accounts.may_be_logged_in",
     "accounts.may_delete_note",  # of a locked note
+    "accounts.erased_person",
+    "accounts.is_erased",
+    "accounts.refuse_erasure",
     "accounts.refuse_log_out",
     "accounts.refuse_set_active",
+    "accounts.roles_of",
     "accounts.logged_out_since",
     "accounts.set_profile_photo",  # calls set_own_photo
     "bans.creator_of_stream",

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any, Protocol
@@ -75,11 +76,14 @@ class Application:
         This imports the addresses with all views, opens a connection to the database and compiles its first queries:
         some tenths of a second of CPU time, on a busy machine seconds. The first calls would all wait for it, and many
         of them for longer than a call may. A database that does not answer is waited for once.
+
+        It runs in a thread as other requests do: the connection of the first thread may be one outside the pool.
         """
-        for path in self._first_paths:
-            status, _headers, _body = _answered(self._wsgi, own_environ(path))
-            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                return
+        with ThreadPoolExecutor(1) as thread:
+            for path in self._first_paths:
+                status, _headers, _body = thread.submit(_answered, self._wsgi, own_environ(path)).result()
+                if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    return
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         # Start each request at once, not in the next iteration of the loop.

@@ -143,7 +143,9 @@ def test_a_short_attack_yields_figures(name: str, attacked_place: Place) -> None
     assert figures.stopped == ""
     assert figures.health_p99 is not None
     assert figures.calls_asked >= 3, "ten or more on an idle machine"
-    assert figures.calls_failed == 0, figures.failures
+    # A call that is in hand while the database closes its connection gets 503.
+    refused = "503" if name == "closed" else None
+    assert all(failure.endswith(f": {refused}") for failure in figures.failures), figures.failures
     assert figures.value == 0, figures.text
     assert 100_000_000 < figures.memory_before <= figures.memory_peak < GIBIBYTE
 

@@ -114,8 +114,8 @@ def test_rows_of_missing_months_are_reported_and_stay_where_they_are(creator: Us
     assert [each.end for each in found[:-1]] == [each.first for each in found[1:]]
 
 
-def test_doctor_warns_before_the_months_are_used_up(db: None) -> None:
-    # What remains when months of the future are removed: the first partition covers them.
+def remove_months_of_the_future() -> None:
+    """Of the notifications. The first partition covers what remains."""
     last = partitions.partitions_of(NOTIFICATIONS)[-1]
     ask(f"ALTER TABLE {NOTIFICATIONS} DETACH PARTITION {last.table}")
     ask(f"DROP TABLE {partitions.partitions_of(NOTIFICATIONS)[-1].table}")
@@ -127,6 +127,10 @@ def test_doctor_warns_before_the_months_are_used_up(db: None) -> None:
         f"ALTER TABLE {NOTIFICATIONS} ATTACH PARTITION {last.table}"
         f" FOR VALUES FROM ('{partitions.begin_of(first).isoformat()}') TO (MAXVALUE)"
     )
+
+
+def test_doctor_warns_before_the_months_are_used_up(db: None) -> None:
+    remove_months_of_the_future()
     assert codes() == {"partitions_missing"}
     partitions.add_months()
     assert codes() == set()
