@@ -121,7 +121,7 @@ def measured(case: Case, *, rows: int, fill_factor: int, scale: float) -> Measur
         cursor.execute(case.fill.format(table=table), {"rows": rows})
         cursor.execute(f"VACUUM ANALYZE {table}")
         filled, indexes_filled = value("SELECT pg_relation_size(%s)", table), value("SELECT pg_indexes_size(%s)", table)
-        before = value("SELECT pg_current_wal_lsn()")
+        before = value("SELECT pg_current_wal_insert_lsn()")
         dead = 0
         for step, ids in enumerate(_batches(case, rows, chance)):
             cursor.execute(case.update.format(table=table), {"ids": ids, "step": step * AT_ONCE // rows})
@@ -129,7 +129,7 @@ def measured(case: Case, *, rows: int, fill_factor: int, scale: float) -> Measur
             if dead > 50 + scale * rows:
                 cursor.execute(f"VACUUM {table}")
                 dead = 0
-        wal = value("SELECT pg_current_wal_lsn() - %s::pg_lsn", before)
+        wal = value("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", before)
         cursor.execute("SELECT pg_stat_force_next_flush()")
         hot = value(
             "SELECT n_tup_hot_upd::float / n_tup_upd FROM pg_stat_user_tables WHERE relid = to_regclass(%s)", table

@@ -11,6 +11,7 @@ class CommonConfig(AppConfig):
 
     def ready(self) -> None:
         from common import hooks, personal_data  # noqa: F401, PLC0415 - register the system check, and a hook for it
+        from common.metrics import pools  # noqa: F401, PLC0415 - counts what happens in pools of connections
         from common.storage import sources  # noqa: F401, PLC0415 - declares its hook to the system check
 
         post_migrate.connect(add_months, sender=self)

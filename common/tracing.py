@@ -4,11 +4,13 @@ OpenTelemetry is imported by `start` only. Without it, each function here return
 value of a statement, a path, a query, a header or a message of an error: see docs/logs.md.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+
+from common.postgres.base import DatabaseWrapper
 
 if TYPE_CHECKING:
     from common.spans import Spans
@@ -28,12 +30,14 @@ def start(program: str) -> None:
         from common.spans import Spans  # noqa: PLC0415 - see above
 
         _spans = Spans(settings.TRACES_SERVICE_NAME, program)
+        DatabaseWrapper.statement_wrappers.append(_spans.statement)
 
 
 def stop() -> None:
     """Export what is left, in limited time."""
     global _spans  # noqa: PLW0603
     if _spans is not None:
+        DatabaseWrapper.statement_wrappers.clear()
         _spans.stop()
         _spans = None
 
@@ -79,11 +83,6 @@ def job(job: Any) -> Iterator[None]:
 
 
 # --- others ---------------------------------------------------------------------------------------
-
-
-def wrappers() -> list[Callable[..., Any]]:
-    """What a new connection to the database runs its statements through."""
-    return [] if _spans is None else [_spans.statement]
 
 
 def call(name: str, **attributes: Any) -> AbstractContextManager[Any]:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import NO_DB_ALIAS
@@ -12,8 +12,6 @@ from django.db.backends.postgresql import base
 from django.db.backends.signals import connection_created
 from psycopg import IsolationLevel
 
-from common import tracing
-from common.metrics import Gauge
 from common.postgres.bounded import GRACE_SECONDS, BoundedConnection
 from common.postgres.embedded import PORT, server_in
 from common.postgres.pool import Pool
@@ -43,10 +41,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     _pools: dict[str, Pool] = {}
+    # What each new connection runs its statements through: see `execute_wrapper` of Django.
+    statement_wrappers: ClassVar[list[Callable[..., Any]]] = []
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.execute_wrappers += tracing.wrappers()
+        self.execute_wrappers += self.statement_wrappers
 
     def get_connection_params(self) -> dict[str, Any]:
         # Called for every new connection, so a server that died is started again by the next one.
@@ -57,6 +57,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
             sockets = server_in(Path(folder), owner=self.settings_dict["USER"]).ensure_running()
             self.settings_dict.update(HOST=str(sockets), PORT=PORT)
         return super().get_connection_params()
+
+    @classmethod
+    def pools(cls) -> dict[str, Pool]:
+        """The pools of this process by the aliases of their databases."""
+        return dict(cls._pools)
 
     @cached_property
     def pool(self) -> Pool | None:
@@ -146,28 +151,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def is_usable(self) -> bool:
         """Whether the connection is usable. CONN_HEALTH_CHECKS costs most requests no round trip."""
         return self.connection is not None and self.connection.is_alive()
-
-
-def _connections_of_pools() -> dict[tuple[str, ...], float]:
-    return {
-        (name, state): count
-        for name, pool in tuple(DatabaseWrapper._pools.items())
-        for state, count in pool.connections().items()
-    }
-
-
-CONNECTIONS = Gauge(
-    "database_pool_connections",
-    "Connections that are used or idle, and callers who wait for one (awaited)",
-    ["pool", "state"],
-    read=_connections_of_pools,
-)
-SIZE = Gauge(
-    "database_pool_size",
-    "Connections that the pools may have",
-    ["pool"],
-    read=lambda: {(name,): pool.size for name, pool in tuple(DatabaseWrapper._pools.items())},
-)
 
 
 def _forget_pools() -> None:

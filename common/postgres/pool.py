@@ -12,22 +12,15 @@ from collections.abc import Callable
 
 import psycopg
 
-from common.metrics import Counter
 from common.postgres.bounded import BoundedConnection
 from common.postgres.deadlines import seconds_left
 
-_USUAL = [("default",)]  # of DATABASES
-WAITS = Counter("database_pool_waits_total", "Callers who waited for a connection", ["pool"], known=_USUAL)
-WAIT_SECONDS = Counter("database_pool_wait_seconds_total", "How long they waited", ["pool"], known=_USUAL)
-FAILURES = Counter(
-    "database_pool_failures_total",
-    "Callers who got no connection: none was opened (connect) or returned (timeout)",
-    ["pool", "reason"],
-    known=[("default", "connect"), ("default", "timeout")],
-)
-
 # Seconds after which a connection that nobody needed is closed.
 IDLE_SECONDS = 600.0
+
+# Each is called with the name of a pool, what happened there, and seconds. `waited`: a caller waited so long for a
+# connection. `connect` and `timeout`: a caller got none, because none could be opened or none was returned in time.
+observers: list[Callable[[str, str, float], None]] = []
 
 
 class NoConnectionFree(psycopg.OperationalError):
@@ -39,7 +32,7 @@ class Pool:
 
     The connection that was returned last is lent first: a burst opens connections that are closed when they are idle
     for long, and the others stay in the caches of their server processes. Callers who wait are served in their order.
-    `seconds_to_wait` is called by each of them; none waits beyond the deadline of its thread. `name` is for metrics.
+    `seconds_to_wait` is called by each of them; none waits beyond the deadline of its thread. `observers` get `name`.
     """
 
     def __init__(self, size: int, seconds_to_wait: Callable[[], float], name: str = "") -> None:
@@ -64,7 +57,7 @@ class Pool:
         except BaseException:
             with self._lock:
                 self._pass_on()
-            FAILURES.inc(self.name, "connect")
+            self._tell("connect")
             raise
         connection._pool = self  # type: ignore[assignment]  # where Django's backend returns it to
         return connection
@@ -111,18 +104,21 @@ class Pool:
         seconds = min(self._seconds_to_wait(), seconds_left())
         began = time.monotonic()
         is_served = served.acquire(timeout=seconds)
-        WAITS.inc(self.name)
-        WAIT_SECONDS.inc(self.name, by=time.monotonic() - began)
+        self._tell("waited", time.monotonic() - began)
         if is_served:
             return
         with self._lock:
             if served not in self._waiting:  # served in the last moment
                 return
             self._waiting.remove(served)
-        FAILURES.inc(self.name, "timeout")
+        self._tell("timeout")
         raise NoConnectionFree(
             f"all {self.size} connections are in use, and none was returned in {seconds:.1f} seconds"
         )
+
+    def _tell(self, event: str, seconds: float = 0.0) -> None:
+        for observer in observers:
+            observer(self.name, event, seconds)
 
     def _living(self) -> BoundedConnection | None:
         while True:

@@ -6,6 +6,7 @@ A record is a list of JSON values whose first one is a name. Names are compared 
 import heapq
 import json
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from itertools import batched
 from typing import Any
@@ -16,10 +17,11 @@ RUN = 50_000  # records that are sorted in memory
 
 
 class Spool:
-    """Records in a temporary file, which is removed with this object. They can be read again and again."""
+    """Records in a temporary file, which is removed by `close` or with this object. They can be read again and again."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
-        self._file = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - closed with this object
+        self._file = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - see close
+        self.close = weakref.finalize(self, self._file.close)
         self.count = 0
         for record in records:
             self.add(record)
@@ -34,9 +36,6 @@ class Spool:
         self._file.seek(0)
         for line in self._file:
             yield json.loads(line)
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class Sorted:

@@ -295,7 +295,7 @@ def test_ctrl_c_removes_what_was_written(start: Start, creator: User, tmp_path: 
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=PATIENCE)
 
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert names_in(folder) == []
 

@@ -166,9 +166,12 @@ def own_jobs(transactional_db: None) -> Iterator[None]:
     forget_jobs()
 
 
-def test_the_command_reports_a_missing_worker_until_one_runs(own_jobs: None, run: Run, now: datetime) -> None:
+def test_the_command_reports_a_missing_worker_until_one_runs(
+    own_jobs: None, run: Run, place: dict[str, str], now: datetime
+) -> None:
     awaited(make_user("creator"), make_user("viewer"), now, ago=-10 * MINUTE)
     assert set(found_by(run)) == {"no_worker"}
-    with running_workers():
+    keys = {name: place[name] for name in ("SECRET_KEY", "JWT_SIGNING_KEY")}  # doctor compares those of all processes
+    with running_workers(environment=keys):
         wait_until(lambda: bool(services.found_until()))
         assert found_by(run) == {}

@@ -17,8 +17,8 @@ from procrastinate.contrib.django.models import ProcrastinateEvent, Procrastinat
 
 from common.jobs import SLOW_QUEUE
 from common.jobs.stored import KIND, Result, Wanted, jobs, retry_job, seen
-from common.locks import AdvisoryLock
 from common.models import AuditEntry
+from config.world import SEEDING
 from tests.commands.conftest import Run, Start, waiting_for
 from tests.jobs import state_of, store_job, store_worker
 from tests.patience import PATIENCE
@@ -27,7 +27,7 @@ from tests.reminders.processes import forget_jobs
 WHY = ("--reason", "The storage is back")
 AN_HOUR = timedelta(hours=1)
 LOST = timedelta(seconds=10 * settings.WORKER_LOST_AFTER)
-PROBE = AdvisoryLock("tests.queue")
+PROBE = SEEDING  # any lock that no test takes meanwhile
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +115,7 @@ def test_locks_of_jobs_and_of_the_database_are_shown(capsys: pytest.CaptureFixtu
         facts = run(capsys, "locks")
 
     assert facts["jobs"] == [{"lock": "thumbnail-1", "running": 1, "waiting": 1}]
-    (held,) = [each for each in facts["database"] if each["lock"] == "tests.queue"]
+    (held,) = [each for each in facts["database"] if each["lock"] == PROBE.name]
     assert (held["is_granted"], held["blocked_by"], held["key"]) == (True, [], PROBE.key("row"))
 
 
