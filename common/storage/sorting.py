@@ -17,7 +17,7 @@ RUN = 50_000  # records that are sorted in memory
 
 
 class Spool:
-    """Records in a temporary file, which is removed by `close` or with this object. They can be read again and again."""
+    """Records in a temporary file, which ends by `close` or with this object. They can be read again and again."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._file = tempfile.TemporaryFile("w+", encoding="ascii")  # noqa: SIM115 - see close
