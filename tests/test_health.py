@@ -1,12 +1,9 @@
 """GET /healthz and /readyz"""
 
-import subprocess
-import sys
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 
@@ -17,7 +14,6 @@ from reminders.models import Checkpoint, Round
 from tests.commands.conftest import waiting_for
 from tests.conftest import Api, make_user
 from tests.envelope import assert_refused, data_of
-from tests.patience import PATIENCE
 from tests.servers import lost_database
 from tests.streams import make_stream
 
@@ -167,8 +163,3 @@ def test_the_queries_of_dispatch_use_indexes_and_scan_no_table(client: Client, c
         dispatch(client)
         cursor.execute("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'reminders_round'")
         assert cursor.fetchone() == before
-
-
-def test_a_server_process_has_loaded_the_views_before_its_first_call() -> None:
-    loaded = "import sys, config.rsgi; sys.exit('config.urls' not in sys.modules)"
-    subprocess.run([sys.executable, "-c", loaded], cwd=django_settings.BASE_DIR, check=True, timeout=PATIENCE)

@@ -65,7 +65,7 @@ def test_a_secret_in_a_log_fails_the_test(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "--rootdir", tmp_path, "--ds", "config.settings", "-p", "no:xdist", tmp_path],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(settings.BASE_DIR)},
+        env=os.environ | {"PYTHONPATH": str(settings.BASE_DIR), "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,

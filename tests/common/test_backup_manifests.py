@@ -11,7 +11,7 @@ from common.backup.manifest import RULES, read
 
 FACTS: dict[str, Any] = {
     "format": 1,
-    "version": "0.1.0",
+    "version": "1.2.3",
     "commit": "",
     "made_at": "2026-11-28T01:30:00+00:00",
     "database": "name",

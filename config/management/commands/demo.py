@@ -89,8 +89,8 @@ class Command(BaseCommand):
     def _in_place(self, url: str, data: Path | None) -> None:
         """Restart this process with the right environment, because settings are read only at the start."""
         wanted = {"PUBLIC_URL": url, "DEVELOPMENT_SERVER_URL": url, "MEDIA_URL": f"{url}/media/"}
-        # At INFO, workers log each seal of the audit trail, and in a terminal those lines scroll the URLs away.
-        wanted["LOG_LEVEL"] = "WARNING"
+        # In a terminal, a line for each seal of the audit trail and for each request would scroll the URLs away.
+        wanted |= {"LOG_LEVEL": "WARNING", "ACCESS_LOG": "false"}
         if data is not None:
             wanted["KUMANDA_DATA"] = str(data.resolve())
         if any(os.environ.get(name) != value for name, value in wanted.items()):

@@ -368,7 +368,7 @@ BASIC_ROWS: dict[str, Rows] = {
     "getLiveStreamMyActiveStreamV1": active_stream(),
     "getNotificationsChannelsV1": of_the_caller(lambda world, caller: Call()),
     "getLiveStreamByIdReminderV1": on_reminder(),
-    "refreshAuthV1": with_refresh_token(audited=lambda owner: 1),
+    "refreshAuthV1": with_refresh_token(audited=lambda owner: 0),
     "revokeAuthTokenV1": with_refresh_token(audited=lambda owner: 0 if owner == LOGGED_OUT else 1),
     "createLiveStreamByIdReminderV1": on_stream({"minute": 15}),
     "setLiveStreamByIdThumbnailV1": on_stream(),
