@@ -126,6 +126,17 @@ def locks_on(table: str) -> str:
     )
 
 
+def updates_of(table: str) -> tuple[int, int]:
+    """How many rows this session has updated, and how many of these updates wrote no index (HOT).
+
+    What it has not reported of earlier transactions counts too, so a test compares two of these.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = %s", [table])
+        updates, hot = cursor.fetchone()
+        return updates, hot
+
+
 @contextmanager
 def _locked(folder: Path | None) -> Iterator[Path | None]:
     """A file in `folder`, locked exclusively; None without a folder."""

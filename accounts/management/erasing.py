@@ -67,11 +67,18 @@ def erase(user: User, *, reason: str, dry_run: bool, yes: bool, bar: Bar, **opti
         raise CommandError("Nothing was erased. It cannot be undone: confirm it with --yes.", returncode=2)
     if not audit_redaction.may_redact():
         raise CommandError("This role may not change the audit trail: let DATABASE_URL name the owner of the tables.")
-    # A backup copies archives of the audit trail, which an erasure replaces.
-    with LOCK.tried_by_session() as is_taken, BACKUP.tried_by_session() as has_no_backup:
-        if not (is_taken and has_no_backup):
-            raise CommandError("Another process erases somebody or makes a backup. Run it again when that is done.")
-        return _counted(user, bar) if dry_run else _erased(user, reason, bar)
+    with LOCK.tried_by_session() as is_alone:
+        _refuse_unless(is_alone)
+        # A backup copies archives of the audit trail, which an erasure replaces. Tried only with the first lock: of two
+        # erasures at once, each would otherwise refuse the other.
+        with BACKUP.tried_by_session() as has_no_backup:
+            _refuse_unless(has_no_backup)
+            return _counted(user, bar) if dry_run else _erased(user, reason, bar)
+
+
+def _refuse_unless(is_taken: bool) -> None:
+    if not is_taken:
+        raise CommandError("Another process erases somebody or makes a backup. Run it again when that is done.")
 
 
 def _is_confirmed(user: User) -> bool:

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
@@ -16,6 +15,7 @@ from edges.services.presence import window
 from livestreams import services
 from livestreams.models import LiveStream, Status
 from tests.conftest import Api
+from tests.databases import updates_of
 from tests.edges.test_join import ban
 from tests.edges.test_live import FEATURED, counted, join
 from tests.envelope import assert_refused, data_of
@@ -188,21 +188,11 @@ def test_leaving_writes_no_index(stream: LiveStream, viewer: User, now: datetime
     # In a table without dead rows there is room in the page.
     for number in range(10):
         join(viewer, stream, now=now + number * 7200 * SECOND)
-        before = updates()
+        before = updates_of("edges_participant")
         leave(stream.pk, by=viewer, now=now + (number * 7200 + 3599) * SECOND)
-        after = updates()
+        after = updates_of("edges_participant")
         assert after[0] - before[0] == 1
     assert after[1] >= 9, "each of them but one, if the page was full"
-
-
-def updates() -> tuple[int, int]:
-    """The updates of participants in this transaction, and how many of them wrote no index."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'edges_participant'"
-        )
-        row: tuple[int, int] = cursor.fetchone()
-    return row
 
 
 # --- watch time -----------------------------------------------------------------------------------
