@@ -12,6 +12,7 @@ from edges.models import Participant, ViewerCount
 from edges.reads import viewer_count
 from edges.services.viewer_counts import COUNTED_EACH_TIME, OLDEST, RENEWED_AFTER
 from livestreams.models import LiveStream
+from tests.databases import updates_of
 from tests.races import at_once
 from tests.streams import make_stream
 
