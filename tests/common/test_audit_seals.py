@@ -182,7 +182,9 @@ def test_an_unchanged_audit_trail_verifies(three_hours: datetime, creator: User,
     assert facts["audit"] == counts | {"newest_seal": f"3:{newest.digest}"}
 
 
-COLUMNS = sorted(str(field.column) for field in AuditEntry._meta.concrete_fields if not field.primary_key)
+# An erasure empties addresses, and older installations have rows without: no seal covers them (docs/audit-trail.md).
+UNSEALED = {"client_address"}
+COLUMNS = sorted({str(field.column) for field in AuditEntry._meta.concrete_fields if not field.primary_key} - UNSEALED)
 OTHER_VALUE = {
     "at": "at + interval '1 microsecond'", "actor_id": "'\\x000000000000000000000000'",
     "target_id": "'\\x000000000000000000000000'", "before": "'{\"x\": 0}'", "after": "'{}'", "entry_point": "'task'",
