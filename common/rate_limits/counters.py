@@ -63,7 +63,8 @@ def count(policy: Policy, who: Who, now: float) -> Standing:
         held = _held.get(key)
         if held is None or held.ends <= now:
             held = _begun(key, now, policy.seconds)
-        left = _seconds(held.ends - now)
+        # A call that began to wait before the window did has an earlier `now`.
+        left = _seconds(min(held.ends - now, policy.seconds))
         if held.reserved:
             held.reserved -= 1
             remain = max(0, policy.quota - held.known) + held.reserved

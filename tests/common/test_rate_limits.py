@@ -103,6 +103,12 @@ def test_a_standing_says_what_remains_and_when_the_window_ends(db: None) -> None
     assert [count(EXACT).remain for _ in range(3)] == [1, 0, 0]
 
 
+def test_a_window_never_ends_later_than_its_length(db: None) -> None:
+    begin = time.monotonic()
+    counters.count(EXACT, "somebody", begin)
+    assert counters.count(EXACT, "somebody", begin - 5).seconds == 60, "it waited before the window began"
+
+
 def test_processes_share_an_exact_quota(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = OrderedDict[Any, Any](), OrderedDict[Any, Any]()
     passed = 0
