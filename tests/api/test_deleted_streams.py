@@ -237,7 +237,7 @@ def test_a_picture_that_is_deleted_restored_and_deleted_has_its_last_name(creato
 
 
 @pytest.mark.parametrize("fails", ["pathlib.Path.replace", "os.fsync"])
-def test_an_interrupted_renaming_is_completed_by_a_retry(fails: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_renaming_is_completed_by_a_retry(fails: str, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before the file has its new name, and after it. tests/storage has the same for a bucket."""
     old, new = default_storage.save(new_name(), ContentFile(b"picture")), new_name()
 

@@ -16,6 +16,7 @@ from django.db import connection
 from django.test import Client, RequestFactory
 
 from accounts.models import User
+from common import access_log
 from common.models import AuditEntry
 from common.server import application
 from tests.conftest import make_user
@@ -113,6 +114,7 @@ def test_a_static_file_is_sent_at_once(loop: asyncio.AbstractEventLoop) -> None:
     assert picture is not None
     protocol: Any = Recording()
     environ = RequestFactory().get("/static/livestreams/default-thumbnail.webp").environ
+    access_log.begin(environ, "a-request")
     application._answer_by(get_wsgi_application(), environ, protocol, loop)
     assert protocol.whole == [(200, Path(picture).read_bytes())]
 
