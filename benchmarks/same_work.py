@@ -342,7 +342,7 @@ def _rows_of(world: World, asked: Asked) -> dict[str, Any]:
     for entry in trail:
         if not entry.pop("request_id") or entry.pop("target_id") != row["id"]:
             raise Unequal("an audit row names no request, or another row")
-        del entry["id"]
+        del entry["id"], entry["client_address"]  # the peers note no addresses
     for entry in revocations:
         del entry["id"]
     if row["created_at"] == at:
@@ -361,7 +361,7 @@ def _rows_of_reminders(world: World) -> dict[str, Any]:
     for entry in trail:
         if not entry.pop("request_id") or entry.pop("target_id") != reminder["id"]:
             raise Unequal("an audit row names no request, or another reminder")
-        del entry["id"], entry["at"]
+        del entry["id"], entry["at"], entry["client_address"]
     del reminder["id"], reminder["created_at"], reminder["updated_at"]
     return {"reminder": reminder, "leads": leads, "trail": trail}
 
