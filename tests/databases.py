@@ -71,6 +71,8 @@ def _copied(suffix: str = "copy") -> str:
     connection.close()
     with connection._nodb_cursor() as cursor:
         cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
+        # Of a process that a test has killed: its statement goes on, and with it the session.
+        cursor.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
         cursor.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}"')
     return copy
 
