@@ -10,9 +10,9 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from django.utils.crypto import constant_time_compare
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from common.bearer import has_token
 from common.metrics.addresses import Address
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,6 @@ class Exporter:
             return HTTPStatus.NOT_FOUND
         if environ["REQUEST_METHOD"] != "GET":
             return HTTPStatus.METHOD_NOT_ALLOWED
-        scheme, _space, sent = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if self._token and not (scheme.lower() == "bearer" and constant_time_compare(sent.strip(), self._token)):
+        if self._token and not has_token(environ, self._token):
             return HTTPStatus.UNAUTHORIZED
         return None
