@@ -132,7 +132,6 @@ class Application:
         except TimeoutError as error:
             raise Unavailable from error
         status, headers, content = answer
-        measuring.record(environ, status)
         await _finish(incoming, environ, status, headers, lambda named: protocol.response_bytes(status, named, content))
 
     async def _answer(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
@@ -160,7 +159,6 @@ class Application:
     ) -> None:
         """Answer with `response`, and with the content of `file` if one is named, whether the body was read or not."""
         status = response.status_code
-        measuring.record(environ, status)
         with_common_headers(response, request_id_of(environ))
 
         def send(named: list[tuple[str, str]]) -> None:
@@ -194,6 +192,7 @@ async def _finish(
 ) -> None:
     """Let `send` answer a request whose body may not have been read."""
     await drop(incoming)
+    measuring.record(environ, status)
     send(_closing(headers, is_last=not incoming.is_complete))
     access_log.write(environ, status, headers)
     await linger(incoming)
