@@ -24,13 +24,12 @@ from common.times import wire_now
 USER = "access_log.user"
 REQUEST_ID = "access_log.request_id"
 
-HEALTH_ROUTES = frozenset(["/healthz", "/readyz"])
-
 
 def begin(environ: dict[str, Any], request_id: str) -> None:
     """Call it when a request has arrived, after `measuring.begin`."""
     environ[REQUEST_ID] = request_id
-    tracing.begin_request(environ)
+    if environ["PATH_INFO"] not in measuring.HEALTH_ROUTES:
+        tracing.begin_request(environ)
 
 
 def note_user(request: HttpRequest) -> None:
@@ -70,6 +69,6 @@ def write(environ: dict[str, Any], status: int, headers: Iterable[tuple[str, str
 
 def _is_wanted(route: str, status: int) -> bool:
     chosen = settings.ACCESS_LOG
-    if not chosen.is_on or (route in HEALTH_ROUTES and not chosen.has_health):
+    if not chosen.is_on or (route in measuring.HEALTH_ROUTES and not chosen.has_health):
         return False
     return status >= 400 or chosen.sample >= 1 or random() < chosen.sample

@@ -24,6 +24,7 @@ from common.secret_keys import running
 from common.server import draining, measuring
 from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
+from common.server.measuring import HEALTH, READINESS
 from common.server.requests import Scope, body_length, environ_of, own_environ, refuse_oversized
 from common.server.threads import RequestThreads, begin_wait
 from common.storage import presence
@@ -31,8 +32,6 @@ from common.storage import presence
 logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT = 30.0  # seconds for each part of a streamed answer
-HEALTH = "/healthz"
-READINESS = "/readyz"
 READINESS_SECONDS = 1.8
 FILES = "/media/"
 

@@ -13,9 +13,11 @@ from common.server.threads import RequestThreads
 
 # In the environ of a request.
 BEGAN = "server.began"  # on the clock of `perf_counter`
-COUNTED = "server.counted"  # there if its answer was counted
+COUNTED = "server.counted"  # present as soon as its answer is counted
 ROUTE = "server.route"  # as Django writes it; missing for what no route matches
 UNMATCHED = "unmatched"
+HEALTH, READINESS = "/healthz", "/readyz"
+HEALTH_ROUTES = frozenset([HEALTH, READINESS])
 CLIENT_GONE = 499  # what nginx writes for a client that left before the end of its request
 METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])  # clients choose others freely
 # A part of a route that stands for a value, as Django writes it in paths and in regular expressions.
