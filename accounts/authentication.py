@@ -10,6 +10,7 @@ from accounts import services, tokens
 from accounts.identity import ProviderUnavailable
 from accounts.models import User
 from accounts.tokens import Claims, TokenExpired, TokenInvalid
+from common.bearer import bearer_token
 from common.queries import ID, Param, Question
 from common.refusals import Unauthenticated
 from common.replica.last_writes import with_last_lsn
@@ -52,13 +53,13 @@ class TokenAuthentication(BaseAuthentication):
     refusals = (TokenInvalid, TokenExpired, SessionEnded, ProviderUnavailable)
 
     def authenticate(self, request: Request) -> tuple[User, Claims] | None:
-        header: str | None = request._request.META.get("HTTP_AUTHORIZATION")
-        if header is None:
+        meta = request._request.META
+        if "HTTP_AUTHORIZATION" not in meta:
             return None
-        scheme, _space, token = header.partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        token = bearer_token(meta)
+        if not token:
             raise TokenInvalid
-        claims = tokens.verified(token.strip(), now=timezone.now())
+        claims = tokens.verified(token, now=timezone.now())
         user = _identity_user(claims) if tokens.is_provider_token(claims) else _session_user(claims)
         return user, claims
 

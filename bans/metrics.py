@@ -3,19 +3,17 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.contrib.contenttypes.models import ContentType
 from django.utils.dateparse import parse_datetime
 
 from bans.overview import MOST_COUNTED, waiting
-from common.metrics.readings import Reading, by_label
+from common.metrics.readings import Reading, by_label, one_row
 from common.queries import Question
 
-# Of a table that is never empty, one row.
-_WAITING = Question(lambda: ContentType.objects.values_list(waiting()))
+_WAITING = Question(lambda: one_row(waiting()))
 
 
 def read(now: datetime) -> Iterator[Reading]:
-    ((found,),) = _WAITING.rows(limit=1, now=now)
+    ((found,),) = _WAITING.rows(now=now)
     numbers = {name: min(found[name], MOST_COUNTED) for name in ("appeals", "live", "ending")}
     numbers["rest"] = found["rest"]["found"]
     about = f"Bans that wait for a review, at most {MOST_COUNTED:,} of each queue"

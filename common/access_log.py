@@ -7,7 +7,6 @@ request id. The line is made without the logging module, whose records and proce
 import logging
 from collections.abc import Iterable
 from random import random
-from time import perf_counter
 from typing import Any
 
 import orjson
@@ -22,18 +21,15 @@ from common.server import measuring
 from common.times import wire_now
 
 # In the environ of a request.
-BEGAN = "access_log.began"  # on the clock of `perf_counter`
 USER = "access_log.user"
 REQUEST_ID = "access_log.request_id"
 
-HEALTH_ROUTES = frozenset(["/healthz", "/readyz"])
-
 
 def begin(environ: dict[str, Any], request_id: str) -> None:
-    """Call it when a request has arrived."""
-    environ[BEGAN] = perf_counter()
+    """Call it when a request has arrived, after `measuring.begin`."""
     environ[REQUEST_ID] = request_id
-    tracing.begin_request(environ)
+    if environ["PATH_INFO"] not in measuring.HEALTH_ROUTES:
+        tracing.begin_request(environ)
 
 
 def note_user(request: HttpRequest) -> None:
@@ -58,7 +54,7 @@ def write(environ: dict[str, Any], status: int, headers: Iterable[tuple[str, str
         "route": route,
         "status": status,
         "code": next((value for name, value in headers if name == "X-Error-Code"), None) if status >= 400 else None,
-        "duration_ms": round((perf_counter() - environ[BEGAN]) * 1000, 2),
+        "duration_ms": round(measuring.seconds_of(environ) * 1000, 2),
         "level": "info",
         "logger": "access",
         "timestamp": wire_now(),
@@ -73,6 +69,6 @@ def write(environ: dict[str, Any], status: int, headers: Iterable[tuple[str, str
 
 def _is_wanted(route: str, status: int) -> bool:
     chosen = settings.ACCESS_LOG
-    if not chosen.is_on or (route in HEALTH_ROUTES and not chosen.has_health):
+    if not chosen.is_on or (route in measuring.HEALTH_ROUTES and not chosen.has_health):
         return False
     return status >= 400 or chosen.sample >= 1 or random() < chosen.sample

@@ -22,6 +22,7 @@ PLAIN, HASHED, NONE = "plain", "hashed", "none"
 SHOWN = (PLAIN, HASHED, NONE)
 HASH_PREFIX = "hmac:"  # before 20 hexadecimal digits, 80 bits
 LONGEST_KEPT = 64  # characters; addresses of longer headers are not cached
+MOST_KEPT = 8192
 
 
 def networks(written: Iterable[str]) -> list[Network]:
@@ -36,10 +37,17 @@ def client_address(meta: Mapping[str, Any]) -> str:
     left: each proxy appends the address that it saw, and the rightmost one that is not a trusted proxy is the client.
     Entries further left were sent by the client and may be forged.
     """
-    client = _parsed(meta.get("REMOTE_ADDR", ""))
+    peer, forwarded = meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
+    found = _kept_client if len(forwarded) <= LONGEST_KEPT else _client
+    return found(peer, forwarded, tuple(settings.TRUSTED_PROXIES) if forwarded else ())
+
+
+def _client(peer: str, forwarded: str, _proxies: tuple[Network, ...]) -> str:
+    """`_proxies` is for the cache."""
+    client = _parsed(peer)
     if client is None or not _is_trusted(client):
         return str(client or "")
-    for hop in reversed(meta.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", MOST_HOPS)[-MOST_HOPS:]):
+    for hop in reversed(forwarded.rsplit(",", MOST_HOPS)[-MOST_HOPS:]):
         address = _parsed(hop)
         if address is None:
             break
@@ -49,12 +57,16 @@ def client_address(meta: Mapping[str, Any]) -> str:
     return str(client)
 
 
+_kept_client = lru_cache(MOST_KEPT)(_client)
+
+
 def is_trusted_peer(meta: Mapping[str, Any]) -> bool:
     """Whether the connection comes from one of `settings.TRUSTED_PROXIES`."""
     peer = _parsed(meta.get("REMOTE_ADDR", ""))
     return peer is not None and _is_trusted(peer)
 
 
+@lru_cache(MOST_KEPT)
 def client_network(address: str) -> str:
     """What counts as one client for rate limits: an IPv4 address, or the /64 of an IPv6 address."""
     parsed = _parsed(address)
@@ -67,23 +79,19 @@ def shown_address(meta: Mapping[str, Any], how: str) -> str:
     """The address of the client as one of SHOWN; "" when there is none, or none is to be shown."""
     if how == NONE:
         return ""
-    peer, forwarded = meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
-    shown = _kept_shown if len(forwarded) <= LONGEST_KEPT else _shown
-    return shown(peer, forwarded, how, tuple(settings.TRUSTED_PROXIES) if forwarded else ())
-
-
-def hashed(address: str) -> str:
-    """The keyed hash of an address, which is as long as SECRET_KEY stays the same."""
-    digest = salted_hmac("common.addresses.hashed", address, algorithm="sha256").hexdigest()
-    return HASH_PREFIX + digest[:20]
-
-
-def _shown(peer: str, forwarded: str, how: str, _proxies: tuple[Any, ...]) -> str:
-    address = client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded})
+    address = client_address(meta)
     return hashed(address) if how == HASHED and address else address
 
 
-_kept_shown = lru_cache(maxsize=8192)(_shown)
+def hashed(address: str) -> str:
+    """The hash of an address, keyed with SECRET_KEY."""
+    return _keyed_hash(address, settings.SECRET_KEY)
+
+
+@lru_cache(MOST_KEPT)
+def _keyed_hash(address: str, key: str) -> str:
+    digest = salted_hmac("common.addresses.hashed", address, secret=key, algorithm="sha256").hexdigest()
+    return HASH_PREFIX + digest[:20]
 
 
 def _parsed(text: str) -> Address | None:

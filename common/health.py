@@ -13,11 +13,11 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.crypto import constant_time_compare
 from django.utils.translation import override
 from django.views.decorators.csrf import csrf_exempt
 
 from common.api import HTTP_CODES, error_answer, success_answer
+from common.bearer import has_token
 from common.hooks import READINESS_FACTS
 from common.languages import preferred_language
 from common.postgres.faults import close_after
@@ -55,20 +55,13 @@ def ready(request: HttpRequest) -> HttpResponse:
 
     The reason and the facts are for operators only.
     """
-    operator = _is_operator(request)
+    operator = has_token(request.META, settings.OPERATIONS_TOKEN)
     problem = "the server is stopping" if draining.is_stopping() else _probe.problem()
     if problem is None:
         return success_answer({"status": "ready", **(_facts() if operator else {})})
     with override(preferred_language(request.META)):
         reason = problem if operator else str(Unavailable.message)
         return error_answer(request.META, 503, Unavailable.code, [reason])
-
-
-def _is_operator(request: HttpRequest) -> bool:
-    """Whether the request carries OPERATIONS_TOKEN. Without that setting nobody is an operator."""
-    scheme, _space, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
-    expected = settings.OPERATIONS_TOKEN
-    return bool(expected) and scheme.lower() == "bearer" and constant_time_compare(token.strip(), expected)
 
 
 class _Probe:

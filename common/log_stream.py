@@ -36,7 +36,7 @@ class LogStreamHandler(logging.StreamHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name in Python
         """Python would print the arguments and the message, which may have secrets."""
-        kind = getattr(sys.exception(), "__class__", Exception).__name__
+        kind = type(sys.exception()).__name__
         event = {"event": "a log line could not be formatted", "level": "error", "logger": record.name, "reason": kind}
         with suppress(Exception):
             self.write_line(json.dumps(event | {"line": f"{record.filename}:{record.lineno}"}))

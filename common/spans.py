@@ -29,7 +29,7 @@ class Spans:
     def __init__(self, service: str, program: str) -> None:
         instance = f"{program}-{os.getpid()}"
         facts = Resource({"service.name": service, "service.instance.id": instance, "process.pid": os.getpid()})
-        # Ours ends in limited time, unlike that at the exit of the process.
+        # `stop` ends it in limited time. At the exit of the process the SDK would wait longer.
         self._provider = TracerProvider(resource=Resource.create().merge(facts), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = self._provider.get_tracer(__name__)
@@ -49,7 +49,7 @@ class Spans:
 
     def of_request(self, environ: Mapping[str, Any]) -> Span:
         parent = Context()
-        # Anybody could have all their requests traced, or traces of others joined.
+        # Of no other peer: anybody could have all their requests traced, or add spans to the traces of others.
         if (sent := environ.get("HTTP_TRACEPARENT")) and is_trusted_peer(environ):
             parent = _propagator.extract({PARENT: sent}, context=parent)
         return self._tracer.start_span("HTTP", context=parent, kind=SpanKind.SERVER)

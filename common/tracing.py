@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 SPAN = "tracing.span"  # in the environ of a request
 # The argument of a job that has the span by which it was deferred. The worker takes it away.
 CAUSE = "_cause"
-NOT_TRACED = frozenset(["/healthz", "/readyz"])
 
 _spans: "Spans | None" = None
 
@@ -46,7 +45,7 @@ def stop() -> None:
 
 
 def begin_request(environ: dict[str, Any]) -> None:
-    if _spans is not None and environ["PATH_INFO"] not in NOT_TRACED:
+    if _spans is not None:
         environ[SPAN] = _spans.of_request(environ)
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import F
 
-from common.metrics.readings import Reading
+from common.metrics.readings import Reading, one_row
 from common.queries import CountUpTo, Question, TotalUpTo
 from edges.models import ViewerCount
 
@@ -14,8 +13,7 @@ MOST_COUNTED = 10_000
 
 _LIVE = ViewerCount.objects.filter(is_live=True)
 _NUMBERS = Question(
-    # Of a table that is never empty, one row.
-    lambda: ContentType.objects.values_list(
+    lambda: one_row(
         CountUpTo(_LIVE, MOST_COUNTED, order=["-viewers", "-stream"]),
         TotalUpTo(_LIVE, F("viewers"), MOST_COUNTED, order=["-viewers", "-stream"]),
     )
@@ -23,6 +21,6 @@ _NUMBERS = Question(
 
 
 def read(now: datetime) -> Iterator[Reading]:
-    ((streams, viewers),) = _NUMBERS.rows(limit=1)
+    ((streams, viewers),) = _NUMBERS.rows()
     yield Reading("live_streams", f"Active streams, at most {MOST_COUNTED:,}", streams)
     yield Reading("viewers", f"Viewers of the {MOST_COUNTED:,} most watched active streams, as counted last", viewers)

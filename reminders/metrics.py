@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.contrib.contenttypes.models import ContentType
 from django.db.models import QuerySet
 
-from common.metrics.readings import Reading, by_label
+from common.metrics.readings import Reading, by_label, one_row
 from common.queries import CountUpTo, Question
 from reminders import services
 from reminders.models import Chunk, Delivery, Round
@@ -26,8 +25,7 @@ def _deliveries(state: Delivery.State) -> CountUpTo:
 
 
 _NUMBERS = Question(
-    # Of a table that is never empty, one row.
-    lambda: ContentType.objects.values_list(
+    lambda: one_row(
         _counted(Round.objects.filter(state=Round.State.OPEN), "due_at"),
         _counted(Chunk.objects.filter(state=Chunk.State.WAITING), "due_at"),
         *map(_deliveries, DELIVERY_STATES),
@@ -44,7 +42,7 @@ def read(now: datetime) -> Iterator[Reading]:
     yield Reading("oldest_due_seconds", "How late the oldest notification is that is not sent yet", _since(due, now))
     overdue = services.oldest_overdue_delivery(now)
     yield Reading("oldest_overdue_delivery_seconds", "How late the oldest delivery is", _since(overdue, now))
-    ((rounds, chunks, *deliveries, soon),) = _NUMBERS.rows(limit=1, now=now, soon=now + SOON)
+    ((rounds, chunks, *deliveries, soon),) = _NUMBERS.rows(now=now, soon=now + SOON)
     yield Reading("rounds_open", f"Rounds that are not cut yet, at most {MOST_COUNTED:,}", rounds)
     yield Reading("chunks_waiting", f"Chunks that are not notified yet, at most {MOST_COUNTED:,}", chunks)
     states = [str(state) for state in DELIVERY_STATES]

@@ -10,9 +10,9 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from django.utils.crypto import constant_time_compare
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from common.bearer import has_token
 from common.metrics.addresses import Address
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Exporter:
     """Shows what `registry` collects to clients that send `token`, or to all if it is empty. One scrape at a time."""
 
     def __init__(self, registry: CollectorRegistry, *, token: str) -> None:
-        self._show = make_wsgi_app(registry)
+        self._show: Callable[..., Iterable[bytes]] = make_wsgi_app(registry)
         self._token = token
         self._lock = threading.Lock()
         self._server: WSGIServer | None = None
@@ -71,19 +71,23 @@ class Exporter:
             self._server.server_close()
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if (refused := self._refusal(environ)) is not None:
-            start_response(f"{refused.value} {refused.phrase}", [("Content-Length", "0")])
-            return [b""]
-        with self._lock:
-            shown: Iterable[bytes] = self._show(environ, start_response)
-            return shown
+        refused = self._refusal(environ)
+        if refused is None:
+            try:
+                with self._lock:
+                    return self._show(environ, start_response)
+            except Exception:
+                # Python's server would print a traceback beside the lines of the log, without masks.
+                logger.exception("metrics could not be collected")
+                refused = HTTPStatus.INTERNAL_SERVER_ERROR
+        start_response(f"{refused.value} {refused.phrase}", [("Content-Length", "0")])
+        return [b""]
 
     def _refusal(self, environ: dict[str, Any]) -> HTTPStatus | None:
         if environ["PATH_INFO"] != PATH:
             return HTTPStatus.NOT_FOUND
         if environ["REQUEST_METHOD"] != "GET":
             return HTTPStatus.METHOD_NOT_ALLOWED
-        scheme, _space, sent = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        if self._token and not (scheme.lower() == "bearer" and constant_time_compare(sent.strip(), self._token)):
+        if self._token and not has_token(environ, self._token):
             return HTTPStatus.UNAUTHORIZED
         return None

@@ -7,7 +7,7 @@ must read a bounded number of rows. One that fails or takes too long is left out
 import logging
 import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from time import monotonic
 
@@ -55,12 +55,11 @@ class StoredValues:
     def _renew(self) -> None:
         if self._reading is None:
             self._reading = self._pool.submit(self._read)
-        try:
-            self._values = self._reading.result(WAIT_SECONDS)
-        except TimeoutError:
+        if not wait([self._reading], WAIT_SECONDS).done:
             self._values = self._families({}, dict.fromkeys(METRICS_READINGS.functions(), 0.0))
             return
-        self._reading = None
+        ended, self._reading = self._reading, None
+        self._values = ended.result()
         self._valid_until = monotonic() + KEPT_SECONDS
 
     def _read(self) -> list[Metric]:
@@ -81,6 +80,8 @@ class StoredValues:
                     break
         except Error as error:
             logger.warning("the database does not answer, so its metrics are not shown: %s", error)
+        except Exception:  # as of the embedded server, which may not start
+            logger.exception("the metrics of the database could not be read")
         finally:
             connections["default"].close()
         return self._families(readings, succeeded)

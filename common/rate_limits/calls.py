@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -22,7 +21,6 @@ REFUSED = Counter(
     "rate_limited_total", "Calls that were refused by a limit", ["policy"], known=[(name,) for name in NAMES]
 )
 
-LONGEST_KEPT = 64  # characters; networks of longer headers are not cached
 # How long a process relies on what it knows about a permission, and for how many users.
 PERMISSION_SECONDS = 60.0
 MOST_PERMISSIONS = 10_000
@@ -91,16 +89,7 @@ def announced[Response: HttpResponseBase](response: Response, request: HttpReque
 
 def network_of(meta: Mapping[str, Any]) -> str:
     """What counts as one client: an IPv4 address, or the /64 of an IPv6 address. Forged headers are not used."""
-    peer, forwarded = meta.get("REMOTE_ADDR", ""), meta.get("HTTP_X_FORWARDED_FOR", "")
-    read = _kept_network if len(forwarded) <= LONGEST_KEPT else _network
-    return read(peer, forwarded, tuple(settings.TRUSTED_PROXIES) if forwarded else ())
-
-
-def _network(peer: str, forwarded: str, _proxies: tuple[Any, ...]) -> str:
-    return client_network(client_address({"REMOTE_ADDR": peer, "HTTP_X_FORWARDED_FOR": forwarded}))
-
-
-_kept_network = lru_cache(maxsize=8192)(_network)
+    return client_network(client_address(meta))
 
 
 # --- service accounts -----------------------------------------------------------------------------

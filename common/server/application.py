@@ -24,6 +24,7 @@ from common.secret_keys import running
 from common.server import draining, measuring
 from common.server.bodies import BodyReader, ClientGone, Incoming, Receiving, drop, linger
 from common.server.files import StoredFiles
+from common.server.measuring import HEALTH, READINESS
 from common.server.requests import Scope, body_length, environ_of, own_environ, refuse_oversized
 from common.server.threads import RequestThreads, begin_wait
 from common.storage import presence
@@ -31,8 +32,6 @@ from common.storage import presence
 logger = logging.getLogger(__name__)
 
 SEND_TIMEOUT = 30.0  # seconds for each part of a streamed answer
-HEALTH = "/healthz"
-READINESS = "/readyz"
 READINESS_SECONDS = 1.8
 FILES = "/media/"
 
@@ -132,7 +131,6 @@ class Application:
         except TimeoutError as error:
             raise Unavailable from error
         status, headers, content = answer
-        measuring.record(environ, status)
         await _finish(incoming, environ, status, headers, lambda named: protocol.response_bytes(status, named, content))
 
     async def _answer(self, environ: dict[str, Any], incoming: Incoming, protocol: HTTPProtocol) -> None:
@@ -160,7 +158,6 @@ class Application:
     ) -> None:
         """Answer with `response`, and with the content of `file` if one is named, whether the body was read or not."""
         status = response.status_code
-        measuring.record(environ, status)
         with_common_headers(response, request_id_of(environ))
 
         def send(named: list[tuple[str, str]]) -> None:
@@ -194,6 +191,7 @@ async def _finish(
 ) -> None:
     """Let `send` answer a request whose body may not have been read."""
     await drop(incoming)
+    measuring.record(environ, status)
     send(_closing(headers, is_last=not incoming.is_complete))
     access_log.write(environ, status, headers)
     await linger(incoming)

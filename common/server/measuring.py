@@ -11,9 +11,13 @@ from common.metrics import Counter, Gauge, Histogram, cells
 from common.metrics.cells import Cell, cell_of
 from common.server.threads import RequestThreads
 
-BEGAN = "server.began"  # in the environ
-ROUTE = "server.route"  # in the environ: the route as Django writes it; missing for what no route matches
+# In the environ of a request.
+BEGAN = "server.began"  # on the clock of `perf_counter`
+COUNTED = "server.counted"  # present as soon as its answer is counted
+ROUTE = "server.route"  # as Django writes it; missing for what no route matches
 UNMATCHED = "unmatched"
+HEALTH, READINESS = "/healthz", "/readyz"
+HEALTH_ROUTES = frozenset([HEALTH, READINESS])
 CLIENT_GONE = 499  # what nginx writes for a client that left before the end of its request
 METHODS = frozenset(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])  # clients choose others freely
 # A part of a route that stands for a value, as Django writes it in paths and in regular expressions.
@@ -55,18 +59,23 @@ def watch(threads: RequestThreads) -> None:
 
 def begin(environ: dict[str, Any]) -> None:
     """A request has arrived."""
-    if REQUESTS.is_enabled:
-        environ[BEGAN] = perf_counter()
+    environ[BEGAN] = perf_counter()
+
+
+def seconds_of(environ: dict[str, Any]) -> float:
+    """How long ago the request has arrived."""
+    began: float = environ[BEGAN]
+    return perf_counter() - began
 
 
 def record(environ: dict[str, Any], status: int, *, database_calls: int = 0) -> None:
     """Count the answer to a request, just before it is sent: a process that is killed then has not lost it."""
-    began = environ.pop(BEGAN, None)
-    if began is None:
+    if not REQUESTS.is_enabled or COUNTED in environ:
         return
+    environ[COUNTED] = True
     key = (environ.get(ROUTE, UNMATCHED), method_of(environ), status)
     found = _series.get(key) or _found(*key)
-    seconds = perf_counter() - began
+    seconds = seconds_of(environ)
     with cells.lock:
         found.requests.add(1)
         found.seconds.add(seconds)

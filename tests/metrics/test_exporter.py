@@ -71,6 +71,22 @@ def test_with_a_token_only_those_who_send_it_are_answered(show: Show) -> None:
     assert status_of(port, Authorization=f"bearer {TOKEN}") == 200
 
 
+def fail_at_once(_registry: CollectorRegistry) -> None:
+    raise KeyError("an error of the program")
+
+
+def test_a_scrape_that_fails_is_logged_and_the_next_one_is_answered(
+    show: Show, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    port = show()
+    with monkeypatch.context() as broken:
+        broken.setattr(CollectorRegistry, "collect", fail_at_once)
+        assert status_of(port) == 500
+    assert "metrics could not be collected" in caplog.text
+    assert not any(line.startswith("Traceback") for line in capfd.readouterr().err.splitlines())
+    assert status_of(port) == 200
+
+
 def test_a_taken_port_is_logged_and_the_process_goes_on(show: Show, caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -109,6 +109,22 @@ def test_a_slow_reading_is_not_waited_for_and_not_begun_twice(monkeypatch: pytes
     assert len(begun) == 1
 
 
+def fail_at_once() -> None:
+    raise KeyError("an error of the program")
+
+
+def test_after_an_error_of_the_program_the_next_reading_is_shown(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    collector = StoredValues("my")
+    monkeypatch.setattr(stored, "KEPT_SECONDS", 0.0)
+    with monkeypatch.context() as broken:
+        broken.setattr("common.clock.database_time", fail_at_once)
+        assert values_of(collector) == {("my_readings_ok", "calls"): 0}
+    assert "KeyError" in caplog.text
+    assert values_of(collector) == {("my_calls",): 1, ("my_readings_ok", "calls"): 1}
+
+
 def test_the_connection_is_closed_after_each_reading() -> None:
     collector = StoredValues("my")
     values_of(collector)

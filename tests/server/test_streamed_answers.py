@@ -18,7 +18,7 @@ from django.test import Client, RequestFactory
 from accounts.models import User
 from common import access_log
 from common.models import AuditEntry
-from common.server import application
+from common.server import application, measuring
 from tests.conftest import make_user
 from tests.patience import PATIENCE, wait_until
 from tests.servers import Server
@@ -114,6 +114,7 @@ def test_a_static_file_is_sent_at_once(loop: asyncio.AbstractEventLoop) -> None:
     assert picture is not None
     protocol: Any = Recording()
     environ = RequestFactory().get("/static/livestreams/default-thumbnail.webp").environ
+    measuring.begin(environ)
     access_log.begin(environ, "a-request")
     application._answer_by(get_wsgi_application(), environ, protocol, loop)
     assert protocol.whole == [(200, Path(picture).read_bytes())]
