@@ -26,7 +26,7 @@ from common.partitions import Partition
 from common.retention import Removal
 
 TABLE = AuditEntry._meta.db_table
-LOCK = AdvisoryLock("archives of the audit trail")
+LOCK = AdvisoryLock("archives of the audit trail")  # of who makes or replaces files, and who redacts rows
 BLOCK = 1_048_576  # bytes
 
 
@@ -44,7 +44,7 @@ def archive_old_months(now: datetime, removal: Removal) -> None:
     says when these are missing. Raises NotArchived when the rows of a month are not those that were sealed.
     """
     with LOCK.tried_by_session() as is_taken:
-        # Another process that has the lock archives the same months.
+        # Another process archives the same months, or erases a person: then the next run archives them.
         if is_taken or removal.dry_run:
             _archive_each(months_past_retention(now), now, removal)
 

@@ -45,7 +45,8 @@ def redact(erased: Erased, *, now: datetime, dry_run: bool, advance: Callable[[i
     """Change all sealed rows. `advance` is called with the number of rows that were searched since the last call.
 
     Idempotent, also after an interruption: entries that tell of former usernames are changed last, because they are
-    needed to find the others. The caller holds a lock, so that no other redaction runs. Raises NotRedacted.
+    needed to find the others. The caller holds `audit_archive.LOCK`, so that no other redaction runs and no rows become
+    a file meanwhile. Raises NotRedacted.
     """
     done = Redacted()
     in_files = _search_files(erased, advance)

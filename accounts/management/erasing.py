@@ -13,12 +13,9 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import User
-from common import audit, audit_doctor, audit_redaction, erasure, seals
+from common import audit, audit_archive, audit_doctor, audit_redaction, erasure, seals
 from common.commands import Outcome
-from common.locks import AdvisoryLock
 from common.storage.backups import BACKUP
-
-LOCK = AdvisoryLock("erasure of a person")
 
 type Bar = Callable[..., AbstractContextManager[Callable[[int], None]]]
 
@@ -67,7 +64,8 @@ def erase(user: User, *, reason: str, dry_run: bool, yes: bool, bar: Bar, **opti
         raise CommandError("Nothing was erased. It cannot be undone: confirm it with --yes.", returncode=2)
     if not audit_redaction.may_redact():
         raise CommandError("This role may not change the audit trail: let DATABASE_URL name the owner of the tables.")
-    with LOCK.tried_by_session() as is_alone:
+    # One erasure at a time, and none while rows of the audit trail become a file: the file would have the names.
+    with audit_archive.LOCK.tried_by_session() as is_alone:
         _refuse_unless(is_alone)
         # A backup copies archives of the audit trail, which an erasure replaces. Tried only with the first lock: of two
         # erasures at once, each would otherwise refuse the other.
@@ -78,7 +76,9 @@ def erase(user: User, *, reason: str, dry_run: bool, yes: bool, bar: Bar, **opti
 
 def _refuse_unless(is_taken: bool) -> None:
     if not is_taken:
-        raise CommandError("Another process erases somebody or makes a backup. Run it again when that is done.")
+        raise CommandError(
+            "Another process erases somebody, archives audit rows or makes a backup. Run it again when that is done."
+        )
 
 
 def _is_confirmed(user: User) -> bool:
