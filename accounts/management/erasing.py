@@ -71,7 +71,10 @@ def erase(user: User, *, reason: str, dry_run: bool, yes: bool, bar: Bar, **opti
         # erasures at once, each would otherwise refuse the other.
         with BACKUP.tried_by_session() as has_no_backup:
             _refuse_unless(has_no_backup)
-            return _counted(user, bar) if dry_run else _erased(user, reason, bar)
+            try:
+                return _counted(user, bar) if dry_run else _erased(user, reason, bar)
+            except (seals.StillWriting, audit_redaction.NotRedacted) as problem:
+                raise CommandError(f"The audit trail was not redacted: {problem}. Run the command again.") from problem
 
 
 def _refuse_unless(is_taken: bool) -> None:
@@ -103,14 +106,11 @@ def _erased(user: User, reason: str, bar: Bar) -> Outcome:
     with bar(total=sum(erasure.rows_to_erase(user).values()), label="Erasing rows") as advance:
         rows = erasure.erase_rows(user, now=timezone.now(), advance=advance)
     erased = services.erased_person(user)
-    try:
-        # Only sealed rows are redacted: a seal that is being made would have the names.
-        seals.seal_rows(now=timezone.now(), report=seals.log_seal)
-        audit_redaction.remove_outdated_files()
-        with bar(total=audit_doctor.rows_to_verify(), label="Redacting the audit trail") as advance:
-            redacted = audit_redaction.redact(erased, now=timezone.now(), dry_run=False, advance=advance)
-    except (seals.StillWriting, audit_redaction.NotRedacted) as problem:
-        raise CommandError(f"The audit trail was not redacted: {problem}. Run the command again.") from problem
+    # Only sealed rows are redacted: a seal that is being made would have the names.
+    seals.seal_rows(now=timezone.now(), report=seals.log_seal)
+    audit_redaction.remove_outdated_files()
+    with bar(total=audit_doctor.rows_to_verify(), label="Redacting the audit trail") as advance:
+        redacted = audit_redaction.redact(erased, now=timezone.now(), dry_run=False, advance=advance)
     is_new = services.erase_account(user.pk, by=None, now=timezone.now(), rows=rows, reason=reason)
     if redacted.newest is not None:
         newest = f"{redacted.newest.number}:{redacted.newest.digest}"
