@@ -43,17 +43,18 @@ def archive_old_months(now: datetime, removal: Removal) -> None:
     It needs the privileges of the owner of the table, because the service must not remove audit rows. `removal.notes`
     says when these are missing. Raises NotArchived when the rows of a month are not those that were sealed.
     """
+    if removal.dry_run:
+        for partition in months_past_retention(now):
+            removal.foresee(*partitions.rows_and_oldest(partition.table, "at"))
+        return
     with LOCK.tried_by_session() as is_taken:
         # Another process archives the same months, or erases a person: then the next run archives them.
-        if is_taken or removal.dry_run:
+        if is_taken:
             _archive_each(months_past_retention(now), now, removal)
 
 
 def _archive_each(months: list[Partition], now: datetime, removal: Removal) -> None:
     for partition in months:
-        if removal.dry_run:
-            removal.foresee(*partitions.rows_and_oldest(partition.table, "at"))
-            continue
         count = partitions.rows_in(partition.table)
         if not _is_owner():
             removal.notes.append(
