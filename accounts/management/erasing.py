@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -64,17 +64,26 @@ def erase(user: User, *, reason: str, dry_run: bool, yes: bool, bar: Bar, **opti
         raise CommandError("Nothing was erased. It cannot be undone: confirm it with --yes.", returncode=2)
     if not audit_redaction.may_redact():
         raise CommandError("This role may not change the audit trail: let DATABASE_URL name the owner of the tables.")
+    try:
+        if dry_run:
+            return _counted(user, bar)
+        with _alone():
+            return _erased(user, reason, bar)
+    except (seals.StillWriting, audit_redaction.NotRedacted) as problem:
+        raise CommandError(f"The audit trail was not redacted: {problem}. Run the command again.") from problem
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """No other process replaces or copies rows and archives of the audit trail meanwhile. Raises CommandError."""
     # One erasure at a time, and none while rows of the audit trail become a file: the file would have the names.
-    with audit_archive.LOCK.tried_by_session() as is_alone:
-        _refuse_unless(is_alone)
+    with audit_archive.LOCK.tried_by_session() as is_free:
+        _refuse_unless(is_free)
         # A backup copies archives of the audit trail, which an erasure replaces. Tried only with the first lock: of two
         # erasures at once, each would otherwise refuse the other.
         with BACKUP.tried_by_session() as has_no_backup:
             _refuse_unless(has_no_backup)
-            try:
-                return _counted(user, bar) if dry_run else _erased(user, reason, bar)
-            except (seals.StillWriting, audit_redaction.NotRedacted) as problem:
-                raise CommandError(f"The audit trail was not redacted: {problem}. Run the command again.") from problem
+            yield
 
 
 def _refuse_unless(is_taken: bool) -> None:

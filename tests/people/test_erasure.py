@@ -290,11 +290,14 @@ def test_of_two_erasures_at_once_each_row_is_erased_once(transactional_db: None,
 
 
 @pytest.mark.parametrize("lock", [audit_archive.LOCK, BACKUP], ids=lambda lock: lock.name)
-def test_an_erasure_does_not_wait_for_another_process(lock: AdvisoryLock, world: World) -> None:
+def test_an_erasure_does_not_wait_for_another_process_and_a_dry_run_needs_no_lock(
+    lock: AdvisoryLock, world: World
+) -> None:
     with connection.copy().cursor() as other:
         other.execute("SELECT pg_advisory_lock(%s)", [lock.key()])
         try:
             code, message = refused("erase", NAME, "--yes")
+            assert erase(world.person, "--dry-run")["changed"]
         finally:
             other.connection.close()
     assert (code, message) == (1, BUSY)
