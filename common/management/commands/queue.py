@@ -170,7 +170,7 @@ def _shown(job_id: int) -> Outcome:
         "queueing_lock": job.queueing_lock,
         "heartbeat_of_worker": job.worker and job.worker.last_heartbeat,
         "is_known": job.task_name in app.tasks,
-        "is_settled": any(is_settled for each, is_settled in settled.failed() if each.id == job_id),
+        "is_settled": settled.is_settled(job),
         "events": list(events),
     }
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in facts.items() if name != "events"]
