@@ -20,6 +20,7 @@ type Change = Callable[[str, datetime, str], bool]
 PROBLEMS = {
     Picture.MISSING: "The picture of {} is missing. Restore it from a backup.",
     Picture.UNKNOWN: "The storage does not answer; run media check --rename for the picture of {} later.",
+    Picture.WAITING: "A backup runs; when it has ended, run media check --rename for the picture of {}.",
 }
 DONE = {"restore": "restored", "retain": "retained", "release": "released"}
 
