@@ -20,6 +20,7 @@ from django.db import connection
 
 from common import audit, partitions, redactions, seals
 from common.canonical import Row, canonical
+from common.disk import BLOCK, sync_folder
 from common.locks import AdvisoryLock
 from common.models import AuditArchive, AuditEntry, AuditSeal
 from common.partitions import Partition
@@ -27,7 +28,6 @@ from common.retention import Removal
 
 TABLE = AuditEntry._meta.db_table
 LOCK = AdvisoryLock("archives of the audit trail")  # of who makes or replaces files, and who redacts rows
-BLOCK = 1_048_576  # bytes
 
 
 class NotArchived(Exception):
@@ -115,7 +115,7 @@ def _archive(partition: Partition, now: datetime) -> None:
         archive.rows, archive.sha256 = write(draft, seals.pages_of_table(first, last))
         _compare(draft, archive)
         draft.rename(folder / archive.file)
-        sync(folder)
+        sync_folder(folder)
     finally:
         draft.unlink(missing_ok=True)
     partitions.patiently(*_removal(partition), then=lambda: _record(archive, partition, now))
@@ -158,15 +158,6 @@ def write(path: Path, pages_of_rows: Iterable[list[Row]]) -> tuple[int, str]:
         file.flush()
         os.fsync(file.fileno())
     return rows, digest.hexdigest()
-
-
-def sync(folder: Path) -> None:
-    """Store the new name, too."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _compare(path: Path, archive: AuditArchive) -> None:

@@ -3,7 +3,7 @@
 import sys
 from abc import abstractmethod
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -71,11 +71,12 @@ class OperatorCommand(BaseCommand):
             parser.add_argument("--dry-run", action="store_true", help="say what would be done and change nothing")
         return parser
 
-    def add_action(self, actions: Any, name: str, text: str, *, changes_data: bool = False) -> ArgumentParser:
-        """A parser for one action of a command that has several, with the options of all commands.
+    def add_actions(self, parser: CommandParser) -> Any:
+        """For a command that has several actions. Returns what `add_action` takes."""
+        return parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-        `actions` is what `parser.add_subparsers` returned.
-        """
+    def add_action(self, actions: Any, name: str, text: str, *, changes_data: bool = False) -> ArgumentParser:
+        """A parser for one action, with the options of all commands."""
         action: ArgumentParser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         action.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON object")
         if changes_data:
@@ -125,6 +126,24 @@ class OperatorCommand(BaseCommand):
     def _bar(self) -> Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+
+
+# --- the rows that a command is to change ---------------------------------------------------------
+
+
+def refuse_unclear_choice(ids: Collection[Any], *, is_filtered: bool, all: bool) -> None:
+    """Raises CommandError unless the rows are named in exactly one way: by ids, by filters or with --all."""
+    if sum([bool(ids), is_filtered, all]) != 1:
+        raise CommandError("ID: name ids, or filters, or --all, and only one of them.", returncode=2)
+
+
+def refuse_missing(ids: Iterable[Any], found: Container[Any], *, kind: str) -> None:
+    """Raises CommandError if any of the ids was not found. `kind` is the word for a row."""
+    if missing := [str(each) for each in ids if each not in found]:
+        raise CommandError(f"ID: there is no {kind} with the id {', '.join(missing)}.", returncode=2)
+
+
+# --- progress bars --------------------------------------------------------------------------------
 
 
 def _ids(rows: QuerySet[Any]) -> Iterator[str]:
