@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from common.command_values import reason
 from common.entry_points import EntryPoint, called_through
+from common.pages import in_pages
 
 BATCH = 500
 EXIT_CODES = """
@@ -106,7 +107,8 @@ class OperatorCommand(BaseCommand):
 
         Rows may leave the queryset meanwhile. A row that enters it below the last id is not among the results.
         """
-        return self._with_bar(_ids(rows), total=rows.count() if sys.stderr.isatty() else None, label=label)
+        ids = in_pages(rows.values_list("pk", flat=True), size=BATCH, key=str)
+        return self._with_bar(ids, total=rows.count() if sys.stderr.isatty() else None, label=label)
 
     @contextmanager
     def advancing(self, *, total: int, label: str) -> Iterator[Callable[[int], None]]:
@@ -141,14 +143,3 @@ def refuse_missing(ids: Iterable[Any], found: Container[Any], *, kind: str) -> N
     """Raises CommandError if any of the ids was not found. `kind` is the word for a row."""
     if missing := [str(each) for each in ids if each not in found]:
         raise CommandError(f"ID: there is no {kind} with the id {', '.join(missing)}.", returncode=2)
-
-
-# --- progress bars --------------------------------------------------------------------------------
-
-
-def _ids(rows: QuerySet[Any]) -> Iterator[str]:
-    rows = rows.order_by("pk").values_list("pk", flat=True)
-    batch = list(rows[:BATCH])
-    while batch:
-        yield from batch
-        batch = list(rows.filter(pk__gt=batch[-1])[:BATCH])
