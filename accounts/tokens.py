@@ -46,7 +46,7 @@ class _Backend(TokenBackend):
     def __init__(self, keys: tuple[str, ...]) -> None:
         options = {"issuer": api_settings.ISSUER, "leeway": api_settings.LEEWAY}
         super().__init__(api_settings.ALGORITHM, keys[0], **options)
-        self._others = [TokenBackend(api_settings.ALGORITHM, key, **options) for key in keys[1:]]
+        self._next = _Backend(keys[1:]) if keys[1:] else None
 
     def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
         try:
@@ -54,14 +54,9 @@ class _Backend(TokenBackend):
         except TokenBackendExpiredToken:
             raise
         except TokenBackendError:
-            for other in self._others:
-                try:
-                    return other.decode(token, verify)
-                except TokenBackendExpiredToken:
-                    raise
-                except TokenBackendError:
-                    continue
-            raise
+            if self._next is None:
+                raise
+            return self._next.decode(token, verify)
 
 
 @lru_cache(maxsize=2)

@@ -20,14 +20,14 @@ from django.db import connection
 
 from common import audit, partitions, redactions, seals
 from common.canonical import Row, canonical
+from common.disk import BLOCK, sync_folder
 from common.locks import AdvisoryLock
 from common.models import AuditArchive, AuditEntry, AuditSeal
 from common.partitions import Partition
 from common.retention import Removal
 
 TABLE = AuditEntry._meta.db_table
-LOCK = AdvisoryLock("archives of the audit trail")
-BLOCK = 1_048_576  # bytes
+LOCK = AdvisoryLock("archives of the audit trail")  # of who makes or replaces files, and who redacts rows
 
 
 class NotArchived(Exception):
@@ -43,17 +43,18 @@ def archive_old_months(now: datetime, removal: Removal) -> None:
     It needs the privileges of the owner of the table, because the service must not remove audit rows. `removal.notes`
     says when these are missing. Raises NotArchived when the rows of a month are not those that were sealed.
     """
+    if removal.dry_run:
+        for partition in months_past_retention(now):
+            removal.foresee(*partitions.rows_and_oldest(partition.table, "at"))
+        return
     with LOCK.tried_by_session() as is_taken:
-        # Another process that has the lock archives the same months.
-        if is_taken or removal.dry_run:
+        # Another process archives the same months, or erases a person: then the next run archives them.
+        if is_taken:
             _archive_each(months_past_retention(now), now, removal)
 
 
 def _archive_each(months: list[Partition], now: datetime, removal: Removal) -> None:
     for partition in months:
-        if removal.dry_run:
-            removal.foresee(*partitions.rows_and_oldest(partition.table, "at"))
-            continue
         count = partitions.rows_in(partition.table)
         if not _is_owner():
             removal.notes.append(
@@ -114,7 +115,7 @@ def _archive(partition: Partition, now: datetime) -> None:
         archive.rows, archive.sha256 = write(draft, seals.pages_of_table(first, last))
         _compare(draft, archive)
         draft.rename(folder / archive.file)
-        sync(folder)
+        sync_folder(folder)
     finally:
         draft.unlink(missing_ok=True)
     partitions.patiently(*_removal(partition), then=lambda: _record(archive, partition, now))
@@ -157,15 +158,6 @@ def write(path: Path, pages_of_rows: Iterable[list[Row]]) -> tuple[int, str]:
         file.flush()
         os.fsync(file.fileno())
     return rows, digest.hexdigest()
-
-
-def sync(folder: Path) -> None:
-    """Store the new name, too."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
 
 
 def _compare(path: Path, archive: AuditArchive) -> None:

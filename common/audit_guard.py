@@ -1,7 +1,7 @@
 """The trigger that protects the append-only tables, and the check that it is in place.
 
-The constants here are executed by migrations (common.0001, 0010) and compared by `doctor`. Do not edit them: a change
-of the protection needs new constants and a new migration.
+The constants here are executed by migrations (common.0001, 0010, 0012) and compared by `doctor`. Do not edit them: a
+change of the protection needs new constants and a new migration.
 """
 
 from collections.abc import Iterator

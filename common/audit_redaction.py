@@ -22,6 +22,7 @@ from django.db import connection, transaction
 from common import audit_archive, redactions, seals
 from common.audit_matching import AFTER, BEFORE, ID, NAME, REASON, Erased
 from common.canonical import Row, canonical
+from common.disk import sync_folder
 from common.models import AuditArchive, AuditRedaction, AuditSeal
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,8 @@ def redact(erased: Erased, *, now: datetime, dry_run: bool, advance: Callable[[i
     """Change all sealed rows. `advance` is called with the number of rows that were searched since the last call.
 
     Idempotent, also after an interruption: entries that tell of former usernames are changed last, because they are
-    needed to find the others. The caller holds a lock, so that no other redaction runs. Raises NotRedacted.
+    needed to find the others. The caller holds `audit_archive.LOCK`, so that no other redaction runs and no rows become
+    a file meanwhile. Raises NotRedacted.
     """
     done = Redacted()
     in_files = _search_files(erased, advance)
@@ -264,7 +266,7 @@ def _replace_files(in_files: _InFiles, erased: Erased, done: Redacted, *, now: d
         draft.rename(folder / name)
         outdated.append(folder / file)
         made.append(AuditRedaction(archive=archive.number, file=name, rows=rows, old_digest=sha, new_digest=new_sha))
-    audit_archive.sync(folder)
+    sync_folder(folder)
     with transaction.atomic():
         _write({each: row for each, row in in_files.changed.items() if each >= in_files.first_in_table})
         _record(made, erased, done, now=now)

@@ -3,7 +3,7 @@
 import sys
 from abc import abstractmethod
 from argparse import SUPPRESS, ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from common.command_values import reason
 from common.entry_points import EntryPoint, called_through
+from common.pages import in_pages
 
 BATCH = 500
 EXIT_CODES = """
@@ -71,11 +72,12 @@ class OperatorCommand(BaseCommand):
             parser.add_argument("--dry-run", action="store_true", help="say what would be done and change nothing")
         return parser
 
-    def add_action(self, actions: Any, name: str, text: str, *, changes_data: bool = False) -> ArgumentParser:
-        """A parser for one action of a command that has several, with the options of all commands.
+    def add_actions(self, parser: CommandParser) -> Any:
+        """For a command that has several actions. Returns what `add_action` takes."""
+        return parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-        `actions` is what `parser.add_subparsers` returned.
-        """
+    def add_action(self, actions: Any, name: str, text: str, *, changes_data: bool = False) -> ArgumentParser:
+        """A parser for one action, with the options of all commands."""
         action: ArgumentParser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         action.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON object")
         if changes_data:
@@ -105,7 +107,8 @@ class OperatorCommand(BaseCommand):
 
         Rows may leave the queryset meanwhile. A row that enters it below the last id is not among the results.
         """
-        return self._with_bar(_ids(rows), total=rows.count() if sys.stderr.isatty() else None, label=label)
+        ids = in_pages(rows.values_list("pk", flat=True), size=BATCH, key=str)
+        return self._with_bar(ids, total=rows.count() if sys.stderr.isatty() else None, label=label)
 
     @contextmanager
     def advancing(self, *, total: int, label: str) -> Iterator[Callable[[int], None]]:
@@ -127,9 +130,16 @@ class OperatorCommand(BaseCommand):
         return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
-def _ids(rows: QuerySet[Any]) -> Iterator[str]:
-    rows = rows.order_by("pk").values_list("pk", flat=True)
-    batch = list(rows[:BATCH])
-    while batch:
-        yield from batch
-        batch = list(rows.filter(pk__gt=batch[-1])[:BATCH])
+# --- the rows that a command is to change ---------------------------------------------------------
+
+
+def refuse_unclear_choice(ids: Collection[Any], *, is_filtered: bool, all: bool) -> None:
+    """Raises CommandError unless the rows are named in exactly one way: by ids, by filters or with --all."""
+    if sum([bool(ids), is_filtered, all]) != 1:
+        raise CommandError("ID: name ids, or filters, or --all, and only one of them.", returncode=2)
+
+
+def refuse_missing(ids: Iterable[Any], found: Container[Any], *, kind: str) -> None:
+    """Raises CommandError if any of the ids was not found. `kind` is the word for a row."""
+    if missing := [str(each) for each in ids if each not in found]:
+        raise CommandError(f"ID: there is no {kind} with the id {', '.join(missing)}.", returncode=2)

@@ -8,6 +8,7 @@ from django.conf import settings
 from common import audit_archive, partitions
 from common.locks import AdvisoryLock
 from common.models import StoredAnswer
+from common.partitions import Partition
 from common.retention import Kept, Removal, Retention, remove_by_sql, remove_rows
 
 MONTHS = AdvisoryLock("removing months")
@@ -58,17 +59,21 @@ def remove_months(table: str, months: int, now: datetime, removal: Removal, *, t
     `time` is the column of their age.
     """
     before = partitions.month_of(now) - months
+    if removal.dry_run:
+        for each in _old_months(table, before):
+            removal.foresee(*partitions.rows_and_oldest(each.table, time))
+        return
     with MONTHS.tried_by_session(table) as is_taken:
         # Another process that has the lock removes the same months, and counts their rows.
-        if not (is_taken or removal.dry_run):
+        if not is_taken:
             return
-        old = [each for each in partitions.partitions_of(table) if each.end is not None and each.end <= before]
-        if removal.dry_run:
-            for each in old:
-                removal.foresee(*partitions.rows_and_oldest(each.table, time))
-            return
+        old = _old_months(table, before)
         count = sum(partitions.rows_in(each.table) for each in old)
         # The first partition alone, without rows, is what the last removal left.
         if count or len(old) > 1:
             partitions.patiently("SELECT remove_deletable_months(%s, %s)", table, before)
             removal.count += count
+
+
+def _old_months(table: str, before: int) -> list[Partition]:
+    return [each for each in partitions.partitions_of(table) if each.end is not None and each.end <= before]

@@ -38,9 +38,8 @@ def declarations() -> Iterator[Declaration]:
         withheld={"actor_id": ACTOR, "actor_name": ACTOR, "client_address": ACTOR},
         is_about=False,
     )
-    yield Source(
-        "audit_redactions", AuditRedaction, "person", Keep("the id only"), kept=dict.fromkeys(_DIGESTS, DIGESTS)
-    )
+    digests = dict.fromkeys(["file", "old_digest", "new_digest", "digest"], DIGESTS)
+    yield Source("audit_redactions", AuditRedaction, "person", Keep("the id only"), kept=digests)
     yield NotPersonal(AuditSeal, {"*": DIGESTS})
     yield NotPersonal(AuditArchive, {"*": DIGESTS + "; their rows are redacted, too"})
     yield Source("last_write", LastWrite, "caller", Remove())
@@ -74,6 +73,3 @@ def declarations() -> Iterator[Declaration]:
     )
     # Exports of the trail have the kind audit_rows, and the filter that was searched for.
     yield TrailKeys("audit_rows", searches=frozenset(["q", "who", "about"]))
-
-
-_DIGESTS = ("file", "old_digest", "new_digest", "digest")

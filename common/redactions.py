@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from common.canonical import digest_of, micros
 from common.models import AuditArchive, AuditRedaction, AuditSeal
+from common.pages import in_pages
 
 PAGE = 5_000  # redactions read at once
 
@@ -42,11 +43,7 @@ def current() -> Current:
 
 
 def in_order() -> Iterator[AuditRedaction]:
-    redactions = AuditRedaction.objects.order_by("number")
-    page = list(redactions[:PAGE])
-    while page:
-        yield from page
-        page = list(redactions.filter(number__gt=page[-1].number)[:PAGE])
+    return in_pages(AuditRedaction.objects.all(), size=PAGE)
 
 
 def newest() -> AuditRedaction | None:

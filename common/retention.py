@@ -48,8 +48,8 @@ class Removal:
 class Retention:
     """One kind of rows. `name` is its key in the result of `purge`, `setting` says how long it is kept, else `fixed`.
 
-    `tables` are those whose rows it removes, also by cascade. `remove` does it, or only counts in a dry run. What it
-    raises is reported, and the other kinds are done.
+    `tables` are those whose rows it removes, also by cascade. `remove` does it, or only counts in a dry run, without
+    an advisory lock, so that no other run skips the kind. What it raises is reported, and the other kinds are done.
     """
 
     name: str

@@ -19,6 +19,7 @@ from django.db import IntegrityError, connection, transaction
 from common import redactions
 from common.canonical import EPOCH, Row, canonical, digest_of, micros
 from common.models import AuditEntry, AuditSeal
+from common.pages import in_pages
 
 logger = logging.getLogger(__name__)
 
@@ -259,7 +260,7 @@ def verify(logged: Mapping[int, str], advance: Callable[[int], None], archived: 
     reader = Reader(chain(archived(result.is_altered), pages_of_table(LOWEST, HIGHEST)))
     previous: AuditSeal | None = None
     candidates = {""}  # digests that the next seal may be chained to
-    for seal in _seals():
+    for seal in in_pages(AuditSeal.objects.all(), size=PAGE):
         computed = {_digest_of_seal(seal, digest) for digest in candidates}
         candidates = {seal.digest}
         expected = previous.number + 1 if previous else 1
@@ -289,14 +290,6 @@ def unsealed_rows(newest: AuditSeal | None = None) -> int:
     """How many rows follow those of the seal `newest`, by default the newest in the database."""
     newest = newest or AuditSeal.objects.order_by("-number").first()
     return AuditEntry.objects.filter(pk__gt=newest.last_id).count() if newest else AuditEntry.objects.count()
-
-
-def _seals() -> Iterator[AuditSeal]:
-    seals = AuditSeal.objects.order_by("number")
-    page = list(seals[:PAGE])
-    while page:
-        yield from page
-        page = list(seals.filter(number__gt=page[-1].number)[:PAGE])
 
 
 def _difference(seal: AuditSeal, count: int) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import IntegrityError
 from django.db.models import Min
 
+from common.pages import in_pages
 from common.retention import CHUNK, Kept, Removal, Retention
 from common.storage import forget_unless_backed_up
 from livestreams.models import Hold, LiveStream
@@ -41,8 +42,5 @@ def _remove_streams(now: datetime, removal: Removal) -> None:
 
 
 def _ids(now: datetime) -> Iterator[str]:
-    due = LiveStream.all_objects.past_retention(now).order_by("pk").values_list("pk", flat=True)
-    page = list(due[:CHUNK])
-    while page:
-        yield from page
-        page = list(due.filter(pk__gt=page[-1])[:CHUNK])
+    due = LiveStream.all_objects.past_retention(now).values_list("pk", flat=True)
+    return in_pages(due, size=CHUNK, key=str)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from common import audit
 from common.models import AuditEntry
 from common.storage import StorageUnavailable, storage
+from common.storage.backups import BackupRunning, refuse_while_running
 from common.storage.checking import RUN_KIND
 from common.storage.sources import NamedFile, Source, pages_of
 from livestreams.models import LiveStream
@@ -52,6 +53,7 @@ class Picture(StrEnum):
     RENAMED = "renamed"
     MISSING = "missing"
     UNKNOWN = "unknown"  # the storage does not answer
+    WAITING = "waiting"  # for the end of a backup, which may need the file under its present name
 
 
 def restore_picture(stream_id: str, *, now: datetime) -> Picture:
@@ -67,6 +69,8 @@ def restore_picture(stream_id: str, *, now: datetime) -> Picture:
         return _renamed(stream_id, name, now)
     except StorageUnavailable:
         return Picture.UNKNOWN
+    except BackupRunning:
+        return Picture.WAITING
 
 
 def _renamed(stream_id: str, name: str, now: datetime) -> Picture:
@@ -75,6 +79,7 @@ def _renamed(stream_id: str, name: str, now: datetime) -> Picture:
     before = _names_before([NamedFile(name, "livestream", stream_id, now.timestamp())])[name]
     old = next(filter(storage().exists, before), None)
     if old is not None:
+        refuse_while_running()
         audit.record_run("rename_stored_files", RUN_KIND, now=now, after={"renamed": 1, "files": [name]})
         with suppress(FileNotFoundError):  # the job has renamed it meanwhile
             storage().move(old, name)

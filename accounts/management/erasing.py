@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,12 +13,9 @@ from django.utils import timezone
 
 from accounts import services
 from accounts.models import User
-from common import audit, audit_doctor, audit_redaction, erasure, seals
+from common import audit, audit_archive, audit_doctor, audit_redaction, erasure, seals
 from common.commands import Outcome
-from common.locks import AdvisoryLock
 from common.storage.backups import BACKUP
-
-LOCK = AdvisoryLock("erasure of a person")
 
 type Bar = Callable[..., AbstractContextManager[Callable[[int], None]]]
 
@@ -67,18 +64,33 @@ def erase(user: User, *, reason: str, dry_run: bool, yes: bool, bar: Bar, **opti
         raise CommandError("Nothing was erased. It cannot be undone: confirm it with --yes.", returncode=2)
     if not audit_redaction.may_redact():
         raise CommandError("This role may not change the audit trail: let DATABASE_URL name the owner of the tables.")
-    with LOCK.tried_by_session() as is_alone:
-        _refuse_unless(is_alone)
+    try:
+        if dry_run:
+            return _counted(user, bar)
+        with _alone():
+            return _erased(user, reason, bar)
+    except (seals.StillWriting, audit_redaction.NotRedacted) as problem:
+        raise CommandError(f"The audit trail was not redacted: {problem}. Run the command again.") from problem
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """No other process replaces or copies rows and archives of the audit trail meanwhile. Raises CommandError."""
+    # One erasure at a time, and none while rows of the audit trail become a file: the file would have the names.
+    with audit_archive.LOCK.tried_by_session() as is_free:
+        _refuse_unless(is_free)
         # A backup copies archives of the audit trail, which an erasure replaces. Tried only with the first lock: of two
         # erasures at once, each would otherwise refuse the other.
         with BACKUP.tried_by_session() as has_no_backup:
             _refuse_unless(has_no_backup)
-            return _counted(user, bar) if dry_run else _erased(user, reason, bar)
+            yield
 
 
 def _refuse_unless(is_taken: bool) -> None:
     if not is_taken:
-        raise CommandError("Another process erases somebody or makes a backup. Run it again when that is done.")
+        raise CommandError(
+            "Another process erases somebody, archives audit rows or makes a backup. Run it again when that is done."
+        )
 
 
 def _is_confirmed(user: User) -> bool:
@@ -103,14 +115,11 @@ def _erased(user: User, reason: str, bar: Bar) -> Outcome:
     with bar(total=sum(erasure.rows_to_erase(user).values()), label="Erasing rows") as advance:
         rows = erasure.erase_rows(user, now=timezone.now(), advance=advance)
     erased = services.erased_person(user)
-    try:
-        # Only sealed rows are redacted: a seal that is being made would have the names.
-        seals.seal_rows(now=timezone.now(), report=seals.log_seal)
-        audit_redaction.remove_outdated_files()
-        with bar(total=audit_doctor.rows_to_verify(), label="Redacting the audit trail") as advance:
-            redacted = audit_redaction.redact(erased, now=timezone.now(), dry_run=False, advance=advance)
-    except (seals.StillWriting, audit_redaction.NotRedacted) as problem:
-        raise CommandError(f"The audit trail was not redacted: {problem}. Run the command again.") from problem
+    # Only sealed rows are redacted: a seal that is being made would have the names.
+    seals.seal_rows(now=timezone.now(), report=seals.log_seal)
+    audit_redaction.remove_outdated_files()
+    with bar(total=audit_doctor.rows_to_verify(), label="Redacting the audit trail") as advance:
+        redacted = audit_redaction.redact(erased, now=timezone.now(), dry_run=False, advance=advance)
     is_new = services.erase_account(user.pk, by=None, now=timezone.now(), rows=rows, reason=reason)
     if redacted.newest is not None:
         newest = f"{redacted.newest.number}:{redacted.newest.digest}"

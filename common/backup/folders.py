@@ -16,7 +16,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
@@ -24,13 +24,15 @@ from secrets import token_hex
 from typing import IO
 
 from common.backup import BackupError, Refused
+from common.backup.progress import MEGABYTE
+from common.disk import sync_folder
+from common.storage.checking import Names
 
 MANIFEST, DUMP, SUMS = "manifest.json", "database.dump", "SHA256SUMS"
 PICTURES, ARCHIVES = "pictures/", "audit-archive/"
 NEWEST = "newest"
 NAME = re.compile(r"backup-\d{8}T\d{6}Z")
 LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
-BLOCK = 1_048_576  # bytes
 MOST_NAMED = 20  # damaged files
 
 
@@ -133,15 +135,6 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def sync_folder(folder: Path) -> None:
-    """Write the names in the folder to the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 # --- old ones -------------------------------------------------------------------------------------
 
 
@@ -200,29 +193,12 @@ def sums_of(backup: Path) -> Iterator[Sum]:
             yield Sum(parts[2], parts[1], path.stat().st_size if path.is_file() else 0)
 
 
-@dataclass
-class Damage:
-    """What differs from the checksums."""
-
-    count: int = 0
-    first: list[str] = field(default_factory=list)
-
-    def add(self, sentence: str) -> None:
-        self.count += 1
-        if len(self.first) < MOST_NAMED:
-            self.first.append(sentence)
-
-    def __str__(self) -> str:
-        more = f"; and {self.count - MOST_NAMED} more" if self.count > MOST_NAMED else ""
-        return "; ".join(self.first) + more
-
-
 def refuse_damaged(backup: Path, *, files: int, advance: Callable[[int], None]) -> int:
     """Read every file and compare it with its checksum. Returns the bytes. Raises BackupError.
 
     `files` is the number of files in the manifest. `advance` is called with the bytes read since its last call.
     """
-    damage, listed, size = Damage(), 0, 0
+    damage, listed, size = Names(), 0, 0
     try:
         for each in sums_of(backup):
             listed += 1
@@ -241,7 +217,8 @@ def refuse_damaged(backup: Path, *, files: int, advance: Callable[[int], None]) 
     if listed != files or (present != files and not damage.count):
         damage.add(f"{SUMS} lists {listed} files, the folder has {present}, and {files} were written")
     if damage.count:
-        raise BackupError(f"The backup is damaged: {damage}.")
+        more = f"; and {damage.count - MOST_NAMED} more" if damage.count > MOST_NAMED else ""
+        raise BackupError(f"The backup is damaged: {'; '.join(damage.first[:MOST_NAMED])}{more}.")
     return size
 
 
@@ -251,5 +228,5 @@ def refuse_little_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed:
         raise BackupError(
-            f"{folder} has {free // 1_048_576:,} MB of free space, and up to {needed // 1_048_576:,} MB are needed."
+            f"{folder} has {free // MEGABYTE:,} MB of free space, and up to {needed // MEGABYTE:,} MB are needed."
         )

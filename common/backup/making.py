@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from itertools import batched, groupby
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from common import audit, redactions
 from common.backup import BackupError
 from common.backup.folders import (
     ARCHIVES,
-    BLOCK,
     DUMP,
     PICTURES,
     Draft,
@@ -35,17 +33,18 @@ from common.backup.folders import (
 from common.backup.manifest import FORMAT, Manifest, rows_by_table, seals
 from common.backup.programs import Programs, dumping, programs
 from common.backup.progress import MEGABYTE, Advancing, counted
+from common.disk import blocks_of
 from common.models import AuditArchive
 from common.secret_keys import fingerprints
 from common.storage import storage
 from common.storage.backups import BACKUP
+from common.storage.checking import Names
 from common.storage.sorting import Sorted
 from common.storage.sources import NamedFile, sources
 from common.version import applied_migrations, commit, postgresql_version, service_version
 
 BATCH = 100  # files
 COPIED_AT_ONCE = 8
-MOST_NAMED = 1_000  # missing files
 RUN_KIND = "backup"  # the target of audit rows
 
 
@@ -74,13 +73,7 @@ class Made:
 @dataclass
 class _Copied:
     count: int = 0
-    missing: list[str] = field(default_factory=list)
-    missing_count: int = 0
-
-    def lacks(self, name: str) -> None:
-        self.missing_count += 1
-        if len(self.missing) < MOST_NAMED:
-            self.missing.append(name)
+    missing: Names = field(default_factory=Names)
 
 
 _TABLES_SIZE = """
@@ -145,8 +138,8 @@ def _fill(draft: Draft, planned: Plan, advancing: Advancing) -> Manifest:
         secret_key=fingerprints.own()["SECRET_KEY"][0],
         pictures=copied.count,
         archives=kept,
-        missing=copied.missing,
-        missing_count=copied.missing_count,
+        missing=copied.missing.first,
+        missing_count=copied.missing.count,
         files=draft.files + 1,
         files_bytes=draft.size,
         **facts,
@@ -242,7 +235,7 @@ def _copied_late(draft: Draft, rows: Sequence[NamedFile], copied: _Copied) -> li
         candidates = (*before.get(row.name, ()), row.name)
         done = next(filter(None, (_copy(draft, stored, row.name) for stored in candidates)), None)
         if done is None:
-            copied.lacks(row.name)
+            copied.missing.add(row.name)
         written.append(done)
     return written
 
@@ -262,8 +255,8 @@ def _copy_archive(draft: Draft, name: str, copied: _Copied) -> bool:
     """Returns whether there is such a file. Archives are never changed."""
     path = Path(settings.AUDIT_ARCHIVE_FOLDER) / name
     if not path.is_file():
-        copied.lacks(f"{ARCHIVES}{name}")
+        copied.missing.add(f"{ARCHIVES}{name}")
         return False
     with path.open("rb") as file:
-        draft.list(draft.write(f"{ARCHIVES}{name}", iter(partial(file.read, BLOCK), b"")))
+        draft.list(draft.write(f"{ARCHIVES}{name}", blocks_of(file)))
     return True

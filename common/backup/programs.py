@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,12 +18,12 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from common.backup import BackupError, Refused
+from common.disk import blocks_of
 from common.postgres.embedded import binaries
 from common.version import postgresql_version
 
 # Where Debian and Red Hat install them, by major version.
 PACKAGED = ("/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin")
-BLOCK = 1_048_576  # bytes
 LOCK_WAIT = 60_000  # milliseconds that pg_dump waits for a table that a migration has locked
 LINES_SHOWN = 5  # of what a program said before it failed
 
@@ -92,7 +91,7 @@ def dumping(programs: Programs, snapshot: str) -> Iterator[Iterator[bytes]]:
         "--no-unlogged-table-data",
     ]
     with _running(programs.folder / "pg_dump", options, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as output:
-        yield iter(partial(output.read, BLOCK), b"")
+        yield blocks_of(output)
 
 
 def load(programs: Programs, parts: Iterable[bytes]) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from hashlib import file_digest
 from itertools import batched
 from pathlib import Path
@@ -22,19 +21,18 @@ from common import audit, audit_doctor
 from common.backup import BackupError, Refused
 from common.backup.folders import (
     ARCHIVES,
-    BLOCK,
     DUMP,
     PICTURES,
     Sum,
     refuse_damaged,
     refuse_little_space,
     sums_of,
-    sync_folder,
 )
 from common.backup.making import BATCH, COPIED_AT_ONCE, RUN_KIND
 from common.backup.manifest import Manifest, differences, read, refuse_unfit
 from common.backup.programs import Programs, load, programs
 from common.backup.progress import MEGABYTE, Advancing, counted, in_megabytes
+from common.disk import blocks_of, sync_folder
 from common.doctor import Finding, examine
 from common.storage import checking, storage
 from common.storage.backups import BACKUP
@@ -173,7 +171,7 @@ def _restore_database(checked: Checked, chosen: Programs, advancing: Advancing) 
         advancing(total=dump.stat().st_size // MEGABYTE, label="Restoring the database, MB") as advance,
         dump.open("rb") as file,
     ):
-        load(chosen, counted(iter(partial(file.read, BLOCK), b""), advance))
+        load(chosen, counted(blocks_of(file), advance))
     with connection.cursor() as cursor:
         # Plans need statistics, and index-only scans the visibility map.
         cursor.execute("VACUUM (ANALYZE)")

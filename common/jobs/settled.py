@@ -42,13 +42,16 @@ def declare(task: str, is_done: IsDone) -> None:
 
 def failed() -> Iterator[tuple[Failed, bool]]:
     """All failed jobs, the oldest first, each with whether it is settled."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SUCCEEDED)
-        asked = _Asked(dict(cursor.fetchall()))
+    asked = _Asked()
     after = 0
     while page := _page(after):
         yield from ((job, asked.is_settled(job)) for job in page)
         after = page[-1].id
+
+
+def is_settled(job: ProcrastinateJob) -> bool:
+    """Whether this job failed, and its work has been done since."""
+    return job.status == Status.FAILED.value and _Asked().is_settled(Failed(job.pk, job.task_name, job.args))
 
 
 def outstanding() -> Counter[str]:
@@ -70,10 +73,13 @@ def _page(after: int) -> list[Failed]:
 
 
 class _Asked:
-    """What is known of tasks while the failed jobs are walked through."""
+    """What is known of tasks while failed jobs are walked through."""
 
-    def __init__(self, succeeded: dict[str, int]) -> None:
-        self.succeeded = succeeded  # by periodic task, the time for which the job was that succeeded last
+    def __init__(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_SUCCEEDED)
+            # By periodic task: the scheduled time of the newest job that succeeded, in Unix seconds.
+            self.succeeded: dict[str, int] = dict(cursor.fetchall())
         self.unanswered: set[str] = set()  # tasks whose check failed; each further one might wait for a timeout
 
     def is_settled(self, job: Failed) -> bool:

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.db import models, transaction
 
 from common.encryption import cipher, first_cipher
+from common.pages import in_pages
 
 CHUNK = 500  # rows of one transaction
 
@@ -58,11 +60,8 @@ def encrypt_again() -> Outcome:
 
 
 def _values(column: Column) -> Iterator[tuple[Any, bytes]]:
-    rows = column.model._base_manager.order_by("pk").values_list("pk", column.name)
-    page = list(rows[:CHUNK])
-    while page:
-        yield from ((key, _bytes(value)) for key, value in page)
-        page = list(rows.filter(pk__gt=page[-1][0])[:CHUNK])
+    rows = column.model._base_manager.values_list("pk", column.name)
+    return ((key, _bytes(value)) for key, value in in_pages(rows, size=CHUNK, key=itemgetter(0)))
 
 
 @transaction.atomic

@@ -64,8 +64,8 @@ def note(role: str, *, host: str = "", pid: int = 0) -> None:
     """Note this process. `host` and `pid` are for tests, which note others."""
     host, pid = host or socket.gethostname(), pid or os.getpid()
     keys = fingerprints.own()
-    used = [(name, each, place == 0) for name, noted in keys.items() for place, each in enumerate(noted)]
-    names, each, signs = map(list, zip(*used, strict=True))
+    used = [(name, noted, place == 0) for name, all_noted in keys.items() for place, noted in enumerate(all_noted)]
+    names, prints, signs = map(list, zip(*used, strict=True))
     values: dict[str, Any] = {
         "id": f"{host}:{pid}",
         "host": host,
@@ -75,8 +75,8 @@ def note(role: str, *, host: str = "", pid: int = 0) -> None:
         "began": _began(pid),
     }
     with connection.cursor() as cursor:
-        cursor.execute(_NOTE, values | {"keys": Jsonb(keys)})
-        cursor.execute(_NOTE_USE, {"names": names, "fingerprints": each, "signs": signs})
+        cursor.execute(_NOTE, values)
+        cursor.execute(_NOTE_USE, {"names": names, "fingerprints": prints, "signs": signs})
     RunningProcess.objects.filter(seen_at__lt=Now() - FORGOTTEN_AFTER).delete()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage
 
+from common.disk import sync_folder
 from common.storage.files import TEMPORARY, StoredFile, counted, refusal_of
 
 
@@ -35,7 +36,7 @@ class LocalStorage(FileSystemStorage):
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
         return name
 
     def _write(self, path: Path, chunks: Iterable[bytes]) -> None:
@@ -79,7 +80,7 @@ class LocalStorage(FileSystemStorage):
                 if not after.exists():
                     raise
                 return
-            _sync_folder(after.parent)
+            sync_folder(after.parent)
 
     def walk(self, folders: Iterable[str]) -> Iterator[StoredFile]:
         with _refused():
@@ -115,15 +116,6 @@ def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
             yield from entries
     except FileNotFoundError:
         return
-
-
-def _sync_folder(folder: Path) -> None:
-    """Write the names in the folder to the disk."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

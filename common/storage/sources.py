@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 from django.db import models
 
 from common.hooks import Hook
+from common.pages import in_pages
 
 ROWS = 1_000  # that one statement reads
 
@@ -52,8 +54,4 @@ def sources() -> list[Source]:
 
 def pages_of(rows: models.QuerySet[Any], *fields: str) -> Iterator[tuple[Any, ...]]:
     """The fields of the rows, after their keys, in the order of the keys; `ROWS` in a statement."""
-    ordered = rows.order_by("pk").values_list("pk", *fields)
-    page = list(ordered[:ROWS])
-    while page:
-        yield from page
-        page = list(ordered.filter(pk__gt=page[-1][0])[:ROWS])
+    return in_pages(rows.values_list("pk", *fields), size=ROWS, key=itemgetter(0))

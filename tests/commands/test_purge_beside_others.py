@@ -13,9 +13,10 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import LoginCounter, Session, User
-from common import audit, audit_archive, audit_doctor, partitions, retention
+from common import audit, audit_archive, audit_doctor, old_rows, partitions, retention
 from common.fields import new_object_id
 from common.items import Items
+from common.locks import AdvisoryLock
 from common.models import AuditArchive, AuditEntry
 from edges.models import Participant
 from livestreams.models import LiveStream
@@ -157,6 +158,20 @@ def test_several_at_once_remove_a_month_of_notifications_once(creator: User) -> 
     when = partitions.begin_of(first + 1 + settings.NOTIFICATION_RETENTION_MONTHS)
     assert sum(at_once(4, lambda _: remove("notifications", now=when))) == 3
     assert not Notification.objects.exists()
+
+
+def test_no_dry_run_takes_a_lock_for_which_another_run_would_skip_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    take = AdvisoryLock.tried_by_session
+
+    def noted(lock: AdvisoryLock, *arguments: Any, **options: Any) -> Any:
+        tried.append(lock.name)
+        return take(lock, *arguments, **options)
+
+    monkeypatch.setattr(AdvisoryLock, "tried_by_session", noted)
+    for dry_run in (True, False):
+        retention.run(now=timezone.now(), dry_run=dry_run, items=Items("purge"))
+        assert sorted(tried) == ([] if dry_run else sorted([old_rows.MONTHS.name, audit_archive.LOCK.name]))
 
 
 # --- interruptions --------------------------------------------------------------------------------

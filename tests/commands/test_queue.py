@@ -18,6 +18,7 @@ from procrastinate.contrib.django.models import ProcrastinateEvent, Procrastinat
 from common.jobs import SLOW_QUEUE
 from common.jobs.stored import KIND, Result, Wanted, jobs, retry_job, seen
 from common.models import AuditEntry
+from common.storage.local import LocalStorage
 from config.world import SEEDING
 from tests.commands.conftest import Run, Start, waiting_for
 from tests.jobs import state_of, store_job, store_worker
@@ -105,6 +106,27 @@ def test_a_job_is_shown_with_its_arguments_and_events(capsys: pytest.CaptureFixt
     assert [event["type"] for event in facts["events"]] == ["deferred", "started", "failed"]
     assert facts["is_settled"]  # there is no such file
     assert not run(capsys, "show", str(store_job("failed", "gone.task")))["is_known"]
+
+
+def test_only_the_job_that_is_shown_is_asked_about(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question may be a call of a bucket."""
+    asked = []
+
+    def exists(storage: LocalStorage, name: str) -> bool:
+        asked.append(name)
+        return False
+
+    monkeypatch.setattr(LocalStorage, "exists", exists)
+    store_job("failed", names=["other.webp"])
+    shown = store_job("failed", names=["shown.webp"])
+
+    run(capsys, "show", str(shown))
+    assert asked == ["shown.webp"]
+
+    run(capsys, "show", str(store_job("todo", names=["waits.webp"])))
+    assert asked == ["shown.webp"]
 
 
 def test_locks_of_jobs_and_of_the_database_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from django.db.models import ProtectedError
 from accounts.models import User
 from common.models import AuditEntry
 from common.storage import StorageUnavailable, storage
+from common.storage.backups import BACKUP
 from common.storage.local import LocalStorage
 from livestreams import services
 from livestreams.models import Hold, LiveStream
@@ -79,6 +80,22 @@ def test_a_restored_stream_has_its_picture(
     assert facts["pictures"] == {stream.pk: "present" if is_renamed else "renamed"}
     assert storage().read(hidden) == b"picture"
     assert not storage().exists(old)
+
+
+def test_while_a_backup_runs_the_picture_keeps_its_name(creator: User, now: datetime) -> None:
+    """The rows of the backup may be older than the deletion, and name the file as it was."""
+    old = default_storage.save("thumbnails/one.webp", ContentFile(b"picture"))
+    stream = make_stream(creator, thumbnail=old)
+    services.delete_stream(stream.pk, by=creator, now=now)
+    with (
+        BACKUP.tried_by_session(),
+        pytest.raises(CommandError, match=f"A backup runs.* the picture of {stream.pk}") as raised,
+    ):
+        call_command("streams", "restore", stream.pk, *WHY)
+    assert raised.value.returncode == 1
+    assert LiveStream.objects.filter(pk=stream.pk).exists()
+    assert storage().exists(old)
+    assert not AuditEntry.objects.filter(action="rename_stored_files").exists()
 
 
 def test_a_picture_that_is_missing_is_a_problem(creator: User, now: datetime) -> None:

@@ -292,12 +292,13 @@ def _alter(file: Path) -> None:
     file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(b"once more", b"never")))
 
 
+@pytest.mark.parametrize("options", [["--yes"], ["--dry-run"]])
 @pytest.mark.parametrize("damage", [_remove, _alter])
-def test_a_damaged_archive_is_not_redacted(damage: Callable[[Path], None], archived: World) -> None:
+def test_a_damaged_archive_is_not_redacted(damage: Callable[[Path], None], options: list[str], archived: World) -> None:
     (file,) = files()
     damage(file)
     with pytest.raises(CommandError, match="The audit trail was not redacted: the archive"):
-        call_command("people", "erase", NAME, "--yes")
+        call_command("people", "erase", NAME, *options)
     assert not AuditRedaction.objects.exists()
 
 

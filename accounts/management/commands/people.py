@@ -42,12 +42,11 @@ class Command(OperatorCommand):
     changes_data = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions = self.add_actions(parser)
         roles = [*settings.ROLES, "superuser"]
 
         def add(name: str, text: str, *, needs: str = "user") -> ArgumentParser:
-            action = actions.add_parser(name, help=text, description=text)
-            action.add_argument("--json", action="store_true", default=SUPPRESS, help="print one JSON object")
+            action = self.add_action(actions, name, text)
             action.add_argument("--dry-run", action="store_true", default=SUPPRESS, help="change nothing")
             action.add_argument(needs, help="an id or a username" if needs == "user" else "the username")
             return action

@@ -14,7 +14,7 @@ from procrastinate.contrib.django.models import ProcrastinateEvent, Procrastinat
 from common import lock_holders
 from common.clock import database_time
 from common.command_values import age, limit, number
-from common.commands import OperatorCommand, Outcome
+from common.commands import OperatorCommand, Outcome, refuse_missing, refuse_unclear_choice
 from common.items import Items
 from common.jobs import settled
 from common.jobs.stored import (
@@ -56,7 +56,7 @@ class Command(OperatorCommand):
     changes_data = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions = self.add_actions(parser)
         listing = self.add_action(actions, "list", "list jobs, the oldest first")
         _add_filters(listing, tuple(State))
         listing.add_argument("--limit", type=limit, default=100, help="list at most so many; default: 100")
@@ -170,7 +170,7 @@ def _shown(job_id: int) -> Outcome:
         "queueing_lock": job.queueing_lock,
         "heartbeat_of_worker": job.worker and job.worker.last_heartbeat,
         "is_known": job.task_name in app.tasks,
-        "is_settled": any(is_settled for each, is_settled in settled.failed() if each.id == job_id),
+        "is_settled": settled.is_settled(job),
         "events": list(events),
     }
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in facts.items() if name != "events"]
@@ -200,16 +200,14 @@ def _line(holder: lock_holders.Holder) -> str:
 
 def _chosen(states: Sequence[State], *, ids: Sequence[int], all: bool, **options: Any) -> list[Seen]:
     is_filtered = any(options[name] for name in FILTERS)
-    if sum([bool(ids), is_filtered, all]) != 1:
-        raise CommandError("ID: name ids, or filters, or --all, and only one of them.", returncode=2)
+    refuse_unclear_choice(ids, is_filtered=is_filtered, all=all)
     now = database_time()
     if not ids:
         return seen(jobs(_wanted(states, **options), now=now))
-    found = {each.id: each for each in seen(jobs(Wanted(ids=tuple(ids)), now=now))}
-    missing = [str(job_id) for job_id in ids if job_id not in found]
-    if missing:
-        raise CommandError(f"ID: there is no job with the id {', '.join(missing)}.", returncode=2)
-    return [found[job_id] for job_id in dict.fromkeys(ids)]
+    wanted = list(dict.fromkeys(ids))
+    found = {each.id: each for each in seen(jobs(Wanted(ids=tuple(wanted)), now=now))}
+    refuse_missing(wanted, found, kind="job")
+    return [found[job_id] for job_id in wanted]
 
 
 def _foreseen(listed: Seen, states: Sequence[State]) -> Result:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
 from common.command_values import limit, object_id
-from common.commands import OperatorCommand, Outcome
+from common.commands import OperatorCommand, Outcome, refuse_missing
 from common.items import Items
 from common.models import AuditEntry
 from livestreams import services
@@ -20,6 +20,7 @@ type Change = Callable[[str, datetime, str], bool]
 PROBLEMS = {
     Picture.MISSING: "The picture of {} is missing. Restore it from a backup.",
     Picture.UNKNOWN: "The storage does not answer; run media check --rename for the picture of {} later.",
+    Picture.WAITING: "A backup runs; when it has ended, run media check --rename for the picture of {}.",
 }
 DONE = {"restore": "restored", "retain": "retained", "release": "released"}
 
@@ -45,7 +46,7 @@ class Command(OperatorCommand):
     changes_data = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions = self.add_actions(parser)
         listing = self.add_action(actions, "list", "list streams that are deleted or retained")
         only = listing.add_mutually_exclusive_group()
         only.add_argument("--deleted", action="store_true", help="only those that are deleted")
@@ -97,9 +98,7 @@ def _existing(ids: Sequence[str]) -> list[str]:
     """Each id once, in the order given."""
     wanted = list(dict.fromkeys(ids))
     found = set(LiveStream.all_objects.filter(pk__in=wanted).values_list("pk", flat=True))
-    missing = [stream_id for stream_id in wanted if stream_id not in found]
-    if missing:
-        raise CommandError(f"ID: there is no stream with the id {', '.join(missing)}.", returncode=2)
+    refuse_missing(wanted, found, kind="stream")
     return wanted
 
 

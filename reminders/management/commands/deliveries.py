@@ -10,7 +10,7 @@ from django.db.models import Count
 
 from common.clock import database_time
 from common.command_values import limit, moment, object_id
-from common.commands import OperatorCommand, Outcome
+from common.commands import OperatorCommand, Outcome, refuse_missing, refuse_unclear_choice
 from common.items import Items
 from reminders import services
 from reminders.models import Delivery
@@ -43,7 +43,7 @@ class Command(OperatorCommand):
     changes_data = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions = self.add_actions(parser)
         listing = self.add_action(actions, "list", "list deliveries whose last attempt failed")
         _add_filters(listing)
         listing.add_argument("--limit", type=limit, default=100, help="list at most so many; default: 100")
@@ -147,15 +147,12 @@ def _line(row: dict[str, Any]) -> str:
 
 def _chosen(*, ids: Sequence[str], all: bool, **options: Any) -> list[Seen]:
     is_filtered = any(options[name] for name in FILTERS)
-    if sum([bool(ids), is_filtered, all]) != 1:
-        raise CommandError("ID: name ids, or filters, or --all, and only one of them.", returncode=2)
+    refuse_unclear_choice(ids, is_filtered=is_filtered, all=all)
     if not ids:
         return services.seen(services.undelivered(_wanted(ENDED, **options)))
     wanted = list(dict.fromkeys(ids))
     found = {each.id: each for each in services.seen(Delivery.objects.filter(pk__in=wanted))}
-    missing = [delivery_id for delivery_id in wanted if delivery_id not in found]
-    if missing:
-        raise CommandError(f"ID: there is no delivery with the id {', '.join(missing)}.", returncode=2)
+    refuse_missing(wanted, found, kind="delivery")
     return [found[delivery_id] for delivery_id in wanted]
 
 
