@@ -13,7 +13,7 @@ from common.jobs.stored import State, Wanted, jobs
 LONGEST_WAIT = timedelta(minutes=10)
 LONGEST_RUN = timedelta(days=1)
 
-# The time of its last event is not that at which a scheduled job is due.
+# A scheduled job is due at `scheduled_at`, another one since its last event.
 _WAITING = """
     SELECT DISTINCT queue_name FROM procrastinate_jobs AS job
     WHERE status = 'todo' AND coalesce(
