@@ -91,7 +91,7 @@ def record_numbered(
     after: Mapping[str, Any],
     reason: str,
 ) -> None:
-    """Write the audit row of a change to a row whose key is a number, such as a job. The id ends with its bytes."""
+    """Write the audit row of a change to a row whose key is a number, such as a job: the id is that number."""
     run(_row(action, kind, number.to_bytes(12), by=by, now=now, before=before, after=after, reason=reason))
 
 

@@ -27,9 +27,7 @@ def commit() -> str:
 
 def postgresql_version() -> str:
     """Of the database server, as "18.6"."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('server_version_num')::int")
-        number = cursor.fetchone()[0]
+    number = connection.pg_version  # type: ignore[attr-defined]
     return f"{number // 10_000}.{number % 10_000}"
 
 

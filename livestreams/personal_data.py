@@ -40,7 +40,7 @@ def declarations() -> Iterator[Declaration]:
         "livestream",
         others={
             **dict.fromkeys(["reviewed", "skipped"], "a number"),
-            **dict.fromkeys(["verdict"], "a choice"),
+            "verdict": "a choice",
             "batch_id": "an id",
             "retained_at": "a time",
         },

@@ -7,7 +7,7 @@
         audit-archive/...   old months of the audit trail
         SHA256SUMS          as `sha256sum --check` reads it
 
-While it is written its name begins with a dot. What was killed is removed by the next backup.
+While it is written its name begins with a dot. The next backup removes what an interrupted one left.
 """
 
 import fcntl
@@ -82,13 +82,13 @@ class Draft:
         return Sum(name, digest.hexdigest(), size)
 
     def list(self, written: Sum) -> None:
-        """Not for several threads."""
+        """Add a file to the checksums. Only one thread may call this."""
         self.sums.write(written.line)
         self.files += 1
         self.size += written.size
 
     def finish(self, manifest: bytes, now: datetime) -> Path:
-        """Give it its name. Returns the folder."""
+        """Write the manifest, and give the folder its final name. Returns the folder."""
         self.list(self.write(MANIFEST, [manifest]))
         self.sums.flush()
         os.fsync(self.sums.fileno())

@@ -1,4 +1,4 @@
-"""What a backup says of itself, and whether this version can restore it."""
+"""The manifest of a backup: what is in it, and whether this version can restore it."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -158,7 +158,7 @@ def seals() -> tuple[int, str]:
 
 
 def differences(manifest: Manifest) -> Iterator[str]:
-    """What this database has otherwise than the manifest says. Raises BackupError."""
+    """How this database differs from the manifest, as sentences. Raises BackupError."""
     try:
         rows, found = rows_by_table(), seals()
     except DatabaseError as error:

@@ -25,7 +25,7 @@ from common.version import postgresql_version
 # Where Debian and Red Hat install them, by major version.
 PACKAGED = ("/usr/lib/postgresql/{}/bin", "/usr/pgsql-{}/bin")
 LOCK_WAIT = 60_000  # milliseconds that pg_dump waits for a table that a migration has locked
-LINES_SHOWN = 5  # of what a program said before it failed
+LINES_SHOWN = 5  # of the standard error of a program that failed
 
 
 @dataclass(frozen=True)

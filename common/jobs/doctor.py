@@ -13,7 +13,7 @@ from common.jobs.stored import State, Wanted, jobs
 LONGEST_WAIT = timedelta(minutes=10)
 LONGEST_RUN = timedelta(days=1)
 
-# The time of its last event is not that at which a scheduled job is due.
+# A scheduled job is due at `scheduled_at`, another one since its last event.
 _WAITING = """
     SELECT DISTINCT queue_name FROM procrastinate_jobs AS job
     WHERE status = 'todo' AND coalesce(
@@ -49,8 +49,8 @@ def _waiting(now: datetime) -> Iterator[Finding]:
     if queues:
         yield error(
             "jobs_waiting",
-            f"Jobs are due for more than {_minutes(LONGEST_WAIT)} minutes, and no worker has begun them. Queues:"
-            f" {', '.join(queues)}.",
+            f"Jobs are due for more than {LONGEST_WAIT // timedelta(minutes=1)} minutes, and no worker has begun them."
+            f" Queues: {', '.join(queues)}.",
             "Start a worker, or more of them: python manage.py worker. To see the jobs: python manage.py queue list"
             " --state due",
         )
@@ -67,7 +67,3 @@ def _stuck(now: datetime) -> Iterator[Finding]:
             "Restart the workers: a worker takes over the jobs of those that are gone. Or run: python manage.py queue"
             " retry --state stalled --reason WHY",
         )
-
-
-def _minutes(span: timedelta) -> str:
-    return f"{span.total_seconds() / 60:.0f}"

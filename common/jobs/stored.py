@@ -32,7 +32,7 @@ class State(StrEnum):
 RETRIABLE = (State.FAILED, State.STALLED)
 CANCELLABLE = (State.DUE, State.SCHEDULED)
 KIND = "job"  # of targets of the audit trail
-# The time of these is that at which the job is to run, or they do not change its state.
+# `scheduled` has the time at which the job is to run, and `abort_requested` does not change its state.
 _NO_CHANGES = ("scheduled", "abort_requested")
 
 

@@ -1,8 +1,8 @@
 """While a backup runs, no stored file is removed or renamed (decision 53).
 
 A backup reads the rows of one snapshot, and copies the files that these name afterwards. So a job must not remove or
-rename a file while a backup runs. A look at the lock is enough, without holding one: a job follows the commit of the
-change that no longer names the file, so a backup that begins after that look has a snapshot without the file.
+rename a file while a backup runs. It is enough to check the lock without taking it: a job runs after the commit of the
+change that no longer names the file, so the snapshot of a backup that begins after the check does not name the file.
 """
 
 from common.locks import AdvisoryLock

@@ -15,7 +15,6 @@ from common.refusals import Missing
 from reminders.models import DeviceToken, digest_of
 
 MOST_DEVICES = 10  # of one user: each is in every delivery to them
-# Push services drop tokens that were not used for so long (FCM: 270 days).
 # An app that registers at each start changes nothing until so much time has passed.
 REGISTERED_AGAIN_AFTER = timedelta(days=1)
 REGISTERING = AdvisoryLock("device token")

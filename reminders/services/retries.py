@@ -33,7 +33,6 @@ class Wanted:
     """What to find. `since` and `until` are times of the last attempt, `error` is a part of the last error."""
 
     states: tuple[str, ...] = UNDELIVERED
-    ids: tuple[str, ...] = ()
     channel: str = ""
     stream_id: str = ""
     chunk_id: str = ""
@@ -46,7 +45,6 @@ def undelivered(wanted: Wanted) -> QuerySet[Delivery]:
     """Deliveries whose last attempt failed, the newest first."""
     untried = Q(state=State.PENDING, last_error="")
     given: dict[str, Any] = {
-        "pk__in": wanted.ids,
         "channel": wanted.channel,
         "chunk__round__stream": wanted.stream_id,
         "chunk": wanted.chunk_id,
