@@ -1,4 +1,4 @@
-"""How long sessions wait for locks, and hold strong ones, while a migration runs. Times in seconds."""
+"""How long sessions on a database wait for locks, and hold strong ones, while a migration runs. Times in seconds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ SAMPLE_EVERY = 0.02
 
 # How long any session has been waiting for a lock, and the strong locks that are held on old tables. Those of relations
 # that the migration itself makes disturb nobody, and nobody waits behind a wait for the end of other transactions
-# (virtualxid), as in CREATE INDEX CONCURRENTLY.
+# (virtualxid), as in CREATE INDEX CONCURRENTLY. Other databases of the server may have relations with the same OIDs.
 _LOCKS = """
     SELECT
         coalesce(max(extract(epoch FROM clock_timestamp() - waitstart)) FILTER (WHERE NOT granted), 0)::float,
@@ -21,8 +21,9 @@ _LOCKS = """
             WHERE granted AND relation = ANY(%(tables)s)
             AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
         )
-    FROM pg_locks
-    WHERE pid <> pg_backend_pid() AND locktype <> 'virtualxid' AND (NOT granted OR locktype = 'relation')
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND locktype <> 'virtualxid' AND (NOT granted OR locktype = 'relation')
 """
 _TABLES = """
     SELECT array_agg(oid) FROM pg_class
