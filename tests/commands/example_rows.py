@@ -51,11 +51,5 @@ def make_role(name: str) -> None:
         )
 
 
-def remove_job_of_examples() -> None:
-    """Tests do not empty Procrastinate's tables, because they are not tables of Django models."""
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [JOB])
-
-
 def _make_stream(values: dict[str, Any], stream_id: str, **changed: Any) -> None:
     LiveStream.all_objects.create(**values | {"id": stream_id, "channel_name": stream_id, **changed})

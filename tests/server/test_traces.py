@@ -17,7 +17,7 @@ from tests.collector import Collector, collecting
 from tests.conftest import PASSWORD, make_user, token_of
 from tests.patience import PATIENCE
 from tests.reminders.asking import remind
-from tests.reminders.processes import forget_jobs, posting_to, running_workers
+from tests.reminders.processes import posting_to, running_workers
 from tests.reminders.receiver import answering, receiving
 from tests.servers import Server, lost_database, running_server, with_database_url
 from tests.streams import make_stream
@@ -42,10 +42,8 @@ def server(database_of_tests: str, collector: Collector) -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def viewer(transactional_db: None) -> Iterator[User]:
-    forget_jobs()
-    yield make_user("viewer")
-    forget_jobs()
+def viewer(transactional_db: None) -> User:
+    return make_user("viewer")
 
 
 def test_a_request_is_a_span_with_its_route_and_its_statements(
