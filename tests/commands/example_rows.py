@@ -43,11 +43,12 @@ def make_rows_of_examples(stream: LiveStream) -> None:
         )
 
 
-def make_role(name: str) -> None:
+def make_role(name: str, options: str = "") -> None:
     """Roles belong to the server, which several test processes share. The first one creates it."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"DO $$ BEGIN CREATE ROLE {name}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+            f"DO $$ BEGIN CREATE ROLE {name} {options};"
+            " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
         )
 
 

@@ -30,6 +30,7 @@ from livestreams import services
 from livestreams.models import LiveStream
 from livestreams.tasks import remove_thumbnail, rename_thumbnail
 from livestreams.thumbnails import new_name
+from tests.backends import BACKENDS
 from tests.commands.backups import (
     backup_here,
     backup_of,
@@ -233,14 +234,8 @@ def test_a_backup_and_an_erasure_exclude_each_other(words: list[str], creator: U
 def test_no_restore_begins_while_another_one_runs(start: Start, creator: User, run: Run, tmp_path: Path) -> None:
     backup = backup_of(run, tmp_path)
     with empty_database() as url:
-        with connected_to(url) as other:
-            # pg_restore waits for the end of this transaction, because of the name.
-            other.execute("BEGIN")
-            other.execute("CREATE TABLE django_migrations (id int)")
-            first = start("restore", str(backup), **target(url, tmp_path))
-            wait_until(lambda: _is_waited_for(url))
+        with waiting_restore(start, backup, url, tmp_path) as first:
             second = run("restore", str(backup), **target(url, tmp_path))
-            other.execute("ROLLBACK")
         _, errors = first.communicate(timeout=PATIENCE)
 
     assert first.returncode == 0, errors
@@ -248,21 +243,21 @@ def test_no_restore_begins_while_another_one_runs(start: Start, creator: User, r
     assert "Another backup or restore runs on this database." in second.stderr
 
 
-def _is_waited_for(url: str) -> bool:
-    with connected_to(url) as other:
-        waiting = other.execute(
-            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return bool(waiting.fetchall())
+@contextmanager
+def waiting_restore(start: Start, backup: Path, url: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A restore that waits until the block ends, because a transaction makes a table of the same name as its first."""
+    with connected_to(url) as other, other.transaction(force_rollback=True):
+        other.execute("CREATE TABLE django_migrations (id int)")
+        process = start("restore", str(backup), **target(url, folder))
+        wait_until(lambda: sessions_of(url, "wait_event_type = 'Lock'") > 0)
+        yield process
 
 
-def sessions_of(url: str) -> int:
-    """Of all others."""
+def sessions_of(url: str, condition: str = "true") -> int:
+    """How many sessions on this database are in a state, as `backends` counts them for that of the test."""
     with connected_to(url) as other:
-        found = other.execute(
-            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        return len(found.fetchall())
+        ((number,),) = other.execute(BACKENDS.format(condition)).fetchall()
+        return int(number)
 
 
 def test_a_backup_that_is_killed_leaves_nothing_that_looks_whole(
@@ -306,14 +301,9 @@ def test_a_restore_that_is_killed_leaves_the_database_empty(
     backup = backup_of(run, tmp_path)
     assert (backup / "database.dump").stat().st_size > 500_000
     with empty_database() as url:
-        with connected_to(url) as other:
-            other.execute("BEGIN")
-            other.execute("CREATE TABLE django_migrations (id int)")
-            process = start("restore", str(backup), **target(url, tmp_path))
-            wait_until(lambda: _is_waited_for(url))
+        with waiting_restore(start, backup, url, tmp_path) as process:
             process.kill()
             process.communicate(timeout=PATIENCE)
-            other.execute("ROLLBACK")
         wait_until(lambda: sessions_of(url) == 0)
         assert tables_of(url) == {}
         again = run("restore", str(backup), **target(url, tmp_path))

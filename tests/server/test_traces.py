@@ -15,6 +15,7 @@ from common.jobs import defer
 from reminders.models import Delivery
 from tests.collector import Collector, collecting
 from tests.conftest import PASSWORD, make_user, token_of
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.reminders.asking import remind
 from tests.reminders.processes import posting_to, running_workers
@@ -172,7 +173,7 @@ def test_without_an_address_nothing_of_opentelemetry_is_imported() -> None:
 @pytest.mark.parametrize("address", ["localhost:4318", "grpc://localhost:4317", "http://", "http://h:99999"])
 def test_an_address_that_is_none_is_refused_at_the_start(address: str) -> None:
     done = subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        manage("check"),
         cwd=settings.BASE_DIR,
         env=with_database_url() | {"OTEL_EXPORTER_OTLP_ENDPOINT": address},
         capture_output=True,
