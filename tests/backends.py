@@ -3,14 +3,14 @@
 from django.db import connection
 
 _OTHERS = "datname = current_database() AND pid <> pg_backend_pid()"
-_BACKENDS = f"SELECT count(*) FROM pg_stat_activity WHERE {_OTHERS} AND {{}}"
+BACKENDS = f"SELECT count(*) FROM pg_stat_activity WHERE {_OTHERS} AND {{}}"
 # Who waits for a row waits for the end of a transaction, which `pg_locks` lists without a database.
 _LOCKS = f"SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE {_OTHERS} AND NOT granted AND {{}}"
 
 
 def backends(condition: str = "true") -> int:
     """How many other sessions are in a state, given as SQL about `pg_stat_activity`."""
-    return _number(_BACKENDS.format(condition))
+    return _number(BACKENDS.format(condition))
 
 
 def waiting_locks(condition: str = "true") -> int:

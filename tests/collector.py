@@ -55,8 +55,7 @@ class Collector:
         def found() -> list[Received]:
             return [span for span in tuple(self.spans) if all(_value(span, key) == wanted[key] for key in wanted)]
 
-        wait_until(lambda: bool(found()))
-        return found()[0]
+        return wait_until(found)[0]
 
     def children_of(self, span: Received) -> list[Received]:
         return [each for each in tuple(self.spans) if each.parent == span.id and each.trace == span.trace]

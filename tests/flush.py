@@ -13,7 +13,7 @@ KEPT = {"django_content_type", "auth_permission", "django_migrations", "auth_gro
 # The groups that migrations create. Groups of tests are removed.
 KEPT_GROUPS = ["Moderators", "Senior moderators", "Ops", "Service accounts"]
 # Procrastinate's models are not managed by Django, so Django does not list their tables.
-JOBS = "procrastinate_jobs, procrastinate_events, procrastinate_periodic_defers, procrastinate_workers"
+JOBS = ["procrastinate_jobs", "procrastinate_events", "procrastinate_periodic_defers", "procrastinate_workers"]
 # Deleting leaves dead rows, which slow later tests. From this size on, truncating is faster.
 LARGE = 512 * 1024  # bytes
 # Of a table with its partitions.
@@ -38,9 +38,9 @@ def flush() -> None:
             for table in sizes:
                 cursor.execute(f"DELETE FROM {table}")
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SELECT EXISTS (SELECT FROM procrastinate_jobs) OR EXISTS (SELECT FROM procrastinate_workers)")
-        if cursor.fetchone()[0]:
-            cursor.execute(f"TRUNCATE {JOBS}")
+        cursor.execute(" UNION ALL ".join(f"(SELECT 1 FROM {table} LIMIT 1)" for table in JOBS))
+        if cursor.rowcount:
+            cursor.execute(f"TRUNCATE {', '.join(JOBS)}")
         of_tests = "SELECT id FROM auth_group WHERE NOT name = ANY(%s)"
         cursor.execute(f"DELETE FROM auth_group_permissions WHERE group_id IN ({of_tests})", [KEPT_GROUPS])
         cursor.execute("DELETE FROM auth_group WHERE NOT name = ANY(%s)", [KEPT_GROUPS])

@@ -8,6 +8,7 @@ from django.db import connection
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from common.jobs import FAST_QUEUE
+from tests.flush import JOBS
 
 _INSERT = """
     INSERT INTO procrastinate_jobs (queue_name, task_name, args, worker_id, queueing_lock, scheduled_at)
@@ -44,6 +45,12 @@ def store_job(
             cursor.execute(_MOVE, [step, job_id])
         cursor.execute(_OLDER, _params(age, job_id))
     return int(job_id)
+
+
+def forget_jobs() -> None:
+    """Remove all jobs in the middle of a test. At its end they are removed with all other rows."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {', '.join(JOBS)}")
 
 
 def store_worker(*, silent_for: timedelta = timedelta(0)) -> int:

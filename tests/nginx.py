@@ -15,7 +15,9 @@ from tests.patience import PATIENCE
 from tests.servers import free_port
 
 OPENSSL = shutil.which("openssl")
-needs_nginx = pytest.mark.skipif(not (NGINX and OPENSSL), reason="needs nginx and openssl")
+needs_nginx = pytest.mark.skipif(
+    not (NGINX and OPENSSL), reason="nginx or openssl is missing. Debian has the packages nginx-light and openssl."
+)
 
 NAME = "api.example.com"
 # Settings of the service behind this proxy.

@@ -23,7 +23,10 @@ from tests.patience import PATIENCE
 from tests.servers import direct_place, free_port, pooled_environment, url_of
 
 IS_CHOSEN = os.environ.get("DATABASE_POOLER", "") == "pgbouncer"
-needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="needs pgbouncer, from the Debian package pgbouncer")
+needs_pgbouncer = pytest.mark.skipif(
+    PGBOUNCER is None,
+    reason="PgBouncer is missing. Debian has the package pgbouncer; PGBOUNCER may name another program.",
+)
 
 # Tests hold transactions for longer than requests may.
 WITHOUT_LIMITS = "SET jit = off"

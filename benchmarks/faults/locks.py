@@ -1,4 +1,4 @@
-"""How long sessions wait for locks, and hold strong ones, while a migration runs. Times in seconds."""
+"""How long sessions on a database wait for locks, and hold strong ones, while a migration runs. Times in seconds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,8 @@ _LOCKS = """
             AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
         )
     FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE datname = current_database() AND pid <> pg_backend_pid() AND locktype <> 'virtualxid' AND (NOT granted OR locktype = 'relation')
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+        AND locktype <> 'virtualxid' AND (NOT granted OR locktype = 'relation')
 """
 _TABLES = """
     SELECT array_agg(oid) FROM pg_class

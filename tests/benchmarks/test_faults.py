@@ -106,7 +106,7 @@ def test_the_outcome_of_an_answer(reply: Reply, outcome: str) -> None:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.skipif(bool(lacking()), reason=f"needs {lacking()}")
+@pytest.mark.skipif(bool(lacking()), reason=f"These programs are missing: {lacking()}. Debian has the packages.")
 def test_some_faults_for_a_moment_lose_nothing_and_break_no_bound() -> None:
     faults = [BY_NAME[name] for name in ("crash", "worker", "locked")]
     # The rate is one that a machine full of other tests serves. Tests with a browser leave a running event loop in this

@@ -15,11 +15,10 @@ import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from tests.forking import manage
 from tests.patience import PATIENCE
-from tests.servers import database_url, pooled_environment
+from tests.servers import database_url, direct_place, pooled_environment
 
 type Start = Callable[..., subprocess.Popen[str]]
 
@@ -97,12 +96,7 @@ _WAITING = """
 @contextmanager
 def waiting_for(table: str, processes: int) -> Iterator[Callable[[], None]]:
     """Locks the table. The yielded function returns once so many processes wait, directly or indirectly."""
-    params: dict[str, Any] = {
-        key: value
-        for key, value in connection.get_connection_params().items()
-        if key in {"dbname", "host", "port", "user", "password"}
-    }
-    with psycopg.connect(**params) as holder:
+    with psycopg.connect(**direct_place()) as holder:
         holder.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
 
         def wait_for_them() -> None:

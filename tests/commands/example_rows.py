@@ -43,18 +43,13 @@ def make_rows_of_examples(stream: LiveStream) -> None:
         )
 
 
-def make_role(name: str) -> None:
+def make_role(name: str, options: str = "") -> None:
     """Roles belong to the server, which several test processes share. The first one creates it."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"DO $$ BEGIN CREATE ROLE {name}; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+            f"DO $$ BEGIN CREATE ROLE {name} {options};"
+            " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
         )
-
-
-def remove_job_of_examples() -> None:
-    """Tests do not empty Procrastinate's tables, because they are not tables of Django models."""
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM procrastinate_jobs WHERE id = %s", [JOB])
 
 
 def _make_stream(values: dict[str, Any], stream_id: str, **changed: Any) -> None:

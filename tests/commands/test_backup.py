@@ -20,6 +20,7 @@ from livestreams import services
 from tests.accounts.test_profile_photo import picture as photo
 from tests.commands.backups import backup_here, backup_of, empty_database, names_in, pictured_stream, tables_of, target
 from tests.commands.conftest import Run
+from tests.commands.example_rows import make_role
 from tests.s3 import ObjectServer
 from tests.servers import database_url
 from tests.storage.conftest import object_server  # noqa: F401 - a fixture
@@ -93,11 +94,7 @@ def test_no_other_user_can_read_a_backup(world: None, tmp_path: Path) -> None:
 
 
 def test_a_role_that_is_no_superuser_restores_what_it_then_owns(world: None, run: Run, tmp_path: Path) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"DO $$ BEGIN CREATE ROLE {OWNER} LOGIN;"
-            " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
-        )
+    make_role(OWNER, "LOGIN")
     backup = backup_of(run, tmp_path)
 
     with empty_database(owner=OWNER) as url:

@@ -1,9 +1,7 @@
 """The examples of docs/backup.md are run in their order: first on an installation, then on its restored copy."""
 
 import re
-import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ from django.conf import settings
 from accounts.models import User
 from tests.commands.backups import empty_database, names_in, pictured_stream, target
 from tests.commands.example_rows import make_role
-from tests.patience import PATIENCE
+from tests.commands.test_examples_of_pages import result
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pictures")]
 PAGE = Path(settings.BASE_DIR) / "docs" / "backup.md"
@@ -30,22 +28,6 @@ def _console(text: str) -> list[str]:
     return [line.strip() for block in blocks for line in block.splitlines()]
 
 
-def executed(example: str, environment: dict[str, str]) -> None:
-    python, manage, *words = shlex.split(example)
-    assert (python, manage) == ("python", "manage.py")
-    finished = subprocess.run(
-        [sys.executable, manage, *words],
-        cwd=settings.BASE_DIR,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert finished.returncode == 0, f"{example}: {finished.stderr}"
-    assert finished.stdout.strip()
-
-
 @pytest.mark.timeout(600)
 def test_the_examples_of_the_page_work(creator: User, place: dict[str, str], tmp_path: Path) -> None:
     backing_up, restoring = examples()
@@ -55,11 +37,11 @@ def test_the_examples_of_the_page_work(creator: User, place: dict[str, str], tmp
     place["BACKUP_FOLDER"] = str(tmp_path / "backups")
 
     for example in backing_up:
-        executed(example, place)
+        result(example, settings.BASE_DIR, place)
     (name,) = names_in(tmp_path / "backups")
     with empty_database() as url:
         for example in restoring:
-            executed(example, place | target(url, tmp_path))
+            result(example, settings.BASE_DIR, place | target(url, tmp_path))
 
     checked = subprocess.run(
         ["sha256sum", "--check", "SHA256SUMS"], cwd=tmp_path / "backups" / name, capture_output=True, check=False

@@ -17,7 +17,6 @@ from django.conf import settings as django_settings
 from django.contrib.sessions.models import Session
 from django.core.files.base import ContentFile
 from django.core.management import CommandError, call_command
-from django.db.models import Max
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
@@ -31,6 +30,7 @@ from livestreams import services
 from livestreams.models import LiveStream
 from livestreams.tasks import remove_thumbnail, rename_thumbnail
 from livestreams.thumbnails import new_name
+from tests.backends import BACKENDS
 from tests.commands.backups import (
     backup_here,
     backup_of,
@@ -129,11 +129,11 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]], N
     return arrange
 
 
-def run_jobs(after: int) -> int:
-    """Run the waiting jobs of files after this one, as a worker does. Returns how many were put off."""
+def run_jobs() -> int:
+    """Run the waiting jobs of files, as a worker does. Returns how many were put off."""
     tasks = {task.name: task for task in (remove_files, remove_thumbnail, rename_thumbnail)}
     put_off = 0
-    for job in ProcrastinateJob.objects.filter(pk__gt=after, status="todo", task_name__in=tasks).order_by("pk"):
+    for job in ProcrastinateJob.objects.filter(status="todo", task_name__in=tasks).order_by("pk"):
         try:
             tasks[job.task_name](**job.args)
         except BackupRunning:
@@ -147,7 +147,6 @@ def test_pictures_are_removed_and_renamed_when_the_backup_has_ended(
     replaced, deleted, purged = (pictured_stream(creator, status="ended") for _ in range(3))
     names = {stream.thumbnail for stream in (replaced, deleted, purged)}
     put_off = []
-    earlier = ProcrastinateJob.objects.aggregate(last=Max("pk"))["last"] or 0  # of other tests
 
     def change() -> None:
         now = timezone.now()
@@ -156,14 +155,14 @@ def test_pictures_are_removed_and_renamed_when_the_backup_has_ended(
             services.set_thumbnail(replaced.pk, by=creator, now=now, file=name)
         services.delete_stream(deleted.pk, by=creator, now=now)
         assert forget_unless_backed_up([purged.thumbnail]) == []
-        put_off.append(run_jobs(earlier))
+        put_off.append(run_jobs())
 
     between(change)
     backup = backup_here(tmp_path / "backups")
 
     assert put_off == [3]
     assert {f"thumbnails/{path.name}" for path in backup.rglob("*.webp")} == names
-    assert run_jobs(earlier) == 0
+    assert run_jobs() == 0
     assert not any(map(storage().exists, names))
     with empty_database() as url:
         elsewhere = target(url, tmp_path) | {"SECRET_KEY": django_settings.SECRET_KEY}
@@ -235,14 +234,8 @@ def test_a_backup_and_an_erasure_exclude_each_other(words: list[str], creator: U
 def test_no_restore_begins_while_another_one_runs(start: Start, creator: User, run: Run, tmp_path: Path) -> None:
     backup = backup_of(run, tmp_path)
     with empty_database() as url:
-        with connected_to(url) as other:
-            # pg_restore waits for the end of this transaction, because of the name.
-            other.execute("BEGIN")
-            other.execute("CREATE TABLE django_migrations (id int)")
-            first = start("restore", str(backup), **target(url, tmp_path))
-            wait_until(lambda: _is_waited_for(url))
+        with waiting_restore(start, backup, url, tmp_path) as first:
             second = run("restore", str(backup), **target(url, tmp_path))
-            other.execute("ROLLBACK")
         _, errors = first.communicate(timeout=PATIENCE)
 
     assert first.returncode == 0, errors
@@ -250,21 +243,21 @@ def test_no_restore_begins_while_another_one_runs(start: Start, creator: User, r
     assert "Another backup or restore runs on this database." in second.stderr
 
 
-def _is_waited_for(url: str) -> bool:
-    with connected_to(url) as other:
-        waiting = other.execute(
-            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return bool(waiting.fetchall())
+@contextmanager
+def waiting_restore(start: Start, backup: Path, url: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A restore that waits until the block ends, because a transaction makes a table of the same name as its first."""
+    with connected_to(url) as other, other.transaction(force_rollback=True):
+        other.execute("CREATE TABLE django_migrations (id int)")
+        process = start("restore", str(backup), **target(url, folder))
+        wait_until(lambda: sessions_of(url, "wait_event_type = 'Lock'") > 0)
+        yield process
 
 
-def sessions_of(url: str) -> int:
-    """Of all others."""
+def sessions_of(url: str, condition: str = "true") -> int:
+    """How many sessions on this database are in a state, as `backends` counts them for that of the test."""
     with connected_to(url) as other:
-        found = other.execute(
-            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        return len(found.fetchall())
+        ((number,),) = other.execute(BACKENDS.format(condition)).fetchall()
+        return int(number)
 
 
 def test_a_backup_that_is_killed_leaves_nothing_that_looks_whole(
@@ -308,14 +301,9 @@ def test_a_restore_that_is_killed_leaves_the_database_empty(
     backup = backup_of(run, tmp_path)
     assert (backup / "database.dump").stat().st_size > 500_000
     with empty_database() as url:
-        with connected_to(url) as other:
-            other.execute("BEGIN")
-            other.execute("CREATE TABLE django_migrations (id int)")
-            process = start("restore", str(backup), **target(url, tmp_path))
-            wait_until(lambda: _is_waited_for(url))
+        with waiting_restore(start, backup, url, tmp_path) as process:
             process.kill()
             process.communicate(timeout=PATIENCE)
-            other.execute("ROLLBACK")
         wait_until(lambda: sessions_of(url) == 0)
         assert tables_of(url) == {}
         again = run("restore", str(backup), **target(url, tmp_path))

@@ -18,7 +18,7 @@ from reminders import services
 from reminders.models import Checkpoint, Chunk, Delivery, Notification, Round
 from tests.commands.conftest import Run, Start, waiting_for
 from tests.patience import PATIENCE, wait_until
-from tests.reminders.processes import forget_jobs, let_wait, posting_to, running_workers
+from tests.reminders.processes import let_wait, posting_to, running_workers
 from tests.reminders.receiver import Gateway, answering, receiving
 from tests.reminders.sending import SECRET
 from tests.streams import make_stream
@@ -230,11 +230,9 @@ def test_a_dry_run_reports_what_would_be_missed_or_void(
 
 
 @pytest.fixture
-def crowd(transactional_db: None) -> Iterator[int]:
+def crowd(transactional_db: None) -> int:
     """A number of users that takes several chunks and some time."""
-    forget_jobs()
-    yield 20_000
-    forget_jobs()
+    return 20_000
 
 
 def recipients(gateway: Gateway) -> dict[str, list[str]]:

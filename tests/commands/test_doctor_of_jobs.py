@@ -1,6 +1,5 @@
 """manage.py doctor: jobs that failed are reported until their work is done."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,22 +20,16 @@ from reminders import services
 from reminders.models import Delivery, Notification
 from tests.commands.conftest import Run
 from tests.commands.test_doctor import found_by
-from tests.jobs import store_job
+from tests.jobs import forget_jobs, store_job
 from tests.patience import wait_until
-from tests.reminders.processes import forget_jobs, running_workers
+from tests.reminders.processes import running_workers
 from tests.streams import make_stream
 
 FINDER = "reminders.tasks.find_due_lead_times"
 NIGHTLY = "config.tasks.purge"
 A_MINUTE = timedelta(minutes=1)
 
-
-@pytest.fixture(autouse=True)
-def no_other_jobs(db: None) -> Iterator[None]:
-    forget_jobs()
-    yield
-    if not connection.in_atomic_block:
-        forget_jobs()
+pytestmark = pytest.mark.django_db
 
 
 def found() -> list[Finding]:

@@ -1,6 +1,5 @@
 """manage.py doctor: problems of reminders and deliveries are reported with their remedy."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +17,7 @@ from tests.commands.conftest import Run
 from tests.commands.test_doctor import GOOD_KEY, found_by
 from tests.conftest import make_user
 from tests.patience import wait_until
-from tests.reminders.processes import forget_jobs, running_workers
+from tests.reminders.processes import running_workers
 from tests.streams import make_stream
 
 MINUTE = timedelta(minutes=1)
@@ -159,16 +158,8 @@ def test_an_allowed_private_webhook_url_is_healthy(healthy: Any) -> None:
     assert found() == {}
 
 
-@pytest.fixture
-def own_jobs(transactional_db: None) -> Iterator[None]:
-    forget_jobs()
-    yield
-    forget_jobs()
-
-
-def test_the_command_reports_a_missing_worker_until_one_runs(
-    own_jobs: None, run: Run, place: dict[str, str], now: datetime
-) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_the_command_reports_a_missing_worker_until_one_runs(run: Run, place: dict[str, str], now: datetime) -> None:
     awaited(make_user("creator"), make_user("viewer"), now, ago=-10 * MINUTE)
     assert set(found_by(run)) == {"no_worker"}
     keys = {name: place[name] for name in ("SECRET_KEY", "JWT_SIGNING_KEY")}  # doctor compares those of all processes

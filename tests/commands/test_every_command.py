@@ -5,7 +5,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -18,7 +18,7 @@ from accounts.models import User
 from bans.models import LiveStreamBan
 from common.commands import OperatorCommand
 from tests.commands.conftest import Run, Start, waiting_for_streams
-from tests.commands.example_rows import NAMED_STREAM, make_role, make_rows_of_examples, remove_job_of_examples
+from tests.commands.example_rows import NAMED_STREAM, make_role, make_rows_of_examples
 from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.streams import make_stream
@@ -51,7 +51,7 @@ LOCKING_STREAMS = ["dispatch_reminders", "expire_streams", "import_bans", "purge
 
 
 @pytest.fixture
-def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Iterator[Path]:
+def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Path:
     """The folder with the files of the examples, each with one ban. Rows and roles of the examples exist, too."""
     stream = make_stream(creator)
     make_rows_of_examples(stream)
@@ -59,8 +59,7 @@ def files(creator: User, viewer: User, moderator: User, tmp_path: Path) -> Itera
     make_role(SERVICE_ROLE)
     (tmp_path / "bans.ndjson").write_text(json.dumps(ban), encoding="utf-8")
     (tmp_path / "bans.csv").write_text(f"{','.join(ban)}\n{','.join(ban.values())}\n", encoding="utf-8")
-    yield tmp_path
-    remove_job_of_examples()
+    return tmp_path
 
 
 def required_arguments(command: str, files: Path) -> list[str]:

@@ -37,7 +37,8 @@ def lines(*pages: str) -> list[str]:
 
 def result(call: str, folder: Path, environment: dict[str, str]) -> str:
     """The standard output of the call, which must succeed."""
-    _python, _program, *words = shlex.split(call, comments=True)
+    python, program, *words = shlex.split(call, comments=True)
+    assert (python, program) == ("python", "manage.py")
     finished = subprocess.run(
         manage(*words),
         cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,

@@ -29,6 +29,7 @@ from tests.conftest import session_of
 from tests.patience import PATIENCE
 from tests.races import at_once
 from tests.retaining import in_chunks, remove
+from tests.servers import direct_place
 from tests.streams import make_stream
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,9 +57,7 @@ def after_each_delete(call: Callable[[Any], None]) -> Iterator[None]:
 @pytest.fixture
 def other() -> Iterator[psycopg.Connection[Any]]:
     """A second session."""
-    names = {"dbname", "host", "port", "user", "password"}
-    params = {key: value for key, value in connection.get_connection_params().items() if key in names}
-    with psycopg.connect(**params) as session:
+    with psycopg.connect(**direct_place()) as session:
         yield session
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -23,20 +22,13 @@ from config.world import SEEDING
 from tests.commands.conftest import Run, Start, waiting_for
 from tests.jobs import state_of, store_job, store_worker
 from tests.patience import PATIENCE
-from tests.reminders.processes import forget_jobs
 
 WHY = ("--reason", "The storage is back")
 AN_HOUR = timedelta(hours=1)
 LOST = timedelta(seconds=10 * settings.WORKER_LOST_AFTER)
 PROBE = SEEDING  # any lock that no test takes meanwhile
 
-
-@pytest.fixture(autouse=True)
-def no_other_jobs(db: None) -> Iterator[None]:
-    forget_jobs()
-    yield
-    if not connection.in_atomic_block:
-        forget_jobs()
+pytestmark = pytest.mark.django_db
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:

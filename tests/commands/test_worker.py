@@ -1,13 +1,11 @@
 """manage.py worker: its options and its help. tests/reminders/test_workers.py tests what a worker does."""
 
-import json
 import shlex
-from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob, ProcrastinateWorker
@@ -16,20 +14,15 @@ from accounts.models import User
 from common.models import AuditEntry
 from livestreams.models import LiveStream, Status
 from tests.commands.conftest import Run, Start
+from tests.jobs import store_job
 from tests.patience import PATIENCE, wait_until
-from tests.reminders.processes import QUEUES, forget_jobs
+from tests.reminders.processes import QUEUES
 from tests.streams import make_stream
 
-STORE_JOB = "INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES (%s, %s, %s) RETURNING id"
 ARGUMENTS_OF_PERIODIC_TASK = {"timestamp": 0}
-OTHER_ARGUMENTS: dict[str, dict[str, list[str]]] = {"reminders.tasks.tell_chunks": {"chunk_ids": []}}
+OTHER_ARGUMENTS: dict[str, dict[str, Any]] = {"reminders.tasks.tell_chunks": {"chunk_ids": []}}
 
-
-@pytest.fixture(autouse=True)
-def _own_jobs(transactional_db: None) -> Iterator[None]:
-    forget_jobs()
-    yield
-    forget_jobs()
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("option", [f"--{queue}" for queue in settings.WORKER_QUEUES])
@@ -59,11 +52,9 @@ def test_every_example_of_the_help_works(run: Run, start: Start) -> None:
 def test_jobs_stored_under_the_old_name_of_a_task_still_run(creator: User, run: Run) -> None:
     no_show = make_stream(creator, now=timezone.now() - timedelta(days=9))
     stored: dict[str, int] = {}
-    with connection.cursor() as cursor:
-        for name in settings.RENAMED_TASKS:
-            arguments = OTHER_ARGUMENTS.get(name, ARGUMENTS_OF_PERIODIC_TASK)
-            cursor.execute(STORE_JOB, [app.tasks[name].queue, name, json.dumps(arguments)])
-            stored[name] = cursor.fetchone()[0]
+    for name in settings.RENAMED_TASKS:
+        arguments = OTHER_ARGUMENTS.get(name, ARGUMENTS_OF_PERIODIC_TASK)
+        stored[name] = store_job("todo", name, queue=app.tasks[name].queue, **arguments)
 
     finished = run("worker", "--until-idle")
 

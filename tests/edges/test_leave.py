@@ -186,13 +186,15 @@ def test_leaving_is_not_audited(api: Api, stream: LiveStream, viewer: User) -> N
 
 def test_leaving_writes_no_index(stream: LiveStream, viewer: User, now: datetime) -> None:
     # In a table without dead rows there is room in the page.
+    hot = 0
     for number in range(10):
         join(viewer, stream, now=now + number * 7200 * SECOND)
         before = updates_of("edges_participant")
         leave(stream.pk, by=viewer, now=now + (number * 7200 + 3599) * SECOND)
         after = updates_of("edges_participant")
         assert after[0] - before[0] == 1
-    assert after[1] >= 9, "each of them but one, if the page was full"
+        hot += after[1] - before[1]
+    assert hot >= 9, "each of them but one, if the page was full"
 
 
 # --- watch time -----------------------------------------------------------------------------------

@@ -87,23 +87,19 @@ def busy_service() -> Iterator[Scrapes]:
 
 def _call(server: Server, status: int, *args: Any, **options: Any) -> None:
     """Send a call again while it is refused: a busy machine of tests may be too slow for it."""
-    answers: list[int] = []
 
-    def is_answered() -> bool:
-        answers.append(server.call(*args, **options).status)
-        return answers[-1] != 503
+    def answered() -> int:
+        found = server.call(*args, **options).status
+        return 0 if found == 503 else found
 
-    wait_until(is_answered)
-    assert answers[-1] == status, answers
+    assert wait_until(answered) == status
 
 
 def _complete(port: int) -> list[Sample]:
     """A scrape for which all parts could be read from the database in time."""
-    found: list[Sample] = []
 
-    def is_complete() -> bool:
-        found[:] = scraped(port)
-        return total(found, "readings_ok") == len(settings.METRICS_READINGS)
+    def complete() -> list[Sample]:
+        found = scraped(port)
+        return found if total(found, "readings_ok") == len(settings.METRICS_READINGS) else []
 
-    wait_until(is_complete)
-    return found
+    return wait_until(complete)

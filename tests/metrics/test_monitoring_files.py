@@ -13,7 +13,6 @@ from django.conf import settings
 from common.metrics.declared import Metric
 from tests.metrics.queries import FREE, labels_of, parsed, selected
 from tests.metrics.scraping import PREFIX, busy_service, names
-from tests.reminders.processes import forget_jobs
 
 ROOT = Path(settings.BASE_DIR)
 FOLDER = ROOT / "deploy" / "monitoring"
@@ -78,10 +77,8 @@ def test_what_an_expression_uses_is_found() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_every_metric_label_and_value_that_is_used_is_in_a_scrape() -> None:
     """The lag of a replica is known only where one runs, and the pool of a process once it was used."""
-    forget_jobs()
     with busy_service() as scrapes:
         samples = [*scrapes.server, *scrapes.worker]
-    forget_jobs()
     known = {"up": set(), "ALERTS": {"alertname", "alertstate"}} | names(samples)
     known |= {PREFIX + each.name: set(each.labels) for each in Metric.declared if each.name == "replica_lag_seconds"}
     problems: list[str] = []

@@ -3,16 +3,13 @@
 import pytest
 
 from tests.metrics.scraping import busy_service, total
-from tests.reminders.processes import forget_jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_a_server_and_a_worker_show_what_they_have_done() -> None:
-    forget_jobs()
     with busy_service() as (server, worker, people):
         pass
-    forget_jobs()
     assert total(worker, "notifications_total", kind="live", outcome="notified") == people
     assert total(worker, "notifications_total", outcome="missed") == 0
     assert total(worker, "delivery_attempts_total", channel="webhook", outcome="delivered") == 1

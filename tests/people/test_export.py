@@ -3,7 +3,6 @@
 import json
 import stat
 import subprocess
-import sys
 import tracemalloc
 from datetime import datetime
 from io import StringIO
@@ -20,6 +19,7 @@ from common.models import AuditEntry
 from edges.models import Participant
 from livestreams.models import LiveStream
 from tests.conftest import PASSWORD
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.people.commands import export, refused
 from tests.people.world import NAME, OTHER, World
@@ -112,10 +112,9 @@ def test_memory_does_not_grow_with_the_number_of_rows(world: World, now: datetim
 
 @pytest.mark.django_db(transaction=True)
 def test_the_standard_output_of_the_command_is_the_json(now: datetime) -> None:
-
     user = User.objects.create_user("mia")
     finished = subprocess.run(
-        [sys.executable, "manage.py", "people", "export", "mia"],
+        manage("people", "export", "mia"),
         cwd=django_settings.BASE_DIR,
         env={"PATH": "/usr/bin", "DATABASE_URL": database_url(), "SECRET_KEY": "s" * 60, "JWT_SIGNING_KEY": "j" * 60}
         | pooled_environment,

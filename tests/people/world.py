@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import connection, models
+from django.db import connection
 
 from accounts import services as accounts
 from accounts.models import KnownAddress, Media, PersonNote, RefreshedPair, StaffPreferences, User
@@ -234,7 +233,3 @@ def rows_with(*words: str) -> dict[str, list[str]]:
 def bytes_with(text: str) -> str:
     """How PostgreSQL writes the bytes of a text in a row."""
     return text.encode().hex()
-
-
-def values_of(model: type[models.Model], **wanted: Any) -> list[dict[str, Any]]:
-    return list(model._base_manager.filter(**wanted).order_by("pk").values())

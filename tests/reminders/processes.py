@@ -36,13 +36,6 @@ _REMINDERS = """
         %s, id, NULL, 'en', now(), now()
     FROM accounts_user WHERE username LIKE 'waiting%%'
 """
-_TRUNCATE = "TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers CASCADE"
-
-
-def forget_jobs() -> None:
-    """Tests do not empty Procrastinate's tables, because they are not tables of Django models."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TRUNCATE)
 
 
 def let_wait(people: int, stream: LiveStream) -> None:

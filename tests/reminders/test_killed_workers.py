@@ -19,7 +19,6 @@ from reminders.models import Chunk, Delivery, Notification, Round
 from tests.patience import wait_until
 from tests.reminders.processes import (
     are_ready,
-    forget_jobs,
     let_wait,
     newest_worker,
     posting_to,
@@ -43,13 +42,11 @@ REMOVE_DELAY = "DROP FUNCTION slow_down CASCADE"
 
 @pytest.fixture(autouse=True)
 def _slow_notifications(transactional_db: None) -> Iterator[None]:
-    forget_jobs()
     with connection.cursor() as cursor:
         cursor.execute(ADD_DELAY)
     yield
     with connection.cursor() as cursor:
         cursor.execute(REMOVE_DELAY)
-    forget_jobs()
 
 
 def answering_slowly(gateway: Gateway, handler: BaseHTTPRequestHandler) -> None:

@@ -18,7 +18,6 @@ from reminders.models import Chunk, Notification, Reminder, Round
 from tests.conftest import make_user
 from tests.races import at_once
 from tests.reminders.asking import remind
-from tests.reminders.processes import forget_jobs
 from tests.reminders.working import cut, find, jobs, run, work, work_off
 from tests.streams import make_stream
 
@@ -26,11 +25,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 10
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(autouse=True)
-def _no_jobs(transactional_db: None) -> None:
-    forget_jobs()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -17,19 +16,14 @@ from reminders.models import Delivery
 from reminders.services.deliveries import STORE_PROGRESS_EVERY
 from tests.patience import PATIENCE, wait_until
 from tests.reminders.mail_server import MailServer, serving_mail
-from tests.reminders.processes import forget_jobs, let_wait, running_workers, start_worker
+from tests.reminders.processes import let_wait, running_workers, start_worker
 from tests.streams import make_stream
 
 PEOPLE = 400
 SECONDS_PER_MAIL = 0.01
 ADDRESSES = "UPDATE accounts_user SET email = username || '@example.com' WHERE username LIKE 'waiting%'"
 
-
-@pytest.fixture(autouse=True)
-def _no_jobs(transactional_db: None) -> Iterator[None]:
-    forget_jobs()
-    yield
-    forget_jobs()
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def accept_slowly(address: str) -> None:

@@ -1,42 +1,26 @@
 """What real workers log: their start and stop, failed jobs and failed deliveries, each with its identifiers."""
 
-import json
 import signal
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from accounts.models import User
 from livestreams import services as streams
 from reminders.models import Delivery
 from tests.conftest import make_user
+from tests.jobs import store_job
 from tests.patience import PATIENCE, wait_until
 from tests.reminders.asking import remind
-from tests.reminders.processes import forget_jobs, posting_to, running_workers
+from tests.reminders.processes import posting_to, running_workers
 from tests.reminders.receiver import answering, receiving
 from tests.server.logs import Logged
 from tests.streams import make_stream
 
-STORE_JOB = """
-    INSERT INTO procrastinate_jobs (queue_name, task_name, args, status) VALUES (%s, %s, %s, 'todo') RETURNING id
-"""
 INFO = {"LOG_LEVEL": "INFO"}
 
-
-@pytest.fixture(autouse=True)
-def _no_jobs(transactional_db: None) -> Iterator[None]:
-    forget_jobs()
-    yield
-    forget_jobs()
-
-
-def stored_job(queue: str, task: str, **arguments: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(STORE_JOB, [queue, task, json.dumps(arguments)])
-        return int(cursor.fetchone()[0])
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_start_and_stop_are_logged(capfd: pytest.CaptureFixture[str]) -> None:
@@ -59,9 +43,9 @@ def test_a_failed_job_is_logged_with_its_identifiers_and_without_its_arguments(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     logged = Logged(capfd)
-    unknown = stored_job("notifying", "no.such.task", argument="s3cret-1")
-    wrong = stored_job("notifying", "reminders.tasks.cut_rounds", argument="s3cret-2")
-    again = stored_job("delivering", "common.tasks.remove_files", names="../s3cret-3")
+    unknown = store_job("todo", "no.such.task", argument="s3cret-1")
+    wrong = store_job("todo", "reminders.tasks.cut_rounds", argument="s3cret-2")
+    again = store_job("todo", "common.tasks.remove_files", queue="delivering", names="../s3cret-3")
     with running_workers(environment=INFO):
         wait_until(lambda: len(failures(logged)) == 3)
         failed = failures(logged)

@@ -3,7 +3,6 @@
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler
 from statistics import median
@@ -23,7 +22,7 @@ from tests.backends import waiting_locks
 from tests.conftest import make_user
 from tests.patience import PATIENCE, wait_until
 from tests.reminders.asking import remind
-from tests.reminders.processes import forget_jobs, let_wait, posting_to, running_workers
+from tests.reminders.processes import let_wait, posting_to, running_workers
 from tests.reminders.receiver import Gateway, answering, hanging, receiving
 from tests.servers import lost_database, terminated_connections
 from tests.streams import make_stream
@@ -31,12 +30,7 @@ from tests.streams import make_stream
 STARTS = 20
 DELIVERIES_AT_ONCE = 8
 
-
-@pytest.fixture(autouse=True)
-def _no_jobs(transactional_db: None) -> Iterator[None]:
-    forget_jobs()
-    yield
-    forget_jobs()
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def awaited_stream(number: int = 0) -> LiveStream:

@@ -1,46 +1,47 @@
 """A primary and a streaming replica of it, made with the programs of the embedded server."""
 
-import os
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
-from common.postgres.account import account_for
+from benchmarks.postgres import PostgresServer
 from common.postgres.embedded import INITDB_OPTIONS, binaries
 from tests.patience import PATIENCE, wait_until
 
 OWNER = "app"
-OPTIONS = {
-    "listen_addresses": "",
-    "port": "5432",
-    "max_connections": "60",
-    "shared_buffers": "32MB",
+OPTIONS = (
+    "listen_addresses=",
+    "port=5432",
+    "max_connections=60",
+    "shared_buffers=32MB",
     # After a crash of the machine nobody needs these servers.
-    "fsync": "off",
+    "fsync=off",
     # A statement that conflicts with the replay is cancelled at once.
-    "max_standby_streaming_delay": "0",
-    "hot_standby_feedback": "on",
-    "wal_receiver_status_interval": "1s",
-    "wal_retrieve_retry_interval": "200ms",
-}
+    "max_standby_streaming_delay=0",
+    "hot_standby_feedback=on",
+    "wal_receiver_status_interval=1s",
+    "wal_retrieve_retry_interval=200ms",
+)
 
 
-class Node:
+class Node(PostgresServer):
     """One server. Its socket is not in its folder, which is copied."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.account = account_for(folder)
-        self.sockets = folder.parent / f"{folder.name}-socket"
-        self.log = folder.parent / f"{folder.name}.log"
+    seconds = PATIENCE
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(data)
+        self.sockets = data.parent / f"{data.name}-socket"
+
+    @property
+    def options(self) -> list[str]:
+        return [*OPTIONS, f"unix_socket_directories={self.sockets}"]
 
     @property
     def url(self) -> str:
@@ -51,59 +52,9 @@ class Node:
         """Where it is, for `settings.DATABASES`."""
         return {"NAME": OWNER, "USER": OWNER, "PASSWORD": "", "HOST": str(self.sockets), "PORT": "5432"}
 
-    def run(self, program: str, *arguments: str, stdin: bytes = b"") -> None:
-        with self.log.open("ab") as log:
-            ended = subprocess.run(
-                [binaries() / program, *arguments],
-                input=stdin,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-                env={"LC_ALL": "C", "PATH": os.environ.get("PATH", "")},
-                start_new_session=True,
-                check=False,
-                timeout=PATIENCE,
-                user=self.account.user,
-                group=self.account.group,
-                extra_groups=self.account.extra_groups,
-            )
-        assert ended.returncode == 0, f"{program} failed:\n{self.log.read_text(errors='replace')[-2000:]}"
-
-    def start(self) -> None:
-        words = [f"-c {name}='{value}'" for name, value in OPTIONS.items()]
-        options = " ".join([*words, f"-c unix_socket_directories='{self.sockets}'"])
-        self.run("pg_ctl", "start", "-D", str(self.folder), "--silent", "--wait", f"--options={options}")
-
-    def stop(self) -> None:
-        self.signal(signal.SIGCONT)
-        if self.processes():
-            self.run("pg_ctl", "stop", "-D", str(self.folder), "--silent", "--wait", "--mode=immediate")
-
-    def promote(self) -> None:
-        self.run("pg_ctl", "promote", "-D", str(self.folder), "--silent", "--wait")
-
-    def processes(self) -> list[psutil.Process]:
-        """The server's process and those that it started."""
-        try:
-            server = psutil.Process(int((self.folder / "postmaster.pid").read_text().splitlines()[0]))
-            return [server, *server.children(recursive=True)] if str(self.folder) in server.cmdline() else []
-        except (FileNotFoundError, IndexError, ValueError, psutil.Error):
-            return []
-
-    def signal(self, number: int) -> None:
-        for process in self.processes():
-            with suppress(psutil.Error):
-                process.send_signal(number)
-
     def kill(self) -> None:
-        processes = self.processes()
-        assert processes
-        for process in processes:
-            with suppress(psutil.Error):
-                process.kill()
-        psutil.wait_procs(processes, timeout=PATIENCE)
-        for left in (self.folder / "postmaster.pid", self.sockets / ".s.PGSQL.5432.lock"):
-            left.unlink(missing_ok=True)
+        super().kill()
+        (self.sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
     def execute(self, sql: str, *values: Any) -> Any:
         """The first value of the first row, if there is one."""
@@ -134,20 +85,19 @@ class Pair:
         return node
 
     def start(self) -> None:
-        folder = str(self.primary.folder)
-        self.primary.run("initdb", "-D", folder, "-U", OWNER, "--no-sync", *INITDB_OPTIONS)
+        self.primary.run("initdb", "-U", OWNER, "--no-sync", *INITDB_OPTIONS)
         create = f"CREATE DATABASE {OWNER}\n".encode()
-        self.primary.run("postgres", "--single", "-D", folder, "postgres", stdin=create)
+        self.primary.run("postgres", "--single", "postgres", stdin=create)
         self.primary.start()
 
     def copy(self) -> None:
         """Make the replica anew from the primary, and start it."""
-        self.replica.stop()
-        shutil.rmtree(self.replica.folder)
+        self.replica.discard()
+        shutil.rmtree(self.replica.data)
         self.replica = self._node("replica")
         self.replica.run(
             "pg_basebackup",
-            *("-D", str(self.replica.folder), "-h", str(self.primary.sockets), "-U", OWNER),
+            *("-D", str(self.replica.data), "-h", str(self.primary.sockets), "-U", OWNER),
             *("--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync"),
         )
         self.replica.start()
@@ -157,9 +107,9 @@ class Pair:
         """Make both run, and the replica follow, whatever a test did to them."""
         for node in (self.primary, self.replica):
             node.signal(signal.SIGCONT)
-        if not self.primary.processes():
+        if not self.primary.is_running:
             self.primary.start()
-        if not self.replica.processes():
+        if not self.replica.is_running:
             self.replica.start()
         if not self.replica.execute("SELECT pg_is_in_recovery()"):
             self.copy()
@@ -182,8 +132,8 @@ class Pair:
         wait_until(lambda: self.replica.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", written))
 
     def stop(self) -> None:
-        self.replica.stop()
-        self.primary.stop()
+        self.replica.discard()
+        self.primary.discard()
 
 
 @contextmanager

@@ -42,8 +42,7 @@ class _Lines(ABC):
         def found() -> list[dict[str, Any]]:
             return [line for line in self.lines("request") if line.get("request_id") == request_id]
 
-        wait_until(lambda: bool(found()))
-        (line,) = found()
+        (line,) = wait_until(found)
         return line
 
 

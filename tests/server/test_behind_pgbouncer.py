@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 from django.conf import global_settings
-from django.db import connection
 from django.test import override_settings
 from django.utils import timezone
 from django.utils.datastructures import CaseInsensitiveMapping
 
 from tests.api.furnishing import furnish, join_early
 from tests.api.operations import Operation, World, assert_documented, operations, world_for
+from tests.backends import backends
 from tests.bans.people import make_ban, permitted
 from tests.conftest import PASSWORD, make_user, token_of
 from tests.flush import flush
@@ -87,7 +87,7 @@ def test_a_poll_learns_of_a_ban_and_processes_share_the_connections_of_the_poole
         polls = [threads.submit(server.call, "GET", f"{address}?since={since}", token=token) for _ in range(4)]
         reads = [threads.submit(server.call, "GET", "/api/v1/users/me", token=token) for _ in range(100)]
         assert {each.result().status for each in reads} == {200}
-        assert activity("application_name ~ 'serve$' AND query !~ 'LISTEN'") <= 2
+        assert backends("application_name ~ 'serve$' AND query !~ 'LISTEN'") <= 2
         make_ban(viewer, stream)
         for poll in polls:
             assert [each["userId"] for each in poll.result().json()["data"]["list"]] == [viewer.pk]
@@ -110,8 +110,8 @@ def test_calls_on_a_locked_table_end_in_time_and_leave_no_statement_behind(conne
         # Without limits in the pooler only a request to cancel ends them. A pooler that keeps no prepared statements
         # gets none, because version 1.18 crashes after thousands.
         if not connect_query or keeps_statements():
-            wait_until(lambda: activity("wait_event_type = 'Lock'") == 0, seconds=60)
-    wait_until(lambda: activity("wait_event_type = 'Lock'") == 0)
+            wait_until(lambda: backends("wait_event_type = 'Lock'") == 0, seconds=60)
+    wait_until(lambda: backends("wait_event_type = 'Lock'") == 0)
 
 
 def test_after_a_restart_of_the_pooler_calls_succeed() -> None:
@@ -122,10 +122,3 @@ def test_after_a_restart_of_the_pooler_calls_succeed() -> None:
         terminated_connections()  # those of the pooler
         assert server.call("GET", "/api/v1/users/me", token=token).status == 200
         assert server.call("GET", "/readyz").status == 200
-
-
-def activity(condition: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {condition}")
-        number: int = cursor.fetchone()[0]
-        return number

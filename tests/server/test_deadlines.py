@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from django.db import connection
 
+from tests.backends import waiting_locks
 from tests.conftest import make_user, token_of
 from tests.patience import wait_until
 from tests.poolers import environment_behind, needs_pgbouncer, pgbouncer
@@ -65,12 +65,4 @@ def test_a_call_that_waits_for_one_lock_after_the_other_ends_in_time_and_changes
 
 
 def is_awaited(table: str) -> bool:
-    with connection.cursor() as cursor:
-        # The databases of other test processes have tables with the same numbers.
-        cursor.execute(
-            "SELECT count(*) > 0 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
-            " WHERE datname = current_database() AND relation = %s::regclass AND NOT granted",
-            [table],
-        )
-        found: bool = cursor.fetchone()[0]
-        return found
+    return waiting_locks(f"relation = '{table}'::regclass") > 0

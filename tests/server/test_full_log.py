@@ -11,7 +11,7 @@ FULL = Path("/dev/full")  # each write fails as on a full disk
 LOGS = {"LOG_LEVEL": "DEBUG"}
 
 
-@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full, which Linux has")
+@pytest.mark.skipif(not FULL.exists(), reason="The device /dev/full is missing. Linux has it, and macOS has none.")
 @pytest.mark.django_db(transaction=True)
 def test_a_server_serves_although_its_log_is_on_a_full_disk() -> None:
     port = free_port()

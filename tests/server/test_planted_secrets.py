@@ -20,7 +20,7 @@ from reminders.services import create_calendar_address
 from tests.conftest import make_user, token_of
 from tests.patience import PATIENCE
 from tests.reminders.asking import remind
-from tests.reminders.processes import forget_jobs, running_workers
+from tests.reminders.processes import running_workers
 from tests.reminders.receiver import answering, receiving
 from tests.server.logs import LogFile, Logged
 from tests.servers import Server, database_url, free_port, lost_database, running_server
@@ -74,11 +74,8 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_planted(transactional_db: None) -> Iterator[None]:
+def _nothing_planted(transactional_db: None) -> None:
     PLACES.clear()
-    forget_jobs()
-    yield
-    forget_jobs()
 
 
 def sent(server: Server, method: str, path: str, body: bytes = b"", **headers: str) -> int:

@@ -15,9 +15,10 @@ from common.jobs import defer
 from reminders.models import Delivery
 from tests.collector import Collector, collecting
 from tests.conftest import PASSWORD, make_user, token_of
+from tests.forking import manage
 from tests.patience import PATIENCE
 from tests.reminders.asking import remind
-from tests.reminders.processes import forget_jobs, posting_to, running_workers
+from tests.reminders.processes import posting_to, running_workers
 from tests.reminders.receiver import answering, receiving
 from tests.servers import Server, lost_database, running_server, with_database_url
 from tests.streams import make_stream
@@ -42,10 +43,8 @@ def server(database_of_tests: str, collector: Collector) -> Iterator[Server]:
 
 
 @pytest.fixture(autouse=True)
-def viewer(transactional_db: None) -> Iterator[User]:
-    forget_jobs()
-    yield make_user("viewer")
-    forget_jobs()
+def viewer(transactional_db: None) -> User:
+    return make_user("viewer")
 
 
 def test_a_request_is_a_span_with_its_route_and_its_statements(
@@ -174,7 +173,7 @@ def test_without_an_address_nothing_of_opentelemetry_is_imported() -> None:
 @pytest.mark.parametrize("address", ["localhost:4318", "grpc://localhost:4317", "http://", "http://h:99999"])
 def test_an_address_that_is_none_is_refused_at_the_start(address: str) -> None:
     done = subprocess.run(
-        [sys.executable, "manage.py", "check"],
+        manage("check"),
         cwd=settings.BASE_DIR,
         env=with_database_url() | {"OTEL_EXPORTER_OTLP_ENDPOINT": address},
         capture_output=True,
