@@ -1,4 +1,4 @@
-"""Files and headings that pages and comments link to or name exist, and the index of decisions is complete."""
+"""Files, headings and definitions that pages and comments name exist, and the index of decisions is complete."""
 
 import re
 from collections import Counter
@@ -17,6 +17,8 @@ APPS = "accounts|bans|benchmarks|common|config|deploy|docs|edges|livestreams|rem
 PAST = {"CHANGELOG.md", "docs/decisions/0012-bodies-before-threads.md"}
 # A path from the root of the checkout that is not the end of a longer path.
 NAMED = re.compile(rf"(?<![\w/.:{{}}-])(?:{APPS})/[\w/-]+\.(?:py|md|yaml|yml|toml|in|lock|conf|service)\b")
+# `NAME` in `folder/file.py`: one name or several, and the file or package that defines them.
+PLACED = re.compile(rf"((?:`[\w.]+`(?:, | and | or )?)+) (?:in|of) `((?:{APPS})/[\w/]+(?:\.py)?)`")
 
 
 def name_of(path: Path) -> str:
@@ -61,6 +63,28 @@ def test_files_that_are_named_exist() -> None:
                     yield f"{name_of(path)} names {named}"
 
     assert list(missing()) == []
+
+
+def defines(place: Path, name: str) -> bool:
+    """Whether the file, or one of the package, has a function, class, attribute or constant of this name."""
+    definition = re.compile(rf"(?m)^\s*(?:(?:async )?def |class ){name}\b|^\s*{name}(?:: [^=\n]+)? =")
+    paths = place.rglob("*.py") if place.is_dir() else [place]
+    return any(definition.search(path.read_text("utf-8")) for path in paths)
+
+
+def test_the_names_that_a_page_places_in_a_file_are_defined_there() -> None:
+    placed = [
+        (page, name.rpartition(".")[2], place)
+        for page in PAGES
+        if name_of(page) not in PAST
+        for names, place in PLACED.findall(page.read_text("utf-8"))
+        for name in re.findall(r"`([\w.]+)`", names)
+    ]
+    assert len(placed) > 50
+    missing = [
+        f"{name_of(page)} names {name} of {place}" for page, name, place in placed if not defines(ROOT / place, name)
+    ]
+    assert missing == []
 
 
 def test_the_architecture_lists_every_decision_with_its_title() -> None:
