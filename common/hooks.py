@@ -87,9 +87,16 @@ class MetricsReading(Protocol):
     def __call__(self, now: datetime, /) -> Iterable[Any]: ...
 
 
+class LastingUses(Protocol):
+    """Names what was signed with a key until `signed_by` and is still used after `used_after`, for an operator."""
+
+    def __call__(self, *, signed_by: datetime, used_after: datetime) -> Iterable[str]: ...
+
+
 READINESS_FACTS: Hook[ReadinessFact] = Hook("READINESS_FACTS", ReadinessFact)
 DOCTOR_CHECKS: Hook[DoctorCheck] = Hook("DOCTOR_CHECKS", DoctorCheck)
 METRICS_READINGS: Hook[MetricsReading] = Hook("METRICS_READINGS", MetricsReading)
+KEY_USES: Hook[LastingUses] = Hook("KEY_USES", LastingUses)
 
 
 @checks.register("hooks")

@@ -47,3 +47,5 @@ ENCRYPTED_COLUMNS = [
 ]
 # Signers of links that stay valid after SECRET_KEY was replaced: see common/secret_keys/lasting.py.
 LASTING_SIGNERS = ["reminders.channels.email.signer"]
+# By key: what was signed with it for longer than KEY_LIFETIMES. See common/secret_keys/stages.py.
+KEY_USES = {"JWT_SIGNING_KEY": "accounts.key_uses.tokens_of_servers"}

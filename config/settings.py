@@ -37,6 +37,7 @@ from config.keys import (  # noqa: F401 - settings
     ENCRYPTED_COLUMNS,
     JWT_SIGNING_KEY,
     JWT_SIGNING_KEY_FALLBACKS,
+    KEY_USES,
     LASTING_SIGNERS,
     SECRET_KEY,
     SECRET_KEY_FALLBACKS,

@@ -3,6 +3,7 @@
 from common.secret_keys.stages import Stage, Standing
 
 RESTART = "restart serve and worker there, one host after the other"
+MOST_SHOWN = 20
 NEW_KEY = "python -c 'import secrets; print(secrets.token_urlsafe(48))'"
 
 
@@ -49,8 +50,8 @@ def next_step(standing: Standing) -> str:
         case Stage.SIGNING:
             when = f"{standing.removable_from:%Y-%m-%d %H:%M} UTC" if standing.removable_from else "later"
             return (
-                f"Keep the old key in {fallbacks} until {when}, and run rotate_keys again then. If it has leaked,"
-                " remove it at once: what is signed with it is then refused."
+                f"Keep the old key in {fallbacks} until {when}, and run rotate_keys again then.{_lasting(standing)} If"
+                " it has leaked, remove it at once: what is signed with it is then refused."
             )
         case Stage.REMOVABLE:
             return f"Nothing needs the old key any more. Remove it from {fallbacks} on each host, and {RESTART}."
@@ -61,6 +62,17 @@ def next_step(standing: Standing) -> str:
                 f"Set {name} and {fallbacks} alike on all hosts, with every key that is in use in one of the two, and"
                 f" {RESTART}."
             )
+
+
+def _lasting(standing: Standing) -> str:
+    if not standing.uses:
+        return ""
+    shown = ", ".join(standing.uses[:MOST_SHOWN])
+    more = f" and {len(standing.uses) - MOST_SHOWN} more" if len(standing.uses) > MOST_SHOWN else ""
+    return (
+        f" These tokens of servers hold for longer, and are to be replaced before: {shown}{more}. Issue another with"
+        " manage.py people token USER, configure it, and end the old one with --end ID."
+    )
 
 
 def _behind(standing: Standing) -> str:

@@ -18,6 +18,7 @@ from enum import StrEnum
 
 from django.conf import settings
 
+from common.hooks import KEY_USES
 from common.models import KeyUse
 from common.secret_keys.fingerprints import KeySet
 from common.secret_keys.running import NOTED_EVERY
@@ -46,7 +47,8 @@ class Member:
 class Standing:
     """`signs` is the fingerprint of the newest key that signs. `behind` are the members that a restart must change.
 
-    `removable_from` is when the old keys may be removed, None if there is none or it is not known.
+    `removable_from` is when the old keys may be removed, None if there is none or it is not known. `uses` is what was
+    signed with them and is to be replaced before: it holds for longer.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Standing:
     others: tuple[str, ...]
     behind: tuple[str, ...] = ()
     removable_from: datetime | None = None
+    uses: tuple[str, ...] = ()
 
 
 def standing(name: str, members: Iterable[Member], *, waiting: int, now: datetime) -> Standing:
@@ -88,15 +91,22 @@ def standing(name: str, members: Iterable[Member], *, waiting: int, now: datetim
         return Standing(name, Stage.ACCEPTED, first, others)
     if not others:
         return Standing(name, Stage.SETTLED, first, others)
-    removable_from = max(_last_use(uses[each]) for each in others) + lifetime(name)
-    is_over = removable_from <= now and not waiting
-    return Standing(name, Stage.REMOVABLE if is_over else Stage.SIGNING, first, others, (), removable_from)
+    signed_by = max(_last_use(uses[each]) for each in others)
+    removable_from = signed_by + lifetime(name)
+    lasting = _lasting_uses(name, signed_by=signed_by, used_after=max(removable_from, now))
+    is_over = removable_from <= now and not waiting and not lasting
+    return Standing(name, Stage.REMOVABLE if is_over else Stage.SIGNING, first, others, (), removable_from, lasting)
 
 
 def lifetime(name: str) -> timedelta:
     """How long something that was signed with the key may be used."""
     longest: timedelta = settings.KEY_LIFETIMES[name]
     return longest
+
+
+def _lasting_uses(name: str, *, signed_by: datetime, used_after: datetime) -> tuple[str, ...]:
+    function = KEY_USES.functions().get(name)
+    return tuple(function(signed_by=signed_by, used_after=used_after)) if function else ()
 
 
 def _newest(signing: set[str], uses: dict[str, KeyUse]) -> str:

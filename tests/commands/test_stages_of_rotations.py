@@ -1,6 +1,7 @@
 """Which stage `rotate_keys` finds for what processes have noted, and what `doctor` says of it."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from socket import gethostname
 from typing import Any
 
@@ -8,10 +9,13 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
+from accounts.models import Session
+from accounts.services import end_token, grant_role, issue_token
 from common.models import KeyUse, RunningProcess
-from common.secret_keys import doctor, fingerprints, running
+from common.secret_keys import advice, doctor, fingerprints, running
 from common.secret_keys.overview import overview
 from common.secret_keys.stages import Standing
+from tests.conftest import make_user
 
 ONE, TWO, THREE = (f"q8Zr2vN5xLw0TbY7cHj4KmP1sDf6GuE9aRiXoWnBtVzJyQhMlC{number}" for number in range(3))
 
@@ -91,6 +95,41 @@ def test_the_old_key_can_be_removed_a_lifetime_after_it_last_signed(noted: Any) 
 
     assert standing().stage == "removable"
     assert found_by_doctor() == {"old_key_accepted"}
+
+
+def test_the_old_key_is_needed_until_the_tokens_of_servers_are_replaced(noted: Any) -> None:
+    server = make_user("chat.server")
+    grant_role(server.pk, "service-account", by=None, now=timezone.now())
+    session, _ = issue_token(server.pk, by=None, now=timezone.now(), lifetime=timedelta(days=365), sign=signed)
+    Session.objects.update(created_at=F("created_at") - timedelta(days=31))
+    noted(a=(ONE,))
+    noted(a=(TWO, ONE))
+    KeyUse.objects.update(last_signed_at=F("last_signed_at") - timedelta(days=30, minutes=2))
+
+    found = standing()
+    assert (found.stage, found.uses) == (
+        "signing",
+        (f"chat.server {session.pk} (until {session.expires_at:%Y-%m-%d})",),
+    )
+    assert f"replaced before: chat.server {session.pk} (until " in advice.next_step(found)
+    assert found_by_doctor() == set()
+
+    issue_token(server.pk, by=None, now=timezone.now(), lifetime=timedelta(days=365), sign=signed)
+    assert standing().uses == found.uses
+    end_token(server.pk, str(session.pk), by=None, now=timezone.now())
+
+    assert standing().stage == "removable"
+    assert found_by_doctor() == {"old_key_accepted"}
+
+
+def signed(session: Session, *, now: datetime) -> str:
+    return "not used"
+
+
+def test_of_many_tokens_of_servers_some_are_named(noted: Any) -> None:
+    noted(a=(ONE,))
+    found = replace(noted(a=(TWO, ONE)), uses=tuple(f"server{number}" for number in range(25)))
+    assert "server19 and 5 more." in advice.next_step(found)
 
 
 def test_a_key_that_signed_before_is_old_also_in_a_third_rotation(noted: Any) -> None:

@@ -19,6 +19,7 @@ from tests.patience import PATIENCE
 SETTINGS = [
     "AUDIENCE_RESTRICTION",
     "DOCTOR_CHECKS",
+    "KEY_USES",
     "KNOWN_CHANNELS",
     "METRICS_READINGS",
     "MODERATES",

@@ -65,6 +65,7 @@ def _facts(standing: Standing) -> dict[str, Any]:
         "others": standing.others,
         "behind": standing.behind,
         "removable_from": standing.removable_from,
+        "tokens_to_replace": standing.uses,
         "next": advice.next_step(standing),
     }
 
