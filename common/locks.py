@@ -77,7 +77,8 @@ class AdvisoryLock:
             try:
                 yield is_taken
             finally:
-                if is_taken:
+                # A lock ends with its connection, whose error or interruption is not to be replaced by another one.
+                if is_taken and not cursor.connection.closed:
                     cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 

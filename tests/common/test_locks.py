@@ -134,3 +134,12 @@ def test_a_session_lock_that_was_not_taken_is_not_released(lock: AdvisoryLock) -
         with ThreadPoolExecutor(1) as pool:
             assert not pool.submit(attempt).result()
         assert not tried(lock, "a")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_connection_ends_a_session_lock_and_replaces_no_interruption(lock: AdvisoryLock) -> None:
+    with pytest.raises(KeyboardInterrupt), lock.tried_by_session("a"):
+        connection.connection.close()  # as psycopg does when a cancelled statement does not end
+        raise KeyboardInterrupt
+    connection.close()
+    assert tried(lock, "a")
