@@ -231,10 +231,13 @@ def test_a_dry_run_says_the_same_and_changes_nothing(
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("action", ["restore", "retain"])
+@pytest.mark.parametrize("action", ["restore", "retain", "release"])
 def test_two_copies_at_once_change_each_stream_once(action: str, now: datetime, start: Start) -> None:
     creator = make_user("creator")
     ids = [services.delete_stream(make_stream(creator).pk, by=creator, now=now).pk for _ in range(20)]
+    if action == "release":
+        for stream_id in ids:
+            services.retain_stream(stream_id, by=None, now=now, reason="Case 17")
 
     with waiting_for_streams(2) as until_both_wait:
         copies = [start("streams", action, *ids, *WHY, "--json") for _ in range(2)]
