@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from common.admin.panels import PARAMETER as TAB
 from common.error_pages import RefusedParameter
+from common.postgres.plans import planned_for_values
 from common.refusals import Text
 
 PARAMETER = "after"
@@ -39,7 +40,8 @@ def page_of_rows(
     after = request.GET.get(PARAMETER, "")
     if after:
         rows = rows.filter(_after(after, rows.model, time))
-    found = list(rows.order_by(*order)[: shown + 1])
+    with planned_for_values(rows.db):
+        found = list(rows.order_by(*order)[: shown + 1])
     links: list[tuple[str, Text]] = []
     if after:
         links.append((f"?{urlencode({TAB: tab})}#tabs", gettext_lazy("Newest")))
