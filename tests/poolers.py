@@ -18,6 +18,7 @@ from django.db import connection, connections
 from pytest_django import DjangoDbBlocker
 
 from benchmarks.pgbouncer import PGBOUNCER, configuration, started
+from common.locks import AdvisoryLock
 from common.postgres.account import Account, account_for
 from tests.patience import PATIENCE
 from tests.servers import direct_place, free_port, pooled_environment, url_of
@@ -28,6 +29,9 @@ needs_pgbouncer = pytest.mark.skipif(
     reason="PgBouncer is missing. Debian has the package pgbouncer; PGBOUNCER may name another program.",
 )
 
+needs_own_session = pytest.mark.skipif(
+    IS_CHOSEN, reason="Session settings need a direct connection. With DATABASE_POOLER it leads through PgBouncer."
+)
 # Tests hold transactions for longer than requests may.
 WITHOUT_LIMITS = "SET jit = off"
 
@@ -87,6 +91,14 @@ def environment_behind(port: int) -> dict[str, str]:
     }
 
 
+def _skipped(*_: Any, **__: Any) -> Any:
+    """In place of a lock of the session, for commands that a test runs in this process.
+
+    Those that it starts as processes have DATABASE_DIRECT_URL, as in production.
+    """
+    pytest.skip("The command needs a direct connection. With DATABASE_POOLER it leads through PgBouncer.")
+
+
 @contextmanager
 def pooled_if_chosen(blocker: DjangoDbBlocker) -> Iterator[None]:
     """With DATABASE_POOLER, connections of this process and of those that it starts lead through the pooler."""
@@ -107,6 +119,7 @@ def pooled_if_chosen(blocker: DjangoDbBlocker) -> Iterator[None]:
         patch.setattr(connections, "settings", connections.settings | {"default": pooled})
         patch.setattr(connections["default"], "settings_dict", pooled)
         patch.setitem(pooled_environment, "DATABASE_DIRECT_URL", url_of(direct_place()))
+        patch.setattr(AdvisoryLock, "tried_by_session", _skipped)
         patch.setitem(pooled_environment, "DATABASE_PREPARED_STATEMENTS", str(keeps_statements()))
         yield
         with blocker.unblock():

@@ -138,8 +138,12 @@ def test_a_session_lock_that_was_not_taken_is_not_released(lock: AdvisoryLock) -
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lost_connection_ends_a_session_lock_and_replaces_no_interruption(lock: AdvisoryLock) -> None:
-    with pytest.raises(KeyboardInterrupt), lock.tried_by_session("a"):
-        connection.connection.close()  # as psycopg does when a cancelled statement does not end
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with lock.tried_by_session("a"):
+            connection.connection.close()  # as psycopg does when a cancelled statement does not end
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     connection.close()
     assert tried(lock, "a")

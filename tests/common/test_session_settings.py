@@ -4,7 +4,10 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from tests.poolers import needs_own_session
 
+
+@needs_own_session
 @pytest.mark.django_db(transaction=True)
 def test_connections_of_requests_have_time_limits_and_compile_no_statements() -> None:
     other = connection.copy()

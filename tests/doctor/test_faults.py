@@ -14,6 +14,7 @@ from livestreams import services as streams
 from livestreams.models import LiveStream
 from tests.doctor.faults import FAULTS
 from tests.doctor.installation import PICTURE, Site, found, healthy
+from tests.poolers import IS_CHOSEN
 
 
 @pytest.fixture
@@ -30,6 +31,8 @@ def test_a_healthy_installation_has_no_finding(site: Site) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_planted_fault_is_found(fault: str, site: Site) -> None:
+    if IS_CHOSEN and fault == "the clocks differ":
+        pytest.skip("Its clock is a setting of new sessions, and those of PgBouncer are older.")
     plant, code = FAULTS[fault]
     plant(site)
     assert found() == {code}

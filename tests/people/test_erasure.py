@@ -1,5 +1,6 @@
 """`people erase`: nothing of the person is left in the database, and nothing of other people is lost."""
 
+from contextlib import closing
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -293,13 +294,10 @@ def test_of_two_erasures_at_once_each_row_is_erased_once(transactional_db: None,
 def test_an_erasure_does_not_wait_for_another_process_and_a_dry_run_needs_no_lock(
     lock: AdvisoryLock, world: World
 ) -> None:
-    with connection.copy().cursor() as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [lock.key()])
-        try:
-            code, message = refused("erase", NAME, "--yes")
-            assert erase(world.person, "--dry-run")["changed"]
-        finally:
-            other.connection.close()
+    with closing(connection.copy()) as other, lock.tried_by_session(using=other) as is_taken:
+        assert is_taken
+        code, message = refused("erase", NAME, "--yes")
+        assert erase(world.person, "--dry-run")["changed"]
     assert (code, message) == (1, BUSY)
     assert User.objects.get(pk=world.person.pk).is_active
 
