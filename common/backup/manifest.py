@@ -169,8 +169,15 @@ def differences(manifest: Manifest) -> Iterator[str]:
     if found != (manifest.seals, manifest.newest_seal):
         expected = f"{manifest.seals} up to {manifest.newest_seal}"
         yield f"there are {found[0]} seals up to {found[1]}, and in the backup {expected}"
-    if manifest.secret_key not in fingerprints.own()["SECRET_KEY"]:
-        yield (
-            "SECRET_KEY is not that of the backup, so that what it encrypts in the database cannot be read: set it, or"
-            " add it to SECRET_KEY_FALLBACKS"
-        )
+    if problem := key_problem(manifest):
+        yield problem
+
+
+def key_problem(manifest: Manifest) -> str:
+    """A sentence when no key of this environment is that of the backup, else "". A lost key is no reason to refuse."""
+    if manifest.secret_key in fingerprints.own()["SECRET_KEY"]:
+        return ""
+    return (
+        "SECRET_KEY is not that of the backup, so that what it encrypts in the database cannot be read: set it, or"
+        " add it to SECRET_KEY_FALLBACKS"
+    )

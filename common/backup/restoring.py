@@ -72,6 +72,7 @@ def refuse(checked: Checked) -> Programs:
     chosen = programs()
     refuse_unfit(checked.manifest, chosen)
     _refuse_used_database()
+    _refuse_service_role()
     archives, pictures = _sizes(checked.folder)
     folder = Path(settings.AUDIT_ARCHIVE_FOLDER)
     for each in _below(checked.folder, ARCHIVES):
@@ -99,6 +100,17 @@ def _refuse_used_database() -> None:
         found = cursor.fetchone()
     if found:
         raise Refused("database", f"must be empty; it has {found[0]}. Create another one, and name it in DATABASE_URL")
+
+
+def _refuse_service_role() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT has_database_privilege(current_database(), 'CREATE')"
+            " AND has_schema_privilege(current_schema(), 'CREATE')"
+        )
+        (may_create,) = cursor.fetchone()
+    if not may_create:
+        raise Refused("DATABASE_URL", "must name the owner of the database: this role may not create tables in it")
 
 
 def _refuse_other_archive(path: Path, backed_up: Sum) -> None:

@@ -19,6 +19,7 @@ from common.storage import stored
 from livestreams.models import LiveStream
 from livestreams.thumbnails import new_name
 from tests.commands.conftest import Run
+from tests.commands.example_rows import make_role
 from tests.servers import direct_place, url_of
 from tests.streams import make_stream
 
@@ -43,6 +44,13 @@ def empty_database(*, owner: str = "") -> Iterator[str]:
     finally:
         with connection._nodb_cursor() as cursor:
             cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def as_role_without_rights(url: str) -> str:
+    """The same database for a role that may create nothing in it, as that of the service."""
+    make_role("without_rights", "LOGIN")
+    place = environ.Env.db_url_config(url)
+    return url.replace(f"://{place['USER']}", "://without_rights", 1)
 
 
 def target(url: str, folder: Path) -> dict[str, str]:

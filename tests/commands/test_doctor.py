@@ -181,7 +181,7 @@ def test_without_json_the_output_has_meaning_and_remedy(run: Run) -> None:
     assert finished.returncode == 1
     assert finished.stdout.startswith("error: secret_key_weak\n  SECRET_KEY is short")
     assert "\n  Remedy: Make one: python -c" in finished.stdout
-    assert "1 errors found." in finished.stderr
+    assert "1 error found." in finished.stderr
 
 
 # --- in this process ------------------------------------------------------------------------------

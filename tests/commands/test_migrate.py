@@ -13,6 +13,7 @@ from django.db import connection
 from common.direct import direct_connection
 from common.management.commands import migrate
 from common.management.commands.migrate import MIGRATING, Command
+from tests.commands.backups import as_role_without_rights, empty_database
 from tests.commands.conftest import Run, Start
 from tests.databases import locks_on
 from tests.patience import PATIENCE, wait_until
@@ -137,3 +138,12 @@ def test_a_plan_waits_for_nobody(run: Run) -> None:
     with closing(direct_connection()) as other, MIGRATING.tried_by_session(using=other):
         assert run("migrate", "--plan").returncode == 0
         assert run("migrate", "--check").returncode == 0
+
+
+def test_a_role_that_may_not_change_the_tables_is_told_of_their_owner(run: Run) -> None:
+    with empty_database() as url:
+        denied = as_role_without_rights(url)
+        finished = run("migrate", DATABASE_URL=denied, DATABASE_DIRECT_URL=denied)
+    assert finished.returncode == 1
+    assert "This role may not change the tables: let DATABASE_URL name their owner." in finished.stderr
+    assert "Traceback" not in finished.stderr

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 
 from accounts.models import User
 from tests.commands.backups import (
+    as_role_without_rights,
     backup_here,
     change_manifest,
     connected_to,
@@ -233,6 +234,17 @@ def test_the_database_of_the_service_is_refused(backup: Path) -> None:
     assert tables_of(database_url()) == before
 
 
+@pytest.mark.parametrize("words", [(), ("--dry-run",)], ids=["restore", "dry run"])
+def test_a_role_that_may_create_no_tables_is_refused(
+    words: tuple[str, ...], backup: Path, run: Run, empty: str, tmp_path: Path
+) -> None:
+    finished = run("restore", str(backup), *words, **target(as_role_without_rights(empty), tmp_path))
+
+    assert finished.returncode == 2
+    assert "DATABASE_URL: must name the owner of the database" in finished.stderr
+    assert names_in(tmp_path / "restored") == []
+
+
 def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
     code, message = refusal_of("restore", "yesterday", "--folder", str(tmp_path))
     assert (code, message.partition(";")[0]) == (2, "backup: must be the folder of a backup, with manifest.json")
@@ -264,8 +276,16 @@ def test_another_secret_key_is_a_problem(backup: Path, run: Run, empty: str, tmp
 
     # The backup was made by this process, whose key differs from that of the commands.
     assert finished.returncode == 1
-    assert "SECRET_KEY is not that of the backup" in finished.stderr
+    assert finished.stderr.count("SECRET_KEY is not that of the backup") == 2  # before the work, and after it
     assert "is restored" in finished.stdout
+
+
+def test_a_dry_run_tells_of_another_secret_key(backup: Path, run: Run, empty: str, tmp_path: Path) -> None:
+    finished = run("restore", str(backup), "--dry-run", **target(empty, tmp_path))
+
+    assert finished.returncode == 1
+    assert "SECRET_KEY is not that of the backup" in finished.stderr
+    assert tables_of(empty) == {}
 
 
 @pytest.mark.parametrize("words", [["--keep", "0"], ["--keep", "-1"], ["--keep", "2", "--verify", "newest"]])

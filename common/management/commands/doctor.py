@@ -68,7 +68,7 @@ class Command(OperatorCommand):
             facts["audit"] = self._facts(verified)
             parts.append(self._figures(verified))
         text = "\n\n".join(parts)
-        return Outcome(facts, text, f"{errors} errors found." if errors else "")
+        return Outcome(facts, text, f"{errors} error{'s' if errors > 1 else ''} found." if errors else "")
 
     def _text(self, finding: Finding) -> str:
         paint = self.style.ERROR if finding.severity is Severity.ERROR else self.style.WARNING

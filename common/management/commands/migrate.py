@@ -8,10 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
-from django.db import OperationalError, connections
+from django.db import OperationalError, ProgrammingError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.errors import LockNotAvailable
+from django.db.migrations.exceptions import MigrationSchemaMissing
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 
+from common.error_texts import first_line
 from common.locks import AdvisoryLock
 
 MIGRATING = AdvisoryLock("migrate")
@@ -34,8 +36,17 @@ class Command(migrate.Command):
             super().handle(*args, **options)
             return
         connection = connections[options["database"]]
-        with self._alone(connection), self._short_waits(connection):
-            self._patiently(connection, lambda: super(Command, self).handle(*args, **options))
+        try:
+            with self._alone(connection), self._short_waits(connection):
+                self._patiently(connection, lambda: super(Command, self).handle(*args, **options))
+        except (MigrationSchemaMissing, ProgrammingError) as error:
+            # Django raises the first one while it handles the other.
+            denied = error if isinstance(error, ProgrammingError) else error.__context__
+            if not isinstance(getattr(denied, "__cause__", None), InsufficientPrivilege):
+                raise
+            raise CommandError(
+                f"This role may not change the tables: let DATABASE_URL name their owner. ({first_line(error)})"
+            ) from error
 
     @contextmanager
     def _alone(self, connection: BaseDatabaseWrapper) -> Iterator[None]:

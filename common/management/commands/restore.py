@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from common.backup import folders, restoring
 from common.backup.commands import BackupCommand
+from common.backup.manifest import key_problem
 from common.backup.restoring import Checked, Result
 from common.commands import Outcome
 
@@ -30,9 +31,13 @@ class Command(BackupCommand):
 
     def work_in(self, folder: Path, **options: Any) -> Outcome:
         checked = restoring.verify(folders.found(options["backup"], folder), self.advancing)
+        problem = key_problem(checked.manifest)
         if options["dry_run"]:
             restoring.refuse(checked)
-            return Outcome(_facts(checked, dry_run=True), f"{_described(checked)} can be restored.")
+            text = f"{_described(checked)} can be restored."
+            return Outcome(_facts(checked, dry_run=True), text, problem and f"{problem}.")
+        if problem:  # before hours of work, and again at the end
+            self.stderr.write(f"{problem}.")
         return _outcome(checked, restoring.restore(checked, now=timezone.now(), advancing=self.advancing))
 
 
