@@ -10,7 +10,7 @@ from django.conf import settings
 from accounts.models import User
 from tests.commands.backups import empty_database, names_in, pictured_stream, target
 from tests.commands.example_rows import make_role
-from tests.commands.test_examples_of_pages import result
+from tests.commands.test_examples_of_pages import CALL, result
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("pictures")]
 PAGE = Path(settings.BASE_DIR) / "docs" / "backup.md"
@@ -18,14 +18,15 @@ ROLE = "kumanda_service"
 
 
 def examples() -> tuple[list[str], list[str]]:
-    """The lines of the console blocks: those before the heading of restoring, and those after it."""
+    """The calls in the console blocks: those before the heading of restoring, and those after it."""
     before, _, after = PAGE.read_text("utf-8").partition("\n## Restoring\n")
     return _console(before), _console(after)
 
 
 def _console(text: str) -> list[str]:
     blocks = re.findall(r"(?ms)^ *```console\n(.+?)^ *```$", text)
-    return [line.strip() for block in blocks for line in block.splitlines()]
+    lines = [line.strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith(CALL)]
 
 
 @pytest.mark.timeout(600)
