@@ -27,6 +27,9 @@ class _Tally(threading.local):
 
 tally = _Tally()
 
+# Errors which say that the connection is lost.
+LOST = (psycopg.OperationalError, psycopg.InterfaceError)
+
 
 class ServerSilent(psycopg.OperationalError):
     """The server has not answered in time. Whether it has executed the statement is unknown."""
@@ -61,6 +64,12 @@ class BoundedConnection(psycopg.Connection[Any]):
             # Closed without notice to the server: a rollback would wait for an answer too.
             self.pgconn.finish()
             raise ServerSilent(f"the server has not answered within {seconds:.2f} seconds") from error
+        except psycopg.Error as error:
+            # A pooler that loses the connection to the server answers, and ends the connection: two results of one
+            # COMMIT, which psycopg calls an internal error.
+            if error.sqlstate is None and self.closed and not isinstance(error, LOST):
+                raise psycopg.OperationalError("the connection was lost") from error
+            raise
 
     @classmethod
     def _connect_gen(cls, conninfo: str = "") -> Generator[Any, Any, Any]:

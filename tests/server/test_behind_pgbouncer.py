@@ -1,16 +1,20 @@
 """Every operation through a real server behind PgBouncer in transaction mode, as docs/connections.md configures it."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 from django.conf import global_settings
 from django.test import override_settings
 from django.utils import timezone
 from django.utils.datastructures import CaseInsensitiveMapping
 
+from common.postgres.bounded import BoundedConnection
 from tests.api.furnishing import furnish, join_early
 from tests.api.operations import Operation, World, assert_documented, operations, world_for
 from tests.backends import backends
@@ -20,7 +24,7 @@ from tests.flush import flush
 from tests.patience import wait_until
 from tests.poolers import environment_behind, keeps_statements, needs_pgbouncer, pgbouncer
 from tests.server.test_waits import LONGEST_ANSWER, Timed, locked_table
-from tests.servers import Server, running_server, terminated_connections
+from tests.servers import Server, direct_place, running_server, terminated_connections
 from tests.streams import make_stream
 
 pytestmark = [pytest.mark.django_db(transaction=True), needs_pgbouncer, pytest.mark.timeout(600)]
@@ -112,6 +116,25 @@ def test_calls_on_a_locked_table_end_in_time_and_leave_no_statement_behind(conne
         if not connect_query or keeps_statements():
             wait_until(lambda: backends("wait_event_type = 'Lock'") == 0, seconds=60)
     wait_until(lambda: backends("wait_event_type = 'Lock'") == 0)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [BoundedConnection.commit, BoundedConnection.rollback, lambda session: session.execute("SELECT 1")],
+    ids=["commit", "rollback", "statement"],
+)
+def test_a_connection_that_ends_in_a_transaction_is_lost_whatever_comes_next(
+    command: Callable[[BoundedConnection], object],
+) -> None:
+    with pgbouncer() as port:
+        place = direct_place()
+        session = BoundedConnection.connect(host="127.0.0.1", port=port, user=place["user"], dbname=place["dbname"])
+        with closing(session):
+            session.execute("SELECT 1")
+            terminated_connections()  # those of the pooler
+            with pytest.raises(psycopg.OperationalError):
+                command(session)
+            assert session.closed
 
 
 def test_after_a_restart_of_the_pooler_calls_succeed() -> None:
