@@ -140,7 +140,7 @@ def test_a_plan_waits_for_nobody(run: Run) -> None:
         assert run("migrate", "--check").returncode == 0
 
 
-def test_a_role_that_may_not_change_the_tables_is_told_of_their_owner(run: Run) -> None:
+def test_a_role_that_may_not_change_the_tables_gets_an_error_that_names_their_owner(run: Run) -> None:
     with empty_database() as url:
         denied = as_role_without_rights(url)
         finished = run("migrate", DATABASE_URL=denied, DATABASE_DIRECT_URL=denied)
