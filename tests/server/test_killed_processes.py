@@ -45,6 +45,8 @@ def test_processes_that_do_not_come_up_again_are_tried_a_few_times_and_then_serv
     module.write_text("from config.settings import *\n")
     environment = {"DJANGO_SETTINGS_MODULE": module.stem, "PYTHONPATH": str(tmp_path)}
     with running_server(workers=2, **environment) as server:
+        # A process that has not started yet would fail too, and `serve` end at once.
+        wait_until(lambda: len(server.accepting()) == 2)
         module.write_text("raise SystemExit(7)\n")
         os.kill(server.accepting()[0], signal.SIGKILL)
         assert server.process is not None
