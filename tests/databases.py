@@ -41,6 +41,9 @@ def database(
     if keep:
         return
     with blocker.unblock():
+        connection.close()
+        with connection._nodb_cursor() as cursor:
+            _end_sessions(cursor, connection.settings_dict["NAME"])
         teardown_databases(old, verbosity=verbosity)
         if made_template:
             with _locked(shared), connection._nodb_cursor() as cursor:
@@ -71,10 +74,14 @@ def _copied(suffix: str = "copy") -> str:
     connection.close()
     with connection._nodb_cursor() as cursor:
         cursor.execute(f'DROP DATABASE IF EXISTS "{copy}"')
-        # Of a process that a test has killed: its statement goes on, and with it the session.
-        cursor.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
+        _end_sessions(cursor, name)
         cursor.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{name}"')
     return copy
+
+
+def _end_sessions(cursor: CursorWrapper, name: str) -> None:
+    """Of processes that a test has killed: their statements go on, and with them the sessions."""
+    cursor.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from django.http import HttpResponse
 
 from common.server import bodies, threads
 from common.server.application import Application
+from tests import loops
 from tests.api.operations import Operation, World
 
 
@@ -72,7 +73,7 @@ def _answered(application: Application, requests: Iterable[Request]) -> Any:
     async def ask() -> None:
         await asyncio.gather(*(application.__rsgi__(*request) for request in requests))
 
-    asyncio.run(ask())
+    loops.run(ask())
     ((status, headers, content),) = list(requests)[-1][1].answers
     response = HttpResponse(content, status=status, headers=dict(headers))
     response.json = lambda: json.loads(content)  # type: ignore[attr-defined]  # as in the test client

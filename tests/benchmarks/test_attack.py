@@ -13,6 +13,7 @@ from benchmarks.attack.calls import Reply
 from benchmarks.attack.measuring import Figures, measured
 from benchmarks.attack.service import Place, place
 from benchmarks.attack.watch import Watch, seen
+from tests import loops
 from tests.servers import free_port
 
 pytestmark = pytest.mark.slow
@@ -108,7 +109,7 @@ def test_the_watch_counts_a_missing_service_as_unanswered() -> None:
         assert found.calls_failed == found.calls_asked >= 3
         assert found.failures == {"users/me: no answer": found.calls_asked}
 
-    asyncio.run(watched())
+    loops.run(watched())
 
 
 def test_the_watch_reports_the_99th_percentile_which_one_lost_response_in_200_does_not_change() -> None:

@@ -1,7 +1,6 @@
 """In the loops of commands and tasks, a failing item does not stop the others. The command or task fails at the end."""
 
 import ast
-import asyncio
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -30,6 +29,7 @@ from livestreams.management.commands import expire_streams
 from livestreams.models import LiveStream, Status
 from reminders import services as reminder_services
 from reminders import tasks as reminder_tasks
+from tests import loops
 from tests.conftest import make_user, session_of
 from tests.retaining import remove
 from tests.streams import make_stream
@@ -244,7 +244,7 @@ def test_stalled_jobs_are_taken_over_even_if_one_fails(caplog: pytest.LogCapture
 
     jobs: Any = Jobs()
     with pytest.raises(ItemsFailed, match="take_over_stalled_jobs failed for 1: 1"):
-        asyncio.run(maintenance.take_over_stalled_jobs(jobs))
+        loops.run(maintenance.take_over_stalled_jobs(jobs))
 
     assert jobs.taken == [2, 3]
     assert_logged(caplog, "take_over_stalled_jobs", "1")
