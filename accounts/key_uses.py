@@ -3,16 +3,14 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.conf import settings
-
 from accounts.models import Session, User
+from accounts.services.roles import groups_with_tokens
 
 
 def tokens_of_servers(*, signed_by: datetime, used_after: datetime) -> Iterator[str]:
     """Those that were issued until `signed_by` and hold longer than `used_after`, as an operator knows them."""
-    groups = [role.group for role in settings.ROLES.values() if role.has_tokens]
     issued = Session.objects.filter(
-        user__in=User.objects.filter(is_active=True, groups__name__in=groups),
+        user__in=User.objects.filter(is_active=True, groups__name__in=groups_with_tokens()),
         ended_at__isnull=True,
         created_at__lte=signed_by,
         expires_at__gt=used_after,

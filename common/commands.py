@@ -18,7 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from common.command_values import reason
 from common.entry_points import EntryPoint, called_through
+from common.error_texts import first_line
 from common.pages import in_pages
+from common.postgres.faults import is_denied
 
 BATCH = 500
 EXIT_CODES = """
@@ -94,10 +96,8 @@ class OperatorCommand(BaseCommand):
             except KeyboardInterrupt:
                 self.stderr.write("Stopped. What was done stays done; run it again for the rest.")
                 raise
-            except ProgrammingError as error:
-                raise CommandError(f"The database is not as this version needs it; run migrate. ({error})") from error
-            except OperationalError as error:
-                raise CommandError(f"The database does not answer: {error}") from error
+            except (ProgrammingError, OperationalError) as error:
+                raise CommandError(_reason(error)) from error
         self.stdout.write(orjson.dumps(outcome.facts).decode() if options["json"] else outcome.text)
         if outcome.problem:
             raise CommandError(outcome.problem)
@@ -128,6 +128,14 @@ class OperatorCommand(BaseCommand):
     def _bar(self) -> Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         return Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+
+
+def _reason(error: ProgrammingError | OperationalError) -> str:
+    if is_denied(error):
+        return f"This role may not do that: let DATABASE_URL name the owner of the tables. ({first_line(error)})"
+    if isinstance(error, ProgrammingError):
+        return f"The database is not as this version needs it; run migrate. ({error})"
+    return f"The database does not answer: {error}"
 
 
 # --- the rows that a command is to change ---------------------------------------------------------

@@ -104,7 +104,12 @@ def _has_rights_of_staff(user: User) -> bool:
 
 
 def _has_tokens(user: User) -> bool:
-    return not {role.group for role in settings.ROLES.values() if role.has_tokens}.isdisjoint(_groups(user))
+    return not groups_with_tokens().isdisjoint(_groups(user))
+
+
+def groups_with_tokens() -> set[str]:
+    """The names of the groups whose members have tokens, as servers do."""
+    return {role.group for role in settings.ROLES.values() if role.has_tokens}
 
 
 def _state(user: User) -> dict[str, object]:

@@ -72,7 +72,7 @@ def refuse(checked: Checked) -> Programs:
     chosen = programs()
     refuse_unfit(checked.manifest, chosen)
     _refuse_used_database()
-    _refuse_service_role()
+    _refuse_role_without_rights()
     archives, pictures = _sizes(checked.folder)
     folder = Path(settings.AUDIT_ARCHIVE_FOLDER)
     for each in _below(checked.folder, ARCHIVES):
@@ -102,7 +102,7 @@ def _refuse_used_database() -> None:
         raise Refused("database", f"must be empty; it has {found[0]}. Create another one, and name it in DATABASE_URL")
 
 
-def _refuse_service_role() -> None:
+def _refuse_role_without_rights() -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT has_database_privilege(current_database(), 'CREATE')"

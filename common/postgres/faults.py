@@ -2,7 +2,12 @@
 
 from django.db import InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
-from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction, TransactionTimeout
+from psycopg.errors import (
+    IdleInTransactionSessionTimeout,
+    InsufficientPrivilege,
+    ReadOnlySqlTransaction,
+    TransactionTimeout,
+)
 
 # PostgreSQL has these in the class of invalid transaction states, which for Django are errors of the program. The last
 # one is that of a primary that became a replica.
@@ -12,6 +17,11 @@ ENDED = (IdleInTransactionSessionTimeout, TransactionTimeout, ReadOnlySqlTransac
 def is_unavailable(error: BaseException) -> bool:
     """Whether `error`, one of Django's, comes from a database that is gone, silent, busy, stopped or read-only."""
     return isinstance(error, (OperationalError, InterfaceError)) or isinstance(error.__cause__, ENDED)
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether `error`, one of Django's, says that the role lacks a privilege."""
+    return isinstance(error.__cause__, InsufficientPrivilege)
 
 
 def close_after(error: BaseException, connection: BaseDatabaseWrapper) -> None:

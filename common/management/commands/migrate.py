@@ -11,10 +11,11 @@ from django.core.management.commands import migrate
 from django.db import OperationalError, ProgrammingError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.exceptions import MigrationSchemaMissing
-from psycopg.errors import InsufficientPrivilege, LockNotAvailable
+from psycopg.errors import LockNotAvailable
 
 from common.error_texts import first_line
 from common.locks import AdvisoryLock
+from common.postgres.faults import is_denied
 
 MIGRATING = AdvisoryLock("migrate")
 SECONDS_FOR_OTHERS = 3600
@@ -42,7 +43,7 @@ class Command(migrate.Command):
         except (MigrationSchemaMissing, ProgrammingError) as error:
             # Django raises the first one while it handles the other.
             denied = error if isinstance(error, ProgrammingError) else error.__context__
-            if not isinstance(getattr(denied, "__cause__", None), InsufficientPrivilege):
+            if denied is None or not is_denied(denied):
                 raise
             raise CommandError(
                 f"This role may not change the tables: let DATABASE_URL name their owner. ({first_line(error)})"
